@@ -1,0 +1,239 @@
+//! The call machine: one task or one event list feeds it inputs in order and carries out its outputs.
+//!
+//! Three verbs: [`Switch::handle`], [`Switch::poll_output`], [`Switch::wake`]. It works at call level:
+//! retransmissions live in the SIP transactions, and audio never enters.
+
+use std::sync::Arc;
+
+use crate::{
+    origin::Origin,
+    route::{Decision, External, Handover},
+    scenario::{AgentId, AnnouncementId, ProviderId, QueueId, Scenario},
+    tag::RecordingTag,
+    time::Time,
+};
+
+/// A call in this switch. Counts up from 1 and is never used again within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// What happens to the switch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A call reached the switch.
+    Offered {
+        /// The driver's name for it; new.
+        call: CallId,
+        /// Where it comes from.
+        origin: Origin,
+    },
+    /// The announcement that was asked for has been played to its end.
+    AnnouncementDone(CallId),
+    /// The agent's phone rings. For facts only.
+    AgentRinging(CallId),
+    /// The agent that was rung answered.
+    AgentAnswered(CallId),
+    /// The agent that was rung can't or won't take the call.
+    AgentFailed(CallId, LegFailure),
+    /// The provider's side rings.
+    ProviderRinging(CallId),
+    /// The provider answered (direct, relay), or the caller was sent on (release).
+    ProviderAnswered(CallId),
+    /// The provider could not be reached at the target that was tried.
+    ProviderFailed(CallId, LegFailure),
+    /// The caller hung up or cancelled.
+    CallerGone(CallId),
+    /// The far end (agent or provider) hung up.
+    FarEndGone(CallId),
+    /// The driver lost the call in a way no party chose (socket closed, media dead, no ACK).
+    CallLost(CallId),
+    /// The recorder accepted the recording of this call.
+    RecordingStarted(CallId),
+    /// The recorder is gone or refused; the call goes on and the gap is counted.
+    RecordingLost(CallId),
+    /// The recorder can be reached again: recordings that were lost resume.
+    RecorderBack,
+    /// An agent signed in, or is free again.
+    AgentReady(AgentId),
+    /// An agent signed out.
+    AgentAway(AgentId),
+    /// Another rule set takes over for new calls; calls in progress keep their decision.
+    TableReplaced(Arc<Scenario>),
+    /// The moment named by [`Switch::wake`] has come.
+    TimePassed,
+}
+
+/// Why a leg to an agent or a provider failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LegFailure {
+    /// 486 or 600.
+    Busy,
+    /// Rang too long, or 480/408 after ringing.
+    NoAnswer,
+    /// 4xx or 6xx other than busy.
+    Refused,
+    /// 5xx, a timeout, or a transport error.
+    Unavailable,
+}
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Answer the caller (200 OK); audio can flow from now on.
+    Answer(CallId),
+    /// Play this once to the caller, then say [`Input::AnnouncementDone`].
+    Announce(CallId, AnnouncementId),
+    /// Play this over and over to the caller, until something else is asked for.
+    Music(CallId, AnnouncementId),
+    /// Ring this agent for this call.
+    RingAgent(CallId, AgentId),
+    /// Stop ringing this agent: it took too long or the caller left.
+    StopRinging(CallId, AgentId),
+    /// Join the caller and the agent that answered.
+    Bridge(CallId),
+    /// Try a provider: an outgoing call (`direct`, `relay`) or a 302 (`release`).
+    HandOver(ExternalCall),
+    /// Record the call that is bridged. The permit is the only key to a recording and is used up by it.
+    StartRecording(CallId, Box<RecordingPermit>),
+    /// The call ended or was held: close its recording.
+    StopRecording(CallId),
+    /// End every leg that is left; an unanswered caller gets the SIP status that fits the outcome.
+    HangUp(CallId, Outcome),
+    /// Something happened that is logged, counted and shown.
+    Fact(Fact),
+}
+
+/// Leave to record one call: made only by a regional decision, used up by starting the recording.
+///
+/// Invariant 2: nothing on the external path has one, or a way to get one.
+///
+/// ```compile_fail
+/// fn record(call: &callcore::switch::ExternalCall) {
+///     let _permit = call.recording_permit();
+/// }
+/// ```
+#[derive(Debug)]
+pub struct RecordingPermit {
+    tag: RecordingTag,
+}
+
+impl RecordingPermit {
+    pub(crate) fn new(tag: RecordingTag) -> Self {
+        Self { tag }
+    }
+
+    /// Uses the permit up: what the recording must be tagged with.
+    pub fn into_tag(self) -> RecordingTag {
+        self.tag
+    }
+}
+
+/// An external call on its way out. It has no permit to record and no method that leads to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExternalCall {
+    /// The call.
+    pub call: CallId,
+    /// The provider to try.
+    pub provider: ProviderId,
+    /// Which of the provider's SIP targets, counted from 0.
+    pub target: usize,
+    /// How the call leaves.
+    pub handover: Handover,
+}
+
+/// How a call ended. Every call ends once, with one of these (invariant 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Caller and nurse (or provider) talked, and either hung up.
+    Completed,
+    /// Sent on to a provider by `release`; what follows is not ours to see.
+    HandedOver,
+    /// The caller hung up before anybody answered.
+    Abandoned,
+    /// The overload guard turned the caller away after an announcement.
+    TurnedAway,
+    /// No rule, no provider or no agent could take it.
+    ProviderFailed,
+    /// The switch or its network failed.
+    OurFault,
+}
+
+impl Outcome {
+    /// A short word for logs and metric labels.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::HandedOver => "handed_over",
+            Self::Abandoned => "abandoned",
+            Self::TurnedAway => "turned_away",
+            Self::ProviderFailed => "provider_failed",
+            Self::OurFault => "our_fault",
+        }
+    }
+}
+
+/// One thing that happened, typed: the log line, the metric and the ledger entry are all made from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// When.
+    pub at: Time,
+    /// To which call.
+    pub call: CallId,
+    /// What.
+    pub what: FactKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FactKind {
+    /// A call came in and was decided upon.
+    Routed {
+        /// Where it came from.
+        origin: Origin,
+        /// What the table said, and by which rule.
+        decision: Decision,
+    },
+    /// The caller began to wait.
+    Queued(QueueId),
+    /// The far end's phone rings.
+    Ringing,
+    /// An agent and the caller talk.
+    Connected {
+        /// Whose queue.
+        queue: QueueId,
+        /// Who.
+        agent: AgentId,
+    },
+    /// A provider was tried.
+    Tried(External),
+    /// A provider took the call.
+    TakenOver(External),
+    /// A provider failed.
+    ProviderFailed(External, LegFailure),
+    /// The recorder confirmed the recording.
+    Recording,
+    /// The recorder was lost in mid-call, or never answered.
+    RecordingGap,
+    /// The call is over.
+    Ended(Outcome),
+}
+
+/// When, and why, the switch wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wake {
+    /// The moment.
+    pub at: Time,
+    /// The reason.
+    pub why: WakeReason,
+}
+
+/// Why the switch wakes: a closed list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WakeReason {
+    /// An agent has rung long enough.
+    RingTimeout(CallId),
+    /// A provider has rung long enough.
+    ProviderTimeout(CallId),
+    /// An agent's wrap-up is over.
+    WrapUpDone(AgentId),
+}

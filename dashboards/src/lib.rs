@@ -1,0 +1,1 @@
+//! The web page, its events and the metrics endpoint.

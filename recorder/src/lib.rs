@@ -1,0 +1,1 @@
+//! The SIPREC recording server: audio to vault, index, export.

@@ -1,0 +1,1 @@
+//! Virtual-time simulation, and the load generator that plays the same traffic live.

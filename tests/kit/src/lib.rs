@@ -1,0 +1,1 @@
+//! A test phone, tones and peers for the end-to-end tests.

@@ -1,0 +1,1 @@
+//! The shell round wire: tokio sockets and timers.
