@@ -48,28 +48,36 @@ level() {
   sox "$1" -n stats 2>&1 | awk -v what="$2" 'index($0, what) == 1 { print $NF }'
 }
 
+# The gain, in dB, that brings FILE to the target level.
+gain_to_target() {
+  awk -v t="$target_rms" -v r="$(level "$1" 'RMS lev dB')" 'BEGIN { printf "%.3f", t - r }'
+}
+
 # Bring FILE (16 bit, 8 kHz) to the target level and write it as A-law. No dither: A-law has its own noise.
 finish() {
-  local from=$1 to=$2 fade=$3 gain
-  gain=$(awk -v t="$target_rms" -v r="$(level "$from" 'RMS lev dB')" 'BEGIN { printf "%.3f", t - r }')
-  sox -D "$from" -r 8000 -c 1 -e a-law -b 8 "$to" gain "$gain" fade t "$fade" 0 "$fade"
+  local from=$1 to=$2 gain
+  gain=$(gain_to_target "$from")
+  sox -D "$from" -r 8000 -c 1 -e a-law -b 8 "$to" gain "$gain" fade t 0.01 0 0.01
 }
 
 speak() {
-  local id=$1 to=$2 voice=$3 speed=$4 pitch=$5 spoken=$6
+  local id=$1 to=$2 voice=$3 speed=$4 pitch=$5 spoken=$6 gain
   espeak-ng -v "$voice" -s "$speed" -p "$pitch" -g 0 -w "$work/$id.raw.wav" -- "$spoken"
   # Telephone band; the loudest syllables held back, so that the rest can be brought up without clipping;
-  # no silence before, a short one after; pauses no longer than 0.25 s.
-  sox -D "$work/$id.raw.wav" -r 8000 -c 1 -b 16 "$work/$id.wav" gain -6 highpass 200 lowpass 3400 rate -h 8000 \
-    gain -n -3 compand 0.002,0.08 4:-70,-70,-24,-20,-12,-13,0,-8 0 -20 0.002 \
-    silence -l 1 0.01 -50d -1 0.25 -50d reverse silence 1 0.01 -50d reverse pad 0.03 0.12
-  finish "$work/$id.wav" "$to" 0.01
+  # no silence before, a short one after; pauses no longer than 0.2 s.
+  sox -D "$work/$id.raw.wav" -r 8000 -c 1 -b 16 "$work/$id.band.wav" gain -6 highpass 200 lowpass 3400 rate -h 8000 \
+    silence -l 1 0.01 -48d -1 0.2 -48d reverse silence 1 0.01 -48d reverse pad 0.03 0.12
+  gain=$(gain_to_target "$work/$id.band.wav")
+  sox -D "$work/$id.band.wav" "$work/$id.wav" gain -4 gain "$gain" \
+    compand 0.001,0.05 6:-70,-70,-20,-20,-4,-12 0 -60 0.001 \
+    compand 0.0001,0.02 -70,-70,-10,-10,0,-9 0 -60 0.0002
+  finish "$work/$id.wav" "$to"
 }
 
 # Four chords of two seconds, each swelling and dying away to nothing, so that the end meets the beginning.
 music() {
   local id=$1 to=$2 chord n=0 parts=()
-  for chord in "220 329.63 392 523.25" "174.61 261.63 329.63 440" "196 261.63 329.63 392" "196 293.66 392 493.88"; do
+  for chord in "440 659.26 783.99 1046.5" "349.23 523.25 659.26 880" "392 523.25 659.26 783.99" "392 587.33 783.99 987.77"; do
     local voices=() note
     for note in $chord; do
       voices+=(sine "$note" sine "$(awk -v f="$note" 'BEGIN { print f * 1.003 }')")
@@ -79,7 +87,7 @@ music() {
     n=$((n + 1))
   done
   sox -D "${parts[@]}" "$work/$id.wav" lowpass 2000
-  finish "$work/$id.wav" "$to" 0.01
+  finish "$work/$id.wav" "$to"
 }
 
 if [[ ${1-} != --check ]]; then
