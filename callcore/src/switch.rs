@@ -237,3 +237,9 @@ pub enum WakeReason {
     /// An agent's wrap-up is over.
     WrapUpDone(AgentId),
 }
+
+/// The call machine.
+#[derive(Debug)]
+pub struct Switch {
+    _scenario: Arc<Scenario>,
+}

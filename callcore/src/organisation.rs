@@ -1,0 +1,62 @@
+//! Who takes part: organisations, and the agreements that make one the processor of another (GDPR Art. 28).
+
+use jiff::civil::Date;
+
+/// What an organisation is in the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrganisationKind {
+    /// A region (or a board of it): controller for routing, and care provider in its own service.
+    Region,
+    /// Works for a controller under an agreement, as Inera does.
+    Processor,
+    /// Gives care itself, and is controller for its recordings and notes, as MedHelp was.
+    CareProvider,
+    /// Works for a processor or care provider further down, as MediCall and Voice did.
+    SubProcessor,
+}
+
+impl OrganisationKind {
+    /// The kind's name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Region => "region",
+            Self::Processor => "processor",
+            Self::CareProvider => "care-provider",
+            Self::SubProcessor => "sub-processor",
+        }
+    }
+}
+
+/// One organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organisation {
+    /// Its short name in the scenario, such as `inera` or `region-01`: also what tags and metrics call it.
+    pub id: Box<str>,
+    /// Its full name.
+    pub name: Box<str>,
+    /// What it is.
+    pub kind: OrganisationKind,
+    /// Its country, ISO 3166-1 alpha-2.
+    pub country: Box<str>,
+    /// Whether it stands under Swedish health-care law and its duty of secrecy.
+    pub health_care_secrecy: bool,
+}
+
+/// An agreement by which a processor works for a controller (GDPR Art. 28).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its short name in the scenario.
+    pub id: Box<str>,
+    /// For whom.
+    pub controller: crate::scenario::OrgId,
+    /// Who does the work.
+    pub processor: crate::scenario::OrgId,
+    /// What for, such as `routing`, `recording`, `storage`.
+    pub purposes: Vec<Box<str>>,
+    /// First day in force.
+    pub from: Date,
+    /// First day no longer in force; `None` while it runs on.
+    pub until: Option<Date>,
+    /// Who else may be engaged.
+    pub sub_processors: Vec<crate::scenario::OrgId>,
+}

@@ -1,0 +1,1 @@
+//! A queue: callers in order of arrival, agents longest idle first.

@@ -1,0 +1,78 @@
+//! Routing: a kommun and a moment in, one decision out.
+
+use std::fmt;
+
+use crate::scenario::{AnnouncementId, ProviderId, QueueId, RouteId};
+
+/// What the table says of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// The rule that won.
+    pub route: RouteId,
+    /// Where the call goes.
+    pub to: Destination,
+    /// What the caller hears first.
+    pub announcement: Option<AnnouncementId>,
+    /// The digest of the table that decided.
+    pub digest: Digest,
+}
+
+/// Where a call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// To a queue of this switch's own: answered here, and recorded if the queue says so.
+    Queue(QueueId),
+    /// Out to a care provider: never recorded here.
+    External(External),
+}
+
+/// A way out to a care provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct External {
+    /// Which provider.
+    pub provider: ProviderId,
+    /// How the call leaves.
+    pub handover: Handover,
+}
+
+/// How an external call leaves this switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Handover {
+    /// The caller is sent on (302 before answer) and this switch is out.
+    Release,
+    /// Signalling passes here, RTP goes caller to provider and never here.
+    Direct,
+    /// Signalling and RTP pass here, for peers that can't do otherwise; still never recorded.
+    Relay,
+}
+
+impl Handover {
+    /// Its name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Direct => "direct",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// The SHA-256 of a scenario's routing part; stamped on every decision it makes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..8].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The compiled routes of a scenario.
+#[derive(Debug)]
+pub struct Table {}
