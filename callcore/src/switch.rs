@@ -18,7 +18,7 @@ use crate::{
 pub struct CallId(pub u64);
 
 /// What happens to the switch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Input {
     /// A call reached the switch.
     Offered {
