@@ -1,0 +1,1 @@
+//! RTP packets and streams (RFC 3550).

@@ -1,0 +1,350 @@
+//! An endpoint: every transaction and dialog of one SIP element, driven from outside.
+//!
+//! Three verbs carry time: [`Endpoint::handle`], [`Endpoint::poll_output`], [`Endpoint::wake`]. The rest are what a
+//! user agent says: invite, answer, reject, end. A session is one INVITE dialog (or its attempt), from
+//! first message to last.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+
+use super::{
+    message::{Body, Headers, Request, Response, StatusCode},
+    uri::Uri,
+};
+use crate::time::Time;
+
+/// One INVITE session of this endpoint. Counts up; never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// A stream connection, named by the driver for those it accepts and by the endpoint for those it asks for
+/// (the two counts never meet: the driver's are even, the endpoint's odd).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Where bytes come from or go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Flow {
+    /// A UDP peer.
+    Udp {
+        /// Its address.
+        peer: SocketAddr,
+    },
+    /// A TCP (later TLS, WebSocket) connection.
+    Tcp {
+        /// Which.
+        connection: ConnectionId,
+        /// The peer's address.
+        peer: SocketAddr,
+    },
+}
+
+/// Transport protocol of an outgoing request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+/// What this endpoint is and how much it will hold.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address it names in Via and Contact for UDP and TCP.
+    pub advertised: SocketAddr,
+    /// The user part of its Contact, such as `1177`.
+    pub contact_user: Box<str>,
+    /// `User-Agent` and `Server`.
+    pub product: Box<str>,
+    /// Sessions held at once; the next INVITE is answered 503 with Retry-After.
+    pub sessions_max: usize,
+    /// T1, the round-trip estimate (RFC 3261 section 17.1.1.1).
+    pub t1: Duration,
+    /// Sends every UDP request that is over 1300 bytes by TCP instead (RFC 3261 section 18.1.1).
+    pub tcp_when_large: bool,
+    /// Makes tags, branches and Call-IDs hard to guess; from the driver's random source.
+    pub seed: [u8; 32],
+}
+
+/// What happens to an endpoint.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram came.
+    Datagram {
+        /// From whom.
+        peer: SocketAddr,
+        /// The datagram.
+        bytes: &'a [u8],
+    },
+    /// A stream connection was accepted, or one that was asked for is open.
+    Connected {
+        /// Which.
+        connection: ConnectionId,
+        /// The other side.
+        peer: SocketAddr,
+    },
+    /// Bytes came on a stream, cut anywhere.
+    Stream {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// A connection closed or could not be opened.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// A datagram could not be sent (ICMP error).
+    Unreachable {
+        /// To whom.
+        peer: SocketAddr,
+    },
+    /// The moment named by [`Endpoint::wake`] has come.
+    TimePassed,
+}
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes.
+    Transmit {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: Bytes,
+    },
+    /// Open a TCP connection; what is for it follows as `Transmit` and may be written once it's open.
+    Connect {
+        /// Its name.
+        connection: ConnectionId,
+        /// To whom.
+        peer: SocketAddr,
+    },
+    /// Close this connection.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Something for the user of the endpoint.
+    Event(Event),
+}
+
+/// What an endpoint tells its user.
+#[derive(Debug)]
+pub enum Event {
+    /// A new call. 100 Trying was sent; answer it with `progress`, `answer`, `reject` or `redirect`.
+    Incoming {
+        /// Its name from now on.
+        session: SessionId,
+        /// The INVITE.
+        request: Box<Request>,
+        /// The peer that sent it.
+        peer: SocketAddr,
+        /// How it came.
+        flow: Flow,
+    },
+    /// The caller's ACK for our 200 came.
+    Confirmed {
+        /// Which.
+        session: SessionId,
+        /// The answer in the ACK, when the 200 carried the offer.
+        body: Option<Body>,
+    },
+    /// 101-199 for our INVITE.
+    Progress {
+        /// Which.
+        session: SessionId,
+        /// 180, 183, ...
+        status: StatusCode,
+        /// Early media's SDP.
+        body: Option<Body>,
+    },
+    /// 2xx for our INVITE; the ACK is sent.
+    Answered {
+        /// Which.
+        session: SessionId,
+        /// The response.
+        response: Box<Response>,
+    },
+    /// 3xx-6xx for our INVITE, a timeout (408) or a transport failure (503). The session is over.
+    Rejected {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        status: StatusCode,
+        /// Where to, for a 3xx.
+        contacts: Vec<Uri>,
+        /// Whether the peer itself said so (false: our own timeout or transport failure).
+        from_peer: bool,
+    },
+    /// The other side asks to change the session: answer with `accept_change` or `reject_change`.
+    ChangeRequested {
+        /// Which.
+        session: SessionId,
+        /// Its offer; `None` asks us to offer.
+        body: Option<Body>,
+    },
+    /// Our change (re-INVITE) was accepted, or refused with a status that leaves the session as it was.
+    Changed {
+        /// Which.
+        session: SessionId,
+        /// The answer, or the status that refused it.
+        result: Result<Option<Body>, StatusCode>,
+    },
+    /// A request inside the session other than INVITE, ACK, BYE, CANCEL, UPDATE (INFO, for instance); 200 was sent.
+    InSession {
+        /// Which.
+        session: SessionId,
+        /// The request.
+        request: Box<Request>,
+    },
+    /// The session is over. After this its id means nothing.
+    Ended {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        why: Ending,
+    },
+}
+
+/// Why a session that was not rejected ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// The peer sent BYE.
+    Bye,
+    /// The caller sent CANCEL before we answered (487 was sent).
+    Cancelled,
+    /// Our own `end` is done (BYE answered or timed out, CANCEL took).
+    Ours,
+    /// No ACK came for our 200 (a BYE was sent).
+    NoAck,
+    /// The peer no longer knows the session (481, 408 inside it) or its connection is gone for good.
+    Lost,
+}
+
+/// A call to be made.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// Request-URI.
+    pub target: Uri,
+    /// Where to send it; `None`: the address in the target (numeric host, port or 5060).
+    pub next_hop: Option<SocketAddr>,
+    /// By what; `None`: the target's `transport` parameter, else UDP.
+    pub transport: Option<TransportKind>,
+    /// From address without tag, such as `<sip:anonymous@anonymous.invalid>`.
+    pub from: Box<str>,
+    /// To address without tag; `None`: the target.
+    pub to: Option<Box<str>>,
+    /// Further header fields.
+    pub headers: Headers,
+    /// The offer.
+    pub body: Option<Body>,
+}
+
+/// A verb that doesn't fit the session's state, or a session that isn't there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// It ended, or never was.
+    #[error("no such session")]
+    NoSuchSession,
+    /// Already answered, not yet answered, or a change is under way (RFC 3261 section 14).
+    #[error("the session is in another state")]
+    WrongState,
+    /// The target has no numeric address and no next hop was given.
+    #[error("the target can't be reached: give an IP address and port")]
+    NoRoute,
+    /// As many sessions as the configuration allows.
+    #[error("too many sessions")]
+    Full,
+}
+
+/// What was refused, dropped or repeated, by reason; for metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages that could not be parsed, dropped or answered 400.
+    pub malformed: u64,
+    /// Requests refused by name: 405, 420, 481, 483, 501, 503 ...
+    pub refused: std::collections::BTreeMap<u16, u64>,
+    /// Requests and responses we sent again.
+    pub retransmitted: u64,
+    /// Repetitions of what had come before.
+    pub repeated: u64,
+    /// Responses and ACKs that belong to nothing.
+    pub stray: u64,
+    /// Requests sent, by method name.
+    pub requests_sent: std::collections::BTreeMap<String, u64>,
+    /// Requests received, by method name.
+    pub requests_received: std::collections::BTreeMap<String, u64>,
+    /// Responses sent, by status.
+    pub responses_sent: std::collections::BTreeMap<u16, u64>,
+    /// Responses received, by status.
+    pub responses_received: std::collections::BTreeMap<u16, u64>,
+}
+
+/// When, and why, an endpoint wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wake {
+    /// The moment.
+    pub at: Time,
+    /// The timer, by its RFC 3261 letter.
+    pub why: Timer,
+}
+
+/// The timers of RFC 3261 (table 4) and RFC 6026, and ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Timer {
+    /// INVITE request again, UDP.
+    A,
+    /// INVITE client transaction gives up.
+    B,
+    /// Client completed, absorbs repeated finals.
+    D,
+    /// Non-INVITE request again, UDP.
+    E,
+    /// Non-INVITE client gives up.
+    F,
+    /// INVITE final response again, UDP.
+    G,
+    /// Waits for ACK.
+    H,
+    /// Absorbs repeated ACKs.
+    I,
+    /// Absorbs repeated non-INVITE requests.
+    J,
+    /// Absorbs repeated non-INVITE responses.
+    K,
+    /// Server accepted, absorbs repeated INVITEs (RFC 6026).
+    L,
+    /// Client accepted, absorbs repeated 2xx (RFC 6026).
+    M,
+    /// 2xx again until ACK (RFC 3261 section 13.3.1.4).
+    Ok,
+    /// An INVITE of ours rings too long (timer C of section 16.6).
+    C,
+    /// A connection sent nothing whole for too long (slow loris).
+    Stalled,
+}
+
+/// Every transaction and dialog of one SIP element.
+#[derive(Debug)]
+pub struct Endpoint {
+    _config: Config,
+}
+
+// The verbs, in the order a call meets them (bodies to come):
+//   new(config) -> Self
+//   handle(&mut self, now, Input)                 poll_output(&mut self) -> Option<Output>      wake(&self) -> Option<Wake>
+//   invite(&mut self, now, Invite) -> Result<SessionId, SessionError>
+//   progress(&mut self, now, SessionId, status, Option<Body>)       180/183
+//   answer(&mut self, now, SessionId, Option<Body>)                 200 (body None only when the offer was in ... never: the answer)
+//   reject(&mut self, now, SessionId, status, Headers)              3xx-6xx, consumes
+//   redirect(&mut self, now, SessionId, Vec<Uri>)                   302
+//   change(&mut self, now, SessionId, Option<Body>)                 re-INVITE
+//   accept_change / reject_change
+//   end(&mut self, now, SessionId, Option<reason text>)             BYE, CANCEL or 487/603, whichever fits the state; Ended{Ours} follows
+//   sessions() -> usize, counters() -> &Counters
+//   set_draining(bool): new INVITEs get 503
