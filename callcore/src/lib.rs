@@ -8,6 +8,7 @@
 //! (kommun and moment in, [`route::Decision`] out), then [`switch::Switch`] (the call machine).
 
 pub mod calendar;
+mod csv;
 pub mod kommun;
 pub mod organisation;
 pub mod origin;
@@ -18,4 +19,5 @@ pub mod route;
 pub mod scenario;
 pub mod switch;
 pub mod tag;
+pub mod test_numbers;
 pub mod time;

@@ -44,7 +44,9 @@ impl ObjectClass {
 
     /// The class with that name.
     pub fn parse(name: &str) -> Option<Self> {
-        OBJECT_CLASSES.into_iter().find(|class| class.name() == name)
+        OBJECT_CLASSES
+            .into_iter()
+            .find(|class| class.name() == name)
     }
 }
 
@@ -80,7 +82,9 @@ pub struct RetentionWindow {
 impl RetentionWindow {
     /// A window; `None` when the floor lies above the ceiling.
     pub fn new(earliest: Date, latest: Option<Date>) -> Option<Self> {
-        latest.is_none_or(|latest| earliest <= latest).then_some(Self { earliest, latest })
+        latest
+            .is_none_or(|latest| earliest <= latest)
+            .then_some(Self { earliest, latest })
     }
 
     /// The first day on which the data may be erased, if a decision says so.
