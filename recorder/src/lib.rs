@@ -1,1 +1,6 @@
-//! The SIPREC recording server: audio to vault, index, export.
+//! The SIPREC recording server: audio to vault as it arrives, index, export.
+//!
+//! No audio reaches the disk unencrypted or untagged (invariant 3). It never opens a call of its own and shares nothing
+//! with the gateway but the wire.
+
+pub mod monitor;

@@ -1,0 +1,41 @@
+//! What the recorder shows of itself: figures by controller, nothing personal.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// A window on a running recorder for dashboards and metrics; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    /// The figures, renewed when they change.
+    pub figures: watch::Receiver<Arc<Figures>>,
+    /// The recorder's metrics.
+    pub metrics: prometheus::Registry,
+    /// Whether new recordings are taken.
+    pub ready: watch::Receiver<bool>,
+}
+
+/// What is stored, by controller.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// Recordings open now.
+    pub open: usize,
+    /// By controller.
+    pub controllers: BTreeMap<String, Stored>,
+    /// Refused recordings by reason since the start.
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// One controller's share.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Stored {
+    /// Calls with a closed recording.
+    pub recordings: u64,
+    /// Encrypted bytes.
+    pub bytes: u64,
+    /// Seconds of audio, summed over calls.
+    pub seconds: f64,
+    /// The next day on which anything may be erased, if a decision says so; empty when there is none.
+    pub next_due: String,
+}
