@@ -1,1 +1,0 @@
-//! RTP packets and streams (RFC 3550).
