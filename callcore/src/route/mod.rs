@@ -1,8 +1,22 @@
 //! Routing: a kommun and a moment in, one decision out.
 
+mod coverage;
+mod explain;
+mod gaps;
+mod table;
+
 use std::fmt;
 
-use crate::scenario::{AnnouncementId, ProviderId, QueueId, RouteId};
+use crate::{
+    calendar::Hours,
+    scenario::{AnnouncementId, ProviderId, QueueId, RouteId},
+    time::Time,
+};
+
+pub use coverage::{Coverage, Who};
+pub use explain::{Explanation, Losing, LosingReason};
+pub use gaps::Uncovered;
+pub use table::Table;
 
 /// What the table says of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +69,43 @@ impl Handover {
             Self::Relay => "relay",
         }
     }
+
+    /// The one with that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Release, Self::Direct, Self::Relay]
+            .into_iter()
+            .find(|handover| handover.name() == name)
+    }
+}
+
+/// One rule, as the scenario says it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whose calls it takes.
+    pub covers: Coverage,
+    /// The first moment it holds; `None` for always before.
+    pub from: Option<Time>,
+    /// The first moment it no longer holds; `None` for always after.
+    pub until: Option<Time>,
+    /// The hours in which it holds; `None` for day and night.
+    pub hours: Option<RouteHours>,
+    /// Where the call goes.
+    pub to: Destination,
+    /// What the caller hears first.
+    pub announcement: Option<AnnouncementId>,
+    /// Where the call goes instead when the destination fails, in order.
+    pub failover: Vec<Destination>,
+}
+
+/// The hours of a route, with the name they have in the scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteHours {
+    /// `jourtid`, or the name of a calendar.
+    pub name: Box<str>,
+    /// The hours.
+    pub hours: Hours,
 }
 
 /// The SHA-256 of a scenario's routing part; stamped on every decision it makes.
@@ -74,7 +125,3 @@ impl fmt::Debug for Digest {
         write!(f, "{self}")
     }
 }
-
-/// The compiled routes of a scenario.
-#[derive(Debug)]
-pub struct Table {}

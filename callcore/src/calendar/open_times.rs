@@ -1,0 +1,202 @@
+//! Weekly hours compiled to moments, so that asking is a lookup and daylight saving is right by construction.
+
+use jiff::{
+    civil::{Date, date},
+    tz::TimeZone,
+};
+
+use super::{DayKind, Hours};
+use crate::time::{Time, sweden};
+
+/// The years that are compiled: those for which the holiday rules were checked (`data/PROVENANCE.md`).
+/// Outside them the same answer is worked out from the wall clock.
+const FIRST_DAY: Date = date(2005, 1, 1);
+const LAST_DAY: Date = date(2050, 12, 31);
+
+const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
+
+/// Opening hours as sorted moments of change, with an index by day.
+#[derive(Debug)]
+pub(crate) struct OpenTimes {
+    hours: Hours,
+    begins: i64,
+    /// Opens, closes, opens, closes ...
+    changes: Vec<i64>,
+    /// For each stretch of 24 hours since `begins`: how many changes lie before it.
+    changes_before: Vec<u32>,
+}
+
+impl OpenTimes {
+    pub(crate) fn new(hours: Hours) -> Self {
+        let changes = flattened(intervals(&hours));
+        let begins = midnight(FIRST_DAY);
+        let days = (midnight(LAST_DAY) - begins) / DAY_MICROS;
+        let mut changes_before = Vec::with_capacity(usize::try_from(days).unwrap_or(0));
+        let mut passed = 0;
+        for day in 0..days {
+            let start = begins + day * DAY_MICROS;
+            passed += changes[passed as usize..].partition_point(|&change| change < start) as u32;
+            changes_before.push(passed);
+        }
+        Self {
+            hours,
+            begins,
+            changes,
+            changes_before,
+        }
+    }
+
+    /// Whether it is open at a moment.
+    pub(crate) fn is_open(&self, at: Time) -> bool {
+        let since = at.as_micros().saturating_sub(self.begins);
+        let day = usize::try_from(since.div_euclid(DAY_MICROS)).unwrap_or(usize::MAX);
+        let Some(&before) = self.changes_before.get(day) else {
+            return self.hours.is_open(at.in_sweden().datetime());
+        };
+        let today = self.changes[before as usize..]
+            .iter()
+            .take_while(|&&change| change <= at.as_micros())
+            .count();
+        (before as usize + today) % 2 == 1
+    }
+
+    /// The moments of change in the compiled years, sorted.
+    pub(crate) fn changes(&self) -> &[i64] {
+        &self.changes
+    }
+
+    pub(crate) fn hours(&self) -> &Hours {
+        &self.hours
+    }
+}
+
+/// When each opening begins and ends, in order of the days it begins on.
+fn intervals(hours: &Hours) -> Vec<(i64, i64)> {
+    let zone = sweden();
+    let mut found = Vec::new();
+    // The evening before the first day may run into it.
+    let mut day = FIRST_DAY.yesterday().unwrap_or(FIRST_DAY);
+    while day <= LAST_DAY {
+        for opening in hours.on(DayKind::of(day)) {
+            found.push((
+                moment(day, opening.from_minute, &zone),
+                moment(day, opening.to_minute, &zone),
+            ));
+        }
+        let Ok(next) = day.tomorrow() else { break };
+        day = next;
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Opens and closes in turn; what overlaps or touches is one opening.
+fn flattened(intervals: Vec<(i64, i64)>) -> Vec<i64> {
+    let mut changes: Vec<i64> = Vec::with_capacity(intervals.len() * 2);
+    for (from, to) in intervals {
+        match changes.last_mut() {
+            Some(close) if from <= *close => *close = to.max(*close),
+            _ if from < to => changes.extend([from, to]),
+            _ => {}
+        }
+    }
+    changes
+}
+
+/// The moment when a wall clock shows this minute of a day. A time that the spring change leaves out is read
+/// an hour later, and one that the autumn change repeats is its first.
+fn moment(day: Date, minute: u16, zone: &TimeZone) -> i64 {
+    const DAY_MINUTES: u16 = 24 * 60;
+    let (day, minute) = if minute >= DAY_MINUTES {
+        (day.tomorrow().unwrap_or(day), minute - DAY_MINUTES)
+    } else {
+        (day, minute)
+    };
+    let (hour, minute) = ((minute / 60).min(23) as i8, (minute % 60) as i8);
+    day.at(hour, minute, 0, 0)
+        .to_zoned(zone.clone())
+        .map_or(0, |zoned| zoned.timestamp().as_microsecond())
+}
+
+fn midnight(day: Date) -> i64 {
+    moment(day, 0, &sweden())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Opening;
+
+    fn at(text: &str) -> Time {
+        let stamp: jiff::Timestamp = text.parse().expect("a timestamp");
+        stamp.into()
+    }
+
+    /// The length in hours of the opening that holds at a moment.
+    fn opening_hours(times: &OpenTimes, inside: Time) -> i64 {
+        let place = times
+            .changes
+            .partition_point(|&change| change <= inside.as_micros());
+        assert_eq!(place % 2, 1, "it is open then");
+        (times.changes[place] - times.changes[place - 1]) / 3_600_000_000
+    }
+
+    #[test]
+    fn the_nights_of_the_clock_changes_are_an_hour_shorter_and_longer() {
+        let days = DayKind::ALL.map(|day| Opening {
+            day,
+            from_minute: 22 * 60,
+            to_minute: 30 * 60,
+        });
+        let nights = OpenTimes::new(Hours::new(days.to_vec()));
+        assert_eq!(opening_hours(&nights, at("2025-03-30T01:30:00Z")), 7);
+        assert_eq!(opening_hours(&nights, at("2025-10-26T01:30:00Z")), 9);
+        assert_eq!(opening_hours(&nights, at("2025-10-27T01:30:00Z")), 8);
+    }
+
+    #[test]
+    fn a_weekend_of_jourtid_is_an_hour_shorter_and_longer() {
+        let jourtid = OpenTimes::new(Hours::jourtid());
+        assert_eq!(
+            opening_hours(&jourtid, at("2025-03-30T00:30:00Z")),
+            62,
+            "Friday 17 to Monday 08, 63 h less one"
+        );
+        assert_eq!(opening_hours(&jourtid, at("2025-10-26T00:30:00Z")), 64);
+        assert!(
+            jourtid.is_open(at("2025-03-31T05:59:59Z"))
+                && !jourtid.is_open(at("2025-03-31T06:00:00Z"))
+        );
+        assert!(
+            jourtid.is_open(at("2025-10-27T06:59:59Z"))
+                && !jourtid.is_open(at("2025-10-27T07:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn outside_the_compiled_years_the_wall_clock_answers() {
+        let jourtid = OpenTimes::new(Hours::jourtid());
+        assert!(
+            !jourtid.is_open(at("2060-06-02T10:00:00Z")),
+            "a Wednesday at noon"
+        );
+        assert!(jourtid.is_open(at("2060-06-02T20:00:00Z")));
+        assert!(jourtid.is_open(at("1999-01-01T11:00:00Z")));
+        for extreme in [i64::MIN, i64::MAX] {
+            let time = Time::from_micros(extreme);
+            assert_eq!(
+                jourtid.is_open(time),
+                jourtid.hours.is_open(time.in_sweden().datetime())
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn moments_and_wall_clock_agree(micros in 1_104_534_000_000_000_i64..2_556_000_000_000_000) {
+            static JOURTID: std::sync::LazyLock<OpenTimes> = std::sync::LazyLock::new(|| OpenTimes::new(Hours::jourtid()));
+            let time = Time::from_micros(micros);
+            proptest::prop_assert_eq!(JOURTID.is_open(time), JOURTID.hours.is_open(time.in_sweden().datetime()));
+        }
+    }
+}

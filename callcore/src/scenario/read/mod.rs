@@ -1,0 +1,358 @@
+//! From the file as written to a scenario that is whole: names become ids, texts become values, and every
+//! fault is noted with its place. A fault leaves a placeholder behind, so that the rest can be looked at too;
+//! the placeholder never gets out, because a scenario with faults is refused.
+
+mod keeping;
+mod people;
+mod routing;
+mod settings;
+mod syntax;
+
+use std::{collections::BTreeMap, ops::Range};
+
+use toml::Spanned;
+
+use super::{
+    AgreementId, AnnouncementId, Fault, LIST_LEN_MAX, Lines, NAME_LEN_MAX, OrgId, ProviderId,
+    QueueId, Scenario, ScenarioError,
+    nearest::nearest,
+    raw::{RawScenario, RawSwitchAnnouncements},
+};
+use crate::route::Table;
+
+/// Faults beyond this many are not listed: nobody reads them, and a hostile file could hold millions.
+const FAULTS_MAX: usize = 50;
+
+pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError> {
+    let raw = syntax::parse(text).map_err(|fault| ScenarioError::new(file, fault))?;
+    let mut reader = Reader {
+        text,
+        faults: Vec::new(),
+    };
+    let names = reader.all_names(&raw);
+    let lines = reader.lines(&raw);
+
+    let operator = names.org(&mut reader, &raw.operator.organisation);
+    let (no_answer, busy) = reader.switch_announcements(&raw.announcements, &names);
+    let organisations = reader.each(raw.organisation, Reader::organisation);
+    let agreements = reader.each(raw.agreement, |reader, raw| reader.agreement(raw, &names));
+    let announcements = reader.each(raw.announcement, Reader::announcement);
+    let calendars = reader.calendars(raw.calendar);
+    let providers = reader.each(raw.provider, |reader, raw| reader.provider(raw, &names));
+    let (queues, agents) = reader.queues(raw.queue, &names);
+    let routes = reader.each(raw.route, |reader, raw| {
+        reader.route(raw, &names, &calendars)
+    });
+    reader.everyone_has_a_route(&routes);
+    let retention = reader.retention(raw.retention, &names);
+    let decisions = reader.each(raw.decision, |reader, raw| reader.decision(raw, &names));
+    let pauses = reader.each(raw.pause, |reader, raw| reader.pause(raw, &names));
+    let recorder = raw.recorder.map(|raw| reader.recorder(raw));
+    let listen = reader.listen(raw.listen);
+    let traffic = reader.traffic(&raw.traffic);
+    let expectations = reader.each(raw.expect, |reader, raw| reader.expectation(raw, &names));
+
+    if let Some(error) = ScenarioError::of(file, reader.faults) {
+        return Err(error);
+    }
+    let canonical = routing::canonical(&routes, &queues, &providers, &announcements);
+    Ok(Scenario {
+        file: file.into(),
+        operator,
+        organisations,
+        agreements,
+        announcements,
+        no_answer,
+        busy,
+        queues,
+        agents,
+        providers,
+        retention,
+        decisions,
+        pauses,
+        recorder,
+        listen,
+        traffic,
+        expectations,
+        routes: Table::new(routes, &canonical),
+        lines,
+    })
+}
+
+/// Notes faults while the scenario is read.
+struct Reader<'t> {
+    text: &'t str,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, span: Range<usize>, message: &str, remedy: &str) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults
+                .push(Fault::new(self.text, span, message, remedy));
+        }
+    }
+
+    /// What `read` makes of each entry.
+    fn each<R, T>(&mut self, entries: Vec<R>, mut read: impl FnMut(&mut Self, R) -> T) -> Vec<T> {
+        entries.into_iter().map(|entry| read(self, entry)).collect()
+    }
+
+    /// A value that `read` understands, or a fault that says what is accepted, and the placeholder.
+    fn value<V, T>(
+        &mut self,
+        raw: &Spanned<V>,
+        what: &str,
+        remedy: &str,
+        read: impl Fn(&V) -> Option<T>,
+    ) -> Option<T> {
+        let value = read(raw.get_ref());
+        if value.is_none() {
+            self.fault(raw.span(), what, remedy);
+        }
+        value
+    }
+
+    /// A value from a closed list of words.
+    fn word<T: Copy>(
+        &mut self,
+        raw: &Spanned<String>,
+        what: &str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let found = words.iter().find(|(word, _)| word == raw.get_ref());
+        if found.is_none() {
+            let known = words.iter().map(|(word, _)| *word);
+            let remedy = match nearest(raw.get_ref(), known.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!(
+                    "write one of {}",
+                    known
+                        .map(|word| format!("`{word}`"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            };
+            self.fault(
+                raw.span(),
+                &format!("`{}` is no {what}", shown(raw.get_ref())),
+                &remedy,
+            );
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// Whether a period ends after it begins; notes a fault when it doesn't.
+    fn in_order<T: PartialOrd>(&mut self, from: Option<T>, until: Option<T>, span: Range<usize>) {
+        if let (Some(from), Some(until)) = (from, until)
+            && until <= from
+        {
+            self.fault(
+                span,
+                "`until` is not after `from`",
+                "`until` is the first day that no longer counts",
+            );
+        }
+    }
+
+    fn all_names(&mut self, raw: &RawScenario) -> Names {
+        let reader = self;
+        Names {
+            organisations: reader.names("organisation", raw.organisation.iter().map(|org| &org.id)),
+            agreements: reader.names(
+                "agreement",
+                raw.agreement.iter().map(|agreement| &agreement.id),
+            ),
+            announcements: reader.names(
+                "announcement",
+                raw.announcement.iter().map(|played| &played.name),
+            ),
+            queues: reader.names("queue", raw.queue.iter().map(|queue| &queue.name)),
+            providers: reader.names(
+                "provider",
+                raw.provider.iter().map(|provider| &provider.name),
+            ),
+            routes: reader.names("route", raw.route.iter().map(|route| &route.name)),
+        }
+    }
+
+    /// The names of one list and their places. Notes doubles and names that can't be used.
+    fn names<'r>(
+        &mut self,
+        what: &'static str,
+        names: impl Iterator<Item = &'r Spanned<String>>,
+    ) -> Index {
+        let mut places: BTreeMap<String, u16> = BTreeMap::new();
+        for (place, name) in names.enumerate() {
+            if place == LIST_LEN_MAX {
+                self.fault(
+                    name.span(),
+                    &format!("more than {LIST_LEN_MAX} entries of {what}"),
+                    "split the scenario",
+                );
+                break;
+            }
+            self.check_name(what, name);
+            if places
+                .insert(name.get_ref().clone(), place as u16)
+                .is_some()
+            {
+                let message = format!("a second {what} is called `{}`", shown(name.get_ref()));
+                self.fault(name.span(), &message, "give each a name of its own");
+            }
+        }
+        Index { what, places }
+    }
+
+    fn check_name(&mut self, what: &str, name: &Spanned<String>) {
+        let text = name.get_ref();
+        let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if text.is_empty() || text.len() > NAME_LEN_MAX || !text.bytes().all(usable) {
+            let remedy = format!(
+                "use 1 to {NAME_LEN_MAX} of a-z, 0-9, `-`, `_` and `.`: it ends in metrics and file names"
+            );
+            self.fault(
+                name.span(),
+                &format!("this can't be the name of {what}"),
+                &remedy,
+            );
+        }
+    }
+
+    fn switch_announcements(
+        &mut self,
+        raw: &RawSwitchAnnouncements,
+        names: &Names,
+    ) -> (Option<AnnouncementId>, Option<AnnouncementId>) {
+        let no_answer = raw
+            .no_answer
+            .as_ref()
+            .map(|name| names.announcement(self, name));
+        (
+            no_answer,
+            raw.busy.as_ref().map(|name| names.announcement(self, name)),
+        )
+    }
+
+    fn lines(&self, raw: &RawScenario) -> Lines {
+        let starts = syntax::line_starts(self.text);
+        let line = |span: Range<usize>| starts.partition_point(|&start| start <= span.start) as u32;
+        Lines {
+            organisations: raw
+                .organisation
+                .iter()
+                .map(|entry| line(entry.id.span()))
+                .collect(),
+            agreements: raw
+                .agreement
+                .iter()
+                .map(|entry| line(entry.id.span()))
+                .collect(),
+            announcements: raw
+                .announcement
+                .iter()
+                .map(|entry| line(entry.name.span()))
+                .collect(),
+            routes: raw
+                .route
+                .iter()
+                .map(|entry| line(entry.name.span()))
+                .collect(),
+            queues: raw
+                .queue
+                .iter()
+                .map(|entry| line(entry.name.span()))
+                .collect(),
+            providers: raw
+                .provider
+                .iter()
+                .map(|entry| line(entry.name.span()))
+                .collect(),
+            retention: raw
+                .retention
+                .iter()
+                .map(|entry| line(entry.class.span()))
+                .collect(),
+            decisions: raw
+                .decision
+                .iter()
+                .map(|entry| line(entry.diary_number.span()))
+                .collect(),
+            pauses: raw
+                .pause
+                .iter()
+                .map(|entry| line(entry.from.span()))
+                .collect(),
+            expectations: raw
+                .expect
+                .iter()
+                .map(|entry| line(entry.kommun.span()))
+                .collect(),
+        }
+    }
+}
+
+/// The names of everything that can be referred to.
+struct Names {
+    organisations: Index,
+    agreements: Index,
+    announcements: Index,
+    queues: Index,
+    providers: Index,
+    routes: Index,
+}
+
+impl Names {
+    fn org(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> OrgId {
+        OrgId(self.organisations.find(reader, name))
+    }
+
+    fn agreement(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> AgreementId {
+        AgreementId(self.agreements.find(reader, name))
+    }
+
+    fn announcement(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> AnnouncementId {
+        AnnouncementId(self.announcements.find(reader, name))
+    }
+
+    fn queue(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> QueueId {
+        QueueId(self.queues.find(reader, name))
+    }
+
+    fn provider(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> ProviderId {
+        ProviderId(self.providers.find(reader, name))
+    }
+}
+
+/// The names of one list.
+struct Index {
+    what: &'static str,
+    places: BTreeMap<String, u16>,
+}
+
+impl Index {
+    /// The place of a name; a fault and a placeholder when there is none.
+    fn find(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> u16 {
+        if let Some(&place) = self.places.get(name.get_ref()) {
+            return place;
+        }
+        let remedy = match nearest(name.get_ref(), self.places.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add it with [[{}]]", self.what),
+        };
+        reader.fault(
+            name.span(),
+            &format!("no {} is called `{}`", self.what, shown(name.get_ref())),
+            &remedy,
+        );
+        0
+    }
+}
+
+/// A text from the file, short enough for a message and without control characters.
+fn shown(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_LEN_MAX)
+        .collect()
+}

@@ -1,0 +1,269 @@
+//! Organisations, agreements, announcements, queues with their agents, and providers.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::{Names, Reader};
+use crate::{
+    kommun::RegionCode,
+    organisation::{Agreement, Organisation, OrganisationKind},
+    scenario::{
+        AGENTS_MAX, Agent, Announcement, Contact, OrgId, Provider, Queue, QueueId,
+        raw::{
+            RawAgent, RawAgentTable, RawAgreement, RawAnnouncement, RawOrganisation, RawProvider,
+            RawQueue,
+        },
+        values,
+    },
+    time::Span,
+};
+
+/// Wrap-up after a call unless the scenario says otherwise: row r094 of `data/call_profile.csv`, an assumption.
+const WRAP_UP_DEFAULT_S: u32 = 120;
+/// How long a phone rings before the next is tried: about five signals.
+const RING_DEFAULT_S: u32 = 20;
+/// Callers who may wait: row r047 (Västra Götaland, 2020).
+const LEN_MAX_DEFAULT: u32 = 500;
+/// Expected wait at which the queue closes: row r046 (Västra Götaland, 2020).
+const WAIT_MAX_DEFAULT_S: u32 = 2700;
+/// Mean patience of a simulated caller: row r095, an assumption.
+const PATIENCE_DEFAULT_S: u32 = 3000;
+/// The purpose that 1177 itself gives for recording.
+const PURPOSE_DEFAULT: &str = "patient-safety-and-quality";
+
+const KINDS: [(&str, OrganisationKind); 4] = [
+    (OrganisationKind::Region.name(), OrganisationKind::Region),
+    (
+        OrganisationKind::Processor.name(),
+        OrganisationKind::Processor,
+    ),
+    (
+        OrganisationKind::CareProvider.name(),
+        OrganisationKind::CareProvider,
+    ),
+    (
+        OrganisationKind::SubProcessor.name(),
+        OrganisationKind::SubProcessor,
+    ),
+];
+
+/// What an announcement can inform of (GDPR Art. 13), as `data/audio/announcements.toml` names it.
+const INFORMS: [(&str, ()); 3] = [
+    ("number-and-kommun-id", ()),
+    ("recording", ()),
+    ("care-provider", ()),
+];
+
+impl Reader<'_> {
+    /// Country and secrecy default to what holds for a Swedish region: `SE`, and under secrecy.
+    pub(super) fn organisation(&mut self, raw: RawOrganisation) -> Organisation {
+        let kind = self
+            .word(&raw.kind, "kind of organisation", &KINDS)
+            .unwrap_or(OrganisationKind::Region);
+        let country = raw.country.as_ref().map_or("SE", |country| {
+            let two_capitals = |text: &String| {
+                (text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())).then_some(())
+            };
+            self.value(
+                country,
+                "this is no country",
+                "write its two letters, such as `SE` or `TH`",
+                two_capitals,
+            );
+            country.get_ref()
+        });
+        Organisation {
+            country: country.into(),
+            id: raw.id.into_inner().into(),
+            name: raw.name.into(),
+            kind,
+            health_care_secrecy: raw
+                .health_care_secrecy
+                .unwrap_or(kind == OrganisationKind::Region),
+        }
+    }
+
+    pub(super) fn agreement(&mut self, raw: RawAgreement, names: &Names) -> Agreement {
+        let from = self.day(&raw.from);
+        let until = raw.until.as_ref().and_then(|until| self.day(until));
+        self.in_order(from, until, raw.from.span());
+        Agreement {
+            controller: names.org(self, &raw.controller),
+            processor: names.org(self, &raw.processor),
+            purposes: raw
+                .purposes
+                .into_iter()
+                .map(String::into_boxed_str)
+                .collect(),
+            from: from.unwrap_or_default(),
+            until,
+            sub_processors: raw
+                .sub_processors
+                .iter()
+                .map(|name| names.org(self, name))
+                .collect(),
+            id: raw.id.into_inner().into(),
+        }
+    }
+
+    pub(super) fn announcement(&mut self, raw: RawAnnouncement) -> Announcement {
+        for informs in &raw.informs {
+            self.word(informs, "kind of information", &INFORMS);
+        }
+        if raw.file.get_ref().is_empty() {
+            self.fault(
+                raw.file.span(),
+                "an announcement needs an audio file",
+                "name a WAV file, such as `region.wav`",
+            );
+        }
+        Announcement {
+            name: raw.name.into_inner().into(),
+            file: raw.file.into_inner().into(),
+            text: raw.text.into(),
+            informs: raw
+                .informs
+                .into_iter()
+                .map(|informs| informs.into_inner().into())
+                .collect(),
+        }
+    }
+
+    pub(super) fn provider(&mut self, raw: RawProvider, names: &Names) -> Provider {
+        let organisation = names.org(self, &raw.organisation);
+        if raw.targets.get_ref().is_empty() {
+            self.fault(
+                raw.targets.span(),
+                "a provider needs at least one target",
+                "add its SIP address: `sip:1177@host:port`",
+            );
+        }
+        let targets = raw.targets.into_inner();
+        targets
+            .iter()
+            .for_each(|target| self.sip_uri(target.get_ref(), target.span()));
+        Provider {
+            name: raw.name.into_inner().into(),
+            organisation,
+            targets: targets
+                .into_iter()
+                .map(|target| target.into_inner().into())
+                .collect(),
+            ring_max: Span::from_secs(raw.ring_s.unwrap_or(RING_DEFAULT_S)),
+        }
+    }
+
+    pub(super) fn queues(
+        &mut self,
+        raws: Vec<RawQueue>,
+        names: &Names,
+    ) -> (Vec<Queue>, Vec<Agent>) {
+        let mut agents = Vec::new();
+        let mut queues = Vec::with_capacity(raws.len());
+        for (id, raw) in (0..=u16::MAX).map(QueueId).zip(raws) {
+            for agent in &raw.agents {
+                self.agents(agent, id, &mut agents);
+            }
+            queues.push(self.queue(raw, names));
+        }
+        (queues, agents)
+    }
+
+    fn queue(&mut self, raw: RawQueue, names: &Names) -> Queue {
+        let span = |secs: Option<u32>, default| Span::from_secs(secs.unwrap_or(default));
+        let mut announcement =
+            |name: Option<Spanned<String>>| name.map(|name| names.announcement(self, &name));
+        let (heard, music, busy) = (
+            announcement(raw.announcement),
+            announcement(raw.music),
+            announcement(raw.busy_announcement),
+        );
+        Queue {
+            name: raw.name.into_inner().into(),
+            region: raw
+                .region
+                .and_then(|region| self.region(region.get_ref(), region.span())),
+            controller: names.org(self, &raw.controller),
+            recording: raw.recording,
+            agreement: raw.agreement.map(|name| names.agreement(self, &name)),
+            purpose: raw
+                .purpose
+                .unwrap_or_else(|| PURPOSE_DEFAULT.to_owned())
+                .into(),
+            basis: raw.basis.unwrap_or_default().into(),
+            wrap_up: span(raw.wrap_up_s, WRAP_UP_DEFAULT_S),
+            ring_max: span(raw.ring_s, RING_DEFAULT_S),
+            len_max: raw.len_max.unwrap_or(LEN_MAX_DEFAULT) as usize,
+            wait_max: span(raw.wait_max_s, WAIT_MAX_DEFAULT_S),
+            announcement: heard,
+            music,
+            busy_announcement: busy,
+            patience_mean: span(raw.patience_mean_s, PATIENCE_DEFAULT_S),
+            overflow: self.instead(&raw.overflow, None, names),
+        }
+    }
+
+    fn agents(&mut self, raw: &Spanned<RawAgent>, queue: QueueId, agents: &mut Vec<Agent>) {
+        let (contact, count) = match raw.get_ref() {
+            RawAgent::Contact(uri) => (self.contact(uri, raw.span()), 1),
+            RawAgent::Table(RawAgentTable {
+                sip: Some(uri),
+                simulated: None,
+                at_once,
+            }) => (self.contact(uri, raw.span()), at_once.unwrap_or(1)),
+            RawAgent::Table(RawAgentTable {
+                simulated: Some(count),
+                sip: None,
+                at_once: None,
+            }) => (Contact::Simulated, *count),
+            RawAgent::Table(_) => {
+                let remedy =
+                    "write { simulated = 12 }, { sip = \"sip:...\", at_once = 3 } or \"sip:...\"";
+                return self.fault(
+                    raw.span(),
+                    "an agent is either simulated or a SIP contact",
+                    remedy,
+                );
+            }
+        };
+        let count = count as usize;
+        if count > AGENTS_MAX.saturating_sub(agents.len()) {
+            let message = format!("more than {AGENTS_MAX} agents in the scenario");
+            return self.fault(raw.span(), &message, "use fewer agents");
+        }
+        agents.extend(std::iter::repeat_n(Agent { queue, contact }, count));
+    }
+
+    fn contact(&mut self, uri: &str, span: Range<usize>) -> Contact {
+        self.sip_uri(uri, span);
+        Contact::Sip(uri.into())
+    }
+
+    pub(super) fn sip_uri(&mut self, uri: &str, span: Range<usize>) {
+        if let Some(fault) = values::sip_uri_fault(uri) {
+            self.fault(span, fault, "write it as `sip:user@host:port`");
+        }
+    }
+
+    pub(super) fn region(&mut self, code: &str, span: Range<usize>) -> Option<RegionCode> {
+        let region = RegionCode::parse(code);
+        if region.is_none() {
+            self.fault(
+                span,
+                "no region has this code",
+                "write two digits, such as `01`; data/regions.csv lists all 21",
+            );
+        }
+        region
+    }
+
+    /// The controller of a rule that may be for everyone.
+    pub(super) fn maybe_org(
+        &mut self,
+        raw: Option<Spanned<String>>,
+        names: &Names,
+    ) -> Option<OrgId> {
+        raw.map(|name| names.org(self, &name))
+    }
+}

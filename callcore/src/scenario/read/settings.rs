@@ -1,0 +1,157 @@
+//! Recorder, listeners, traffic, and the tests inside the file.
+
+use std::net::SocketAddr;
+
+use toml::Spanned;
+
+use super::{Names, Reader};
+use crate::{
+    scenario::{
+        Expectation, Listen, RecorderSettings, Traffic,
+        raw::{RawExpect, RawListen, RawRecorder, RawTraffic},
+        values,
+    },
+    time::{Span, Time},
+};
+
+/// Where the switch listens unless the scenario says otherwise: on this machine only.
+const SIP_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 5060);
+const WEB_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 1177);
+const LOCALHOST: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// Who is believed unless the scenario says otherwise: this machine only.
+const TRUSTED_DEFAULT: [(std::net::IpAddr, u8); 2] = [
+    (LOCALHOST, 8),
+    (std::net::IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), 128),
+];
+
+const RECORDER_API_DEFAULT: &str = "127.0.0.1:1178";
+const STORE_DEFAULT: &str = "recordings/store";
+const KEYS_DEFAULT: &str = "recordings/keys";
+
+impl Reader<'_> {
+    pub(super) fn recorder(&mut self, raw: RawRecorder) -> RecorderSettings {
+        self.sip_uri(raw.siprec.get_ref(), raw.siprec.span());
+        if let Some(api) = &raw.api {
+            self.socket(api);
+        }
+        let text = |raw: &Option<Spanned<String>>, default: &str| {
+            raw.as_ref()
+                .map_or_else(|| default.to_owned(), |text| text.get_ref().clone())
+        };
+        let (store, keys) = (
+            text(&raw.store, STORE_DEFAULT),
+            text(&raw.keys, KEYS_DEFAULT),
+        );
+        if is_inside(&keys, &store) {
+            let span = raw
+                .keys
+                .as_ref()
+                .or(raw.store.as_ref())
+                .map_or(0..0, Spanned::span);
+            let remedy = "put them apart: whoever copies the store must not get the keys with it";
+            self.fault(span, "the keys lie inside the store", remedy);
+        }
+        RecorderSettings {
+            siprec: raw.siprec.into_inner().into(),
+            store: store.into(),
+            keys: keys.into(),
+            api: text(&raw.api, RECORDER_API_DEFAULT).into(),
+        }
+    }
+
+    pub(super) fn listen(&mut self, raw: RawListen) -> Listen {
+        let mut socket = |raw: Option<Spanned<String>>, default| {
+            raw.and_then(|raw| self.socket(&raw)).unwrap_or(default)
+        };
+        let (sip, web) = (socket(raw.sip, SIP_DEFAULT), socket(raw.web, WEB_DEFAULT));
+        let remedy = "write an address or a network, such as `10.0.0.0/8`";
+        let mut network = |raw: &Spanned<String>| {
+            self.value(raw, "this is no network", remedy, |text| {
+                values::network(text)
+            })
+        };
+        let trusted = match raw.trusted {
+            Some(networks) => networks.iter().filter_map(&mut network).collect(),
+            None => TRUSTED_DEFAULT.to_vec(),
+        };
+        Listen { sip, web, trusted }
+    }
+
+    fn socket(&mut self, raw: &Spanned<String>) -> Option<SocketAddr> {
+        self.value(
+            raw,
+            "this is no address to listen on",
+            "write `127.0.0.1:5060`",
+            |text| text.parse().ok(),
+        )
+    }
+
+    pub(super) fn traffic(&mut self, raw: &RawTraffic) -> Traffic {
+        let secs = |raw: &Option<Spanned<u32>>, default| {
+            Span::from_secs(raw.as_ref().map_or(default, |raw| *raw.get_ref()))
+        };
+        let talk_mean = secs(&raw.talk_mean_s, 420);
+        if talk_mean == Span::ZERO {
+            let span = raw.talk_mean_s.as_ref().map_or(0..0, Spanned::span);
+            self.fault(
+                span,
+                "calls last no time at all",
+                "write the mean talk time in seconds, such as 420",
+            );
+        }
+        Traffic {
+            calls_per_year: raw
+                .calls_per_year
+                .as_ref()
+                .map_or(4_900_000, |calls| *calls.get_ref()),
+            talk_mean,
+            talk_sd: secs(&raw.talk_sd_s, 240),
+            weekend_factor: self.factor(raw.weekend_factor.as_ref(), 1.25),
+            holiday_factor: self.factor(raw.holiday_factor.as_ref(), 1.3),
+            regions: raw
+                .regions
+                .iter()
+                .filter_map(|code| self.region(code.get_ref(), code.span()))
+                .collect(),
+        }
+    }
+
+    /// A factor on the calls of a mean day. Above seven a week would not have days enough for it.
+    fn factor(&mut self, raw: Option<&Spanned<f64>>, default: f64) -> f64 {
+        let sane = |factor: &f64| (0.0..=7.0).contains(factor).then_some(*factor);
+        let read = raw.and_then(|raw| {
+            self.value(
+                raw,
+                "this is no factor",
+                "write a number from 0 to 7, such as 1.25",
+                sane,
+            )
+        });
+        read.unwrap_or(default)
+    }
+
+    pub(super) fn expectation(&mut self, raw: RawExpect, names: &Names) -> Expectation {
+        names.routes.find(self, &raw.route);
+        let remedy =
+            "write `2018-11-05T22:15` (a Swedish clock), or add an offset such as `+01:00`";
+        Expectation {
+            at: self
+                .value(&raw.at, "this is no moment", remedy, values::moment)
+                .unwrap_or(Time::from_micros(0)),
+            kommun: raw.kommun.into_inner().into(),
+            route: raw.route.into_inner().into(),
+            recorded: raw.recorded,
+        }
+    }
+}
+
+/// Whether a folder is another or lies in it, as far as their names tell.
+fn is_inside(folder: &str, other: &str) -> bool {
+    let parts = |path: &str| -> Vec<String> {
+        path.split('/')
+            .filter(|part| !matches!(*part, "" | "."))
+            .map(str::to_owned)
+            .collect()
+    };
+    folder.starts_with('/') == other.starts_with('/') && parts(folder).starts_with(&parts(other))
+}

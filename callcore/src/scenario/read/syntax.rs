@@ -1,0 +1,82 @@
+//! TOML and its keys: what the file must look like before its values mean anything.
+
+use serde::Deserialize;
+
+use crate::scenario::{Fault, SCENARIO_LEN_MAX, nearest::nearest, raw::RawScenario};
+
+/// Reads the text, or says the first thing that is wrong with its form. Nesting is limited by the TOML parser (80).
+pub(super) fn parse(text: &str) -> Result<RawScenario, Fault> {
+    if text.len() > SCENARIO_LEN_MAX {
+        let message = format!(
+            "the file has {} bytes; at most {SCENARIO_LEN_MAX} are read",
+            text.len()
+        );
+        return Err(Fault::new(
+            text,
+            0..0,
+            &message,
+            "is this really a scenario?",
+        ));
+    }
+    let deserializer = toml::Deserializer::parse(text).map_err(|error| fault(text, &error))?;
+    RawScenario::deserialize(deserializer).map_err(|error| fault(text, &error))
+}
+
+/// Where each line begins.
+pub(super) fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0)
+        .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+        .collect()
+}
+
+fn fault(text: &str, error: &toml::de::Error) -> Fault {
+    let message: String = error
+        .message()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MESSAGE_LEN_MAX)
+        .collect();
+    let span = error.span().unwrap_or(0..0);
+    match unknown_key(error.message()) {
+        Some((key, remedy)) => Fault::new(
+            text,
+            span,
+            &format!("there is no key `{key}` here"),
+            &remedy,
+        ),
+        None => Fault::new(text, span, &message, &remedy_for(&message)),
+    }
+}
+
+/// A message may repeat a text from the file, and that can be long.
+const MESSAGE_LEN_MAX: usize = 300;
+
+fn remedy_for(message: &str) -> String {
+    match between_ticks(message).next() {
+        Some(key) if message.starts_with("missing field") => {
+            format!("add `{key} = ...` to this entry")
+        }
+        _ if message.starts_with("invalid type") => {
+            "write the value in the form that is expected".to_owned()
+        }
+        _ => "mend the TOML here; texts stand in double quotes, tables begin with [[name]]"
+            .to_owned(),
+    }
+}
+
+/// Serde's "unknown field `x`, expected one of `a`, `b`", taken apart.
+fn unknown_key(message: &str) -> Option<(&str, String)> {
+    let mut names = between_ticks(message.strip_prefix("unknown field ")?);
+    let key = names.next()?;
+    let known: Vec<&str> = names.collect();
+    let remedy = match nearest(key, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the keys here are {}", known.join(", ")),
+    };
+    Some((key, remedy))
+}
+
+/// Every other piece between back ticks.
+fn between_ticks(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
+}

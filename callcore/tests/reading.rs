@@ -1,0 +1,304 @@
+//! Invariant 8: a bad configuration is refused whole, with the line and a remedy.
+
+use callcore::scenario::{Contact, Scenario, ScenarioError};
+
+/// The least that is a scenario.
+const LEAST: &str = r#"
+organisation = [{ id = "inera", name = "Inera AB", kind = "processor" }]
+queue = [{ name = "all", controller = "inera", agents = [{ simulated = 2 }, "sip:queue@127.0.0.1:5180", { sip = "sip:a@[::1]", at_once = 3 }] }]
+route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "all" }]
+
+[operator]
+organisation = "inera"
+"#;
+
+fn read(text: &str) -> Result<Scenario, ScenarioError> {
+    Scenario::from_toml(text, "test.toml")
+}
+
+/// The least scenario with one piece of text replaced.
+fn changed(from: &str, to: &str) -> String {
+    assert!(LEAST.contains(from), "{from}");
+    LEAST.replacen(from, to, 1)
+}
+
+/// Asserts that a text is refused at a line, with a message and a remedy that hold these words.
+#[track_caller]
+fn refused(text: &str, line: usize, message: &str, remedy: &str) {
+    let error = read(text).expect_err("this must be refused");
+    let fault = error.first();
+    assert!(fault.message.contains(message), "{error}");
+    assert!(fault.remedy.contains(remedy), "{error}");
+    assert_eq!(fault.line, line, "{error}");
+    assert!(fault.span.end <= text.len());
+}
+
+#[test]
+fn the_least_scenario() {
+    let scenario = read(LEAST).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(scenario.org(scenario.operator).name.as_ref(), "Inera AB");
+    let queue = scenario.queue_by_name("all").expect("it is there");
+    let contacts: Vec<_> = scenario
+        .agents_of(queue)
+        .map(|id| scenario.agent(id).contact.clone())
+        .collect();
+    assert_eq!(contacts.len(), 6);
+    assert_eq!(contacts[1], Contact::Simulated);
+    assert_eq!(contacts[2], Contact::Sip("sip:queue@127.0.0.1:5180".into()));
+    assert_eq!(contacts[5], Contact::Sip("sip:a@[::1]".into()));
+    assert_eq!(scenario.lines.routes, [4]);
+    assert_eq!(scenario.listen.web.port(), 1177);
+}
+
+#[test]
+fn toml_that_is_none() {
+    refused("[operator\n", 1, "", "mend the TOML");
+    refused(&format!("{LEAST}\n[operator]\n"), 9, "duplicate", "");
+}
+
+#[test]
+fn a_key_that_is_none_is_met_with_the_nearest() {
+    refused(
+        &changed("controller =", "controler ="),
+        3,
+        "no key `controler`",
+        "did you mean `controller`?",
+    );
+    refused(
+        &changed("simulated", "simulatd"),
+        3,
+        "no key `simulatd`",
+        "did you mean `simulated`?",
+    );
+    refused(
+        &format!("{LEAST}\n[recorde]\nsiprec = 1\n"),
+        9,
+        "no key `recorde`",
+        "did you mean `recorder`?",
+    );
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    refused(
+        &changed("controller = \"inera\", ", ""),
+        3,
+        "missing field `controller`",
+        "add `controller = ...`",
+    );
+}
+
+#[test]
+fn a_wrong_type_is_named() {
+    refused(&changed("all = true", "all = 1"), 4, "invalid type", "form");
+    refused(&changed("simulated = 2", "simulated = -2"), 3, "", "");
+}
+
+#[test]
+fn names_that_dangle() {
+    refused(
+        &changed("queue = \"all\" }", "queue = \"al\" }"),
+        4,
+        "no queue is called `al`",
+        "did you mean `all`?",
+    );
+    refused(
+        &changed("organisation = \"inera\"", "organisation = \"x\""),
+        7,
+        "no organisation",
+        "[[organisation]]",
+    );
+    refused(
+        &changed("queue = \"all\" }", "queue = \"all\", hours = \"jourtd\" }"),
+        4,
+        "no calendar",
+        "`jourtid`",
+    );
+}
+
+#[test]
+fn names_twice() {
+    let twice = LEAST.replace(
+        "kind = \"processor\" }",
+        "kind = \"processor\" }, { id = \"inera\", name = \"\", kind = \"region\" }",
+    );
+    refused(&twice, 2, "second organisation", "name of its own");
+}
+
+#[test]
+fn words_that_are_none() {
+    refused(
+        &changed("\"processor\"", "\"procesor\""),
+        2,
+        "kind of organisation",
+        "did you mean `processor`?",
+    );
+    refused(
+        &changed("\"processor\"", "\"zebra\""),
+        2,
+        "kind of organisation",
+        "care-provider",
+    );
+}
+
+#[test]
+fn addresses_that_are_none_are_not_repeated() {
+    let text = changed("sip:queue@127.0.0.1:5180", "+46701740605");
+    refused(&text, 3, "begins with `sip:`", "sip:user@host:port");
+    let error = read(&text).expect_err("refused").to_string();
+    assert!(!error.contains("701740605"), "{error}");
+}
+
+#[test]
+fn a_telephone_number_in_a_wrong_place_is_not_repeated() {
+    let error = read(&changed("all = true", "all = \"+46701740605\""))
+        .expect_err("refused")
+        .to_string();
+    assert!(!error.contains("701740605"), "{error}");
+}
+
+#[test]
+fn somebody_without_a_route() {
+    refused(
+        &changed("conflict = true, ", ""),
+        1,
+        "no route takes calls from conflict",
+        "[[route]]",
+    );
+    refused(
+        &changed("all = true", "region = \"01\""),
+        1,
+        "and 263 more",
+        "",
+    );
+    refused(
+        &changed("all = true", "kommun = [\"0181\", \"0000\"]"),
+        4,
+        "no kommun has this code",
+        "four digits",
+    );
+    refused(
+        &changed("all = true", "region = \"02\""),
+        4,
+        "no region has this code",
+        "two digits",
+    );
+}
+
+#[test]
+fn a_route_that_goes_nowhere_or_twice() {
+    refused(
+        &changed(", queue = \"all\" }", " }"),
+        4,
+        "exactly one",
+        "either",
+    );
+    let twice = format!(
+        "{}\n[[provider]]\nname = \"p\"\norganisation = \"inera\"\ntargets = []\n",
+        LEAST
+    );
+    refused(&twice, 12, "at least one target", "sip:");
+}
+
+#[test]
+fn dates_that_are_none() {
+    refused(
+        &changed("queue = \"all\" }", "queue = \"all\", from = 2019-02-29 }"),
+        4,
+        "",
+        "",
+    );
+    refused(
+        &changed(
+            "queue = \"all\" }",
+            "queue = \"all\", from = \"2019-02-29\" }",
+        ),
+        4,
+        "no day",
+        "exists",
+    );
+    refused(
+        &changed(
+            "queue = \"all\" }",
+            "queue = \"all\", from = 2019-11-01, until = 2019-11-01 }",
+        ),
+        4,
+        "not after",
+        "first day",
+    );
+}
+
+#[test]
+fn retention_whose_floor_is_above_its_ceiling() {
+    let rule = |earliest, latest| {
+        format!(
+            "{LEAST}\n[[retention]]\nclass = \"audio\"\nearliest = \"{earliest}\"\nlatest = \"{latest}\"\nbasis = \"b\"\n"
+        )
+    };
+    assert!(read(&rule("2 years", "3 years")).is_ok());
+    assert!(read(&rule("24 months", "2 years")).is_ok());
+    refused(
+        &rule("3 years", "2 years"),
+        11,
+        "floor lies above the ceiling",
+        "latest",
+    );
+    refused(
+        &rule("731 days", "2 years"),
+        11,
+        "floor lies above the ceiling",
+        "latest",
+    );
+    refused(&rule("2 weeks", "2 years"), 11, "no period", "18 months");
+}
+
+#[test]
+fn keys_inside_the_store() {
+    let recorder = |store, keys| {
+        format!(
+            "{LEAST}\n[recorder]\nsiprec = \"sip:r@host\"\nstore = \"{store}\"\nkeys = \"{keys}\"\n"
+        )
+    };
+    assert!(read(&recorder("a/store", "a/keys")).is_ok());
+    refused(&recorder("a", "a/keys"), 12, "inside the store", "apart");
+    refused(
+        &recorder("./a/", "a//./keys"),
+        12,
+        "inside the store",
+        "apart",
+    );
+}
+
+#[test]
+fn all_faults_are_told_in_one_go() {
+    let text = changed("\"processor\"", "\"x\"")
+        .replace("queue = \"all\" }", "queue = \"y\", hours = \"z\" }");
+    let error = read(&text).expect_err("refused");
+    assert_eq!(error.faults().count(), 3, "{error}");
+    assert!(error.to_string().starts_with("test.toml:2:"), "{error}");
+}
+
+#[test]
+fn what_is_too_big_or_too_deep_is_refused_quickly() {
+    refused(
+        &" ".repeat(callcore::scenario::SCENARIO_LEN_MAX + 1),
+        1,
+        "bytes",
+        "",
+    );
+    refused(&format!("x = {}", "[".repeat(1_000_000)), 1, "", "");
+    refused(&format!("x = {}", "{a=".repeat(1_000_000)), 1, "", "");
+    refused(&format!("{}b = 1", "a.".repeat(1_000_000)), 1, "", "");
+    refused(&format!("[{}b]", "a.".repeat(1_000_000)), 1, "", "");
+    refused(
+        &changed("simulated = 2", "simulated = 4294967295"),
+        3,
+        "agents",
+        "fewer",
+    );
+}
+
+#[test]
+fn an_empty_file_is_no_scenario() {
+    refused("", 1, "missing field `operator`", "add");
+}
