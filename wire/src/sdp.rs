@@ -1,1 +1,0 @@
-//! SDP offer and answer (RFC 8866, RFC 3264).
