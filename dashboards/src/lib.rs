@@ -1,1 +1,28 @@
 //! The web page, its events and the metrics endpoint.
+//!
+//! It only shows: no route changes anything, and what it is given holds no telephone number. It answers on loopback
+//! addresses alone (invariant 7), to requests that name a loopback host, and to no other origin.
+
+mod api;
+mod assets;
+mod connections;
+mod error;
+mod events;
+mod guard;
+mod health;
+mod metrics;
+mod server;
+
+pub use error::ServeError;
+pub use server::{Server, recorder_only, serve};
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The name in the page's top bar, such as `Vaxel demo`.
+    pub title: String,
+    /// The running switch.
+    pub gateway: gateway::view::Monitor,
+    /// The recorder, when it runs in the same program.
+    pub recorder: Option<recorder::monitor::Monitor>,
+}

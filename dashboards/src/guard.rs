@@ -1,0 +1,110 @@
+//! What every answer carries, and who is answered at all.
+
+use axum::{
+    extract::Request,
+    http::{
+        HeaderName, HeaderValue, StatusCode,
+        header::{self, HeaderMap},
+        uri::Authority,
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+/// Sent with every answer. There is no `Access-Control-Allow-Origin` on purpose: no other site may read this one.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    // Figures must be today's, and the files change with the program.
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Refuses a request for a host that isn't this machine, and sets the security headers on every answer.
+///
+/// A page elsewhere can let its own name point at 127.0.0.1 (DNS rebinding) and would then be the same origin to the
+/// browser; the `Host` header still tells its name.
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    let named_here = host_is_here(request.headers())
+        && request
+            .uri()
+            .authority()
+            .is_none_or(|asked| is_loopback(asked.as_str()));
+    let mut answer = if named_here {
+        next.run(request).await
+    } else {
+        let text = "This server answers only to localhost, 127.0.0.1 and [::1].\n";
+        (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+    };
+    for (name, value) in HEADERS {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+fn host_is_here(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_loopback),
+        _ => false,
+    }
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let Ok(parsed) = authority.parse::<Authority>() else {
+        return false;
+    };
+    if authority.contains('@') {
+        return false;
+    }
+    let host = parsed.host();
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn only_this_machine_by_name_or_address() {
+        for host in [
+            "localhost",
+            "LOCALHOST:1177",
+            "127.0.0.1:1177",
+            "127.8.8.8",
+            "[::1]:1177",
+            "[::1]",
+        ] {
+            assert!(is_loopback(host), "{host} is this machine");
+        }
+        for host in [
+            "",
+            "vaxel.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "evil@localhost",
+            "0.0.0.0",
+            "[::]",
+            "192.0.2.1",
+        ] {
+            assert!(!is_loopback(host), "{host} isn't this machine");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+// The page: takes events, keeps the newest of each, and draws.
+
+import { colouring } from "./colours.js";
+import { createCalls, createQueues } from "./calls.js";
+import { createRecordings, renderFigures } from "./figures.js";
+import { createMap, fillFacts } from "./map.js";
+import { renderLegend, renderRoles } from "./roles.js";
+import { setText } from "./rows.js";
+import { compare, loadTexts, setLanguage, t } from "./text.js";
+
+const RETRY_S = [1, 2, 5, 10];
+// A scenario's clock that differs from this machine's by more is marked.
+const CLOCK_SAME_MS = 5 * 60 * 1000;
+
+const at = (id) => document.getElementById(id);
+const state = { app: null, fixed: null, live: null, recordings: null, connection: { name: "connecting", seconds: 0 } };
+const kommuner = new Map();
+const organisations = new Map();
+const organisationName = (id) => organisations.get(id) ?? id;
+
+const [, outlines] = await Promise.all([loadTexts(), fetch("/map.json").then((it) => it.json())]);
+const map = createMap(at("map"), at("tip"), outlines);
+const renderCalls = createCalls((id) => kommuner.get(id)?.name ?? id);
+const renderQueues = createQueues();
+const renderRecordings = createRecordings(organisationName);
+
+const draw = {
+  app() {
+    setText(at("title"), state.app.title);
+    setText(at("version"), `vaxel ${state.app.version}`);
+    document.title = state.app.title;
+  },
+  fixed() {
+    const { fixed } = state;
+    kommuner.clear();
+    organisations.clear();
+    for (const it of [fixed.operator, ...fixed.organisations]) organisations.set(it.id, it.name);
+    for (const it of fixed.kommuner) kommuner.set(it.id, it);
+    setText(at("scenario"), fixed.scenario);
+    setText(at("digest"), fixed.digest.slice(0, 12));
+    at("digest").title = fixed.digest;
+    const { classes, providers } = colouring(fixed);
+    map.paint(classes, new Map(fixed.kommuner.map((it) => [it.id, factsOf(it)])));
+    renderLegend(fixed, providers, organisationName);
+    renderRoles(fixed);
+    fillLookup(fixed.kommuner);
+    showChosen();
+    if (state.live) draw.live();
+    draw.recordings();
+  },
+  recordings() {
+    renderRecordings(state.recordings);
+  },
+  live() {
+    showClock(state.live.clock);
+    renderFigures(state.live);
+    renderCalls(state.live);
+    renderQueues(state.live);
+  },
+};
+
+function factsOf(kommun) {
+  const recording = kommun.external ? "tip.leaves" : kommun.recorded ? "tip.recorded" : "tip.unrecorded";
+  const lines = () => [
+    ["tip.region", kommun.region_name],
+    ["tip.route", kommun.route],
+    ["tip.answers", kommun.answers ? organisationName(kommun.answers) : t("legend.none")],
+    ["tip.recording", t(recording)],
+  ];
+  return { id: kommun.id, name: kommun.name, lines };
+}
+
+function showClock(clock) {
+  const node = at("clock");
+  setText(node, clock.slice(0, 19).replace("T", " "));
+  node.dateTime = clock;
+  at("clock-badge").hidden = !(Math.abs(Date.parse(clock) - Date.now()) > CLOCK_SAME_MS);
+}
+
+// Looking up a kommun ---------------------------------------------------------------------------
+
+function fillLookup(list) {
+  const options = [...list].sort((a, b) => compare(a.name, b.name)).map(({ id, name }) => new Option(id, `${name} (${id})`));
+  at("kommuner").replaceChildren(...options);
+}
+
+function lookedUp() {
+  const asked = at("lookup").value.trim().toLowerCase();
+  if (!asked) return null;
+  const code = asked.match(/\d{4}/)?.[0];
+  return kommuner.get(code) ?? [...kommuner.values()].find((it) => it.name.toLowerCase() === asked) ?? null;
+}
+
+function showChosen() {
+  const found = lookedUp();
+  at("chosen").hidden = !found;
+  if (found) fillFacts(at("chosen"), factsOf(found));
+}
+
+at("lookup").addEventListener("input", () => {
+  showChosen();
+  const found = lookedUp();
+  map.choose(found?.id);
+  if (!found) map.view.all();
+});
+at("lookup").addEventListener("change", () => {
+  if (lookedUp() || !at("lookup").value.trim()) return;
+  at("chosen").hidden = false;
+  setText(at("chosen"), t("lookup.none"));
+});
+at("zoom-in").addEventListener("click", () => map.view.by(1.6));
+at("zoom-out").addEventListener("click", () => map.view.by(1 / 1.6));
+at("zoom-all").addEventListener("click", () => map.view.all());
+
+// Language --------------------------------------------------------------------------------------
+
+for (const button of document.querySelectorAll("[data-language]")) {
+  button.addEventListener("click", () => {
+    setLanguage(button.dataset.language);
+    showConnection();
+    if (state.fixed) draw.fixed();
+  });
+}
+
+// Events ----------------------------------------------------------------------------------------
+
+function connect(tries = 0) {
+  const source = new EventSource("/events");
+  for (const name of ["app", "fixed", "recordings", "live"]) {
+    source.addEventListener(name, ({ data }) => {
+      state[name] = JSON.parse(data);
+      later(name);
+    });
+  }
+  source.addEventListener("arrival", ({ data }) => {
+    const arrival = JSON.parse(data);
+    const recorded = kommuner.get(arrival.kommun)?.recorded;
+    map.ring(arrival, arrival.external ? "never" : recorded === false ? "no" : "recorded");
+  });
+  source.addEventListener("resync", () => map.clearRings());
+  source.onopen = () => {
+    tries = 0;
+    setConnection("open");
+  };
+  // The browser's own retry waits without a word, and gives up on an answer such as 503: ours does neither.
+  source.onerror = () => {
+    source.close();
+    retry(RETRY_S[Math.min(tries, RETRY_S.length - 1)], tries + 1);
+  };
+}
+
+function retry(seconds, tries) {
+  setConnection("lost", seconds);
+  if (seconds === 0) connect(tries);
+  else setTimeout(() => retry(seconds - 1, tries), 1000);
+}
+
+function setConnection(name, seconds = 0) {
+  state.connection = { name, seconds };
+  showConnection();
+}
+
+function showConnection() {
+  const { name, seconds } = state.connection;
+  const stale = name === "lost" && state.live ? `. ${t("connection.stale", { time: state.live.clock.slice(11, 19) })}` : "";
+  setText(at("connection"), t(`connection.${name}`, { s: seconds }) + stale);
+  at("connection").dataset.state = name;
+  document.body.classList.toggle("stale", name === "lost");
+}
+
+// At most one drawing a frame, of what has changed.
+const due = new Set();
+
+function later(name) {
+  if (due.size === 0) requestAnimationFrame(drawDue);
+  due.add(name);
+}
+
+function drawDue() {
+  const names = [...due];
+  due.clear();
+  for (const name of ["app", "fixed", "recordings", "live"]) {
+    if (names.includes(name) && state[name]) draw[name]();
+  }
+}
+
+showConnection();
+connect();

@@ -1,0 +1,90 @@
+// The calls in progress and the queues.
+
+import { duration, number, t } from "./text.js";
+import { element, keyed, setClass, setText } from "./rows.js";
+
+const CALLS_SHOWN = 50;
+const RECORDING_ICONS = { recording: "●", gap: "⚠", never: "⊘", no: "○" };
+// A queue's bar is full at so many callers waiting, or at the longest queue when that is longer.
+const BAR_FULL_MIN = 5;
+
+export function createCalls(nameOf) {
+  const at = (id) => document.getElementById(id);
+  const render = keyed(at("calls"), (call) => call.id, () => callRow(nameOf));
+  return ({ calls, calls_now: now }) => {
+    const shown = calls.slice(0, CALLS_SHOWN);
+    render(shown);
+    at("calls-empty").hidden = now > 0;
+    at("calls-scroll").hidden = now === 0;
+    at("calls-more").hidden = now <= shown.length;
+    setText(at("calls-more"), t("calls.more", { n: number(now - shown.length) }));
+    setText(at("calls-count"), now ? number(now) : "");
+  };
+}
+
+function callRow(nameOf) {
+  const node = element("tr");
+  const [kommun, state, recording] = [element("th"), element("td"), element("td")];
+  const [route, age] = [element("td", "wide code"), element("td", "number")];
+  const [chip, sign, word] = [element("span"), element("span", "sign"), element("span")];
+  kommun.scope = "row";
+  sign.setAttribute("aria-hidden", "true");
+  state.append(chip);
+  recording.append(sign, word);
+  node.append(kommun, state, recording, route, age);
+  return {
+    node,
+    update(call) {
+      setText(kommun, call.kommun ? nameOf(call.kommun) : t(`origin.${call.origin}`));
+      setText(chip, t(`state.${call.state}`));
+      setClass(chip, `chip ${call.state}`);
+      setText(sign, RECORDING_ICONS[call.recording] ?? "");
+      setText(word, t(`recording.${call.recording}`));
+      setClass(recording, `recording-${call.recording}`);
+      setText(route, call.route);
+      setText(age, duration(call.age_s));
+    },
+  };
+}
+
+export function createQueues() {
+  const at = (id) => document.getElementById(id);
+  let full = BAR_FULL_MIN;
+  const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(() => full));
+  return ({ queues }) => {
+    full = Math.max(BAR_FULL_MIN, ...queues.map((it) => it.waiting));
+    render([...queues].sort(byPressure));
+    at("queues-empty").hidden = queues.length > 0;
+    at("queues-scroll").hidden = queues.length === 0;
+  };
+}
+
+function byPressure(a, b) {
+  const busy = (it) => it.agents_busy / Math.max(1, it.agents_busy + it.agents_ready);
+  return b.waiting - a.waiting || b.longest_wait_s - a.longest_wait_s || busy(b) - busy(a) || (a.name < b.name ? -1 : 1);
+}
+
+function queueRow(full) {
+  const node = element("tr");
+  const [name, waiting, longest, agents] = [element("th"), element("td"), element("td", "number"), element("td", "number")];
+  const [bar, fill, count] = [element("span", "bar-track"), element("span", "bar-fill"), element("span", "bar-count")];
+  name.scope = "row";
+  bar.append(fill);
+  bar.setAttribute("aria-hidden", "true");
+  const both = element("span", "bar-with-count");
+  both.append(bar, count);
+  waiting.append(both);
+  node.append(name, waiting, longest, agents);
+  return {
+    node,
+    update(queue) {
+      setText(name, queue.name);
+      setText(count, number(queue.waiting));
+      fill.style.setProperty("width", `${(100 * queue.waiting) / full()}%`);
+      setText(longest, queue.waiting ? duration(queue.longest_wait_s) : "–");
+      setText(agents, `${number(queue.agents_ready)} / ${number(queue.agents_ready + queue.agents_busy)}`);
+      agents.title = t("col.agents.title", { ready: queue.agents_ready, busy: queue.agents_busy });
+      setClass(node, queue.agents_ready === 0 && queue.waiting ? "pressed" : "");
+    },
+  };
+}

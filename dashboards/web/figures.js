@@ -1,0 +1,66 @@
+// The big figures, and what the recorder stores for whom.
+
+import { compare, duration, number, size, t } from "./text.js";
+import { element, keyed, setClass, setText } from "./rows.js";
+
+export function renderFigures({ calls_now: now, totals }) {
+  const at = (id) => document.getElementById(id);
+  setText(at("f-now"), number(now));
+  setText(at("f-offered"), number(totals.offered));
+  setText(at("f-completed"), number(totals.completed));
+  setText(at("f-recorded"), number(sum(totals.recorded)));
+  proof("proof", totals.recorded_at_switch_for_provider);
+  proof("accounts", totals.unaccounted);
+  const ended = Object.entries(totals.outcomes).sort((a, b) => b[1] - a[1]);
+  const parts = ended.map(([outcome, count]) => `${t(`outcome.${outcome}`)} ${number(count)}`);
+  const gaps = totals.recording_gaps ? ` ${t("gaps", { n: number(totals.recording_gaps) })}.` : "";
+  setText(at("outcomes"), (parts.length ? `${t("outcomes")} ${parts.join(", ")}.` : "") + gaps);
+}
+
+/** A figure that must be 0: green with a check mark, or red. */
+function proof(id, value) {
+  const box = document.getElementById(id);
+  setText(box.querySelector("dd span"), number(value));
+  setText(document.getElementById(`${id}-mark`), t(value === 0 ? "mark.good" : "mark.bad"));
+  setClass(box, value === 0 ? "proof good" : "proof bad");
+}
+
+export function createRecordings(organisationName) {
+  const at = (id) => document.getElementById(id);
+  let most = 1;
+  const render = keyed(at("recordings"), ([id]) => id, () => recordingRow(organisationName, () => most));
+  return (figures) => {
+    const rows = Object.entries(figures?.controllers ?? {});
+    most = Math.max(1, ...rows.map(([, stored]) => stored.recordings));
+    render(rows.sort((a, b) => b[1].recordings - a[1].recordings || compare(a[0], b[0])));
+    at("recordings-empty").hidden = rows.length > 0;
+    setText(at("recordings-empty"), t(figures ? "recordings.none" : "recordings.away"));
+    const refused = Object.entries(figures?.refused ?? {}).map(([reason, count]) => `${reason} ${number(count)}`);
+    const lines = [];
+    if (figures?.open) lines.push(t("recordings.open", { n: number(figures.open) }));
+    if (refused.length) lines.push(t("recordings.refused", { list: refused.join(", ") }));
+    setText(at("recordings-open"), lines.join(" "));
+  };
+}
+
+function recordingRow(organisationName, most) {
+  const node = element("li");
+  const [name, bar, fill, facts] = [element("span", "bar-name"), element("span", "bar-track"), element("span", "bar-fill"), element("span", "quiet")];
+  bar.append(fill);
+  bar.setAttribute("aria-hidden", "true");
+  node.append(name, bar, facts);
+  return {
+    node,
+    update([id, stored]) {
+      setText(name, organisationName(id));
+      fill.style.setProperty("width", `${(100 * stored.recordings) / most()}%`);
+      const values = { n: number(stored.recordings), time: duration(stored.seconds), size: size(stored.bytes) };
+      const due = stored.next_due ? t("recordings.due", { date: stored.next_due }) : t("recordings.nodue");
+      setText(facts, `${t("recordings.one", values)} · ${due}`);
+    },
+  };
+}
+
+function sum(counts) {
+  return Object.values(counts).reduce((a, b) => a + b, 0);
+}
