@@ -1,5 +1,15 @@
 //! SIP (RFC 3261): messages, transactions, dialogs, and an endpoint that holds them together.
 
 pub mod endpoint;
+pub mod header;
+mod headers;
+pub mod limits;
 pub mod message;
+mod method;
+mod name;
+mod params;
+mod parse;
+mod print;
+pub mod stream;
+mod text;
 pub mod uri;

@@ -1,29 +1,449 @@
 //! SIP URIs (RFC 3261 section 19.1).
 
-/// A `sip:` or `sips:` URI, or a `tel:` URI kept as its number. Parsed leniently, printed strictly.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
+
+use super::{limits::URI_MAX, params::Params};
+
+/// A URI: `sip:`, `sips:`, `tel:`, or another scheme kept whole. Parsed leniently, printed strictly; escapes stay as they came.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Uri {
-    /// `sip`, `sips` or `tel`.
+    /// `sip`, `sips`, `tel`, or another.
     pub scheme: Scheme,
-    /// The user part, unescaped as it came; the number of a `tel:` URI.
+    /// The user part with its escapes as it came (and `:password`, if anyone still sends one); the number of a
+    /// `tel:` URI; all after the colon of another scheme.
     pub user: Option<Box<str>>,
-    /// Host name or address, without brackets; empty for `tel:`.
+    /// Host name or address, without brackets; empty but for `sip:` and `sips:`.
     pub host: Box<str>,
     /// Port, when given.
     pub port: Option<u16>,
-    /// `;name=value` parameters in order; a name without a value has `None`.
-    pub params: Vec<(Box<str>, Option<Box<str>>)>,
+    /// `;name=value` parameters in order.
+    pub params: Params,
     /// What follows `?`, as it came.
     pub headers: Option<Box<str>>,
 }
 
 /// The scheme of a URI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scheme {
     /// `sip:`
     Sip,
     /// `sips:`
     Sips,
-    /// `tel:`
+    /// `tel:` (RFC 3966)
     Tel,
+    /// Another, in lower case: a request to it is answered 416.
+    Other(Box<str>),
+}
+
+impl Scheme {
+    /// Without the colon.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Sip => "sip",
+            Self::Sips => "sips",
+            Self::Tel => "tel",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// Why a text is no URI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UriError {
+    /// No scheme, or no legal one.
+    #[error("the URI has no scheme (sip:, sips:, tel:)")]
+    Scheme,
+    /// Nothing follows the scheme, or the host is not a name, an IPv4 address, or an IPv6 address in brackets.
+    #[error("the URI's host is not a host name, an IPv4 address, or an IPv6 address in brackets")]
+    Host,
+    /// The port is not a number from 0 to 65535.
+    #[error("the URI's port is not a number from 0 to 65535")]
+    Port,
+    /// A parameter without a name.
+    #[error("the URI has an empty parameter")]
+    Param,
+    /// `%` without two hexadecimal digits after it.
+    #[error("the URI has a % without two hexadecimal digits after it")]
+    Escape,
+    /// A space, control character, quote, angle bracket, second `@` or a character outside ASCII.
+    #[error("the URI has a character that must be escaped")]
+    Character,
+    /// Over [`URI_MAX`] bytes.
+    #[error("the URI is over {URI_MAX} bytes")]
+    TooLong,
+}
+
+impl Uri {
+    /// `sip:user@host:port`. What may not stand in a URI is escaped when it is printed.
+    pub fn sip(user: Option<&str>, address: SocketAddr) -> Self {
+        Self {
+            scheme: Scheme::Sip,
+            user: user.map(Box::from),
+            host: address.ip().to_string().into(),
+            port: Some(address.port()),
+            params: Params::new(),
+            headers: None,
+        }
+    }
+
+    /// Reads a URI without angle brackets around it.
+    pub fn parse(text: &str) -> Result<Self, UriError> {
+        Parts::scan(text).map(|parts| parts.own())
+    }
+
+    /// The value of a parameter; empty for one without a value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.get(name).map(Option::unwrap_or_default)
+    }
+
+    /// Where the host is an IP address: that, with the port or the scheme's own (5060, 5061 for `sips:` and TLS).
+    pub fn address(&self) -> Option<SocketAddr> {
+        let ip: IpAddr = self.host.parse().ok()?;
+        Some(SocketAddr::new(
+            ip,
+            self.port.unwrap_or_else(|| self.default_port()),
+        ))
+    }
+
+    /// The `transport` parameter as it came (`udp`, `tcp`, `tls`, `ws`).
+    pub fn transport(&self) -> Option<&str> {
+        self.params.value("transport")
+    }
+
+    /// The user part with its escapes resolved; bytes that aren't UTF-8 become U+FFFD.
+    pub fn user_decoded(&self) -> Option<Cow<'_, str>> {
+        self.user.as_deref().map(unescape)
+    }
+
+    fn default_port(&self) -> u16 {
+        let tls = self.scheme == Scheme::Sips
+            || self
+                .transport()
+                .is_some_and(|name| name.eq_ignore_ascii_case("tls"));
+        if tls { 5061 } else { 5060 }
+    }
+}
+
+impl std::str::FromStr for Uri {
+    type Err = UriError;
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.scheme.as_str())?;
+        f.write_char(':')?;
+        if let Some(user) = &self.user {
+            escape(f, user, Part::User)?;
+        }
+        if matches!(self.scheme, Scheme::Sip | Scheme::Sips) {
+            if self.user.is_some() {
+                f.write_char('@')?;
+            }
+            write_host_port(f, &self.host, self.port)?;
+        }
+        for (name, value) in self.params.iter() {
+            f.write_char(';')?;
+            escape(f, name, Part::Param)?;
+            if let Some(value) = value {
+                f.write_char('=')?;
+                escape(f, value, Part::Param)?;
+            }
+        }
+        if let Some(headers) = &self.headers {
+            f.write_char('?')?;
+            escape(f, headers, Part::Headers)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Uri {
+    /// Without user and parameters: they may be a telephone number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.scheme.as_str())?;
+        if self.user.is_some() {
+            f.write_str("...@")?;
+        }
+        f.write_str(&self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// `host:port`, the host in brackets when it is an IPv6 address.
+pub(super) fn write_host_port(
+    f: &mut fmt::Formatter<'_>,
+    host: &str,
+    port: Option<u16>,
+) -> fmt::Result {
+    if host.contains(':') {
+        f.write_char('[')?;
+        escape(f, host, Part::Host)?;
+        f.write_char(']')?;
+    } else {
+        escape(f, host, Part::Host)?;
+    }
+    port.map_or(Ok(()), |port| write!(f, ":{port}"))
+}
+
+/// Which part of a URI is printed: each has signs of its own that end it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    User,
+    Host,
+    Param,
+    Headers,
+}
+
+impl Part {
+    const fn forbids(self, byte: u8) -> bool {
+        is_forbidden(byte)
+            || match self {
+                Self::User => false,
+                Self::Host => matches!(byte, b';' | b'?' | b'/' | b'[' | b']'),
+                Self::Param => matches!(byte, b';' | b'?' | b'='),
+                Self::Headers => false,
+            }
+    }
+}
+
+fn escape(f: &mut fmt::Formatter<'_>, text: &str, part: Part) -> fmt::Result {
+    if !text.bytes().any(|byte| part.forbids(byte)) {
+        return f.write_str(text);
+    }
+    for byte in text.bytes() {
+        if part.forbids(byte) {
+            write!(f, "%{byte:02X}")?;
+        } else {
+            f.write_char(char::from(byte))?;
+        }
+    }
+    Ok(())
+}
+
+fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        match (first, tail) {
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                out.push(hex(*high) << 4 | hex(*low));
+                rest = after;
+            }
+            _ => {
+                out.push(first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+const fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit.wrapping_sub(b'A').wrapping_add(10) & 0xf,
+    }
+}
+
+/// What may stand nowhere in a URI.
+const fn is_forbidden(byte: u8) -> bool {
+    byte <= b' ' || byte >= 0x7f || matches!(byte, b'<' | b'>' | b'"' | b'@')
+}
+
+/// A URI taken apart and checked, not yet owned.
+pub(super) struct Parts<'a> {
+    scheme: Scheme,
+    user: Option<&'a str>,
+    host: &'a str,
+    port: Option<u16>,
+    params: &'a str,
+    headers: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn scan(text: &'a str) -> Result<Self, UriError> {
+        if text.len() > URI_MAX {
+            return Err(UriError::TooLong);
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(UriError::Scheme)?;
+        let scheme = scan_scheme(scheme)?;
+        match scheme {
+            Scheme::Sip | Scheme::Sips => Self::scan_sip(scheme, rest),
+            Scheme::Tel => Self::scan_tel(rest),
+            Scheme::Other(_) => {
+                check_characters(rest, |byte| byte != b'@')?;
+                Ok(Self {
+                    scheme,
+                    user: Some(rest),
+                    host: "",
+                    port: None,
+                    params: "",
+                    headers: None,
+                })
+            }
+        }
+    }
+
+    fn scan_sip(scheme: Scheme, rest: &'a str) -> Result<Self, UriError> {
+        let (user, rest) = match rest.split_once('@') {
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, rest),
+        };
+        if let Some(user) = user {
+            if user.is_empty() {
+                return Err(UriError::Character);
+            }
+            check_escaped(user)?;
+        }
+        let (rest, headers) = match rest.split_once('?') {
+            Some((rest, headers)) => (rest, Some(headers)),
+            None => (rest, None),
+        };
+        headers.map_or(Ok(()), check_escaped)?;
+        let (host_port, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        check_params(params)?;
+        let (host, port) = scan_host_port(host_port)?;
+        Ok(Self {
+            scheme,
+            user,
+            host,
+            port,
+            params,
+            headers,
+        })
+    }
+
+    fn scan_tel(rest: &'a str) -> Result<Self, UriError> {
+        let (number, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        if number.is_empty() {
+            return Err(UriError::Host);
+        }
+        check_escaped(number)?;
+        check_params(params)?;
+        Ok(Self {
+            scheme: Scheme::Tel,
+            user: Some(number),
+            host: "",
+            port: None,
+            params,
+            headers: None,
+        })
+    }
+
+    pub(super) const fn has_headers(&self) -> bool {
+        self.headers.is_some()
+    }
+
+    pub(super) fn own(&self) -> Uri {
+        let mut params = Params::new();
+        for (name, value) in split_params(self.params) {
+            params.add(name, value);
+        }
+        Uri {
+            scheme: self.scheme.clone(),
+            user: self.user.map(Box::from),
+            host: self.host.into(),
+            port: self.port,
+            params,
+            headers: self.headers.map(Box::from),
+        }
+    }
+}
+
+fn scan_scheme(text: &str) -> Result<Scheme, UriError> {
+    for (name, scheme) in [
+        ("sip", Scheme::Sip),
+        ("sips", Scheme::Sips),
+        ("tel", Scheme::Tel),
+    ] {
+        if text.eq_ignore_ascii_case(name) {
+            return Ok(scheme);
+        }
+    }
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    if !text.starts_with(|c: char| c.is_ascii_alphabetic()) || !text.bytes().all(legal) {
+        return Err(UriError::Scheme);
+    }
+    Ok(Scheme::Other(text.to_ascii_lowercase().into()))
+}
+
+/// `host`, `host:port`, `[IPv6]`, `[IPv6]:port`; the host without brackets.
+pub(super) fn scan_host_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']').ok_or(UriError::Host)?;
+            host.parse::<Ipv6Addr>().map_err(|_| UriError::Host)?;
+            (host, rest)
+        }
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let named = !text.starts_with('[');
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if host.is_empty() || (named && !host.bytes().all(legal)) {
+        return Err(UriError::Host);
+    }
+    let port = match port.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().map_err(|_| UriError::Port)?)
+        }
+        Some(_) => return Err(UriError::Port),
+        None if port.is_empty() => None,
+        None => return Err(UriError::Host),
+    };
+    Ok((host, port))
+}
+
+fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    text.split(';')
+        .skip(1)
+        .map(|param| match param.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (param, None),
+        })
+}
+
+fn check_params(text: &str) -> Result<(), UriError> {
+    check_escaped(text)?;
+    let nameless = split_params(text)
+        .any(|(name, value)| name.is_empty() || value.is_some_and(|v| v.contains('=')));
+    if nameless {
+        Err(UriError::Param)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_characters(text: &str, counts: impl Fn(u8) -> bool) -> Result<(), UriError> {
+    let bad = text.bytes().any(|byte| is_forbidden(byte) && counts(byte));
+    if bad {
+        Err(UriError::Character)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_escaped(text: &str) -> Result<(), UriError> {
+    check_characters(text, |_| true)?;
+    let mut pieces = text.split('%');
+    pieces.next();
+    let whole = |piece: &str| piece.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if pieces.all(whole) {
+        Ok(())
+    } else {
+        Err(UriError::Escape)
+    }
 }

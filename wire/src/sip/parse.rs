@@ -1,0 +1,636 @@
+//! Bytes to messages (RFC 3261 sections 7.3 and 18.3).
+//!
+//! Strict where meaning hangs on it (line ends, start line, the fields every message needs, addresses that route), lenient
+//! elsewhere: fields that nothing here asks for are kept as they came.
+//!
+//! **Text that isn't UTF-8.** Old phones send display names in ISO 8859-1. Such a head is read as ISO 8859-1 where that is harmless
+//! (display names, reason phrase, Subject and fields of no meaning here) and refused where the bytes matter:
+//! start line of a request, Via, Call-ID, CSeq and what stands outside quotes in addresses.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    header::{CSeq, Malformed, MaxForwards, NameAddrParts, ViaParts, scan_number},
+    headers::{HeaderValue, Headers, split_list},
+    limits::{BODY_MAX, HEADER_FIELDS_MAX, LINE_MAX, MESSAGE_MAX, VIAS_MAX},
+    message::{HeaderName, Message, Method, Request, Response, StatusCode},
+    text::{has_control, is_token, trim},
+    uri::{Parts, Uri, UriError},
+};
+
+impl Message {
+    /// Reads a datagram. CRLFs before the start line are skipped, bytes after Content-Length cut off; a datagram shorter than
+    /// its Content-Length is refused (RFC 3261 section 18.3). Without Content-Length the body is what is left.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let bytes = skip_line_breaks(bytes);
+        if bytes.is_empty() || bytes.iter().all(|byte| *byte == 0) {
+            return Err(ParseError::plain(ParseErrorKind::Empty));
+        }
+        if bytes.len() > MESSAGE_MAX {
+            return Err(ParseError::plain(ParseErrorKind::MessageTooLarge));
+        }
+        let (head_end, whole) = match find_head_end(bytes, 0) {
+            Some(end) => (end, true),
+            None => (bytes.len(), false),
+        };
+        let mut head = Head::read(bytes.get(..head_end).unwrap_or_default());
+        if !whole {
+            head.fail(ParseErrorKind::HeadNotEnded);
+        }
+        let rest = bytes.get(head_end..).unwrap_or_default();
+        let length = head.content_length.unwrap_or(rest.len());
+        let Some(body) = rest.get(..length) else {
+            head.fail(ParseErrorKind::BodyCut {
+                announced: length,
+                present: rest.len(),
+            });
+            return head.finish(&[]);
+        };
+        head.finish(body)
+    }
+}
+
+/// CRLF before a start line is to be ignored (RFC 3261 section 7.5).
+pub(super) fn skip_line_breaks(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Where the head ends, after its empty line, looking from `from` on.
+pub(super) fn find_head_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == b'\n')? + 1;
+        if bytes.get(..at)?.ends_with(b"\r\n\r\n") {
+            return Some(at);
+        }
+    }
+}
+
+/// Why a message was refused, where, and what could be read of it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("line {line}: {kind}")]
+pub struct ParseError {
+    /// What is wrong.
+    pub kind: ParseErrorKind,
+    /// The line of the message, from 1; 0 when it is the message as a whole.
+    pub line: usize,
+    /// What could be read, when it was a request.
+    pub partial: Option<Box<Partial>>,
+}
+
+/// What could be read of a request that was refused.
+#[derive(Debug, Clone)]
+pub struct Partial {
+    /// Its method.
+    pub method: Method,
+    /// Its header fields, without those that couldn't be read.
+    pub headers: Headers,
+}
+
+impl ParseError {
+    const fn plain(kind: ParseErrorKind) -> Self {
+        Self {
+            kind,
+            line: 0,
+            partial: None,
+        }
+    }
+
+    /// The response the sender is to have (400, 414, 505 or 513, see [`ParseErrorKind::status`]): when it was a request other than ACK
+    /// and its Via, From, To, Call-ID and CSeq were there to be copied.
+    pub fn bad_request(&self) -> Option<Response> {
+        const NEEDED: [HeaderName; 5] = [
+            HeaderName::Via,
+            HeaderName::From,
+            HeaderName::To,
+            HeaderName::CallId,
+            HeaderName::CSeq,
+        ];
+        let partial = self
+            .partial
+            .as_ref()
+            .filter(|partial| partial.method != Method::Ack)?;
+        if !NEEDED
+            .iter()
+            .all(|name| partial.headers.get(name).is_some())
+        {
+            return None;
+        }
+        let status = self.kind.status();
+        let reason = if status == StatusCode::BAD_REQUEST {
+            self.kind.to_string().into()
+        } else {
+            status.phrase().into()
+        };
+        Some(Response {
+            reason,
+            ..Response::answering(&partial.headers, status, "")
+        })
+    }
+}
+
+/// What is wrong with a message. Never shows what the peer wrote, but for names of header fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseErrorKind {
+    /// Nothing, or only line breaks or zeros: a keep-alive, to be ignored.
+    #[error("nothing in it")]
+    Empty,
+    /// Over [`MESSAGE_MAX`], or a body over [`BODY_MAX`].
+    #[error("message over {MESSAGE_MAX} bytes")]
+    MessageTooLarge,
+    /// A line with its continuations is over [`LINE_MAX`].
+    #[error("line over {LINE_MAX} bytes")]
+    LineTooLong,
+    /// Over [`HEADER_FIELDS_MAX`].
+    #[error("over {HEADER_FIELDS_MAX} header fields")]
+    TooManyFields,
+    /// Over [`VIAS_MAX`].
+    #[error("over {VIAS_MAX} Via values")]
+    TooManyVias,
+    /// No empty line after the header fields.
+    #[error("no empty line after the header fields")]
+    HeadNotEnded,
+    /// A line that ends with LF alone.
+    #[error("a line ends without CR")]
+    BareLineBreak,
+    /// A control character outside a quoted-pair.
+    #[error("control character")]
+    ControlCharacter,
+    /// Bytes that aren't UTF-8, where they matter.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// Not `METHOD URI SIP/2.0` nor `SIP/2.0 status reason`, with exactly one space between.
+    #[error("malformed start line")]
+    StartLine,
+    /// Another version than SIP/2.0.
+    #[error("SIP version other than 2.0")]
+    Version,
+    /// A status that isn't 100 to 699.
+    #[error("status code not 100 to 699")]
+    Status,
+    /// The request URI.
+    #[error("Request-URI: {0}")]
+    RequestUri(UriError),
+    /// `?headers` in the request URI (RFC 3261 section 19.1.1).
+    #[error("Request-URI with headers")]
+    RequestUriHeaders,
+    /// A header line without a colon or with a name that is no token.
+    #[error("malformed header field name")]
+    FieldName,
+    /// A field that can't be read.
+    #[error("{0}: {1}")]
+    Field(HeaderName, Malformed),
+    /// A field every message needs isn't there.
+    #[error("{0} missing")]
+    Missing(HeaderName),
+    /// A field that may stand once stands twice.
+    #[error("{0} repeated")]
+    Repeated(HeaderName),
+    /// The CSeq names another method than the start line.
+    #[error("CSeq names another method")]
+    MethodMismatch,
+    /// The datagram ends before the body does.
+    #[error("body is {present} bytes, Content-Length says {announced}")]
+    BodyCut {
+        /// What Content-Length says.
+        announced: usize,
+        /// What came.
+        present: usize,
+    },
+}
+
+impl ParseErrorKind {
+    /// The status that tells the sender.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Version => StatusCode::VERSION_NOT_SUPPORTED,
+            Self::RequestUri(UriError::TooLong) => StatusCode::REQUEST_URI_TOO_LONG,
+            Self::MessageTooLarge | Self::LineTooLong | Self::TooManyFields => {
+                StatusCode::MESSAGE_TOO_LARGE
+            }
+            Self::TooManyVias => StatusCode::TOO_MANY_HOPS,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A start line that was read.
+enum Start {
+    Request(Method, Uri),
+    Response(StatusCode, Box<str>),
+}
+
+/// A head as far as it could be read, and the first thing that was wrong in it.
+pub(super) struct Head {
+    start: Option<Start>,
+    /// Known even when the rest of the request line is wrong.
+    method: Option<Method>,
+    headers: Headers,
+    /// `None` when there was none, or it couldn't be read.
+    pub(super) content_length: Option<usize>,
+    once: Once,
+    vias: usize,
+    line: usize,
+    error: Option<(ParseErrorKind, usize)>,
+}
+
+/// Which of the fields that may stand once were seen.
+#[derive(Default)]
+struct Once {
+    from: bool,
+    to: bool,
+    call_id: bool,
+    cseq: bool,
+    max_forwards: bool,
+    content_length: bool,
+    content_type: bool,
+}
+
+/// A typical INVITE has 12 to 18 fields.
+const FIELDS_USUAL: usize = 18;
+
+impl Head {
+    /// Reads start line and fields, up to and with the empty line. What is wrong is noted, and the rest still read,
+    /// so that the sender can be answered.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let (text, foreign) = decode(bytes);
+        let mut head = Self {
+            start: None,
+            method: None,
+            headers: Headers::with_capacity(FIELDS_USUAL),
+            content_length: None,
+            once: Once::default(),
+            vias: 0,
+            line: 1,
+            error: None,
+        };
+        let mut lines = Lines { rest: &text };
+        let first = lines.next().unwrap_or_default();
+        head.read_start(&text, first, foreign);
+        while let Some(line) = lines.next() {
+            head.line += 1;
+            if line.text.is_empty() {
+                break;
+            }
+            if head.headers.len() >= HEADER_FIELDS_MAX {
+                head.fail(ParseErrorKind::TooManyFields);
+                break;
+            }
+            head.read_line(&text, line, &mut lines, foreign);
+        }
+        head.check_present();
+        head
+    }
+
+    /// Notes what is wrong on this line, unless something was wrong before.
+    pub(super) fn fail(&mut self, kind: ParseErrorKind) {
+        self.error.get_or_insert((kind, self.line));
+    }
+
+    /// The message with that body, or what was wrong.
+    pub(super) fn finish(mut self, body: &[u8]) -> Result<Message, ParseError> {
+        if body.len() > BODY_MAX {
+            self.fail(ParseErrorKind::MessageTooLarge);
+        }
+        if self.start.is_none() {
+            self.fail(ParseErrorKind::StartLine);
+        }
+        let headers = self.headers;
+        match (self.error, self.start) {
+            (None, Some(Start::Request(method, uri))) => Ok(Message::Request(Request {
+                method,
+                uri,
+                headers,
+                body: Bytes::copy_from_slice(body),
+            })),
+            (None, Some(Start::Response(status, reason))) => Ok(Message::Response(Response {
+                status,
+                reason,
+                headers,
+                body: Bytes::copy_from_slice(body),
+            })),
+            (error, _) => {
+                let (kind, line) = error.unwrap_or((ParseErrorKind::StartLine, 1));
+                let partial = self
+                    .method
+                    .map(|method| Box::new(Partial { method, headers }));
+                Err(ParseError {
+                    kind,
+                    line,
+                    partial,
+                })
+            }
+        }
+    }
+
+    /// The error of a head on a stream whose body's length isn't known.
+    pub(super) fn without_length(mut self) -> ParseError {
+        let missing = if self.once.content_length {
+            ParseErrorKind::Field(HeaderName::ContentLength, Malformed::Number)
+        } else {
+            ParseErrorKind::Missing(HeaderName::ContentLength)
+        };
+        self.fail(missing);
+        let (kind, line) = self.error.unwrap_or((ParseErrorKind::StartLine, 1));
+        let headers = self.headers;
+        ParseError {
+            kind,
+            line,
+            partial: self
+                .method
+                .map(|method| Box::new(Partial { method, headers })),
+        }
+    }
+
+    fn read_start(&mut self, text: &Arc<str>, line: Line<'_>, foreign: bool) {
+        if line.bare {
+            self.fail(ParseErrorKind::BareLineBreak);
+        }
+        if line.text.len() > LINE_MAX {
+            self.fail(ParseErrorKind::LineTooLong);
+        }
+        let read = if let Some(rest) = line.text.strip_prefix("SIP/2.0 ") {
+            read_status_line(rest)
+        } else if foreign && !line.text.is_ascii() {
+            Err(ParseErrorKind::NotUtf8)
+        } else {
+            self.read_request_line(text, line.text)
+        };
+        match read {
+            Ok(start) => self.start = Some(start),
+            Err(kind) => self.fail(kind),
+        }
+    }
+
+    /// Exactly one space between the parts and none at the end (RFC 3261 section 7.1).
+    fn read_request_line(&mut self, text: &Arc<str>, line: &str) -> Result<Start, ParseErrorKind> {
+        let (method, rest) = line.split_once(' ').ok_or(ParseErrorKind::StartLine)?;
+        if method.starts_with("SIP/") {
+            return Err(ParseErrorKind::Version);
+        }
+        let method = Method::of(text, method).ok_or(ParseErrorKind::StartLine)?;
+        self.method = Some(method.clone());
+        let (uri, version) = rest.rsplit_once(' ').ok_or(ParseErrorKind::StartLine)?;
+        if !version.eq_ignore_ascii_case("SIP/2.0") {
+            let other = version
+                .get(..4)
+                .is_some_and(|name| name.eq_ignore_ascii_case("SIP/"));
+            return Err(if other {
+                ParseErrorKind::Version
+            } else {
+                ParseErrorKind::StartLine
+            });
+        }
+        if uri.contains(' ') {
+            return Err(ParseErrorKind::StartLine);
+        }
+        let parts = Parts::scan(uri).map_err(ParseErrorKind::RequestUri)?;
+        if parts.has_headers() {
+            return Err(ParseErrorKind::RequestUriHeaders);
+        }
+        Ok(Start::Request(method, parts.own()))
+    }
+
+    /// One field with the lines folded under it.
+    fn read_line(&mut self, text: &Arc<str>, line: Line<'_>, lines: &mut Lines<'_>, foreign: bool) {
+        let mut bare = line.bare;
+        let mut folded: Option<String> = None;
+        let mut folds = 0;
+        while let Some(more) = lines.next_folded() {
+            bare |= more.bare;
+            folds += 1;
+            let whole =
+                folded.get_or_insert_with(|| line.text.trim_end_matches([' ', '\t']).to_owned());
+            whole.push(' ');
+            whole.push_str(trim(more.text));
+        }
+        let result = match &folded {
+            _ if bare => Err(ParseErrorKind::BareLineBreak),
+            Some(whole) => self.read_field(&Arc::from(whole.as_str()), None, foreign),
+            None => self.read_field(text, Some(line.text), foreign),
+        };
+        if let Err(kind) = result {
+            self.fail(kind);
+        }
+        self.line += folds;
+    }
+
+    /// Checks a field and keeps it; `part` is the field's line in `text`, `None` when all of `text` is.
+    fn read_field(
+        &mut self,
+        text: &Arc<str>,
+        part: Option<&str>,
+        foreign: bool,
+    ) -> Result<(), ParseErrorKind> {
+        let field = part.unwrap_or(text);
+        if field.len() > LINE_MAX {
+            return Err(ParseErrorKind::LineTooLong);
+        }
+        let (name, value) = field.split_once(':').ok_or(ParseErrorKind::FieldName)?;
+        let name = HeaderName::of(text, trim_end(name)).ok_or(ParseErrorKind::FieldName)?;
+        let value =
+            HeaderValue::received(text, trim(value)).ok_or(ParseErrorKind::ControlCharacter)?;
+        if foreign && !bytes_are_harmless(&name, value.as_str()) {
+            return Err(ParseErrorKind::NotUtf8);
+        }
+        let checked = self.check_field(&name, value.as_str());
+        // A field that can't be read is still what the sender must find in the answer.
+        if name != HeaderName::ContentLength {
+            self.headers.push(name, value);
+        }
+        checked
+    }
+
+    fn check_field(&mut self, name: &HeaderName, value: &str) -> Result<(), ParseErrorKind> {
+        let malformed = |why| ParseErrorKind::Field(name.clone(), why);
+        self.check_once(name)?;
+        match name {
+            HeaderName::Via => {
+                for via in split_list(value) {
+                    self.vias += 1;
+                    ViaParts::scan(via).map_err(malformed)?;
+                }
+                if self.vias > VIAS_MAX {
+                    return Err(ParseErrorKind::TooManyVias);
+                }
+            }
+            HeaderName::From | HeaderName::To => {
+                drop(NameAddrParts::scan(value).map_err(malformed)?)
+            }
+            HeaderName::Contact if value == "*" => {}
+            HeaderName::Contact | HeaderName::Route | HeaderName::RecordRoute => {
+                for address in split_list(value) {
+                    NameAddrParts::scan(address).map_err(malformed)?;
+                }
+            }
+            HeaderName::CallId if value.is_empty() || value.contains([' ', '\t']) => {
+                return Err(malformed(Malformed::Token));
+            }
+            HeaderName::CSeq => self.check_cseq(value)?,
+            HeaderName::MaxForwards => drop(MaxForwards::parse(value).map_err(malformed)?),
+            HeaderName::ContentLength => {
+                let length = scan_number(value, u32::MAX).map_err(malformed)?;
+                self.content_length = usize::try_from(length).ok();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_cseq(&self, value: &str) -> Result<(), ParseErrorKind> {
+        let malformed = |why| ParseErrorKind::Field(HeaderName::CSeq, why);
+        let (number, method) = value
+            .split_once([' ', '\t'])
+            .ok_or(malformed(Malformed::Token))?;
+        let method = trim(method);
+        scan_number(number, CSeq::NUMBER_MAX).map_err(malformed)?;
+        if !is_token(method) {
+            return Err(malformed(Malformed::Token));
+        }
+        if self
+            .method
+            .as_ref()
+            .is_some_and(|own| own.as_str() != method)
+        {
+            return Err(ParseErrorKind::MethodMismatch);
+        }
+        Ok(())
+    }
+
+    fn check_once(&mut self, name: &HeaderName) -> Result<(), ParseErrorKind> {
+        let seen = match name {
+            HeaderName::From => &mut self.once.from,
+            HeaderName::To => &mut self.once.to,
+            HeaderName::CallId => &mut self.once.call_id,
+            HeaderName::CSeq => &mut self.once.cseq,
+            HeaderName::MaxForwards => &mut self.once.max_forwards,
+            HeaderName::ContentLength => &mut self.once.content_length,
+            HeaderName::ContentType => &mut self.once.content_type,
+            _ => return Ok(()),
+        };
+        if std::mem::replace(seen, true) {
+            Err(ParseErrorKind::Repeated(name.clone()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What every message must have (RFC 3261 section 8.1.1; Max-Forwards is not in what RFC 2543 phones send).
+    fn check_present(&mut self) {
+        let missing = [
+            (self.vias > 0, HeaderName::Via),
+            (self.once.from, HeaderName::From),
+            (self.once.to, HeaderName::To),
+            (self.once.call_id, HeaderName::CallId),
+            (self.once.cseq, HeaderName::CSeq),
+        ];
+        if let Some((_, name)) = missing.into_iter().find(|(seen, _)| !seen) {
+            self.fail(ParseErrorKind::Missing(name));
+        }
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("headers", &self.headers)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `200 OK`; the phrase may be empty, and the space before it missing.
+fn read_status_line(rest: &str) -> Result<Start, ParseErrorKind> {
+    let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    if has_control(reason) {
+        return Err(ParseErrorKind::ControlCharacter);
+    }
+    let digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    let status = code
+        .parse()
+        .ok()
+        .filter(|_| digits)
+        .and_then(StatusCode::new)
+        .ok_or(ParseErrorKind::Status)?;
+    Ok(Start::Response(status, reason.into()))
+}
+
+/// The head as text; `true` when it wasn't UTF-8 and was read as ISO 8859-1.
+fn decode(bytes: &[u8]) -> (Arc<str>, bool) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Arc::from(text), false),
+        Err(_) => (
+            bytes
+                .iter()
+                .map(|byte| char::from(*byte))
+                .collect::<String>()
+                .into(),
+            true,
+        ),
+    }
+}
+
+/// Whether characters outside ASCII stand only where nothing is compared with them.
+fn bytes_are_harmless(name: &HeaderName, value: &str) -> bool {
+    match name {
+        HeaderName::Via | HeaderName::CallId | HeaderName::CSeq => value.is_ascii(),
+        HeaderName::From
+        | HeaderName::To
+        | HeaderName::Contact
+        | HeaderName::Route
+        | HeaderName::RecordRoute
+        | HeaderName::PAssertedIdentity => value.split('"').step_by(2).all(str::is_ascii),
+        _ => true,
+    }
+}
+
+fn trim_end(text: &str) -> &str {
+    text.trim_end_matches([' ', '\t'])
+}
+
+/// A line without its end.
+#[derive(Clone, Copy, Default)]
+struct Line<'a> {
+    text: &'a str,
+    /// It ended with LF alone.
+    bare: bool,
+}
+
+struct Lines<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Lines<'a> {
+    /// The next line, when it continues the one before (RFC 3261 section 7.3.1).
+    fn next_folded(&mut self) -> Option<Line<'a>> {
+        self.rest
+            .starts_with([' ', '\t'])
+            .then(|| self.next())
+            .flatten()
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+        self.rest = rest;
+        Some(line.strip_suffix('\r').map_or(
+            Line {
+                text: line,
+                bare: true,
+            },
+            |text| Line { text, bare: false },
+        ))
+    }
+}

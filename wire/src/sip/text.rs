@@ -1,0 +1,97 @@
+//! Pieces of text that share one buffer: a message's head is copied once and its values point into it.
+
+use std::sync::Arc;
+
+/// A part of a shared text. Cloning only counts a reference.
+#[derive(Clone)]
+pub(super) struct Text {
+    whole: Arc<str>,
+    start: usize,
+    end: usize,
+}
+
+impl Text {
+    /// The part of `whole` that `part` is; a copy when `part` lies elsewhere.
+    pub(super) fn of(whole: &Arc<str>, part: &str) -> Self {
+        let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+        let end = start.wrapping_add(part.len());
+        if start > end || whole.get(start..end) != Some(part) {
+            return Self::from(part);
+        }
+        Self {
+            whole: Arc::clone(whole),
+            start,
+            end,
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.whole.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self {
+            whole: Arc::from(text),
+            start: 0,
+            end: text.len(),
+        }
+    }
+}
+
+/// A token (RFC 3261 section 25.1), in the spelling it came in.
+#[derive(Clone)]
+pub(super) struct Token(Text);
+
+impl Token {
+    /// `None` when a character can't stand in a token, or there is none at all.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        is_token(text).then(|| Self(Text::from(text)))
+    }
+
+    /// Takes `part` of `whole`, which must be a token.
+    pub(super) fn of(whole: &Arc<str>, part: &str) -> Option<Self> {
+        is_token(part).then(|| Self(Text::of(whole, part)))
+    }
+
+    /// As it came.
+    pub(super) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Letters, digits and ``-.!%*_+`'~``.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+pub(super) const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        )
+}
+
+/// A control character other than the tab; CR and LF are among them.
+pub(super) const fn is_control(byte: u8) -> bool {
+    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+}
+
+/// Whether any control character is there; without a branch a byte, so that it is done by the vector.
+pub(super) fn has_control(text: &str) -> bool {
+    text.bytes()
+        .fold(false, |found, byte| found | is_control(byte))
+}
+
+/// Trims spaces and tabs.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
