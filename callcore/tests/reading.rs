@@ -302,3 +302,60 @@ fn what_is_too_big_or_too_deep_is_refused_quickly() {
 fn an_empty_file_is_no_scenario() {
     refused("", 1, "missing field `operator`", "add");
 }
+
+/// A shipped scenario with random damage: bytes deleted, doubled, or put in from a list of what TOML cares about.
+fn damaged(text: &str, cuts: &[(proptest::sample::Index, u8)]) -> String {
+    const BITS: [&str; 16] = [
+        "\"",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        ",",
+        "\n",
+        "#",
+        "'''",
+        "\\u0000",
+        "-1",
+        "99999999999999999999",
+        "å",
+        ".",
+        "[[",
+    ];
+    let mut text = text.to_owned();
+    for (place, kind) in cuts {
+        let mut at = place.index(text.len() + 1);
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        match kind {
+            0..=15 => text.insert_str(at, BITS[*kind as usize]),
+            16..=100 => {
+                let end = (at + *kind as usize).min(text.len());
+                if text.is_char_boundary(end) {
+                    text.replace_range(at..end, "");
+                }
+            }
+            _ => text.truncate(at),
+        }
+    }
+    text
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn damage_is_refused_or_read_but_never_a_panic(
+        cuts in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0_u8..=102), 1..4),
+    ) {
+        if let Err(error) = read(&damaged(include_str!("../../scenarios/imy-2019.toml"), &cuts)) {
+            proptest::prop_assert!(error.faults().all(|fault| fault.line > 0 && !fault.message.is_empty()), "{}", error);
+        }
+    }
+
+    #[test]
+    fn any_text_is_refused(text in ".{0,200}") {
+        proptest::prop_assert!(read(&text).is_err());
+    }
+}
