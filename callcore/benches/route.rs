@@ -2,11 +2,6 @@
 //!
 //! `cargo bench -p callcore --bench route`
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make public items without any"
-)]
-
 use std::hint::black_box;
 
 use callcore::{

@@ -14,10 +14,16 @@ pub struct Uncovered {
     pub until: Option<Time>,
 }
 
+#[derive(Clone, Copy)]
+struct Gap {
+    from: Time,
+    until: Option<Time>,
+}
+
 impl Table {
     /// The first gap of everyone who has one. Hours are looked at in the compiled years, 2005 to 2050.
     pub fn uncovered(&self) -> Vec<Uncovered> {
-        let mut known: Vec<(&[RouteId], Option<(Time, Option<Time>)>)> = Vec::new();
+        let mut known: Vec<(&[RouteId], Option<Gap>)> = Vec::new();
         let mut found = Vec::new();
         for who in Who::everyone() {
             let candidates = self.candidates(who);
@@ -30,12 +36,12 @@ impl Table {
                     gap
                 }
             };
-            found.extend(gap.map(|(from, until)| Uncovered { who, from, until }));
+            found.extend(gap.map(|Gap { from, until }| Uncovered { who, from, until }));
         }
         found
     }
 
-    fn first_gap(&self, who: Who) -> Option<(Time, Option<Time>)> {
+    fn first_gap(&self, who: Who) -> Option<Gap> {
         let moments = self.moments_of_change(self.candidates(who));
         let place = moments
             .iter()
@@ -43,7 +49,10 @@ impl Table {
         let until = moments[place..]
             .iter()
             .find(|&&at| self.decide_for(who, at).is_some());
-        Some((moments[place], until.copied()))
+        Some(Gap {
+            from: moments[place],
+            until: until.copied(),
+        })
     }
 
     /// Every moment at which the answer of these rules may change, the beginning of time first.

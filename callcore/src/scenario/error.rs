@@ -6,7 +6,7 @@ use std::{fmt, ops::Range};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ScenarioError {
     file: String,
-    first: Fault,
+    first: Box<Fault>,
     more: Vec<Fault>,
 }
 
@@ -30,7 +30,7 @@ impl ScenarioError {
     pub(super) fn new(file: &str, fault: Fault) -> Self {
         Self {
             file: file.to_owned(),
-            first: fault,
+            first: Box::new(fault),
             more: Vec::new(),
         }
     }
@@ -38,7 +38,7 @@ impl ScenarioError {
     /// The error for all faults found in a file; `None` when there are none.
     pub(super) fn of(file: &str, faults: Vec<Fault>) -> Option<Self> {
         let mut faults = faults.into_iter();
-        let first = faults.next()?;
+        let first = Box::new(faults.next()?);
         Some(Self {
             file: file.to_owned(),
             first,
@@ -58,7 +58,7 @@ impl ScenarioError {
 
     /// Every fault that was found, in the order it was found; never empty.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
-        std::iter::once(&self.first).chain(&self.more)
+        std::iter::once(&*self.first).chain(&self.more)
     }
 }
 
