@@ -85,7 +85,9 @@ impl Origin {
         match self {
             Self::Known(_) => "",
             Self::Unknown(UnknownReason::Missing) => "no kommun-ID came with the call",
-            Self::Unknown(UnknownReason::Untrusted) => "only a peer that is not trusted named a kommun",
+            Self::Unknown(UnknownReason::Untrusted) => {
+                "only a peer that is not trusted named a kommun"
+            }
             Self::Unknown(UnknownReason::NoSuchKommun) => "no kommun has this code",
             Self::Invalid(InvalidReason::Length) => "a kommun-ID has four digits",
             Self::Invalid(InvalidReason::NotDigits) => "a kommun-ID is digits only",

@@ -39,7 +39,10 @@ impl E164 {
     /// Reads a number as it comes in SIP: `+46...`, `0046...`, or a Swedish national number `0...`.
     /// Spaces and hyphens are passed over. `None` when it is no such number (then the caller is unknown).
     pub fn parse(text: &str) -> Option<Self> {
-        let compact: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+        let compact: String = text
+            .chars()
+            .filter(|c| !matches!(c, ' ' | '-' | '(' | ')'))
+            .collect();
         let digits = if let Some(rest) = compact.strip_prefix('+') {
             rest.to_owned()
         } else if let Some(rest) = compact.strip_prefix("00") {
@@ -74,9 +77,20 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "anonymous", "1177", "+0", "+46 70 17406 05 99999999", "0x", "+46a"] {
+        for text in [
+            "",
+            "anonymous",
+            "1177",
+            "+0",
+            "+46 70 17406 05 99999999",
+            "0x",
+            "+46a",
+        ] {
             assert!(E164::parse(text).is_none(), "{text}");
         }
-        assert_eq!(E164::parse("0046701740605").map(|n| n.0), Some("+46701740605".to_owned()));
+        assert_eq!(
+            E164::parse("0046701740605").map(|n| n.0),
+            Some("+46701740605".to_owned())
+        );
     }
 }

@@ -1,1 +1,109 @@
 //! A queue: callers in order of arrival, agents longest idle first.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{scenario::AgentId, switch::CallId};
+
+/// A place in the order of arrival. Kept while an agent is rung, so that a call that comes back
+/// stands again before everyone who came after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(u64);
+
+/// Those who wait, and those who are free to answer.
+///
+/// Callers are kept by place and not in a plain list because most leave from the middle: they give up.
+#[derive(Debug, Default)]
+pub struct Line {
+    callers: BTreeMap<Place, CallId>,
+    idle: VecDeque<AgentId>,
+    places: u64,
+}
+
+impl Line {
+    /// A new place, behind everyone who has one.
+    pub const fn take_place(&mut self) -> Place {
+        self.places += 1;
+        Place(self.places)
+    }
+
+    /// Lets a call wait at its place.
+    pub fn wait(&mut self, place: Place, call: CallId) {
+        self.callers.insert(place, call);
+    }
+
+    /// Takes a caller who gave up out of the line.
+    pub fn leave(&mut self, place: Place) {
+        self.callers.remove(&place);
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.callers.len()
+    }
+
+    /// Who has waited longest.
+    pub fn first(&self) -> Option<CallId> {
+        self.callers.first_key_value().map(|(_, &call)| call)
+    }
+
+    /// Adds an agent as the one idle for the shortest time.
+    pub fn agent_idle(&mut self, agent: AgentId) {
+        self.idle.push_back(agent);
+    }
+
+    /// Takes an agent who signs out from among the idle.
+    pub fn agent_leaves(&mut self, agent: AgentId) {
+        self.idle.retain(|&idle| idle != agent);
+    }
+
+    /// How many agents are idle.
+    pub fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Takes the agent who has been idle longest.
+    pub fn take_agent(&mut self) -> Option<AgentId> {
+        self.idle.pop_front()
+    }
+
+    /// Takes the longest waiting caller and the longest idle agent, when there is one of each.
+    pub fn take_pair(&mut self) -> Option<(CallId, AgentId)> {
+        let caller = self.callers.first_entry()?;
+        let agent = self.idle.pop_front()?;
+        Some((caller.remove(), agent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_who_comes_back_stands_before_those_who_came_later() {
+        let mut line = Line::default();
+        let places: Vec<Place> = (0..3).map(|_| line.take_place()).collect();
+        for (place, call) in places.iter().zip(1..) {
+            line.wait(*place, CallId(call));
+        }
+        line.agent_idle(AgentId(0));
+        assert_eq!(line.take_pair(), Some((CallId(1), AgentId(0))));
+        line.wait(places[0], CallId(1));
+        assert_eq!(line.first(), Some(CallId(1)));
+        line.leave(places[0]);
+        assert_eq!((line.first(), line.waiting()), (Some(CallId(2)), 2));
+    }
+
+    #[test]
+    fn the_agent_idle_longest_is_first_and_none_is_taken_without_a_caller() {
+        let mut line = Line::default();
+        for agent in [2, 0, 1] {
+            line.agent_idle(AgentId(agent));
+        }
+        assert_eq!(line.take_pair(), None);
+        assert_eq!(line.idle(), 3);
+        line.agent_leaves(AgentId(0));
+        assert_eq!(line.take_agent(), Some(AgentId(2)));
+        assert_eq!(line.take_agent(), Some(AgentId(1)));
+        assert_eq!(line.take_agent(), None);
+    }
+}

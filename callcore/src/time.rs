@@ -23,7 +23,10 @@ impl Time {
 
     /// The same moment as a `jiff` timestamp, clamped to the range that `jiff` can name.
     pub fn timestamp(self) -> Timestamp {
-        let clamped = self.0.clamp(Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
+        let clamped = self.0.clamp(
+            Timestamp::MIN.as_microsecond(),
+            Timestamp::MAX.as_microsecond(),
+        );
         Timestamp::from_microsecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 

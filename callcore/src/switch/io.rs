@@ -1,15 +1,12 @@
-//! The call machine: one task or one event list feeds it inputs in order and carries out its outputs.
-//!
-//! Three verbs: [`Switch::handle`], [`Switch::poll_output`], [`Switch::wake`]. It works at call level:
-//! retransmissions live in the SIP transactions, and audio never enters.
+//! What goes into the switch and what comes out of it: the whole border between the rules and a driver.
 
 use std::sync::Arc;
 
+use super::permit::RecordingPermit;
 use crate::{
     origin::Origin,
     route::{Decision, External, Handover},
     scenario::{AgentId, AnnouncementId, ProviderId, QueueId, Scenario},
-    tag::RecordingTag,
     time::Time,
 };
 
@@ -59,7 +56,7 @@ pub enum Input {
     AgentAway(AgentId),
     /// Another rule set takes over for new calls; calls in progress keep their decision.
     TableReplaced(Arc<Scenario>),
-    /// The moment named by [`Switch::wake`] has come.
+    /// The moment named by [`Switch::wake`](super::Switch::wake) has come.
     TimePassed,
 }
 
@@ -81,7 +78,8 @@ pub enum LegFailure {
 pub enum Output {
     /// Answer the caller (200 OK); audio can flow from now on.
     Answer(CallId),
-    /// Play this once to the caller, then say [`Input::AnnouncementDone`].
+    /// Play this once to the caller, then say [`Input::AnnouncementDone`]. To a caller who has not been
+    /// answered it is early media (183).
     Announce(CallId, AnnouncementId),
     /// Play this over and over to the caller, until something else is asked for.
     Music(CallId, AnnouncementId),
@@ -93,6 +91,8 @@ pub enum Output {
     Bridge(CallId),
     /// Try a provider: an outgoing call (`direct`, `relay`) or a 302 (`release`).
     HandOver(ExternalCall),
+    /// The provider rang too long: cancel the leg that the last [`Output::HandOver`] asked for.
+    StopTrying(CallId),
     /// Record the call that is bridged. The permit is the only key to a recording and is used up by it.
     StartRecording(CallId, Box<RecordingPermit>),
     /// The call ended or was held: close its recording.
@@ -101,31 +101,6 @@ pub enum Output {
     HangUp(CallId, Outcome),
     /// Something happened that is logged, counted and shown.
     Fact(Fact),
-}
-
-/// Leave to record one call: made only by a regional decision, used up by starting the recording.
-///
-/// Invariant 2: nothing on the external path has one, or a way to get one.
-///
-/// ```compile_fail
-/// fn record(call: &callcore::switch::ExternalCall) {
-///     let _permit = call.recording_permit();
-/// }
-/// ```
-#[derive(Debug)]
-pub struct RecordingPermit {
-    tag: RecordingTag,
-}
-
-impl RecordingPermit {
-    pub(crate) fn new(tag: RecordingTag) -> Self {
-        Self { tag }
-    }
-
-    /// Uses the permit up: what the recording must be tagged with.
-    pub fn into_tag(self) -> RecordingTag {
-        self.tag
-    }
 }
 
 /// An external call on its way out. It has no permit to record and no method that leads to one.
@@ -157,6 +132,16 @@ pub enum Outcome {
     /// The switch or its network failed.
     OurFault,
 }
+
+/// Every outcome, in the order they are listed.
+pub const OUTCOMES: [Outcome; 6] = [
+    Outcome::Completed,
+    Outcome::HandedOver,
+    Outcome::Abandoned,
+    Outcome::TurnedAway,
+    Outcome::ProviderFailed,
+    Outcome::OurFault,
+];
 
 impl Outcome {
     /// A short word for logs and metric labels.
@@ -193,7 +178,12 @@ pub enum FactKind {
         /// What the table said, and by which rule.
         decision: Decision,
     },
-    /// The caller began to wait.
+    /// A call came in and no rule of the table takes it.
+    Unrouted {
+        /// Where it came from.
+        origin: Origin,
+    },
+    /// The caller began to wait. Once a call, also when it goes back to the queue.
     Queued(QueueId),
     /// The far end's phone rings.
     Ringing,
@@ -236,10 +226,4 @@ pub enum WakeReason {
     ProviderTimeout(CallId),
     /// An agent's wrap-up is over.
     WrapUpDone(AgentId),
-}
-
-/// The call machine.
-#[derive(Debug)]
-pub struct Switch {
-    _scenario: Arc<Scenario>,
 }

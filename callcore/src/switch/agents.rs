@@ -1,0 +1,185 @@
+//! The answering places: who is ready, rung, talking, in wrap-up or away.
+
+use super::{
+    Switch,
+    io::{CallId, WakeReason},
+    timers::TimerKey,
+};
+use crate::{
+    queue::Line,
+    scenario::{AgentId, QueueId, Scenario},
+    time::{Span, Time},
+};
+
+/// How long an agent who was rung in vain is left alone at the least, also in a queue without wrap-up:
+/// a phone that refuses at once would otherwise be rung in a tight loop.
+pub(super) const SET_ASIDE_MIN: Span = Span::from_secs(5);
+
+/// One answering place.
+#[derive(Debug)]
+pub(super) struct AgentDesk {
+    pub(super) queue: QueueId,
+    pub(super) state: AgentState,
+}
+
+/// What an agent does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AgentState {
+    Ready,
+    Ringing(CallId),
+    Talking { call: CallId, then: Then },
+    WrapUp(TimerKey),
+    Away,
+}
+
+/// What an agent does after the call.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Then {
+    WrapUp,
+    Away,
+}
+
+impl AgentDesk {
+    pub(super) fn all_ready(scenario: &Scenario, lines: &mut [Line]) -> Vec<Self> {
+        (0..)
+            .map(AgentId)
+            .zip(&scenario.agents)
+            .map(|(id, agent)| {
+                lines[agent.queue.index()].agent_idle(id);
+                Self {
+                    queue: agent.queue,
+                    state: AgentState::Ready,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Switch {
+    pub(super) fn agent_ready(&mut self, now: Time, agent: AgentId) -> bool {
+        match self.desk(agent).map(|desk| desk.state) {
+            Some(AgentState::Away) => self.agent_free(now, agent),
+            Some(AgentState::WrapUp(timer)) => {
+                self.timers.stop(timer);
+                self.agent_free(now, agent);
+            }
+            Some(AgentState::Talking {
+                call,
+                then: Then::Away,
+            }) => {
+                self.put(
+                    agent,
+                    AgentState::Talking {
+                        call,
+                        then: Then::WrapUp,
+                    },
+                );
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn agent_away(&mut self, now: Time, agent: AgentId) -> bool {
+        let Some(desk) = self.desk(agent) else {
+            return false;
+        };
+        let (queue, state) = (desk.queue, desk.state);
+        match state {
+            AgentState::Away
+            | AgentState::Talking {
+                then: Then::Away, ..
+            } => return false,
+            // Who talks finishes the call first.
+            AgentState::Talking {
+                call,
+                then: Then::WrapUp,
+            } => {
+                self.put(
+                    agent,
+                    AgentState::Talking {
+                        call,
+                        then: Then::Away,
+                    },
+                );
+                return true;
+            }
+            AgentState::Ready => self.line(queue).agent_leaves(agent),
+            AgentState::WrapUp(timer) => self.timers.stop(timer),
+            AgentState::Ringing(_) => {}
+        }
+        self.put(agent, AgentState::Away);
+        if let AgentState::Ringing(call) = state {
+            self.ring_withdrawn(now, call);
+        }
+        true
+    }
+
+    pub(super) fn agent_rings(&mut self, agent: AgentId, call: CallId) {
+        self.put(agent, AgentState::Ringing(call));
+    }
+
+    pub(super) fn agent_talks(&mut self, agent: AgentId, call: CallId) {
+        self.put(
+            agent,
+            AgentState::Talking {
+                call,
+                then: Then::WrapUp,
+            },
+        );
+    }
+
+    /// The agent's call is over.
+    pub(super) fn agent_done(&mut self, now: Time, agent: AgentId) {
+        let Some(desk) = self.desk(agent) else { return };
+        let (queue, state) = (desk.queue, desk.state);
+        match (state, self.scenario.queue(queue).wrap_up) {
+            (
+                AgentState::Talking {
+                    then: Then::Away, ..
+                },
+                _,
+            ) => self.put(agent, AgentState::Away),
+            (_, Span::ZERO) => self.agent_free(now, agent),
+            (_, wrap_up) => self.wrap_up(now, agent, wrap_up),
+        }
+    }
+
+    /// The agent was rung in vain.
+    pub(super) fn agent_set_aside(&mut self, now: Time, agent: AgentId) {
+        let Some(desk) = self.desk(agent) else { return };
+        let wrap_up = self.scenario.queue(desk.queue).wrap_up;
+        self.wrap_up(now, agent, wrap_up.max(SET_ASIDE_MIN));
+    }
+
+    pub(super) fn wrap_up_done(&mut self, now: Time, agent: AgentId) {
+        if let Some(AgentState::WrapUp(_)) = self.desk(agent).map(|desk| desk.state) {
+            self.agent_free(now, agent);
+        }
+    }
+
+    /// The agent can take a call at once.
+    pub(super) fn agent_free(&mut self, now: Time, agent: AgentId) {
+        let Some(queue) = self.desk(agent).map(|desk| desk.queue) else {
+            return;
+        };
+        self.put(agent, AgentState::Ready);
+        self.line(queue).agent_idle(agent);
+        self.serve(now, queue);
+    }
+
+    fn wrap_up(&mut self, now: Time, agent: AgentId, span: Span) {
+        let timer = self.timers.set(now + span, WakeReason::WrapUpDone(agent));
+        self.put(agent, AgentState::WrapUp(timer));
+    }
+
+    fn put(&mut self, agent: AgentId, state: AgentState) {
+        if let Some(desk) = self.agents.get_mut(agent.0 as usize) {
+            desk.state = state;
+        }
+    }
+
+    fn desk(&self, agent: AgentId) -> Option<&AgentDesk> {
+        self.agents.get(agent.0 as usize)
+    }
+}

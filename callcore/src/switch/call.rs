@@ -1,0 +1,125 @@
+//! A call's state: each stage holds only what that stage has.
+
+use std::sync::Arc;
+
+use super::{io::CallId, timers::TimerKey};
+use crate::{
+    origin::Origin,
+    queue::Place,
+    route::{Decision, External},
+    scenario::{AgentId, ProviderId, QueueId, Scenario},
+    time::Time,
+};
+
+/// A call in progress.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) head: CallHead,
+    pub(super) way: Way,
+}
+
+/// What stays the same for the whole call: a new table changes nothing for it.
+#[derive(Debug)]
+pub(super) struct CallHead {
+    pub(super) id: CallId,
+    pub(super) origin: Origin,
+    pub(super) decision: Decision,
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) offered: Time,
+}
+
+/// Which of the two ways the call went. There is no way from one to the other.
+#[derive(Debug)]
+pub(super) enum Way {
+    Regional(RegionalCall),
+    Outgoing(OutgoingCall),
+}
+
+/// A call to a queue of this switch's own.
+#[derive(Debug)]
+pub(super) struct RegionalCall {
+    pub(super) queue: QueueId,
+    pub(super) stage: RegionalStage,
+    pub(super) since: Time,
+}
+
+/// Where a regional call stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RegionalStage {
+    /// Hears the route's announcement.
+    Greeting,
+    /// Hears that the queue is full; is hung up after it.
+    TurningAway,
+    /// Stands in the queue.
+    Waiting(Spot),
+    /// An agent is rung for it.
+    Ringing {
+        spot: Spot,
+        agent: AgentId,
+        timer: TimerKey,
+    },
+    /// Talks with an agent.
+    Talking {
+        agent: AgentId,
+        recording: Recording,
+    },
+}
+
+/// A caller's place in the queue, which it keeps while an agent is rung for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) place: Place,
+    /// When the wait began; `None` when an agent was free at once.
+    pub(super) queued: Option<Time>,
+    pub(super) hears: Hears,
+}
+
+/// What a waiting caller hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hears {
+    /// The queue's announcement; music follows.
+    Notice,
+    /// Music, or silence in a queue that has none.
+    Music,
+}
+
+/// How the recording of a bridged call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recording {
+    /// The queue doesn't record, or no retention rule lets it.
+    None,
+    /// Asked for.
+    Running,
+    /// The recorder is gone; asked for again when it is back.
+    Lost,
+}
+
+/// A call on its way out to a provider. Nothing here leads to a recording.
+#[derive(Debug)]
+pub(super) struct OutgoingCall {
+    pub(super) stage: OutgoingStage,
+    pub(super) since: Time,
+}
+
+/// Where an external call stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OutgoingStage {
+    /// Hears the route's announcement, as early media.
+    Notice,
+    /// A provider is tried.
+    Trying { attempt: Attempt, timer: TimerKey },
+    /// The provider took it.
+    TakenOver(ProviderId),
+    /// No provider could; hears that, and is hung up after it.
+    Apology,
+}
+
+/// Which provider and which of its targets is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) to: External,
+    /// How many providers of the route were given up before this one.
+    pub(super) providers_failed: usize,
+    /// Which SIP target of the provider, from 0.
+    pub(super) target: usize,
+}

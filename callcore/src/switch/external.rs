@@ -1,0 +1,215 @@
+//! A call that leaves to a care provider. Nothing in this file knows of recordings (invariant 2).
+
+use super::{
+    Switch,
+    call::{Attempt, Call, CallHead, OutgoingCall, OutgoingStage, Way},
+    io::{CallId, ExternalCall, FactKind, LegFailure, Outcome, Output, WakeReason},
+};
+use crate::{
+    route::{Destination, External, Handover},
+    time::Time,
+};
+
+impl OutgoingCall {
+    pub(super) const fn tries(&self) -> bool {
+        matches!(self.stage, OutgoingStage::Trying { .. })
+    }
+
+    pub(super) const fn talks(&self) -> bool {
+        matches!(self.stage, OutgoingStage::TakenOver(_))
+    }
+
+    /// A caller who hears that nobody could answer has been failed, also when hanging up before the end of it.
+    pub(super) const fn outcome_if_caller_leaves(&self) -> Outcome {
+        match self.stage {
+            OutgoingStage::Apology => Outcome::ProviderFailed,
+            OutgoingStage::TakenOver(_) => Outcome::Completed,
+            OutgoingStage::Notice | OutgoingStage::Trying { .. } => Outcome::Abandoned,
+        }
+    }
+
+    const fn go(&mut self, now: Time, stage: OutgoingStage) {
+        self.stage = stage;
+        self.since = now;
+    }
+}
+
+impl Attempt {
+    const fn first(to: External) -> Self {
+        Self {
+            to,
+            providers_failed: 0,
+            target: 0,
+        }
+    }
+
+    /// The next target of this provider, else the first target of the next provider in the route's list.
+    fn next(self, head: &CallHead) -> Option<Self> {
+        let targets = head.scenario.provider(self.to.provider).targets.len();
+        if self.target + 1 < targets {
+            return Some(Self {
+                target: self.target + 1,
+                ..self
+            });
+        }
+        let failover = &head.scenario.routes.route(head.decision.route).failover;
+        let mut providers = failover.iter().filter_map(|to| match to {
+            Destination::External(external) => Some(*external),
+            Destination::Queue(_) => None,
+        });
+        let to = providers.nth(self.providers_failed)?;
+        Some(Self {
+            to,
+            providers_failed: self.providers_failed + 1,
+            target: 0,
+        })
+    }
+}
+
+impl Switch {
+    pub(super) fn offer_external(&mut self, now: Time, head: CallHead, to: External) {
+        let id = head.id;
+        // A caller who is sent on (302) can't be played anything first: that would need an answer.
+        let notice = head
+            .decision
+            .announcement
+            .filter(|_| to.handover != Handover::Release);
+        let call = OutgoingCall {
+            stage: OutgoingStage::Notice,
+            since: now,
+        };
+        self.calls.insert(
+            id,
+            Call {
+                head,
+                way: Way::Outgoing(call),
+            },
+        );
+        match notice {
+            Some(notice) => self.outputs.push_back(Output::Announce(id, notice)),
+            None => self.try_provider(now, id, Attempt::first(to)),
+        }
+    }
+
+    pub(super) fn outgoing_announcement_done(&mut self, now: Time, id: CallId) -> bool {
+        let Some(Call {
+            head,
+            way: Way::Outgoing(call),
+        }) = self.calls.get(&id)
+        else {
+            return false;
+        };
+        match call.stage {
+            OutgoingStage::Notice => {
+                let Destination::External(to) = head.decision.to else {
+                    return false;
+                };
+                self.try_provider(now, id, Attempt::first(to));
+                true
+            }
+            OutgoingStage::Apology => self.end(now, id, Outcome::ProviderFailed),
+            OutgoingStage::Trying { .. } | OutgoingStage::TakenOver(_) => false,
+        }
+    }
+
+    pub(super) fn provider_answered(&mut self, now: Time, id: CallId) -> bool {
+        let Some(call) = self.outgoing(id) else {
+            return false;
+        };
+        let OutgoingStage::Trying { attempt, timer } = call.stage else {
+            return false;
+        };
+        call.go(now, OutgoingStage::TakenOver(attempt.to.provider));
+        self.timers.stop(timer);
+        self.fact(now, id, FactKind::TakenOver(attempt.to));
+        if attempt.to.handover == Handover::Release {
+            self.end(now, id, Outcome::HandedOver);
+        }
+        true
+    }
+
+    pub(super) fn provider_failed(&mut self, now: Time, id: CallId, failure: LegFailure) -> bool {
+        let Some(OutgoingStage::Trying { attempt, timer }) =
+            self.outgoing(id).map(|call| call.stage)
+        else {
+            return false;
+        };
+        self.timers.stop(timer);
+        self.give_up(now, id, attempt, failure);
+        true
+    }
+
+    pub(super) fn provider_timeout(&mut self, now: Time, id: CallId) {
+        if let Some(OutgoingStage::Trying { attempt, .. }) =
+            self.outgoing(id).map(|call| call.stage)
+        {
+            self.outputs.push_back(Output::StopTrying(id));
+            self.give_up(now, id, attempt, LegFailure::NoAnswer);
+        }
+    }
+
+    /// Stops what goes on for a call that is over.
+    pub(super) fn stop_outgoing(&mut self, call: &OutgoingCall) {
+        if let OutgoingStage::Trying { timer, .. } = call.stage {
+            self.timers.stop(timer);
+        }
+    }
+
+    fn give_up(&mut self, now: Time, id: CallId, attempt: Attempt, failure: LegFailure) {
+        self.fact(now, id, FactKind::ProviderFailed(attempt.to, failure));
+        let next = self
+            .calls
+            .get(&id)
+            .and_then(|call| attempt.next(&call.head));
+        match next {
+            Some(next) => self.try_provider(now, id, next),
+            None => self.apologise(now, id),
+        }
+    }
+
+    fn try_provider(&mut self, now: Time, id: CallId, attempt: Attempt) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let External { provider, handover } = attempt.to;
+        let until = now + call.head.scenario.provider(provider).ring_max;
+        let timer = self.timers.set(until, WakeReason::ProviderTimeout(id));
+        if let Some(call) = self.outgoing(id) {
+            call.go(now, OutgoingStage::Trying { attempt, timer });
+        }
+        self.fact(now, id, FactKind::Tried(attempt.to));
+        let call = ExternalCall {
+            call: id,
+            provider,
+            target: attempt.target,
+            handover,
+        };
+        self.outputs.push_back(Output::HandOver(call));
+    }
+
+    fn apologise(&mut self, now: Time, id: CallId) {
+        let Some(call) = self.outgoing(id) else {
+            return;
+        };
+        call.go(now, OutgoingStage::Apology);
+        match self.scenario_of(id).and_then(|scenario| scenario.no_answer) {
+            Some(apology) => self.outputs.push_back(Output::Announce(id, apology)),
+            None => {
+                self.end(now, id, Outcome::ProviderFailed);
+            }
+        }
+    }
+
+    fn outgoing(&mut self, id: CallId) -> Option<&mut OutgoingCall> {
+        match self.calls.get_mut(&id)? {
+            Call {
+                way: Way::Outgoing(call),
+                ..
+            } => Some(call),
+            Call {
+                way: Way::Regional(_),
+                ..
+            } => None,
+        }
+    }
+}

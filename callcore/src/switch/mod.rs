@@ -1,0 +1,293 @@
+//! The call machine: one task or one event list feeds it inputs in order and carries out its outputs.
+//!
+//! Three verbs: [`Switch::handle`], [`Switch::poll_output`], [`Switch::wake`]. It works at call level:
+//! retransmissions live in the SIP transactions, and audio never enters.
+//!
+//! A driver polls until `None` after every input, and wakes it with [`Input::TimePassed`] when the moment of
+//! [`Switch::wake`] has come. An input that doesn't fit (a call that has ended, an answer nobody waits for) is what
+//! every network brings sooner or later: it is counted and changes nothing.
+
+mod agents;
+mod call;
+mod external;
+mod io;
+mod permit;
+mod regional;
+mod timers;
+mod view;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use self::{
+    agents::AgentDesk,
+    call::{Call, CallHead, Way},
+    timers::Timers,
+};
+pub use self::{
+    io::{
+        CallId, ExternalCall, Fact, FactKind, Input, LegFailure, OUTCOMES, Outcome, Output, Wake,
+        WakeReason,
+    },
+    permit::RecordingPermit,
+    view::{CallView, Counts, QueueView},
+};
+use crate::{
+    origin::Origin,
+    queue::Line,
+    route::Destination,
+    scenario::{QueueId, Scenario},
+    time::Time,
+};
+
+/// How many calls may be in progress; the next is refused as our fault.
+/// Two hundred times the thousand at once of the 2020 peak, and under half a gigabyte of state.
+pub const CALLS_MAX: usize = 200_000;
+
+/// The call machine.
+#[derive(Debug)]
+pub struct Switch {
+    scenario: Arc<Scenario>,
+    calls: BTreeMap<CallId, Call>,
+    lines: Vec<Line>,
+    agents: Vec<AgentDesk>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    counts: Counts,
+}
+
+/// Why another rule set can't take over while calls are in progress.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplaceError {
+    /// A queue differs.
+    #[error(
+        "queue `{queue}` is new, gone or changed; only routes, providers and announcements can be replaced \
+         while the switch runs: restart it, or leave the queues as they are"
+    )]
+    Queue {
+        /// The first queue that differs, by the name it has or had.
+        queue: Box<str>,
+    },
+    /// The answering places of a queue differ.
+    #[error(
+        "the agents of queue `{queue}` changed; only routes, providers and announcements can be replaced \
+         while the switch runs: restart it, or leave the agents as they are"
+    )]
+    Agents {
+        /// The queue whose agents differ.
+        queue: Box<str>,
+    },
+}
+
+impl Switch {
+    /// A switch without calls, all of whose agents are ready, in the order in which the scenario names them.
+    pub fn new(scenario: Arc<Scenario>) -> Self {
+        let mut lines: Vec<Line> = scenario.queues.iter().map(|_| Line::default()).collect();
+        let agents = AgentDesk::all_ready(&scenario, &mut lines);
+        Self {
+            scenario,
+            calls: BTreeMap::new(),
+            lines,
+            agents,
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes one input. Inputs come in the order of their times.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        let fits = match input {
+            Input::Offered { call, origin } => self.offered(now, call, origin),
+            Input::AnnouncementDone(call) => self.announcement_done(now, call),
+            Input::AgentRinging(call) | Input::ProviderRinging(call) => {
+                self.far_end_rings(now, call, &input)
+            }
+            Input::AgentAnswered(call) => self.agent_answered(now, call),
+            Input::AgentFailed(call, _) => self.agent_failed(now, call),
+            Input::ProviderAnswered(call) => self.provider_answered(now, call),
+            Input::ProviderFailed(call, failure) => self.provider_failed(now, call, failure),
+            Input::CallerGone(call) => self.caller_gone(now, call),
+            Input::FarEndGone(call) => self.far_end_gone(now, call),
+            Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
+            Input::RecordingStarted(call) => self.recording_started(now, call),
+            Input::RecordingLost(call) => self.recording_lost(now, call),
+            Input::RecorderBack => self.recorder_back(now),
+            Input::AgentReady(agent) => self.agent_ready(now, agent),
+            Input::AgentAway(agent) => self.agent_away(now, agent),
+            Input::TableReplaced(scenario) => self.replace(scenario).is_ok(),
+            Input::TimePassed => self.time_passed(now),
+        };
+        if !fits {
+            self.counts.stray_inputs += 1;
+        }
+    }
+
+    /// The next thing the driver is to do; `None` when it has been told everything.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When, and why, the switch wants [`Input::TimePassed`]; `None` while it waits for others only.
+    pub fn wake(&self) -> Option<Wake> {
+        self.timers.next()
+    }
+
+    /// Lets another rule set decide for new calls. Calls in progress keep the one they came under.
+    ///
+    /// # Errors
+    /// When the queues or their agents differ: callers wait in them.
+    pub fn replace(&mut self, scenario: Arc<Scenario>) -> Result<(), ReplaceError> {
+        let (old, new) = (&self.scenario, &scenario);
+        let longer = if old.queues.len() >= new.queues.len() {
+            old
+        } else {
+            new
+        };
+        let differs = (0..longer.queues.len()).find(|&at| old.queues.get(at) != new.queues.get(at));
+        if let Some(at) = differs {
+            return Err(ReplaceError::Queue {
+                queue: longer.queues[at].name.clone(),
+            });
+        }
+        let longer = if old.agents.len() >= new.agents.len() {
+            old
+        } else {
+            new
+        };
+        let differs = (0..longer.agents.len()).find(|&at| old.agents.get(at) != new.agents.get(at));
+        if let Some(at) = differs {
+            return Err(ReplaceError::Agents {
+                queue: longer.queue(longer.agents[at].queue).name.clone(),
+            });
+        }
+        self.scenario = scenario;
+        Ok(())
+    }
+
+    /// The rule set that decides for new calls.
+    pub const fn scenario(&self) -> &Arc<Scenario> {
+        &self.scenario
+    }
+
+    fn offered(&mut self, now: Time, id: CallId, origin: Origin) -> bool {
+        if self.calls.contains_key(&id) {
+            return false;
+        }
+        self.counts.offered += 1;
+        if self.calls.len() >= CALLS_MAX {
+            self.close(now, id, Outcome::OurFault);
+            return true;
+        }
+        let Some(decision) = self.scenario.routes.decide(origin, now) else {
+            self.fact(now, id, FactKind::Unrouted { origin });
+            self.close(now, id, Outcome::ProviderFailed);
+            return true;
+        };
+        self.fact(now, id, FactKind::Routed { origin, decision });
+        let head = CallHead {
+            id,
+            origin,
+            decision,
+            scenario: Arc::clone(&self.scenario),
+            offered: now,
+        };
+        match decision.to {
+            Destination::Queue(queue) => self.offer_regional(now, head, queue),
+            Destination::External(external) => self.offer_external(now, head, external),
+        }
+        true
+    }
+
+    fn announcement_done(&mut self, now: Time, id: CallId) -> bool {
+        match self.calls.get(&id).map(|call| &call.way) {
+            Some(Way::Regional(_)) => self.regional_announcement_done(now, id),
+            Some(Way::Outgoing(_)) => self.outgoing_announcement_done(now, id),
+            None => false,
+        }
+    }
+
+    fn far_end_rings(&mut self, now: Time, id: CallId, input: &Input) -> bool {
+        let Some(call) = self.calls.get(&id) else {
+            return false;
+        };
+        let fits = match (&call.way, input) {
+            (Way::Regional(call), Input::AgentRinging(_)) => call.rings(),
+            (Way::Outgoing(call), Input::ProviderRinging(_)) => call.tries(),
+            _ => false,
+        };
+        if fits {
+            self.fact(now, id, FactKind::Ringing);
+        }
+        fits
+    }
+
+    fn caller_gone(&mut self, now: Time, id: CallId) -> bool {
+        let Some(call) = self.calls.get(&id) else {
+            return false;
+        };
+        let outcome = match &call.way {
+            Way::Regional(call) => call.outcome_if_caller_leaves(),
+            Way::Outgoing(call) => call.outcome_if_caller_leaves(),
+        };
+        self.end(now, id, outcome)
+    }
+
+    fn far_end_gone(&mut self, now: Time, id: CallId) -> bool {
+        let talks = self.calls.get(&id).is_some_and(|call| match &call.way {
+            Way::Regional(call) => call.talks(),
+            Way::Outgoing(call) => call.talks(),
+        });
+        talks && self.end(now, id, Outcome::Completed)
+    }
+
+    fn time_passed(&mut self, now: Time) -> bool {
+        let mut woken = false;
+        while let Some(why) = self.timers.take_due(now) {
+            woken = true;
+            match why {
+                WakeReason::RingTimeout(call) => self.ring_timeout(now, call),
+                WakeReason::ProviderTimeout(call) => self.provider_timeout(now, call),
+                WakeReason::WrapUpDone(agent) => self.wrap_up_done(now, agent),
+            }
+        }
+        woken
+    }
+
+    /// Ends a call, whatever its state. The only way out of the list of calls.
+    fn end(&mut self, now: Time, id: CallId, outcome: Outcome) -> bool {
+        let Some(call) = self.calls.remove(&id) else {
+            return false;
+        };
+        match &call.way {
+            Way::Regional(regional) => {
+                self.stop_regional(&call.head, regional);
+                self.close(now, id, outcome);
+                self.release_agent(now, regional);
+            }
+            Way::Outgoing(outgoing) => {
+                self.stop_outgoing(outgoing);
+                self.close(now, id, outcome);
+            }
+        }
+        true
+    }
+
+    /// Says that a call is over: the one place for [`FactKind::Ended`] and [`Output::HangUp`] (invariant 5).
+    fn close(&mut self, now: Time, id: CallId, outcome: Outcome) {
+        self.counts.ended[outcome as usize] += 1;
+        self.fact(now, id, FactKind::Ended(outcome));
+        self.outputs.push_back(Output::HangUp(id, outcome));
+    }
+
+    fn fact(&mut self, at: Time, call: CallId, what: FactKind) {
+        self.outputs
+            .push_back(Output::Fact(Fact { at, call, what }));
+    }
+
+    const fn line(&mut self, queue: QueueId) -> &mut Line {
+        &mut self.lines.as_mut_slice()[queue.index()]
+    }
+}

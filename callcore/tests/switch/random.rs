@@ -1,0 +1,196 @@
+//! Random inputs in random order: whatever a network brings, the books balance.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use callcore::{
+    origin::Origin,
+    scenario::AgentId,
+    switch::{CallId, FactKind, Input, LegFailure, Output, Switch},
+    time::{Span, Time},
+};
+use proptest::prelude::*;
+
+use crate::bench::{self, DIRECT, MORNING, RECORDED, RELAY, RELEASE, UNRECORDED};
+
+const CALLS: u64 = 12;
+const KOMMUNER: [&str; 6] = [RECORDED, UNRECORDED, DIRECT, RELAY, RELEASE, "2480"];
+
+/// What the test knows of the calls from the outputs alone.
+#[derive(Default)]
+struct Books {
+    offered: BTreeSet<CallId>,
+    external: BTreeSet<CallId>,
+    ended: BTreeMap<CallId, u32>,
+    hung_up: BTreeMap<CallId, u32>,
+    agent_of: BTreeMap<AgentId, CallId>,
+}
+
+impl Books {
+    fn enter(&mut self, output: &Output) {
+        match output {
+            Output::RingAgent(call, agent) => {
+                assert_eq!(
+                    self.agent_of.insert(*agent, *call),
+                    None,
+                    "an agent in two calls"
+                );
+            }
+            Output::StopRinging(call, agent) => {
+                assert_eq!(self.agent_of.remove(agent), Some(*call))
+            }
+            Output::StartRecording(call, _) => {
+                assert!(!self.external.contains(call), "an external call recorded")
+            }
+            Output::HangUp(call, _) => {
+                *self.hung_up.entry(*call).or_default() += 1;
+                self.agent_of.retain(|_, of| of != call);
+            }
+            Output::Fact(fact) => self.enter_fact(fact.call, &fact.what),
+            _ => {}
+        }
+    }
+
+    fn enter_fact(&mut self, call: CallId, what: &FactKind) {
+        match what {
+            FactKind::Ended(_) => *self.ended.entry(call).or_default() += 1,
+            FactKind::Routed { decision, .. } => {
+                if let callcore::route::Destination::External(_) = decision.to {
+                    self.external.insert(call);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let call = (1..=CALLS).prop_map(CallId);
+    let agent = (0..4_u32).prop_map(AgentId);
+    prop_oneof![
+        6 => (call.clone(), 0..KOMMUNER.len())
+            .prop_map(|(call, at)| Input::Offered { call, origin: Origin::from_code(KOMMUNER[at]) }),
+        6 => call.clone().prop_map(Input::AnnouncementDone),
+        1 => call.clone().prop_map(Input::AgentRinging),
+        6 => call.clone().prop_map(Input::AgentAnswered),
+        2 => call.clone().prop_map(|call| Input::AgentFailed(call, LegFailure::Busy)),
+        3 => call.clone().prop_map(Input::ProviderAnswered),
+        2 => call.clone().prop_map(|call| Input::ProviderFailed(call, LegFailure::Unavailable)),
+        2 => call.clone().prop_map(Input::CallerGone),
+        1 => call.clone().prop_map(Input::FarEndGone),
+        1 => call.clone().prop_map(Input::CallLost),
+        1 => call.clone().prop_map(Input::RecordingStarted),
+        1 => call.prop_map(Input::RecordingLost),
+        1 => Just(Input::RecorderBack),
+        1 => agent.clone().prop_map(Input::AgentReady),
+        1 => agent.prop_map(Input::AgentAway),
+        2 => Just(Input::TimePassed),
+    ]
+}
+
+fn feed(switch: &mut Switch, books: &mut Books, now: Time, input: Input) {
+    let talking: BTreeSet<CallId> = switch
+        .calls()
+        .filter(|call| call.state == "talking")
+        .map(|c| c.call)
+        .collect();
+    if let Input::AgentFailed(call, _) = input
+        && !talking.contains(&call)
+    {
+        books.agent_of.retain(|_, of| *of != call);
+    }
+    switch.handle(now, input);
+    while let Some(output) = switch.poll_output() {
+        books.enter(&output);
+    }
+    balance(switch, books);
+}
+
+/// Every offered call is in progress or has ended, and every one that waits is in exactly one queue.
+fn balance(switch: &Switch, books: &Books) {
+    let ended = books.ended.values().sum::<u32>() as usize;
+    assert_eq!(books.offered.len(), ended + switch.calls_in_progress());
+    assert!(books.ended.values().all(|&times| times == 1), "ended twice");
+    assert_eq!(books.ended, books.hung_up);
+    let views = switch.queue_views();
+    let waiting: usize = views.iter().map(|queue| queue.waiting).sum();
+    assert_eq!(
+        waiting,
+        switch
+            .calls()
+            .filter(|call| call.state == "waiting")
+            .count()
+    );
+    for (queue, agents) in views.iter().zip([2, 1]) {
+        assert_eq!(
+            queue.ready + queue.ringing + queue.talking + queue.wrap_up + queue.away,
+            agents
+        );
+        assert!(
+            queue.waiting == 0 || queue.ready == 0,
+            "a caller waits while an agent is idle"
+        );
+    }
+    let busy: Vec<AgentId> = switch.calls().filter_map(|call| call.agent).collect();
+    assert_eq!(
+        busy.iter().collect::<BTreeSet<_>>().len(),
+        busy.len(),
+        "an agent in two calls"
+    );
+}
+
+proptest! {
+    #[test]
+    fn the_books_balance(inputs in prop::collection::vec((input(), 0..40_u32), 1..300)) {
+        let mut switch = Switch::new(bench::scenario());
+        let mut books = Books::default();
+        let mut now = Time::from_micros(MORNING);
+        let mut next_id = CALLS;
+        let mut names: BTreeMap<CallId, CallId> = (1..=CALLS).map(|id| (CallId(id), CallId(id))).collect();
+        for (input, seconds) in inputs {
+            now = now + Span::from_secs(seconds);
+            let input = rename(input, &mut names, &mut next_id, &books);
+            if let Input::Offered { call, .. } = input {
+                books.offered.insert(call);
+            }
+            feed(&mut switch, &mut books, now, input);
+        }
+        for call in books.offered.clone() {
+            feed(&mut switch, &mut books, now, Input::CallerGone(call));
+        }
+        prop_assert_eq!(switch.calls_in_progress(), 0);
+        prop_assert_eq!(books.ended.len(), books.offered.len());
+    }
+}
+
+/// The twelve names of the strategy stand for ever new calls: a name whose call has ended is given to the next one.
+fn rename(
+    input: Input,
+    names: &mut BTreeMap<CallId, CallId>,
+    next: &mut u64,
+    books: &Books,
+) -> Input {
+    if let Input::Offered { call, .. } = &input
+        && books.ended.contains_key(&names[call])
+    {
+        *next += 1;
+        names.insert(*call, CallId(*next));
+    }
+    match input {
+        Input::Offered { call, origin } => Input::Offered {
+            call: names[&call],
+            origin,
+        },
+        Input::AnnouncementDone(call) => Input::AnnouncementDone(names[&call]),
+        Input::AgentRinging(call) => Input::AgentRinging(names[&call]),
+        Input::AgentAnswered(call) => Input::AgentAnswered(names[&call]),
+        Input::AgentFailed(call, failure) => Input::AgentFailed(names[&call], failure),
+        Input::ProviderAnswered(call) => Input::ProviderAnswered(names[&call]),
+        Input::ProviderFailed(call, failure) => Input::ProviderFailed(names[&call], failure),
+        Input::CallerGone(call) => Input::CallerGone(names[&call]),
+        Input::FarEndGone(call) => Input::FarEndGone(names[&call]),
+        Input::CallLost(call) => Input::CallLost(names[&call]),
+        Input::RecordingStarted(call) => Input::RecordingStarted(names[&call]),
+        Input::RecordingLost(call) => Input::RecordingLost(names[&call]),
+        other => other,
+    }
+}

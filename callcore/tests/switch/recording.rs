@@ -1,0 +1,70 @@
+//! When a recording begins, resumes and ends, and what it is tagged with.
+
+use callcore::{retention::ObjectClass, switch::Input, tag::RecordingTag};
+
+use crate::bench::{Bench, RECORDED};
+
+#[test]
+fn the_permit_carries_a_complete_tag() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    let tag = bench.permits.pop().expect("a permit").into_tag();
+    let scenario = bench.switch.scenario();
+    let expected = RecordingTag {
+        controller: "region-01".into(),
+        processor: "inera".into(),
+        operator: "inera".into(),
+        region: "01".into(),
+        kommun: "0180".into(),
+        purpose: "patient-safety-and-quality".into(),
+        basis: tag.basis.clone(),
+        agreement: "pub-01".into(),
+        class: ObjectClass::Audio,
+        earliest: jiff::civil::date(2028, 3, 2),
+        latest: Some(jiff::civil::date(2029, 3, 2)),
+        route: "stockholm".into(),
+        table: scenario.routes.digest().to_string().into(),
+        call,
+        started: bench.now,
+    };
+    assert_eq!(tag, expected);
+    assert!(!tag.basis.is_empty());
+}
+
+#[test]
+fn a_lost_recording_is_one_gap_and_resumes_when_the_recorder_is_back() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    assert_eq!(bench.tell(Input::RecordingStarted(call)), "[recording]");
+    assert_eq!(bench.tell(Input::RecordingLost(call)), "[recordinggap]");
+    assert_eq!(
+        bench.tell(Input::RecordingLost(call)),
+        "",
+        "one loss, one gap"
+    );
+    assert_eq!(bench.wait(5).tell(Input::RecorderBack), "record");
+    assert_eq!(bench.tell(Input::RecorderBack), "", "it runs already");
+    let started: Vec<_> = bench
+        .permits
+        .drain(..)
+        .map(|permit| permit.into_tag().started)
+        .collect();
+    assert_eq!(started[1].since(started[0]).as_secs_f64(), 5.0);
+    assert_eq!(
+        bench.tell(Input::CallerGone(call)),
+        "stop-recording [ended] hang-up:completed"
+    );
+}
+
+#[test]
+fn a_recording_that_is_lost_is_not_closed_again() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    bench.tell(Input::RecordingLost(call));
+    assert_eq!(
+        bench.tell(Input::CallerGone(call)),
+        "[ended] hang-up:completed"
+    );
+    assert_eq!(bench.switch.counts().recording_gaps, 1);
+    assert_eq!(bench.tell(Input::RecorderBack), "");
+}

@@ -1,0 +1,53 @@
+//! Another rule set takes over while calls are in progress.
+
+use std::sync::Arc;
+
+use callcore::{
+    scenario::Scenario,
+    switch::{Input, ReplaceError},
+};
+
+use crate::bench::{Bench, RECORDED, RELAY};
+
+fn changed(from: &str, to: &str) -> Arc<Scenario> {
+    let text = include_str!("scenario.toml");
+    assert!(text.contains(from), "{from}");
+    Arc::new(Scenario::from_toml(&text.replace(from, to), "changed.toml").expect("still valid"))
+}
+
+#[test]
+fn new_calls_follow_the_new_rules_and_old_ones_keep_theirs() {
+    let mut bench = Bench::new();
+    let (old, _) = bench.call(RELAY);
+    let new = changed("handover = \"relay\"", "handover = \"direct\"");
+    bench.tell(Input::TableReplaced(Arc::clone(&new)));
+    assert_eq!(
+        bench.call(RELAY).1,
+        "[routed] [tried] hand-over:reserve/0/direct"
+    );
+    let kept = bench.switch.scenario_of(old).expect("in progress");
+    assert!(!Arc::ptr_eq(kept, &new));
+    assert_eq!(bench.switch.counts().stray_inputs, 0);
+}
+
+#[test]
+fn other_queues_or_agents_are_refused_and_the_running_rules_stay() {
+    let mut bench = Bench::new();
+    let refused = bench.switch.replace(changed("len_max = 3", "len_max = 4"));
+    assert_eq!(
+        refused,
+        Err(ReplaceError::Queue {
+            queue: "recorded".into()
+        })
+    );
+    let refused = bench
+        .switch
+        .replace(changed("{ simulated = 1 }", "{ simulated = 2 }"));
+    assert_eq!(
+        refused,
+        Err(ReplaceError::Agents {
+            queue: "unrecorded".into()
+        })
+    );
+    assert_eq!(bench.call(RECORDED).1, "[routed] answer announce:region");
+}
