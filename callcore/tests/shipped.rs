@@ -328,3 +328,29 @@ fn gaps_in_hours_and_shadowed_rules_are_found() {
         .collect();
     assert_eq!(unreachable, ["medhelp"]);
 }
+
+proptest::proptest! {
+    /// The compiled table decides as the rules read: the first that covers the caller, in its dates and hours.
+    #[test]
+    fn the_table_decides_as_the_rules_read(who in 0_usize..293, hours in 0_i64..240_000, minutes in 0_i64..60) {
+        static SCENARIOS: std::sync::LazyLock<Vec<Scenario>> =
+            std::sync::LazyLock::new(|| SHIPPED.iter().map(|(name, _)| shipped(name)).collect());
+        let who = Who::everyone().nth(who).expect("there are 293");
+        let moment = Time::from_micros((1_400_000_000 + hours * 3600 + minutes * 60) * 1_000_000);
+        for scenario in SCENARIOS.iter() {
+            let wall = moment.in_sweden().datetime();
+            let holds = |route: &callcore::route::Route| {
+                route.covers.contains(who)
+                    && route.from.is_none_or(|from| from <= moment)
+                    && route.until.is_none_or(|until| moment < until)
+                    && route.hours.as_ref().is_none_or(|named| named.hours.is_open(wall))
+            };
+            let expected = scenario.routes.routes().iter().position(holds);
+            let decided = scenario.routes.decide(origin(who), moment).map(|decision| decision.route.index());
+            proptest::prop_assert_eq!(decided, expected);
+            let explanation = scenario.routes.explain(origin(who), moment);
+            proptest::prop_assert_eq!(explanation.winner.map(|winner| winner.route.index()), expected);
+            proptest::prop_assert_eq!(explanation.losing.len() + 1, scenario.routes.routes().len());
+        }
+    }
+}

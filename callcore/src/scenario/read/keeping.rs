@@ -3,7 +3,7 @@
 use jiff::civil::{Date, date};
 use toml::Spanned;
 
-use super::{Names, Reader};
+use super::{Reader, names::Names};
 use crate::{
     retention::{CountedFrom, OBJECT_CLASSES, ObjectClass, Period},
     scenario::{

@@ -2,23 +2,25 @@
 //! fault is noted with its place. A fault leaves a placeholder behind, so that the rest can be looked at too;
 //! the placeholder never gets out, because a scenario with faults is refused.
 
+mod canonical;
 mod keeping;
+mod names;
 mod people;
 mod routing;
 mod settings;
 mod syntax;
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use toml::Spanned;
 
 use super::{
-    AgreementId, AnnouncementId, Fault, LIST_LEN_MAX, Lines, NAME_LEN_MAX, OrgId, ProviderId,
-    QueueId, Scenario, ScenarioError,
+    AnnouncementId, Fault, Lines, NAME_LEN_MAX, Scenario, ScenarioError,
     nearest::nearest,
     raw::{RawScenario, RawSwitchAnnouncements},
 };
 use crate::route::Table;
+use names::Names;
 
 /// Faults beyond this many are not listed: nobody reads them, and a hostile file could hold millions.
 const FAULTS_MAX: usize = 50;
@@ -55,7 +57,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     if let Some(error) = ScenarioError::of(file, reader.faults) {
         return Err(error);
     }
-    let canonical = routing::canonical(&routes, &queues, &providers, &announcements);
+    let canonical = canonical::canonical(&routes, &queues, &providers, &announcements);
     Ok(Scenario {
         file: file.into(),
         operator,
@@ -155,70 +157,6 @@ impl Reader<'_> {
         }
     }
 
-    fn all_names(&mut self, raw: &RawScenario) -> Names {
-        let reader = self;
-        Names {
-            organisations: reader.names("organisation", raw.organisation.iter().map(|org| &org.id)),
-            agreements: reader.names(
-                "agreement",
-                raw.agreement.iter().map(|agreement| &agreement.id),
-            ),
-            announcements: reader.names(
-                "announcement",
-                raw.announcement.iter().map(|played| &played.name),
-            ),
-            queues: reader.names("queue", raw.queue.iter().map(|queue| &queue.name)),
-            providers: reader.names(
-                "provider",
-                raw.provider.iter().map(|provider| &provider.name),
-            ),
-            routes: reader.names("route", raw.route.iter().map(|route| &route.name)),
-        }
-    }
-
-    /// The names of one list and their places. Notes doubles and names that can't be used.
-    fn names<'r>(
-        &mut self,
-        what: &'static str,
-        names: impl Iterator<Item = &'r Spanned<String>>,
-    ) -> Index {
-        let mut places: BTreeMap<String, u16> = BTreeMap::new();
-        for (place, name) in names.enumerate() {
-            if place == LIST_LEN_MAX {
-                self.fault(
-                    name.span(),
-                    &format!("more than {LIST_LEN_MAX} entries of {what}"),
-                    "split the scenario",
-                );
-                break;
-            }
-            self.check_name(what, name);
-            if places
-                .insert(name.get_ref().clone(), place as u16)
-                .is_some()
-            {
-                let message = format!("a second {what} is called `{}`", shown(name.get_ref()));
-                self.fault(name.span(), &message, "give each a name of its own");
-            }
-        }
-        Index { what, places }
-    }
-
-    fn check_name(&mut self, what: &str, name: &Spanned<String>) {
-        let text = name.get_ref();
-        let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if text.is_empty() || text.len() > NAME_LEN_MAX || !text.bytes().all(usable) {
-            let remedy = format!(
-                "use 1 to {NAME_LEN_MAX} of a-z, 0-9, `-`, `_` and `.`: it ends in metrics and file names"
-            );
-            self.fault(
-                name.span(),
-                &format!("this can't be the name of {what}"),
-                &remedy,
-            );
-        }
-    }
-
     fn switch_announcements(
         &mut self,
         raw: &RawSwitchAnnouncements,
@@ -289,63 +227,6 @@ impl Reader<'_> {
                 .map(|entry| line(entry.kommun.span()))
                 .collect(),
         }
-    }
-}
-
-/// The names of everything that can be referred to.
-struct Names {
-    organisations: Index,
-    agreements: Index,
-    announcements: Index,
-    queues: Index,
-    providers: Index,
-    routes: Index,
-}
-
-impl Names {
-    fn org(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> OrgId {
-        OrgId(self.organisations.find(reader, name))
-    }
-
-    fn agreement(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> AgreementId {
-        AgreementId(self.agreements.find(reader, name))
-    }
-
-    fn announcement(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> AnnouncementId {
-        AnnouncementId(self.announcements.find(reader, name))
-    }
-
-    fn queue(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> QueueId {
-        QueueId(self.queues.find(reader, name))
-    }
-
-    fn provider(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> ProviderId {
-        ProviderId(self.providers.find(reader, name))
-    }
-}
-
-/// The names of one list.
-struct Index {
-    what: &'static str,
-    places: BTreeMap<String, u16>,
-}
-
-impl Index {
-    /// The place of a name; a fault and a placeholder when there is none.
-    fn find(&self, reader: &mut Reader<'_>, name: &Spanned<String>) -> u16 {
-        if let Some(&place) = self.places.get(name.get_ref()) {
-            return place;
-        }
-        let remedy = match nearest(name.get_ref(), self.places.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("add it with [[{}]]", self.what),
-        };
-        reader.fault(
-            name.span(),
-            &format!("no {} is called `{}`", self.what, shown(name.get_ref())),
-            &remedy,
-        );
-        0
     }
 }
 

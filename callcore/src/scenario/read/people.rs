@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::{Names, Reader};
+use super::{Reader, names::Names};
 use crate::{
     kommun::RegionCode,
     organisation::{Agreement, Organisation, OrganisationKind},

@@ -1,16 +1,16 @@
 //! Calendars and routes.
 
-use std::{collections::BTreeMap, fmt::Write as _, ops::Range};
+use std::{collections::BTreeMap, ops::Range};
 
 use toml::Spanned;
 
-use super::{Names, Reader};
+use super::{Reader, names::Names};
 use crate::{
     calendar::{DayKind, Hours, Opening},
     kommun::{KommunId, kommuner},
     route::{Coverage, Destination, External, Handover, Route, RouteHours, Who},
     scenario::{
-        Announcement, Provider, ProviderId, Queue,
+        ProviderId,
         nearest::nearest,
         raw::{OneOrMany, RawCalendar, RawOpening, RawRoute},
         values,
@@ -318,63 +318,4 @@ fn external(provider: ProviderId, handover: Option<Handover>) -> Destination {
         provider,
         handover: handover.unwrap_or(Handover::Direct),
     })
-}
-
-/// The routing part as a text that two scenarios share exactly when they decide alike. Names, not places in lists,
-/// so that an entry that nothing uses doesn't change it.
-pub(super) fn canonical(
-    routes: &[Route],
-    queues: &[Queue],
-    providers: &[Provider],
-    announcements: &[Announcement],
-) -> String {
-    let place = |to: &Destination| match to {
-        Destination::Queue(queue) => {
-            let queue = &queues[queue.index()];
-            format!(
-                "queue {} {}",
-                queue.name,
-                if queue.recording {
-                    "recorded"
-                } else {
-                    "unrecorded"
-                }
-            )
-        }
-        Destination::External(External { provider, handover }) => {
-            let provider = &providers[provider.index()];
-            format!(
-                "provider {} {} {}",
-                provider.name,
-                handover.name(),
-                provider.targets.join(" ")
-            )
-        }
-    };
-    let moment =
-        |at: Option<Time>| at.map_or_else(|| "-".to_owned(), |at| at.as_micros().to_string());
-    let mut text = String::from("vaxel routes 1\n");
-    for route in routes {
-        let covers: Vec<String> = route.covers.iter().map(|who| who.to_string()).collect();
-        let hours = route
-            .hours
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), |named| named.hours.canonical());
-        let announcement = route
-            .announcement
-            .map_or("-", |id| &*announcements[id.index()].name);
-        let failover: Vec<String> = route.failover.iter().map(place).collect();
-        // Writing to a String can't fail.
-        let _ = writeln!(
-            text,
-            "{}|{}|{}|{}|{hours}|{}|{announcement}|{}",
-            route.name,
-            covers.join(" "),
-            moment(route.from),
-            moment(route.until),
-            place(&route.to),
-            failover.join(", ")
-        );
-    }
-    text
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use toml::Spanned;
 
-use super::{Names, Reader};
+use super::{Reader, names::Names};
 use crate::{
     scenario::{
         Expectation, Listen, RecorderSettings, Traffic,

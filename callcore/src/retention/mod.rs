@@ -2,9 +2,13 @@
 //!
 //! Invariant 4: only this module decides that something may be erased, and only under a recorded decision of the controller.
 
+mod judge;
+
 use std::fmt;
 
 use jiff::{ToSpan, civil::Date};
+
+pub use judge::{ErasurePermit, KeepReason, Kept, Verdict, judge};
 
 /// What kind of data a retention rule speaks of (domain.md section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

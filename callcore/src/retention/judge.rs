@@ -1,0 +1,235 @@
+//! May this be erased today? The one place that can say yes.
+
+use jiff::civil::Date;
+
+use super::{ObjectClass, RetentionWindow};
+use crate::scenario::{ControllerDecision, OrgId, Scenario};
+
+/// A thing that is kept, as far as retention cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Whose.
+    pub controller: OrgId,
+    /// Of which kind.
+    pub class: ObjectClass,
+    /// Its floor and ceiling, as they were fixed when it came to be.
+    pub window: RetentionWindow,
+    /// Whether somebody has ordered that it stay (a dispute, an extract under way).
+    pub held: bool,
+    /// Whether the controller has received its copy and confirmed it.
+    pub handed_over: bool,
+}
+
+/// What is to be done with it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be erased, and the permit is what an eraser must be given.
+    Erase(ErasurePermit),
+    /// It stays.
+    Keep {
+        /// Why: the first reason that holds, in the order of [`KeepReason`].
+        reason: KeepReason,
+        /// Whether it has outstayed its ceiling, which somebody has to answer for.
+        overdue: bool,
+    },
+}
+
+/// Why something stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeepReason {
+    /// Its floor lies ahead: this is the first day it may go.
+    BeforeFloor(Date),
+    /// Somebody has ordered that it stay.
+    Held,
+    /// Erasure is paused; the place of the pause in [`Scenario::pauses`].
+    Paused(usize),
+    /// Its controller has decided nothing. A processor erases only when told to (BTV).
+    NoDecision,
+    /// Its controller has decided that it stays; the place in [`Scenario::decisions`].
+    DecidedToKeep(usize),
+    /// Its controller wants it first, and hasn't confirmed that it has it; the place in [`Scenario::decisions`].
+    NotHandedOver(usize),
+}
+
+/// Leave to erase one thing, under one recorded decision. Made only by [`judge`], and used up by erasing.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "whatever may be erased and isn't will outstay its ceiling"]
+pub struct ErasurePermit {
+    decision: usize,
+}
+
+impl ErasurePermit {
+    /// Uses the permit up: the place of the decision in [`Scenario::decisions`], for the destruction register.
+    pub fn into_decision(self) -> usize {
+        self.decision
+    }
+}
+
+/// Whether a thing may be erased on a day. Invariant 4: nothing else makes an [`ErasurePermit`].
+pub fn judge(scenario: &Scenario, kept: &Kept, today: Date) -> Verdict {
+    let overdue = kept.window.latest().is_some_and(|latest| today > latest);
+    match deciding(scenario, kept, today) {
+        Ok(decision) => Verdict::Erase(ErasurePermit { decision }),
+        Err(reason) => Verdict::Keep { reason, overdue },
+    }
+}
+
+/// The decision under which it may go, or why it stays.
+fn deciding(scenario: &Scenario, kept: &Kept, today: Date) -> Result<usize, KeepReason> {
+    if today < kept.window.earliest() {
+        return Err(KeepReason::BeforeFloor(kept.window.earliest()));
+    }
+    if kept.held {
+        return Err(KeepReason::Held);
+    }
+    if let Some(pause) = pause_in_force(scenario, kept.controller, today) {
+        return Err(KeepReason::Paused(pause));
+    }
+    let (place, decision) = latest_decision(scenario, kept, today).ok_or(KeepReason::NoDecision)?;
+    match &*decision.permits {
+        "erase" => Ok(place),
+        "hand-over" if kept.handed_over => Ok(place),
+        "hand-over" => Err(KeepReason::NotHandedOver(place)),
+        _ => Err(KeepReason::DecidedToKeep(place)),
+    }
+}
+
+fn pause_in_force(scenario: &Scenario, controller: OrgId, today: Date) -> Option<usize> {
+    scenario.pauses.iter().position(|pause| {
+        pause.controller.is_none_or(|paused| paused == controller)
+            && pause.from <= today
+            && pause.until.is_none_or(|until| today < until)
+    })
+}
+
+/// A later decision replaces an earlier one; of one day, the one that stands further down in the file.
+fn latest_decision<'s>(
+    scenario: &'s Scenario,
+    kept: &Kept,
+    today: Date,
+) -> Option<(usize, &'s ControllerDecision)> {
+    let speaks = |decision: &ControllerDecision| {
+        decision.controller == kept.controller
+            && decision.date <= today
+            && decision.classes.contains(&kept.class)
+    };
+    scenario
+        .decisions
+        .iter()
+        .enumerate()
+        .filter(|(_, decision)| speaks(decision))
+        .max_by_key(|(_, decision)| decision.date)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    const JAMTLAND: &str = r#"
+        organisation = [
+          { id = "region-23", name = "Region Jämtland Härjedalen", kind = "region" },
+          { id = "region-01", name = "Region Stockholm", kind = "region" },
+        ]
+        operator = { organisation = "region-23" }
+        queue = [{ name = "q", controller = "region-23" }]
+        route = [{ name = "r", all = true, unknown = true, invalid = true, conflict = true, queue = "q" }]
+        decision = [
+          { controller = "region-23", diary_number = "RS/284/2021", date = 2021-03-01, permits = "keep", classes = ["audio"] },
+          { controller = "region-23", diary_number = "RS/903/2025", date = 2025-08-01, permits = "erase", classes = ["audio"] },
+          { controller = "region-01", diary_number = "x", date = 2021-02-01, permits = "hand-over", classes = ["audio"] },
+        ]
+        pause = [{ from = 2021-09-01, until = 2025-01-01, reason = "BTV" }]
+    "#;
+
+    fn scenario() -> Scenario {
+        Scenario::from_toml(JAMTLAND, "test").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn kept(scenario: &Scenario, controller: &str) -> Kept {
+        Kept {
+            controller: scenario.org_by_id(controller).expect("it takes part"),
+            class: ObjectClass::Audio,
+            window: RetentionWindow::new(date(2020, 11, 5), Some(date(2021, 11, 5)))
+                .expect("in order"),
+            held: false,
+            handed_over: false,
+        }
+    }
+
+    fn keep(reason: KeepReason, overdue: bool) -> Verdict {
+        Verdict::Keep { reason, overdue }
+    }
+
+    #[test]
+    fn a_recording_of_jamtland_through_the_years() {
+        let scenario = scenario();
+        let recording = kept(&scenario, "region-23");
+        let on = |day| judge(&scenario, &recording, day);
+        assert_eq!(
+            on(date(2020, 11, 4)),
+            keep(KeepReason::BeforeFloor(date(2020, 11, 5)), false)
+        );
+        assert_eq!(on(date(2020, 11, 5)), keep(KeepReason::NoDecision, false));
+        assert_eq!(
+            on(date(2021, 8, 31)),
+            keep(KeepReason::DecidedToKeep(0), false)
+        );
+        assert_eq!(on(date(2021, 11, 5)), keep(KeepReason::Paused(0), false));
+        assert_eq!(on(date(2021, 11, 6)), keep(KeepReason::Paused(0), true));
+        assert_eq!(
+            on(date(2025, 1, 1)),
+            keep(KeepReason::DecidedToKeep(0), true)
+        );
+        assert_eq!(
+            on(date(2025, 8, 1)),
+            Verdict::Erase(ErasurePermit { decision: 1 })
+        );
+    }
+
+    #[test]
+    fn a_hold_goes_before_a_decision() {
+        let scenario = scenario();
+        let held = Kept {
+            held: true,
+            ..kept(&scenario, "region-23")
+        };
+        assert_eq!(
+            judge(&scenario, &held, date(2025, 8, 1)),
+            keep(KeepReason::Held, true)
+        );
+    }
+
+    #[test]
+    fn what_is_to_be_handed_over_goes_after_that() {
+        let scenario = scenario();
+        let waiting = kept(&scenario, "region-01");
+        let day = date(2021, 3, 1);
+        assert_eq!(
+            judge(&scenario, &waiting, day),
+            keep(KeepReason::NotHandedOver(2), false)
+        );
+        let delivered = Kept {
+            handed_over: true,
+            ..waiting
+        };
+        assert_eq!(
+            judge(&scenario, &delivered, day),
+            Verdict::Erase(ErasurePermit { decision: 2 })
+        );
+    }
+
+    #[test]
+    fn a_decision_speaks_of_its_classes_only() {
+        let scenario = scenario();
+        let number = Kept {
+            class: ObjectClass::TelephoneNumber,
+            ..kept(&scenario, "region-23")
+        };
+        assert_eq!(
+            judge(&scenario, &number, date(2026, 1, 1)),
+            keep(KeepReason::NoDecision, true)
+        );
+    }
+}
