@@ -1,0 +1,52 @@
+//! What can be wrong with the index.
+
+use std::path::PathBuf;
+
+/// Why the index refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// Not a sound SQLite database.
+    #[error("the index {} is corrupt: move it away and restore it from a backup; the audio itself is untouched", path.display())]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+    },
+    /// It can't be opened or written.
+    #[error("the index {} can't be used ({source}): give this user write access and free space there", path.display())]
+    Unusable {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Written by a later version.
+    #[error("the index {} has version {found}, this program knows {known}: use the program that wrote it", path.display())]
+    Version {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// There is no index.
+    #[error("there is no index {}: check `store` under [recorder], or record something first", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A row that no recorder writes.
+    #[error("the index holds a row for {id} that can't be read ({what}): restore the index from a backup")]
+    Row {
+        /// Its recording.
+        id: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// No recording of that id.
+    #[error("no recording begins with {0}: `vaxel recordings list` shows which there are")]
+    NotFound(String),
+    /// Several recordings begin so.
+    #[error("several recordings begin with {0}: give more digits of the id")]
+    Ambiguous(String),
+}

@@ -1,0 +1,110 @@
+//! What can be wrong with a vault, each with what to do about it.
+
+use std::path::PathBuf;
+
+use crate::names::{NameError, RecordingId};
+
+/// Why the vault refuses. No variant holds anything of a caller.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// Keys and audio would be copied, backed up or stolen together.
+    #[error("the keys in {} and the store in {} lie inside one another: set `keys` under [recorder] to a folder apart from the store", keys.display(), store.display())]
+    NotApart {
+        /// The key folder.
+        keys: PathBuf,
+        /// The store folder.
+        store: PathBuf,
+    },
+    /// Others on this machine can look inside.
+    #[error("{} can be reached by other users (mode {mode:04o}): run `chmod -R go= {}`", path.display(), path.display())]
+    OpenToOthers {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A folder can't be made, read or written.
+    #[error("{} can't be used: {source}; give this user a folder of its own there, with free space", path.display())]
+    Unusable {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// There is no vault there.
+    #[error("there is no store at {}: check `store` and `keys` under [recorder], or record something first", path.display())]
+    NoStore {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Another recorder holds this store.
+    #[error("another recorder works in {}: stop it, or set another `store` under [recorder]", path.display())]
+    InUse {
+        /// The store folder.
+        path: PathBuf,
+    },
+    /// A key that must be there isn't.
+    #[error("the key {} is missing: restore it from the key backup; without it this audio can't be opened", path.display())]
+    KeyMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A key file that isn't one.
+    #[error("the key file {} is damaged: restore it from the key backup", path.display())]
+    KeyDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The data key was wrapped by another controller key.
+    #[error("recording {id} is locked with another controller key than the one in use: restore the key it was made under")]
+    WrongKey {
+        /// The recording.
+        id: RecordingId,
+    },
+    /// The tag isn't the one the recording was made under (invariant 3), or its key file was altered.
+    #[error("recording {id} doesn't open under this tag: the tag or its key was changed after the recording was made")]
+    TagChanged {
+        /// The recording.
+        id: RecordingId,
+    },
+    /// The bytes of a stream aren't what was written.
+    #[error("{} is damaged at chunk {chunk}: what was stored there was changed; restore the file from a backup", path.display())]
+    Damaged {
+        /// The stream file.
+        path: PathBuf,
+        /// The chunk, from 0.
+        chunk: u32,
+    },
+    /// Not a stream file of this recording and version.
+    #[error("{} isn't a stream of this recording that this version can read", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of that name is there already.
+    #[error("{} is there already: a stream is written once", path.display())]
+    AlreadyThere {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A write failed before; what follows can't be appended.
+    #[error("{} takes no more audio after a failed write: free space and begin a new recording", path.display())]
+    Broken {
+        /// The stream file.
+        path: PathBuf,
+    },
+    /// A packet that no G.711 sender makes.
+    #[error("a packet of {bytes} bytes is too large to store: at most {max}")]
+    PacketTooLarge {
+        /// Its payload.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The tag names a year that no recording is made in.
+    #[error("the recording's start isn't between the years 2000 and 9999: set the sender's clock")]
+    Year,
+    /// A name that can't be used.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}

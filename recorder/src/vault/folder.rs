@@ -1,0 +1,126 @@
+//! Folders and files that only this user can reach.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::VaultError;
+
+/// Bits that let anybody else in.
+const OTHERS: u32 = 0o077;
+
+/// Makes a folder 0700 with its parents, or checks one that is there: closed to others, and writable.
+pub(crate) fn make_private(path: &Path) -> Result<(), VaultError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable(path))?;
+    check_private(path)?;
+    let probe = path.join(".probe");
+    create_private(&probe, true).map_err(unusable(path))?;
+    fs::remove_file(&probe).map_err(unusable(path))
+}
+
+/// Refuses a folder that isn't there, or that others can reach.
+pub(crate) fn check_private(path: &Path) -> Result<(), VaultError> {
+    let found = fs::metadata(path).map_err(unusable(path))?;
+    if !found.is_dir() {
+        return Err(unusable(path)(io::Error::from(io::ErrorKind::NotADirectory)));
+    }
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(VaultError::OpenToOthers { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// Refuses keys inside the store and the store inside the keys, also by way of links.
+pub(crate) fn check_apart(store: &Path, keys: &Path) -> Result<(), VaultError> {
+    let (real_store, real_keys) = (resolved(store)?, resolved(keys)?);
+    if real_keys.starts_with(&real_store) || real_store.starts_with(&real_keys) {
+        return Err(VaultError::NotApart { keys: keys.to_owned(), store: store.to_owned() });
+    }
+    Ok(())
+}
+
+/// The real path, as far as it exists; what doesn't exist yet can't be a link.
+fn resolved(path: &Path) -> Result<PathBuf, VaultError> {
+    let absolute = std::path::absolute(path).map_err(unusable(path))?;
+    let mut missing = Vec::new();
+    let mut there = absolute.as_path();
+    loop {
+        if let Ok(real) = there.canonicalize() {
+            return Ok(missing.iter().rev().fold(real, |sum, part| sum.join(part)));
+        }
+        let (Some(parent), Some(name)) = (there.parent(), there.file_name()) else {
+            return Ok(absolute);
+        };
+        missing.push(name);
+        there = parent;
+    }
+}
+
+/// Opens a new file 0600 for writing; refuses one that is there unless told to replace it.
+pub(crate) fn create_private(path: &Path, replace: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    if replace { options.create(true).truncate(true) } else { options.create_new(true) };
+    options.open(path)
+}
+
+/// Writes a whole small file so that a crash leaves the old one or the new one, never half of it.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let write = || {
+        let mut file = create_private(&beside, true)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(unusable(path))
+}
+
+pub(crate) fn unusable(path: &Path) -> impl Fn(io::Error) -> VaultError + '_ {
+    move |source| VaultError::Unusable { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_can_reach_is_refused() -> Result<(), VaultError> {
+        let place = tempfile::tempdir().expect("a folder");
+        let inside = place.path().join("a/b");
+        make_private(&inside)?;
+        assert_eq!(fs::metadata(&inside).expect("there").permissions().mode() & 0o777, 0o700);
+        fs::set_permissions(&inside, fs::Permissions::from_mode(0o750)).expect("ours");
+        assert!(matches!(make_private(&inside), Err(VaultError::OpenToOthers { mode: 0o750, .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_refused() {
+        let place = tempfile::tempdir().expect("a folder");
+        let file = place.path().join("file");
+        fs::write(&file, "x").expect("ours");
+        assert!(matches!(make_private(&file.join("store")), Err(VaultError::Unusable { .. })));
+        assert!(matches!(check_private(&file), Err(VaultError::Unusable { .. })));
+    }
+
+    #[test]
+    fn keys_and_store_are_apart_even_by_links() {
+        let place = tempfile::tempdir().expect("a folder");
+        let store = place.path().join("store");
+        fs::create_dir(&store).expect("ours");
+        std::os::unix::fs::symlink(&store, place.path().join("link")).expect("ours");
+        for keys in ["store/keys", "store", "link/keys", "store/../store/k"] {
+            let refused = check_apart(&store, &place.path().join(keys));
+            assert!(matches!(refused, Err(VaultError::NotApart { .. })), "{keys}");
+        }
+        assert!(check_apart(&store, &place.path().join("keys")).is_ok());
+        assert!(check_apart(&store, &place.path().join("store-keys")).is_ok());
+    }
+}

@@ -1,0 +1,131 @@
+//! Keys: one for each controller, and under it one for each recording, wrapped and bound to the recording's tag.
+//!
+//! Destroying a recording's key file erases every copy of its audio, also those in backups.
+
+use std::{fmt, fs, io, path::Path};
+
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
+use hkdf::Hkdf;
+use rand::{TryRng, rngs::SysRng};
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{VaultError, folder};
+use crate::names::{ControllerName, NameError, RecordingId};
+
+const KEY_LEN: usize = 32;
+const NONCE_LEN: usize = 12;
+const PRINT_LEN: usize = 8;
+const TAG_LEN: usize = 16;
+/// First bytes of a wrapped data key; the last one is the version.
+const WRAPPED_MAGIC: &[u8; 4] = b"VXK\x01";
+const WRAPPED_LEN: usize = WRAPPED_MAGIC.len() + PRINT_LEN + NONCE_LEN + KEY_LEN + TAG_LEN;
+
+/// 256 bits that are wiped from memory when they go.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Key([u8; KEY_LEN]);
+
+impl Key {
+    pub(crate) fn random() -> Result<Self, NameError> {
+        let mut key = Self([0; KEY_LEN]);
+        SysRng.try_fill_bytes(&mut key.0).map_err(|_| NameError::NoRandom)?;
+        Ok(key)
+    }
+
+    /// A key for one purpose (HKDF, RFC 5869): `what` names the purpose, `of` the thing within it.
+    pub(crate) fn derive(&self, id: RecordingId, what: &str, of: &str) -> Self {
+        let mut key = Self([0; KEY_LEN]);
+        // The zero byte keeps purpose and thing apart. 32 bytes is far below HKDF's limit of 255 hashes.
+        let expanded = Hkdf::<Sha256>::new(Some(id.as_bytes()), &self.0)
+            .expand_multi_info(&[what.as_bytes(), b"\0", of.as_bytes()], &mut key.0);
+        debug_assert!(expanded.is_ok());
+        key
+    }
+
+    pub(crate) fn cipher(&self) -> ChaCha20Poly1305 {
+        ChaCha20Poly1305::new(&self.0.into())
+    }
+
+    /// Names the key without giving it away.
+    fn print(&self) -> [u8; PRINT_LEN] {
+        let mut print = [0; PRINT_LEN];
+        let expanded = Hkdf::<Sha256>::new(None, &self.0).expand(b"vaxel key print 1", &mut print);
+        debug_assert!(expanded.is_ok());
+        print
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// Random bytes for a nonce.
+pub(crate) fn nonce<const N: usize>() -> Result<[u8; N], NameError> {
+    let mut nonce = [0; N];
+    SysRng.try_fill_bytes(&mut nonce).map_err(|_| NameError::NoRandom)?;
+    Ok(nonce)
+}
+
+/// The controller's key: read, or made when this controller has nothing stored yet (`may_make`).
+pub(crate) fn controller_key(keys: &Path, controller: &ControllerName, may_make: bool) -> Result<Key, VaultError> {
+    let path = keys.join("controllers").join(format!("{}.key", controller.as_str()));
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let bytes = Zeroizing::new(bytes);
+            let key = <[u8; KEY_LEN]>::try_from(bytes.as_slice()).map_err(|_| VaultError::KeyDamaged { path })?;
+            Ok(Key(key))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !may_make {
+                return Err(VaultError::KeyMissing { path });
+            }
+            let key = Key::random()?;
+            folder::write_private(&path, &key.0)?;
+            Ok(key)
+        }
+        Err(error) => Err(folder::unusable(&path)(error)),
+    }
+}
+
+/// Makes a recording's data key and stores it wrapped by the controller's key, bound to the tag.
+pub(crate) fn make_data_key(path: &Path, master: &Key, id: RecordingId, tag: &[u8]) -> Result<Key, VaultError> {
+    let data = Key::random()?;
+    let nonce = nonce::<NONCE_LEN>()?;
+    let mut wrapped = Zeroizing::new(Vec::with_capacity(WRAPPED_LEN));
+    wrapped.extend_from_slice(&data.0);
+    master
+        .derive(id, "vaxel data key wrap 1", "")
+        .cipher()
+        .encrypt_in_place(&nonce.into(), tag, &mut *wrapped)
+        .map_err(|_| VaultError::TagChanged { id })?;
+    let file = [WRAPPED_MAGIC.as_slice(), &master.print(), &nonce, &wrapped].concat();
+    folder::write_private(path, &file)?;
+    Ok(data)
+}
+
+/// Unwraps a recording's data key; fails when the controller's key or the tag is another one.
+pub(crate) fn open_data_key(path: &Path, master: &Key, id: RecordingId, tag: &[u8]) -> Result<Key, VaultError> {
+    let file = fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => VaultError::KeyMissing { path: path.to_owned() },
+        _ => folder::unusable(path)(error),
+    })?;
+    let damaged = || VaultError::KeyDamaged { path: path.to_owned() };
+    let rest = file.strip_prefix(WRAPPED_MAGIC.as_slice()).ok_or_else(damaged)?;
+    let (print, rest) = rest.split_first_chunk::<PRINT_LEN>().ok_or_else(damaged)?;
+    let (nonce, wrapped) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
+    if wrapped.len() != KEY_LEN + TAG_LEN {
+        return Err(damaged());
+    }
+    if *print != master.print() {
+        return Err(VaultError::WrongKey { id });
+    }
+    let mut opened = Zeroizing::new(wrapped.to_vec());
+    master
+        .derive(id, "vaxel data key wrap 1", "")
+        .cipher()
+        .decrypt_in_place(&(*nonce).into(), tag, &mut *opened)
+        .map_err(|_| VaultError::TagChanged { id })?;
+    <[u8; KEY_LEN]>::try_from(opened.as_slice()).map(Key).map_err(|_| damaged())
+}

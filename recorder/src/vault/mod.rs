@@ -1,0 +1,151 @@
+//! The vault: encrypted audio in one folder, keys in another, each recording bound to its tag (invariant 3).
+//!
+//! ```text
+//! store/<controller>/<yyyy>/<mm>/<recording id>/tag.json      whose it is and how long it stays; no person in it
+//!                                              /<label>.vax   one stream of audio
+//!                                              /meta.vax      who spoke
+//! keys/controllers/<controller>.key                           32 random bytes
+//! keys/data/<recording id>.key                                the recording's key, wrapped by the controller's
+//! ```
+//!
+//! Without the key folder nothing in the store can be heard; without the tag as it was, neither.
+
+mod error;
+mod folder;
+mod format;
+mod keys;
+mod meta;
+mod reader;
+mod recording;
+mod writer;
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use callcore::tag::RecordingTag;
+
+pub use self::{
+    error::VaultError,
+    format::{Codec, Kind, PAYLOAD_MAX, Packet},
+    meta::{Meta, Party},
+    reader::{Ending, StreamReader},
+    recording::Recording,
+    writer::{CHUNK_AGE_MAX, StreamWriter},
+};
+use crate::names::{ControllerName, RecordingId};
+
+/// A store and its keys.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    store: PathBuf,
+    keys: PathBuf,
+}
+
+/// Keeps a second recorder out of a store for as long as it lives; the operating system lets go after a crash.
+#[derive(Debug)]
+pub struct StoreLock(#[expect(dead_code, reason = "held, never read: closing the file lets go of the lock")] File);
+
+impl Vault {
+    /// Opens a vault, making its folders when they aren't there.
+    ///
+    /// # Errors
+    /// When the keys lie inside the store, others can reach a folder, or a folder can't be written.
+    pub fn open(store: &Path, keys: &Path) -> Result<Self, VaultError> {
+        folder::check_apart(store, keys)?;
+        for path in [store, keys, &keys.join("controllers"), &keys.join("data")] {
+            folder::make_private(path)?;
+        }
+        Ok(Self { store: store.to_owned(), keys: keys.to_owned() })
+    }
+
+    /// Opens a vault to read from it; makes nothing.
+    ///
+    /// # Errors
+    /// The same, and when there is no vault.
+    pub fn open_existing(store: &Path, keys: &Path) -> Result<Self, VaultError> {
+        folder::check_apart(store, keys)?;
+        for path in [store, keys] {
+            if !path.is_dir() {
+                return Err(VaultError::NoStore { path: path.to_owned() });
+            }
+            folder::check_private(path)?;
+        }
+        Ok(Self { store: store.to_owned(), keys: keys.to_owned() })
+    }
+
+    /// The store's folder.
+    pub fn store(&self) -> &Path {
+        &self.store
+    }
+
+    /// Keeps every other recorder out of this store.
+    ///
+    /// # Errors
+    /// When there is one already.
+    pub fn lock(&self) -> Result<StoreLock, VaultError> {
+        let path = self.store.join(".lock");
+        let file = folder::create_private(&path, true).map_err(folder::unusable(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(StoreLock(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(VaultError::InUse { path: self.store.clone() }),
+            Err(fs::TryLockError::Error(error)) => Err(folder::unusable(&path)(error)),
+        }
+    }
+
+    /// Begins a recording: its key, its folder and its tag are on disk when this returns, before any audio.
+    ///
+    /// # Errors
+    /// When a name can't be used, a key is missing, or the disk refuses.
+    pub fn begin(&self, id: RecordingId, tag: &RecordingTag) -> Result<Recording, VaultError> {
+        let controller = ControllerName::parse(&tag.controller)?;
+        let relative = relative_folder(&controller, id, tag)?;
+        // A controller with audio and no key has lost its key: a new one would hide that.
+        let nothing_stored = !self.store.join(controller.as_str()).exists();
+        let master = keys::controller_key(&self.keys, &controller, nothing_stored)?;
+        folder::make_private(&self.store.join(&relative))?;
+        let bound = tag.canonical();
+        let key = keys::make_data_key(&self.key_path(id), &master, id, &bound)?;
+        let recording = Recording::new(id, &self.store, relative, key, bound);
+        recording.write_tag(tag)?;
+        Ok(recording)
+    }
+
+    /// Opens a recording under its tag.
+    ///
+    /// # Errors
+    /// When the tag or the controller's key isn't the one it was made under, or a key is missing or damaged.
+    pub fn unlock(&self, id: RecordingId, tag: &RecordingTag) -> Result<Recording, VaultError> {
+        let controller = ControllerName::parse(&tag.controller)?;
+        let relative = relative_folder(&controller, id, tag)?;
+        let master = keys::controller_key(&self.keys, &controller, false)?;
+        let bound = tag.canonical();
+        let key = keys::open_data_key(&self.key_path(id), &master, id, &bound)?;
+        Ok(Recording::new(id, &self.store, relative, key, bound))
+    }
+
+    fn key_path(&self, id: RecordingId) -> PathBuf {
+        self.keys.join("data").join(format!("{id}.key"))
+    }
+}
+
+/// Where a recording lies in the store, by the Swedish month it began in.
+fn relative_folder(controller: &ControllerName, id: RecordingId, tag: &RecordingTag) -> Result<PathBuf, VaultError> {
+    let started = tag.started.in_sweden();
+    if !(2000..=9999).contains(&started.year()) {
+        return Err(VaultError::Year);
+    }
+    let month = format!("{:04}/{:02}", started.year(), started.month());
+    Ok(Path::new(controller.as_str()).join(month).join(id.to_string()))
+}
+
+/// Makes an empty file 0600 when there is none; what can't be made is found by who opens it.
+pub(crate) fn touch_private(path: &Path) {
+    let _made = folder::create_private(path, false);
+}
+
+#[cfg(test)]
+pub(crate) use tests::tag as test_tag;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! Invariant 3: no audio on disk unencrypted or untagged; change the tag and it won't open.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use callcore::{retention::ObjectClass, switch::CallId, time::Time};
+use tempfile::TempDir;
+
+use super::*;
+use crate::names::StreamLabel;
+
+pub(crate) fn tag(controller: &str) -> RecordingTag {
+    RecordingTag {
+        controller: controller.into(),
+        processor: "inera".into(),
+        operator: "inera".into(),
+        region: "01".into(),
+        kommun: "0180".into(),
+        purpose: "patient-safety-and-quality".into(),
+        basis: "GDPR Art. 9.2 h".into(),
+        agreement: "inera-region-01".into(),
+        class: ObjectClass::Audio,
+        earliest: jiff::civil::date(2028, 11, 22),
+        latest: Some(jiff::civil::date(2029, 11, 22)),
+        route: "stockholm".into(),
+        table: "0123456789abcdef".into(),
+        call: CallId(7),
+        started: Time::from_micros(1_795_318_000_000_000),
+    }
+}
+
+struct Bench {
+    place: TempDir,
+    vault: Vault,
+    id: RecordingId,
+    label: StreamLabel,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault = Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let id = RecordingId::random().expect("random");
+        Self { place, vault, id, label: StreamLabel::parse("caller").expect("a label") }
+    }
+
+    /// A recording with that many 20 ms packets; left without its end unless told to finish.
+    fn record(&self, packets: u32, finish: bool) -> PathBuf {
+        let recording = self.vault.begin(self.id, &tag("region-01")).expect("begins");
+        let mut writer = recording.stream_writer(&self.label, Codec::Pcma).expect("a stream");
+        let begun = Instant::now();
+        for number in 0..packets {
+            let now = begun + Duration::from_millis(20) * number;
+            writer.push(&packet(number), now).expect("written");
+        }
+        if finish {
+            writer.finish().expect("finished");
+        }
+        self.vault.store().join(recording.relative()).join("caller.vax")
+    }
+
+    fn read(&self, tag: &RecordingTag) -> Result<(Vec<Packet>, Option<Ending>), VaultError> {
+        let mut reader = self.vault.unlock(self.id, tag)?.stream_reader(&self.label)?;
+        let mut packets = Vec::new();
+        while let Some(packet) = reader.next_packet()? {
+            packets.push(packet);
+        }
+        Ok((packets, reader.ending()))
+    }
+}
+
+/// Sixteen bytes that random data won't hold, ten times over.
+const SAID: &[u8; 16] = b"spoken in a call";
+
+fn packet(number: u32) -> Packet {
+    Packet::audio(number * 160, Bytes::from(SAID.repeat(10)))
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn what_was_written_reads_back() {
+    let bench = Bench::new();
+    bench.record(120, true);
+    let (packets, ending) = bench.read(&tag("region-01")).expect("opens");
+    assert_eq!(packets, (0..120).map(packet).collect::<Vec<_>>());
+    assert_eq!(ending, Some(Ending::Whole));
+}
+
+#[test]
+fn gaps_and_pauses_are_kept() {
+    let bench = Bench::new();
+    let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
+    let mut writer = recording.stream_writer(&bench.label, Codec::Pcmu).expect("a stream");
+    let written = [packet(0), Packet::lost(160, 320), Packet::paused(480), packet(9)];
+    for packet in &written {
+        writer.push(packet, Instant::now()).expect("written");
+    }
+    writer.finish().expect("finished");
+    let (packets, _) = bench.read(&tag("region-01")).expect("opens");
+    assert_eq!(packets, written);
+    assert_eq!(packets.iter().map(Packet::samples).collect::<Vec<_>>(), [160, 320, 0, 160]);
+}
+
+#[test]
+fn a_changed_tag_does_not_open() {
+    let bench = Bench::new();
+    bench.record(60, true);
+    let mut changed = tag("region-01");
+    changed.latest = None;
+    assert!(matches!(bench.read(&changed), Err(VaultError::TagChanged { .. })));
+    let mut moved = tag("region-01");
+    moved.purpose = "marketing".into();
+    assert!(matches!(bench.read(&moved), Err(VaultError::TagChanged { .. })));
+}
+
+#[test]
+fn another_controllers_key_does_not_open() {
+    let bench = Bench::new();
+    bench.record(60, true);
+    let key = bench.place.path().join("keys/controllers/region-01.key");
+    fs::write(&key, [7; 32]).expect("ours");
+    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::WrongKey { .. })));
+    fs::write(&key, [7; 31]).expect("ours");
+    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::KeyDamaged { .. })));
+    fs::remove_file(&key).expect("ours");
+    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::KeyMissing { .. })));
+    let again = bench.vault.begin(RecordingId::random().expect("random"), &tag("region-01"));
+    assert!(matches!(again, Err(VaultError::KeyMissing { .. })), "a lost key must not be replaced unseen");
+}
+
+#[test]
+fn a_destroyed_data_key_erases_the_audio() {
+    let bench = Bench::new();
+    bench.record(60, true);
+    fs::remove_file(bench.place.path().join(format!("keys/data/{}.key", bench.id))).expect("ours");
+    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::KeyMissing { .. })));
+}
+
+#[test]
+fn every_flipped_byte_is_noticed() {
+    let bench = Bench::new();
+    let path = bench.record(12, true);
+    let sound = fs::read(&path).expect("there");
+    for at in 0..sound.len() {
+        let mut flipped = sound.clone();
+        flipped[at] ^= 0x10;
+        fs::write(&path, &flipped).expect("ours");
+        let whole = matches!(bench.read(&tag("region-01")), Ok((_, Some(Ending::Whole))));
+        assert!(!whole, "byte {at} of {}", sound.len());
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_a_key_file_is_noticed() {
+    let bench = Bench::new();
+    bench.record(1, true);
+    let path = bench.place.path().join(format!("keys/data/{}.key", bench.id));
+    let sound = fs::read(&path).expect("there");
+    for at in 0..sound.len() {
+        let mut flipped = sound.clone();
+        flipped[at] ^= 1;
+        fs::write(&path, &flipped).expect("ours");
+        assert!(bench.read(&tag("region-01")).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_stream_cut_anywhere_gives_its_whole_chunks() {
+    let bench = Bench::new();
+    let path = bench.record(120, true);
+    let sound = fs::read(&path).expect("there");
+    let header = sound.len() - bench_chunks(&sound);
+    let mut best = 0;
+    // A step that is prime to every length in the format.
+    for length in (header..sound.len()).step_by(61) {
+        fs::write(&path, &sound[..length]).expect("ours");
+        let (packets, ending) = bench.read(&tag("region-01")).expect("recovers");
+        assert_eq!(ending, Some(Ending::Truncated), "cut at {length}");
+        assert_eq!(packets, (0..packets.len() as u32).map(packet).collect::<Vec<_>>());
+        best = best.max(packets.len());
+    }
+    assert!(best >= 100, "all but the last chunk can be read: {best}");
+}
+
+/// How many bytes of a stream file follow its header.
+fn bench_chunks(file: &[u8]) -> usize {
+    file.len() - (4 + 16 + 7 + 1 + 1 + "caller".len())
+}
+
+#[test]
+fn bytes_after_the_end_are_damage() {
+    let bench = Bench::new();
+    let path = bench.record(60, true);
+    let mut longer = fs::read(&path).expect("there");
+    longer.push(0);
+    fs::write(&path, &longer).expect("ours");
+    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::Damaged { .. })));
+}
+
+#[test]
+fn a_crash_costs_less_than_a_second() {
+    let bench = Bench::new();
+    bench.record(500, false);
+    let (packets, ending) = bench.read(&tag("region-01")).expect("recovers");
+    assert_eq!(ending, Some(Ending::Truncated));
+    assert!(packets.len() > 450, "{} of 500 packets of 20 ms", packets.len());
+}
+
+#[test]
+fn what_waits_is_written_when_due() {
+    let bench = Bench::new();
+    let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
+    let mut writer = recording.stream_writer(&bench.label, Codec::Pcma).expect("a stream");
+    let (begun, before) = (Instant::now(), writer.written_bytes());
+    writer.push(&packet(0), begun).expect("taken");
+    writer.flush_due(begun + CHUNK_AGE_MAX / 2).expect("nothing to do");
+    assert_eq!(writer.written_bytes(), before);
+    writer.flush_due(begun + CHUNK_AGE_MAX).expect("written");
+    assert!(writer.written_bytes() > before);
+}
+
+#[test]
+fn a_stream_of_another_recording_is_foreign() {
+    let bench = Bench::new();
+    let path = bench.record(60, true);
+    let other = RecordingId::random().expect("random");
+    let recording = bench.vault.begin(other, &tag("region-01")).expect("begins");
+    let target = bench.vault.store().join(recording.relative()).join("caller.vax");
+    fs::copy(&path, &target).expect("ours");
+    assert!(matches!(recording.stream_reader(&bench.label), Err(VaultError::Foreign { .. })));
+    let renamed = path.with_file_name("nurse.vax");
+    fs::rename(&path, &renamed).expect("ours");
+    let unlocked = bench.vault.unlock(bench.id, &tag("region-01")).expect("opens");
+    let swapped = unlocked.stream_reader(&StreamLabel::parse("nurse").expect("a label"));
+    assert!(matches!(swapped, Err(VaultError::Foreign { .. })));
+}
+
+#[test]
+fn a_stream_is_written_once() {
+    let bench = Bench::new();
+    let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
+    let _first = recording.stream_writer(&bench.label, Codec::Pcma).expect("a stream");
+    let second = recording.stream_writer(&bench.label, Codec::Pcma);
+    assert!(matches!(second, Err(VaultError::AlreadyThere { .. })));
+}
+
+#[test]
+fn nothing_said_and_nobody_is_readable_on_disk() {
+    let bench = Bench::new();
+    bench.record(200, true);
+    let recording = bench.vault.unlock(bench.id, &tag("region-01")).expect("opens");
+    let address = "sip:someone@example.invalid";
+    let meta = Meta { parties: vec![Party { stream: "1".into(), name: "caller".into(), address: address.into() }] };
+    recording.write_meta(&meta).expect("written");
+    assert_eq!(recording.meta().expect("opens"), Some(meta));
+    let files = files_below(bench.place.path());
+    assert!(files.len() >= 5, "{files:?}");
+    for path in files {
+        let bytes = fs::read(&path).expect("there");
+        for secret in [SAID.as_slice(), address.as_bytes()] {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret), "{}", path.display());
+        }
+        let mode = fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_controller_that_is_a_path_is_refused() {
+    let bench = Bench::new();
+    let refused = bench.vault.begin(bench.id, &tag("../../etc"));
+    assert!(matches!(refused, Err(VaultError::Name(_))));
+}
+
+#[test]
+fn one_recorder_a_store() {
+    let bench = Bench::new();
+    let held = bench.vault.lock().expect("free");
+    assert!(matches!(bench.vault.lock(), Err(VaultError::InUse { .. })));
+    drop(held);
+    assert!(bench.vault.lock().is_ok());
+}
+
+#[test]
+fn reading_makes_nothing() {
+    let place = tempfile::tempdir().expect("a folder");
+    let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+    assert!(matches!(Vault::open_existing(&store, &keys), Err(VaultError::NoStore { .. })));
+    assert!(!store.exists() && !keys.exists());
+}
