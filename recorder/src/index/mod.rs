@@ -7,7 +7,7 @@ mod row;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -277,11 +277,6 @@ fn failed(path: PathBuf, source: rusqlite::Error) -> IndexError {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => IndexError::Corrupt { path },
         _ => IndexError::Unusable { path, source },
     }
-}
-
-/// Where a stored file lies, as the index names it: with `/`, relative to the store.
-pub(crate) fn relative_name(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

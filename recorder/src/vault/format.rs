@@ -1,13 +1,15 @@
 //! The bytes of a stream file.
 //!
 //! ```text
-//! header   "VXS" version(1)  recording id(16)  nonce prefix(7)  codec(1)  label length(1) label
+//! header   "VXS" version(1)  recording id(16)  nonce prefix(7)  law(1)  label length(1) label
 //! chunk    final(1 bit) length(31 bits)  ciphertext and tag
 //! packet   position(4)  kind(1)  length(2)  payload            (inside a chunk; all numbers big-endian)
 //! ```
 //!
 //! Chunks follow the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015): number and finality are in the
 //! nonce, so that no chunk can be moved, left out in the middle, or made the last one.
+
+use wire::g711::Law;
 
 use super::{
     VaultError,
@@ -29,34 +31,6 @@ pub const PAYLOAD_MAX: usize = 2048;
 /// What a reader takes as one chunk at most.
 pub(crate) const SEALED_MAX: usize = CHUNK_BYTES + PACKET_HEADER_LEN + PAYLOAD_MAX + SEAL_LEN;
 const FINAL_BIT: u32 = 1 << 31;
-
-/// How the audio of a stream is coded: G.711, 8000 samples a second, one byte each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    /// µ-law, RTP payload type 0.
-    Pcmu,
-    /// A-law, RTP payload type 8.
-    Pcma,
-}
-
-impl Codec {
-    /// The codec of a static RTP payload type (RFC 3551 section 6).
-    pub const fn from_payload_type(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Pcmu),
-            8 => Some(Self::Pcma),
-            _ => None,
-        }
-    }
-
-    /// Its static RTP payload type (RFC 3551 section 6).
-    pub const fn payload_type(self) -> u8 {
-        match self {
-            Self::Pcmu => 0,
-            Self::Pcma => 8,
-        }
-    }
-}
 
 /// What a stored packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,13 +137,13 @@ impl std::fmt::Debug for Packet {
 pub(crate) struct Header {
     pub(crate) id: RecordingId,
     pub(crate) prefix: [u8; NONCE_PREFIX_LEN],
-    pub(crate) codec: Codec,
+    pub(crate) law: Law,
     pub(crate) label: StreamLabel,
 }
 
 impl Header {
-    pub(crate) fn new(id: RecordingId, label: StreamLabel, codec: Codec) -> Result<Self, VaultError> {
-        Ok(Self { id, prefix: nonce()?, codec, label })
+    pub(crate) fn new(id: RecordingId, label: StreamLabel, law: Law) -> Result<Self, VaultError> {
+        Ok(Self { id, prefix: nonce()?, law, label })
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -178,7 +152,7 @@ impl Header {
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(self.id.as_bytes());
         bytes.extend_from_slice(&self.prefix);
-        bytes.push(self.codec.payload_type());
+        bytes.push(self.law.payload_type());
         // A label has at most 32 bytes.
         bytes.push(label.len() as u8);
         bytes.extend_from_slice(label);
@@ -191,11 +165,11 @@ impl Header {
         from.read_exact(&mut fixed).ok()?;
         let rest = fixed.strip_prefix(MAGIC.as_slice())?.strip_prefix(id.as_bytes().as_slice())?;
         let (prefix, rest) = rest.split_first_chunk()?;
-        let &[codec, length] = rest else { return None };
+        let &[law, length] = rest else { return None };
         let mut label = vec![0; usize::from(length)];
         from.read_exact(&mut label).ok()?;
         let label = StreamLabel::parse(std::str::from_utf8(&label).ok()?).ok()?;
-        Some(Self { id, prefix: *prefix, codec: Codec::from_payload_type(codec)?, label })
+        Some(Self { id, prefix: *prefix, law: Law::from_payload_type(law)?, label })
     }
 
     /// The key of this stream alone.

@@ -28,7 +28,7 @@ use callcore::tag::RecordingTag;
 
 pub use self::{
     error::VaultError,
-    format::{Codec, Kind, PAYLOAD_MAX, Packet},
+    format::{Kind, PAYLOAD_MAX, Packet},
     meta::{Meta, Party},
     reader::{Ending, StreamReader},
     recording::Recording,
@@ -123,6 +123,12 @@ impl Vault {
         let bound = tag.canonical();
         let key = keys::open_data_key(&self.key_path(id), &master, id, &bound)?;
         Ok(Recording::new(id, &self.store, relative, key, bound))
+    }
+
+    /// Refuses a path inside the store or the keys.
+    pub(crate) fn refuse_inside(&self, path: &Path) -> Result<(), ()> {
+        let apart = |folder: &Path| folder::check_apart(folder, path).is_ok();
+        if apart(&self.store) && apart(&self.keys) { Ok(()) } else { Err(()) }
     }
 
     fn key_path(&self, id: RecordingId) -> PathBuf {

@@ -9,10 +9,11 @@ use std::{
 use aead_stream::DecryptorBE32;
 use bytes::Bytes;
 use chacha20poly1305::ChaCha20Poly1305;
+use wire::g711::Law;
 
 use super::{
     VaultError, folder,
-    format::{ChunkHead, Codec, Header, Packet},
+    format::{ChunkHead, Header, Packet},
     keys::Key,
 };
 use crate::names::{RecordingId, StreamLabel};
@@ -60,8 +61,8 @@ impl StreamReader {
     }
 
     /// How its audio is coded.
-    pub const fn codec(&self) -> Codec {
-        self.header.codec
+    pub const fn law(&self) -> Law {
+        self.header.law
     }
 
     /// How it ends; known once [`next_packet`](Self::next_packet) gave `None`.

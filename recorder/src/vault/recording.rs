@@ -7,11 +7,11 @@ use std::{
 
 use callcore::tag::RecordingTag;
 use chacha20poly1305::AeadInOut;
+use wire::g711::Law;
 use zeroize::Zeroizing;
 
 use super::{
     VaultError, folder,
-    format::Codec,
     keys::{self, Key},
     meta::Meta,
     reader::StreamReader,
@@ -54,8 +54,8 @@ impl Recording {
     ///
     /// # Errors
     /// When it was begun before, or the disk refuses.
-    pub fn stream_writer(&self, label: &StreamLabel, codec: Codec) -> Result<StreamWriter, VaultError> {
-        StreamWriter::create(&self.stream_path(label), self.id, label.clone(), codec, &self.key, &self.tag)
+    pub fn stream_writer(&self, label: &StreamLabel, law: Law) -> Result<StreamWriter, VaultError> {
+        StreamWriter::create(&self.stream_path(label), self.id, label.clone(), law, &self.key, &self.tag)
     }
 
     /// Opens a stream to read it.

@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use callcore::{retention::ObjectClass, switch::CallId, time::Time};
 use tempfile::TempDir;
+use wire::g711::Law;
 
 use super::*;
 use crate::names::StreamLabel;
@@ -50,7 +51,7 @@ impl Bench {
     /// A recording with that many 20 ms packets; left without its end unless told to finish.
     fn record(&self, packets: u32, finish: bool) -> PathBuf {
         let recording = self.vault.begin(self.id, &tag("region-01")).expect("begins");
-        let mut writer = recording.stream_writer(&self.label, Codec::Pcma).expect("a stream");
+        let mut writer = recording.stream_writer(&self.label, Law::A).expect("a stream");
         let begun = Instant::now();
         for number in 0..packets {
             let now = begun + Duration::from_millis(20) * number;
@@ -97,7 +98,7 @@ fn what_was_written_reads_back() {
 fn gaps_and_pauses_are_kept() {
     let bench = Bench::new();
     let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
-    let mut writer = recording.stream_writer(&bench.label, Codec::Pcmu).expect("a stream");
+    let mut writer = recording.stream_writer(&bench.label, Law::U).expect("a stream");
     let written = [packet(0), Packet::lost(160, 320), Packet::paused(480), packet(9)];
     for packet in &written {
         writer.push(packet, Instant::now()).expect("written");
@@ -217,7 +218,7 @@ fn a_crash_costs_less_than_a_second() {
 fn what_waits_is_written_when_due() {
     let bench = Bench::new();
     let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
-    let mut writer = recording.stream_writer(&bench.label, Codec::Pcma).expect("a stream");
+    let mut writer = recording.stream_writer(&bench.label, Law::A).expect("a stream");
     let (begun, before) = (Instant::now(), writer.written_bytes());
     writer.push(&packet(0), begun).expect("taken");
     writer.flush_due(begun + CHUNK_AGE_MAX / 2).expect("nothing to do");
@@ -246,8 +247,8 @@ fn a_stream_of_another_recording_is_foreign() {
 fn a_stream_is_written_once() {
     let bench = Bench::new();
     let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
-    let _first = recording.stream_writer(&bench.label, Codec::Pcma).expect("a stream");
-    let second = recording.stream_writer(&bench.label, Codec::Pcma);
+    let _first = recording.stream_writer(&bench.label, Law::A).expect("a stream");
+    let second = recording.stream_writer(&bench.label, Law::A);
     assert!(matches!(second, Err(VaultError::AlreadyThere { .. })));
 }
 

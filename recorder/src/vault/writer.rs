@@ -9,11 +9,12 @@ use std::{
 
 use aead_stream::EncryptorBE32;
 use chacha20poly1305::ChaCha20Poly1305;
+use wire::g711::Law;
 use zeroize::Zeroizing;
 
 use super::{
     VaultError, folder,
-    format::{CHUNK_BYTES, ChunkHead, Codec, Header, Packet, SEALED_MAX},
+    format::{CHUNK_BYTES, ChunkHead, Header, Packet, SEALED_MAX},
     keys::Key,
 };
 use crate::names::{RecordingId, StreamLabel};
@@ -39,11 +40,11 @@ impl StreamWriter {
         path: &Path,
         id: RecordingId,
         label: StreamLabel,
-        codec: Codec,
+        law: Law,
         data: &Key,
         tag: &[u8],
     ) -> Result<Self, VaultError> {
-        let header = Header::new(id, label, codec)?;
+        let header = Header::new(id, label, law)?;
         let mut file = folder::create_private(path, false).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => VaultError::AlreadyThere { path: path.to_owned() },
             _ => folder::unusable(path)(error),

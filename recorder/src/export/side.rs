@@ -1,0 +1,89 @@
+//! One stream laid out on the timeline, a second at a time, so that a long call needs no more memory than a short one.
+
+use wire::g711::Law;
+
+use super::BLOCK;
+use crate::{
+    names::StreamLabel,
+    tally::Tally,
+    vault::{Ending, Kind, PAYLOAD_MAX, Packet, Recording, StreamReader, VaultError},
+};
+
+/// A packet may have been written this long after its place on the timeline has passed: reordered on the network.
+const LATE_MAX: usize = BLOCK;
+
+pub(super) struct Side {
+    label: StreamLabel,
+    reader: StreamReader,
+    /// Decoded samples from the current block on; packets lie in it where they belong.
+    window: Vec<i16>,
+    /// The first packet that lies beyond the window.
+    held: Option<Packet>,
+    pub(super) tally: Tally,
+}
+
+impl Side {
+    pub(super) fn open(recording: &Recording, label: &StreamLabel) -> Result<Self, VaultError> {
+        Ok(Self {
+            label: label.clone(),
+            reader: recording.stream_reader(label)?,
+            window: vec![0; BLOCK + LATE_MAX + PAYLOAD_MAX],
+            held: None,
+            tally: Tally::default(),
+        })
+    }
+
+    pub(super) const fn label(&self) -> &StreamLabel {
+        &self.label
+    }
+
+    pub(super) const fn law(&self) -> Law {
+        self.reader.law()
+    }
+
+    pub(super) const fn ending(&self) -> Option<Ending> {
+        self.reader.ending()
+    }
+
+    /// Adds the second that begins at `begin` to `block`. Blocks are asked for in order, each once. Gives the end of
+    /// what has been read so far.
+    pub(super) fn add_block(&mut self, begin: u32, block: &mut [i16]) -> Result<u32, VaultError> {
+        while let Some(packet) = self.next()? {
+            if packet.position as usize >= begin as usize + BLOCK + LATE_MAX {
+                self.held = Some(packet);
+                break;
+            }
+            self.place(begin, &packet);
+        }
+        for (sum, sample) in block.iter_mut().zip(&self.window) {
+            *sum = sum.saturating_add(*sample);
+        }
+        self.window.drain(..BLOCK);
+        self.window.resize(BLOCK + LATE_MAX + PAYLOAD_MAX, 0);
+        Ok(self.tally.end)
+    }
+
+    fn next(&mut self) -> Result<Option<Packet>, VaultError> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
+        let packet = self.reader.next_packet()?;
+        if let Some(packet) = &packet {
+            self.tally.count(packet);
+        }
+        Ok(packet)
+    }
+
+    fn place(&mut self, begin: u32, packet: &Packet) {
+        if packet.kind != Kind::Audio {
+            return;
+        }
+        let late = begin.saturating_sub(packet.position) as usize;
+        let at = packet.position.saturating_sub(begin) as usize;
+        let law = self.reader.law();
+        let codes = packet.payload.iter().skip(late);
+        for (sample, code) in self.window.iter_mut().skip(at).zip(codes) {
+            *sample = law.decode(*code);
+        }
+    }
+}
