@@ -2,10 +2,18 @@
 //!
 //! No audio reaches the disk unencrypted or untagged (invariant 3). It never opens a call of its own and shares nothing
 //! with the gateway but the wire.
+//!
+//! Commands start at [`store::open_existing`].
 
+#[cfg(test)]
+mod board;
 pub mod export;
 pub mod index;
 pub mod monitor;
 pub mod names;
+pub mod recover;
+#[cfg(test)]
+mod server;
+pub mod store;
 pub mod tally;
 pub mod vault;

@@ -66,6 +66,13 @@ impl Recording {
         StreamReader::open(&self.stream_path(label), self.id, label, &self.key, &self.tag)
     }
 
+    /// The name of a stream's file, relative to the store.
+    pub fn file_name(&self, label: &StreamLabel) -> String {
+        let path = self.relative.join(format!("{}{STREAM_SUFFIX}", label.as_str()));
+        // Every part of it was checked to be ASCII.
+        path.to_string_lossy().into_owned()
+    }
+
     /// The labels of the streams that are there, in order.
     ///
     /// # Errors

@@ -1,0 +1,113 @@
+//! Counts what the recorder does, once, for the metrics and for the dashboards.
+
+use std::sync::Arc;
+
+use callcore::tag::RecordingTag;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use tokio::sync::watch;
+
+use crate::{
+    index::Closing,
+    monitor::{Figures, Monitor},
+};
+
+/// The counters and who watches them.
+#[derive(Debug)]
+pub(crate) struct Board {
+    registry: Registry,
+    figures: watch::Sender<Arc<Figures>>,
+    ready: watch::Sender<bool>,
+    recordings: IntCounterVec,
+    open: IntGauge,
+    refused: IntCounterVec,
+    pub(crate) packets: IntCounter,
+    pub(crate) packets_lost: IntCounter,
+    pub(crate) bytes_written: IntCounter,
+    /// Datagrams that belong to no recorded stream.
+    pub(crate) datagrams_dropped: IntCounterVec,
+}
+
+impl Board {
+    /// All at zero but for what is stored already.
+    pub(crate) fn new(figures: Figures) -> Result<Self, prometheus::Error> {
+        let labelled = |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let board = Self {
+            registry: Registry::new(),
+            figures: watch::Sender::new(Arc::new(figures)),
+            ready: watch::Sender::new(true),
+            recordings: labelled(
+                "vaxel_recorder_recordings_total",
+                "Recordings that ended, by controller and how",
+                &["controller", "state"],
+            )?,
+            open: IntGauge::new("vaxel_recorder_open_recordings", "Recordings open now")?,
+            refused: labelled("vaxel_recorder_refused_total", "Recordings refused, by reason", &["reason"])?,
+            packets: IntCounter::new("vaxel_recorder_packets_total", "RTP packets of audio stored")?,
+            packets_lost: IntCounter::new(
+                "vaxel_recorder_packets_lost_total",
+                "RTP packets of audio that never came or could not be stored",
+            )?,
+            bytes_written: IntCounter::new("vaxel_recorder_bytes_written_total", "Encrypted bytes of closed recordings")?,
+            datagrams_dropped: labelled(
+                "vaxel_recorder_datagrams_dropped_total",
+                "Datagrams to a recording's port that are no part of it, by reason",
+                &["reason"],
+            )?,
+        };
+        board.register()?;
+        Ok(board)
+    }
+
+    fn register(&self) -> Result<(), prometheus::Error> {
+        let build = IntGaugeVec::new(
+            Opts::new("vaxel_recorder_build_info", "Always 1; the version is in the label"),
+            &["version"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        self.registry.register(Box::new(build))?;
+        for counters in [&self.recordings, &self.refused, &self.datagrams_dropped] {
+            self.registry.register(Box::new(counters.clone()))?;
+        }
+        for counter in [&self.packets, &self.packets_lost, &self.bytes_written] {
+            self.registry.register(Box::new(counter.clone()))?;
+        }
+        self.registry.register(Box::new(self.open.clone()))
+    }
+
+    pub(crate) fn monitor(&self) -> Monitor {
+        Monitor { figures: self.figures.subscribe(), metrics: self.registry.clone(), ready: self.ready.subscribe() }
+    }
+
+    pub(crate) fn opened(&self) {
+        self.open.inc();
+        self.figures.send_modify(|figures| Arc::make_mut(figures).open += 1);
+    }
+
+    /// A recording that was open has ended. The controller is one of the scenario's, so the label is bounded.
+    pub(crate) fn closed(&self, tag: &RecordingTag, closing: &Closing) {
+        self.open.dec();
+        self.recordings.with_label_values(&[&tag.controller, closing.state.name()]).inc();
+        self.bytes_written.inc_by(closing.bytes);
+        self.figures.send_modify(|figures| {
+            let figures = Arc::make_mut(figures);
+            figures.open = figures.open.saturating_sub(1);
+            let stored = figures.controllers.entry(tag.controller.to_string()).or_default();
+            stored.recordings += 1;
+            stored.bytes += closing.bytes;
+            stored.seconds += closing.tally.seconds();
+            let due = tag.earliest.to_string();
+            if stored.next_due.is_empty() || due < stored.next_due {
+                stored.next_due = due;
+            }
+        });
+    }
+
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refused.with_label_values(&[reason]).inc();
+        self.figures.send_modify(|figures| *Arc::make_mut(figures).refused.entry(reason.to_owned()).or_default() += 1);
+    }
+
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.send_replace(ready);
+    }
+}

@@ -1,0 +1,110 @@
+//! After a crash: recordings that were left open are closed from what their files hold.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    index::{Closing, Entry, Index, IndexError, State},
+    tally::Tally,
+    vault::{Ending, Vault, VaultError},
+};
+
+/// Closes every recording that the index still calls open; gives how many. Only for a recorder that holds the
+/// store's lock: what another is writing is open too.
+///
+/// # Errors
+/// When the index can't be read or written.
+pub fn close_left_open(vault: &Vault, index: &Index) -> Result<usize, IndexError> {
+    let left = index.left_open()?;
+    for entry in &left {
+        let closing = measure(vault, entry).unwrap_or_else(|error| {
+            // Begun, and stopped before a key was there: there is nothing to hear.
+            tracing::warn!(recording = %entry.id, %error, "a recording left open can't be read");
+            nothing(entry)
+        });
+        index.close(entry.id, &closing)?;
+        tracing::info!(recording = %entry.id, state = %closing.state, seconds = closing.tally.seconds(), "closed after a crash");
+    }
+    Ok(left.len())
+}
+
+fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
+    let recording = vault.unlock(entry.id, &entry.tag)?;
+    let mut closing = nothing(entry);
+    let mut whole = true;
+    for label in recording.labels()? {
+        let read = recording.stream_reader(&label).map(|mut reader| Tally::read(&mut reader));
+        match read {
+            Ok((tally, ending)) => {
+                closing.tally.add(tally);
+                whole &= matches!(ending, Ok(Ending::Whole));
+            }
+            // Torn within its first bytes.
+            Err(_) => whole = false,
+        }
+        closing.files.push(recording.file_name(&label));
+    }
+    // Every stream was finished, only the index didn't hear of it.
+    if whole && !closing.files.is_empty() {
+        closing.state = State::Closed;
+    }
+    closing.bytes = recording.stored_bytes()?;
+    let micros = i64::from(closing.tally.end) * 1_000_000 / i64::from(crate::tally::RATE);
+    closing.ended = closing.ended.checked_add(SignedDuration::from_micros(micros)).unwrap_or(closing.ended);
+    Ok(closing)
+}
+
+fn nothing(entry: &Entry) -> Closing {
+    let ended: Timestamp = entry.tag.started.timestamp();
+    Closing { state: State::Truncated, ended, bytes: 0, tally: Tally::default(), files: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use wire::g711::Law;
+
+    use super::*;
+    use crate::{
+        names::{RecordingId, StreamLabel},
+        vault::{Packet, test_tag},
+    };
+
+    #[test]
+    fn what_a_crash_left_open_is_closed_from_its_files() {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault = Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let index = Index::open(&vault).expect("fresh");
+        let [torn, finished, keyless] = [(); 3].map(|()| RecordingId::random().expect("random"));
+        for id in [torn, finished] {
+            let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
+            index.insert_open(id, &test_tag("region-01")).expect("entered");
+            let label = StreamLabel::parse("1").expect("a label");
+            let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
+            let mut now = Instant::now();
+            for number in 0..100 {
+                now += std::time::Duration::from_millis(20);
+                writer.push(&Packet::audio(number * 160, Bytes::from_static(&[1; 160])), now).expect("written");
+            }
+            if id == finished {
+                writer.finish().expect("finished");
+            }
+        }
+        index.insert_open(keyless, &test_tag("region-01")).expect("entered");
+
+        assert_eq!(close_left_open(&vault, &index).expect("recovers"), 3);
+
+        let entry = index.get(torn).expect("there");
+        assert_eq!(entry.state, State::Truncated);
+        assert!((75..=100).contains(&entry.tally.packets), "{:?}", entry.tally);
+        assert_eq!(entry.files.len(), 1);
+        assert!(vault.store().join(&entry.files[0]).is_file() && entry.bytes > 0);
+        let entry = index.get(finished).expect("there");
+        assert_eq!((entry.state, entry.tally.packets), (State::Closed, 100));
+        let ended = entry.tag.started.timestamp().checked_add(SignedDuration::from_secs(2)).expect("in range");
+        assert_eq!(entry.ended, Some(ended));
+        assert_eq!(index.get(keyless).expect("there").state, State::Truncated);
+        assert_eq!(close_left_open(&vault, &index).expect("nothing left"), 0);
+    }
+}

@@ -1,0 +1,3 @@
+//! The SIPREC server (RFC 7866).
+
+mod timeline;

@@ -1,0 +1,201 @@
+//! The store as commands see it: list, show, export. Works beside a running recorder and changes nothing.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+pub use crate::{export::Exported, index::Filter};
+use crate::{
+    export::{self, ExportError},
+    index::{Entry, Index, IndexError},
+    names::StreamLabel,
+    tally::Tally,
+    vault::{Ending, Recording, Vault, VaultError},
+};
+
+/// Why the store can't answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The vault refuses.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The index refuses.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The export failed.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+/// A store opened to read.
+#[derive(Debug)]
+pub struct Store {
+    vault: Vault,
+    index: Index,
+}
+
+/// Opens the store and its keys, as `[recorder]` of the scenario names them.
+///
+/// # Errors
+/// When there is no store, it is open to others, or its index can't be read.
+pub fn open_existing(store: &Path, keys: &Path) -> Result<Store, StoreError> {
+    let vault = Vault::open_existing(store, keys)?;
+    let index = Index::open_existing(&vault)?;
+    Ok(Store { vault, index })
+}
+
+/// One recording in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Its id, 32 hexadecimal digits.
+    pub id: String,
+    /// `open`, `closed` or `truncated`.
+    pub state: &'static str,
+    /// When it began, RFC 3339 in UTC.
+    pub started: String,
+    /// When it ended; empty while it is open.
+    pub ended: String,
+    /// Seconds of audio.
+    pub seconds: f64,
+    /// Whose it is.
+    pub controller: String,
+    /// Who records for it.
+    pub processor: String,
+    /// The region's code.
+    pub region: String,
+    /// The kommun-ID.
+    pub kommun: String,
+    /// The route that won.
+    pub route: String,
+    /// First day on which it may be erased, if a decision says so.
+    pub earliest: String,
+    /// Last day on which it may still be there; empty when there is none.
+    pub latest: String,
+    /// Streams in it.
+    pub streams: usize,
+    /// Packets of audio.
+    pub packets: u64,
+    /// Packets that never came.
+    pub packets_lost: u64,
+    /// Stretches without audio because of that.
+    pub gaps: u64,
+    /// Encrypted bytes in the store.
+    pub bytes: u64,
+}
+
+/// One recording in full.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shown {
+    /// As in the list.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Every field of its tag, in the tag's order.
+    pub tag: Vec<Field>,
+    /// Each of its streams, read through to its end.
+    pub files: Vec<StreamShown>,
+}
+
+/// A field of a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its text.
+    pub text: String,
+}
+
+/// One stream of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StreamShown {
+    /// Its label.
+    pub label: String,
+    /// Its file, relative to the store.
+    pub file: String,
+    /// `whole`, `truncated`, or what is wrong with it.
+    pub condition: String,
+    /// Seconds from the recording's beginning to this stream's end.
+    pub seconds: f64,
+    /// Packets of audio.
+    pub packets: u64,
+    /// Packets that never came.
+    pub packets_lost: u64,
+}
+
+impl Store {
+    /// Lists recordings, newest first.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Row>, StoreError> {
+        Ok(self.index.list(filter)?.iter().map(Row::of).collect())
+    }
+
+    /// One recording, by its id or its beginning. Decrypts it all, so what it says of the streams is certain.
+    ///
+    /// # Errors
+    /// When there is none or several, or it doesn't open under its tag.
+    pub fn show(&self, id: &str) -> Result<Shown, StoreError> {
+        let entry = self.index.find(id)?;
+        let recording = self.vault.unlock(entry.id, &entry.tag)?;
+        let labels = recording.labels()?;
+        let tag = entry.tag.fields().into_iter().map(|(name, text)| Field { name, text }).collect();
+        Ok(Shown {
+            row: Row::of(&entry),
+            tag,
+            files: labels.iter().map(|label| StreamShown::of(&recording, label)).collect(),
+        })
+    }
+
+    /// Writes one recording as a sound file, by its id or its beginning.
+    ///
+    /// # Errors
+    /// When there is none or several, it doesn't open under its tag, or the file can't be written.
+    pub fn export(&self, id: &str, path: &Path) -> Result<Exported, StoreError> {
+        let entry = self.index.find(id)?;
+        Ok(export::wav(&self.vault, &self.index, entry.id, path)?)
+    }
+}
+
+impl Row {
+    fn of(entry: &Entry) -> Self {
+        let tag = &entry.tag;
+        Self {
+            id: entry.id.to_string(),
+            state: entry.state.name(),
+            started: tag.started.timestamp().to_string(),
+            ended: entry.ended.map(|at| at.to_string()).unwrap_or_default(),
+            seconds: entry.tally.seconds(),
+            controller: tag.controller.to_string(),
+            processor: tag.processor.to_string(),
+            region: tag.region.to_string(),
+            kommun: tag.kommun.to_string(),
+            route: tag.route.to_string(),
+            earliest: tag.earliest.to_string(),
+            latest: tag.latest.map(|day| day.to_string()).unwrap_or_default(),
+            streams: entry.files.len(),
+            packets: entry.tally.packets,
+            packets_lost: entry.tally.packets_lost,
+            gaps: entry.tally.gaps,
+            bytes: entry.bytes,
+        }
+    }
+}
+
+impl StreamShown {
+    fn of(recording: &Recording, label: &StreamLabel) -> Self {
+        let read = recording.stream_reader(label).map(|mut reader| Tally::read(&mut reader));
+        let (tally, ending) = read.unwrap_or_else(|error| (Tally::default(), Err(error)));
+        Self {
+            label: label.as_str().to_owned(),
+            file: recording.file_name(label),
+            condition: match ending {
+                Ok(Ending::Whole) => "whole".to_owned(),
+                Ok(Ending::Truncated) => "truncated".to_owned(),
+                Err(error) => error.to_string(),
+            },
+            seconds: tally.seconds(),
+            packets: tally.packets,
+            packets_lost: tally.packets_lost,
+        }
+    }
+}
