@@ -30,7 +30,8 @@ pub(crate) struct Board {
 impl Board {
     /// All at zero but for what is stored already.
     pub(crate) fn new(figures: Figures) -> Result<Self, prometheus::Error> {
-        let labelled = |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let labelled =
+            |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let board = Self {
             registry: Registry::new(),
             figures: watch::Sender::new(Arc::new(figures)),
@@ -41,13 +42,23 @@ impl Board {
                 &["controller", "state"],
             )?,
             open: IntGauge::new("vaxel_recorder_open_recordings", "Recordings open now")?,
-            refused: labelled("vaxel_recorder_refused_total", "Recordings refused, by reason", &["reason"])?,
-            packets: IntCounter::new("vaxel_recorder_packets_total", "RTP packets of audio stored")?,
+            refused: labelled(
+                "vaxel_recorder_refused_total",
+                "Recordings refused, by reason",
+                &["reason"],
+            )?,
+            packets: IntCounter::new(
+                "vaxel_recorder_packets_total",
+                "RTP packets of audio stored",
+            )?,
             packets_lost: IntCounter::new(
                 "vaxel_recorder_packets_lost_total",
                 "RTP packets of audio that never came or could not be stored",
             )?,
-            bytes_written: IntCounter::new("vaxel_recorder_bytes_written_total", "Encrypted bytes of closed recordings")?,
+            bytes_written: IntCounter::new(
+                "vaxel_recorder_bytes_written_total",
+                "Encrypted bytes of closed recordings",
+            )?,
             datagrams_dropped: labelled(
                 "vaxel_recorder_datagrams_dropped_total",
                 "Datagrams to a recording's port that are no part of it, by reason",
@@ -60,7 +71,10 @@ impl Board {
 
     fn register(&self) -> Result<(), prometheus::Error> {
         let build = IntGaugeVec::new(
-            Opts::new("vaxel_recorder_build_info", "Always 1; the version is in the label"),
+            Opts::new(
+                "vaxel_recorder_build_info",
+                "Always 1; the version is in the label",
+            ),
             &["version"],
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -75,23 +89,33 @@ impl Board {
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
-        Monitor { figures: self.figures.subscribe(), metrics: self.registry.clone(), ready: self.ready.subscribe() }
+        Monitor {
+            figures: self.figures.subscribe(),
+            metrics: self.registry.clone(),
+            ready: self.ready.subscribe(),
+        }
     }
 
     pub(crate) fn opened(&self) {
         self.open.inc();
-        self.figures.send_modify(|figures| Arc::make_mut(figures).open += 1);
+        self.figures
+            .send_modify(|figures| Arc::make_mut(figures).open += 1);
     }
 
     /// A recording that was open has ended. The controller is one of the scenario's, so the label is bounded.
     pub(crate) fn closed(&self, tag: &RecordingTag, closing: &Closing) {
         self.open.dec();
-        self.recordings.with_label_values(&[&tag.controller, closing.state.name()]).inc();
+        self.recordings
+            .with_label_values(&[&tag.controller, closing.state.name()])
+            .inc();
         self.bytes_written.inc_by(closing.bytes);
         self.figures.send_modify(|figures| {
             let figures = Arc::make_mut(figures);
             figures.open = figures.open.saturating_sub(1);
-            let stored = figures.controllers.entry(tag.controller.to_string()).or_default();
+            let stored = figures
+                .controllers
+                .entry(tag.controller.to_string())
+                .or_default();
             stored.recordings += 1;
             stored.bytes += closing.bytes;
             stored.seconds += closing.tally.seconds();
@@ -104,7 +128,12 @@ impl Board {
 
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refused.with_label_values(&[reason]).inc();
-        self.figures.send_modify(|figures| *Arc::make_mut(figures).refused.entry(reason.to_owned()).or_default() += 1);
+        self.figures.send_modify(|figures| {
+            *Arc::make_mut(figures)
+                .refused
+                .entry(reason.to_owned())
+                .or_default() += 1
+        });
     }
 
     pub(crate) fn set_ready(&self, ready: bool) {

@@ -5,8 +5,6 @@
 //!
 //! Commands start at [`store::open_existing`].
 
-#[cfg(test)]
-mod board;
 pub mod export;
 pub mod index;
 pub mod monitor;

@@ -22,13 +22,19 @@ pub enum NameError {
     #[error("a recording id has 32 hexadecimal digits: take it from `vaxel recordings list`")]
     RecordingId,
     /// A controller's name outside `[a-z0-9-]`.
-    #[error("a controller's id may hold a-z, 0-9 and '-' only, at most 64 of them: rename the organisation in the scenario")]
+    #[error(
+        "a controller's id may hold a-z, 0-9 and '-' only, at most 64 of them: rename the organisation in the scenario"
+    )]
     Controller,
     /// A stream label outside `[A-Za-z0-9_-]`.
-    #[error("a stream label may hold letters, digits, '_' and '-' only, at most 32 of them: change a=label in the offer")]
+    #[error(
+        "a stream label may hold letters, digits, '_' and '-' only, at most 32 of them: change a=label in the offer"
+    )]
     Label,
     /// The operating system gave no random bytes.
-    #[error("the operating system gives no random numbers: recordings can't be named or encrypted on this machine")]
+    #[error(
+        "the operating system gives no random numbers: recordings can't be named or encrypted on this machine"
+    )]
     NoRandom,
 }
 
@@ -36,7 +42,9 @@ impl RecordingId {
     /// A new id.
     pub fn random() -> Result<Self, NameError> {
         let mut bytes = [0; 16];
-        SysRng.try_fill_bytes(&mut bytes).map_err(|_| NameError::NoRandom)?;
+        SysRng
+            .try_fill_bytes(&mut bytes)
+            .map_err(|_| NameError::NoRandom)?;
         Ok(Self(bytes))
     }
 
@@ -87,8 +95,12 @@ impl ControllerName {
     /// Checks a name.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        let sound = (1..=CONTROLLER_LEN_MAX).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('-');
-        sound.then(|| Self(text.into())).ok_or(NameError::Controller)
+        let sound = (1..=CONTROLLER_LEN_MAX).contains(&text.len())
+            && text.bytes().all(fits)
+            && !text.starts_with('-');
+        sound
+            .then(|| Self(text.into()))
+            .ok_or(NameError::Controller)
     }
 
     /// The name.
@@ -105,7 +117,9 @@ impl StreamLabel {
     /// Checks a label.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        let sound = (1..=LABEL_LEN_MAX).contains(&text.len()) && text.bytes().all(fits) && text != LABEL_TAKEN;
+        let sound = (1..=LABEL_LEN_MAX).contains(&text.len())
+            && text.bytes().all(fits)
+            && text != LABEL_TAKEN;
         sound.then(|| Self(text.into())).ok_or(NameError::Label)
     }
 
@@ -123,8 +137,24 @@ mod tests {
 
     #[test]
     fn no_name_leads_out_of_the_store() {
-        for bad in ["", "..", ".", "a/b", "../x", "A", "é", "-rf", "a.b", "a b", &"a".repeat(65)] {
-            assert_eq!(ControllerName::parse(bad), Err(NameError::Controller), "{bad:?}");
+        for bad in [
+            "",
+            "..",
+            ".",
+            "a/b",
+            "../x",
+            "A",
+            "é",
+            "-rf",
+            "a.b",
+            "a b",
+            &"a".repeat(65),
+        ] {
+            assert_eq!(
+                ControllerName::parse(bad),
+                Err(NameError::Controller),
+                "{bad:?}"
+            );
         }
         for bad in ["", "..", "a/b", "1.vax", "meta", &"1".repeat(33)] {
             assert_eq!(StreamLabel::parse(bad), Err(NameError::Label), "{bad:?}");

@@ -32,7 +32,9 @@ fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
     let mut closing = nothing(entry);
     let mut whole = true;
     for label in recording.labels()? {
-        let read = recording.stream_reader(&label).map(|mut reader| Tally::read(&mut reader));
+        let read = recording
+            .stream_reader(&label)
+            .map(|mut reader| Tally::read(&mut reader));
         match read {
             Ok((tally, ending)) => {
                 closing.tally.add(tally);
@@ -49,13 +51,22 @@ fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
     }
     closing.bytes = recording.stored_bytes()?;
     let micros = i64::from(closing.tally.end) * 1_000_000 / i64::from(crate::tally::RATE);
-    closing.ended = closing.ended.checked_add(SignedDuration::from_micros(micros)).unwrap_or(closing.ended);
+    closing.ended = closing
+        .ended
+        .checked_add(SignedDuration::from_micros(micros))
+        .unwrap_or(closing.ended);
     Ok(closing)
 }
 
 fn nothing(entry: &Entry) -> Closing {
     let ended: Timestamp = entry.tag.started.timestamp();
-    Closing { state: State::Truncated, ended, bytes: 0, tally: Tally::default(), files: Vec::new() }
+    Closing {
+        state: State::Truncated,
+        ended,
+        bytes: 0,
+        tally: Tally::default(),
+        files: Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -74,35 +85,54 @@ mod tests {
     #[test]
     fn what_a_crash_left_open_is_closed_from_its_files() {
         let place = tempfile::tempdir().expect("a folder");
-        let vault = Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
         let index = Index::open(&vault).expect("fresh");
         let [torn, finished, keyless] = [(); 3].map(|()| RecordingId::random().expect("random"));
         for id in [torn, finished] {
             let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
-            index.insert_open(id, &test_tag("region-01")).expect("entered");
+            index
+                .insert_open(id, &test_tag("region-01"))
+                .expect("entered");
             let label = StreamLabel::parse("1").expect("a label");
             let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
             let mut now = Instant::now();
             for number in 0..100 {
                 now += std::time::Duration::from_millis(20);
-                writer.push(&Packet::audio(number * 160, Bytes::from_static(&[1; 160])), now).expect("written");
+                writer
+                    .push(
+                        &Packet::audio(number * 160, Bytes::from_static(&[1; 160])),
+                        now,
+                    )
+                    .expect("written");
             }
             if id == finished {
                 writer.finish().expect("finished");
             }
         }
-        index.insert_open(keyless, &test_tag("region-01")).expect("entered");
+        index
+            .insert_open(keyless, &test_tag("region-01"))
+            .expect("entered");
 
         assert_eq!(close_left_open(&vault, &index).expect("recovers"), 3);
 
         let entry = index.get(torn).expect("there");
         assert_eq!(entry.state, State::Truncated);
-        assert!((75..=100).contains(&entry.tally.packets), "{:?}", entry.tally);
+        assert!(
+            (75..=100).contains(&entry.tally.packets),
+            "{:?}",
+            entry.tally
+        );
         assert_eq!(entry.files.len(), 1);
         assert!(vault.store().join(&entry.files[0]).is_file() && entry.bytes > 0);
         let entry = index.get(finished).expect("there");
         assert_eq!((entry.state, entry.tally.packets), (State::Closed, 100));
-        let ended = entry.tag.started.timestamp().checked_add(SignedDuration::from_secs(2)).expect("in range");
+        let ended = entry
+            .tag
+            .started
+            .timestamp()
+            .checked_add(SignedDuration::from_secs(2))
+            .expect("in range");
         assert_eq!(entry.ended, Some(ended));
         assert_eq!(index.get(keyless).expect("there").state, State::Truncated);
         assert_eq!(close_left_open(&vault, &index).expect("nothing left"), 0);

@@ -138,11 +138,19 @@ impl Store {
         let entry = self.index.find(id)?;
         let recording = self.vault.unlock(entry.id, &entry.tag)?;
         let labels = recording.labels()?;
-        let tag = entry.tag.fields().into_iter().map(|(name, text)| Field { name, text }).collect();
+        let tag = entry
+            .tag
+            .fields()
+            .into_iter()
+            .map(|(name, text)| Field { name, text })
+            .collect();
         Ok(Shown {
             row: Row::of(&entry),
             tag,
-            files: labels.iter().map(|label| StreamShown::of(&recording, label)).collect(),
+            files: labels
+                .iter()
+                .map(|label| StreamShown::of(&recording, label))
+                .collect(),
         })
     }
 
@@ -183,7 +191,9 @@ impl Row {
 
 impl StreamShown {
     fn of(recording: &Recording, label: &StreamLabel) -> Self {
-        let read = recording.stream_reader(label).map(|mut reader| Tally::read(&mut reader));
+        let read = recording
+            .stream_reader(label)
+            .map(|mut reader| Tally::read(&mut reader));
         let (tally, ending) = read.unwrap_or_else(|error| (Tally::default(), Err(error)));
         Self {
             label: label.as_str().to_owned(),

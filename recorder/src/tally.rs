@@ -71,10 +71,23 @@ mod tests {
     fn audio_gaps_and_ends_are_counted() {
         let mut tally = Tally::default();
         let audio = |position| Packet::audio(position, Bytes::from_static(&[0; 160]));
-        for packet in [audio(0), Packet::lost(160, 330), Packet::paused(490), audio(8000)] {
+        for packet in [
+            audio(0),
+            Packet::lost(160, 330),
+            Packet::paused(490),
+            audio(8000),
+        ] {
             tally.count(&packet);
         }
-        assert_eq!(tally, Tally { packets: 2, packets_lost: 3, gaps: 1, end: 8160 });
+        assert_eq!(
+            tally,
+            Tally {
+                packets: 2,
+                packets_lost: 3,
+                gaps: 1,
+                end: 8160
+            }
+        );
         assert!((tally.seconds() - 1.02).abs() < 1e-9);
     }
 }

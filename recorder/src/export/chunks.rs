@@ -12,13 +12,22 @@ const BEXT_VERSION: u16 = 1;
 const BEXT_UNUSED: usize = 254;
 
 /// Appends the chunks to a finished WAV file and corrects its size.
-pub(super) fn append<W: Write + Seek>(out: &mut W, entry: &Entry, law: Option<Law>) -> io::Result<()> {
+pub(super) fn append<W: Write + Seek>(
+    out: &mut W,
+    entry: &Entry,
+    law: Option<Law>,
+) -> io::Result<()> {
     out.seek(SeekFrom::End(0))?;
-    for (id, body) in [(b"LIST", info(entry)), (b"bext", bext(entry, law)), (b"iXML", ixml(entry).into_bytes())] {
+    for (id, body) in [
+        (b"LIST", info(entry)),
+        (b"bext", bext(entry, law)),
+        (b"iXML", ixml(entry).into_bytes()),
+    ] {
         out.write_all(&chunk(*id, &body)?)?;
     }
     let length = out.stream_position()?;
-    let riff = u32::try_from(length.saturating_sub(8)).map_err(|_| io::Error::other("a WAV file holds 4 GB at most"))?;
+    let riff = u32::try_from(length.saturating_sub(8))
+        .map_err(|_| io::Error::other("a WAV file holds 4 GB at most"))?;
     out.seek(SeekFrom::Start(4))?;
     out.write_all(&riff.to_le_bytes())?;
     out.seek(SeekFrom::End(0))?;
@@ -27,7 +36,8 @@ pub(super) fn append<W: Write + Seek>(out: &mut W, entry: &Entry, law: Option<La
 
 /// A RIFF chunk: id, length, body, and a byte more when the body is odd.
 fn chunk(id: [u8; 4], body: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("a chunk holds 4 GB at most"))?;
+    let length =
+        u32::try_from(body.len()).map_err(|_| io::Error::other("a chunk holds 4 GB at most"))?;
     let mut bytes = [id.as_slice(), &length.to_le_bytes(), body].concat();
     if body.len() % 2 == 1 {
         bytes.push(0);
@@ -81,27 +91,44 @@ fn bext(entry: &Entry, law: Option<Law>) -> Vec<u8> {
 
 /// A field of fixed width, filled with zero bytes; what isn't ASCII becomes `?`, as the format has no other letters.
 fn put_ascii(body: &mut Vec<u8>, text: &str, width: usize) {
-    let letters = text.chars().map(|c| if matches!(c, ' '..='~') { c as u8 } else { b'?' });
+    let letters = text.chars().map(|c| {
+        if matches!(c, ' '..='~') {
+            c as u8
+        } else {
+            b'?'
+        }
+    });
     let end = body.len() + width;
     body.extend(letters.take(width));
     body.resize(end, 0);
 }
 
 fn ixml(entry: &Entry) -> String {
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<BWFXML>\n  <IXML_VERSION>2.10</IXML_VERSION>\n");
-    for (name, text) in [("PROJECT", "1177"), ("NOTE", PROGRAM), ("FILE_UID", &entry.id.to_string())] {
+    let mut xml = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<BWFXML>\n  <IXML_VERSION>2.10</IXML_VERSION>\n",
+    );
+    for (name, text) in [
+        ("PROJECT", "1177"),
+        ("NOTE", PROGRAM),
+        ("FILE_UID", &entry.id.to_string()),
+    ] {
         xml.push_str(&format!("  <{name}>{}</{name}>\n", escaped(text)));
     }
     xml.push_str("  <TRACK_LIST>\n    <TRACK_COUNT>2</TRACK_COUNT>\n");
     for (index, name) in [(1, "caller"), (2, "nurse")] {
-        let track = format!("<CHANNEL_INDEX>{index}</CHANNEL_INDEX><INTERLEAVE_INDEX>{index}</INTERLEAVE_INDEX>");
+        let track = format!(
+            "<CHANNEL_INDEX>{index}</CHANNEL_INDEX><INTERLEAVE_INDEX>{index}</INTERLEAVE_INDEX>"
+        );
         xml.push_str(&format!("    <TRACK>{track}<NAME>{name}</NAME></TRACK>\n"));
     }
     xml.push_str("  </TRACK_LIST>\n  <USER>\n    <VAXEL_TAG>\n");
     for (name, text) in entry.tag.fields() {
         xml.push_str(&format!("      <{name}>{}</{name}>\n", escaped(&text)));
     }
-    xml.push_str(&format!("    </VAXEL_TAG>\n    <VAXEL_STATE>{}</VAXEL_STATE>\n  </USER>\n</BWFXML>\n", entry.state));
+    xml.push_str(&format!(
+        "    </VAXEL_TAG>\n    <VAXEL_STATE>{}</VAXEL_STATE>\n  </USER>\n</BWFXML>\n",
+        entry.state
+    ));
     xml
 }
 

@@ -63,7 +63,9 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// A closed recording lost its end afterwards.
-    #[error("recording {id} was closed, but stream {label} has lost its end since: restore it from a backup")]
+    #[error(
+        "recording {id} was closed, but stream {label} has lost its end since: restore it from a backup"
+    )]
     EndMissing {
         /// The recording.
         id: RecordingId,
@@ -90,13 +92,25 @@ pub enum ExportError {
 ///
 /// # Errors
 /// When there is no such recording, it doesn't open, or the file can't be written.
-pub fn wav(vault: &Vault, index: &Index, id: RecordingId, path: &Path) -> Result<Exported, ExportError> {
-    vault.refuse_inside(path).map_err(|()| ExportError::InsideStore { path: path.to_owned() })?;
+pub fn wav(
+    vault: &Vault,
+    index: &Index,
+    id: RecordingId,
+    path: &Path,
+) -> Result<Exported, ExportError> {
+    vault
+        .refuse_inside(path)
+        .map_err(|()| ExportError::InsideStore {
+            path: path.to_owned(),
+        })?;
     let entry = index.get(id)?;
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let failed = |source| ExportError::Write { path: path.to_owned(), source };
+    let failed = |source| ExportError::Write {
+        path: path.to_owned(),
+        source,
+    };
     let written = create(&part).map_err(failed).and_then(|mut file| {
         let exported = wav_into(vault, &entry, &mut file)?;
         fs::rename(&part, path).map_err(failed)?;
@@ -113,11 +127,23 @@ pub fn wav(vault: &Vault, index: &Index, id: RecordingId, path: &Path) -> Result
 ///
 /// # Errors
 /// When it doesn't open or can't be written.
-pub fn wav_into<W: Read + Write + Seek>(vault: &Vault, entry: &Entry, out: &mut W) -> Result<Exported, ExportError> {
+pub fn wav_into<W: Read + Write + Seek>(
+    vault: &Vault,
+    entry: &Entry,
+    out: &mut W,
+) -> Result<Exported, ExportError> {
     let recording = vault.unlock(entry.id, &entry.tag)?;
     let [mut left, mut right] = channels(&recording)?;
-    let failed = |source| ExportError::Write { path: PathBuf::from("the sound file"), source };
-    let spec = WavSpec { channels: 2, sample_rate: RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let failed = |source| ExportError::Write {
+        path: PathBuf::from("the sound file"),
+        source,
+    };
+    let spec = WavSpec {
+        channels: 2,
+        sample_rate: RATE,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
     let sound_failed = |error| failed(io_error(error));
     let mut sound = WavWriter::new(BufWriter::new(&mut *out), spec).map_err(sound_failed)?;
     let mut begin = 0_u32;
@@ -152,7 +178,9 @@ fn channels(recording: &Recording) -> Result<[Channel; 2], VaultError> {
     for (at, label) in labels.iter().enumerate() {
         // Nobody says who called: then whoever comes first.
         let right = at != left.unwrap_or(0);
-        channels[usize::from(right)].sides.push(Side::open(recording, label)?);
+        channels[usize::from(right)]
+            .sides
+            .push(Side::open(recording, label)?);
     }
     Ok(channels)
 }
@@ -167,7 +195,10 @@ fn finish(entry: &Entry, left: Channel, right: Channel) -> Result<Exported, Expo
         }
         whole = false;
         if entry.state == State::Closed {
-            return Err(ExportError::EndMissing { id: entry.id, label: side.label().as_str().to_owned() });
+            return Err(ExportError::EndMissing {
+                id: entry.id,
+                label: side.label().as_str().to_owned(),
+            });
         }
     }
     Ok(Exported {
@@ -211,7 +242,13 @@ impl Channel {
 
 fn create(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
+    fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn io_error(error: hound::Error) -> std::io::Error {

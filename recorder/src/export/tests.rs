@@ -27,7 +27,8 @@ fn audio(position: u32, law: Law, sample: i16) -> Packet {
 /// A closed recording of these packets by label.
 fn bench(streams: &[(&str, Law, &[Packet])]) -> Bench {
     let place = tempfile::tempdir().expect("a folder");
-    let vault = Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+    let vault =
+        Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
     let index = Index::open(&vault).expect("fresh");
     let id = RecordingId::random().expect("random");
     let mut tag = test_tag("region-01");
@@ -50,7 +51,12 @@ fn bench(streams: &[(&str, Law, &[Packet])]) -> Bench {
         files: Vec::new(),
     };
     index.close(id, &closing).expect("closed");
-    Bench { place, vault, index, id }
+    Bench {
+        place,
+        vault,
+        index,
+        id,
+    }
 }
 
 impl Bench {
@@ -64,19 +70,32 @@ impl Bench {
 /// The samples of both channels as hound reads them.
 fn samples(file: &[u8]) -> (Vec<i16>, Vec<i16>) {
     let mut reader = hound::WavReader::new(file).expect("a sound file");
-    assert_eq!((reader.spec().channels, reader.spec().sample_rate), (2, 8000));
-    let all: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
+    assert_eq!(
+        (reader.spec().channels, reader.spec().sample_rate),
+        (2, 8000)
+    );
+    let all: Vec<i16> = reader
+        .samples()
+        .map(|sample| sample.expect("a sample"))
+        .collect();
     all.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip()
 }
 
 /// The chunks of a RIFF file; its sizes must add up to its length.
 fn riff(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
-    let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes")) as usize;
-    assert_eq!((&file[..4], number(4) + 8, &file[8..12]), (b"RIFF".as_slice(), file.len(), b"WAVE".as_slice()));
+    let number =
+        |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes")) as usize;
+    assert_eq!(
+        (&file[..4], number(4) + 8, &file[8..12]),
+        (b"RIFF".as_slice(), file.len(), b"WAVE".as_slice())
+    );
     let (mut found, mut at) = (BTreeMap::new(), 12);
     while at < file.len() {
         let length = number(at + 4);
-        found.insert(String::from_utf8_lossy(&file[at..at + 4]).into_owned(), file[at + 8..at + 8 + length].to_vec());
+        found.insert(
+            String::from_utf8_lossy(&file[at..at + 4]).into_owned(),
+            file[at + 8..at + 8 + length].to_vec(),
+        );
         at += 8 + length + length % 2;
     }
     assert_eq!(at, file.len());
@@ -91,10 +110,16 @@ fn caller_left_nurse_right_on_one_timeline() {
     let (exported, file) = bench.export();
     let (left, right) = samples(&file);
     assert_eq!((left.len(), right.len()), (150 * 160, 150 * 160));
-    let (loud, soft) = (Law::A.decode(Law::A.encode(CALLER)), Law::U.decode(Law::U.encode(NURSE)));
+    let (loud, soft) = (
+        Law::A.decode(Law::A.encode(CALLER)),
+        Law::U.decode(Law::U.encode(NURSE)),
+    );
     assert!(left[..16_000].iter().all(|s| *s == loud) && left[16_000..].iter().all(|s| *s == 0));
     assert!(right[..8000].iter().all(|s| *s == 0) && right[8000..].iter().all(|s| *s == soft));
-    assert_eq!((exported.streams, exported.packets, exported.whole), (2, 200, true));
+    assert_eq!(
+        (exported.streams, exported.packets, exported.whole),
+        (2, 200, true)
+    );
     assert!((exported.seconds - 3.0).abs() < 1e-9);
 }
 
@@ -111,7 +136,11 @@ fn gaps_pauses_and_late_packets_keep_their_places() {
     let bench = bench(&[("caller", Law::A, &caller)]);
     let (exported, file) = bench.export();
     let (left, right) = samples(&file);
-    let loud: Vec<usize> = (0..left.len()).step_by(160).filter(|at| left[*at] != 0).map(|at| at / 160).collect();
+    let loud: Vec<usize> = (0..left.len())
+        .step_by(160)
+        .filter(|at| left[*at] != 0)
+        .map(|at| at / 160)
+        .collect();
     assert_eq!(loud, [0, 2, 3, 500]);
     assert_eq!(left.len(), 80_160);
     assert!(right.iter().all(|s| *s == 0));
@@ -131,7 +160,10 @@ fn the_file_carries_the_tag_three_times() {
     let bench = bench(&[("1", Law::A, &caller)]);
     let chunks = riff(&bench.export().1);
     let info = String::from_utf8_lossy(&chunks["LIST"]).into_owned();
-    assert!(info.starts_with("INFO") && info.contains("region-01\0") && info.contains("2026-11-22\0"), "{info}");
+    assert!(
+        info.starts_with("INFO") && info.contains("region-01\0") && info.contains("2026-11-22\0"),
+        "{info}"
+    );
     let bext = &chunks["bext"];
     assert!(bext.len() > 602);
     assert_eq!(&bext[256..261], b"inera");
@@ -142,17 +174,30 @@ fn the_file_carries_the_tag_three_times() {
     let ixml = String::from_utf8(chunks["iXML"].clone()).expect("UTF-8");
     let tag = bench.index.get(bench.id).expect("there").tag;
     for (name, text) in tag.fields() {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        assert!(ixml.contains(&format!("<{name}>{text}</{name}>")), "{name}: {ixml}");
+        let text = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        assert!(
+            ixml.contains(&format!("<{name}>{text}</{name}>")),
+            "{name}: {ixml}"
+        );
     }
 }
 
 #[test]
 fn open_audio_never_goes_into_the_store() {
     let bench = bench(&[]);
-    for inside in [bench.vault.store().join("x.wav"), bench.place.path().join("keys/data/x.wav")] {
+    for inside in [
+        bench.vault.store().join("x.wav"),
+        bench.place.path().join("keys/data/x.wav"),
+    ] {
         let refused = wav(&bench.vault, &bench.index, bench.id, &inside);
-        assert!(matches!(refused, Err(ExportError::InsideStore { .. })), "{}", inside.display());
+        assert!(
+            matches!(refused, Err(ExportError::InsideStore { .. })),
+            "{}",
+            inside.display()
+        );
     }
 }
 
@@ -164,9 +209,17 @@ fn a_closed_recording_without_its_end_is_not_exported() {
     let recording = bench.vault.unlock(bench.id, &entry.tag).expect("opens");
     let stream = bench.vault.store().join(recording.relative()).join("1.vax");
     let length = fs::metadata(&stream).expect("there").len();
-    File::options().write(true).open(&stream).and_then(|file| file.set_len(length - 5)).expect("ours");
+    File::options()
+        .write(true)
+        .open(&stream)
+        .and_then(|file| file.set_len(length - 5))
+        .expect("ours");
     let path = bench.place.path().join("out.wav");
     let refused = wav(&bench.vault, &bench.index, bench.id, &path);
     assert!(matches!(refused, Err(ExportError::EndMissing { .. })));
-    assert_eq!(fs::read_dir(bench.place.path()).expect("readable").count(), 2, "nothing is left behind");
+    assert_eq!(
+        fs::read_dir(bench.place.path()).expect("readable").count(),
+        2,
+        "nothing is left behind"
+    );
 }

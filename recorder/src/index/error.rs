@@ -36,7 +36,9 @@ pub enum IndexError {
         path: PathBuf,
     },
     /// A row that no recorder writes.
-    #[error("the index holds a row for {id} that can't be read ({what}): restore the index from a backup")]
+    #[error(
+        "the index holds a row for {id} that can't be read ({what}): restore the index from a backup"
+    )]
     Row {
         /// Its recording.
         id: String,

@@ -5,11 +5,7 @@
 mod error;
 mod row;
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use callcore::tag::RecordingTag;
 use rusqlite::{Connection, ErrorCode, OpenFlags, named_params, params_from_iter};
@@ -30,8 +26,21 @@ pub const LIST_MAX: usize = 10_000;
 
 /// The tag's fields as columns, named as they are.
 const TAG_COLUMNS: [&str; 15] = [
-    "controller", "processor", "operator", "region", "kommun", "purpose", "basis", "agreement", "class", "earliest",
-    "latest", "route", "table", "call", "started",
+    "controller",
+    "processor",
+    "operator",
+    "region",
+    "kommun",
+    "purpose",
+    "basis",
+    "agreement",
+    "class",
+    "earliest",
+    "latest",
+    "route",
+    "table",
+    "call",
+    "started",
 ];
 
 const SCHEMA: &str = r#"
@@ -69,7 +78,11 @@ pub struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { controller: None, kommun: None, limit: 100 }
+        Self {
+            controller: None,
+            kommun: None,
+            limit: 100,
+        }
     }
 }
 
@@ -88,7 +101,10 @@ impl Index {
     pub fn open(vault: &Vault) -> Result<Self, IndexError> {
         let path = vault.store().join(FILE);
         crate::vault::touch_private(&path);
-        let index = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let index = Self::connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
         index.prepare().map_err(|error| index.failed(error))?;
         let health: String = index.ask("PRAGMA quick_check(1)")?;
         if health != "ok" {
@@ -107,7 +123,10 @@ impl Index {
         if !path.is_file() {
             return Err(IndexError::Missing { path });
         }
-        let index = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let index = Self::connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
         index.check_version()?;
         Ok(index)
     }
@@ -119,11 +138,18 @@ impl Index {
     pub fn insert_open(&self, id: RecordingId, tag: &RecordingTag) -> Result<(), IndexError> {
         let names = TAG_COLUMNS.map(|name| format!("\"{name}\"")).join(", ");
         let marks = ["?"; TAG_COLUMNS.len()].join(", ");
-        let sql = format!("INSERT INTO recordings (id, state, started_micros, {names}) VALUES (?, 'open', ?, {marks})");
+        let sql = format!(
+            "INSERT INTO recordings (id, state, started_micros, {names}) VALUES (?, 'open', ?, {marks})"
+        );
         let mut values = vec![id.to_string(), tag.started.as_micros().to_string()];
         values.extend(tag.fields().into_iter().map(|(_, text)| text));
-        let mut insert = self.db.prepare_cached(&sql).map_err(|error| self.failed(error))?;
-        insert.execute(params_from_iter(values)).map_err(|error| self.failed(error))?;
+        let mut insert = self
+            .db
+            .prepare_cached(&sql)
+            .map_err(|error| self.failed(error))?;
+        insert
+            .execute(params_from_iter(values))
+            .map_err(|error| self.failed(error))?;
         Ok(())
     }
 
@@ -149,7 +175,10 @@ impl Index {
             ":files": serde_json::Value::from(closing.files.clone()).to_string(),
             ":id": id.to_string(),
         };
-        let mut update = self.db.prepare_cached(sql).map_err(|error| self.failed(error))?;
+        let mut update = self
+            .db
+            .prepare_cached(sql)
+            .map_err(|error| self.failed(error))?;
         let changed = update.execute(values).map_err(|error| self.failed(error))?;
         Ok(changed == 1)
     }
@@ -173,7 +202,10 @@ impl Index {
     /// # Errors
     /// When the index can't be read.
     pub fn left_open(&self) -> Result<Vec<Entry>, IndexError> {
-        self.entries("SELECT * FROM recordings WHERE state = 'open' ORDER BY started_micros, id", [])
+        self.entries(
+            "SELECT * FROM recordings WHERE state = 'open' ORDER BY started_micros, id",
+            [],
+        )
     }
 
     /// One recording.
@@ -189,7 +221,10 @@ impl Index {
     /// # Errors
     /// When there is none or more than one, or the index can't be read.
     pub fn find(&self, beginning: &str) -> Result<Entry, IndexError> {
-        let hex = !beginning.is_empty() && beginning.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let hex = !beginning.is_empty()
+            && beginning
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !hex {
             return Err(IndexError::NotFound(beginning.chars().take(32).collect()));
         }
@@ -214,9 +249,16 @@ impl Index {
         let read = || -> rusqlite::Result<BTreeMap<String, Stored>> {
             let mut select = self.db.prepare(sql)?;
             let rows = select.query_map([], |row| {
-                let count = |at| row.get::<_, i64>(at).map(|number| u64::try_from(number).unwrap_or(0));
-                let stored =
-                    Stored { recordings: count(1)?, bytes: count(2)?, seconds: row.get(3)?, next_due: row.get(4)? };
+                let count = |at| {
+                    row.get::<_, i64>(at)
+                        .map(|number| u64::try_from(number).unwrap_or(0))
+                };
+                let stored = Stored {
+                    recordings: count(1)?,
+                    bytes: count(2)?,
+                    seconds: row.get(3)?,
+                    next_due: row.get(4)?,
+                };
                 Ok((row.get(0)?, stored))
             })?;
             rows.collect()
@@ -237,8 +279,12 @@ impl Index {
     fn prepare(&self) -> rusqlite::Result<()> {
         self.db.pragma_update(None, "journal_mode", "WAL")?;
         self.db.pragma_update(None, "synchronous", "NORMAL")?;
-        let version: u32 = self.db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let tables: u32 = self.db.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let version: u32 = self
+            .db
+            .pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let tables: u32 = self
+            .db
+            .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if version == 0 && tables == 0 {
             self.db.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
         }
@@ -250,15 +296,24 @@ impl Index {
         if found == VERSION {
             return Ok(());
         }
-        Err(IndexError::Version { path: self.path.clone(), found, known: VERSION })
+        Err(IndexError::Version {
+            path: self.path.clone(),
+            found,
+            known: VERSION,
+        })
     }
 
     fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<T, IndexError> {
-        self.db.query_row(sql, [], |row| row.get(0)).map_err(|error| self.failed(error))
+        self.db
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|error| self.failed(error))
     }
 
     fn entries(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Entry>, IndexError> {
-        let mut select = self.db.prepare_cached(sql).map_err(|error| self.failed(error))?;
+        let mut select = self
+            .db
+            .prepare_cached(sql)
+            .map_err(|error| self.failed(error))?;
         let mut rows = select.query(values).map_err(|error| self.failed(error))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(|error| self.failed(error))? {

@@ -32,7 +32,9 @@ impl State {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Open, Self::Closed, Self::Truncated].into_iter().find(|state| state.name() == name)
+        [Self::Open, Self::Closed, Self::Truncated]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 
@@ -79,17 +81,25 @@ pub struct Closing {
 /// Fifteen fields of the tag and what the index adds; the order of [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> Result<Entry, IndexError> {
     let id_text: String = column(row, "id", "")?;
-    let wrong = |what: &str| IndexError::Row { id: id_text.clone(), what: what.to_owned() };
+    let wrong = |what: &str| IndexError::Row {
+        id: id_text.clone(),
+        what: what.to_owned(),
+    };
     let state: String = column(row, "state", &id_text)?;
     let ended: Option<String> = column(row, "ended", &id_text)?;
     let files: String = column(row, "files", &id_text)?;
-    let number = |name: &'static str| column::<i64>(row, name, &id_text).map(|n| u64::try_from(n).unwrap_or(0));
+    let number = |name: &'static str| {
+        column::<i64>(row, name, &id_text).map(|n| u64::try_from(n).unwrap_or(0))
+    };
     let samples = number("samples")?;
     Ok(Entry {
         id: RecordingId::parse(&id_text).map_err(|_| wrong("id"))?,
         state: State::parse(&state).ok_or_else(|| wrong("state"))?,
         tag: read_tag(row, &id_text)?,
-        ended: ended.map(|text| text.parse()).transpose().map_err(|_| wrong("ended"))?,
+        ended: ended
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| wrong("ended"))?,
         bytes: number("bytes")?,
         tally: Tally {
             packets: number("packets")?,
@@ -106,10 +116,25 @@ fn read_tag(row: &Row<'_>, id: &str) -> Result<RecordingTag, IndexError> {
         .iter()
         .map(|name| Ok((*name, column::<String>(row, name, id)?)))
         .collect::<Result<Vec<_>, IndexError>>()?;
-    let lookup = |name: &str| texts.iter().find(|(have, _)| *have == name).map(|(_, text)| text.as_str());
-    RecordingTag::from_fields(lookup).map_err(|error| IndexError::Row { id: id.to_owned(), what: error.to_string() })
+    let lookup = |name: &str| {
+        texts
+            .iter()
+            .find(|(have, _)| *have == name)
+            .map(|(_, text)| text.as_str())
+    };
+    RecordingTag::from_fields(lookup).map_err(|error| IndexError::Row {
+        id: id.to_owned(),
+        what: error.to_string(),
+    })
 }
 
-fn column<T: rusqlite::types::FromSql>(row: &Row<'_>, name: &str, id: &str) -> Result<T, IndexError> {
-    row.get(name).map_err(|error| IndexError::Row { id: id.to_owned(), what: error.to_string() })
+fn column<T: rusqlite::types::FromSql>(
+    row: &Row<'_>,
+    name: &str,
+    id: &str,
+) -> Result<T, IndexError> {
+    row.get(name).map_err(|error| IndexError::Row {
+        id: id.to_owned(),
+        what: error.to_string(),
+    })
 }

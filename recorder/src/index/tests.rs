@@ -11,9 +11,14 @@ struct Bench {
 
 fn bench() -> Bench {
     let place = tempfile::tempdir().expect("a folder");
-    let vault = Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+    let vault =
+        Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
     let index = Index::open(&vault).expect("fresh");
-    Bench { _place: place, vault, index }
+    Bench {
+        _place: place,
+        vault,
+        index,
+    }
 }
 
 fn closing(state: State) -> Closing {
@@ -21,108 +26,235 @@ fn closing(state: State) -> Closing {
         state,
         ended: "2026-11-22T03:00:00Z".parse().expect("a moment"),
         bytes: 4321,
-        tally: Tally { packets: 100, packets_lost: 3, gaps: 1, end: 16_000 },
+        tally: Tally {
+            packets: 100,
+            packets_lost: 3,
+            gaps: 1,
+            end: 16_000,
+        },
         files: vec!["region-01/2026/11/x/1.vax".into()],
     }
 }
 
 #[test]
 fn a_recording_opens_and_closes_once() {
-    let Bench { index, vault: _, _place } = bench();
-    let (id, tag) = (RecordingId::random().expect("random"), test_tag("region-01"));
+    let Bench {
+        index,
+        vault: _,
+        _place,
+    } = bench();
+    let (id, tag) = (
+        RecordingId::random().expect("random"),
+        test_tag("region-01"),
+    );
     index.insert_open(id, &tag).expect("entered");
     let open = index.get(id).expect("there");
-    assert_eq!((open.state, &open.tag, open.ended), (State::Open, &tag, None));
+    assert_eq!(
+        (open.state, &open.tag, open.ended),
+        (State::Open, &tag, None)
+    );
     assert!(index.close(id, &closing(State::Closed)).expect("written"));
-    assert!(!index.close(id, &closing(State::Truncated)).expect("asked"), "it ends once");
+    assert!(
+        !index.close(id, &closing(State::Truncated)).expect("asked"),
+        "it ends once"
+    );
     let closed = index.get(id).expect("there");
     assert_eq!(closed.state, State::Closed);
-    assert_eq!((closed.bytes, closed.tally, closed.files), (4321, closing(State::Closed).tally, closing(State::Closed).files));
+    assert_eq!(
+        (closed.bytes, closed.tally, closed.files),
+        (
+            4321,
+            closing(State::Closed).tally,
+            closing(State::Closed).files
+        )
+    );
     assert_eq!(index.left_open().expect("asked"), []);
 }
 
 #[test]
 fn lists_are_newest_first_and_filtered() {
-    let Bench { index, vault, _place } = bench();
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = bench();
     for number in 0..6_u64 {
-        let mut tag = test_tag(if number % 2 == 0 { "region-01" } else { "region-23" });
+        let mut tag = test_tag(if number % 2 == 0 {
+            "region-01"
+        } else {
+            "region-23"
+        });
         tag.kommun = if number < 2 { "0180" } else { "0181" }.into();
         tag.started = callcore::time::Time::from_micros(tag.started.as_micros() + number as i64);
         tag.call = callcore::switch::CallId(number);
-        index.insert_open(RecordingId::random().expect("random"), &tag).expect("entered");
+        index
+            .insert_open(RecordingId::random().expect("random"), &tag)
+            .expect("entered");
     }
     let calls = |filter: Filter| -> Vec<u64> {
         let reader = Index::open_existing(&vault).expect("read beside the writer");
-        reader.list(&filter).expect("listed").into_iter().map(|entry| entry.tag.call.0).collect()
+        reader
+            .list(&filter)
+            .expect("listed")
+            .into_iter()
+            .map(|entry| entry.tag.call.0)
+            .collect()
     };
     assert_eq!(calls(Filter::default()), [5, 4, 3, 2, 1, 0]);
-    assert_eq!(calls(Filter { controller: Some("region-01".into()), ..Filter::default() }), [4, 2, 0]);
-    assert_eq!(calls(Filter { kommun: Some("0180".into()), ..Filter::default() }), [1, 0]);
-    assert_eq!(calls(Filter { limit: 2, ..Filter::default() }), [5, 4]);
+    assert_eq!(
+        calls(Filter {
+            controller: Some("region-01".into()),
+            ..Filter::default()
+        }),
+        [4, 2, 0]
+    );
+    assert_eq!(
+        calls(Filter {
+            kommun: Some("0180".into()),
+            ..Filter::default()
+        }),
+        [1, 0]
+    );
+    assert_eq!(
+        calls(Filter {
+            limit: 2,
+            ..Filter::default()
+        }),
+        [5, 4]
+    );
 }
 
 #[test]
 fn a_recording_is_found_by_the_beginning_of_its_id() {
-    let Bench { index, vault: _, _place } = bench();
-    let ids = ["00112233445566778899aabbccddeeff", "00212233445566778899aabbccddeeff"];
+    let Bench {
+        index,
+        vault: _,
+        _place,
+    } = bench();
+    let ids = [
+        "00112233445566778899aabbccddeeff",
+        "00212233445566778899aabbccddeeff",
+    ];
     for id in ids {
-        index.insert_open(RecordingId::parse(id).expect("an id"), &test_tag("region-01")).expect("entered");
+        index
+            .insert_open(
+                RecordingId::parse(id).expect("an id"),
+                &test_tag("region-01"),
+            )
+            .expect("entered");
     }
     assert_eq!(index.find("001").expect("there").id.to_string(), ids[0]);
     assert!(matches!(index.find("00"), Err(IndexError::Ambiguous(_))));
     for nothing in ["ff", "", "' OR 1=1 --", "%"] {
-        assert!(matches!(index.find(nothing), Err(IndexError::NotFound(_))), "{nothing:?}");
+        assert!(
+            matches!(index.find(nothing), Err(IndexError::NotFound(_))),
+            "{nothing:?}"
+        );
     }
 }
 
 #[test]
 fn figures_are_by_controller() {
-    let Bench { index, vault: _, _place } = bench();
-    for (controller, close) in [("region-01", true), ("region-01", true), ("region-23", true), ("region-23", false)] {
+    let Bench {
+        index,
+        vault: _,
+        _place,
+    } = bench();
+    for (controller, close) in [
+        ("region-01", true),
+        ("region-01", true),
+        ("region-23", true),
+        ("region-23", false),
+    ] {
         let id = RecordingId::random().expect("random");
-        index.insert_open(id, &test_tag(controller)).expect("entered");
+        index
+            .insert_open(id, &test_tag(controller))
+            .expect("entered");
         if close {
             index.close(id, &closing(State::Closed)).expect("written");
         }
     }
     let figures = index.figures().expect("counted");
-    assert_eq!(figures["region-01"], Stored { recordings: 2, bytes: 8642, seconds: 4.0, next_due: "2028-11-22".into() });
+    assert_eq!(
+        figures["region-01"],
+        Stored {
+            recordings: 2,
+            bytes: 8642,
+            seconds: 4.0,
+            next_due: "2028-11-22".into()
+        }
+    );
     assert_eq!(figures["region-23"].recordings, 1);
 }
 
 #[test]
 fn a_corrupt_index_is_refused_clearly() {
-    let Bench { index, vault, _place } = bench();
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = bench();
     drop(index);
     let path = vault.store().join(FILE);
     fs::write(&path, "this is no database, it is a text of some length").expect("ours");
     let refused = Index::open(&vault).expect_err("corrupt");
     assert!(matches!(refused, IndexError::Corrupt { .. }), "{refused}");
-    assert!(matches!(Index::open_existing(&vault), Err(IndexError::Corrupt { .. })));
+    assert!(matches!(
+        Index::open_existing(&vault),
+        Err(IndexError::Corrupt { .. })
+    ));
 }
 
 #[test]
 fn a_later_version_is_refused() {
-    let Bench { index, vault, _place } = bench();
-    index.db.pragma_update(None, "user_version", 9).expect("ours");
-    assert!(matches!(Index::open(&vault), Err(IndexError::Version { found: 9, .. })));
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = bench();
+    index
+        .db
+        .pragma_update(None, "user_version", 9)
+        .expect("ours");
+    assert!(matches!(
+        Index::open(&vault),
+        Err(IndexError::Version { found: 9, .. })
+    ));
 }
 
 #[test]
 fn no_index_is_no_store() {
     let place = tempfile::tempdir().expect("a folder");
-    let vault = Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
-    assert!(matches!(Index::open_existing(&vault), Err(IndexError::Missing { .. })));
+    let vault =
+        Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+    assert!(matches!(
+        Index::open_existing(&vault),
+        Err(IndexError::Missing { .. })
+    ));
     fs::create_dir(vault.store().join(FILE)).expect("ours");
-    assert!(matches!(Index::open(&vault), Err(IndexError::Unusable { .. })));
+    assert!(matches!(
+        Index::open(&vault),
+        Err(IndexError::Unusable { .. })
+    ));
 }
 
 #[test]
 fn the_index_is_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
-    let Bench { index, vault, _place } = bench();
-    index.insert_open(RecordingId::random().expect("random"), &test_tag("region-01")).expect("entered");
-    let names = fs::read_dir(vault.store()).expect("readable").map(|entry| entry.expect("readable"));
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = bench();
+    index
+        .insert_open(
+            RecordingId::random().expect("random"),
+            &test_tag("region-01"),
+        )
+        .expect("entered");
+    let names = fs::read_dir(vault.store())
+        .expect("readable")
+        .map(|entry| entry.expect("readable"));
     for entry in names {
         let mode = entry.metadata().expect("there").permissions().mode();
         assert_eq!(mode & 0o077, 0, "{:?}", entry.file_name());

@@ -65,30 +65,55 @@ struct Gap {
 
 impl Timeline {
     pub(crate) fn new(law: Law) -> Self {
-        Self { law, receiver: Receiver::new(RATE), anchor: None, end: 0, gap: None, paused: false }
+        Self {
+            law,
+            receiver: Receiver::new(RATE),
+            anchor: None,
+            end: 0,
+            gap: None,
+            paused: false,
+        }
     }
 
     /// Takes a packet that came `since` after the recording began; what is to be written goes to `out`.
-    pub(crate) fn receive(&mut self, since: Duration, packet: &rtp::Packet<'_>, out: &mut Vec<Packet>) -> Placed {
+    pub(crate) fn receive(
+        &mut self,
+        since: Duration,
+        packet: &rtp::Packet<'_>,
+        out: &mut Vec<Packet>,
+    ) -> Placed {
         if self.paused {
             return Placed::Paused;
         }
         let arrival = self.receiver.receive(Time(since), packet);
-        if matches!(arrival, Arrival::Duplicate | Arrival::Doubtful) || packet.payload.len() > PAYLOAD_MAX {
+        if matches!(arrival, Arrival::Duplicate | Arrival::Doubtful)
+            || packet.payload.len() > PAYLOAD_MAX
+        {
             return Placed::Dropped;
         }
-        if Law::from_payload_type(packet.payload_type) != Some(self.law) || packet.payload.is_empty() {
+        if Law::from_payload_type(packet.payload_type) != Some(self.law)
+            || packet.payload.is_empty()
+        {
             return Placed::Other;
         }
-        let position = self.position(since, packet.timestamp, matches!(arrival, Arrival::First { .. }));
+        let position = self.position(
+            since,
+            packet.timestamp,
+            matches!(arrival, Arrival::First { .. }),
+        );
         let length = packet.payload.len() as u32;
         match arrival {
-            Arrival::Next { missing, .. } if missing > 0 => self.open_gap(position, u32::from(missing) * length, out),
+            Arrival::Next { missing, .. } if missing > 0 => {
+                self.open_gap(position, u32::from(missing) * length, out)
+            }
             Arrival::Late { .. } => self.fill_gap(position, position.saturating_add(length)),
             _ => {}
         }
         self.end = self.end.max(position.saturating_add(length));
-        out.push(Packet::audio(position, Bytes::copy_from_slice(packet.payload)));
+        out.push(Packet::audio(
+            position,
+            Bytes::copy_from_slice(packet.payload),
+        ));
         self.age_gap(out);
         Placed::Audio
     }
@@ -129,7 +154,10 @@ impl Timeline {
         }
         // Never back over what is there.
         let position = clock.max(self.end);
-        self.anchor = Some(Anchor { timestamp, position });
+        self.anchor = Some(Anchor {
+            timestamp,
+            position,
+        });
         position
     }
 
@@ -138,7 +166,11 @@ impl Timeline {
         self.report_gap(out);
         let from = self.end.max(position.saturating_sub(lost_max));
         if from < position {
-            self.gap = Some(Gap { from, until: position, packets_since: 0 });
+            self.gap = Some(Gap {
+                from,
+                until: position,
+                packets_since: 0,
+            });
         }
     }
 
@@ -186,23 +218,39 @@ mod tests {
         let mut out = Vec::new();
         for &number in numbers {
             let since = Duration::from_millis(start_ms + 20 * u64::from(number));
-            timeline.receive(since, &packet(number, 1_000_000 + 160 * u32::from(number)), &mut out);
+            timeline.receive(
+                since,
+                &packet(number, 1_000_000 + 160 * u32::from(number)),
+                &mut out,
+            );
         }
         shown(&out)
     }
 
     fn shown(out: &[Packet]) -> Vec<(Kind, u32, u32)> {
-        out.iter().map(|packet| (packet.kind, packet.position, packet.samples())).collect()
+        out.iter()
+            .map(|packet| (packet.kind, packet.position, packet.samples()))
+            .collect()
     }
 
     fn packet(sequence: u16, timestamp: u32) -> rtp::Packet<'static> {
-        rtp::Packet { payload_type: 8, marker: false, sequence, timestamp, ssrc: 7, payload: &[0xD5; 160] }
+        rtp::Packet {
+            payload_type: 8,
+            marker: false,
+            sequence,
+            timestamp,
+            ssrc: 7,
+            payload: &[0xD5; 160],
+        }
     }
 
     #[test]
     fn a_stream_begins_where_it_came() {
         let mut timeline = Timeline::new(Law::A);
-        assert_eq!(feed(&mut timeline, &[0, 1], 500), [(Kind::Audio, 4000, 160), (Kind::Audio, 4160, 160)]);
+        assert_eq!(
+            feed(&mut timeline, &[0, 1], 500),
+            [(Kind::Audio, 4000, 160), (Kind::Audio, 4160, 160)]
+        );
     }
 
     #[test]
@@ -210,16 +258,26 @@ mod tests {
         let mut timeline = Timeline::new(Law::A);
         let numbers: Vec<u16> = (0..3).chain(5..20).collect();
         let out = feed(&mut timeline, &numbers, 0);
-        let lost: Vec<_> = out.iter().filter(|(kind, ..)| *kind == Kind::Lost).collect();
+        let lost: Vec<_> = out
+            .iter()
+            .filter(|(kind, ..)| *kind == Kind::Lost)
+            .collect();
         assert_eq!(lost, [&(Kind::Lost, 480, 320)]);
     }
 
     #[test]
     fn what_comes_late_is_not_lost() {
         let mut timeline = Timeline::new(Law::A);
-        let out = feed(&mut timeline, &[0, 1, 4, 3, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17], 0);
+        let out = feed(
+            &mut timeline,
+            &[0, 1, 4, 3, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
+            0,
+        );
         assert!(out.iter().all(|(kind, ..)| *kind == Kind::Audio), "{out:?}");
-        assert_eq!(out[3..5], [(Kind::Audio, 480, 160), (Kind::Audio, 320, 160)]);
+        assert_eq!(
+            out[3..5],
+            [(Kind::Audio, 480, 160), (Kind::Audio, 320, 160)]
+        );
     }
 
     #[test]
@@ -239,9 +297,15 @@ mod tests {
         timeline.pause(&mut out);
         timeline.pause(&mut out);
         assert_eq!(shown(&out), [(Kind::Paused, 320, 0)]);
-        assert_eq!(timeline.receive(Duration::from_secs(1), &packet(50, 0), &mut out), Placed::Paused);
+        assert_eq!(
+            timeline.receive(Duration::from_secs(1), &packet(50, 0), &mut out),
+            Placed::Paused
+        );
         timeline.resume();
-        assert_eq!(feed(&mut timeline, &[100], 1000), [(Kind::Audio, 24_000, 160)]);
+        assert_eq!(
+            feed(&mut timeline, &[100], 1000),
+            [(Kind::Audio, 24_000, 160)]
+        );
     }
 
     #[test]
@@ -249,9 +313,20 @@ mod tests {
         let mut timeline = Timeline::new(Law::A);
         feed(&mut timeline, &[0, 1], 0);
         let mut out = Vec::new();
-        timeline.receive(Duration::from_millis(40), &packet(2, 4_000_000_000), &mut out);
-        timeline.receive(Duration::from_millis(60), &packet(3, 4_000_000_160), &mut out);
-        assert_eq!(shown(&out), [(Kind::Audio, 320, 160), (Kind::Audio, 480, 160)]);
+        timeline.receive(
+            Duration::from_millis(40),
+            &packet(2, 4_000_000_000),
+            &mut out,
+        );
+        timeline.receive(
+            Duration::from_millis(60),
+            &packet(3, 4_000_000_160),
+            &mut out,
+        );
+        assert_eq!(
+            shown(&out),
+            [(Kind::Audio, 320, 160), (Kind::Audio, 480, 160)]
+        );
     }
 
     #[test]
@@ -261,7 +336,10 @@ mod tests {
         timeline.receive(Duration::ZERO, &packet(0, 0), &mut out);
         timeline.receive(Duration::from_secs(3), &packet(1, 24_000), &mut out);
         timeline.finish(&mut out);
-        assert_eq!(shown(&out), [(Kind::Audio, 0, 160), (Kind::Audio, 24_000, 160)]);
+        assert_eq!(
+            shown(&out),
+            [(Kind::Audio, 0, 160), (Kind::Audio, 24_000, 160)]
+        );
     }
 
     #[test]
@@ -272,7 +350,10 @@ mod tests {
         for payload_type in [0, 101, 13] {
             other.payload_type = payload_type;
             other.sequence += 1;
-            assert_eq!(timeline.receive(Duration::ZERO, &other, &mut out), Placed::Other);
+            assert_eq!(
+                timeline.receive(Duration::ZERO, &other, &mut out),
+                Placed::Other
+            );
         }
         assert!(out.is_empty());
     }

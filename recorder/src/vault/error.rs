@@ -56,13 +56,17 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// The data key was wrapped by another controller key.
-    #[error("recording {id} is locked with another controller key than the one in use: restore the key it was made under")]
+    #[error(
+        "recording {id} is locked with another controller key than the one in use: restore the key it was made under"
+    )]
     WrongKey {
         /// The recording.
         id: RecordingId,
     },
     /// The tag isn't the one the recording was made under (invariant 3), or its key file was altered.
-    #[error("recording {id} doesn't open under this tag: the tag or its key was changed after the recording was made")]
+    #[error(
+        "recording {id} doesn't open under this tag: the tag or its key was changed after the recording was made"
+    )]
     TagChanged {
         /// The recording.
         id: RecordingId,

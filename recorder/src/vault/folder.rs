@@ -14,7 +14,11 @@ const OTHERS: u32 = 0o077;
 
 /// Makes a folder 0700 with its parents, or checks one that is there: closed to others, and writable.
 pub(crate) fn make_private(path: &Path) -> Result<(), VaultError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable(path))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(unusable(path))?;
     check_private(path)?;
     let probe = path.join(".probe");
     create_private(&probe, true).map_err(unusable(path))?;
@@ -25,11 +29,16 @@ pub(crate) fn make_private(path: &Path) -> Result<(), VaultError> {
 pub(crate) fn check_private(path: &Path) -> Result<(), VaultError> {
     let found = fs::metadata(path).map_err(unusable(path))?;
     if !found.is_dir() {
-        return Err(unusable(path)(io::Error::from(io::ErrorKind::NotADirectory)));
+        return Err(unusable(path)(io::Error::from(
+            io::ErrorKind::NotADirectory,
+        )));
     }
     let mode = found.permissions().mode() & 0o7777;
     if mode & OTHERS != 0 {
-        return Err(VaultError::OpenToOthers { path: path.to_owned(), mode });
+        return Err(VaultError::OpenToOthers {
+            path: path.to_owned(),
+            mode,
+        });
     }
     Ok(())
 }
@@ -38,7 +47,10 @@ pub(crate) fn check_private(path: &Path) -> Result<(), VaultError> {
 pub(crate) fn check_apart(store: &Path, keys: &Path) -> Result<(), VaultError> {
     let (real_store, real_keys) = (resolved(store)?, resolved(keys)?);
     if real_keys.starts_with(&real_store) || real_store.starts_with(&real_keys) {
-        return Err(VaultError::NotApart { keys: keys.to_owned(), store: store.to_owned() });
+        return Err(VaultError::NotApart {
+            keys: keys.to_owned(),
+            store: store.to_owned(),
+        });
     }
     Ok(())
 }
@@ -64,7 +76,11 @@ fn resolved(path: &Path) -> Result<PathBuf, VaultError> {
 pub(crate) fn create_private(path: &Path, replace: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
-    if replace { options.create(true).truncate(true) } else { options.create_new(true) };
+    if replace {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
     options.open(path)
 }
 
@@ -83,7 +99,10 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError>
 }
 
 pub(crate) fn unusable(path: &Path) -> impl Fn(io::Error) -> VaultError + '_ {
-    move |source| VaultError::Unusable { path: path.to_owned(), source }
+    move |source| VaultError::Unusable {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -95,9 +114,15 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let inside = place.path().join("a/b");
         make_private(&inside)?;
-        assert_eq!(fs::metadata(&inside).expect("there").permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(&inside).expect("there").permissions().mode() & 0o777,
+            0o700
+        );
         fs::set_permissions(&inside, fs::Permissions::from_mode(0o750)).expect("ours");
-        assert!(matches!(make_private(&inside), Err(VaultError::OpenToOthers { mode: 0o750, .. })));
+        assert!(matches!(
+            make_private(&inside),
+            Err(VaultError::OpenToOthers { mode: 0o750, .. })
+        ));
         Ok(())
     }
 
@@ -106,8 +131,14 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let file = place.path().join("file");
         fs::write(&file, "x").expect("ours");
-        assert!(matches!(make_private(&file.join("store")), Err(VaultError::Unusable { .. })));
-        assert!(matches!(check_private(&file), Err(VaultError::Unusable { .. })));
+        assert!(matches!(
+            make_private(&file.join("store")),
+            Err(VaultError::Unusable { .. })
+        ));
+        assert!(matches!(
+            check_private(&file),
+            Err(VaultError::Unusable { .. })
+        ));
     }
 
     #[test]
@@ -118,7 +149,10 @@ mod tests {
         std::os::unix::fs::symlink(&store, place.path().join("link")).expect("ours");
         for keys in ["store/keys", "store", "link/keys", "store/../store/k"] {
             let refused = check_apart(&store, &place.path().join(keys));
-            assert!(matches!(refused, Err(VaultError::NotApart { .. })), "{keys}");
+            assert!(
+                matches!(refused, Err(VaultError::NotApart { .. })),
+                "{keys}"
+            );
         }
         assert!(check_apart(&store, &place.path().join("keys")).is_ok());
         assert!(check_apart(&store, &place.path().join("store-keys")).is_ok());

@@ -76,30 +76,49 @@ pub struct Packet {
 impl Packet {
     /// A packet of audio.
     pub const fn audio(position: u32, payload: bytes::Bytes) -> Self {
-        Self { position, kind: Kind::Audio, payload }
+        Self {
+            position,
+            kind: Kind::Audio,
+            payload,
+        }
     }
 
     /// Audio that should have been there.
     pub fn lost(position: u32, samples: u32) -> Self {
-        Self { position, kind: Kind::Lost, payload: bytes::Bytes::copy_from_slice(&samples.to_be_bytes()) }
+        Self {
+            position,
+            kind: Kind::Lost,
+            payload: bytes::Bytes::copy_from_slice(&samples.to_be_bytes()),
+        }
     }
 
     /// A pause that begins here.
     pub const fn paused(position: u32) -> Self {
-        Self { position, kind: Kind::Paused, payload: bytes::Bytes::new() }
+        Self {
+            position,
+            kind: Kind::Paused,
+            payload: bytes::Bytes::new(),
+        }
     }
 
     /// How much of the timeline it covers, in samples.
     pub fn samples(&self) -> u32 {
         match self.kind {
             Kind::Audio => u32::try_from(self.payload.len()).unwrap_or(u32::MAX),
-            Kind::Lost => self.payload.as_ref().try_into().map_or(0, u32::from_be_bytes),
+            Kind::Lost => self
+                .payload
+                .as_ref()
+                .try_into()
+                .map_or(0, u32::from_be_bytes),
             Kind::Paused => 0,
         }
     }
 
     pub(crate) fn put(&self, into: &mut Vec<u8>) -> Result<(), VaultError> {
-        let too_large = || VaultError::PacketTooLarge { bytes: self.payload.len(), max: PAYLOAD_MAX };
+        let too_large = || VaultError::PacketTooLarge {
+            bytes: self.payload.len(),
+            max: PAYLOAD_MAX,
+        };
         let length = u16::try_from(self.payload.len()).map_err(|_| too_large())?;
         if usize::from(length) > PAYLOAD_MAX {
             return Err(too_large());
@@ -121,14 +140,24 @@ impl Packet {
         let kind = Kind::from_code(head[4])?;
         let mut payload = from.split_to(PACKET_HEADER_LEN + length);
         let _ = payload.split_to(PACKET_HEADER_LEN);
-        Some(Self { position: u32::from_be_bytes([head[0], head[1], head[2], head[3]]), kind, payload })
+        Some(Self {
+            position: u32::from_be_bytes([head[0], head[1], head[2], head[3]]),
+            kind,
+            payload,
+        })
     }
 }
 
 /// Never the audio itself.
 impl std::fmt::Debug for Packet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} at {} ({} bytes)", self.kind, self.position, self.payload.len())
+        write!(
+            f,
+            "{:?} at {} ({} bytes)",
+            self.kind,
+            self.position,
+            self.payload.len()
+        )
     }
 }
 
@@ -143,7 +172,12 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) fn new(id: RecordingId, label: StreamLabel, law: Law) -> Result<Self, VaultError> {
-        Ok(Self { id, prefix: nonce()?, law, label })
+        Ok(Self {
+            id,
+            prefix: nonce()?,
+            law,
+            label,
+        })
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -163,13 +197,20 @@ impl Header {
     pub(crate) fn read(id: RecordingId, from: &mut impl std::io::Read) -> Option<Self> {
         let mut fixed = [0; HEADER_FIXED];
         from.read_exact(&mut fixed).ok()?;
-        let rest = fixed.strip_prefix(MAGIC.as_slice())?.strip_prefix(id.as_bytes().as_slice())?;
+        let rest = fixed
+            .strip_prefix(MAGIC.as_slice())?
+            .strip_prefix(id.as_bytes().as_slice())?;
         let (prefix, rest) = rest.split_first_chunk()?;
         let &[law, length] = rest else { return None };
         let mut label = vec![0; usize::from(length)];
         from.read_exact(&mut label).ok()?;
         let label = StreamLabel::parse(std::str::from_utf8(&label).ok()?).ok()?;
-        Some(Self { id, prefix: *prefix, law: Law::from_payload_type(law)?, label })
+        Some(Self {
+            id,
+            prefix: *prefix,
+            law: Law::from_payload_type(law)?,
+            label,
+        })
     }
 
     /// The key of this stream alone.
@@ -194,7 +235,12 @@ impl ChunkHead {
     pub(crate) fn bytes(self) -> [u8; 4] {
         // SEALED_MAX is far below 2^31.
         let length = self.sealed_len as u32;
-        (if self.last { length | FINAL_BIT } else { length }).to_be_bytes()
+        (if self.last {
+            length | FINAL_BIT
+        } else {
+            length
+        })
+        .to_be_bytes()
     }
 
     /// `None` for a length that no writer makes.
@@ -203,6 +249,9 @@ impl ChunkHead {
         let sealed_len = (word & !FINAL_BIT) as usize;
         (SEAL_LEN..=SEALED_MAX)
             .contains(&sealed_len)
-            .then_some(Self { last: word & FINAL_BIT != 0, sealed_len })
+            .then_some(Self {
+                last: word & FINAL_BIT != 0,
+                sealed_len,
+            })
     }
 }

@@ -28,7 +28,9 @@ pub(crate) struct Key([u8; KEY_LEN]);
 impl Key {
     pub(crate) fn random() -> Result<Self, NameError> {
         let mut key = Self([0; KEY_LEN]);
-        SysRng.try_fill_bytes(&mut key.0).map_err(|_| NameError::NoRandom)?;
+        SysRng
+            .try_fill_bytes(&mut key.0)
+            .map_err(|_| NameError::NoRandom)?;
         Ok(key)
     }
 
@@ -64,17 +66,26 @@ impl fmt::Debug for Key {
 /// Random bytes for a nonce.
 pub(crate) fn nonce<const N: usize>() -> Result<[u8; N], NameError> {
     let mut nonce = [0; N];
-    SysRng.try_fill_bytes(&mut nonce).map_err(|_| NameError::NoRandom)?;
+    SysRng
+        .try_fill_bytes(&mut nonce)
+        .map_err(|_| NameError::NoRandom)?;
     Ok(nonce)
 }
 
 /// The controller's key: read, or made when this controller has nothing stored yet (`may_make`).
-pub(crate) fn controller_key(keys: &Path, controller: &ControllerName, may_make: bool) -> Result<Key, VaultError> {
-    let path = keys.join("controllers").join(format!("{}.key", controller.as_str()));
+pub(crate) fn controller_key(
+    keys: &Path,
+    controller: &ControllerName,
+    may_make: bool,
+) -> Result<Key, VaultError> {
+    let path = keys
+        .join("controllers")
+        .join(format!("{}.key", controller.as_str()));
     match fs::read(&path) {
         Ok(bytes) => {
             let bytes = Zeroizing::new(bytes);
-            let key = <[u8; KEY_LEN]>::try_from(bytes.as_slice()).map_err(|_| VaultError::KeyDamaged { path })?;
+            let key = <[u8; KEY_LEN]>::try_from(bytes.as_slice())
+                .map_err(|_| VaultError::KeyDamaged { path })?;
             Ok(Key(key))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -90,7 +101,12 @@ pub(crate) fn controller_key(keys: &Path, controller: &ControllerName, may_make:
 }
 
 /// Makes a recording's data key and stores it wrapped by the controller's key, bound to the tag.
-pub(crate) fn make_data_key(path: &Path, master: &Key, id: RecordingId, tag: &[u8]) -> Result<Key, VaultError> {
+pub(crate) fn make_data_key(
+    path: &Path,
+    master: &Key,
+    id: RecordingId,
+    tag: &[u8],
+) -> Result<Key, VaultError> {
     let data = Key::random()?;
     let nonce = nonce::<NONCE_LEN>()?;
     let mut wrapped = Zeroizing::new(Vec::with_capacity(WRAPPED_LEN));
@@ -106,13 +122,24 @@ pub(crate) fn make_data_key(path: &Path, master: &Key, id: RecordingId, tag: &[u
 }
 
 /// Unwraps a recording's data key; fails when the controller's key or the tag is another one.
-pub(crate) fn open_data_key(path: &Path, master: &Key, id: RecordingId, tag: &[u8]) -> Result<Key, VaultError> {
+pub(crate) fn open_data_key(
+    path: &Path,
+    master: &Key,
+    id: RecordingId,
+    tag: &[u8],
+) -> Result<Key, VaultError> {
     let file = fs::read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => VaultError::KeyMissing { path: path.to_owned() },
+        io::ErrorKind::NotFound => VaultError::KeyMissing {
+            path: path.to_owned(),
+        },
         _ => folder::unusable(path)(error),
     })?;
-    let damaged = || VaultError::KeyDamaged { path: path.to_owned() };
-    let rest = file.strip_prefix(WRAPPED_MAGIC.as_slice()).ok_or_else(damaged)?;
+    let damaged = || VaultError::KeyDamaged {
+        path: path.to_owned(),
+    };
+    let rest = file
+        .strip_prefix(WRAPPED_MAGIC.as_slice())
+        .ok_or_else(damaged)?;
     let (print, rest) = rest.split_first_chunk::<PRINT_LEN>().ok_or_else(damaged)?;
     let (nonce, wrapped) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
     if wrapped.len() != KEY_LEN + TAG_LEN {
@@ -127,5 +154,7 @@ pub(crate) fn open_data_key(path: &Path, master: &Key, id: RecordingId, tag: &[u
         .cipher()
         .decrypt_in_place(&(*nonce).into(), tag, &mut *opened)
         .map_err(|_| VaultError::TagChanged { id })?;
-    <[u8; KEY_LEN]>::try_from(opened.as_slice()).map(Key).map_err(|_| damaged())
+    <[u8; KEY_LEN]>::try_from(opened.as_slice())
+        .map(Key)
+        .map_err(|_| damaged())
 }

@@ -45,7 +45,13 @@ pub struct Vault {
 
 /// Keeps a second recorder out of a store for as long as it lives; the operating system lets go after a crash.
 #[derive(Debug)]
-pub struct StoreLock(#[expect(dead_code, reason = "held, never read: closing the file lets go of the lock")] File);
+pub struct StoreLock(
+    #[expect(
+        dead_code,
+        reason = "held, never read: closing the file lets go of the lock"
+    )]
+    File,
+);
 
 impl Vault {
     /// Opens a vault, making its folders when they aren't there.
@@ -57,7 +63,10 @@ impl Vault {
         for path in [store, keys, &keys.join("controllers"), &keys.join("data")] {
             folder::make_private(path)?;
         }
-        Ok(Self { store: store.to_owned(), keys: keys.to_owned() })
+        Ok(Self {
+            store: store.to_owned(),
+            keys: keys.to_owned(),
+        })
     }
 
     /// Opens a vault to read from it; makes nothing.
@@ -68,11 +77,16 @@ impl Vault {
         folder::check_apart(store, keys)?;
         for path in [store, keys] {
             if !path.is_dir() {
-                return Err(VaultError::NoStore { path: path.to_owned() });
+                return Err(VaultError::NoStore {
+                    path: path.to_owned(),
+                });
             }
             folder::check_private(path)?;
         }
-        Ok(Self { store: store.to_owned(), keys: keys.to_owned() })
+        Ok(Self {
+            store: store.to_owned(),
+            keys: keys.to_owned(),
+        })
     }
 
     /// The store's folder.
@@ -89,7 +103,9 @@ impl Vault {
         let file = folder::create_private(&path, true).map_err(folder::unusable(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(StoreLock(file)),
-            Err(fs::TryLockError::WouldBlock) => Err(VaultError::InUse { path: self.store.clone() }),
+            Err(fs::TryLockError::WouldBlock) => Err(VaultError::InUse {
+                path: self.store.clone(),
+            }),
             Err(fs::TryLockError::Error(error)) => Err(folder::unusable(&path)(error)),
         }
     }
@@ -128,7 +144,11 @@ impl Vault {
     /// Refuses a path inside the store or the keys.
     pub(crate) fn refuse_inside(&self, path: &Path) -> Result<(), ()> {
         let apart = |folder: &Path| folder::check_apart(folder, path).is_ok();
-        if apart(&self.store) && apart(&self.keys) { Ok(()) } else { Err(()) }
+        if apart(&self.store) && apart(&self.keys) {
+            Ok(())
+        } else {
+            Err(())
+        }
     }
 
     fn key_path(&self, id: RecordingId) -> PathBuf {
@@ -137,13 +157,19 @@ impl Vault {
 }
 
 /// Where a recording lies in the store, by the Swedish month it began in.
-fn relative_folder(controller: &ControllerName, id: RecordingId, tag: &RecordingTag) -> Result<PathBuf, VaultError> {
+fn relative_folder(
+    controller: &ControllerName,
+    id: RecordingId,
+    tag: &RecordingTag,
+) -> Result<PathBuf, VaultError> {
     let started = tag.started.in_sweden();
     if !(2000..=9999).contains(&started.year()) {
         return Err(VaultError::Year);
     }
     let month = format!("{:04}/{:02}", started.year(), started.month());
-    Ok(Path::new(controller.as_str()).join(month).join(id.to_string()))
+    Ok(Path::new(controller.as_str())
+        .join(month)
+        .join(id.to_string()))
 }
 
 /// Makes an empty file 0600 when there is none; what can't be made is found by who opens it.

@@ -41,12 +41,20 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    pub(super) fn open(path: &Path, id: RecordingId, label: &StreamLabel, data: &Key, tag: &[u8]) -> Result<Self, VaultError> {
+    pub(super) fn open(
+        path: &Path,
+        id: RecordingId,
+        label: &StreamLabel,
+        data: &Key,
+        tag: &[u8],
+    ) -> Result<Self, VaultError> {
         let file = File::open(path).map_err(folder::unusable(path))?;
         let mut file = BufReader::new(file);
         let header = Header::read(id, &mut file)
             .filter(|header| header.label == *label)
-            .ok_or_else(|| VaultError::Foreign { path: path.to_owned() })?;
+            .ok_or_else(|| VaultError::Foreign {
+                path: path.to_owned(),
+            })?;
         let cipher = header.key(data).cipher();
         Ok(Self {
             path: path.to_owned(),
@@ -80,7 +88,9 @@ impl StreamReader {
                 return Ok(None);
             }
         }
-        Packet::take(&mut self.chunk).map(Some).ok_or_else(|| self.damaged())
+        Packet::take(&mut self.chunk)
+            .map(Some)
+            .ok_or_else(|| self.damaged())
     }
 
     /// Opens the next chunk; false at the end of the file.
@@ -90,7 +100,11 @@ impl StreamReader {
         let Some(mut open) = self.open.take() else {
             // The last chunk was read: nothing may follow.
             self.ending = Some(Ending::Whole);
-            return if got == 0 { Ok(false) } else { Err(self.damaged()) };
+            return if got == 0 {
+                Ok(false)
+            } else {
+                Err(self.damaged())
+            };
         };
         if got < head.len() {
             self.ending = Some(Ending::Truncated);
@@ -104,9 +118,11 @@ impl StreamReader {
             return Ok(false);
         }
         if head.last {
-            open.decrypt_last_in_place(&self.associated, &mut sealed).map_err(|_| self.damaged())?;
+            open.decrypt_last_in_place(&self.associated, &mut sealed)
+                .map_err(|_| self.damaged())?;
         } else {
-            open.decrypt_next_in_place(&self.associated, &mut sealed).map_err(|_| self.damaged())?;
+            open.decrypt_next_in_place(&self.associated, &mut sealed)
+                .map_err(|_| self.damaged())?;
             self.open = Some(open);
         }
         self.chunk = Bytes::from(sealed);
@@ -129,12 +145,20 @@ impl StreamReader {
     }
 
     fn damaged(&self) -> VaultError {
-        VaultError::Damaged { path: self.path.clone(), chunk: self.chunks_read }
+        VaultError::Damaged {
+            path: self.path.clone(),
+            chunk: self.chunks_read,
+        }
     }
 }
 
 impl std::fmt::Debug for StreamReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StreamReader({}, {} chunks read)", self.path.display(), self.chunks_read)
+        write!(
+            f,
+            "StreamReader({}, {} chunks read)",
+            self.path.display(),
+            self.chunks_read
+        )
     }
 }

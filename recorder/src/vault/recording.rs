@@ -36,8 +36,20 @@ pub struct Recording {
 }
 
 impl Recording {
-    pub(super) fn new(id: RecordingId, store: &Path, relative: PathBuf, key: Key, tag: Vec<u8>) -> Self {
-        Self { id, folder: store.join(&relative), relative, key, tag }
+    pub(super) fn new(
+        id: RecordingId,
+        store: &Path,
+        relative: PathBuf,
+        key: Key,
+        tag: Vec<u8>,
+    ) -> Self {
+        Self {
+            id,
+            folder: store.join(&relative),
+            relative,
+            key,
+            tag,
+        }
     }
 
     /// Its id.
@@ -55,7 +67,14 @@ impl Recording {
     /// # Errors
     /// When it was begun before, or the disk refuses.
     pub fn stream_writer(&self, label: &StreamLabel, law: Law) -> Result<StreamWriter, VaultError> {
-        StreamWriter::create(&self.stream_path(label), self.id, label.clone(), law, &self.key, &self.tag)
+        StreamWriter::create(
+            &self.stream_path(label),
+            self.id,
+            label.clone(),
+            law,
+            &self.key,
+            &self.tag,
+        )
     }
 
     /// Opens a stream to read it.
@@ -63,12 +82,20 @@ impl Recording {
     /// # Errors
     /// When it isn't there, or isn't this recording's.
     pub fn stream_reader(&self, label: &StreamLabel) -> Result<StreamReader, VaultError> {
-        StreamReader::open(&self.stream_path(label), self.id, label, &self.key, &self.tag)
+        StreamReader::open(
+            &self.stream_path(label),
+            self.id,
+            label,
+            &self.key,
+            &self.tag,
+        )
     }
 
     /// The name of a stream's file, relative to the store.
     pub fn file_name(&self, label: &StreamLabel) -> String {
-        let path = self.relative.join(format!("{}{STREAM_SUFFIX}", label.as_str()));
+        let path = self
+            .relative
+            .join(format!("{}{STREAM_SUFFIX}", label.as_str()));
         // Every part of it was checked to be ASCII.
         path.to_string_lossy().into_owned()
     }
@@ -81,7 +108,10 @@ impl Recording {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(folder::unusable(&self.folder))? {
             let name = entry.map_err(folder::unusable(&self.folder))?.file_name();
-            let label = name.to_str().filter(|name| *name != META_FILE).and_then(|name| name.strip_suffix(STREAM_SUFFIX));
+            let label = name
+                .to_str()
+                .filter(|name| *name != META_FILE)
+                .and_then(|name| name.strip_suffix(STREAM_SUFFIX));
             found.extend(label.and_then(|label| StreamLabel::parse(label).ok()));
         }
         found.sort();
@@ -93,7 +123,11 @@ impl Recording {
     /// # Errors
     /// When the folder can't be read.
     pub fn stored_bytes(&self) -> Result<u64, VaultError> {
-        let sum = || -> io::Result<u64> { fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.metadata()?.len())).sum() };
+        let sum = || -> io::Result<u64> {
+            fs::read_dir(&self.folder)?
+                .map(|entry| Ok(entry?.metadata()?.len()))
+                .sum()
+        };
         sum().map_err(folder::unusable(&self.folder))
     }
 
@@ -106,7 +140,10 @@ impl Recording {
         let broken = || VaultError::Broken { path: path.clone() };
         let mut sealed = Zeroizing::new(serde_json::to_vec(meta).map_err(|_| broken())?);
         let nonce = keys::nonce::<META_NONCE_LEN>()?;
-        self.meta_key().cipher().encrypt_in_place(&nonce.into(), &self.tag, &mut *sealed).map_err(|_| broken())?;
+        self.meta_key()
+            .cipher()
+            .encrypt_in_place(&nonce.into(), &self.tag, &mut *sealed)
+            .map_err(|_| broken())?;
         folder::write_private(&path, &[nonce.as_slice(), &sealed].concat())
     }
 
@@ -116,25 +153,38 @@ impl Recording {
     /// When it isn't what was written.
     pub fn meta(&self) -> Result<Option<Meta>, VaultError> {
         let path = self.folder.join(META_FILE);
-        let damaged = || VaultError::Damaged { path: path.clone(), chunk: 0 };
+        let damaged = || VaultError::Damaged {
+            path: path.clone(),
+            chunk: 0,
+        };
         match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Ok(found) if found.len() > META_LEN_MAX => return Err(damaged()),
             _ => {}
         }
         let file = fs::read(&path).map_err(folder::unusable(&path))?;
-        let (nonce, sealed) = file.split_first_chunk::<META_NONCE_LEN>().ok_or_else(damaged)?;
+        let (nonce, sealed) = file
+            .split_first_chunk::<META_NONCE_LEN>()
+            .ok_or_else(damaged)?;
         let mut opened = Zeroizing::new(sealed.to_vec());
         let cipher = self.meta_key().cipher();
-        cipher.decrypt_in_place(&(*nonce).into(), &self.tag, &mut *opened).map_err(|_| damaged())?;
-        serde_json::from_slice(&opened).map(Some).map_err(|_| damaged())
+        cipher
+            .decrypt_in_place(&(*nonce).into(), &self.tag, &mut *opened)
+            .map_err(|_| damaged())?;
+        serde_json::from_slice(&opened)
+            .map(Some)
+            .map_err(|_| damaged())
     }
 
     pub(super) fn write_tag(&self, tag: &RecordingTag) -> Result<(), VaultError> {
         let path = self.folder.join("tag.json");
-        let fields: serde_json::Map<String, serde_json::Value> =
-            tag.fields().into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
-        let text = serde_json::to_vec_pretty(&fields).map_err(|_| VaultError::Broken { path: path.clone() })?;
+        let fields: serde_json::Map<String, serde_json::Value> = tag
+            .fields()
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .collect();
+        let text = serde_json::to_vec_pretty(&fields)
+            .map_err(|_| VaultError::Broken { path: path.clone() })?;
         folder::write_private(&path, &text)
     }
 
@@ -143,6 +193,7 @@ impl Recording {
     }
 
     fn stream_path(&self, label: &StreamLabel) -> PathBuf {
-        self.folder.join(format!("{}{STREAM_SUFFIX}", label.as_str()))
+        self.folder
+            .join(format!("{}{STREAM_SUFFIX}", label.as_str()))
     }
 }

@@ -43,15 +43,26 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let place = tempfile::tempdir().expect("a folder");
-        let vault = Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
         let id = RecordingId::random().expect("random");
-        Self { place, vault, id, label: StreamLabel::parse("caller").expect("a label") }
+        Self {
+            place,
+            vault,
+            id,
+            label: StreamLabel::parse("caller").expect("a label"),
+        }
     }
 
     /// A recording with that many 20 ms packets; left without its end unless told to finish.
     fn record(&self, packets: u32, finish: bool) -> PathBuf {
-        let recording = self.vault.begin(self.id, &tag("region-01")).expect("begins");
-        let mut writer = recording.stream_writer(&self.label, Law::A).expect("a stream");
+        let recording = self
+            .vault
+            .begin(self.id, &tag("region-01"))
+            .expect("begins");
+        let mut writer = recording
+            .stream_writer(&self.label, Law::A)
+            .expect("a stream");
         let begun = Instant::now();
         for number in 0..packets {
             let now = begun + Duration::from_millis(20) * number;
@@ -60,11 +71,17 @@ impl Bench {
         if finish {
             writer.finish().expect("finished");
         }
-        self.vault.store().join(recording.relative()).join("caller.vax")
+        self.vault
+            .store()
+            .join(recording.relative())
+            .join("caller.vax")
     }
 
     fn read(&self, tag: &RecordingTag) -> Result<(Vec<Packet>, Option<Ending>), VaultError> {
-        let mut reader = self.vault.unlock(self.id, tag)?.stream_reader(&self.label)?;
+        let mut reader = self
+            .vault
+            .unlock(self.id, tag)?
+            .stream_reader(&self.label)?;
         let mut packets = Vec::new();
         while let Some(packet) = reader.next_packet()? {
             packets.push(packet);
@@ -81,8 +98,18 @@ fn packet(number: u32) -> Packet {
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path());
-    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+    let entries = fs::read_dir(folder)
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -97,16 +124,29 @@ fn what_was_written_reads_back() {
 #[test]
 fn gaps_and_pauses_are_kept() {
     let bench = Bench::new();
-    let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
-    let mut writer = recording.stream_writer(&bench.label, Law::U).expect("a stream");
-    let written = [packet(0), Packet::lost(160, 320), Packet::paused(480), packet(9)];
+    let recording = bench
+        .vault
+        .begin(bench.id, &tag("region-01"))
+        .expect("begins");
+    let mut writer = recording
+        .stream_writer(&bench.label, Law::U)
+        .expect("a stream");
+    let written = [
+        packet(0),
+        Packet::lost(160, 320),
+        Packet::paused(480),
+        packet(9),
+    ];
     for packet in &written {
         writer.push(packet, Instant::now()).expect("written");
     }
     writer.finish().expect("finished");
     let (packets, _) = bench.read(&tag("region-01")).expect("opens");
     assert_eq!(packets, written);
-    assert_eq!(packets.iter().map(Packet::samples).collect::<Vec<_>>(), [160, 320, 0, 160]);
+    assert_eq!(
+        packets.iter().map(Packet::samples).collect::<Vec<_>>(),
+        [160, 320, 0, 160]
+    );
 }
 
 #[test]
@@ -115,10 +155,16 @@ fn a_changed_tag_does_not_open() {
     bench.record(60, true);
     let mut changed = tag("region-01");
     changed.latest = None;
-    assert!(matches!(bench.read(&changed), Err(VaultError::TagChanged { .. })));
+    assert!(matches!(
+        bench.read(&changed),
+        Err(VaultError::TagChanged { .. })
+    ));
     let mut moved = tag("region-01");
     moved.purpose = "marketing".into();
-    assert!(matches!(bench.read(&moved), Err(VaultError::TagChanged { .. })));
+    assert!(matches!(
+        bench.read(&moved),
+        Err(VaultError::TagChanged { .. })
+    ));
 }
 
 #[test]
@@ -127,21 +173,44 @@ fn another_controllers_key_does_not_open() {
     bench.record(60, true);
     let key = bench.place.path().join("keys/controllers/region-01.key");
     fs::write(&key, [7; 32]).expect("ours");
-    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::WrongKey { .. })));
+    assert!(matches!(
+        bench.read(&tag("region-01")),
+        Err(VaultError::WrongKey { .. })
+    ));
     fs::write(&key, [7; 31]).expect("ours");
-    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::KeyDamaged { .. })));
+    assert!(matches!(
+        bench.read(&tag("region-01")),
+        Err(VaultError::KeyDamaged { .. })
+    ));
     fs::remove_file(&key).expect("ours");
-    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::KeyMissing { .. })));
-    let again = bench.vault.begin(RecordingId::random().expect("random"), &tag("region-01"));
-    assert!(matches!(again, Err(VaultError::KeyMissing { .. })), "a lost key must not be replaced unseen");
+    assert!(matches!(
+        bench.read(&tag("region-01")),
+        Err(VaultError::KeyMissing { .. })
+    ));
+    let again = bench
+        .vault
+        .begin(RecordingId::random().expect("random"), &tag("region-01"));
+    assert!(
+        matches!(again, Err(VaultError::KeyMissing { .. })),
+        "a lost key must not be replaced unseen"
+    );
 }
 
 #[test]
 fn a_destroyed_data_key_erases_the_audio() {
     let bench = Bench::new();
     bench.record(60, true);
-    fs::remove_file(bench.place.path().join(format!("keys/data/{}.key", bench.id))).expect("ours");
-    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::KeyMissing { .. })));
+    fs::remove_file(
+        bench
+            .place
+            .path()
+            .join(format!("keys/data/{}.key", bench.id)),
+    )
+    .expect("ours");
+    assert!(matches!(
+        bench.read(&tag("region-01")),
+        Err(VaultError::KeyMissing { .. })
+    ));
 }
 
 #[test]
@@ -162,7 +231,10 @@ fn every_flipped_byte_is_noticed() {
 fn a_flipped_byte_in_a_key_file_is_noticed() {
     let bench = Bench::new();
     bench.record(1, true);
-    let path = bench.place.path().join(format!("keys/data/{}.key", bench.id));
+    let path = bench
+        .place
+        .path()
+        .join(format!("keys/data/{}.key", bench.id));
     let sound = fs::read(&path).expect("there");
     for at in 0..sound.len() {
         let mut flipped = sound.clone();
@@ -184,7 +256,10 @@ fn a_stream_cut_anywhere_gives_its_whole_chunks() {
         fs::write(&path, &sound[..length]).expect("ours");
         let (packets, ending) = bench.read(&tag("region-01")).expect("recovers");
         assert_eq!(ending, Some(Ending::Truncated), "cut at {length}");
-        assert_eq!(packets, (0..packets.len() as u32).map(packet).collect::<Vec<_>>());
+        assert_eq!(
+            packets,
+            (0..packets.len() as u32).map(packet).collect::<Vec<_>>()
+        );
         best = best.max(packets.len());
     }
     assert!(best >= 100, "all but the last chunk can be read: {best}");
@@ -202,7 +277,10 @@ fn bytes_after_the_end_are_damage() {
     let mut longer = fs::read(&path).expect("there");
     longer.push(0);
     fs::write(&path, &longer).expect("ours");
-    assert!(matches!(bench.read(&tag("region-01")), Err(VaultError::Damaged { .. })));
+    assert!(matches!(
+        bench.read(&tag("region-01")),
+        Err(VaultError::Damaged { .. })
+    ));
 }
 
 #[test]
@@ -211,17 +289,28 @@ fn a_crash_costs_less_than_a_second() {
     bench.record(500, false);
     let (packets, ending) = bench.read(&tag("region-01")).expect("recovers");
     assert_eq!(ending, Some(Ending::Truncated));
-    assert!(packets.len() > 450, "{} of 500 packets of 20 ms", packets.len());
+    assert!(
+        packets.len() > 450,
+        "{} of 500 packets of 20 ms",
+        packets.len()
+    );
 }
 
 #[test]
 fn what_waits_is_written_when_due() {
     let bench = Bench::new();
-    let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
-    let mut writer = recording.stream_writer(&bench.label, Law::A).expect("a stream");
+    let recording = bench
+        .vault
+        .begin(bench.id, &tag("region-01"))
+        .expect("begins");
+    let mut writer = recording
+        .stream_writer(&bench.label, Law::A)
+        .expect("a stream");
     let (begun, before) = (Instant::now(), writer.written_bytes());
     writer.push(&packet(0), begun).expect("taken");
-    writer.flush_due(begun + CHUNK_AGE_MAX / 2).expect("nothing to do");
+    writer
+        .flush_due(begun + CHUNK_AGE_MAX / 2)
+        .expect("nothing to do");
     assert_eq!(writer.written_bytes(), before);
     writer.flush_due(begun + CHUNK_AGE_MAX).expect("written");
     assert!(writer.written_bytes() > before);
@@ -233,12 +322,22 @@ fn a_stream_of_another_recording_is_foreign() {
     let path = bench.record(60, true);
     let other = RecordingId::random().expect("random");
     let recording = bench.vault.begin(other, &tag("region-01")).expect("begins");
-    let target = bench.vault.store().join(recording.relative()).join("caller.vax");
+    let target = bench
+        .vault
+        .store()
+        .join(recording.relative())
+        .join("caller.vax");
     fs::copy(&path, &target).expect("ours");
-    assert!(matches!(recording.stream_reader(&bench.label), Err(VaultError::Foreign { .. })));
+    assert!(matches!(
+        recording.stream_reader(&bench.label),
+        Err(VaultError::Foreign { .. })
+    ));
     let renamed = path.with_file_name("nurse.vax");
     fs::rename(&path, &renamed).expect("ours");
-    let unlocked = bench.vault.unlock(bench.id, &tag("region-01")).expect("opens");
+    let unlocked = bench
+        .vault
+        .unlock(bench.id, &tag("region-01"))
+        .expect("opens");
     let swapped = unlocked.stream_reader(&StreamLabel::parse("nurse").expect("a label"));
     assert!(matches!(swapped, Err(VaultError::Foreign { .. })));
 }
@@ -246,8 +345,13 @@ fn a_stream_of_another_recording_is_foreign() {
 #[test]
 fn a_stream_is_written_once() {
     let bench = Bench::new();
-    let recording = bench.vault.begin(bench.id, &tag("region-01")).expect("begins");
-    let _first = recording.stream_writer(&bench.label, Law::A).expect("a stream");
+    let recording = bench
+        .vault
+        .begin(bench.id, &tag("region-01"))
+        .expect("begins");
+    let _first = recording
+        .stream_writer(&bench.label, Law::A)
+        .expect("a stream");
     let second = recording.stream_writer(&bench.label, Law::A);
     assert!(matches!(second, Err(VaultError::AlreadyThere { .. })));
 }
@@ -256,9 +360,18 @@ fn a_stream_is_written_once() {
 fn nothing_said_and_nobody_is_readable_on_disk() {
     let bench = Bench::new();
     bench.record(200, true);
-    let recording = bench.vault.unlock(bench.id, &tag("region-01")).expect("opens");
+    let recording = bench
+        .vault
+        .unlock(bench.id, &tag("region-01"))
+        .expect("opens");
     let address = "sip:someone@example.invalid";
-    let meta = Meta { parties: vec![Party { stream: "1".into(), name: "caller".into(), address: address.into() }] };
+    let meta = Meta {
+        parties: vec![Party {
+            stream: "1".into(),
+            name: "caller".into(),
+            address: address.into(),
+        }],
+    };
     recording.write_meta(&meta).expect("written");
     assert_eq!(recording.meta().expect("opens"), Some(meta));
     let files = files_below(bench.place.path());
@@ -266,7 +379,11 @@ fn nothing_said_and_nobody_is_readable_on_disk() {
     for path in files {
         let bytes = fs::read(&path).expect("there");
         for secret in [SAID.as_slice(), address.as_bytes()] {
-            assert!(!bytes.windows(secret.len()).any(|part| part == secret), "{}", path.display());
+            assert!(
+                !bytes.windows(secret.len()).any(|part| part == secret),
+                "{}",
+                path.display()
+            );
         }
         let mode = fs::metadata(&path).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", path.display());
@@ -293,6 +410,9 @@ fn one_recorder_a_store() {
 fn reading_makes_nothing() {
     let place = tempfile::tempdir().expect("a folder");
     let (store, keys) = (place.path().join("store"), place.path().join("keys"));
-    assert!(matches!(Vault::open_existing(&store, &keys), Err(VaultError::NoStore { .. })));
+    assert!(matches!(
+        Vault::open_existing(&store, &keys),
+        Err(VaultError::NoStore { .. })
+    ));
     assert!(!store.exists() && !keys.exists());
 }

@@ -46,7 +46,9 @@ impl StreamWriter {
     ) -> Result<Self, VaultError> {
         let header = Header::new(id, label, law)?;
         let mut file = folder::create_private(path, false).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => VaultError::AlreadyThere { path: path.to_owned() },
+            std::io::ErrorKind::AlreadyExists => VaultError::AlreadyThere {
+                path: path.to_owned(),
+            },
             _ => folder::unusable(path)(error),
         })?;
         let bytes = header.bytes();
@@ -71,7 +73,11 @@ impl StreamWriter {
     pub fn push(&mut self, packet: &Packet, now: Instant) -> Result<(), VaultError> {
         packet.put(&mut self.pending)?;
         self.pending_since.get_or_insert(now);
-        if self.pending.len() >= CHUNK_BYTES { self.write_chunk() } else { self.flush_due(now) }
+        if self.pending.len() >= CHUNK_BYTES {
+            self.write_chunk()
+        } else {
+            self.flush_due(now)
+        }
     }
 
     /// Writes what has waited too long; call it every [`CHUNK_AGE_MAX`] or oftener.
@@ -79,7 +85,9 @@ impl StreamWriter {
     /// # Errors
     /// When the chunk can't be written.
     pub fn flush_due(&mut self, now: Instant) -> Result<(), VaultError> {
-        let due = self.pending_since.is_some_and(|since| now.saturating_duration_since(since) >= CHUNK_AGE_MAX);
+        let due = self
+            .pending_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= CHUNK_AGE_MAX);
         if due { self.write_chunk() } else { Ok(()) }
     }
 
@@ -88,12 +96,19 @@ impl StreamWriter {
     /// # Errors
     /// When it can't be written; the file then says that it is truncated.
     pub fn finish(mut self) -> Result<u64, VaultError> {
-        let seal = self.seal.take().ok_or_else(|| VaultError::Broken { path: self.path.clone() })?;
+        let seal = self.seal.take().ok_or_else(|| VaultError::Broken {
+            path: self.path.clone(),
+        })?;
         let mut sealed = std::mem::take(&mut self.pending);
         seal.encrypt_last_in_place(&self.associated, &mut *sealed)
-            .map_err(|_| VaultError::Broken { path: self.path.clone() })?;
-        self.append(&sealed, true).map_err(folder::unusable(&self.path))?;
-        self.file.sync_data().map_err(folder::unusable(&self.path))?;
+            .map_err(|_| VaultError::Broken {
+                path: self.path.clone(),
+            })?;
+        self.append(&sealed, true)
+            .map_err(folder::unusable(&self.path))?;
+        self.file
+            .sync_data()
+            .map_err(folder::unusable(&self.path))?;
         Ok(self.written_bytes)
     }
 
@@ -103,11 +118,15 @@ impl StreamWriter {
     }
 
     fn write_chunk(&mut self) -> Result<(), VaultError> {
-        let broken = || VaultError::Broken { path: self.path.clone() };
+        let broken = || VaultError::Broken {
+            path: self.path.clone(),
+        };
         let mut seal = self.seal.take().ok_or_else(broken)?;
-        seal.encrypt_next_in_place(&self.associated, &mut *self.pending).map_err(|_| broken())?;
+        seal.encrypt_next_in_place(&self.associated, &mut *self.pending)
+            .map_err(|_| broken())?;
         let sealed = std::mem::take(&mut self.pending);
-        self.append(&sealed, false).map_err(folder::unusable(&self.path))?;
+        self.append(&sealed, false)
+            .map_err(folder::unusable(&self.path))?;
         self.pending = sealed;
         self.pending.clear();
         self.pending_since = None;
@@ -116,7 +135,11 @@ impl StreamWriter {
     }
 
     fn append(&mut self, sealed: &[u8], last: bool) -> std::io::Result<()> {
-        let head = ChunkHead { last, sealed_len: sealed.len() }.bytes();
+        let head = ChunkHead {
+            last,
+            sealed_len: sealed.len(),
+        }
+        .bytes();
         let chunk = [head.as_slice(), sealed].concat();
         self.file.write_all(&chunk)?;
         self.written_bytes += chunk.len() as u64;
@@ -126,6 +149,11 @@ impl StreamWriter {
 
 impl std::fmt::Debug for StreamWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StreamWriter({}, {} bytes)", self.path.display(), self.written_bytes)
+        write!(
+            f,
+            "StreamWriter({}, {} bytes)",
+            self.path.display(),
+            self.written_bytes
+        )
     }
 }
