@@ -58,7 +58,7 @@ pub struct Queue {
     pub announcement: Option<AnnouncementId>,
     /// What is played over and over while the caller waits.
     pub music: Option<AnnouncementId>,
-    /// What a caller hears who is turned away; `None` for the switch's own ([`Scenario::busy`]).
+    /// What a caller hears who is turned away; `None` for the switch's own ([`Scenario::busy`](super::Scenario::busy)).
     pub busy_announcement: Option<AnnouncementId>,
     /// Mean patience of a simulated caller.
     pub patience_mean: Span,
@@ -159,25 +159,25 @@ pub struct Traffic {
 /// The lines on which the entries of a scenario stand, counted from 1, each list parallel to the scenario's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines {
-    /// Of [`Scenario::organisations`].
+    /// Of [`Scenario::organisations`](super::Scenario::organisations).
     pub organisations: Vec<u32>,
-    /// Of [`Scenario::agreements`].
+    /// Of [`Scenario::agreements`](super::Scenario::agreements).
     pub agreements: Vec<u32>,
-    /// Of [`Scenario::announcements`].
+    /// Of [`Scenario::announcements`](super::Scenario::announcements).
     pub announcements: Vec<u32>,
     /// Of the routes.
     pub routes: Vec<u32>,
-    /// Of [`Scenario::queues`].
+    /// Of [`Scenario::queues`](super::Scenario::queues).
     pub queues: Vec<u32>,
-    /// Of [`Scenario::providers`].
+    /// Of [`Scenario::providers`](super::Scenario::providers).
     pub providers: Vec<u32>,
-    /// Of [`Scenario::retention`].
+    /// Of [`Scenario::retention`](super::Scenario::retention).
     pub retention: Vec<u32>,
-    /// Of [`Scenario::decisions`].
+    /// Of [`Scenario::decisions`](super::Scenario::decisions).
     pub decisions: Vec<u32>,
-    /// Of [`Scenario::pauses`].
+    /// Of [`Scenario::pauses`](super::Scenario::pauses).
     pub pauses: Vec<u32>,
-    /// Of [`Scenario::expectations`].
+    /// Of [`Scenario::expectations`](super::Scenario::expectations).
     pub expectations: Vec<u32>,
 }
 
