@@ -111,17 +111,19 @@ impl Response {
     }
 
     pub(super) fn answering(asked: &Headers, status: StatusCode, reason: &str) -> Self {
-        const COPIED: [HeaderName; 5] = [
-            HeaderName::Via,
+        const COPIED_ONCE: [HeaderName; 4] = [
             HeaderName::From,
             HeaderName::To,
             HeaderName::CallId,
             HeaderName::CSeq,
         ];
         let mut headers = Headers::with_capacity(12);
-        for name in COPIED {
-            for value in asked.values(&name) {
-                headers.push(name.clone(), value);
+        for via in asked.values(&HeaderName::Via) {
+            headers.push(HeaderName::Via, via);
+        }
+        for name in COPIED_ONCE {
+            if let Some(value) = asked.value(&name) {
+                headers.push(name, value);
             }
         }
         if status == StatusCode::TRYING

@@ -514,11 +514,14 @@ impl Head {
             HeaderName::ContentType => &mut self.once.content_type,
             _ => return Ok(()),
         };
-        if std::mem::replace(seen, true) {
-            Err(ParseErrorKind::Repeated(name.clone()))
-        } else {
-            Ok(())
+        if !std::mem::replace(seen, true) {
+            return Ok(());
         }
+        if *name == HeaderName::ContentLength {
+            // Two lengths are no length: whoever believed the other one would see another message after this.
+            self.content_length = None;
+        }
+        Err(ParseErrorKind::Repeated(name.clone()))
     }
 
     /// What every message must have (RFC 3261 section 8.1.1; Max-Forwards is not in what RFC 2543 phones send).

@@ -141,7 +141,12 @@ impl fmt::Display for Uri {
         f.write_str(self.scheme.as_str())?;
         f.write_char(':')?;
         if let Some(user) = &self.user {
-            escape(f, user, Part::User)?;
+            let part = if matches!(self.scheme, Scheme::Other(_)) {
+                Part::Opaque
+            } else {
+                Part::User
+            };
+            escape(f, user, part)?;
         }
         if matches!(self.scheme, Scheme::Sip | Scheme::Sips) {
             if self.user.is_some() {
@@ -197,6 +202,8 @@ pub(super) fn write_host_port(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     User,
+    /// All of a URI of another scheme.
+    Opaque,
     Host,
     Param,
     Headers,
@@ -204,13 +211,12 @@ enum Part {
 
 impl Part {
     const fn forbids(self, byte: u8) -> bool {
-        is_forbidden(byte)
-            || match self {
-                Self::User => false,
-                Self::Host => matches!(byte, b';' | b'?' | b'/' | b'[' | b']'),
-                Self::Param => matches!(byte, b';' | b'?' | b'='),
-                Self::Headers => false,
-            }
+        match self {
+            Self::User | Self::Headers => is_forbidden(byte),
+            Self::Opaque => is_forbidden(byte) && byte != b'@',
+            Self::Host => is_forbidden(byte) || matches!(byte, b';' | b'?' | b'/' | b'[' | b']'),
+            Self::Param => is_forbidden(byte) || matches!(byte, b';' | b'?' | b'='),
+        }
     }
 }
 
@@ -445,5 +451,75 @@ fn check_escaped(text: &str) -> Result<(), UriError> {
         Ok(())
     } else {
         Err(UriError::Escape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scheme, Uri, UriError};
+
+    #[test]
+    fn what_is_read_is_printed() {
+        for text in [
+            "sip:example.com",
+            "sips:1177@example.com:5061",
+            "sip:a;b=c?d@[2001:db8::1]:5070;transport=tcp;lr?Subject=x%20y",
+            "sip:p%65r:secret@192.0.2.1",
+            "sip:*72#@192.0.2.1",
+            "tel:+46313900600;phone-context=example.com",
+            "mailto:a@example.com",
+            "urn:service:sos",
+        ] {
+            assert_eq!(
+                Uri::parse(text).map(|uri| uri.to_string()).as_deref(),
+                Ok(text)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_is_told_apart() {
+        for (text, error) in [
+            ("example.com", UriError::Scheme),
+            ("<sip:h>", UriError::Scheme),
+            ("sip:", UriError::Host),
+            ("sip:a@", UriError::Host),
+            ("sip:[::1", UriError::Host),
+            ("sip:[192.0.2.1]", UriError::Host),
+            ("sip:h:99999", UriError::Port),
+            ("sip:h:", UriError::Port),
+            ("sip:h;;lr", UriError::Param),
+            ("sip:a%4@h", UriError::Escape),
+            ("sip:a b@h", UriError::Character),
+            ("sip:@h", UriError::Character),
+            ("sip:å@h", UriError::Character),
+        ] {
+            assert_eq!(Uri::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_mean_what_they_say() {
+        let uri = Uri::parse("SIP:0%31@[2001:db8::1];Kommun-ID=0180;lr").expect("uri");
+        assert_eq!(uri.scheme, Scheme::Sip);
+        assert_eq!(uri.user_decoded().as_deref(), Some("01"));
+        assert_eq!(
+            (uri.param("kommun-id"), uri.param("lr"), uri.param("x")),
+            (Some("0180"), Some(""), None)
+        );
+        assert_eq!(uri.address(), "[2001:db8::1]:5060".parse().ok());
+        assert_eq!(
+            Uri::parse("sips:192.0.2.1").expect("uri").address(),
+            "192.0.2.1:5061".parse().ok()
+        );
+        assert_eq!(Uri::parse("sip:example.com").expect("uri").address(), None);
+    }
+
+    #[test]
+    fn debug_hides_the_number() {
+        let uri = Uri::parse("sip:+46313900600@192.0.2.1;x=0313900600").expect("uri");
+        assert_eq!(format!("{uri:?}"), "sip:...@192.0.2.1");
+        assert!(!format!("{:?}", Uri::parse("tel:+46313900600").expect("uri")).contains("3900600"));
+        assert!(!format!("{:?}", Uri::parse("x:+46313900600").expect("uri")).contains("3900600"));
     }
 }
