@@ -183,3 +183,52 @@ async fn next_arrival(arrivals: &mut broadcast::Receiver<Arrival>, left: &mut us
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(call: u64) -> Arrival {
+        Arrival {
+            call,
+            kommun: "0180".to_owned(),
+            route: "own".to_owned(),
+            answers: "region-01".to_owned(),
+            external: false,
+        }
+    }
+
+    fn text(event: &Event) -> String {
+        format!("{event:?}")
+    }
+
+    #[tokio::test]
+    async fn a_slow_browser_is_told_what_it_missed_and_goes_on_from_now() {
+        let source = broadcast::Sender::new(2);
+        let mut arrivals = source.subscribe();
+        for call in 1..=5 {
+            source.send(arrival(call)).expect("somebody listens");
+        }
+        let mut left = 10;
+        let missed = next_arrival(&mut arrivals, &mut left).await;
+        assert!(text(&missed).contains("resync"), "{missed:?}");
+        source.send(arrival(6)).expect("somebody listens");
+        let next = next_arrival(&mut arrivals, &mut left).await;
+        assert!(text(&next).contains(":6,"), "{next:?}");
+        assert_eq!(left, 9);
+    }
+
+    #[tokio::test]
+    async fn arrivals_beyond_what_an_eye_can_follow_are_left_out() {
+        let source = broadcast::Sender::new(16);
+        let mut arrivals = source.subscribe();
+        for call in 1..=3 {
+            source.send(arrival(call)).expect("somebody listens");
+        }
+        let mut left = 1;
+        let _first = next_arrival(&mut arrivals, &mut left).await;
+        let more = timeout(Duration::ZERO, next_arrival(&mut arrivals, &mut left)).await;
+        assert!(more.is_err(), "no room is left before the next `live`");
+        assert!(arrivals.is_empty(), "they are thrown away, not saved up");
+    }
+}

@@ -21,7 +21,7 @@ const organisationName = (id) => organisations.get(id) ?? id;
 const [, outlines] = await Promise.all([loadTexts(), fetch("/map.json").then((it) => it.json())]);
 const map = createMap(at("map"), at("tip"), outlines);
 const renderCalls = createCalls((id) => kommuner.get(id)?.name ?? id);
-const renderQueues = createQueues();
+const renderQueues = createQueues(organisationName);
 const renderRecordings = createRecordings(organisationName);
 
 const draw = {

@@ -11,10 +11,11 @@ const BAR_FULL_MIN = 5;
 export function createCalls(nameOf) {
   const at = (id) => document.getElementById(id);
   const render = keyed(at("calls"), (call) => call.id, () => callRow(nameOf));
-  return ({ calls, calls_now: now }) => {
+  return ({ calls, calls_now: now, totals }) => {
     const shown = calls.slice(0, CALLS_SHOWN);
     render(shown);
-    at("calls-empty").hidden = now > 0;
+    at("calls-empty").hidden = now > 0 || totals.offered > 0;
+    at("calls-none").hidden = now > 0 || totals.offered === 0;
     at("calls-scroll").hidden = now === 0;
     at("calls-more").hidden = now <= shown.length;
     setText(at("calls-more"), t("calls.more", { n: number(now - shown.length) }));
@@ -47,10 +48,10 @@ function callRow(nameOf) {
   };
 }
 
-export function createQueues() {
+export function createQueues(organisationName) {
   const at = (id) => document.getElementById(id);
   let full = BAR_FULL_MIN;
-  const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(() => full));
+  const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(organisationName, () => full));
   return ({ queues }) => {
     full = Math.max(BAR_FULL_MIN, ...queues.map((it) => it.waiting));
     render([...queues].sort(byPressure));
@@ -64,11 +65,13 @@ function byPressure(a, b) {
   return b.waiting - a.waiting || b.longest_wait_s - a.longest_wait_s || busy(b) - busy(a) || (a.name < b.name ? -1 : 1);
 }
 
-function queueRow(full) {
+function queueRow(organisationName, full) {
   const node = element("tr");
   const [name, waiting, longest, agents] = [element("th"), element("td"), element("td", "number"), element("td", "number")];
   const [bar, fill, count] = [element("span", "bar-track"), element("span", "bar-fill"), element("span", "bar-count")];
+  const [whose, code] = [element("span"), element("span", "code quiet")];
   name.scope = "row";
+  name.append(whose, " ", code);
   bar.append(fill);
   bar.setAttribute("aria-hidden", "true");
   const both = element("span", "bar-with-count");
@@ -78,7 +81,8 @@ function queueRow(full) {
   return {
     node,
     update(queue) {
-      setText(name, queue.name);
+      setText(whose, organisationName(queue.controller));
+      setText(code, queue.name);
       setText(count, number(queue.waiting));
       fill.style.setProperty("width", `${(100 * queue.waiting) / full()}%`);
       setText(longest, queue.waiting ? duration(queue.longest_wait_s) : "–");

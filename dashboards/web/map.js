@@ -66,27 +66,28 @@ export function createMap(svg, tip, data) {
 
 function createView(svg, rings) {
   let now = { ...ALL };
-  const place = (ring) => {
-    const size = Math.max(0.25, now.w / ALL.w);
-    ring.setAttribute("transform", `translate(${ring.dataset.x} ${ring.dataset.y}) scale(${size})`);
+  /** Map units for one pixel: the outlines are fitted into the box, whichever side is the tighter. */
+  const unit = () => {
+    const { width, height } = svg.getBoundingClientRect();
+    return Math.max(now.w / (width || ALL.w), now.h / (height || ALL.h));
   };
+  const place = (ring) => ring.setAttribute("transform", `translate(${ring.dataset.x} ${ring.dataset.y}) scale(${unit()})`);
   const set = (x, y, w) => {
     const width = Math.min(ALL.w, Math.max(ALL.w / ZOOM_MAX, w));
     const height = (width * ALL.h) / ALL.w;
     now = { x: clamp(x, ALL.w - width), y: clamp(y, ALL.h - height), w: width, h: height };
     svg.setAttribute("viewBox", `${now.x} ${now.y} ${now.w} ${now.h}`);
-    svg.classList.toggle("zoomed", now.w < ALL.w);
+    svg.parentElement.classList.toggle("zoomed", now.w < ALL.w);
     svg.style.setProperty("--scale", now.w / ALL.w);
     for (const ring of rings.children) place(ring);
   };
   const by = (factor, x = now.x + now.w / 2, y = now.y + now.h / 2) => {
     set(x - (x - now.x) / factor, y - (y - now.y) / factor, now.w / factor);
   };
-  drag(svg, (dx, dy) => set(now.x - dx * now.w, now.y - dy * now.h, now.w));
+  drag(svg, (dx, dy) => set(now.x - dx * unit(), now.y - dy * unit(), now.w));
   svg.addEventListener("dblclick", (event) => {
-    const box = svg.getBoundingClientRect();
-    const at = (part, from, span) => from + part * span;
-    by(2, at((event.clientX - box.left) / box.width, now.x, now.w), at((event.clientY - box.top) / box.height, now.y, now.h));
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    by(2, at.x, at.y);
   });
   set(ALL.x, ALL.y, ALL.w);
   return {
@@ -105,14 +106,13 @@ function clamp(value, max) {
   return Math.min(Math.max(0, value), Math.max(0, max));
 }
 
-/** Calls back with the distance, as parts of the picture's width and height. */
+/** Calls back with the distance in pixels. */
 function drag(svg, moved) {
   let last = null;
   svg.addEventListener("pointerdown", (event) => (last = event));
   svg.addEventListener("pointermove", (event) => {
-    if (!last || event.buttons === 0 || !svg.classList.contains("zoomed")) return;
-    const box = svg.getBoundingClientRect();
-    moved((event.clientX - last.clientX) / box.width, (event.clientY - last.clientY) / box.height);
+    if (!last || event.buttons === 0 || !svg.parentElement.classList.contains("zoomed")) return;
+    moved(event.clientX - last.clientX, event.clientY - last.clientY);
     last = event;
   });
   for (const end of ["pointerup", "pointercancel", "pointerleave"]) svg.addEventListener(end, () => (last = null));

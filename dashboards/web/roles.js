@@ -51,6 +51,7 @@ export function renderLegend(fixed, providers, organisationName) {
   if (own.some((it) => it.recorded)) lines.push(line(["call recorded"], t("legend.call.recorded")));
   if (providers.length) lines.push(line(["call never"], t("legend.call.leaves")));
   if (unrecorded) lines.push(line(["call no"], t("legend.call.no")));
+  lines.push(line(["nowhere-sample"], t("legend.call.nowhere")));
   document.getElementById("legend").replaceChildren(...lines);
 }
 

@@ -9,8 +9,10 @@ use tokio::sync::{broadcast, watch};
 
 const KOMMUNER: &str = include_str!("../../../data/kommuner.csv");
 const PROVIDER: &str = "medhelp";
-/// Stockholm, Sörmland and Värmland, as before the end of 2019.
-const LEAVING: [&str; 3] = ["01", "04", "17"];
+/// Stockholm, Sörmland and Värmland, until late in 2019.
+pub(crate) const LEAVING_2019: [&str; 3] = ["01", "04", "17"];
+/// Sörmland and Värmland have their own service.
+pub(crate) const LEAVING_2020: [&str; 1] = ["01"];
 
 /// A page with the senders that feed it.
 pub(crate) struct Stage {
@@ -22,13 +24,13 @@ pub(crate) struct Stage {
     pub(crate) recorder_ready: watch::Sender<bool>,
 }
 
-/// A switch that has just started and has had no call.
+/// A switch that is starting and has had no call.
 pub(crate) fn stage() -> Stage {
-    let (fixed, fixed_seen) = watch::channel(Arc::new(fixed()));
+    let (fixed, fixed_seen) = watch::channel(Arc::new(fixed(&LEAVING_2019)));
     let (live, live_seen) = watch::channel(Arc::new(idle("2026-11-22T08:00:00+01:00")));
-    let (gateway_ready, gateway_ready_seen) = watch::channel(true);
+    let (gateway_ready, gateway_ready_seen) = watch::channel(false);
     let (figures, figures_seen) = watch::channel(Arc::new(Figures::default()));
-    let (recorder_ready, recorder_ready_seen) = watch::channel(true);
+    let (recorder_ready, recorder_ready_seen) = watch::channel(false);
     let gateway = gateway::view::Monitor {
         fixed: fixed_seen,
         live: live_seen,
@@ -56,8 +58,12 @@ pub(crate) fn stage() -> Stage {
     }
 }
 
-pub(crate) fn fixed() -> Fixed {
-    let kommuner: Vec<KommunView> = KOMMUNER.lines().skip(1).filter_map(kommun).collect();
+pub(crate) fn fixed(leaving: &[&str]) -> Fixed {
+    let kommuner: Vec<KommunView> = KOMMUNER
+        .lines()
+        .skip(1)
+        .filter_map(|line| kommun(line, leaving))
+        .collect();
     let mut organisations = vec![
         party("inera", "Inera AB", "processor"),
         party(PROVIDER, "MedHelp AB", "care-provider"),
@@ -90,11 +96,11 @@ fn party(id: &str, name: &str, kind: &'static str) -> Party {
 }
 
 /// `kommun_id,name,lan_code,region,...`
-fn kommun(line: &'static str) -> Option<KommunView> {
+fn kommun(line: &'static str, leaving: &[&str]) -> Option<KommunView> {
     let mut cells = line.split(',');
     let (id, name, region, region_name) =
         (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
-    let external = LEAVING.contains(&region);
+    let external = leaving.contains(&region);
     Some(KommunView {
         id: id.to_owned(),
         name,

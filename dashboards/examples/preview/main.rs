@@ -4,9 +4,11 @@ mod made_up;
 
 use std::{collections::VecDeque, error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
-use made_up::{Chance, Stage};
+use made_up::{Chance, LEAVING_2019, LEAVING_2020, Stage};
 
 const CALLS: usize = 60;
+/// With this call a new table comes into force, a minute after the start.
+const TABLE_CHANGES: u64 = 500;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -17,6 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .parse()?;
     let stage = made_up::stage();
     let _server = dashboards::serve(addr, stage.app.clone()).await?;
+    stage.gateway_ready.send_replace(true);
+    stage.recorder_ready.send_replace(true);
     if arguments.iter().any(|it| it == "empty") {
         std::future::pending::<()>().await;
     }
@@ -25,10 +29,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn play(stage: &Stage) {
-    let fixed = made_up::fixed();
+    let mut fixed = made_up::fixed(&LEAVING_2019);
     let mut chance = Chance(1177);
     let mut calls = VecDeque::new();
     for id in 1_u64.. {
+        if id == TABLE_CHANGES {
+            fixed = made_up::fixed(&LEAVING_2020);
+            stage.fixed.send_replace(Arc::new(fixed.clone()));
+        }
         let kommun = &fixed.kommuner[chance.below(fixed.kommuner.len())];
         calls.push_front(made_up::call(id, kommun, &mut chance));
         calls.truncate(CALLS);
