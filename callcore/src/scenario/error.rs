@@ -36,7 +36,8 @@ impl ScenarioError {
     }
 
     /// The error for all faults found in a file; `None` when there are none.
-    pub(super) fn of(file: &str, faults: Vec<Fault>) -> Option<Self> {
+    pub(super) fn of(file: &str, mut faults: Vec<Fault>) -> Option<Self> {
+        faults.sort_by_key(|fault| fault.span.start);
         let mut faults = faults.into_iter();
         let first = Box::new(faults.next()?);
         Some(Self {
@@ -56,7 +57,7 @@ impl ScenarioError {
         &self.first
     }
 
-    /// Every fault that was found, in the order it was found; never empty.
+    /// Every fault that was found, in the order of the file; never empty.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
         std::iter::once(&*self.first).chain(&self.more)
     }
@@ -105,24 +106,38 @@ impl Fault {
     }
 }
 
-/// Digits in a row from which a text may be a telephone number. Dates, kommun codes and ports are shorter.
+/// Digits from which a text may be a telephone number. Dates, kommun codes and ports are no such runs.
 const TELEPHONE_DIGITS_MIN: usize = 7;
 
 fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let run = &rest[start..];
-        let len = run.find(|c: char| !c.is_ascii_digit()).unwrap_or(run.len());
-        shown.push_str(&rest[..start]);
-        shown.push_str(if len < TELEPHONE_DIGITS_MIN {
-            &run[..len]
+        let (before, from_digit) = rest.split_at(start);
+        // With a plus or a zero in front, a number may be written in groups; a date begins with neither.
+        let grouped = before.ends_with('+') || from_digit.starts_with('0');
+        let len = number_len(from_digit, grouped);
+        let (number, after) = from_digit.split_at(len);
+        let digits = number.bytes().filter(u8::is_ascii_digit).count();
+        shown.push_str(before);
+        shown.push_str(if digits < TELEPHONE_DIGITS_MIN {
+            number
         } else {
             "[digits]"
         });
-        rest = &run[len..];
+        rest = after;
     }
     shown + rest
+}
+
+/// How many bytes the digits at the beginning take, and with `grouped` the single spaces and hyphens between them.
+fn number_len(text: &str, grouped: bool) -> usize {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let joint = |at: usize| grouped && matches!(bytes.get(at), Some(b' ' | b'-')) && digit(at + 1);
+    (0..)
+        .find(|&at| !digit(at) && !joint(at))
+        .unwrap_or(bytes.len())
 }
 
 #[cfg(test)]
@@ -148,6 +163,10 @@ mod tests {
         assert_eq!(
             masked("sip:+46701740605@host:5060"),
             "sip:+[digits]@host:5060"
+        );
+        assert_eq!(
+            masked("no +46 70-174 06 05, nor 070-174 06 05!"),
+            "no +[digits], nor [digits]!"
         );
         assert_eq!(masked("no 0180 on 2019-11-01"), "no 0180 on 2019-11-01");
     }

@@ -283,6 +283,10 @@ impl Reader<'_> {
 
     /// Refuses a scenario in which somebody has no route at all. Gaps in time are findings, not faults.
     pub(super) fn everyone_has_a_route(&mut self, routes: &[Route]) {
+        // A wrong code leaves its kommun without a route; telling that too would only hide the cause.
+        if !self.faults.is_empty() {
+            return;
+        }
         let without: Vec<Who> = Who::everyone()
             .filter(|&who| !routes.iter().any(|route| route.covers.contains(who)))
             .collect();
