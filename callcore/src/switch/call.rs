@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{io::CallId, timers::TimerKey};
+use super::{divert::Instead, io::CallId, timers::TimerKey};
 use crate::{
     origin::Origin,
     queue::Place,
@@ -118,8 +118,8 @@ pub(super) enum OutgoingStage {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
     pub(super) to: External,
-    /// How many providers of the route were given up before this one.
-    pub(super) providers_failed: usize,
     /// Which SIP target of the provider, from 0.
     pub(super) target: usize,
+    /// Where the call goes when this provider fails.
+    pub(super) instead: Instead,
 }

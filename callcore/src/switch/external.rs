@@ -3,6 +3,7 @@
 use super::{
     Switch,
     call::{Attempt, Call, CallHead, OutgoingCall, OutgoingStage, Way},
+    divert::Instead,
     io::{CallId, ExternalCall, FactKind, LegFailure, Outcome, Output, WakeReason},
 };
 use crate::{
@@ -38,31 +39,16 @@ impl Attempt {
     const fn first(to: External) -> Self {
         Self {
             to,
-            providers_failed: 0,
             target: 0,
+            instead: Instead::FAILOVER,
         }
     }
 
-    /// The next target of this provider, else the first target of the next provider in the route's list.
-    fn next(self, head: &CallHead) -> Option<Self> {
+    /// The next target of the same provider.
+    fn next_target(self, head: &CallHead) -> Option<Self> {
         let targets = head.scenario.provider(self.to.provider).targets.len();
-        if self.target + 1 < targets {
-            return Some(Self {
-                target: self.target + 1,
-                ..self
-            });
-        }
-        let failover = &head.scenario.routes.route(head.decision.route).failover;
-        let mut providers = failover.iter().filter_map(|to| match to {
-            Destination::External(external) => Some(*external),
-            Destination::Queue(_) => None,
-        });
-        let to = providers.nth(self.providers_failed)?;
-        Some(Self {
-            to,
-            providers_failed: self.providers_failed + 1,
-            target: 0,
-        })
+        let target = self.target + 1;
+        (target < targets).then_some(Self { target, ..self })
     }
 }
 
@@ -160,14 +146,18 @@ impl Switch {
         let next = self
             .calls
             .get(&id)
-            .and_then(|call| attempt.next(&call.head));
+            .and_then(|call| attempt.next_target(&call.head));
         match next {
             Some(next) => self.try_provider(now, id, next),
-            None => self.apologise(now, id),
+            None => {
+                if !self.divert(now, id, attempt.instead) {
+                    self.apologise(now, id);
+                }
+            }
         }
     }
 
-    fn try_provider(&mut self, now: Time, id: CallId, attempt: Attempt) {
+    pub(super) fn try_provider(&mut self, now: Time, id: CallId, attempt: Attempt) {
         let Some(call) = self.calls.get(&id) else {
             return;
         };

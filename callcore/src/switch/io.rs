@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::permit::RecordingPermit;
 use crate::{
     origin::Origin,
-    route::{Decision, External, Handover},
+    route::{Decision, Destination, External, Handover},
     scenario::{AgentId, AnnouncementId, ProviderId, QueueId, Scenario},
     time::Time,
 };
@@ -183,6 +183,9 @@ pub enum FactKind {
         /// Where it came from.
         origin: Origin,
     },
+    /// A queue that is full, or providers that all failed, sent the call to another place than was decided.
+    /// Whether it may be recorded is still the decision's to say: what was to be external is not recorded here.
+    Diverted(Destination),
     /// The caller began to wait. Once a call, also when it goes back to the queue.
     Queued(QueueId),
     /// The far end's phone rings.

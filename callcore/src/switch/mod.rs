@@ -9,6 +9,7 @@
 
 mod agents;
 mod call;
+mod divert;
 mod external;
 mod io;
 mod permit;

@@ -1,7 +1,7 @@
 //! The one place where leave to record is made: a call in a queue of this switch's own (invariant 2).
 
 use super::call::{CallHead, RegionalCall};
-use crate::{retention::ObjectClass, tag::RecordingTag, time::Time};
+use crate::{retention::ObjectClass, route::Destination, tag::RecordingTag, time::Time};
 
 /// Leave to record one call: made only by a regional decision, used up by starting the recording.
 ///
@@ -33,12 +33,19 @@ impl RecordingPermit {
 }
 
 impl RegionalCall {
-    /// Leave to record this call from `now` on. `None` when the queue doesn't record, or no retention rule
+    /// Whether the queue records and the call was meant for a queue. One that came here because its provider failed
+    /// is answered and not recorded: the caller was told of the provider, and perhaps that nothing is recorded.
+    pub(super) fn is_to_be_recorded(&self, head: &CallHead) -> bool {
+        let meant_for_us = matches!(head.decision.to, Destination::Queue(_));
+        meant_for_us && head.scenario.queue(self.queue).recording
+    }
+
+    /// Leave to record this call from `now` on. `None` when it isn't to be recorded, or no retention rule
     /// covers its controller: audio without a floor and a ceiling must not come to be.
     pub(super) fn recording_permit(&self, head: &CallHead, now: Time) -> Option<RecordingPermit> {
         let scenario = &head.scenario;
         let queue = scenario.queue(self.queue);
-        if !queue.recording {
+        if !self.is_to_be_recorded(head) {
             return None;
         }
         let day = now.in_sweden().date();

@@ -3,6 +3,7 @@
 use super::{
     Switch,
     call::{Call, CallHead, Hears, Recording, RegionalCall, RegionalStage, Spot, Way},
+    divert::Instead,
     io::{CallId, FactKind, Outcome, Output, WakeReason},
 };
 use crate::{
@@ -39,7 +40,7 @@ impl RegionalCall {
 
 impl Switch {
     pub(super) fn offer_regional(&mut self, now: Time, head: CallHead, queue: QueueId) {
-        let (id, greeting) = (head.id, head.decision.announcement);
+        let id = head.id;
         let call = RegionalCall {
             queue,
             stage: RegionalStage::Greeting,
@@ -53,10 +54,20 @@ impl Switch {
             },
         );
         // A full queue is checked before the answer too, so that those turned away hear one thing only.
-        if self.is_full(queue) {
-            return self.turn_away(now, id);
+        if !self.is_full(now, queue) {
+            self.greet(now, id, queue);
+        } else if !self.divert(now, id, Instead::overflow(queue)) {
+            self.turn_away(now, id);
         }
+    }
+
+    /// Answers a caller for whom there is room in the queue.
+    pub(super) fn greet(&mut self, now: Time, id: CallId, queue: QueueId) {
         self.outputs.push_back(Output::Answer(id));
+        let greeting = self
+            .calls
+            .get(&id)
+            .and_then(|call| call.head.decision.announcement);
         match greeting {
             Some(announcement) => self.outputs.push_back(Output::Announce(id, announcement)),
             None => self.join(now, id, queue),
@@ -69,7 +80,7 @@ impl Switch {
         };
         let queue = call.queue;
         match &mut call.stage {
-            RegionalStage::Greeting => self.join(now, id, queue),
+            RegionalStage::Greeting => self.greeted(now, id, queue),
             RegionalStage::TurningAway => {
                 self.end(now, id, Outcome::TurnedAway);
             }
@@ -226,10 +237,16 @@ impl Switch {
         }
     }
 
-    fn join(&mut self, now: Time, id: CallId, queue: QueueId) {
-        if self.is_full(queue) {
-            return self.turn_away(now, id);
+    /// The queue may have filled up while the caller was greeted.
+    fn greeted(&mut self, now: Time, id: CallId, queue: QueueId) {
+        if !self.is_full(now, queue) {
+            self.join(now, id, queue);
+        } else if !self.divert_answered(now, id, Instead::overflow(queue)) {
+            self.turn_away(now, id);
         }
+    }
+
+    pub(super) fn join(&mut self, now: Time, id: CallId, queue: QueueId) {
         let place = self.line(queue).take_place();
         match self.line(queue).take_agent() {
             Some(agent) => {
@@ -339,7 +356,7 @@ impl Switch {
             return;
         };
         let permit = call.recording_permit(head, now);
-        let wanted = head.scenario.queue(call.queue).recording;
+        let wanted = call.is_to_be_recorded(head);
         let RegionalStage::Talking { recording, .. } = &mut call.stage else {
             return;
         };
@@ -368,9 +385,17 @@ impl Switch {
         }
     }
 
-    fn is_full(&self, queue: QueueId) -> bool {
+    /// The overload guard: too many wait, or the first of them has waited longer than a caller is let in for.
+    pub(super) fn is_full(&self, now: Time, queue: QueueId) -> bool {
         let line = &self.lines[queue.index()];
-        line.idle() == 0 && line.waiting() >= self.scenario.queue(queue).len_max
+        let limits = self.scenario.queue(queue);
+        let too_long = || {
+            let first = line.first().and_then(|id| self.calls.get(&id));
+            first
+                .and_then(Call::queued)
+                .is_some_and(|since| now.since(since) >= limits.wait_max)
+        };
+        line.idle() == 0 && (line.waiting() >= limits.len_max || too_long())
     }
 
     fn regional(&mut self, id: CallId) -> Option<&mut RegionalCall> {

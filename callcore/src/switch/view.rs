@@ -11,7 +11,6 @@ use super::{
 use crate::{
     kommun::RegionCode,
     origin::Origin,
-    route::Destination,
     scenario::{AgentId, ProviderId, QueueId, RouteId, Scenario},
     time::Time,
 };
@@ -144,9 +143,9 @@ impl Switch {
 impl Call {
     fn view(&self) -> CallView {
         let head = &self.head;
-        let queue = match head.decision.to {
-            Destination::Queue(queue) => Some(queue),
-            Destination::External(_) => None,
+        let queue = match &self.way {
+            Way::Regional(call) => Some(call.queue),
+            Way::Outgoing(_) => None,
         };
         let empty = CallView {
             call: head.id,
@@ -179,7 +178,7 @@ impl Call {
         }
     }
 
-    const fn queued(&self) -> Option<Time> {
+    pub(super) const fn queued(&self) -> Option<Time> {
         match &self.way {
             Way::Regional(call) => match call.stage {
                 RegionalStage::Waiting(spot) => spot.queued,

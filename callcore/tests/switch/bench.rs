@@ -16,6 +16,8 @@ pub(crate) const RECORDED: &str = "0180";
 pub(crate) const UNRECORDED: &str = "0380";
 pub(crate) const DIRECT: &str = "0480";
 pub(crate) const RELAY: &str = "1780";
+pub(crate) const SMALL: &str = "2480";
+pub(crate) const FAILS_OVER: &str = "2580";
 pub(crate) const RELEASE: &str = "1880";
 
 pub(crate) struct Bench {

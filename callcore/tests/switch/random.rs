@@ -10,10 +10,14 @@ use callcore::{
 };
 use proptest::prelude::*;
 
-use crate::bench::{self, DIRECT, MORNING, RECORDED, RELAY, RELEASE, UNRECORDED};
+use crate::bench::{
+    self, DIRECT, FAILS_OVER, MORNING, RECORDED, RELAY, RELEASE, SMALL, UNRECORDED,
+};
 
 const CALLS: u64 = 12;
-const KOMMUNER: [&str; 6] = [RECORDED, UNRECORDED, DIRECT, RELAY, RELEASE, "2480"];
+const KOMMUNER: [&str; 8] = [
+    RECORDED, UNRECORDED, DIRECT, RELAY, RELEASE, SMALL, FAILS_OVER, "",
+];
 
 /// What the test knows of the calls from the outputs alone.
 #[derive(Default)]
@@ -65,7 +69,7 @@ impl Books {
 
 fn input() -> impl Strategy<Value = Input> {
     let call = (1..=CALLS).prop_map(CallId);
-    let agent = (0..4_u32).prop_map(AgentId);
+    let agent = (0..5_u32).prop_map(AgentId);
     prop_oneof![
         6 => (call.clone(), 0..KOMMUNER.len())
             .prop_map(|(call, at)| Input::Offered { call, origin: Origin::from_code(KOMMUNER[at]) }),
@@ -120,7 +124,7 @@ fn balance(switch: &Switch, books: &Books) {
             .filter(|call| call.state == "waiting")
             .count()
     );
-    for (queue, agents) in views.iter().zip([2, 1]) {
+    for (queue, agents) in views.iter().zip([2, 1, 1]) {
         assert_eq!(
             queue.ready + queue.ringing + queue.talking + queue.wrap_up + queue.away,
             agents

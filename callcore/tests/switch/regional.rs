@@ -234,3 +234,13 @@ fn the_dashboards_view_names_where_a_call_stands() {
     );
     assert_eq!(queue.waiting_since, Some(bench.now));
 }
+
+#[test]
+fn a_call_at_a_time_that_no_rule_covers_ends_at_once() {
+    let mut bench = Bench::new();
+    bench.now = callcore::time::Time::from_micros(0);
+    assert_eq!(
+        bench.call("1480").1,
+        "[unrouted] [ended] hang-up:provider_failed"
+    );
+}

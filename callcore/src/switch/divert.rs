@@ -1,0 +1,142 @@
+//! Where a call goes instead: along a route's failover list when providers fail, along a queue's overflow list when
+//! it is full.
+
+use super::{
+    Switch,
+    call::{Attempt, CallHead, OutgoingCall, OutgoingStage, RegionalCall, RegionalStage, Way},
+    io::{CallId, FactKind, Output},
+};
+use crate::{
+    route::{Destination, External},
+    scenario::QueueId,
+    time::Time,
+};
+
+/// What is left of a list of places to go instead.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Instead {
+    list: List,
+    tried: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum List {
+    Failover,
+    Overflow(QueueId),
+}
+
+impl Instead {
+    /// The failover list of the route that won.
+    pub(super) const FAILOVER: Self = Self {
+        list: List::Failover,
+        tried: 0,
+    };
+
+    /// The overflow list of a full queue. The lists of the queues in it aren't followed: two could name each other.
+    pub(super) const fn overflow(queue: QueueId) -> Self {
+        Self {
+            list: List::Overflow(queue),
+            tried: 0,
+        }
+    }
+
+    fn take(&mut self, head: &CallHead) -> Option<Destination> {
+        let list = match self.list {
+            List::Failover => &head.scenario.routes.route(head.decision.route).failover,
+            List::Overflow(queue) => &head.scenario.queue(queue).overflow,
+        };
+        let place = list.get(self.tried).copied();
+        self.tried += 1;
+        place
+    }
+}
+
+impl Switch {
+    /// Sends a call that has not been answered to the first place that can take it; false when there is none.
+    pub(super) fn divert(&mut self, now: Time, id: CallId, mut instead: Instead) -> bool {
+        while let Some(to) = self
+            .calls
+            .get(&id)
+            .and_then(|call| instead.take(&call.head))
+        {
+            match to {
+                Destination::Queue(queue) if self.is_full(now, queue) => {}
+                Destination::Queue(queue) => {
+                    self.divert_to_queue(now, id, queue, instead);
+                    return true;
+                }
+                Destination::External(external) => {
+                    self.divert_to_provider(now, id, external, instead);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// The same for a caller who has been answered: only another queue can take the call then. A provider could
+    /// only by moving an answered call (REFER), which few of them take.
+    pub(super) fn divert_answered(&mut self, now: Time, id: CallId, mut instead: Instead) -> bool {
+        while let Some(to) = self
+            .calls
+            .get(&id)
+            .and_then(|call| instead.take(&call.head))
+        {
+            if let Destination::Queue(queue) = to
+                && !self.is_full(now, queue)
+            {
+                self.change_queue(now, id, queue);
+                self.join(now, id, queue);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn divert_to_queue(&mut self, now: Time, id: CallId, queue: QueueId, instead: Instead) {
+        self.change_queue(now, id, queue);
+        match instead.list {
+            List::Overflow(_) => self.greet(now, id, queue),
+            // What the route announces is the provider, and the caller has heard it.
+            List::Failover => {
+                self.outputs.push_back(Output::Answer(id));
+                self.join(now, id, queue);
+            }
+        }
+    }
+
+    fn change_queue(&mut self, now: Time, id: CallId, queue: QueueId) {
+        let stage = RegionalStage::Greeting;
+        let way = Way::Regional(RegionalCall {
+            queue,
+            stage,
+            since: now,
+        });
+        self.change_way(now, id, way, Destination::Queue(queue));
+    }
+
+    fn divert_to_provider(&mut self, now: Time, id: CallId, to: External, instead: Instead) {
+        let is_out = matches!(
+            self.calls.get(&id).map(|call| &call.way),
+            Some(Way::Outgoing(_))
+        );
+        if !is_out {
+            let stage = OutgoingStage::Notice;
+            let way = Way::Outgoing(OutgoingCall { stage, since: now });
+            self.change_way(now, id, way, Destination::External(to));
+        }
+        let attempt = Attempt {
+            to,
+            target: 0,
+            instead,
+        };
+        self.try_provider(now, id, attempt);
+    }
+
+    fn change_way(&mut self, now: Time, id: CallId, way: Way, to: Destination) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.way = way;
+            self.fact(now, id, FactKind::Diverted(to));
+        }
+    }
+}

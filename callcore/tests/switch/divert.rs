@@ -1,0 +1,139 @@
+//! Where a call goes instead: a full queue's overflow, and a queue that takes over from a provider.
+
+use callcore::switch::{CallId, FactKind, Input, LegFailure, Output};
+
+use crate::bench::{Bench, FAILS_OVER, RECORDED, SMALL, UNRECORDED};
+
+/// A bench on which the small queue has its agent busy and its one place taken.
+fn small_queue_is_full() -> Bench {
+    let mut bench = Bench::new();
+    for _ in 0..2 {
+        let (call, _) = bench.call(SMALL);
+        bench.tell(Input::AnnouncementDone(call));
+    }
+    bench
+}
+
+#[test]
+fn a_full_queue_sends_the_caller_to_the_queue_it_overflows_to() {
+    let mut bench = small_queue_is_full();
+    let (call, heard) = bench.call(SMALL);
+    assert_eq!(heard, "[routed] [diverted] answer announce:region");
+    assert_eq!(bench.tell(Input::AnnouncementDone(call)), "ring:2<-3");
+    let view = bench
+        .switch
+        .calls()
+        .find(|view| view.call == call)
+        .expect("in progress");
+    assert_eq!(view.queue.map(|queue| queue.index()), Some(1));
+}
+
+#[test]
+fn a_full_overflow_is_passed_over_and_a_provider_takes_the_unanswered_caller() {
+    let mut bench = small_queue_is_full();
+    bench.connected(UNRECORDED);
+    bench.call(UNRECORDED);
+    bench.call(UNRECORDED);
+    let (call, heard) = bench.call(SMALL);
+    assert_eq!(
+        heard,
+        "[routed] [diverted] [tried] hand-over:reserve/0/direct"
+    );
+    let failed = Input::ProviderFailed(call, LegFailure::Busy);
+    assert_eq!(bench.tell(failed), "[providerfailed] announce:no-answer");
+}
+
+#[test]
+fn a_caller_already_answered_is_turned_away_when_only_a_provider_is_left() {
+    let mut bench = Bench::new();
+    let calls: Vec<CallId> = (0..3).map(|_| bench.call(SMALL).0).collect();
+    bench.tell(Input::AnnouncementDone(calls[0]));
+    bench.tell(Input::AnnouncementDone(calls[1]));
+    bench.connected(UNRECORDED);
+    bench.call(UNRECORDED);
+    bench.call(UNRECORDED);
+    assert_eq!(
+        bench.tell(Input::AnnouncementDone(calls[2])),
+        "announce:busy"
+    );
+}
+
+#[test]
+fn a_caller_already_answered_joins_the_other_queue() {
+    let mut bench = Bench::new();
+    let calls: Vec<CallId> = (0..3).map(|_| bench.call(SMALL).0).collect();
+    bench.tell(Input::AnnouncementDone(calls[0]));
+    bench.tell(Input::AnnouncementDone(calls[1]));
+    assert_eq!(
+        bench.tell(Input::AnnouncementDone(calls[2])),
+        "[diverted] ring:2<-3"
+    );
+}
+
+#[test]
+fn a_queue_whose_first_caller_waits_too_long_takes_no_more() {
+    let mut bench = Bench::new();
+    bench.away([3]);
+    let (first, _) = bench.call(SMALL);
+    bench.tell(Input::AnnouncementDone(first));
+    bench.wait(300);
+    bench.tell(Input::CallerGone(first));
+    assert_eq!(
+        bench.call(SMALL).1,
+        "[routed] answer announce:region",
+        "nobody waits any more"
+    );
+    let (first, _) = bench.call(SMALL);
+    bench.tell(Input::AnnouncementDone(first));
+    bench.wait(300);
+    assert!(bench.call(SMALL).1.starts_with("[routed] [diverted]"));
+}
+
+#[test]
+fn a_queue_that_takes_over_from_a_provider_answers_and_does_not_record() {
+    let mut bench = Bench::new();
+    let (call, _) = bench.call(FAILS_OVER);
+    bench.tell(Input::AnnouncementDone(call));
+    let failed = Input::ProviderFailed(call, LegFailure::Unavailable);
+    assert_eq!(
+        bench.tell(failed),
+        "[providerfailed] [diverted] answer music:music ring:0<-1",
+        "the caller has heard of the provider already"
+    );
+    assert_eq!(bench.tell(Input::AgentAnswered(call)), "bridge [connected]");
+    assert_eq!(bench.tell(Input::RecorderBack), "");
+    assert_eq!(
+        bench.tell(Input::FarEndGone(call)),
+        "[ended] hang-up:completed"
+    );
+    assert_eq!(bench.switch.counts().recording_gaps, 0);
+}
+
+#[test]
+fn a_call_meant_for_the_same_queue_is_recorded() {
+    let mut bench = Bench::new();
+    bench.connected(RECORDED);
+    assert_eq!(bench.permits.len(), 1);
+}
+
+#[test]
+fn the_fact_names_the_new_place() {
+    let mut bench = small_queue_is_full();
+    let origin = callcore::origin::Origin::from_code(SMALL);
+    bench.switch.handle(
+        bench.now,
+        Input::Offered {
+            call: CallId(3),
+            origin,
+        },
+    );
+    let outputs: Vec<Output> = std::iter::from_fn(|| bench.switch.poll_output()).collect();
+    let to = outputs.iter().find_map(|output| match output {
+        Output::Fact(fact) => match fact.what {
+            FactKind::Diverted(to) => Some(to),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert!(matches!(to, Some(callcore::route::Destination::Queue(queue)) if queue.index() == 1));
+}
