@@ -44,14 +44,15 @@ impl FactDigest {
                 self.mark(1);
                 self.origin(*origin);
                 self.word(decision.route.index() as u64);
-                match decision.to {
-                    Destination::Queue(queue) => self.word(queue.index() as u64),
-                    Destination::External(external) => self.external(external),
-                }
+                self.destination(decision.to);
             }
             FactKind::Unrouted { origin } => {
                 self.mark(2);
                 self.origin(*origin);
+            }
+            FactKind::Diverted(to) => {
+                self.mark(12);
+                self.destination(*to);
             }
             FactKind::Queued(queue) => {
                 self.mark(3);
@@ -89,6 +90,13 @@ impl FactDigest {
         match origin.kommun() {
             Some(kommun) => self.word(kommun.index() as u64),
             None => self.buffer.extend(origin.reason().as_bytes()),
+        }
+    }
+
+    fn destination(&mut self, to: Destination) {
+        match to {
+            Destination::Queue(queue) => self.word(queue.index() as u64),
+            Destination::External(external) => self.external(external),
         }
     }
 

@@ -21,7 +21,10 @@ use crate::{
 pub(crate) struct Record {
     pub(crate) talk: Span,
     pub(crate) patience: f64,
+    /// What was decided; `None` when no rule took the call.
     pub(crate) decision: Option<Decision>,
+    /// Where it is now: as decided, unless a full queue or a failed provider sent it on.
+    pub(crate) place: Option<Destination>,
     /// The announcement that plays.
     pub(crate) playing: Option<Ticket>,
     /// The phone that rings.
@@ -54,6 +57,7 @@ impl Records {
             talk: arrival.talk,
             patience: arrival.patience,
             decision: None,
+            place: None,
             playing: None,
             ringing: None,
             joined: None,
@@ -124,6 +128,17 @@ impl Ledger {
         }
     }
 
+    /// A call left one place for another; a queue's figures count those it dealt with in the end.
+    pub(crate) fn diverted(&mut self, from: Option<Destination>, to: Destination) {
+        if let Some(Destination::Queue(queue)) = from {
+            self.queues[queue.index()].offered -= 1;
+        }
+        if let Destination::Queue(queue) = to {
+            self.queues[queue.index()].offered += 1;
+        }
+        self.calls.diverted += 1;
+    }
+
     pub(crate) const fn offered(&mut self) {
         self.calls.offered += 1;
     }
@@ -168,11 +183,7 @@ impl Ledger {
             | Outcome::OurFault => &mut self.calls.failed,
         };
         *by_outcome += 1;
-        if let Some(Decision {
-            to: Destination::Queue(queue),
-            ..
-        }) = record.decision
-        {
+        if let Some(Destination::Queue(queue)) = record.place {
             let wrap_up = scenario.queue(queue).wrap_up;
             let busy_s = self.busy_s(now, record, wrap_up);
             let tally = &mut self.queues[queue.index()];

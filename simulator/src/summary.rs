@@ -36,7 +36,7 @@ pub struct Summary {
     pub digest: String,
 }
 
-/// Calls by how they went: `offered` is the sum of the others.
+/// Calls by how they went: `offered` is the sum of the others, `diverted` apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Calls {
     /// All that came in.
@@ -51,6 +51,8 @@ pub struct Calls {
     pub external: u64,
     /// No rule, or no provider, took the call.
     pub failed: u64,
+    /// Times a call was sent on from a full queue, or from a failed provider to a queue.
+    pub diverted: u64,
 }
 
 /// How queues served.
@@ -75,7 +77,7 @@ pub struct Service {
 /// One queue.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct QueueFigures {
-    /// Calls routed to it.
+    /// Calls routed to it, or diverted to it, and not diverted from it.
     pub offered: u64,
     /// Talked with an agent.
     pub answered: u64,

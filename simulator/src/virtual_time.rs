@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
             Event::FarEndAnswers(call) => {
                 let record = self.records.get(call)?;
                 record.ringing.take_if(|ringing| *ringing == ticket)?;
-                Some(match record.decision?.to {
+                Some(match record.place? {
                     Destination::Queue(_) => Input::AgentAnswered(call),
                     Destination::External(_) => Input::ProviderAnswered(call),
                 })
@@ -273,7 +273,17 @@ impl<'a> Run<'a> {
         match &fact.what {
             FactKind::Routed { decision, .. } => {
                 self.ledger.routed(decision);
-                self.with(call, |record| record.decision = Some(*decision));
+                self.with(call, |record| {
+                    record.decision = Some(*decision);
+                    record.place = Some(decision.to);
+                });
+            }
+            FactKind::Diverted(to) => {
+                let from = self
+                    .records
+                    .get(call)
+                    .and_then(|record| record.place.replace(*to));
+                self.ledger.diverted(from, *to);
             }
             FactKind::Queued(queue) => {
                 let mean_s = self.scenario.queue(*queue).patience_mean.as_secs_f64();

@@ -108,3 +108,16 @@ fn too_few_agents_show_as_waits_and_lost_callers() {
     assert!(scarce.service.mean_wait_s > 3.0 * ample.service.mean_wait_s);
     assert!(scarce.abandoned > ample.abandoned);
 }
+
+#[test]
+fn full_queues_overflow_and_the_figures_still_add_up() {
+    let text = include_str!("../../scenarios/today.toml");
+    let full = text.replace(
+        "agents = [{ simulated = 62 }],",
+        "agents = [{ simulated = 20 }], len_max = 5, overflow = [\"nationell\"],",
+    );
+    let summary = day_of(&scenario("overflow.toml", &full), 6);
+    conserves(&summary);
+    assert!(summary.calls.diverted > 100, "{:?}", summary.calls);
+    assert!(summary.queues["nationell"].answered > 100);
+}
