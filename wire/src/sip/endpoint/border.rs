@@ -1,14 +1,10 @@
-//! An endpoint: every transaction and dialog of one SIP element, driven from outside.
-//!
-//! Three verbs carry time: [`Endpoint::handle`], [`Endpoint::poll_output`], [`Endpoint::wake`]. The rest are what a
-//! user agent says: invite, answer, reject, end. A session is one INVITE dialog (or its attempt), from
-//! first message to last.
+//! What goes in and out of an endpoint: its configuration, inputs, outputs, events and errors.
 
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::{
+use super::super::{
     message::{Body, Headers, Request, Response, StatusCode},
     uri::Uri,
 };
@@ -62,10 +58,31 @@ pub struct Config {
     pub sessions_max: usize,
     /// T1, the round-trip estimate (RFC 3261 section 17.1.1.1).
     pub t1: Duration,
-    /// Sends every UDP request that is over 1300 bytes by TCP instead (RFC 3261 section 18.1.1).
+    /// Sends every UDP request that is over 1300 bytes by TCP instead, and by UDP after all when no connection can be
+    /// had (RFC 3261 section 18.1.1).
     pub tcp_when_large: bool,
-    /// Makes tags, branches and Call-IDs hard to guess; from the driver's random source.
+    /// Extensions understood by the user of the endpoint, such as `siprec`: named in `Supported`, and accepted in
+    /// `Require` (RFC 3261 section 8.2.2.3).
+    pub supported: Vec<Box<str>>,
+    /// Makes tags, branches and Call-IDs hard to guess; from the driver's random source. Whoever knows it can guess
+    /// them all.
     pub seed: [u8; 32],
+}
+
+impl Config {
+    /// An element at this address, with the RFC's own timers and room for 60 000 sessions.
+    pub fn default_for(advertised: SocketAddr, seed: [u8; 32]) -> Self {
+        Self {
+            advertised,
+            contact_user: "vaxel".into(),
+            product: concat!("vaxel/", env!("CARGO_PKG_VERSION")).into(),
+            sessions_max: 60_000,
+            t1: Duration::from_millis(500),
+            tcp_when_large: true,
+            supported: Vec::new(),
+            seed,
+        }
+    }
 }
 
 /// What happens to an endpoint.
@@ -146,7 +163,7 @@ pub enum Event {
         /// How it came.
         flow: Flow,
     },
-    /// The caller's ACK for our 200 came.
+    /// The caller's ACK for our 200 came. After a change, only when it carries a body.
     Confirmed {
         /// Which.
         session: SessionId,
@@ -162,7 +179,8 @@ pub enum Event {
         /// Early media's SDP.
         body: Option<Body>,
     },
-    /// 2xx for our INVITE; the ACK is sent.
+    /// 2xx for our INVITE; the ACK is sent. When the INVITE had no offer the 2xx has it, and the ACK waits for
+    /// `ack` with the answer.
     Answered {
         /// Which.
         session: SessionId,
@@ -180,21 +198,23 @@ pub enum Event {
         /// Whether the peer itself said so (false: our own timeout or transport failure).
         from_peer: bool,
     },
-    /// The other side asks to change the session: answer with `accept_change` or `reject_change`.
+    /// The other side asks to change the session (re-INVITE, or UPDATE with a body): answer with `accept_change` or
+    /// `reject_change`. When it withdraws the question (CANCEL), both answer `WrongState`.
     ChangeRequested {
         /// Which.
         session: SessionId,
         /// Its offer; `None` asks us to offer.
         body: Option<Body>,
     },
-    /// Our change (re-INVITE) was accepted, or refused with a status that leaves the session as it was.
+    /// Our change (re-INVITE) was accepted, or refused with a status that leaves the session as it was. When it made
+    /// no offer, the body is the peer's offer and the ACK waits for `ack` with the answer.
     Changed {
         /// Which.
         session: SessionId,
         /// The answer, or the status that refused it.
         result: Result<Option<Body>, StatusCode>,
     },
-    /// A request inside the session other than INVITE, ACK, BYE, CANCEL, UPDATE (INFO, for instance); 200 was sent.
+    /// INFO, NOTIFY or MESSAGE inside the session; 200 was sent.
     InSession {
         /// Which.
         session: SessionId,
@@ -259,6 +279,12 @@ pub enum SessionError {
     /// As many sessions as the configuration allows.
     #[error("too many sessions")]
     Full,
+    /// The From or To address can't be read.
+    #[error("the From or To address can't be read: write <sip:user@host>")]
+    BadAddress,
+    /// A status of another kind than the verb sends, such as 200 for `reject`.
+    #[error("that status is of another kind")]
+    WrongStatus,
 }
 
 /// What was refused, dropped or repeated, by reason; for metrics.
@@ -274,6 +300,10 @@ pub struct Counters {
     pub repeated: u64,
     /// Responses and ACKs that belong to nothing.
     pub stray: u64,
+    /// Requests with a session's names that came from another address than before (a proxy, or a peer that moved).
+    pub from_elsewhere: u64,
+    /// What a limit kept from being read or sent: outputs not fetched, connections over the limit.
+    pub shed: u64,
     /// Requests sent, by method name.
     pub requests_sent: std::collections::BTreeMap<String, u64>,
     /// Requests received, by method name.
@@ -328,23 +358,3 @@ pub enum Timer {
     /// A connection sent nothing whole for too long (slow loris).
     Stalled,
 }
-
-/// Every transaction and dialog of one SIP element.
-#[derive(Debug)]
-pub struct Endpoint {
-    _config: Config,
-}
-
-// The verbs, in the order a call meets them (bodies to come):
-//   new(config) -> Self
-//   handle(&mut self, now, Input)                 poll_output(&mut self) -> Option<Output>      wake(&self) -> Option<Wake>
-//   invite(&mut self, now, Invite) -> Result<SessionId, SessionError>
-//   progress(&mut self, now, SessionId, status, Option<Body>)       180/183
-//   answer(&mut self, now, SessionId, Option<Body>)                 200 (body None only when the offer was in ... never: the answer)
-//   reject(&mut self, now, SessionId, status, Headers)              3xx-6xx, consumes
-//   redirect(&mut self, now, SessionId, Vec<Uri>)                   302
-//   change(&mut self, now, SessionId, Option<Body>)                 re-INVITE
-//   accept_change / reject_change
-//   end(&mut self, now, SessionId, Option<reason text>)             BYE, CANCEL or 487/603, whichever fits the state; Ended{Ours} follows
-//   sessions() -> usize, counters() -> &Counters
-//   set_draining(bool): new INVITEs get 503

@@ -1,0 +1,260 @@
+//! Calls to us: INVITE, our responses, ACK, CANCEL (RFC 3261 sections 13.3, 9.2).
+
+use super::{
+    Endpoint, Key,
+    border::{Ending, Event, SessionError, SessionId},
+    dialog::Dialog,
+    ident,
+    servers::{Answer, Back, Incoming, to_with_tag},
+    session::{Change, Phase, Session, add_extra},
+    transaction::Class,
+};
+use crate::{
+    sip::{
+        header::NameAddr,
+        message::{Body, HeaderName, Headers, StatusCode},
+        uri::Uri,
+    },
+    time::Time,
+};
+
+/// What callers we have no room for are told to wait, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 10;
+
+impl Endpoint {
+    /// Sends 101-199, such as 180, with early media's SDP if there is a body.
+    pub fn progress(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        status: StatusCode,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
+        let (server, session) = self.ringing(id)?;
+        if !status.is_provisional() || status == StatusCode::TRYING {
+            return Err(SessionError::WrongStatus);
+        }
+        let mut headers = Headers::new();
+        headers.push(HeaderName::Contact, &session.contact);
+        self.respond(now, server, Answer { status, headers, body });
+        Ok(())
+    }
+
+    /// Answers with 200, which is repeated until its ACK comes; then `Confirmed` follows. The body is the answer, or the offer when
+    /// the INVITE made none.
+    pub fn answer(&mut self, now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
+        self.answer_with(now, id, &Headers::new(), body)
+    }
+
+    /// As [`Endpoint::answer`], with further header fields. A `Contact` among them replaces our own, so that it can carry feature tags
+    /// (RFC 3840).
+    pub fn answer_with(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        headers: &Headers,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
+        let (server, _) = self.ringing(id)?;
+        if let (Some(contact), Some(session)) = (headers.value(&HeaderName::Contact), self.sessions.get_mut(&id)) {
+            session.contact = contact.clone();
+        }
+        let cseq = self.sessions.get(&id).and_then(|s| s.dialog.as_ref()).map_or(0, |dialog| dialog.remote_cseq());
+        self.accept(now, id, server, (cseq, true), headers, body);
+        Ok(())
+    }
+
+    /// Refuses with 300-699. The session is over; no event follows.
+    pub fn reject(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        status: StatusCode,
+        headers: &Headers,
+    ) -> Result<(), SessionError> {
+        let (server, _) = self.ringing(id)?;
+        if Class::of(status.code()) != Class::Failure {
+            return Err(SessionError::WrongStatus);
+        }
+        let mut all = Headers::new();
+        add_extra(&mut all, headers);
+        for contact in headers.values(&HeaderName::Contact) {
+            all.push(HeaderName::Contact, contact);
+        }
+        self.respond(now, server, Answer { status, headers: all, body: None });
+        self.forget_session(id);
+        Ok(())
+    }
+
+    /// Sends the caller on to the first of these that takes the call (302). The session is over; no event follows.
+    pub fn redirect(&mut self, now: Time, id: SessionId, contacts: Vec<Uri>) -> Result<(), SessionError> {
+        let mut headers = Headers::new();
+        for uri in contacts {
+            headers.push(HeaderName::Contact, &NameAddr::new(uri));
+        }
+        self.reject(now, id, StatusCode::MOVED_TEMPORARILY, &headers)
+    }
+
+    /// Accepts the change asked for; the body is the answer, or the offer when the change made none.
+    pub fn accept_change(&mut self, now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
+        let (server, invite) = self.asked_to_change(id)?;
+        self.set_phase(id, Phase::Up { change: Change::None });
+        match invite {
+            Some(cseq) => self.accept(now, id, server, (cseq, false), &Headers::new(), body),
+            None => {
+                let mut headers = Headers::new();
+                if let Some(session) = self.sessions.get(&id) {
+                    self.introduce(&mut headers, &session.contact);
+                }
+                self.respond(now, server, Answer { status: StatusCode::OK, headers, body });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses the change asked for with 300-699, such as 488; the session stays as it was.
+    pub fn reject_change(&mut self, now: Time, id: SessionId, status: StatusCode) -> Result<(), SessionError> {
+        if Class::of(status.code()) != Class::Failure {
+            return Err(SessionError::WrongStatus);
+        }
+        let (server, _) = self.asked_to_change(id)?;
+        self.set_phase(id, Phase::Up { change: Change::None });
+        self.respond(now, server, Answer::new(status));
+        Ok(())
+    }
+
+    /// A new call.
+    pub(crate) fn on_invite(&mut self, now: Time, incoming: Incoming) {
+        if self.draining || self.sessions.len() >= self.config.sessions_max || !self.has_room() {
+            let mut answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE);
+            answer.headers.push(HeaderName::RetryAfter, RETRY_AFTER_SECONDS);
+            return self.refuse(&incoming, answer);
+        }
+        let merged = self.merged_key(&incoming);
+        if self.merged.contains_key(&merged) {
+            return self.refuse(&incoming, Answer::new(StatusCode::LOOP_DETECTED));
+        }
+        let (id, tag) = self.fresh_session();
+        let dialog = to_with_tag(&incoming.request, &ident::text(tag))
+            .and_then(|to| Some((Dialog::of_callee(&incoming.request, &to, incoming.flow)?, to)));
+        let Some((dialog, to)) = dialog else {
+            self.by_tag.remove(&tag);
+            return self.refuse(&incoming, Answer::new(StatusCode::BAD_REQUEST));
+        };
+        let session = Session {
+            call_id: dialog.call_id().clone(),
+            tag,
+            phase: Phase::Ringing { server: incoming.key },
+            contact: self.default_contact(incoming.flow.is_reliable()),
+            dialog: Some(Box::new(dialog)),
+            ok: None,
+            ack_due: None,
+        };
+        self.sessions.insert(id, session);
+        self.serve(&incoming, to, Some(id), Some(merged));
+        self.respond(now, incoming.key, Answer::new(StatusCode::TRYING));
+        let Incoming { request, flow, .. } = incoming;
+        self.tell(Event::Incoming { session: id, request: Box::new(request), peer: flow.peer(), flow });
+    }
+
+    /// An ACK. That of a failure ends its transaction, that of a 2xx belongs to the session.
+    pub(crate) fn on_ack(&mut self, now: Time, incoming: &Incoming) {
+        if self.on_server_ack(now, incoming.key) {
+            return;
+        }
+        let Some(id) = self.session_of_dialog(incoming) else {
+            let tag = ident::text(self.names.stateless_tag(incoming.key));
+            let refused = incoming.request.to().is_ok_and(|to| to.tag() == Some(&tag));
+            self.counters.stray += u64::from(!refused);
+            return;
+        };
+        let cseq = incoming.request.cseq().map_or(0, |cseq| cseq.number);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(ok) = session.ok.take_if(|ok| ok.cseq == cseq) else {
+            self.counters.repeated += 1;
+            return;
+        };
+        if let Phase::EndingAfterAck { reason } = &mut session.phase {
+            let reason = reason.take();
+            return self.send_bye(now, id, reason.as_deref());
+        }
+        let body = incoming.request.body();
+        if ok.first || body.is_some() {
+            self.tell(Event::Confirmed { session: id, body });
+        }
+    }
+
+    /// CANCEL: 200 for itself, and 487 for its INVITE unless that has its final response (RFC 3261 section 9.2).
+    pub(crate) fn on_cancel(&mut self, now: Time, incoming: &Incoming) {
+        let Some(server) = self.servers.get(&incoming.key) else {
+            return self.refuse(incoming, Answer::new(StatusCode::CALL_DOES_NOT_EXIST));
+        };
+        let (open, id) = (server.is_open(), server.session);
+        let session = id.and_then(|id| self.sessions.get(&id));
+        match session.and_then(|session| to_with_tag(&incoming.request, &ident::text(session.tag))) {
+            Some(to) => self.respond_once(incoming, to, Answer::new(StatusCode::OK)),
+            None => self.refuse(incoming, Answer::new(StatusCode::OK)),
+        }
+        if !open {
+            return;
+        }
+        self.respond(now, incoming.key, Answer::new(StatusCode::REQUEST_TERMINATED));
+        let Some((id, phase)) = id.and_then(|id| Some((id, &mut self.sessions.get_mut(&id)?.phase))) else { return };
+        match phase {
+            Phase::Ringing { server } if *server == incoming.key => self.finish(id, Ending::Cancelled),
+            Phase::Up { change } if matches!(change, Change::Theirs { server, .. } if *server == incoming.key) => {
+                *change = Change::None;
+            }
+            _ => {}
+        }
+    }
+
+    /// 200 to an INVITE, repeated until its ACK.
+    fn accept(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        server: Key,
+        (cseq, first): (u32, bool),
+        extra: &Headers,
+        body: Option<Body>,
+    ) {
+        let mut headers = Headers::new();
+        if let Some(session) = self.sessions.get(&id) {
+            self.introduce(&mut headers, &session.contact);
+        }
+        add_extra(&mut headers, extra);
+        let sent: Option<(bytes::Bytes, Back)> =
+            self.respond(now, server, Answer { status: StatusCode::OK, headers, body });
+        self.set_phase(id, Phase::Up { change: Change::None });
+        if let Some(sent) = sent {
+            self.repeat_ok(now, id, cseq, first, sent);
+        }
+    }
+
+    fn ringing(&self, id: SessionId) -> Result<(Key, &Session), SessionError> {
+        let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
+        match session.phase {
+            Phase::Ringing { server } => Ok((server, session)),
+            _ => Err(SessionError::WrongState),
+        }
+    }
+
+    fn asked_to_change(&self, id: SessionId) -> Result<(Key, Option<u32>), SessionError> {
+        let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
+        match session.phase {
+            Phase::Up { change: Change::Theirs { server, invite } } => Ok((server, invite)),
+            _ => Err(SessionError::WrongState),
+        }
+    }
+
+    /// What two copies of one INVITE share whatever way they came (RFC 3261 section 8.2.2.2).
+    fn merged_key(&self, incoming: &Incoming) -> Key {
+        let request = &incoming.request;
+        let from = request.from().ok();
+        let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
+        let cseq = request.headers.get(&HeaderName::CSeq).unwrap_or_default();
+        let call_id = request.call_id().unwrap_or_default();
+        self.names.key(&[call_id.as_bytes(), tag.as_bytes(), cseq.as_bytes()])
+    }
+}

@@ -1,0 +1,329 @@
+//! Calls of ours: INVITE, its responses, CANCEL, ACK (RFC 3261 sections 13.2, 9.1, 14.1).
+
+use super::{
+    Endpoint, Hop,
+    border::{Ending, Event, Invite, SessionError, SessionId, TransportKind},
+    clients::{ClientKey, Failure, Inviting, Purpose},
+    dialog::Dialog,
+    ident, route,
+    session::{AckDue, Change, Phase, Session, add_extra, bye_of, put_body},
+    transaction::Class,
+};
+use crate::{
+    sip::{
+        header::{CSeq, Contact, MaxForwards, NameAddr},
+        message::{Body, HeaderName, HeaderValue, Method, Request, Response, StatusCode},
+    },
+    time::Time,
+};
+
+/// 2xx of different forks that get their ACK and BYE; a proxy that forks to more than this is no phone's.
+const FORKS_MAX: usize = 8;
+
+impl Endpoint {
+    /// Calls. `Progress`, then `Answered` or `Rejected` follow. A `Contact` among the headers replaces our own, so that it can
+    /// carry feature tags (RFC 3840).
+    pub fn invite(&mut self, now: Time, invite: Invite) -> Result<SessionId, SessionError> {
+        if self.sessions.len() >= self.config.sessions_max {
+            return Err(SessionError::Full);
+        }
+        let hop = hop_of(&invite)?;
+        let from = NameAddr::parse(&invite.from).map_err(|_| SessionError::BadAddress)?;
+        let to = match &invite.to {
+            Some(to) => NameAddr::parse(to).map_err(|_| SessionError::BadAddress)?,
+            None => NameAddr::new(invite.target.clone()),
+        };
+        let (id, tag) = self.fresh_session();
+        let call_id = HeaderValue::from(format!("{}{}", ident::text(self.names.fresh()), ident::text(self.names.fresh())));
+        let contact = invite.headers.value(&HeaderName::Contact).cloned();
+        let contact = contact.unwrap_or_else(|| self.default_contact(hop.kind == TransportKind::Tcp));
+
+        let mut request = Request::new(Method::Invite, invite.target);
+        let headers = &mut request.headers;
+        headers.push(HeaderName::MaxForwards, u32::from(MaxForwards::DEFAULT.0));
+        headers.push(HeaderName::From, &from.with_tag(&ident::text(tag)));
+        headers.push(HeaderName::To, &to);
+        headers.push(HeaderName::CallId, &call_id);
+        headers.push(HeaderName::CSeq, &CSeq { number: 1, method: Method::Invite });
+        self.introduce(headers, &contact);
+        add_extra(headers, &invite.headers);
+        let late_offer = invite.body.is_none();
+        put_body(&mut request, invite.body);
+
+        let purpose = Purpose::Invite(Inviting { session: id, change: false, late_offer, acks: Vec::new() });
+        let client = self.request(now, request, hop, purpose);
+        let phase = Phase::Calling { client };
+        let session = Session { call_id, tag, phase, contact, dialog: None, ok: None, ack_due: None };
+        self.sessions.insert(id, session);
+        Ok(id)
+    }
+
+    /// Acknowledges a 2xx that brought the offer, with the answer. Only then: with an offer in the INVITE the ACK goes
+    /// by itself.
+    pub fn ack(&mut self, _now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
+        let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
+        if session.ack_due.is_none() {
+            return Err(SessionError::WrongState);
+        }
+        self.send_due_ack(id, body);
+        Ok(())
+    }
+
+    /// Asks to change the session (re-INVITE). `Changed` follows. With no body, the peer makes the offer.
+    pub fn change(&mut self, now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
+        let session = self.sessions.get_mut(&id).ok_or(SessionError::NoSuchSession)?;
+        let idle = matches!(session.phase, Phase::Up { change: Change::None });
+        let (true, None, None, Some(dialog)) = (idle, &session.ok, &session.ack_due, &mut session.dialog) else {
+            return Err(SessionError::WrongState);
+        };
+        let mut request = dialog.request(Method::Invite);
+        let hop = dialog.hop();
+        let contact = session.contact.clone();
+        self.introduce(&mut request.headers, &contact);
+        let late_offer = body.is_none();
+        put_body(&mut request, body);
+        let purpose = Purpose::Invite(Inviting { session: id, change: true, late_offer, acks: Vec::new() });
+        let client = self.request(now, request, hop, purpose);
+        self.set_phase(id, Phase::Up { change: Change::Ours { client } });
+        Ok(())
+    }
+
+    pub(crate) fn send_due_ack(&mut self, id: SessionId, body: Option<Body>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let (Some(due), Some(dialog)) = (session.ack_due.take(), &session.dialog) {
+            let (mut request, hop) = (dialog.ack(due.cseq), dialog.hop());
+            let tag = Box::from(dialog.remote_tag());
+            put_body(&mut request, body);
+            self.acknowledge(due.client, tag, request, hop);
+        }
+    }
+
+    /// A response that is news.
+    pub(crate) fn deliver(&mut self, now: Time, key: ClientKey, response: Response) {
+        let Some(client) = self.clients.get(&key) else { return };
+        match &client.purpose {
+            Purpose::Invite(inviting) => {
+                let (id, change) = (inviting.session, inviting.change);
+                match Class::of(response.status.code()) {
+                    Class::Provisional if change => {}
+                    Class::Provisional => self.on_progress(now, key, id, &response),
+                    Class::Success => self.on_success(now, key, id, change, response),
+                    Class::Failure if change => self.on_change_refused(now, key, id, response.status),
+                    Class::Failure => self.on_rejected(key, id, &response),
+                }
+            }
+            Purpose::Bye(Some(id)) => {
+                let id = *id;
+                self.finish(id, Ending::Ours);
+            }
+            Purpose::Bye(None) | Purpose::Cancel => {}
+        }
+    }
+
+    /// There will be no response.
+    pub(crate) fn client_failed(&mut self, now: Time, key: ClientKey, failure: Failure) {
+        let Some(client) = self.clients.get(&key) else { return };
+        match &client.purpose {
+            Purpose::Invite(inviting) if inviting.change => {
+                let id = inviting.session;
+                if self.sessions.get(&id).is_some_and(|session| session.changes_by(key)) {
+                    self.abandon(now, id, Ending::Lost);
+                }
+            }
+            Purpose::Invite(inviting) => {
+                let status = match failure {
+                    Failure::Timeout => StatusCode::REQUEST_TIMEOUT,
+                    Failure::Transport => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                self.call_failed(key, inviting.session, status, Vec::new(), false);
+            }
+            Purpose::Bye(Some(id)) => {
+                let id = *id;
+                self.finish(id, Ending::Ours);
+            }
+            Purpose::Bye(None) | Purpose::Cancel => {}
+        }
+    }
+
+    /// Timer C: the session is over for our user; what still comes is acknowledged and ended.
+    pub(crate) fn rang_too_long(&mut self, now: Time, key: ClientKey) {
+        self.send_cancel(now, key, None);
+        self.client_failed(now, key, Failure::Timeout);
+    }
+
+    fn on_progress(&mut self, now: Time, key: ClientKey, id: SessionId, response: &Response) {
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.calls_by(key)) else { return };
+        match &mut session.phase {
+            Phase::GivingUp { reason, .. } => {
+                let reason = reason.take();
+                session.phase = Phase::Cancelling { client: key };
+                return self.send_cancel(now, key, reason.as_deref());
+            }
+            Phase::Calling { .. } => session.phase = Phase::Heard { client: key },
+            _ => {}
+        }
+        let ours_to_tell = matches!(session.phase, Phase::Heard { .. }) && response.status != StatusCode::TRYING;
+        if ours_to_tell {
+            self.tell(Event::Progress { session: id, status: response.status, body: response.body() });
+        }
+    }
+
+    /// A 2xx: a first one, one of another fork, or one that came before.
+    fn on_success(&mut self, now: Time, key: ClientKey, id: SessionId, change: bool, response: Response) {
+        let Ok(to) = response.headers.to() else { return };
+        let tag: Box<str> = to.tag().unwrap_or_default().into();
+        let Some(inviting) = self.clients.get_mut(&key).and_then(|client| client.inviting()) else { return };
+        if let Some((_, ack)) = inviting.acks.iter().find(|(known, _)| *known == tag) {
+            let ack = ack.clone();
+            self.counters.repeated += 1;
+            if let Some((flow, bytes)) = ack {
+                self.counters.retransmitted += 1;
+                self.transmit(flow, bytes);
+            }
+        } else if inviting.acks.len() >= FORKS_MAX {
+            self.counters.shed += 1;
+        } else if change {
+            self.on_change_accepted(key, id, tag, response);
+        } else if self.sessions.get(&id).is_some_and(|session| session.calls_by(key)) {
+            self.on_accepted(now, key, id, tag, response);
+        } else {
+            self.on_late_fork(now, key, tag, &response);
+        }
+    }
+
+    /// The first 2xx.
+    fn on_accepted(&mut self, now: Time, key: ClientKey, id: SessionId, tag: Box<str>, response: Response) {
+        let Some((dialog, late_offer)) = self.dialog_of(key, &response) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let cseq = 1;
+        let (ack, hop) = (dialog.ack(cseq), dialog.hop());
+        session.dialog = Some(Box::new(dialog));
+        let wanted = matches!(session.phase, Phase::Calling { .. } | Phase::Heard { .. });
+        let reason = match &mut session.phase {
+            Phase::GivingUp { reason, .. } => reason.take(),
+            _ => None,
+        };
+        session.phase = Phase::Up { change: Change::None };
+        if wanted && late_offer {
+            session.ack_due = Some(AckDue { client: key, cseq });
+            self.note_ack(key, tag);
+        } else {
+            self.acknowledge(key, tag, ack, hop);
+        }
+        if wanted {
+            self.tell(Event::Answered { session: id, response: Box::new(response) });
+        } else {
+            self.send_bye(now, id, reason.as_deref());
+        }
+    }
+
+    /// A 2xx nobody waits for: of another fork, or after the session was given up. ACK, then BYE.
+    fn on_late_fork(&mut self, now: Time, key: ClientKey, tag: Box<str>, response: &Response) {
+        let Some((mut dialog, _)) = self.dialog_of(key, response) else { return };
+        let (ack, hop) = (dialog.ack(1), dialog.hop());
+        self.acknowledge(key, tag, ack, hop);
+        let (bye, hop) = bye_of(&mut dialog, None);
+        self.request(now, bye, hop, Purpose::Bye(None));
+    }
+
+    fn on_change_accepted(&mut self, key: ClientKey, id: SessionId, tag: Box<str>, response: Response) {
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        let Ok(cseq) = client.request.cseq().map(|cseq| cseq.number) else { return };
+        let late_offer = client.inviting().is_some_and(|inviting| inviting.late_offer);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let current = session.changes_by(key);
+        let Some(dialog) = &mut session.dialog else { return };
+        if tag.as_ref() != dialog.remote_tag() {
+            return;
+        }
+        dialog.refresh(&response.headers);
+        let (ack, hop) = (dialog.ack(cseq), dialog.hop());
+        if current {
+            session.phase = Phase::Up { change: Change::None };
+        }
+        if current && late_offer {
+            session.ack_due = Some(AckDue { client: key, cseq });
+            self.note_ack(key, tag);
+        } else {
+            self.acknowledge(key, tag, ack, hop);
+        }
+        if current {
+            self.tell(Event::Changed { session: id, result: Ok(response.body()) });
+        }
+    }
+
+    /// 481 and 408 mean that the peer has no such session (RFC 3261 section 12.2.1.2).
+    fn on_change_refused(&mut self, now: Time, key: ClientKey, id: SessionId, status: StatusCode) {
+        if !self.sessions.get(&id).is_some_and(|session| session.changes_by(key)) {
+            return;
+        }
+        if status == StatusCode::CALL_DOES_NOT_EXIST {
+            self.finish(id, Ending::Lost);
+        } else if status == StatusCode::REQUEST_TIMEOUT {
+            self.abandon(now, id, Ending::Lost);
+        } else {
+            self.set_phase(id, Phase::Up { change: Change::None });
+            self.tell(Event::Changed { session: id, result: Err(status) });
+        }
+    }
+
+    fn on_rejected(&mut self, key: ClientKey, id: SessionId, response: &Response) {
+        let contacts = match response.headers.contact() {
+            Ok(Contact::Addresses(addresses)) if response.status.is_redirect() => {
+                addresses.into_iter().map(|address| address.uri).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.call_failed(key, id, response.status, contacts, true);
+    }
+
+    fn call_failed(
+        &mut self,
+        key: ClientKey,
+        id: SessionId,
+        status: StatusCode,
+        contacts: Vec<crate::sip::uri::Uri>,
+        from_peer: bool,
+    ) {
+        let Some(session) = self.sessions.get(&id).filter(|session| session.calls_by(key)) else { return };
+        if matches!(session.phase, Phase::GivingUp { .. } | Phase::Cancelling { .. }) {
+            self.finish(id, Ending::Ours);
+        } else {
+            self.forget_session(id);
+            self.tell(Event::Rejected { session: id, status, contacts, from_peer });
+        }
+    }
+
+    /// The dialog a 2xx makes, and whether its ACK must bring the answer.
+    fn dialog_of(&mut self, key: ClientKey, response: &Response) -> Option<(Dialog, bool)> {
+        let client = self.clients.get_mut(&key)?;
+        let late_offer = client.inviting().is_some_and(|inviting| inviting.late_offer);
+        let dialog = Dialog::of_caller(&client.request, response, client.flow)?;
+        Some((dialog, late_offer))
+    }
+
+    /// Sends the ACK of a 2xx, and keeps it for when the 2xx comes again.
+    fn acknowledge(&mut self, key: ClientKey, tag: Box<str>, request: Request, hop: Hop) {
+        let sent = self.send_ack(request, hop);
+        self.note_ack(key, tag.clone());
+        let inviting = self.clients.get_mut(&key).and_then(|client| client.inviting());
+        if let Some((_, ack)) = inviting.and_then(|inviting| inviting.acks.iter_mut().find(|(known, _)| *known == tag)) {
+            *ack = Some(sent);
+        }
+    }
+
+    /// Notes that this fork's 2xx came.
+    fn note_ack(&mut self, key: ClientKey, tag: Box<str>) {
+        let inviting = self.clients.get_mut(&key).and_then(|client| client.inviting());
+        if let Some(inviting) = inviting.filter(|inviting| inviting.acks.iter().all(|(known, _)| *known != tag)) {
+            inviting.acks.push((tag, None));
+        }
+    }
+}
+
+/// Where a call goes first: the next hop given, or the address in its target.
+fn hop_of(invite: &Invite) -> Result<Hop, SessionError> {
+    let peer = invite.next_hop.or_else(|| invite.target.address()).ok_or(SessionError::NoRoute)?;
+    let kind = invite.transport.or_else(|| route::kind_of(&invite.target)).unwrap_or(TransportKind::Udp);
+    Ok(Hop { peer, kind, connection: None })
+}

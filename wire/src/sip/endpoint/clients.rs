@@ -1,0 +1,322 @@
+//! Requests of ours that are under way, and how the client machines' steps are carried out.
+
+use bytes::Bytes;
+
+use super::{
+    Endpoint, Hop,
+    border::{Flow, Output, SessionId, Timer, TransportKind},
+    ident,
+    timers::{Owner, Slots},
+    transaction::{Class, InviteClient, OtherClient, Rules, Step, Steps},
+};
+use crate::{
+    sip::{
+        header::Via,
+        message::{HeaderName, Method, Request, Response},
+    },
+    time::Time,
+};
+
+/// The cookie of RFC 3261 branches (section 8.1.1.7).
+pub(crate) const COOKIE: &str = "z9hG4bK";
+/// A UDP request over this many bytes goes by TCP (RFC 3261 section 18.1.1).
+const DATAGRAM_MAX: usize = 1300;
+
+/// A client transaction: its branch, and whether it is the CANCEL that shares its INVITE's branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ClientKey {
+    pub(crate) branch: u64,
+    pub(crate) cancel: bool,
+}
+
+impl ClientKey {
+    pub(crate) const MIN: Self = Self { branch: 0, cancel: false };
+    pub(crate) const MAX: Self = Self { branch: u64::MAX, cancel: true };
+}
+
+/// What a request was sent for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// To call; or, when the session is up, to change it.
+    Invite(Inviting),
+    /// To end it. `None`: it has ended already, only the peer must be told.
+    Bye(Option<SessionId>),
+    /// To end it before it began.
+    Cancel,
+}
+
+/// An INVITE of ours.
+#[derive(Debug)]
+pub(crate) struct Inviting {
+    pub(crate) session: SessionId,
+    /// It is inside the session.
+    pub(crate) change: bool,
+    /// It made no offer, so the ACK has to bring an answer.
+    pub(crate) late_offer: bool,
+    /// The ACK of each 2xx, by the tag of who sent it; `None` while it waits for the answer.
+    pub(crate) acks: Vec<(Box<str>, Option<(Flow, Bytes)>)>,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(crate) struct Client {
+    machine: Machine,
+    pub(crate) flow: Flow,
+    pub(crate) request: Box<Request>,
+    bytes: Bytes,
+    pub(crate) slots: Slots,
+    pub(crate) purpose: Purpose,
+    /// It went by TCP only for its size, and may go by UDP instead.
+    by_size: bool,
+}
+
+#[derive(Debug)]
+enum Machine {
+    Invite(InviteClient),
+    Other(OtherClient),
+}
+
+/// Why there won't be a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Timeout,
+    Transport,
+}
+
+impl Client {
+    pub(crate) const fn is_final(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.is_final(),
+            Machine::Other(machine) => machine.is_final(),
+        }
+    }
+
+    pub(crate) const fn inviting(&mut self) -> Option<&mut Inviting> {
+        match &mut self.purpose {
+            Purpose::Invite(inviting) => Some(inviting),
+            Purpose::Bye(_) | Purpose::Cancel => None,
+        }
+    }
+}
+
+/// A request as it goes out.
+struct Rendered {
+    flow: Flow,
+    bytes: Bytes,
+    by_size: bool,
+}
+
+impl Endpoint {
+    /// Sends a request and begins its transaction.
+    pub(crate) fn request(&mut self, now: Time, mut request: Request, hop: Hop, purpose: Purpose) -> ClientKey {
+        let key = self.fresh_branch();
+        let sent = self.render(&mut request, hop, key);
+        self.begin(now, key, request, sent, purpose);
+        key
+    }
+
+    /// Sends a CANCEL for this INVITE: same branch, same way (RFC 3261 section 9.1).
+    pub(crate) fn send_cancel(&mut self, now: Time, invite: ClientKey, reason: Option<&str>) {
+        let Some(client) = self.clients.get(&invite) else { return };
+        let Machine::Invite(machine) = client.machine else { return };
+        let flow = client.flow;
+        let mut request = hop_by_hop(&client.request, Method::Cancel);
+        if let Some(to) = client.request.headers.value(&HeaderName::To) {
+            request.headers.push(HeaderName::To, to);
+        }
+        if let Some(reason) = reason {
+            request.headers.push(HeaderName::Reason, reason);
+        }
+        let steps = machine.on_cancel(self.rules(flow));
+        self.run_client(now, invite, steps, None);
+        let bytes = request.to_bytes();
+        let key = ClientKey { cancel: true, ..invite };
+        self.begin(now, key, request, Rendered { flow, bytes, by_size: false }, Purpose::Cancel);
+    }
+
+    /// Sends a request that is no transaction: the ACK of a 2xx. Gives what to send again.
+    pub(crate) fn send_ack(&mut self, mut request: Request, hop: Hop) -> (Flow, Bytes) {
+        let key = self.fresh_branch();
+        let Rendered { flow, bytes, .. } = self.render(&mut request, hop, key);
+        self.counters.sent(&request.method);
+        self.transmit(flow, bytes.clone());
+        (flow, bytes)
+    }
+
+    /// A response whose topmost Via has this branch of ours.
+    pub(crate) fn on_client_response(&mut self, now: Time, key: ClientKey, response: Response) {
+        let Some(client) = self.clients.get_mut(&key) else {
+            self.counters.stray += 1;
+            return;
+        };
+        let of_invite = matches!(client.machine, Machine::Invite(_));
+        let for_invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        if of_invite != for_invite {
+            self.counters.stray += 1;
+            return;
+        }
+        let class = Class::of(response.status.code());
+        let rules = Rules { t1: self.config.t1, reliable: client.flow.is_reliable() };
+        if client.is_final() {
+            self.counters.repeated += 1;
+        }
+        let steps = match &mut client.machine {
+            Machine::Invite(machine) => machine.on_response(rules, class),
+            Machine::Other(machine) => machine.on_response(rules, class),
+        };
+        self.net.heard(client.flow, key);
+        self.run_client(now, key, steps, Some(response));
+    }
+
+    pub(crate) fn on_client_timer(&mut self, now: Time, key: ClientKey, timer: Timer, at: Time) {
+        let Some(client) = self.clients.get_mut(&key).filter(|client| client.slots.runs(timer, at)) else { return };
+        client.slots.take(timer, at);
+        let steps = match &mut client.machine {
+            Machine::Invite(machine) => machine.on_timer(timer),
+            Machine::Other(machine) => machine.on_timer(timer),
+        };
+        self.run_client(now, key, steps, None);
+    }
+
+    /// The way a request went is broken, and no response has come (RFC 3261 section 18.4).
+    pub(crate) fn on_client_lost(&mut self, now: Time, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        if !client.by_size {
+            self.client_failed(now, key, Failure::Transport);
+            self.forget_client(key);
+            return;
+        }
+        let Some(mut client) = self.clients.remove(&key) else { return };
+        self.net.heard(client.flow, key);
+        client.request.headers.remove_first(&HeaderName::Via);
+        let flow = Flow::Udp { peer: client.flow.peer() };
+        let bytes = self.stamp(&mut client.request, flow.kind(), key);
+        self.begin(now, key, *client.request, Rendered { flow, bytes, by_size: false }, client.purpose);
+    }
+
+    /// Forgets a client transaction, and that anybody waits for it.
+    pub(crate) fn forget_client(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.remove(&key) {
+            self.net.heard(client.flow, key);
+        }
+    }
+
+    fn begin(&mut self, now: Time, key: ClientKey, request: Request, sent: Rendered, purpose: Purpose) {
+        let Rendered { flow, bytes, by_size } = sent;
+        self.counters.sent(&request.method);
+        self.transmit(flow, bytes.clone());
+        let rules = self.rules(flow);
+        let (machine, steps) = if request.method == Method::Invite {
+            let (machine, steps) = InviteClient::start(rules);
+            (Machine::Invite(machine), steps)
+        } else {
+            let (machine, steps) = OtherClient::start(rules);
+            (Machine::Other(machine), steps)
+        };
+        self.net.wait(flow, key);
+        let slots = Slots::default();
+        self.clients.insert(key, Client { machine, flow, request: request.into(), bytes, slots, purpose, by_size });
+        self.run_client(now, key, steps, None);
+    }
+
+    fn run_client(&mut self, now: Time, key: ClientKey, steps: Steps, mut response: Option<Response>) {
+        for step in steps {
+            let Some(client) = self.clients.get_mut(&key) else { return };
+            match step {
+                Step::Repeat => {
+                    self.counters.retransmitted += 1;
+                    let (flow, bytes) = (client.flow, client.bytes.clone());
+                    self.transmit(flow, bytes);
+                }
+                Step::Set(timer, span) => {
+                    let at = client.slots.set(now, timer, span);
+                    self.timers.set(at, timer, Owner::Client(key));
+                }
+                Step::Quiet => client.slots.quiet(),
+                Step::Ack => self.ack_failure(key, response.as_ref()),
+                Step::Deliver => {
+                    if let Some(response) = response.take() {
+                        self.deliver(now, key, response);
+                    }
+                }
+                Step::Timeout => self.client_failed(now, key, Failure::Timeout),
+                Step::RangTooLong => self.rang_too_long(now, key),
+                Step::Done => self.forget_client(key),
+            }
+        }
+    }
+
+    /// The ACK of a 3xx-6xx belongs to the transaction: same branch, same way (RFC 3261 section 17.1.1.3).
+    fn ack_failure(&mut self, key: ClientKey, response: Option<&Response>) {
+        let (Some(client), Some(response)) = (self.clients.get(&key), response) else { return };
+        let mut ack = hop_by_hop(&client.request, Method::Ack);
+        if let Some(to) = response.headers.value(&HeaderName::To) {
+            ack.headers.push(HeaderName::To, to);
+        }
+        let flow = client.flow;
+        self.counters.sent(&Method::Ack);
+        self.transmit(flow, ack.to_bytes());
+    }
+
+    fn fresh_branch(&mut self) -> ClientKey {
+        loop {
+            let key = ClientKey { branch: self.names.fresh(), cancel: false };
+            if !self.clients.contains_key(&key) {
+                return key;
+            }
+        }
+    }
+
+    /// Gives the request its Via and bytes, and finds or asks for its connection.
+    fn render(&mut self, request: &mut Request, hop: Hop, key: ClientKey) -> Rendered {
+        let product = &*self.config.product;
+        if !product.is_empty() && request.headers.get(&HeaderName::UserAgent).is_none() {
+            request.headers.push(HeaderName::UserAgent, product);
+        }
+        let bytes = self.stamp(request, hop.kind, key);
+        if hop.kind == TransportKind::Udp && self.config.tcp_when_large && bytes.len() > DATAGRAM_MAX {
+            request.headers.remove_first(&HeaderName::Via);
+            let bytes = self.stamp(request, TransportKind::Tcp, key);
+            return Rendered { flow: self.stream_to(hop), bytes, by_size: true };
+        }
+        let flow = match hop.kind {
+            TransportKind::Udp => Flow::Udp { peer: hop.peer },
+            TransportKind::Tcp => self.stream_to(hop),
+        };
+        Rendered { flow, bytes, by_size: false }
+    }
+
+    fn stamp(&self, request: &mut Request, kind: TransportKind, key: ClientKey) -> Bytes {
+        let branch = format!("{COOKIE}{}", ident::text(key.branch));
+        request.headers.push_first(HeaderName::Via, &Via::new(kind.as_str(), self.config.advertised, &branch));
+        request.to_bytes()
+    }
+
+    /// An open connection to there, or one that is asked for.
+    pub(crate) fn stream_to(&mut self, hop: Hop) -> Flow {
+        if let Some(flow) = self.net.reuse(hop.connection, hop.peer) {
+            return flow;
+        }
+        let connection = self.net.ask(hop.peer);
+        self.outputs.push_back(Output::Connect { connection, peer: hop.peer });
+        Flow::Tcp { connection, peer: hop.peer }
+    }
+}
+
+/// What CANCEL and the ACK of a failure share with the INVITE they are about; To is left to the caller.
+fn hop_by_hop(invite: &Request, method: Method) -> Request {
+    let mut request = Request::new(method.clone(), invite.uri.clone());
+    for name in [HeaderName::Via, HeaderName::MaxForwards, HeaderName::From, HeaderName::CallId] {
+        if let Some(value) = invite.headers.value(&name) {
+            request.headers.push(name, value);
+        }
+    }
+    if let Ok(mut cseq) = invite.cseq() {
+        cseq.method = method;
+        request.headers.push(HeaderName::CSeq, &cseq);
+    }
+    for route in invite.headers.values(&HeaderName::Route) {
+        request.headers.push(HeaderName::Route, route);
+    }
+    request
+}

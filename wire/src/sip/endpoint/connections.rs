@@ -1,0 +1,101 @@
+//! Stream connections: which there are, what has come on them, and who waits for an answer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use super::{
+    border::{ConnectionId, Flow},
+    clients::ClientKey,
+};
+use crate::{sip::stream::Framer, time::Time};
+
+/// Connections held at once; more are closed as they come. A framer may hold a message of 64 KiB, so this many cost
+/// at most 256 MiB when all of them are hostile.
+pub(crate) const CONNECTIONS_MAX: usize = 4096;
+/// How long a connection may take to bring a whole message, from its opening or from the message's first byte:
+/// 64*T1 at the usual T1, after which whoever sent it has given up.
+pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(32);
+
+/// One stream.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) framer: Framer,
+    /// When it counts as stalled.
+    pub(crate) stalls_at: Option<Time>,
+}
+
+/// All streams.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    open: BTreeMap<ConnectionId, Connection>,
+    by_peer: BTreeMap<SocketAddr, ConnectionId>,
+    /// Client transactions with no response yet, by where they were sent: what fails when that way fails.
+    waiting: BTreeSet<(Flow, ClientKey)>,
+    /// Our next name; odd.
+    next: u64,
+}
+
+impl Connections {
+    pub(crate) const fn new() -> Self {
+        Self { open: BTreeMap::new(), by_peer: BTreeMap::new(), waiting: BTreeSet::new(), next: 1 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection> {
+        self.open.get_mut(&connection)
+    }
+
+    pub(crate) fn get(&self, connection: ConnectionId) -> Option<&Connection> {
+        self.open.get(&connection)
+    }
+
+    /// A connection came, or one of ours is open now.
+    pub(crate) fn add(&mut self, connection: ConnectionId, peer: SocketAddr) {
+        self.by_peer.insert(peer, connection);
+        self.open.insert(connection, Connection { peer, framer: Framer::default(), stalls_at: None });
+    }
+
+    /// The name of a connection to open to this peer.
+    pub(crate) fn ask(&mut self, peer: SocketAddr) -> ConnectionId {
+        let connection = ConnectionId(self.next);
+        self.next += 2;
+        self.add(connection, peer);
+        connection
+    }
+
+    /// A connection there already is to this peer: the one preferred, or any.
+    pub(crate) fn reuse(&self, preferred: Option<ConnectionId>, peer: SocketAddr) -> Option<Flow> {
+        let flow = |connection: ConnectionId| {
+            self.open.get(&connection).map(|found| Flow::Tcp { connection, peer: found.peer })
+        };
+        preferred.and_then(flow).or_else(|| self.by_peer.get(&peer).copied().and_then(flow))
+    }
+
+    pub(crate) fn remove(&mut self, connection: ConnectionId) -> Option<SocketAddr> {
+        let peer = self.open.remove(&connection)?.peer;
+        if self.by_peer.get(&peer) == Some(&connection) {
+            self.by_peer.remove(&peer);
+        }
+        Some(peer)
+    }
+
+    pub(crate) fn wait(&mut self, flow: Flow, client: ClientKey) {
+        self.waiting.insert((flow, client));
+    }
+
+    pub(crate) fn heard(&mut self, flow: Flow, client: ClientKey) {
+        self.waiting.remove(&(flow, client));
+    }
+
+    /// Who waits for an answer from there.
+    pub(crate) fn waiting_at(&self, flow: Flow) -> Vec<ClientKey> {
+        self.waiting.range((flow, ClientKey::MIN)..=(flow, ClientKey::MAX)).map(|(_, client)| *client).collect()
+    }
+}

@@ -1,0 +1,195 @@
+//! An endpoint: every transaction and dialog of one SIP element, driven from outside.
+//!
+//! Three verbs carry time: [`Endpoint::handle`], [`Endpoint::poll_output`], [`Endpoint::wake`]. The rest are what a
+//! user agent says, in the order a call meets them:
+//!
+//! | verb | when | what follows |
+//! |---|---|---|
+//! | [`Endpoint::invite`] | any time | `Progress`, then `Answered` or `Rejected` |
+//! | [`Endpoint::ack`] | `Answered` or `Changed` after we made no offer | |
+//! | [`Endpoint::progress`] | after `Incoming` | |
+//! | [`Endpoint::answer`], [`Endpoint::answer_with`] | after `Incoming` | `Confirmed` |
+//! | [`Endpoint::reject`], [`Endpoint::redirect`] | after `Incoming` | nothing: the session is over |
+//! | [`Endpoint::change`] | the session is up | `Changed` |
+//! | [`Endpoint::accept_change`], [`Endpoint::reject_change`] | after `ChangeRequested` | |
+//! | [`Endpoint::end`] | any time | `Ended` |
+//!
+//! A session is one INVITE dialog (or its attempt), from first message to last. It ends once: by `reject` or
+//! `redirect`, or with one `Rejected` or one `Ended`.
+//!
+//! What it doesn't do: look up names (a next hop is an address), TLS, authentication, registration, reliable provisional
+//! responses (RFC 3262), session timers (RFC 4028).
+
+mod border;
+mod called;
+mod caller;
+mod clients;
+mod connections;
+mod dialog;
+mod ident;
+mod inside;
+mod receive;
+mod route;
+mod servers;
+mod session;
+mod timers;
+mod transaction;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+pub use border::{
+    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, SessionError, SessionId, Timer,
+    TransportKind, Wake,
+};
+
+use self::{
+    clients::{Client, ClientKey},
+    connections::Connections,
+    ident::{Key, Names},
+    route::Hop,
+    servers::Server,
+    session::Session,
+    timers::{Entry, Owner, Timers},
+    transaction::Rules,
+};
+use crate::time::Time;
+
+/// Outputs waiting to be fetched. A driver fetches after each input, so this many mean it doesn't: no datagram
+/// is read and nothing more is sent until it does.
+const OUTPUTS_MAX: usize = 65_536;
+
+/// Every transaction and dialog of one SIP element.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: Config,
+    names: Names,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    net: Connections,
+    clients: BTreeMap<ClientKey, Client>,
+    servers: BTreeMap<Key, Server>,
+    /// INVITEs that might come a second time by another way (RFC 3261 section 8.2.2.2).
+    merged: BTreeMap<Key, Key>,
+    sessions: BTreeMap<SessionId, Session>,
+    by_tag: BTreeMap<u64, SessionId>,
+    next_session: u64,
+    draining: bool,
+    counters: Counters,
+}
+
+impl Endpoint {
+    /// An endpoint with nothing under way.
+    pub fn new(config: Config) -> Self {
+        Self {
+            names: Names::new(&config),
+            config,
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            net: Connections::new(),
+            clients: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            by_tag: BTreeMap::new(),
+            next_session: 1,
+            draining: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes what happened. Then fetch the outputs.
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::Datagram { peer, bytes } => self.on_datagram(now, peer, bytes),
+            Input::Connected { connection, peer } => self.on_connected(now, connection, peer),
+            Input::Stream { connection, bytes } => self.on_stream(now, connection, bytes),
+            Input::Closed { connection } => self.on_closed(now, connection),
+            Input::Unreachable { peer } => self.on_way_lost(now, Flow::Udp { peer }),
+            Input::TimePassed => self.on_time(now),
+        }
+    }
+
+    /// What to do next; `None` when all is done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            self.prune();
+        }
+        output
+    }
+
+    /// When to call with [`Input::TimePassed`], and for which timer. Ask after the outputs are fetched.
+    pub fn wake(&self) -> Option<Wake> {
+        self.timers.wake()
+    }
+
+    /// Refuses new calls with 503 (true), or takes them again. Sessions there are go on.
+    pub const fn set_draining(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// Sessions that haven't ended.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Transactions under way, or lingering to absorb repetitions.
+    pub fn transactions(&self) -> usize {
+        self.clients.len() + self.servers.len()
+    }
+
+    /// Stream connections open or asked for.
+    pub fn connections(&self) -> usize {
+        self.net.len()
+    }
+
+    /// What was refused, dropped or repeated.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The Call-ID of a session, to find it in a trace.
+    pub fn call_id(&self, session: SessionId) -> Option<&str> {
+        self.sessions.get(&session).map(|session| session.call_id.as_str())
+    }
+
+    fn on_time(&mut self, now: Time) {
+        while let Some(Entry { at, timer, owner, .. }) = self.timers.due(now) {
+            match owner {
+                Owner::Client(key) => self.on_client_timer(now, key, timer, at),
+                Owner::Server(key) => self.on_server_timer(now, key, timer, at),
+                Owner::Session(session) => self.on_ok_timer(now, session, at),
+                Owner::Connection(connection) => self.on_stalled(now, connection, at),
+            }
+        }
+    }
+
+    /// Leaves a live timer at the head of the queue, so that [`Endpoint::wake`] is true.
+    fn prune(&mut self) {
+        let Self { timers, clients, servers, sessions, net, .. } = self;
+        timers.prune(|entry| match entry.owner {
+            Owner::Client(key) => clients.get(&key).is_some_and(|client| client.slots.runs(entry.timer, entry.at)),
+            Owner::Server(key) => servers.get(&key).is_some_and(|server| server.slots.runs(entry.timer, entry.at)),
+            Owner::Session(id) => sessions.get(&id).is_some_and(|session| session.ok_is_due(entry.at)),
+            Owner::Connection(id) => net.get(id).is_some_and(|found| found.stalls_at == Some(entry.at)),
+        });
+    }
+
+    const fn rules(&self, flow: Flow) -> Rules {
+        Rules { t1: self.config.t1, reliable: flow.is_reliable() }
+    }
+
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        if self.outputs.len() < OUTPUTS_MAX {
+            self.outputs.push_back(Output::Transmit { flow, bytes });
+        } else {
+            self.counters.shed += 1;
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}

@@ -1,0 +1,272 @@
+//! What comes in: datagrams, streams, and which part of the endpoint a message is for (RFC 3261 sections 8.2, 18.2).
+
+use std::net::SocketAddr;
+
+use super::{
+    Endpoint, OUTPUTS_MAX,
+    border::{ConnectionId, Counters, Flow, Output, Timer},
+    clients::{COOKIE, ClientKey},
+    connections::{CONNECTIONS_MAX, STALLED_AFTER},
+    ident::{self, Key},
+    servers::{Answer, Back, Incoming},
+    session::ALLOW,
+    timers::Owner,
+};
+use crate::{
+    sip::{
+        header::{MaxForwards, NameAddr, Via},
+        message::{HeaderName, HeaderValue, Message, Method, ParseError, Request, Response, StatusCode},
+        stream::{Frame, PONG},
+        uri::Scheme,
+    },
+    time::Time,
+};
+
+/// What we can read in a body, as far as the endpoint itself knows.
+const ACCEPT: &str = "application/sdp, multipart/mixed";
+
+impl Endpoint {
+    pub(crate) fn on_datagram(&mut self, now: Time, peer: SocketAddr, bytes: &[u8]) {
+        if self.outputs.len() >= OUTPUTS_MAX {
+            self.counters.shed += 1;
+            return;
+        }
+        // What keeps a NAT binding open (RFC 5626 section 4.4) is no message and no mistake.
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        let flow = Flow::Udp { peer };
+        match Message::parse(bytes) {
+            Ok(message) => self.on_message(now, flow, message),
+            Err(error) => self.on_malformed(flow, &error),
+        }
+    }
+
+    pub(crate) fn on_connected(&mut self, now: Time, connection: ConnectionId, peer: SocketAddr) {
+        if self.net.get(connection).is_some() {
+            return;
+        }
+        let ours = connection.0 % 2 == 1;
+        if ours || self.net.len() >= CONNECTIONS_MAX {
+            self.counters.shed += 1;
+            self.outputs.push_back(Output::Close { connection });
+            return;
+        }
+        self.net.add(connection, peer);
+        self.watch(now, connection);
+    }
+
+    pub(crate) fn on_stream(&mut self, now: Time, connection: ConnectionId, bytes: &[u8]) {
+        let Some(found) = self.net.get_mut(connection) else { return };
+        let flow = Flow::Tcp { connection, peer: found.peer };
+        found.framer.push(bytes);
+        let mut whole = false;
+        while let Some(frame) = self.net.get_mut(connection).and_then(|found| found.framer.next()) {
+            whole = true;
+            match frame {
+                Ok(Frame::Message(message)) => self.on_message(now, flow, message),
+                Ok(Frame::Ping) => self.transmit(flow, bytes::Bytes::from_static(PONG)),
+                Err(error) => {
+                    let closes = error.closes();
+                    match error.parse_error() {
+                        Some(error) => self.on_malformed(flow, error),
+                        None => self.counters.malformed += 1,
+                    }
+                    if closes {
+                        return self.close(now, connection);
+                    }
+                }
+            }
+        }
+        let Some(found) = self.net.get_mut(connection) else { return };
+        let partial = found.framer.is_partial();
+        if whole {
+            found.stalls_at = None;
+        }
+        if partial && found.stalls_at.is_none() {
+            self.watch(now, connection);
+        }
+    }
+
+    pub(crate) fn on_closed(&mut self, now: Time, connection: ConnectionId) {
+        if let Some(peer) = self.net.remove(connection) {
+            self.on_way_lost(now, Flow::Tcp { connection, peer });
+        }
+    }
+
+    pub(crate) fn on_way_lost(&mut self, now: Time, flow: Flow) {
+        for client in self.net.waiting_at(flow) {
+            self.on_client_lost(now, client);
+        }
+    }
+
+    pub(crate) fn on_stalled(&mut self, now: Time, connection: ConnectionId, at: Time) {
+        if self.net.get(connection).is_some_and(|found| found.stalls_at == Some(at)) {
+            self.close(now, connection);
+        }
+    }
+
+    /// A request that begins no call and is in no session, or one whose method has no place in a session.
+    pub(crate) fn on_outside(&mut self, now: Time, incoming: Incoming) {
+        let status = match &incoming.request.method {
+            Method::Invite => return self.on_invite(now, incoming),
+            Method::Options => StatusCode::OK,
+            Method::Bye | Method::Update | Method::Info | Method::Notify | Method::Prack => StatusCode::CALL_DOES_NOT_EXIST,
+            Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
+            _ => StatusCode::METHOD_NOT_ALLOWED,
+        };
+        let mut answer = Answer::new(status);
+        if status != StatusCode::CALL_DOES_NOT_EXIST {
+            answer.headers.push(HeaderName::Allow, ALLOW);
+        }
+        if status == StatusCode::OK {
+            answer.headers.push(HeaderName::Accept, ACCEPT);
+            answer.headers.push(HeaderName::Supported, self.config.supported.join(", "));
+        }
+        self.refuse(&incoming, answer);
+    }
+
+    fn on_message(&mut self, now: Time, flow: Flow, message: Message) {
+        match message {
+            Message::Request(request) => self.on_request(now, flow, request),
+            Message::Response(response) => self.on_response(now, response),
+        }
+    }
+
+    fn on_response(&mut self, now: Time, response: Response) {
+        *self.counters.responses_received.entry(response.status.code()).or_default() += 1;
+        match client_key(&response) {
+            Some(key) => self.on_client_response(now, key, response),
+            None => self.counters.stray += 1,
+        }
+    }
+
+    fn on_request(&mut self, now: Time, flow: Flow, mut request: Request) {
+        self.counters.received(&request.method);
+        let Ok(mut via) = request.via_top() else { return };
+        let key = self.server_key(&request, &via);
+        via.note_source(flow.peer());
+        request.headers.set_via_top(&via);
+        let incoming = Incoming { key, flow, back: Back::new(&via, flow), request };
+        match incoming.request.method {
+            Method::Ack => return self.on_ack(now, &incoming),
+            Method::Cancel => return self.on_cancel(now, &incoming),
+            _ => {}
+        }
+        if self.on_server_repeat(now, key) {
+            return;
+        }
+        let inside = incoming.request.to().is_ok_and(|to| to.tag().is_some());
+        if let Some(answer) = self.inspect(&incoming.request, inside) {
+            return self.refuse(&incoming, answer);
+        }
+        if inside { self.on_inside(now, incoming) } else { self.on_outside(now, incoming) }
+    }
+
+    /// What makes a request unacceptable whatever it asks (RFC 3261 section 8.2). Max-Forwards counts only outside
+    /// sessions, where a circle can close.
+    fn inspect(&self, request: &Request, inside: bool) -> Option<Answer> {
+        if matches!(request.uri.scheme, Scheme::Other(_)) {
+            return Some(Answer::new(StatusCode::UNSUPPORTED_URI_SCHEME));
+        }
+        if !inside && request.max_forwards() == Some(MaxForwards(0)) {
+            return Some(Answer::new(StatusCode::TOO_MANY_HOPS));
+        }
+        let known = |option: &str| self.config.supported.iter().any(|own| own.eq_ignore_ascii_case(option));
+        let unknown: Vec<&str> = request.headers.list(&HeaderName::Require).filter(|option| !known(option)).collect();
+        (!unknown.is_empty()).then(|| {
+            let mut answer = Answer::new(StatusCode::BAD_EXTENSION);
+            answer.headers.push(HeaderName::Unsupported, unknown.join(", "));
+            answer
+        })
+    }
+
+    fn on_malformed(&mut self, flow: Flow, error: &ParseError) {
+        self.counters.malformed += 1;
+        let Some(mut response) = error.bad_request() else { return };
+        let Ok(mut via) = response.headers.via_top() else { return };
+        let key = self.names.key(&[via.to_string().as_bytes()]);
+        via.note_source(flow.peer());
+        response.headers.set_via_top(&via);
+        if let Ok(to) = response.headers.to()
+            && to.tag().is_none()
+        {
+            let to = to.with_tag(&ident::text(self.names.stateless_tag(key)));
+            response.headers.set(HeaderName::To, HeaderValue::from(&to));
+        }
+        self.counters.refuse(response.status.code());
+        *self.counters.responses_sent.entry(response.status.code()).or_default() += 1;
+        self.send_back(Back::new(&via, flow), response.to_bytes());
+    }
+
+    /// What makes two requests one transaction (RFC 3261 section 17.2.3); ACK and CANCEL are of their INVITE's. The second form is for
+    /// branches of before RFC 3261.
+    fn server_key(&self, request: &Request, via: &Via) -> Key {
+        let class = match &request.method {
+            Method::Ack | Method::Cancel => "INVITE",
+            method => method.as_str(),
+        };
+        let port = via.port.unwrap_or_default().to_be_bytes();
+        let branch = via.branch().unwrap_or_default();
+        if branch.len() > COOKIE.len() && branch.starts_with(COOKIE) {
+            return self.names.key(&[branch.as_bytes(), via.host.as_bytes(), &port, class.as_bytes()]);
+        }
+        let from = request.from().ok();
+        let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
+        let cseq = request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes();
+        let call_id = request.call_id().unwrap_or_default();
+        let (uri, via) = (request.uri.to_string(), via.to_string());
+        let parts = [uri.as_bytes(), tag.as_bytes(), call_id.as_bytes(), &cseq, via.as_bytes(), class.as_bytes()];
+        self.names.key(&parts)
+    }
+
+    fn close(&mut self, now: Time, connection: ConnectionId) {
+        self.outputs.push_back(Output::Close { connection });
+        self.on_closed(now, connection);
+    }
+
+    fn watch(&mut self, now: Time, connection: ConnectionId) {
+        let at = now + STALLED_AFTER;
+        if let Some(found) = self.net.get_mut(connection) {
+            found.stalls_at = Some(at);
+            self.timers.set(at, Timer::Stalled, Owner::Connection(connection));
+        }
+    }
+}
+
+/// The transaction a response is for. A second Via means that it went astray (RFC 3261 section 8.1.3.3).
+fn client_key(response: &Response) -> Option<ClientKey> {
+    let mut vias = response.headers.list(&HeaderName::Via);
+    let via = Via::parse(vias.next()?).ok()?;
+    if vias.next().is_some() {
+        return None;
+    }
+    let branch = ident::read(via.branch()?.strip_prefix(COOKIE)?)?;
+    let cancel = response.cseq().ok()?.method == Method::Cancel;
+    Some(ClientKey { branch, cancel })
+}
+
+impl Counters {
+    pub(crate) fn refuse(&mut self, status: u16) {
+        *self.refused.entry(status).or_default() += 1;
+    }
+
+    pub(crate) fn sent(&mut self, method: &Method) {
+        count(&mut self.requests_sent, method);
+    }
+
+    pub(crate) fn received(&mut self, method: &Method) {
+        count(&mut self.requests_received, method);
+    }
+}
+
+/// A peer can make up any number of methods: those are counted as one.
+fn count(counts: &mut std::collections::BTreeMap<String, u64>, method: &Method) {
+    let name = if matches!(method, Method::Other(_)) { "other" } else { method.as_str() };
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(name.to_owned(), 1);
+        }
+    }
+}
