@@ -86,7 +86,7 @@ impl Config {
 }
 
 /// What happens to an endpoint.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// A datagram came.
     Datagram {

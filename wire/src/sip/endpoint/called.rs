@@ -36,13 +36,26 @@ impl Endpoint {
         }
         let mut headers = Headers::new();
         headers.push(HeaderName::Contact, &session.contact);
-        self.respond(now, server, Answer { status, headers, body });
+        self.respond(
+            now,
+            server,
+            Answer {
+                status,
+                headers,
+                body,
+            },
+        );
         Ok(())
     }
 
     /// Answers with 200, which is repeated until its ACK comes; then `Confirmed` follows. The body is the answer, or the offer when
     /// the INVITE made none.
-    pub fn answer(&mut self, now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
+    pub fn answer(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
         self.answer_with(now, id, &Headers::new(), body)
     }
 
@@ -56,10 +69,17 @@ impl Endpoint {
         body: Option<Body>,
     ) -> Result<(), SessionError> {
         let (server, _) = self.ringing(id)?;
-        if let (Some(contact), Some(session)) = (headers.value(&HeaderName::Contact), self.sessions.get_mut(&id)) {
+        if let (Some(contact), Some(session)) = (
+            headers.value(&HeaderName::Contact),
+            self.sessions.get_mut(&id),
+        ) {
             session.contact = contact.clone();
         }
-        let cseq = self.sessions.get(&id).and_then(|s| s.dialog.as_ref()).map_or(0, |dialog| dialog.remote_cseq());
+        let cseq = self
+            .sessions
+            .get(&id)
+            .and_then(|s| s.dialog.as_ref())
+            .map_or(0, |dialog| dialog.remote_cseq());
         self.accept(now, id, server, (cseq, true), headers, body);
         Ok(())
     }
@@ -81,13 +101,26 @@ impl Endpoint {
         for contact in headers.values(&HeaderName::Contact) {
             all.push(HeaderName::Contact, contact);
         }
-        self.respond(now, server, Answer { status, headers: all, body: None });
+        self.respond(
+            now,
+            server,
+            Answer {
+                status,
+                headers: all,
+                body: None,
+            },
+        );
         self.forget_session(id);
         Ok(())
     }
 
     /// Sends the caller on to the first of these that takes the call (302). The session is over; no event follows.
-    pub fn redirect(&mut self, now: Time, id: SessionId, contacts: Vec<Uri>) -> Result<(), SessionError> {
+    pub fn redirect(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        contacts: Vec<Uri>,
+    ) -> Result<(), SessionError> {
         let mut headers = Headers::new();
         for uri in contacts {
             headers.push(HeaderName::Contact, &NameAddr::new(uri));
@@ -96,9 +129,19 @@ impl Endpoint {
     }
 
     /// Accepts the change asked for; the body is the answer, or the offer when the change made none.
-    pub fn accept_change(&mut self, now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
+    pub fn accept_change(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
         let (server, invite) = self.asked_to_change(id)?;
-        self.set_phase(id, Phase::Up { change: Change::None });
+        self.set_phase(
+            id,
+            Phase::Up {
+                change: Change::None,
+            },
+        );
         match invite {
             Some(cseq) => self.accept(now, id, server, (cseq, false), &Headers::new(), body),
             None => {
@@ -106,19 +149,37 @@ impl Endpoint {
                 if let Some(session) = self.sessions.get(&id) {
                     self.introduce(&mut headers, &session.contact);
                 }
-                self.respond(now, server, Answer { status: StatusCode::OK, headers, body });
+                self.respond(
+                    now,
+                    server,
+                    Answer {
+                        status: StatusCode::OK,
+                        headers,
+                        body,
+                    },
+                );
             }
         }
         Ok(())
     }
 
     /// Refuses the change asked for with 300-699, such as 488; the session stays as it was.
-    pub fn reject_change(&mut self, now: Time, id: SessionId, status: StatusCode) -> Result<(), SessionError> {
+    pub fn reject_change(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        status: StatusCode,
+    ) -> Result<(), SessionError> {
         if Class::of(status.code()) != Class::Failure {
             return Err(SessionError::WrongStatus);
         }
         let (server, _) = self.asked_to_change(id)?;
-        self.set_phase(id, Phase::Up { change: Change::None });
+        self.set_phase(
+            id,
+            Phase::Up {
+                change: Change::None,
+            },
+        );
         self.respond(now, server, Answer::new(status));
         Ok(())
     }
@@ -127,7 +188,9 @@ impl Endpoint {
     pub(crate) fn on_invite(&mut self, now: Time, incoming: Incoming) {
         if self.draining || self.sessions.len() >= self.config.sessions_max || !self.has_room() {
             let mut answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE);
-            answer.headers.push(HeaderName::RetryAfter, RETRY_AFTER_SECONDS);
+            answer
+                .headers
+                .push(HeaderName::RetryAfter, RETRY_AFTER_SECONDS);
             return self.refuse(&incoming, answer);
         }
         let merged = self.merged_key(&incoming);
@@ -135,8 +198,12 @@ impl Endpoint {
             return self.refuse(&incoming, Answer::new(StatusCode::LOOP_DETECTED));
         }
         let (id, tag) = self.fresh_session();
-        let dialog = to_with_tag(&incoming.request, &ident::text(tag))
-            .and_then(|to| Some((Dialog::of_callee(&incoming.request, &to, incoming.flow)?, to)));
+        let dialog = to_with_tag(&incoming.request, &ident::text(tag)).and_then(|to| {
+            Some((
+                Dialog::of_callee(&incoming.request, &to, incoming.flow)?,
+                to,
+            ))
+        });
         let Some((dialog, to)) = dialog else {
             self.by_tag.remove(&tag);
             return self.refuse(&incoming, Answer::new(StatusCode::BAD_REQUEST));
@@ -144,7 +211,9 @@ impl Endpoint {
         let session = Session {
             call_id: dialog.call_id().clone(),
             tag,
-            phase: Phase::Ringing { server: incoming.key },
+            phase: Phase::Ringing {
+                server: incoming.key,
+            },
             contact: self.default_contact(incoming.flow.is_reliable()),
             dialog: Some(Box::new(dialog)),
             ok: None,
@@ -154,7 +223,12 @@ impl Endpoint {
         self.serve(&incoming, to, Some(id), Some(merged));
         self.respond(now, incoming.key, Answer::new(StatusCode::TRYING));
         let Incoming { request, flow, .. } = incoming;
-        self.tell(Event::Incoming { session: id, request: Box::new(request), peer: flow.peer(), flow });
+        self.tell(Event::Incoming {
+            session: id,
+            request: Box::new(request),
+            peer: flow.peer(),
+            flow,
+        });
     }
 
     /// An ACK. That of a failure ends its transaction, that of a 2xx belongs to the session.
@@ -169,7 +243,9 @@ impl Endpoint {
             return;
         };
         let cseq = incoming.request.cseq().map_or(0, |cseq| cseq.number);
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let Some(ok) = session.ok.take_if(|ok| ok.cseq == cseq) else {
             self.counters.repeated += 1;
             return;
@@ -191,20 +267,31 @@ impl Endpoint {
         };
         let (open, id) = (server.is_open(), server.session);
         let session = id.and_then(|id| self.sessions.get(&id));
-        match session.and_then(|session| to_with_tag(&incoming.request, &ident::text(session.tag))) {
+        match session.and_then(|session| to_with_tag(&incoming.request, &ident::text(session.tag)))
+        {
             Some(to) => self.respond_once(incoming, to, Answer::new(StatusCode::OK)),
             None => self.refuse(incoming, Answer::new(StatusCode::OK)),
         }
         if !open {
             return;
         }
-        self.respond(now, incoming.key, Answer::new(StatusCode::REQUEST_TERMINATED));
-        let Some((id, phase)) = id.and_then(|id| Some((id, &mut self.sessions.get_mut(&id)?.phase))) else { return };
+        self.respond(
+            now,
+            incoming.key,
+            Answer::new(StatusCode::REQUEST_TERMINATED),
+        );
+        let Some((id, phase)) =
+            id.and_then(|id| Some((id, &mut self.sessions.get_mut(&id)?.phase)))
+        else {
+            return;
+        };
         match phase {
-            Phase::Ringing { server } if *server == incoming.key => self.finish(id, Ending::Cancelled),
-            Phase::Up { change } if matches!(change, Change::Theirs { server, .. } if *server == incoming.key) => {
-                *change = Change::None;
+            Phase::Ringing { server } if *server == incoming.key => {
+                self.finish(id, Ending::Cancelled)
             }
+            Phase::Up {
+                change: change @ Change::Theirs { .. },
+            } => *change = Change::None,
             _ => {}
         }
     }
@@ -224,9 +311,21 @@ impl Endpoint {
             self.introduce(&mut headers, &session.contact);
         }
         add_extra(&mut headers, extra);
-        let sent: Option<(bytes::Bytes, Back)> =
-            self.respond(now, server, Answer { status: StatusCode::OK, headers, body });
-        self.set_phase(id, Phase::Up { change: Change::None });
+        let sent: Option<(bytes::Bytes, Back)> = self.respond(
+            now,
+            server,
+            Answer {
+                status: StatusCode::OK,
+                headers,
+                body,
+            },
+        );
+        self.set_phase(
+            id,
+            Phase::Up {
+                change: Change::None,
+            },
+        );
         if let Some(sent) = sent {
             self.repeat_ok(now, id, cseq, first, sent);
         }
@@ -243,7 +342,9 @@ impl Endpoint {
     fn asked_to_change(&self, id: SessionId) -> Result<(Key, Option<u32>), SessionError> {
         let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
         match session.phase {
-            Phase::Up { change: Change::Theirs { server, invite } } => Ok((server, invite)),
+            Phase::Up {
+                change: Change::Theirs { server, invite },
+            } => Ok((server, invite)),
             _ => Err(SessionError::WrongState),
         }
     }
@@ -255,6 +356,7 @@ impl Endpoint {
         let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
         let cseq = request.headers.get(&HeaderName::CSeq).unwrap_or_default();
         let call_id = request.call_id().unwrap_or_default();
-        self.names.key(&[call_id.as_bytes(), tag.as_bytes(), cseq.as_bytes()])
+        self.names
+            .key(&[call_id.as_bytes(), tag.as_bytes(), cseq.as_bytes()])
     }
 }

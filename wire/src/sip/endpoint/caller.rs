@@ -3,7 +3,7 @@
 use super::{
     Endpoint, Hop,
     border::{Ending, Event, Invite, SessionError, SessionId, TransportKind},
-    clients::{ClientKey, Failure, Inviting, Purpose},
+    clients::{ClientKey, Failure, Fork, Inviting, Purpose},
     dialog::Dialog,
     ident, route,
     session::{AckDue, Change, Phase, Session, add_extra, bye_of, put_body},
@@ -34,9 +34,14 @@ impl Endpoint {
             None => NameAddr::new(invite.target.clone()),
         };
         let (id, tag) = self.fresh_session();
-        let call_id = HeaderValue::from(format!("{}{}", ident::text(self.names.fresh()), ident::text(self.names.fresh())));
+        let call_id = HeaderValue::from(format!(
+            "{}{}",
+            ident::text(self.names.fresh()),
+            ident::text(self.names.fresh())
+        ));
         let contact = invite.headers.value(&HeaderName::Contact).cloned();
-        let contact = contact.unwrap_or_else(|| self.default_contact(hop.kind == TransportKind::Tcp));
+        let contact =
+            contact.unwrap_or_else(|| self.default_contact(hop.kind == TransportKind::Tcp));
 
         let mut request = Request::new(Method::Invite, invite.target);
         let headers = &mut request.headers;
@@ -44,23 +49,47 @@ impl Endpoint {
         headers.push(HeaderName::From, &from.with_tag(&ident::text(tag)));
         headers.push(HeaderName::To, &to);
         headers.push(HeaderName::CallId, &call_id);
-        headers.push(HeaderName::CSeq, &CSeq { number: 1, method: Method::Invite });
+        headers.push(
+            HeaderName::CSeq,
+            &CSeq {
+                number: 1,
+                method: Method::Invite,
+            },
+        );
         self.introduce(headers, &contact);
         add_extra(headers, &invite.headers);
         let late_offer = invite.body.is_none();
         put_body(&mut request, invite.body);
 
-        let purpose = Purpose::Invite(Inviting { session: id, change: false, late_offer, acks: Vec::new() });
+        let purpose = Purpose::Invite(Inviting {
+            session: id,
+            change: false,
+            late_offer,
+            forks: Vec::new(),
+        });
         let client = self.request(now, request, hop, purpose);
         let phase = Phase::Calling { client };
-        let session = Session { call_id, tag, phase, contact, dialog: None, ok: None, ack_due: None };
+        let session = Session {
+            call_id,
+            tag,
+            phase,
+            contact,
+            dialog: None,
+            ok: None,
+            ack_due: None,
+        };
         self.sessions.insert(id, session);
         Ok(id)
     }
 
     /// Acknowledges a 2xx that brought the offer, with the answer. Only then: with an offer in the INVITE the ACK goes
     /// by itself.
-    pub fn ack(&mut self, _now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
+    pub fn ack(
+        &mut self,
+        _now: Time,
+        id: SessionId,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
         let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
         if session.ack_due.is_none() {
             return Err(SessionError::WrongState);
@@ -70,10 +99,25 @@ impl Endpoint {
     }
 
     /// Asks to change the session (re-INVITE). `Changed` follows. With no body, the peer makes the offer.
-    pub fn change(&mut self, now: Time, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
-        let session = self.sessions.get_mut(&id).ok_or(SessionError::NoSuchSession)?;
-        let idle = matches!(session.phase, Phase::Up { change: Change::None });
-        let (true, None, None, Some(dialog)) = (idle, &session.ok, &session.ack_due, &mut session.dialog) else {
+    pub fn change(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
+        let session = self
+            .sessions
+            .get_mut(&id)
+            .ok_or(SessionError::NoSuchSession)?;
+        let idle = matches!(
+            session.phase,
+            Phase::Up {
+                change: Change::None
+            }
+        );
+        let (true, None, None, Some(dialog)) =
+            (idle, &session.ok, &session.ack_due, &mut session.dialog)
+        else {
             return Err(SessionError::WrongState);
         };
         let mut request = dialog.request(Method::Invite);
@@ -82,25 +126,39 @@ impl Endpoint {
         self.introduce(&mut request.headers, &contact);
         let late_offer = body.is_none();
         put_body(&mut request, body);
-        let purpose = Purpose::Invite(Inviting { session: id, change: true, late_offer, acks: Vec::new() });
+        let purpose = Purpose::Invite(Inviting {
+            session: id,
+            change: true,
+            late_offer,
+            forks: Vec::new(),
+        });
         let client = self.request(now, request, hop, purpose);
-        self.set_phase(id, Phase::Up { change: Change::Ours { client } });
+        self.set_phase(
+            id,
+            Phase::Up {
+                change: Change::Ours { client },
+            },
+        );
         Ok(())
     }
 
     pub(crate) fn send_due_ack(&mut self, id: SessionId, body: Option<Body>) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if let (Some(due), Some(dialog)) = (session.ack_due.take(), &session.dialog) {
             let (mut request, hop) = (dialog.ack(due.cseq), dialog.hop());
-            let tag = Box::from(dialog.remote_tag());
+            let tag: Box<str> = dialog.remote_tag().into();
             put_body(&mut request, body);
-            self.acknowledge(due.client, tag, request, hop);
+            self.acknowledge(due.client, &tag, request, hop);
         }
     }
 
     /// A response that is news.
     pub(crate) fn deliver(&mut self, now: Time, key: ClientKey, response: Response) {
-        let Some(client) = self.clients.get(&key) else { return };
+        let Some(client) = self.clients.get(&key) else {
+            return;
+        };
         match &client.purpose {
             Purpose::Invite(inviting) => {
                 let (id, change) = (inviting.session, inviting.change);
@@ -108,7 +166,9 @@ impl Endpoint {
                     Class::Provisional if change => {}
                     Class::Provisional => self.on_progress(now, key, id, &response),
                     Class::Success => self.on_success(now, key, id, change, response),
-                    Class::Failure if change => self.on_change_refused(now, key, id, response.status),
+                    Class::Failure if change => {
+                        self.on_change_refused(now, key, id, response.status)
+                    }
                     Class::Failure => self.on_rejected(key, id, &response),
                 }
             }
@@ -122,11 +182,17 @@ impl Endpoint {
 
     /// There will be no response.
     pub(crate) fn client_failed(&mut self, now: Time, key: ClientKey, failure: Failure) {
-        let Some(client) = self.clients.get(&key) else { return };
+        let Some(client) = self.clients.get(&key) else {
+            return;
+        };
         match &client.purpose {
             Purpose::Invite(inviting) if inviting.change => {
                 let id = inviting.session;
-                if self.sessions.get(&id).is_some_and(|session| session.changes_by(key)) {
+                if self
+                    .sessions
+                    .get(&id)
+                    .is_some_and(|session| session.changes_by(key))
+                {
                     self.abandon(now, id, Ending::Lost);
                 }
             }
@@ -152,7 +218,13 @@ impl Endpoint {
     }
 
     fn on_progress(&mut self, now: Time, key: ClientKey, id: SessionId, response: &Response) {
-        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.calls_by(key)) else { return };
+        let Some(session) = self
+            .sessions
+            .get_mut(&id)
+            .filter(|session| session.calls_by(key))
+        else {
+            return;
+        };
         match &mut session.phase {
             Phase::GivingUp { reason, .. } => {
                 let reason = reason.take();
@@ -162,29 +234,53 @@ impl Endpoint {
             Phase::Calling { .. } => session.phase = Phase::Heard { client: key },
             _ => {}
         }
-        let ours_to_tell = matches!(session.phase, Phase::Heard { .. }) && response.status != StatusCode::TRYING;
+        let ours_to_tell =
+            matches!(session.phase, Phase::Heard { .. }) && response.status != StatusCode::TRYING;
         if ours_to_tell {
-            self.tell(Event::Progress { session: id, status: response.status, body: response.body() });
+            self.tell(Event::Progress {
+                session: id,
+                status: response.status,
+                body: response.body(),
+            });
         }
     }
 
     /// A 2xx: a first one, one of another fork, or one that came before.
-    fn on_success(&mut self, now: Time, key: ClientKey, id: SessionId, change: bool, response: Response) {
-        let Ok(to) = response.headers.to() else { return };
-        let tag: Box<str> = to.tag().unwrap_or_default().into();
-        let Some(inviting) = self.clients.get_mut(&key).and_then(|client| client.inviting()) else { return };
-        if let Some((_, ack)) = inviting.acks.iter().find(|(known, _)| *known == tag) {
-            let ack = ack.clone();
+    fn on_success(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        id: SessionId,
+        change: bool,
+        response: Response,
+    ) {
+        let Ok(to) = response.headers.to() else {
+            return;
+        };
+        let tag = to.tag().unwrap_or_default();
+        let Some(inviting) = self
+            .clients
+            .get_mut(&key)
+            .and_then(|client| client.inviting())
+        else {
+            return;
+        };
+        if let Some(fork) = inviting.forks.iter().find(|fork| &*fork.tag == tag) {
+            let ack = fork.ack.clone();
             self.counters.repeated += 1;
             if let Some((flow, bytes)) = ack {
                 self.counters.retransmitted += 1;
                 self.transmit(flow, bytes);
             }
-        } else if inviting.acks.len() >= FORKS_MAX {
+        } else if inviting.forks.len() >= FORKS_MAX {
             self.counters.shed += 1;
         } else if change {
-            self.on_change_accepted(key, id, tag, response);
-        } else if self.sessions.get(&id).is_some_and(|session| session.calls_by(key)) {
+            self.on_change_accepted(key, id, tag, &response);
+        } else if self
+            .sessions
+            .get(&id)
+            .is_some_and(|session| session.calls_by(key))
+        {
             self.on_accepted(now, key, id, tag, response);
         } else {
             self.on_late_fork(now, key, tag, &response);
@@ -192,9 +288,20 @@ impl Endpoint {
     }
 
     /// The first 2xx.
-    fn on_accepted(&mut self, now: Time, key: ClientKey, id: SessionId, tag: Box<str>, response: Response) {
-        let Some((dialog, late_offer)) = self.dialog_of(key, &response) else { return };
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+    fn on_accepted(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        id: SessionId,
+        tag: &str,
+        response: Response,
+    ) {
+        let Some((dialog, late_offer)) = self.dialog_of(key, &response) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let cseq = 1;
         let (ack, hop) = (dialog.ack(cseq), dialog.hop());
         session.dialog = Some(Box::new(dialog));
@@ -203,58 +310,90 @@ impl Endpoint {
             Phase::GivingUp { reason, .. } => reason.take(),
             _ => None,
         };
-        session.phase = Phase::Up { change: Change::None };
+        session.phase = Phase::Up {
+            change: Change::None,
+        };
         if wanted && late_offer {
             session.ack_due = Some(AckDue { client: key, cseq });
-            self.note_ack(key, tag);
+            self.fork(key, tag);
         } else {
             self.acknowledge(key, tag, ack, hop);
         }
         if wanted {
-            self.tell(Event::Answered { session: id, response: Box::new(response) });
+            self.tell(Event::Answered {
+                session: id,
+                response: Box::new(response),
+            });
         } else {
             self.send_bye(now, id, reason.as_deref());
         }
     }
 
     /// A 2xx nobody waits for: of another fork, or after the session was given up. ACK, then BYE.
-    fn on_late_fork(&mut self, now: Time, key: ClientKey, tag: Box<str>, response: &Response) {
-        let Some((mut dialog, _)) = self.dialog_of(key, response) else { return };
+    fn on_late_fork(&mut self, now: Time, key: ClientKey, tag: &str, response: &Response) {
+        let Some((mut dialog, _)) = self.dialog_of(key, response) else {
+            return;
+        };
         let (ack, hop) = (dialog.ack(1), dialog.hop());
         self.acknowledge(key, tag, ack, hop);
         let (bye, hop) = bye_of(&mut dialog, None);
         self.request(now, bye, hop, Purpose::Bye(None));
     }
 
-    fn on_change_accepted(&mut self, key: ClientKey, id: SessionId, tag: Box<str>, response: Response) {
-        let Some(client) = self.clients.get_mut(&key) else { return };
-        let Ok(cseq) = client.request.cseq().map(|cseq| cseq.number) else { return };
-        let late_offer = client.inviting().is_some_and(|inviting| inviting.late_offer);
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+    fn on_change_accepted(
+        &mut self,
+        key: ClientKey,
+        id: SessionId,
+        tag: &str,
+        response: &Response,
+    ) {
+        let Some(client) = self.clients.get_mut(&key) else {
+            return;
+        };
+        let Ok(cseq) = client.request.cseq().map(|cseq| cseq.number) else {
+            return;
+        };
+        let late_offer = client
+            .inviting()
+            .is_some_and(|inviting| inviting.late_offer);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let current = session.changes_by(key);
-        let Some(dialog) = &mut session.dialog else { return };
-        if tag.as_ref() != dialog.remote_tag() {
+        let Some(dialog) = &mut session.dialog else {
+            return;
+        };
+        if tag != dialog.remote_tag() {
             return;
         }
         dialog.refresh(&response.headers);
         let (ack, hop) = (dialog.ack(cseq), dialog.hop());
         if current {
-            session.phase = Phase::Up { change: Change::None };
+            session.phase = Phase::Up {
+                change: Change::None,
+            };
         }
         if current && late_offer {
             session.ack_due = Some(AckDue { client: key, cseq });
-            self.note_ack(key, tag);
+            self.fork(key, tag);
         } else {
             self.acknowledge(key, tag, ack, hop);
         }
         if current {
-            self.tell(Event::Changed { session: id, result: Ok(response.body()) });
+            self.tell(Event::Changed {
+                session: id,
+                result: Ok(response.body()),
+            });
         }
     }
 
     /// 481 and 408 mean that the peer has no such session (RFC 3261 section 12.2.1.2).
     fn on_change_refused(&mut self, now: Time, key: ClientKey, id: SessionId, status: StatusCode) {
-        if !self.sessions.get(&id).is_some_and(|session| session.changes_by(key)) {
+        if !self
+            .sessions
+            .get(&id)
+            .is_some_and(|session| session.changes_by(key))
+        {
             return;
         }
         if status == StatusCode::CALL_DOES_NOT_EXIST {
@@ -262,8 +401,16 @@ impl Endpoint {
         } else if status == StatusCode::REQUEST_TIMEOUT {
             self.abandon(now, id, Ending::Lost);
         } else {
-            self.set_phase(id, Phase::Up { change: Change::None });
-            self.tell(Event::Changed { session: id, result: Err(status) });
+            self.set_phase(
+                id,
+                Phase::Up {
+                    change: Change::None,
+                },
+            );
+            self.tell(Event::Changed {
+                session: id,
+                result: Err(status),
+            });
         }
     }
 
@@ -285,45 +432,77 @@ impl Endpoint {
         contacts: Vec<crate::sip::uri::Uri>,
         from_peer: bool,
     ) {
-        let Some(session) = self.sessions.get(&id).filter(|session| session.calls_by(key)) else { return };
-        if matches!(session.phase, Phase::GivingUp { .. } | Phase::Cancelling { .. }) {
+        let Some(session) = self
+            .sessions
+            .get(&id)
+            .filter(|session| session.calls_by(key))
+        else {
+            return;
+        };
+        if matches!(
+            session.phase,
+            Phase::GivingUp { .. } | Phase::Cancelling { .. }
+        ) {
             self.finish(id, Ending::Ours);
         } else {
             self.forget_session(id);
-            self.tell(Event::Rejected { session: id, status, contacts, from_peer });
+            self.tell(Event::Rejected {
+                session: id,
+                status,
+                contacts,
+                from_peer,
+            });
         }
     }
 
     /// The dialog a 2xx makes, and whether its ACK must bring the answer.
     fn dialog_of(&mut self, key: ClientKey, response: &Response) -> Option<(Dialog, bool)> {
         let client = self.clients.get_mut(&key)?;
-        let late_offer = client.inviting().is_some_and(|inviting| inviting.late_offer);
+        let late_offer = client
+            .inviting()
+            .is_some_and(|inviting| inviting.late_offer);
         let dialog = Dialog::of_caller(&client.request, response, client.flow)?;
         Some((dialog, late_offer))
     }
 
     /// Sends the ACK of a 2xx, and keeps it for when the 2xx comes again.
-    fn acknowledge(&mut self, key: ClientKey, tag: Box<str>, request: Request, hop: Hop) {
+    fn acknowledge(&mut self, key: ClientKey, tag: &str, request: Request, hop: Hop) {
         let sent = self.send_ack(request, hop);
-        self.note_ack(key, tag.clone());
-        let inviting = self.clients.get_mut(&key).and_then(|client| client.inviting());
-        if let Some((_, ack)) = inviting.and_then(|inviting| inviting.acks.iter_mut().find(|(known, _)| *known == tag)) {
-            *ack = Some(sent);
+        if let Some(fork) = self.fork(key, tag) {
+            fork.ack = Some(sent);
         }
     }
 
-    /// Notes that this fork's 2xx came.
-    fn note_ack(&mut self, key: ClientKey, tag: Box<str>) {
-        let inviting = self.clients.get_mut(&key).and_then(|client| client.inviting());
-        if let Some(inviting) = inviting.filter(|inviting| inviting.acks.iter().all(|(known, _)| *known != tag)) {
-            inviting.acks.push((tag, None));
+    /// What is kept of the fork with this tag, from its first 2xx on. `None` when the transaction is over.
+    fn fork(&mut self, key: ClientKey, tag: &str) -> Option<&mut Fork> {
+        let forks = &mut self.clients.get_mut(&key)?.inviting()?.forks;
+        let at = forks
+            .iter()
+            .position(|fork| &*fork.tag == tag)
+            .unwrap_or(forks.len());
+        if at == forks.len() {
+            forks.push(Fork {
+                tag: tag.into(),
+                ack: None,
+            });
         }
+        forks.get_mut(at)
     }
 }
 
 /// Where a call goes first: the next hop given, or the address in its target.
 fn hop_of(invite: &Invite) -> Result<Hop, SessionError> {
-    let peer = invite.next_hop.or_else(|| invite.target.address()).ok_or(SessionError::NoRoute)?;
-    let kind = invite.transport.or_else(|| route::kind_of(&invite.target)).unwrap_or(TransportKind::Udp);
-    Ok(Hop { peer, kind, connection: None })
+    let peer = invite
+        .next_hop
+        .or_else(|| invite.target.address())
+        .ok_or(SessionError::NoRoute)?;
+    let kind = invite
+        .transport
+        .or_else(|| route::kind_of(&invite.target))
+        .unwrap_or(TransportKind::Udp);
+    Ok(Hop {
+        peer,
+        kind,
+        connection: None,
+    })
 }

@@ -30,8 +30,14 @@ pub(crate) struct ClientKey {
 }
 
 impl ClientKey {
-    pub(crate) const MIN: Self = Self { branch: 0, cancel: false };
-    pub(crate) const MAX: Self = Self { branch: u64::MAX, cancel: true };
+    pub(crate) const MIN: Self = Self {
+        branch: 0,
+        cancel: false,
+    };
+    pub(crate) const MAX: Self = Self {
+        branch: u64::MAX,
+        cancel: true,
+    };
 }
 
 /// What a request was sent for.
@@ -53,8 +59,17 @@ pub(crate) struct Inviting {
     pub(crate) change: bool,
     /// It made no offer, so the ACK has to bring an answer.
     pub(crate) late_offer: bool,
-    /// The ACK of each 2xx, by the tag of who sent it; `None` while it waits for the answer.
-    pub(crate) acks: Vec<(Box<str>, Option<(Flow, Bytes)>)>,
+    /// Each fork whose 2xx came.
+    pub(crate) forks: Vec<Fork>,
+}
+
+/// One who accepted an INVITE of ours.
+#[derive(Debug)]
+pub(crate) struct Fork {
+    /// Its tag.
+    pub(crate) tag: Box<str>,
+    /// The ACK it was sent; `None` while that waits for our user's answer.
+    pub(crate) ack: Option<(Flow, Bytes)>,
 }
 
 /// A request under way.
@@ -108,7 +123,13 @@ struct Rendered {
 
 impl Endpoint {
     /// Sends a request and begins its transaction.
-    pub(crate) fn request(&mut self, now: Time, mut request: Request, hop: Hop, purpose: Purpose) -> ClientKey {
+    pub(crate) fn request(
+        &mut self,
+        now: Time,
+        mut request: Request,
+        hop: Hop,
+        purpose: Purpose,
+    ) -> ClientKey {
         let key = self.fresh_branch();
         let sent = self.render(&mut request, hop, key);
         self.begin(now, key, request, sent, purpose);
@@ -117,8 +138,12 @@ impl Endpoint {
 
     /// Sends a CANCEL for this INVITE: same branch, same way (RFC 3261 section 9.1).
     pub(crate) fn send_cancel(&mut self, now: Time, invite: ClientKey, reason: Option<&str>) {
-        let Some(client) = self.clients.get(&invite) else { return };
-        let Machine::Invite(machine) = client.machine else { return };
+        let Some(client) = self.clients.get(&invite) else {
+            return;
+        };
+        let Machine::Invite(machine) = client.machine else {
+            return;
+        };
         let flow = client.flow;
         let mut request = hop_by_hop(&client.request, Method::Cancel);
         if let Some(to) = client.request.headers.value(&HeaderName::To) {
@@ -130,8 +155,21 @@ impl Endpoint {
         let steps = machine.on_cancel(self.rules(flow));
         self.run_client(now, invite, steps, None);
         let bytes = request.to_bytes();
-        let key = ClientKey { cancel: true, ..invite };
-        self.begin(now, key, request, Rendered { flow, bytes, by_size: false }, Purpose::Cancel);
+        let key = ClientKey {
+            cancel: true,
+            ..invite
+        };
+        self.begin(
+            now,
+            key,
+            request,
+            Rendered {
+                flow,
+                bytes,
+                by_size: false,
+            },
+            Purpose::Cancel,
+        );
     }
 
     /// Sends a request that is no transaction: the ACK of a 2xx. Gives what to send again.
@@ -150,13 +188,18 @@ impl Endpoint {
             return;
         };
         let of_invite = matches!(client.machine, Machine::Invite(_));
-        let for_invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        let for_invite = response
+            .cseq()
+            .is_ok_and(|cseq| cseq.method == Method::Invite);
         if of_invite != for_invite {
             self.counters.stray += 1;
             return;
         }
         let class = Class::of(response.status.code());
-        let rules = Rules { t1: self.config.t1, reliable: client.flow.is_reliable() };
+        let rules = Rules {
+            t1: self.config.t1,
+            reliable: client.flow.is_reliable(),
+        };
         if client.is_final() {
             self.counters.repeated += 1;
         }
@@ -169,7 +212,13 @@ impl Endpoint {
     }
 
     pub(crate) fn on_client_timer(&mut self, now: Time, key: ClientKey, timer: Timer, at: Time) {
-        let Some(client) = self.clients.get_mut(&key).filter(|client| client.slots.runs(timer, at)) else { return };
+        let Some(client) = self
+            .clients
+            .get_mut(&key)
+            .filter(|client| client.slots.runs(timer, at))
+        else {
+            return;
+        };
         client.slots.take(timer, at);
         let steps = match &mut client.machine {
             Machine::Invite(machine) => machine.on_timer(timer),
@@ -180,18 +229,34 @@ impl Endpoint {
 
     /// The way a request went is broken, and no response has come (RFC 3261 section 18.4).
     pub(crate) fn on_client_lost(&mut self, now: Time, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(&key) else { return };
+        let Some(client) = self.clients.get_mut(&key) else {
+            return;
+        };
         if !client.by_size {
             self.client_failed(now, key, Failure::Transport);
             self.forget_client(key);
             return;
         }
-        let Some(mut client) = self.clients.remove(&key) else { return };
+        let Some(mut client) = self.clients.remove(&key) else {
+            return;
+        };
         self.net.heard(client.flow, key);
         client.request.headers.remove_first(&HeaderName::Via);
-        let flow = Flow::Udp { peer: client.flow.peer() };
+        let flow = Flow::Udp {
+            peer: client.flow.peer(),
+        };
         let bytes = self.stamp(&mut client.request, flow.kind(), key);
-        self.begin(now, key, *client.request, Rendered { flow, bytes, by_size: false }, client.purpose);
+        self.begin(
+            now,
+            key,
+            *client.request,
+            Rendered {
+                flow,
+                bytes,
+                by_size: false,
+            },
+            client.purpose,
+        );
     }
 
     /// Forgets a client transaction, and that anybody waits for it.
@@ -201,8 +266,19 @@ impl Endpoint {
         }
     }
 
-    fn begin(&mut self, now: Time, key: ClientKey, request: Request, sent: Rendered, purpose: Purpose) {
-        let Rendered { flow, bytes, by_size } = sent;
+    fn begin(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        request: Request,
+        sent: Rendered,
+        purpose: Purpose,
+    ) {
+        let Rendered {
+            flow,
+            bytes,
+            by_size,
+        } = sent;
         self.counters.sent(&request.method);
         self.transmit(flow, bytes.clone());
         let rules = self.rules(flow);
@@ -215,13 +291,32 @@ impl Endpoint {
         };
         self.net.wait(flow, key);
         let slots = Slots::default();
-        self.clients.insert(key, Client { machine, flow, request: request.into(), bytes, slots, purpose, by_size });
+        self.clients.insert(
+            key,
+            Client {
+                machine,
+                flow,
+                request: request.into(),
+                bytes,
+                slots,
+                purpose,
+                by_size,
+            },
+        );
         self.run_client(now, key, steps, None);
     }
 
-    fn run_client(&mut self, now: Time, key: ClientKey, steps: Steps, mut response: Option<Response>) {
+    fn run_client(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        steps: Steps,
+        mut response: Option<Response>,
+    ) {
         for step in steps {
-            let Some(client) = self.clients.get_mut(&key) else { return };
+            let Some(client) = self.clients.get_mut(&key) else {
+                return;
+            };
             match step {
                 Step::Repeat => {
                     self.counters.retransmitted += 1;
@@ -248,7 +343,9 @@ impl Endpoint {
 
     /// The ACK of a 3xx-6xx belongs to the transaction: same branch, same way (RFC 3261 section 17.1.1.3).
     fn ack_failure(&mut self, key: ClientKey, response: Option<&Response>) {
-        let (Some(client), Some(response)) = (self.clients.get(&key), response) else { return };
+        let (Some(client), Some(response)) = (self.clients.get(&key), response) else {
+            return;
+        };
         let mut ack = hop_by_hop(&client.request, Method::Ack);
         if let Some(to) = response.headers.value(&HeaderName::To) {
             ack.headers.push(HeaderName::To, to);
@@ -260,7 +357,10 @@ impl Endpoint {
 
     fn fresh_branch(&mut self) -> ClientKey {
         loop {
-            let key = ClientKey { branch: self.names.fresh(), cancel: false };
+            let key = ClientKey {
+                branch: self.names.fresh(),
+                cancel: false,
+            };
             if !self.clients.contains_key(&key) {
                 return key;
             }
@@ -274,21 +374,35 @@ impl Endpoint {
             request.headers.push(HeaderName::UserAgent, product);
         }
         let bytes = self.stamp(request, hop.kind, key);
-        if hop.kind == TransportKind::Udp && self.config.tcp_when_large && bytes.len() > DATAGRAM_MAX {
+        if hop.kind == TransportKind::Udp
+            && self.config.tcp_when_large
+            && bytes.len() > DATAGRAM_MAX
+        {
             request.headers.remove_first(&HeaderName::Via);
             let bytes = self.stamp(request, TransportKind::Tcp, key);
-            return Rendered { flow: self.stream_to(hop), bytes, by_size: true };
+            return Rendered {
+                flow: self.stream_to(hop),
+                bytes,
+                by_size: true,
+            };
         }
         let flow = match hop.kind {
             TransportKind::Udp => Flow::Udp { peer: hop.peer },
             TransportKind::Tcp => self.stream_to(hop),
         };
-        Rendered { flow, bytes, by_size: false }
+        Rendered {
+            flow,
+            bytes,
+            by_size: false,
+        }
     }
 
     fn stamp(&self, request: &mut Request, kind: TransportKind, key: ClientKey) -> Bytes {
         let branch = format!("{COOKIE}{}", ident::text(key.branch));
-        request.headers.push_first(HeaderName::Via, &Via::new(kind.as_str(), self.config.advertised, &branch));
+        request.headers.push_first(
+            HeaderName::Via,
+            &Via::new(kind.as_str(), self.config.advertised, &branch),
+        );
         request.to_bytes()
     }
 
@@ -298,15 +412,26 @@ impl Endpoint {
             return flow;
         }
         let connection = self.net.ask(hop.peer);
-        self.outputs.push_back(Output::Connect { connection, peer: hop.peer });
-        Flow::Tcp { connection, peer: hop.peer }
+        self.outputs.push_back(Output::Connect {
+            connection,
+            peer: hop.peer,
+        });
+        Flow::Tcp {
+            connection,
+            peer: hop.peer,
+        }
     }
 }
 
 /// What CANCEL and the ACK of a failure share with the INVITE they are about; To is left to the caller.
 fn hop_by_hop(invite: &Request, method: Method) -> Request {
     let mut request = Request::new(method.clone(), invite.uri.clone());
-    for name in [HeaderName::Via, HeaderName::MaxForwards, HeaderName::From, HeaderName::CallId] {
+    for name in [
+        HeaderName::Via,
+        HeaderName::MaxForwards,
+        HeaderName::From,
+        HeaderName::CallId,
+    ] {
         if let Some(value) = invite.headers.value(&name) {
             request.headers.push(name, value);
         }

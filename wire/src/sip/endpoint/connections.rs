@@ -41,7 +41,12 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) const fn new() -> Self {
-        Self { open: BTreeMap::new(), by_peer: BTreeMap::new(), waiting: BTreeSet::new(), next: 1 }
+        Self {
+            open: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            next: 1,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,7 +64,14 @@ impl Connections {
     /// A connection came, or one of ours is open now.
     pub(crate) fn add(&mut self, connection: ConnectionId, peer: SocketAddr) {
         self.by_peer.insert(peer, connection);
-        self.open.insert(connection, Connection { peer, framer: Framer::default(), stalls_at: None });
+        self.open.insert(
+            connection,
+            Connection {
+                peer,
+                framer: Framer::default(),
+                stalls_at: None,
+            },
+        );
     }
 
     /// The name of a connection to open to this peer.
@@ -73,9 +85,14 @@ impl Connections {
     /// A connection there already is to this peer: the one preferred, or any.
     pub(crate) fn reuse(&self, preferred: Option<ConnectionId>, peer: SocketAddr) -> Option<Flow> {
         let flow = |connection: ConnectionId| {
-            self.open.get(&connection).map(|found| Flow::Tcp { connection, peer: found.peer })
+            self.open.get(&connection).map(|found| Flow::Tcp {
+                connection,
+                peer: found.peer,
+            })
         };
-        preferred.and_then(flow).or_else(|| self.by_peer.get(&peer).copied().and_then(flow))
+        preferred
+            .and_then(flow)
+            .or_else(|| self.by_peer.get(&peer).copied().and_then(flow))
     }
 
     pub(crate) fn remove(&mut self, connection: ConnectionId) -> Option<SocketAddr> {
@@ -96,6 +113,9 @@ impl Connections {
 
     /// Who waits for an answer from there.
     pub(crate) fn waiting_at(&self, flow: Flow) -> Vec<ClientKey> {
-        self.waiting.range((flow, ClientKey::MIN)..=(flow, ClientKey::MAX)).map(|(_, client)| *client).collect()
+        self.waiting
+            .range((flow, ClientKey::MIN)..=(flow, ClientKey::MAX))
+            .map(|(_, client)| *client)
+            .collect()
     }
 }

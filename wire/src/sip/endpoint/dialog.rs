@@ -68,12 +68,18 @@ impl Dialog {
         Some(Self {
             call_id: request.headers.value(&HeaderName::CallId)?.clone(),
             local: request.headers.value(&HeaderName::From)?.clone(),
-            remote_tag: NameAddr::parse(remote.as_str()).ok()?.tag().unwrap_or_default().into(),
+            remote_tag: NameAddr::parse(remote.as_str())
+                .ok()?
+                .tag()
+                .unwrap_or_default()
+                .into(),
             remote,
             local_cseq: request.cseq().ok()?.number,
             remote_cseq: None,
             // A 2xx must have a Contact; without one, where the INVITE went is the best there is.
-            target: response.contact_uri().unwrap_or_else(|| request.uri.clone()),
+            target: response
+                .contact_uri()
+                .unwrap_or_else(|| request.uri.clone()),
             routes: routes(&response.headers, true),
             peer: flow.peer(),
             kind: flow.kind(),
@@ -129,15 +135,26 @@ impl Dialog {
 
     /// Where the next request goes (RFC 3261 section 12.2.1.1 and 8.1.2).
     pub(crate) fn hop(&self) -> Hop {
-        let first = self.routes.first().and_then(|route| NameAddr::parse(route.as_str()).ok());
+        let first = self
+            .routes
+            .first()
+            .and_then(|route| NameAddr::parse(route.as_str()).ok());
         let uri = first.as_ref().map_or(&self.target, |route| &route.uri);
         let kind = super::route::kind_of(uri).unwrap_or(self.kind);
-        let reached = uri.address().filter(|_| !self.behind_nat || first.is_some());
+        let reached = uri
+            .address()
+            .filter(|_| !self.behind_nat || first.is_some());
         // Names are not looked up here: where the dialog came from is taken for where the name leads.
         let peer = reached.unwrap_or(self.peer);
         // A connection they opened to us may be the only one there can be.
-        let connection = self.connection.filter(|_| peer.ip() == self.peer.ip() && kind == self.kind);
-        Hop { peer, kind, connection }
+        let connection = self
+            .connection
+            .filter(|_| peer.ip() == self.peer.ip() && kind == self.kind);
+        Hop {
+            peer,
+            kind,
+            connection,
+        }
     }
 
     fn build(&self, method: Method, cseq: u32) -> Request {
@@ -148,7 +165,13 @@ impl Dialog {
         headers.push(HeaderName::From, &self.local);
         headers.push(HeaderName::To, &self.remote);
         headers.push(HeaderName::CallId, &self.call_id);
-        headers.push(HeaderName::CSeq, &CSeq { number: cseq, method });
+        headers.push(
+            HeaderName::CSeq,
+            &CSeq {
+                number: cseq,
+                method,
+            },
+        );
         for route in routes {
             headers.push(HeaderName::Route, route);
         }
@@ -158,7 +181,10 @@ impl Dialog {
     /// Request-URI and Route: a first route without `lr` takes the Request-URI's place, and the target goes last
     /// (RFC 3261 section 12.2.1.1).
     fn strict_or_loose(&self) -> (Uri, Vec<HeaderValue>) {
-        let first = self.routes.first().and_then(|route| NameAddr::parse(route.as_str()).ok());
+        let first = self
+            .routes
+            .first()
+            .and_then(|route| NameAddr::parse(route.as_str()).ok());
         match first {
             Some(strict) if strict.uri.param("lr").is_none() => {
                 let mut routes = self.routes[1..].to_vec();
@@ -176,8 +202,11 @@ fn kept(value: &HeaderValue) -> HeaderValue {
 }
 
 fn routes(headers: &Headers, reversed: bool) -> Vec<HeaderValue> {
-    let mut routes: Vec<_> =
-        headers.list(&HeaderName::RecordRoute).take(ROUTES_MAX).map(HeaderValue::from).collect();
+    let mut routes: Vec<_> = headers
+        .list(&HeaderName::RecordRoute)
+        .take(ROUTES_MAX)
+        .map(HeaderValue::from)
+        .collect();
     if reversed {
         routes.reverse();
     }

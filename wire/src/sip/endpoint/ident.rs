@@ -20,7 +20,9 @@ pub(crate) struct Names {
 impl std::fmt::Debug for Names {
     /// The keys are a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Names").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("Names")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
     }
 }
 
@@ -31,7 +33,10 @@ impl Names {
             bytes.copy_from_slice(&config.seed[at..at + 8]);
             u64::from_le_bytes(bytes)
         };
-        Self { keys: [(word(0), word(8)), (word(16), word(24))], count: 0 }
+        Self {
+            keys: [(word(0), word(8)), (word(16), word(24))],
+            count: 0,
+        }
     }
 
     /// The next unguessable number.

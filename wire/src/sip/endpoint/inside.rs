@@ -28,7 +28,10 @@ impl Endpoint {
             Method::Invite | Method::Update => self.on_change(now, id, &incoming),
             Method::Info | Method::Notify | Method::Message => {
                 self.conclude(now, &incoming, Answer::new(StatusCode::OK));
-                self.tell(Event::InSession { session: id, request: Box::new(incoming.request) });
+                self.tell(Event::InSession {
+                    session: id,
+                    request: Box::new(incoming.request),
+                });
             }
             _ => self.on_outside(now, incoming),
         }
@@ -49,20 +52,28 @@ impl Endpoint {
 
     fn advance(&mut self, id: SessionId, incoming: &Incoming) -> bool {
         let cseq = incoming.request.cseq().map_or(0, |cseq| cseq.number);
-        let dialog = self.sessions.get_mut(&id).and_then(|session| session.dialog.as_mut());
+        let dialog = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.dialog.as_mut());
         dialog.is_some_and(|dialog| dialog.advance(cseq))
     }
 
     fn try_later(&mut self, now: Time, incoming: &Incoming) {
         let mut answer = Answer::new(StatusCode::SERVER_INTERNAL_ERROR);
-        answer.headers.push(HeaderName::RetryAfter, self.names.fresh() % RETRY_BELOW_SECONDS);
+        answer.headers.push(
+            HeaderName::RetryAfter,
+            self.names.fresh() % RETRY_BELOW_SECONDS,
+        );
         self.counters.refuse(answer.status.code());
         self.conclude(now, incoming, answer);
     }
 
     fn on_bye(&mut self, now: Time, id: SessionId, incoming: &Incoming) {
         self.conclude(now, incoming, Answer::new(StatusCode::OK));
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
         let why = match session.phase {
             Phase::Ringing { server } => {
                 self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
@@ -79,28 +90,39 @@ impl Endpoint {
 
     /// re-INVITE or UPDATE.
     fn on_change(&mut self, now: Time, id: SessionId, incoming: &Incoming) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let has_room = self.has_room();
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let is_invite = incoming.request.method == Method::Invite;
         let body = incoming.request.body();
         let offers = is_invite || body.is_some();
         let unsettled = session.ok.is_some() || session.ack_due.is_some();
         match &mut session.phase {
             Phase::Ringing { .. } | Phase::Up { .. } if !offers => {}
-            Phase::Ringing { .. } | Phase::Up { change: Change::Theirs { .. } } => return self.try_later(now, incoming),
+            Phase::Ringing { .. }
+            | Phase::Up {
+                change: Change::Theirs { .. },
+            } => return self.try_later(now, incoming),
             Phase::Up { change } if unsettled || matches!(change, Change::Ours { .. }) => {
                 self.counters.refuse(StatusCode::REQUEST_PENDING.code());
                 return self.conclude(now, incoming, Answer::new(StatusCode::REQUEST_PENDING));
             }
-            Phase::Up { .. } if !self.has_room() => {
+            Phase::Up { .. } if !has_room => {
                 return self.refuse(incoming, Answer::new(StatusCode::SERVICE_UNAVAILABLE));
             }
             Phase::Up { change } => {
                 let cseq = incoming.request.cseq().map_or(0, |cseq| cseq.number);
-                *change = Change::Theirs { server: incoming.key, invite: is_invite.then_some(cseq) };
+                *change = Change::Theirs {
+                    server: incoming.key,
+                    invite: is_invite.then_some(cseq),
+                };
             }
             _ => return self.conclude(now, incoming, Answer::new(StatusCode::CALL_DOES_NOT_EXIST)),
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         if let Some(dialog) = &mut session.dialog {
             dialog.refresh(&incoming.request.headers);
         }
@@ -110,11 +132,21 @@ impl Endpoint {
             self.introduce(&mut answer.headers, &contact);
             return self.conclude(now, incoming, answer);
         }
-        let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else { return };
+        let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
+            return;
+        };
         self.serve(incoming, to, Some(id), None);
         if is_invite {
             let headers = Headers::new();
-            self.respond(now, incoming.key, Answer { status: StatusCode::TRYING, headers, body: None });
+            self.respond(
+                now,
+                incoming.key,
+                Answer {
+                    status: StatusCode::TRYING,
+                    headers,
+                    body: None,
+                },
+            );
         }
         self.tell(Event::ChangeRequested { session: id, body });
     }

@@ -40,8 +40,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 pub use border::{
-    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, SessionError, SessionId, Timer,
-    TransportKind, Wake,
+    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, SessionError,
+    SessionId, Timer, TransportKind, Wake,
 };
 
 use self::{
@@ -152,11 +152,16 @@ impl Endpoint {
 
     /// The Call-ID of a session, to find it in a trace.
     pub fn call_id(&self, session: SessionId) -> Option<&str> {
-        self.sessions.get(&session).map(|session| session.call_id.as_str())
+        self.sessions
+            .get(&session)
+            .map(|session| session.call_id.as_str())
     }
 
     fn on_time(&mut self, now: Time) {
-        while let Some(Entry { at, timer, owner, .. }) = self.timers.due(now) {
+        while let Some(Entry {
+            at, timer, owner, ..
+        }) = self.timers.due(now)
+        {
             match owner {
                 Owner::Client(key) => self.on_client_timer(now, key, timer, at),
                 Owner::Server(key) => self.on_server_timer(now, key, timer, at),
@@ -168,17 +173,35 @@ impl Endpoint {
 
     /// Leaves a live timer at the head of the queue, so that [`Endpoint::wake`] is true.
     fn prune(&mut self) {
-        let Self { timers, clients, servers, sessions, net, .. } = self;
+        let Self {
+            timers,
+            clients,
+            servers,
+            sessions,
+            net,
+            ..
+        } = self;
         timers.prune(|entry| match entry.owner {
-            Owner::Client(key) => clients.get(&key).is_some_and(|client| client.slots.runs(entry.timer, entry.at)),
-            Owner::Server(key) => servers.get(&key).is_some_and(|server| server.slots.runs(entry.timer, entry.at)),
-            Owner::Session(id) => sessions.get(&id).is_some_and(|session| session.ok_is_due(entry.at)),
-            Owner::Connection(id) => net.get(id).is_some_and(|found| found.stalls_at == Some(entry.at)),
+            Owner::Client(key) => clients
+                .get(&key)
+                .is_some_and(|client| client.slots.runs(entry.timer, entry.at)),
+            Owner::Server(key) => servers
+                .get(&key)
+                .is_some_and(|server| server.slots.runs(entry.timer, entry.at)),
+            Owner::Session(id) => sessions
+                .get(&id)
+                .is_some_and(|session| session.ok_is_due(entry.at)),
+            Owner::Connection(id) => net
+                .get(id)
+                .is_some_and(|found| found.stalls_at == Some(entry.at)),
         });
     }
 
     const fn rules(&self, flow: Flow) -> Rules {
-        Rules { t1: self.config.t1, reliable: flow.is_reliable() }
+        Rules {
+            t1: self.config.t1,
+            reliable: flow.is_reliable(),
+        }
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {

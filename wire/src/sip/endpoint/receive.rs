@@ -15,8 +15,10 @@ use super::{
 use crate::{
     sip::{
         header::{MaxForwards, NameAddr, Via},
-        message::{HeaderName, HeaderValue, Message, Method, ParseError, Request, Response, StatusCode},
-        stream::{Frame, PONG},
+        message::{
+            HeaderName, HeaderValue, Message, Method, ParseError, Request, Response, StatusCode,
+        },
+        stream::{Frame, FrameError, PONG},
         uri::Scheme,
     },
     time::Time,
@@ -57,20 +59,31 @@ impl Endpoint {
     }
 
     pub(crate) fn on_stream(&mut self, now: Time, connection: ConnectionId, bytes: &[u8]) {
-        let Some(found) = self.net.get_mut(connection) else { return };
-        let flow = Flow::Tcp { connection, peer: found.peer };
+        let Some(found) = self.net.get_mut(connection) else {
+            return;
+        };
+        let flow = Flow::Tcp {
+            connection,
+            peer: found.peer,
+        };
         found.framer.push(bytes);
         let mut whole = false;
-        while let Some(frame) = self.net.get_mut(connection).and_then(|found| found.framer.next()) {
+        while let Some(frame) = self
+            .net
+            .get_mut(connection)
+            .and_then(|found| found.framer.next())
+        {
             whole = true;
             match frame {
                 Ok(Frame::Message(message)) => self.on_message(now, flow, message),
                 Ok(Frame::Ping) => self.transmit(flow, bytes::Bytes::from_static(PONG)),
                 Err(error) => {
                     let closes = error.closes();
-                    match error.parse_error() {
-                        Some(error) => self.on_malformed(flow, error),
-                        None => self.counters.malformed += 1,
+                    match error {
+                        FrameError::Malformed(error) | FrameError::NoLength(error) => {
+                            self.on_malformed(flow, &error)
+                        }
+                        _ => self.counters.malformed += 1,
                     }
                     if closes {
                         return self.close(now, connection);
@@ -78,7 +91,9 @@ impl Endpoint {
                 }
             }
         }
-        let Some(found) = self.net.get_mut(connection) else { return };
+        let Some(found) = self.net.get_mut(connection) else {
+            return;
+        };
         let partial = found.framer.is_partial();
         if whole {
             found.stalls_at = None;
@@ -101,7 +116,11 @@ impl Endpoint {
     }
 
     pub(crate) fn on_stalled(&mut self, now: Time, connection: ConnectionId, at: Time) {
-        if self.net.get(connection).is_some_and(|found| found.stalls_at == Some(at)) {
+        if self
+            .net
+            .get(connection)
+            .is_some_and(|found| found.stalls_at == Some(at))
+        {
             self.close(now, connection);
         }
     }
@@ -111,7 +130,9 @@ impl Endpoint {
         let status = match &incoming.request.method {
             Method::Invite => return self.on_invite(now, incoming),
             Method::Options => StatusCode::OK,
-            Method::Bye | Method::Update | Method::Info | Method::Notify | Method::Prack => StatusCode::CALL_DOES_NOT_EXIST,
+            Method::Bye | Method::Update | Method::Info | Method::Notify | Method::Prack => {
+                StatusCode::CALL_DOES_NOT_EXIST
+            }
             Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::METHOD_NOT_ALLOWED,
         };
@@ -121,7 +142,9 @@ impl Endpoint {
         }
         if status == StatusCode::OK {
             answer.headers.push(HeaderName::Accept, ACCEPT);
-            answer.headers.push(HeaderName::Supported, self.config.supported.join(", "));
+            answer
+                .headers
+                .push(HeaderName::Supported, self.config.supported.join(", "));
         }
         self.refuse(&incoming, answer);
     }
@@ -134,7 +157,11 @@ impl Endpoint {
     }
 
     fn on_response(&mut self, now: Time, response: Response) {
-        *self.counters.responses_received.entry(response.status.code()).or_default() += 1;
+        *self
+            .counters
+            .responses_received
+            .entry(response.status.code())
+            .or_default() += 1;
         match client_key(&response) {
             Some(key) => self.on_client_response(now, key, response),
             None => self.counters.stray += 1,
@@ -143,11 +170,18 @@ impl Endpoint {
 
     fn on_request(&mut self, now: Time, flow: Flow, mut request: Request) {
         self.counters.received(&request.method);
-        let Ok(mut via) = request.via_top() else { return };
+        let Ok(mut via) = request.via_top() else {
+            return;
+        };
         let key = self.server_key(&request, &via);
         via.note_source(flow.peer());
         request.headers.set_via_top(&via);
-        let incoming = Incoming { key, flow, back: Back::new(&via, flow), request };
+        let incoming = Incoming {
+            key,
+            flow,
+            back: Back::new(&via, flow),
+            request,
+        };
         match incoming.request.method {
             Method::Ack => return self.on_ack(now, &incoming),
             Method::Cancel => return self.on_cancel(now, &incoming),
@@ -160,7 +194,11 @@ impl Endpoint {
         if let Some(answer) = self.inspect(&incoming.request, inside) {
             return self.refuse(&incoming, answer);
         }
-        if inside { self.on_inside(now, incoming) } else { self.on_outside(now, incoming) }
+        if inside {
+            self.on_inside(now, incoming)
+        } else {
+            self.on_outside(now, incoming)
+        }
     }
 
     /// What makes a request unacceptable whatever it asks (RFC 3261 section 8.2). Max-Forwards counts only outside
@@ -172,19 +210,34 @@ impl Endpoint {
         if !inside && request.max_forwards() == Some(MaxForwards(0)) {
             return Some(Answer::new(StatusCode::TOO_MANY_HOPS));
         }
-        let known = |option: &str| self.config.supported.iter().any(|own| own.eq_ignore_ascii_case(option));
-        let unknown: Vec<&str> = request.headers.list(&HeaderName::Require).filter(|option| !known(option)).collect();
+        let known = |option: &str| {
+            self.config
+                .supported
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(option))
+        };
+        let unknown: Vec<&str> = request
+            .headers
+            .list(&HeaderName::Require)
+            .filter(|option| !known(option))
+            .collect();
         (!unknown.is_empty()).then(|| {
             let mut answer = Answer::new(StatusCode::BAD_EXTENSION);
-            answer.headers.push(HeaderName::Unsupported, unknown.join(", "));
+            answer
+                .headers
+                .push(HeaderName::Unsupported, unknown.join(", "));
             answer
         })
     }
 
     fn on_malformed(&mut self, flow: Flow, error: &ParseError) {
         self.counters.malformed += 1;
-        let Some(mut response) = error.bad_request() else { return };
-        let Ok(mut via) = response.headers.via_top() else { return };
+        let Some(mut response) = error.bad_request() else {
+            return;
+        };
+        let Ok(mut via) = response.headers.via_top() else {
+            return;
+        };
         let key = self.names.key(&[via.to_string().as_bytes()]);
         via.note_source(flow.peer());
         response.headers.set_via_top(&via);
@@ -195,7 +248,11 @@ impl Endpoint {
             response.headers.set(HeaderName::To, HeaderValue::from(&to));
         }
         self.counters.refuse(response.status.code());
-        *self.counters.responses_sent.entry(response.status.code()).or_default() += 1;
+        *self
+            .counters
+            .responses_sent
+            .entry(response.status.code())
+            .or_default() += 1;
         self.send_back(Back::new(&via, flow), response.to_bytes());
     }
 
@@ -209,14 +266,26 @@ impl Endpoint {
         let port = via.port.unwrap_or_default().to_be_bytes();
         let branch = via.branch().unwrap_or_default();
         if branch.len() > COOKIE.len() && branch.starts_with(COOKIE) {
-            return self.names.key(&[branch.as_bytes(), via.host.as_bytes(), &port, class.as_bytes()]);
+            return self.names.key(&[
+                branch.as_bytes(),
+                via.host.as_bytes(),
+                &port,
+                class.as_bytes(),
+            ]);
         }
         let from = request.from().ok();
         let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
         let cseq = request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes();
         let call_id = request.call_id().unwrap_or_default();
         let (uri, via) = (request.uri.to_string(), via.to_string());
-        let parts = [uri.as_bytes(), tag.as_bytes(), call_id.as_bytes(), &cseq, via.as_bytes(), class.as_bytes()];
+        let parts = [
+            uri.as_bytes(),
+            tag.as_bytes(),
+            call_id.as_bytes(),
+            &cseq,
+            via.as_bytes(),
+            class.as_bytes(),
+        ];
         self.names.key(&parts)
     }
 
@@ -229,7 +298,8 @@ impl Endpoint {
         let at = now + STALLED_AFTER;
         if let Some(found) = self.net.get_mut(connection) {
             found.stalls_at = Some(at);
-            self.timers.set(at, Timer::Stalled, Owner::Connection(connection));
+            self.timers
+                .set(at, Timer::Stalled, Owner::Connection(connection));
         }
     }
 }
@@ -262,7 +332,11 @@ impl Counters {
 
 /// A peer can make up any number of methods: those are counted as one.
 fn count(counts: &mut std::collections::BTreeMap<String, u64>, method: &Method) {
-    let name = if matches!(method, Method::Other(_)) { "other" } else { method.as_str() };
+    let name = if matches!(method, Method::Other(_)) {
+        "other"
+    } else {
+        method.as_str()
+    };
     match counts.get_mut(name) {
         Some(count) => *count += 1,
         None => {

@@ -73,9 +73,9 @@ pub(crate) fn kind_of(uri: &Uri) -> Option<TransportKind> {
 /// the port that Via names (RFC 3261 section 18.2.2, RFC 3581 section 4).
 pub(crate) fn response_flow(via: &Via, flow: Flow) -> Flow {
     match flow {
-        Flow::Udp { peer } if via.rport().is_none() => {
-            Flow::Udp { peer: SocketAddr::new(peer.ip(), via.port.unwrap_or(PORT)) }
-        }
+        Flow::Udp { peer } if via.rport().is_none() => Flow::Udp {
+            peer: SocketAddr::new(peer.ip(), via.port.unwrap_or(PORT)),
+        },
         _ => flow,
     }
 }

@@ -46,7 +46,10 @@ pub(crate) struct Back {
 impl Back {
     pub(crate) fn new(via: &Via, flow: Flow) -> Self {
         let reopen = route::reopen_address(via, flow.peer().ip());
-        Self { flow: route::response_flow(via, flow), reopen }
+        Self {
+            flow: route::response_flow(via, flow),
+            reopen,
+        }
     }
 }
 
@@ -79,18 +82,33 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: StatusCode) -> Self {
-        Self { status, headers: Headers::new(), body: None }
+        Self {
+            status,
+            headers: Headers::new(),
+            body: None,
+        }
     }
 }
 
 impl Endpoint {
     /// Whether another server transaction may begin.
     pub(crate) fn has_room(&self) -> bool {
-        self.servers.len() < self.config.sessions_max.saturating_mul(SERVERS_PER_SESSION).max(SERVERS_MIN)
+        self.servers.len()
+            < self
+                .config
+                .sessions_max
+                .saturating_mul(SERVERS_PER_SESSION)
+                .max(SERVERS_MIN)
     }
 
     /// Begins a transaction. `to` is the To of its responses.
-    pub(crate) fn serve(&mut self, incoming: &Incoming, to: HeaderValue, session: Option<SessionId>, merged: Option<Key>) {
+    pub(crate) fn serve(
+        &mut self,
+        incoming: &Incoming,
+        to: HeaderValue,
+        session: Option<SessionId>,
+        merged: Option<Key>,
+    ) {
         let machine = if incoming.request.method == Method::Invite {
             Machine::Invite(InviteServer::Proceeding)
         } else {
@@ -100,18 +118,31 @@ impl Endpoint {
         if let Some(merged) = merged {
             self.merged.insert(merged, incoming.key);
         }
-        let server =
-            Server { machine, back: incoming.back, echo, last: None, slots: Slots::default(), session, merged };
+        let server = Server {
+            machine,
+            back: incoming.back,
+            echo,
+            last: None,
+            slots: Slots::default(),
+            session,
+            merged,
+        };
         self.servers.insert(incoming.key, server);
     }
 
     /// Sends a response by its transaction; gives its bytes and where they went. `None` when the final response was
     /// sent before.
     pub(crate) fn respond(&mut self, now: Time, key: Key, answer: Answer) -> Option<(Bytes, Back)> {
-        let server = self.servers.get_mut(&key).filter(|server| server.is_open())?;
+        let server = self
+            .servers
+            .get_mut(&key)
+            .filter(|server| server.is_open())?;
         let class = Class::of(answer.status.code());
-        let headers =
-            if class == Class::Provisional { server.echo.clone() } else { std::mem::take(&mut server.echo) };
+        let headers = if class == Class::Provisional {
+            server.echo.clone()
+        } else {
+            std::mem::take(&mut server.echo)
+        };
         let back = server.back;
         let bytes = self.response_bytes(headers, answer);
         if let Some(server) = self.servers.get_mut(&key) {
@@ -130,7 +161,9 @@ impl Endpoint {
 
     /// Answers a request in one go, by a transaction that only absorbs its repetitions.
     pub(crate) fn conclude(&mut self, now: Time, incoming: &Incoming, answer: Answer) {
-        let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else { return };
+        let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
+            return;
+        };
         if !self.has_room() {
             return self.refuse(incoming, answer);
         }
@@ -141,7 +174,9 @@ impl Endpoint {
     /// Answers without remembering: the same request gets the same answer again (RFC 3261 section 8.2.7).
     pub(crate) fn refuse(&mut self, incoming: &Incoming, answer: Answer) {
         let tag = self.names.stateless_tag(incoming.key);
-        let Some(to) = to_with_tag(&incoming.request, &ident::text(tag)) else { return };
+        let Some(to) = to_with_tag(&incoming.request, &ident::text(tag)) else {
+            return;
+        };
         if answer.status.code() >= 300 {
             self.counters.refuse(answer.status.code());
         }
@@ -156,7 +191,9 @@ impl Endpoint {
 
     /// The same request came again. False when it is unknown.
     pub(crate) fn on_server_repeat(&mut self, now: Time, key: Key) -> bool {
-        let Some(server) = self.servers.get(&key) else { return false };
+        let Some(server) = self.servers.get(&key) else {
+            return false;
+        };
         self.counters.repeated += 1;
         let steps = match server.machine {
             Machine::Invite(machine) => machine.on_repeat(),
@@ -169,16 +206,29 @@ impl Endpoint {
     /// An ACK with the branch of an INVITE. False when it is for the dialog.
     pub(crate) fn on_server_ack(&mut self, now: Time, key: Key) -> bool {
         let t1 = self.config.t1;
-        let Some(server) = self.servers.get_mut(&key) else { return false };
-        let Machine::Invite(machine) = &mut server.machine else { return true };
-        let steps = machine.on_ack(super::Rules { t1, reliable: server.back.flow.is_reliable() });
+        let Some(server) = self.servers.get_mut(&key) else {
+            return false;
+        };
+        let Machine::Invite(machine) = &mut server.machine else {
+            return true;
+        };
+        let steps = machine.on_ack(super::Rules {
+            t1,
+            reliable: server.back.flow.is_reliable(),
+        });
         let for_dialog = steps.into_iter().any(|step| step == Step::Deliver);
         self.run_server(now, key, steps);
         !for_dialog
     }
 
     pub(crate) fn on_server_timer(&mut self, now: Time, key: Key, timer: Timer, at: Time) {
-        let Some(server) = self.servers.get_mut(&key).filter(|server| server.slots.runs(timer, at)) else { return };
+        let Some(server) = self
+            .servers
+            .get_mut(&key)
+            .filter(|server| server.slots.runs(timer, at))
+        else {
+            return;
+        };
         server.slots.take(timer, at);
         let steps = match &mut server.machine {
             Machine::Invite(machine) => machine.on_timer(timer),
@@ -189,9 +239,16 @@ impl Endpoint {
 
     /// Sends bytes the way responses go: by its connection, or by another to the same peer when it is gone.
     pub(crate) fn send_back(&mut self, back: Back, bytes: Bytes) {
-        let gone = back.flow.connection().is_some_and(|connection| self.net.get(connection).is_none());
+        let gone = back
+            .flow
+            .connection()
+            .is_some_and(|connection| self.net.get(connection).is_none());
         let flow = if gone {
-            self.stream_to(Hop { peer: back.reopen, kind: TransportKind::Tcp, connection: None })
+            self.stream_to(Hop {
+                peer: back.reopen,
+                kind: TransportKind::Tcp,
+                connection: None,
+            })
         } else {
             back.flow
         };
@@ -200,7 +257,9 @@ impl Endpoint {
 
     fn run_server(&mut self, now: Time, key: Key, steps: Steps) {
         for step in steps {
-            let Some(server) = self.servers.get_mut(&key) else { return };
+            let Some(server) = self.servers.get_mut(&key) else {
+                return;
+            };
             match step {
                 Step::Repeat => {
                     let back = server.back;
@@ -236,11 +295,20 @@ impl Endpoint {
             headers.push(HeaderName::Server, &*self.config.product);
         }
         let status = answer.status;
-        let mut response = Response { status, reason: status.phrase().into(), headers, body: Bytes::new() };
+        let mut response = Response {
+            status,
+            reason: status.phrase().into(),
+            headers,
+            body: Bytes::new(),
+        };
         if answer.body.is_some() {
             response.set_body(answer.body);
         }
-        *self.counters.responses_sent.entry(status.code()).or_default() += 1;
+        *self
+            .counters
+            .responses_sent
+            .entry(status.code())
+            .or_default() += 1;
         response.to_bytes()
     }
 }
@@ -259,7 +327,11 @@ impl Server {
 pub(crate) fn to_with_tag(request: &Request, tag: &str) -> Option<HeaderValue> {
     let to = request.headers.value(&HeaderName::To)?;
     let address = NameAddr::parse(to.as_str()).ok()?;
-    if address.tag().is_some() { Some(to.clone()) } else { Some(HeaderValue::from(format!("{address};tag={tag}"))) }
+    if address.tag().is_some() {
+        Some(to.clone())
+    } else {
+        Some(HeaderValue::from(format!("{address};tag={tag}")))
+    }
 }
 
 /// What a response repeats of its request (RFC 3261 section 8.2.6.2; Record-Route: section 12.1.1).

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     sip::{
-        message::{Body, HeaderName, HeaderValue, Headers, Method, Request, StatusCode},
         header::NameAddr,
+        message::{Body, HeaderName, HeaderValue, Headers, Method, Request, StatusCode},
         uri::Uri,
     },
     time::Time,
@@ -53,7 +53,10 @@ pub(crate) enum Phase {
     /// Calling; a provisional response came.
     Heard { client: ClientKey },
     /// To be ended, but CANCEL may not be sent before a provisional response (RFC 3261 section 9.1).
-    GivingUp { client: ClientKey, reason: Option<Box<str>> },
+    GivingUp {
+        client: ClientKey,
+        reason: Option<Box<str>>,
+    },
     /// CANCEL was sent.
     Cancelling { client: ClientKey },
     /// Both sides agreed.
@@ -68,9 +71,14 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) enum Change {
     None,
-    Ours { client: ClientKey },
+    Ours {
+        client: ClientKey,
+    },
     /// `invite`: the CSeq its ACK will have; `None` for UPDATE.
-    Theirs { server: Key, invite: Option<u32> },
+    Theirs {
+        server: Key,
+        invite: Option<u32>,
+    },
 }
 
 /// A 2xx that is repeated until its ACK comes (RFC 3261 section 13.3.1.4).
@@ -118,8 +126,16 @@ impl Endpoint {
     /// Ends a session from whatever state it is in: CANCEL, 603 or BYE, now or as soon as the RFC allows.
     /// [`Event::Ended`] with [`Ending::Ours`] follows. `reason` is a value for the Reason field (RFC 3326), such as
     /// `Q.850;cause=16`.
-    pub fn end(&mut self, now: Time, id: SessionId, reason: Option<&str>) -> Result<(), SessionError> {
-        let session = self.sessions.get_mut(&id).ok_or(SessionError::NoSuchSession)?;
+    pub fn end(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        reason: Option<&str>,
+    ) -> Result<(), SessionError> {
+        let session = self
+            .sessions
+            .get_mut(&id)
+            .ok_or(SessionError::NoSuchSession)?;
         let kept = || reason.map(Box::from);
         match &session.phase {
             Phase::Ringing { server } => {
@@ -127,7 +143,12 @@ impl Endpoint {
                 self.respond(now, server, Answer::new(StatusCode::DECLINE));
                 self.finish(id, Ending::Ours);
             }
-            Phase::Calling { client } => session.phase = Phase::GivingUp { client: *client, reason: kept() },
+            Phase::Calling { client } => {
+                session.phase = Phase::GivingUp {
+                    client: *client,
+                    reason: kept(),
+                }
+            }
             Phase::Heard { client } => {
                 let client = *client;
                 session.phase = Phase::Cancelling { client };
@@ -141,7 +162,10 @@ impl Endpoint {
                 self.withdraw(now, id);
                 self.send_bye(now, id, reason);
             }
-            Phase::GivingUp { .. } | Phase::Cancelling { .. } | Phase::EndingAfterAck { .. } | Phase::Ending => {
+            Phase::GivingUp { .. }
+            | Phase::Cancelling { .. }
+            | Phase::EndingAfterAck { .. }
+            | Phase::Ending => {
                 return Err(SessionError::WrongState);
             }
         }
@@ -164,7 +188,11 @@ impl Endpoint {
     }
 
     fn bye(&mut self, now: Time, id: SessionId, reason: Option<&str>, purpose: Purpose) -> bool {
-        let Some(dialog) = self.sessions.get_mut(&id).and_then(|session| session.dialog.as_mut()) else {
+        let Some(dialog) = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.dialog.as_mut())
+        else {
             return false;
         };
         let (request, hop) = bye_of(dialog, reason);
@@ -174,9 +202,13 @@ impl Endpoint {
 
     /// What is under way inside a session that ends: their change is refused, their 2xx is acknowledged.
     pub(crate) fn withdraw(&mut self, now: Time, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let theirs = match session.phase {
-            Phase::Up { change: Change::Theirs { server, .. } } => Some(server),
+            Phase::Up {
+                change: Change::Theirs { server, .. },
+            } => Some(server),
             _ => None,
         };
         let due = session.ack_due.is_some();
@@ -208,18 +240,39 @@ impl Endpoint {
     }
 
     /// Repeats this 2xx until its ACK comes.
-    pub(crate) fn repeat_ok(&mut self, now: Time, id: SessionId, cseq: u32, first: bool, (bytes, back): (Bytes, Back)) {
+    pub(crate) fn repeat_ok(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        cseq: u32,
+        first: bool,
+        (bytes, back): (Bytes, Back),
+    ) {
         let rules_t1 = self.config.t1;
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
         let next = now + rules_t1;
         let until = now + rules_t1.saturating_mul(64);
-        session.ok = Some(OkRepeat { cseq, first, bytes, back, interval: rules_t1, next, until });
+        session.ok = Some(OkRepeat {
+            cseq,
+            first,
+            bytes,
+            back,
+            interval: rules_t1,
+            next,
+            until,
+        });
         self.timers.set(next, Timer::Ok, Owner::Session(id));
     }
 
     pub(crate) fn on_ok_timer(&mut self, now: Time, id: SessionId, at: Time) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(ok) = session.ok.as_mut().filter(|ok| ok.next == at) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(ok) = session.ok.as_mut().filter(|ok| ok.next == at) else {
+            return;
+        };
         if now >= ok.until {
             let wanted = matches!(session.phase, Phase::EndingAfterAck { .. });
             self.withdraw(now, id);

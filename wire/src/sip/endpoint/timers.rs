@@ -45,12 +45,20 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) fn set(&mut self, at: Time, timer: Timer, owner: Owner) {
         self.order += 1;
-        self.heap.push(Reverse(Entry { at, order: self.order, timer, owner }));
+        self.heap.push(Reverse(Entry {
+            at,
+            order: self.order,
+            timer,
+            owner,
+        }));
     }
 
     /// The earliest. Only after [`Timers::prune`] is it sure to be alive.
     pub(crate) fn wake(&self) -> Option<Wake> {
-        self.heap.peek().map(|Reverse(entry)| Wake { at: entry.at, why: entry.timer })
+        self.heap.peek().map(|Reverse(entry)| Wake {
+            at: entry.at,
+            why: entry.timer,
+        })
     }
 
     /// Takes the earliest when its moment has come.

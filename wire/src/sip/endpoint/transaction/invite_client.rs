@@ -25,7 +25,11 @@ impl InviteClient {
     pub(crate) const fn start(rules: Rules) -> (Self, Steps) {
         let state = Self::Calling { interval: rules.t1 };
         let b = Step::Set(Timer::B, rules.patience());
-        let steps = if rules.reliable { Steps::one(b) } else { Steps::two(b, Step::Set(Timer::A, rules.t1)) };
+        let steps = if rules.reliable {
+            Steps::one(b)
+        } else {
+            Steps::two(b, Step::Set(Timer::A, rules.t1))
+        };
         (state, steps)
     }
 
@@ -35,14 +39,25 @@ impl InviteClient {
                 *self = Self::Proceeding;
                 Steps::three(Step::Quiet, Step::Set(Timer::C, TIMER_C), Step::Deliver)
             }
-            (Self::Proceeding, Class::Provisional) | (Self::Accepted, Class::Success) => Steps::one(Step::Deliver),
+            (Self::Proceeding, Class::Provisional) | (Self::Accepted, Class::Success) => {
+                Steps::one(Step::Deliver)
+            }
             (Self::Calling { .. } | Self::Proceeding, Class::Success) => {
                 *self = Self::Accepted;
-                Steps::three(Step::Quiet, Step::Set(Timer::M, rules.patience()), Step::Deliver)
+                Steps::three(
+                    Step::Quiet,
+                    Step::Set(Timer::M, rules.patience()),
+                    Step::Deliver,
+                )
             }
             (Self::Calling { .. } | Self::Proceeding, Class::Failure) => {
                 *self = Self::Completed;
-                Steps::four(Step::Quiet, Step::Ack, Step::Set(Timer::D, rules.linger(TIMER_D)), Step::Deliver)
+                Steps::four(
+                    Step::Quiet,
+                    Step::Ack,
+                    Step::Set(Timer::D, rules.linger(TIMER_D)),
+                    Step::Deliver,
+                )
             }
             (Self::Completed, Class::Failure) => Steps::one(Step::Ack),
             _ => Steps::NONE,
@@ -55,7 +70,9 @@ impl InviteClient {
                 *interval = interval.saturating_mul(2);
                 Steps::two(Step::Repeat, Step::Set(Timer::A, *interval))
             }
-            (Self::Calling { .. } | Self::Proceeding, Timer::B) => Steps::two(Step::Timeout, Step::Done),
+            (Self::Calling { .. } | Self::Proceeding, Timer::B) => {
+                Steps::two(Step::Timeout, Step::Done)
+            }
             (Self::Proceeding, Timer::C) => Steps::one(Step::RangTooLong),
             (Self::Accepted, Timer::M) | (Self::Completed, Timer::D) => Steps::one(Step::Done),
             _ => Steps::NONE,
@@ -80,8 +97,14 @@ impl InviteClient {
 mod tests {
     use super::*;
 
-    const UDP: Rules = Rules { t1: Duration::from_millis(500), reliable: false };
-    const TCP: Rules = Rules { reliable: true, ..UDP };
+    const UDP: Rules = Rules {
+        t1: Duration::from_millis(500),
+        reliable: false,
+    };
+    const TCP: Rules = Rules {
+        reliable: true,
+        ..UDP
+    };
 
     #[test]
     fn repeats_double_without_bound_until_b() {
@@ -91,7 +114,10 @@ mod tests {
             let again = Step::Set(Timer::A, Duration::from_millis(doubled));
             assert_eq!(machine.on_timer(Timer::A), Steps::two(Step::Repeat, again));
         }
-        assert_eq!(machine.on_timer(Timer::B), Steps::two(Step::Timeout, Step::Done));
+        assert_eq!(
+            machine.on_timer(Timer::B),
+            Steps::two(Step::Timeout, Step::Done)
+        );
     }
 
     #[test]
@@ -104,8 +130,17 @@ mod tests {
     fn a_failure_is_acknowledged_each_time_and_delivered_once() {
         let (mut machine, _) = InviteClient::start(UDP);
         let first = machine.on_response(UDP, Class::Failure);
-        assert_eq!(first.into_iter().filter(|s| matches!(s, Step::Ack | Step::Deliver)).count(), 2);
-        assert_eq!(machine.on_response(UDP, Class::Failure), Steps::one(Step::Ack));
+        assert_eq!(
+            first
+                .into_iter()
+                .filter(|s| matches!(s, Step::Ack | Step::Deliver))
+                .count(),
+            2
+        );
+        assert_eq!(
+            machine.on_response(UDP, Class::Failure),
+            Steps::one(Step::Ack)
+        );
         assert_eq!(machine.on_response(UDP, Class::Success), Steps::NONE);
         assert_eq!(machine.on_timer(Timer::D), Steps::one(Step::Done));
     }
@@ -114,7 +149,10 @@ mod tests {
     fn accepted_passes_every_success_and_no_failure() {
         let (mut machine, _) = InviteClient::start(UDP);
         machine.on_response(UDP, Class::Success);
-        assert_eq!(machine.on_response(UDP, Class::Success), Steps::one(Step::Deliver));
+        assert_eq!(
+            machine.on_response(UDP, Class::Success),
+            Steps::one(Step::Deliver)
+        );
         assert_eq!(machine.on_response(UDP, Class::Failure), Steps::NONE);
         assert_eq!(machine.on_response(UDP, Class::Provisional), Steps::NONE);
     }

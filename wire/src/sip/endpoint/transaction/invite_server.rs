@@ -39,7 +39,11 @@ impl InviteServer {
             (Self::Proceeding, Class::Failure) => {
                 *self = Self::Completed { interval: rules.t1 };
                 let h = Step::Set(Timer::H, rules.patience());
-                if rules.reliable { Steps::one(h) } else { Steps::two(h, Step::Set(Timer::G, rules.t1)) }
+                if rules.reliable {
+                    Steps::one(h)
+                } else {
+                    Steps::two(h, Step::Set(Timer::G, rules.t1))
+                }
             }
             _ => Steps::NONE,
         }
@@ -64,9 +68,9 @@ impl InviteServer {
                 *interval = interval.saturating_mul(2).min(T2);
                 Steps::two(Step::Repeat, Step::Set(Timer::G, *interval))
             }
-            (Self::Completed { .. }, Timer::H) | (Self::Confirmed, Timer::I) | (Self::Accepted, Timer::L) => {
-                Steps::one(Step::Done)
-            }
+            (Self::Completed { .. }, Timer::H)
+            | (Self::Confirmed, Timer::I)
+            | (Self::Accepted, Timer::L) => Steps::one(Step::Done),
             _ => Steps::NONE,
         }
     }
@@ -81,7 +85,10 @@ impl InviteServer {
 mod tests {
     use super::*;
 
-    const UDP: Rules = Rules { t1: Duration::from_millis(500), reliable: false };
+    const UDP: Rules = Rules {
+        t1: Duration::from_millis(500),
+        reliable: false,
+    };
 
     #[test]
     fn a_failure_is_repeated_up_to_t2_until_the_ack() {
@@ -91,7 +98,10 @@ mod tests {
             let again = Step::Set(Timer::G, Duration::from_millis(millis));
             assert_eq!(machine.on_timer(Timer::G), Steps::two(Step::Repeat, again));
         }
-        assert_eq!(machine.on_ack(UDP), Steps::two(Step::Quiet, Step::Set(Timer::I, T4)));
+        assert_eq!(
+            machine.on_ack(UDP),
+            Steps::two(Step::Quiet, Step::Set(Timer::I, T4))
+        );
         assert_eq!(machine.on_ack(UDP), Steps::NONE);
         assert_eq!(machine.on_timer(Timer::I), Steps::one(Step::Done));
     }

@@ -23,7 +23,11 @@ impl OtherClient {
     pub(crate) const fn start(rules: Rules) -> (Self, Steps) {
         let state = Self::Trying { interval: rules.t1 };
         let f = Step::Set(Timer::F, rules.patience());
-        let steps = if rules.reliable { Steps::one(f) } else { Steps::two(f, Step::Set(Timer::E, rules.t1)) };
+        let steps = if rules.reliable {
+            Steps::one(f)
+        } else {
+            Steps::two(f, Step::Set(Timer::E, rules.t1))
+        };
         (state, steps)
     }
 
@@ -36,7 +40,11 @@ impl OtherClient {
             }
             _ => {
                 *self = Self::Completed;
-                Steps::three(Step::Quiet, Step::Set(Timer::K, rules.linger(T4)), Step::Deliver)
+                Steps::three(
+                    Step::Quiet,
+                    Step::Set(Timer::K, rules.linger(T4)),
+                    Step::Deliver,
+                )
             }
         }
     }
@@ -48,7 +56,9 @@ impl OtherClient {
                 Steps::two(Step::Repeat, Step::Set(Timer::E, *interval))
             }
             (Self::Proceeding, Timer::E) => Steps::two(Step::Repeat, Step::Set(Timer::E, T2)),
-            (Self::Trying { .. } | Self::Proceeding, Timer::F) => Steps::two(Step::Timeout, Step::Done),
+            (Self::Trying { .. } | Self::Proceeding, Timer::F) => {
+                Steps::two(Step::Timeout, Step::Done)
+            }
             (Self::Completed, Timer::K) => Steps::one(Step::Done),
             _ => Steps::NONE,
         }
@@ -64,7 +74,10 @@ impl OtherClient {
 mod tests {
     use super::*;
 
-    const UDP: Rules = Rules { t1: Duration::from_millis(500), reliable: false };
+    const UDP: Rules = Rules {
+        t1: Duration::from_millis(500),
+        reliable: false,
+    };
 
     #[test]
     fn repeats_double_up_to_t2() {
@@ -74,14 +87,25 @@ mod tests {
             assert_eq!(machine.on_timer(Timer::E), Steps::two(Step::Repeat, again));
         }
         machine.on_response(UDP, Class::Provisional);
-        assert_eq!(machine.on_timer(Timer::E), Steps::two(Step::Repeat, Step::Set(Timer::E, T2)));
-        assert_eq!(machine.on_timer(Timer::F), Steps::two(Step::Timeout, Step::Done));
+        assert_eq!(
+            machine.on_timer(Timer::E),
+            Steps::two(Step::Repeat, Step::Set(Timer::E, T2))
+        );
+        assert_eq!(
+            machine.on_timer(Timer::F),
+            Steps::two(Step::Timeout, Step::Done)
+        );
     }
 
     #[test]
     fn one_final_response_is_delivered() {
         let (mut machine, _) = OtherClient::start(UDP);
-        assert!(machine.on_response(UDP, Class::Success).into_iter().any(|s| s == Step::Deliver));
+        assert!(
+            machine
+                .on_response(UDP, Class::Success)
+                .into_iter()
+                .any(|s| s == Step::Deliver)
+        );
         assert_eq!(machine.on_response(UDP, Class::Failure), Steps::NONE);
     }
 }

@@ -35,7 +35,11 @@ impl OtherServer {
     }
 
     pub(crate) fn on_timer(self, timer: Timer) -> Steps {
-        if self == Self::Completed && timer == Timer::J { Steps::one(Step::Done) } else { Steps::NONE }
+        if self == Self::Completed && timer == Timer::J {
+            Steps::one(Step::Done)
+        } else {
+            Steps::NONE
+        }
     }
 
     const fn absorbs(self, rules: Rules) -> Duration {
@@ -49,10 +53,16 @@ mod tests {
 
     #[test]
     fn the_response_is_repeated_for_each_repetition_until_j() {
-        let udp = Rules { t1: Duration::from_millis(500), reliable: false };
+        let udp = Rules {
+            t1: Duration::from_millis(500),
+            reliable: false,
+        };
         let mut machine = OtherServer::Open;
         assert_eq!(machine.on_repeat(), Steps::NONE);
-        assert_eq!(machine.on_sent(udp, Class::Success), Steps::one(Step::Set(Timer::J, udp.patience())));
+        assert_eq!(
+            machine.on_sent(udp, Class::Success),
+            Steps::one(Step::Set(Timer::J, udp.patience()))
+        );
         assert_eq!(machine.on_repeat(), Steps::one(Step::Repeat));
         assert_eq!(machine.on_timer(Timer::J), Steps::one(Step::Done));
     }

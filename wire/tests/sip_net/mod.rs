@@ -1,0 +1,583 @@
+//! A network in memory, in virtual time: endpoints, and raw peers that a test plays by hand.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file includes this and uses a part of it"
+)]
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use wire::{
+    sip::{
+        endpoint::{
+            Config, ConnectionId, Ending, Endpoint, Event, Flow, Input, Invite, Output, SessionId,
+        },
+        message::{Body, Headers, Message, Method, Request, Response, StatusCode},
+        uri::Uri,
+    },
+    time::Time,
+};
+
+/// What the network does to datagrams, in percent; and the delay of each, at random up to `delay_max`.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    pub loss: u64,
+    pub duplication: u64,
+    pub delay_min: Duration,
+    pub delay_max: Duration,
+}
+
+pub const CALM: Weather = Weather {
+    loss: 0,
+    duplication: 0,
+    delay_min: Duration::from_millis(10),
+    delay_max: Duration::from_millis(10),
+};
+
+pub struct Node {
+    pub address: SocketAddr,
+    /// `None`: a raw peer.
+    pub endpoint: Option<Endpoint>,
+    pub events: VecDeque<Event>,
+    /// Datagrams of a raw peer.
+    pub inbox: VecDeque<Bytes>,
+    /// How often each session of it ended, by its number.
+    pub endings: BTreeMap<SessionId, u32>,
+}
+
+enum Parcel {
+    Datagram {
+        from: SocketAddr,
+        bytes: Bytes,
+    },
+    Connected {
+        connection: ConnectionId,
+        peer: SocketAddr,
+    },
+    Stream {
+        connection: ConnectionId,
+        bytes: Bytes,
+    },
+    Closed {
+        connection: ConnectionId,
+    },
+}
+
+type DropRule = Box<dyn FnMut(&str) -> bool>;
+
+pub struct Net {
+    pub now: Time,
+    pub nodes: Vec<Node>,
+    pub weather: Weather,
+    /// Bytes of a stream delivered at once; 0: all.
+    pub chunk: usize,
+    /// Every message sent: from, to, first line.
+    pub trace: Vec<(usize, String)>,
+    /// Datagrams for which this is true are lost.
+    pub drop_if: Option<DropRule>,
+    parcels: BTreeMap<(Time, u64), (usize, Parcel)>,
+    /// Each end of a stream: its node and the other end.
+    streams: BTreeMap<(usize, ConnectionId), (usize, ConnectionId)>,
+    order: u64,
+    next_accepted: u64,
+    mixer: u64,
+}
+
+pub const CALM_TIME: Time = Time(Duration::ZERO);
+
+pub fn address(node: usize) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1 + node as u8], 5060))
+}
+
+pub fn config(node: usize) -> Config {
+    Config::default_for(address(node), [node as u8 + 1; 32])
+}
+
+impl Net {
+    /// That many endpoints.
+    pub fn new(endpoints: usize) -> Self {
+        let mut net = Self {
+            now: Time::default(),
+            nodes: Vec::new(),
+            weather: CALM,
+            chunk: 0,
+            trace: Vec::new(),
+            drop_if: None,
+            parcels: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            order: 0,
+            next_accepted: 0,
+            mixer: 0,
+        };
+        for node in 0..endpoints {
+            net.add(Some(Endpoint::new(config(node))));
+        }
+        net
+    }
+
+    pub fn seeded(mut self, seed: u64, weather: Weather) -> Self {
+        self.mixer = seed;
+        self.weather = weather;
+        self
+    }
+
+    pub fn add(&mut self, endpoint: Option<Endpoint>) -> usize {
+        let node = self.nodes.len();
+        self.nodes.push(Node {
+            address: address(node),
+            endpoint,
+            events: VecDeque::new(),
+            inbox: VecDeque::new(),
+            endings: BTreeMap::new(),
+        });
+        node
+    }
+
+    /// The next number of a seeded mixer (SplitMix64).
+    pub fn random(&mut self) -> u64 {
+        self.mixer = self.mixer.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.mixer;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn ep(&mut self, node: usize) -> &mut Endpoint {
+        self.nodes[node].endpoint.as_mut().expect("an endpoint")
+    }
+
+    /// Does something at an endpoint and carries out what it asks for.
+    pub fn at<T>(&mut self, node: usize, act: impl FnOnce(&mut Endpoint, Time) -> T) -> T {
+        let now = self.now;
+        let result = act(self.ep(node), now);
+        self.drain(node);
+        result
+    }
+
+    /// A raw peer sends a datagram.
+    pub fn send_raw(&mut self, from: usize, to: usize, text: &str) {
+        let from = self.nodes[from].address;
+        let to = self.nodes[to].address;
+        self.carry(from, to, &Bytes::copy_from_slice(text.as_bytes()));
+    }
+
+    /// Runs until nothing is left to do, or until `span` has passed.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.next_moment().filter(|at| *at <= end) {
+            self.step(at);
+        }
+        self.now = end;
+    }
+
+    pub fn secs(&mut self, seconds: u64) {
+        self.run(Duration::from_secs(seconds));
+    }
+
+    pub fn millis(&mut self, millis: u64) {
+        self.run(Duration::from_millis(millis));
+    }
+
+    pub fn event(&mut self, node: usize) -> Option<Event> {
+        self.nodes[node].events.pop_front()
+    }
+
+    /// The next event that is one of those; others before it are a failure.
+    pub fn expect<T>(&mut self, node: usize, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
+        match self.event(node) {
+            Some(event) => {
+                pick(&event).unwrap_or_else(|| panic!("{what} expected, {event:?} came"))
+            }
+            None => panic!("{what} expected, nothing came; {:#?}", self.trace),
+        }
+    }
+
+    pub fn incoming(&mut self, node: usize) -> (SessionId, Box<Request>) {
+        self.expect(node, "Incoming", |event| match event {
+            Event::Incoming {
+                session, request, ..
+            } => Some((*session, request.clone())),
+            _ => None,
+        })
+    }
+
+    pub fn answered(&mut self, node: usize) -> Box<Response> {
+        self.expect(node, "Answered", |event| match event {
+            Event::Answered { response, .. } => Some(response.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn confirmed(&mut self, node: usize) -> Option<Body> {
+        self.expect(node, "Confirmed", |event| match event {
+            Event::Confirmed { body, .. } => Some(body.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn rejected(&mut self, node: usize) -> (u16, bool) {
+        self.expect(node, "Rejected", |event| match event {
+            Event::Rejected {
+                status, from_peer, ..
+            } => Some((status.code(), *from_peer)),
+            _ => None,
+        })
+    }
+
+    pub fn ended(&mut self, node: usize) -> Ending {
+        self.expect(node, "Ended", |event| match event {
+            Event::Ended { why, .. } => Some(*why),
+            _ => None,
+        })
+    }
+
+    pub fn progressed(&mut self, node: usize) -> u16 {
+        self.expect(node, "Progress", |event| match event {
+            Event::Progress { status, .. } => Some(status.code()),
+            _ => None,
+        })
+    }
+
+    pub fn changed(&mut self, node: usize) -> Result<Option<Body>, u16> {
+        self.expect(node, "Changed", |event| match event {
+            Event::Changed { result, .. } => Some(result.clone().map_err(StatusCode::code)),
+            _ => None,
+        })
+    }
+
+    pub fn change_requested(&mut self, node: usize) -> Option<Body> {
+        self.expect(node, "ChangeRequested", |event| match event {
+            Event::ChangeRequested { body, .. } => Some(body.clone()),
+            _ => None,
+        })
+    }
+
+    /// Nothing is left anywhere: no session, no transaction, no timer, no event unread.
+    pub fn assert_clean(&mut self) {
+        self.secs(400);
+        for node in 0..self.nodes.len() {
+            let events = &self.nodes[node].events;
+            assert!(
+                events.is_empty(),
+                "node {node} has unread events: {events:?}"
+            );
+            let Some(endpoint) = &self.nodes[node].endpoint else {
+                continue;
+            };
+            assert_eq!(endpoint.sessions(), 0, "sessions of node {node}");
+            assert_eq!(endpoint.transactions(), 0, "transactions of node {node}");
+            assert_eq!(endpoint.wake(), None, "timers of node {node}");
+        }
+    }
+
+    /// How many messages with this first word (method or status) a node sent.
+    pub fn sent(&self, node: usize, word: &str) -> usize {
+        self.trace
+            .iter()
+            .filter(|(from, line)| *from == node && line.starts_with(word))
+            .count()
+    }
+
+    /// Two endpoints (0 calls 1) with a session that is up; gives both names.
+    pub fn call_up(
+        &mut self,
+        transport: wire::sip::endpoint::TransportKind,
+    ) -> (SessionId, SessionId) {
+        let caller = self.at(0, |ep, now| {
+            ep.invite(
+                now,
+                Invite {
+                    transport: Some(transport),
+                    ..call(address(1))
+                },
+            )
+            .expect("invited")
+        });
+        self.secs(2);
+        let (callee, _) = self.incoming(1);
+        self.at(1, |ep, now| {
+            ep.answer(now, callee, sdp("answer")).expect("answered")
+        });
+        self.secs(2);
+        self.answered(0);
+        self.confirmed(1);
+        (caller, callee)
+    }
+
+    fn next_moment(&self) -> Option<Time> {
+        let parcel = self.parcels.keys().next().map(|(at, _)| *at);
+        let timers = self
+            .nodes
+            .iter()
+            .filter_map(|node| Some(node.endpoint.as_ref()?.wake()?.at));
+        parcel.into_iter().chain(timers).min()
+    }
+
+    fn step(&mut self, at: Time) {
+        self.now = self.now.max(at);
+        if let Some(((moment, order), _)) = self.parcels.first_key_value()
+            && *moment <= at
+        {
+            let key = (*moment, *order);
+            let (node, parcel) = self.parcels.remove(&key).expect("just seen");
+            self.deliver(node, &parcel);
+            return;
+        }
+        for node in 0..self.nodes.len() {
+            let due = |node: &Node| node.endpoint.as_ref()?.wake().filter(|wake| wake.at <= at);
+            if due(&self.nodes[node]).is_some() {
+                self.at(node, |ep, now| ep.handle(now, Input::TimePassed));
+            }
+        }
+    }
+
+    fn deliver(&mut self, node: usize, parcel: &Parcel) {
+        if self.nodes[node].endpoint.is_none() {
+            if let Parcel::Datagram { bytes, .. } = parcel {
+                self.nodes[node].inbox.push_back(bytes.clone());
+            }
+            return;
+        }
+        self.at(node, |ep, now| match parcel {
+            Parcel::Datagram { from, bytes } => {
+                ep.handle(now, Input::Datagram { peer: *from, bytes })
+            }
+            Parcel::Connected { connection, peer } => {
+                ep.handle(
+                    now,
+                    Input::Connected {
+                        connection: *connection,
+                        peer: *peer,
+                    },
+                );
+            }
+            Parcel::Stream { connection, bytes } => {
+                ep.handle(
+                    now,
+                    Input::Stream {
+                        connection: *connection,
+                        bytes,
+                    },
+                );
+            }
+            Parcel::Closed { connection } => ep.handle(
+                now,
+                Input::Closed {
+                    connection: *connection,
+                },
+            ),
+        });
+    }
+
+    fn drain(&mut self, node: usize) {
+        while let Some(output) = self.ep(node).poll_output() {
+            match output {
+                Output::Transmit {
+                    flow: Flow::Udp { peer },
+                    bytes,
+                } => {
+                    self.note(node, &bytes);
+                    self.carry(self.nodes[node].address, peer, &bytes);
+                }
+                Output::Transmit {
+                    flow: Flow::Tcp { connection, .. },
+                    bytes,
+                } => {
+                    self.note(node, &bytes);
+                    self.pour(node, connection, &bytes);
+                }
+                Output::Connect { connection, peer } => self.connect(node, connection, peer),
+                Output::Close { connection } => self.hang_up(node, connection),
+                Output::Event(event) => self.happened(node, event),
+            }
+        }
+    }
+
+    fn happened(&mut self, node: usize, event: Event) {
+        if let Event::Rejected { session, .. } | Event::Ended { session, .. } = &event {
+            *self.nodes[node].endings.entry(*session).or_default() += 1;
+        }
+        self.nodes[node].events.push_back(event);
+    }
+
+    fn note(&mut self, node: usize, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.lines().next().unwrap_or_default();
+        let line = line.strip_prefix("SIP/2.0 ").unwrap_or(line).to_owned();
+        self.trace.push((node, line));
+    }
+
+    fn carry(&mut self, from: SocketAddr, to: SocketAddr, bytes: &Bytes) {
+        let dropped = self
+            .drop_if
+            .as_mut()
+            .is_some_and(|rule| rule(&String::from_utf8_lossy(bytes)));
+        let Some(node) = self.nodes.iter().position(|node| node.address == to) else {
+            return;
+        };
+        if dropped || self.random() % 100 < self.weather.loss {
+            return;
+        }
+        let copies = if self.random() % 100 < self.weather.duplication {
+            2
+        } else {
+            1
+        };
+        for _ in 0..copies {
+            let spread = (self.weather.delay_max - self.weather.delay_min).as_millis() as u64;
+            let extra = Duration::from_millis(self.random() % (spread + 1));
+            let at = self.now + self.weather.delay_min + extra;
+            self.post(
+                at,
+                node,
+                Parcel::Datagram {
+                    from,
+                    bytes: bytes.clone(),
+                },
+            );
+        }
+    }
+
+    fn pour(&mut self, node: usize, connection: ConnectionId, bytes: &Bytes) {
+        let Some((other, name)) = self.streams.get(&(node, connection)).copied() else {
+            return;
+        };
+        let chunk = if self.chunk == 0 {
+            bytes.len().max(1)
+        } else {
+            self.chunk
+        };
+        for piece in bytes.chunks(chunk) {
+            let at = self.now + self.weather.delay_min;
+            self.post(
+                at,
+                other,
+                Parcel::Stream {
+                    connection: name,
+                    bytes: bytes.slice_ref(piece),
+                },
+            );
+        }
+    }
+
+    fn connect(&mut self, node: usize, connection: ConnectionId, peer: SocketAddr) {
+        let at = self.now + self.weather.delay_min;
+        let Some(other) = self
+            .nodes
+            .iter()
+            .position(|n| n.address == peer && n.endpoint.is_some())
+        else {
+            return self.post(at, node, Parcel::Closed { connection });
+        };
+        self.next_accepted += 2;
+        let accepted = ConnectionId(self.next_accepted);
+        self.streams.insert((node, connection), (other, accepted));
+        self.streams.insert((other, accepted), (node, connection));
+        // The caller's own port of a connection is any, not its SIP port.
+        let from = SocketAddr::new(
+            self.nodes[node].address.ip(),
+            40_000 + self.next_accepted as u16,
+        );
+        self.post(
+            at,
+            other,
+            Parcel::Connected {
+                connection: accepted,
+                peer: from,
+            },
+        );
+        self.post(at, node, Parcel::Connected { connection, peer });
+    }
+
+    /// Breaks every stream, as a restart of a middlebox would.
+    pub fn break_streams(&mut self) {
+        let at = self.now + self.weather.delay_min;
+        for (node, connection) in std::mem::take(&mut self.streams).into_keys() {
+            self.post(at, node, Parcel::Closed { connection });
+        }
+    }
+
+    fn hang_up(&mut self, node: usize, connection: ConnectionId) {
+        if let Some((other, name)) = self.streams.remove(&(node, connection)) {
+            self.streams.remove(&(other, name));
+            self.post(
+                self.now + self.weather.delay_min,
+                other,
+                Parcel::Closed { connection: name },
+            );
+        }
+    }
+
+    fn post(&mut self, at: Time, node: usize, parcel: Parcel) {
+        self.order += 1;
+        self.parcels.insert((at, self.order), (node, parcel));
+    }
+}
+
+/// A call to an address, with an offer.
+pub fn call(to: SocketAddr) -> Invite {
+    Invite {
+        target: Uri::sip(Some("1177"), to),
+        next_hop: None,
+        transport: None,
+        from: "<sip:anonymous@anonymous.invalid>".into(),
+        to: None,
+        headers: Headers::new(),
+        body: sdp("offer"),
+    }
+}
+
+pub fn sdp(text: &str) -> Option<Body> {
+    Some(Body {
+        content_type: "application/sdp".into(),
+        bytes: Bytes::copy_from_slice(text.as_bytes()),
+    })
+}
+
+/// Reads what a raw peer got.
+pub fn read(bytes: &[u8]) -> Message {
+    Message::parse(bytes).expect("our own messages can be read")
+}
+
+/// A response as a raw peer would write it: what it copies, and more lines, each ended by CRLF.
+pub fn reply(request: &Request, status: u16, tag: &str, more: &str) -> String {
+    let mut text = format!("SIP/2.0 {status} Test\r\n");
+    for (name, value) in request.headers.iter() {
+        match name.as_str() {
+            "Via" | "From" | "Call-ID" | "CSeq" => text += &format!("{name}: {value}\r\n"),
+            "To" if value.contains("tag=") || tag.is_empty() => text += &format!("To: {value}\r\n"),
+            "To" => text += &format!("To: {value};tag={tag}\r\n"),
+            _ => {}
+        }
+    }
+    text + more + "Content-Length: 0\r\n\r\n"
+}
+
+/// A request as a raw peer (node `from`) would write it.
+pub fn raw(
+    method: &Method,
+    from: usize,
+    branch: &str,
+    tags: (&str, &str),
+    cseq: u32,
+    more: &str,
+) -> String {
+    let to_tag = if tags.1.is_empty() {
+        String::new()
+    } else {
+        format!(";tag={}", tags.1)
+    };
+    format!(
+        "{method} sip:1177@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch={branch};rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:a@example.invalid>;tag={tag}\r\nTo: <sip:1177@example.invalid>{to_tag}\r\n\
+         Call-ID: raw-{from}\r\nCSeq: {cseq} {method}\r\nContact: <sip:raw@{at}>\r\n{more}Content-Length: 0\r\n\r\n",
+        at = address(from),
+        tag = tags.0,
+    )
+}
