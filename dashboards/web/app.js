@@ -42,7 +42,7 @@ const draw = {
     const { classes, providers } = colouring(fixed);
     map.paint(classes, new Map(fixed.kommuner.map((it) => [it.id, factsOf(it)])));
     renderLegend(fixed, providers, organisationName);
-    renderRoles(fixed);
+    renderRoles(fixed, providers);
     fillLookup(fixed.kommuner);
     showChosen();
     if (state.live) draw.live();
@@ -124,8 +124,11 @@ for (const button of document.querySelectorAll("[data-language]")) {
 
 // Events ----------------------------------------------------------------------------------------
 
+let source = null;
+let waiting = 0;
+
 function connect(tries = 0) {
-  const source = new EventSource("/events");
+  source = new EventSource("/events");
   for (const name of ["app", "fixed", "recordings", "live"]) {
     source.addEventListener(name, ({ data }) => {
       state[name] = JSON.parse(data);
@@ -134,8 +137,7 @@ function connect(tries = 0) {
   }
   source.addEventListener("arrival", ({ data }) => {
     const arrival = JSON.parse(data);
-    const recorded = kommuner.get(arrival.kommun)?.recorded;
-    map.ring(arrival, arrival.external ? "never" : recorded === false ? "no" : "recorded");
+    map.ring(arrival, ringOf(arrival));
   });
   source.addEventListener("resync", () => map.clearRings());
   source.onopen = () => {
@@ -144,16 +146,37 @@ function connect(tries = 0) {
   };
   // The browser's own retry waits without a word, and gives up on an answer such as 503: ours does neither.
   source.onerror = () => {
-    source.close();
+    disconnect();
     retry(RETRY_S[Math.min(tries, RETRY_S.length - 1)], tries + 1);
   };
+}
+
+/** An unknown kommun's call is recorded as others on its route are; when there are none, nothing is claimed. */
+function ringOf({ external, kommun, route }) {
+  if (external) return "never";
+  const like = kommuner.get(kommun) ?? state.fixed?.kommuner.find((it) => it.route === route);
+  return like?.recorded ? "recorded" : "no";
+}
+
+function disconnect() {
+  clearTimeout(waiting);
+  source?.close();
+  source = null;
 }
 
 function retry(seconds, tries) {
   setConnection("lost", seconds);
   if (seconds === 0) connect(tries);
-  else setTimeout(() => retry(seconds - 1, tries), 1000);
+  else waiting = setTimeout(() => retry(seconds - 1, tries), 1000);
 }
+
+// A browser holds six connections to a host: a page that nobody sees would keep one from the others.
+document.addEventListener("visibilitychange", () => {
+  disconnect();
+  if (document.hidden) return;
+  setConnection("connecting");
+  connect();
+});
 
 function setConnection(name, seconds = 0) {
   state.connection = { name, seconds };
@@ -185,4 +208,4 @@ function drawDue() {
 }
 
 showConnection();
-connect();
+if (!document.hidden) connect();

@@ -43,6 +43,7 @@ function callRow(nameOf) {
       setText(word, t(`recording.${call.recording}`));
       setClass(recording, `recording-${call.recording}`);
       setText(route, call.route);
+      route.title = call.route;
       setText(age, duration(call.age_s));
     },
   };
@@ -51,8 +52,13 @@ function callRow(nameOf) {
 export function createQueues(organisationName) {
   const at = (id) => document.getElementById(id);
   let full = BAR_FULL_MIN;
-  const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(organisationName, () => full));
+  let perController = new Map();
+  // A controller with one queue is its best name; with several, each goes by its own.
+  const labelOf = ({ name, controller }) => (perController.get(controller) > 1 ? name : organisationName(controller));
+  const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(labelOf, () => full));
   return ({ queues }) => {
+    perController = new Map();
+    for (const { controller } of queues) perController.set(controller, (perController.get(controller) ?? 0) + 1);
     full = Math.max(BAR_FULL_MIN, ...queues.map((it) => it.waiting));
     render([...queues].sort(byPressure));
     at("queues-empty").hidden = queues.length > 0;
@@ -65,7 +71,7 @@ function byPressure(a, b) {
   return b.waiting - a.waiting || b.longest_wait_s - a.longest_wait_s || busy(b) - busy(a) || (a.name < b.name ? -1 : 1);
 }
 
-function queueRow(organisationName, full) {
+function queueRow(labelOf, full) {
   const node = element("tr");
   const [name, waiting, longest, agents] = [element("th"), element("td"), element("td", "number"), element("td", "number")];
   const [bar, fill, count] = [element("span", "bar-track"), element("span", "bar-fill"), element("span", "bar-count")];
@@ -81,8 +87,9 @@ function queueRow(organisationName, full) {
   return {
     node,
     update(queue) {
-      setText(whose, organisationName(queue.controller));
-      setText(code, queue.name);
+      const label = labelOf(queue);
+      setText(whose, label);
+      setText(code, label === queue.name ? "" : queue.name);
       setText(count, number(queue.waiting));
       fill.style.setProperty("width", `${(100 * queue.waiting) / full()}%`);
       setText(longest, queue.waiting ? duration(queue.longest_wait_s) : "–");

@@ -3,19 +3,20 @@
 import { t } from "./text.js";
 import { element } from "./rows.js";
 
-export function renderRoles(fixed) {
+export function renderRoles(fixed, providers) {
   const kommunerOf = new Map();
   for (const { answers } of fixed.kommuner) kommunerOf.set(answers, (kommunerOf.get(answers) ?? 0) + 1);
-  const leaving = new Set(fixed.kommuner.filter((it) => it.external).map((it) => it.answers));
+  const colours = new Map(providers.map(({ id, colour }) => [id, colour]));
   const others = fixed.organisations.filter((it) => it.id !== fixed.operator.id);
   const of = (kind) => others.filter((it) => it.kind === kind);
   const cards = [];
   if (of("region").length) cards.push(regionsCard(of("region")));
   cards.push(card("operator", fixed.operator.name, t(`roles.operator.${fixed.operator.kind}`)));
   for (const it of of("care-provider")) {
-    const text = t(leaving.has(it.id) ? "roles.provider" : "roles.provider.idle");
-    const count = leaving.has(it.id) ? t("roles.kommuner", { n: kommunerOf.get(it.id) }) : "";
-    cards.push(card("provider", it.name, text, count));
+    const colour = colours.get(it.id);
+    const text = t(colour ? "roles.provider" : "roles.provider.idle");
+    const count = colour ? t("roles.kommuner", { n: kommunerOf.get(it.id) }) : "";
+    cards.push(card(colour ? `edge-${colour}` : "other", it.name, text, count));
   }
   for (const it of of("processor")) cards.push(card("other", it.name, t("roles.processor")));
   for (const it of of("sub-processor")) cards.push(card("other", it.name, t("roles.sub")));
