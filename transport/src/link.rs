@@ -1,0 +1,249 @@
+//! A TCP connection: a task that reads and says when writing goes on, and what waits to be written.
+//!
+//! The driver itself writes, as far as the system takes it at once; so a burst of messages costs no waiting bytes,
+//! and a peer that doesn't read is known by what waits.
+
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::{Buf, Bytes};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+use wire::sip::endpoint::ConnectionId;
+
+/// Bytes that may wait for a peer that came to us; whoever leaves more unread is closed.
+const BACKLOG_LEN_MAX: usize = 64 * 1024;
+/// Bytes that may wait for a peer that we called upon: a burst of our own requests before it is open is not its fault.
+const OWN_BACKLOG_LEN_MAX: usize = 1024 * 1024;
+/// Bytes read at once.
+const READ_LEN: usize = 8 * 1024;
+/// How long opening a connection may take; after that the next target is worth more than waiting.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What a connection's task tells the driver.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub(crate) connection: ConnectionId,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    /// A connection that was asked for is open.
+    Opened(Arc<TcpStream>),
+    Read(Bytes),
+    /// The system takes bytes again.
+    Writable,
+    Closed,
+}
+
+/// The driver's side of a connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// `None` until it is open.
+    stream: Option<Arc<TcpStream>>,
+    waiting: VecDeque<Bytes>,
+    waiting_len: usize,
+    waiting_len_max: usize,
+    wants_to_write: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+/// The connection is of no more use.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+impl Link {
+    /// Serves a connection that was accepted.
+    pub(crate) fn accepted(
+        connection: ConnectionId,
+        stream: TcpStream,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        let stream = Arc::new(stream);
+        let wants_to_write = Arc::new(Notify::new());
+        let task = tokio::spawn(serve(
+            connection,
+            Arc::clone(&stream),
+            Arc::clone(&wants_to_write),
+            news,
+        ));
+        Self::new(Some(stream), BACKLOG_LEN_MAX, wants_to_write, task)
+    }
+
+    /// Opens a connection from the address `local`, then serves it.
+    pub(crate) fn connect(
+        connection: ConnectionId,
+        local: SocketAddr,
+        peer: SocketAddr,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        let wants_to_write = Arc::new(Notify::new());
+        let task = tokio::spawn(open(
+            connection,
+            local,
+            peer,
+            Arc::clone(&wants_to_write),
+            news,
+        ));
+        Self::new(None, OWN_BACKLOG_LEN_MAX, wants_to_write, task)
+    }
+
+    fn new(
+        stream: Option<Arc<TcpStream>>,
+        waiting_len_max: usize,
+        wants_to_write: Arc<Notify>,
+        task: JoinHandle<()>,
+    ) -> Self {
+        Self {
+            stream,
+            waiting: VecDeque::new(),
+            waiting_len: 0,
+            waiting_len_max,
+            wants_to_write,
+            task,
+        }
+    }
+
+    /// The connection is open: what waits for it may go.
+    pub(crate) fn opened(&mut self, stream: Arc<TcpStream>) -> Result<(), Broken> {
+        self.stream = Some(stream);
+        self.write_on()
+    }
+
+    /// Sends bytes now, or when the system takes them.
+    pub(crate) fn send(&mut self, bytes: Bytes) -> Result<(), Broken> {
+        // One message may always wait, however long.
+        if self.waiting_len > 0 && self.waiting_len + bytes.len() > self.waiting_len_max {
+            return Err(Broken);
+        }
+        self.waiting_len += bytes.len();
+        self.waiting.push_back(bytes);
+        self.write_on()
+    }
+
+    /// Writes what waits, as far as the system takes it.
+    pub(crate) fn write_on(&mut self) -> Result<(), Broken> {
+        let Some(stream) = &self.stream else {
+            return Ok(());
+        };
+        while let Some(front) = self.waiting.front_mut() {
+            match stream.try_write(front) {
+                Ok(written) => {
+                    self.waiting_len -= written;
+                    front.advance(written);
+                    if front.is_empty() {
+                        self.waiting.pop_front();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wants_to_write.notify_one();
+                    break;
+                }
+                Err(_) => return Err(Broken),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn open(
+    connection: ConnectionId,
+    local: SocketAddr,
+    peer: SocketAddr,
+    wants_to_write: Arc<Notify>,
+    news: mpsc::Sender<News>,
+) {
+    let what = match tokio::time::timeout(CONNECT_WAIT_MAX, connect(local, peer)).await {
+        Ok(Ok(stream)) => What::Opened(Arc::new(stream)),
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "TCP connection refused");
+            What::Closed
+        }
+        Err(_) => {
+            tracing::debug!(%peer, "TCP connection took too long to open");
+            What::Closed
+        }
+    };
+    let opened = if let What::Opened(stream) = &what {
+        Some(Arc::clone(stream))
+    } else {
+        None
+    };
+    if news.send(News { connection, what }).await.is_ok()
+        && let Some(stream) = opened
+    {
+        serve(connection, stream, wants_to_write, news).await;
+    }
+}
+
+/// Connects from the address that we listen on: peers trust addresses.
+async fn connect(local: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
+    if local.is_ipv4() != peer.is_ipv4() {
+        return TcpStream::connect(peer).await;
+    }
+    let socket = if peer.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.bind(SocketAddr::new(local.ip(), 0))?;
+    let stream = socket.connect(peer).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Reads until the end. Waits when the driver is behind, so that the peer waits too.
+async fn serve(
+    connection: ConnectionId,
+    stream: Arc<TcpStream>,
+    wants_to_write: Arc<Notify>,
+    news: mpsc::Sender<News>,
+) {
+    let mut buffer = vec![0; READ_LEN];
+    let mut wanted = false;
+    loop {
+        let what = tokio::select! {
+            ready = stream.readable() => {
+                if ready.is_err() {
+                    break;
+                }
+                match stream.try_read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(len) => What::Read(Bytes::copy_from_slice(&buffer[..len])),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    Err(_) => break,
+                }
+            }
+            () = wants_to_write.notified(), if !wanted => {
+                wanted = true;
+                continue;
+            }
+            ready = stream.writable(), if wanted => {
+                if ready.is_err() {
+                    break;
+                }
+                wanted = false;
+                What::Writable
+            }
+        };
+        if news.send(News { connection, what }).await.is_err() {
+            return;
+        }
+    }
+    // The driver may be gone; then nobody needs to know.
+    let _ = news
+        .send(News {
+            connection,
+            what: What::Closed,
+        })
+        .await;
+}

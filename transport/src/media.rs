@@ -1,0 +1,264 @@
+//! Ports and sockets for audio.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use socket2::SockRef;
+use tokio::net::UdpSocket;
+
+use crate::bind;
+
+/// The ports for audio when nothing else is said: 5000 streams.
+pub const DEFAULT_RANGE: RangeInclusive<u16> = 10_000..=19_999;
+/// Long enough for any RTP packet of audio on any usual network (an Ethernet frame).
+pub const PACKET_LEN_MAX: usize = 1500;
+
+/// Gives out even UDP ports of a range (RFC 3550 section 11). Clones share the range.
+#[derive(Debug, Clone)]
+pub struct RtpPorts {
+    ip: IpAddr,
+    pool: Arc<Mutex<Pool>>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    range: RangeInclusive<u16>,
+    used: BTreeSet<u16>,
+    /// Where to look first. It goes round, so that a port rests before the next call has it: late packets of one
+    /// call are not to be heard in another.
+    next: u16,
+}
+
+/// Why there's no port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortsError {
+    /// All are in use, by us or by others.
+    #[error(
+        "no UDP port free for audio on {ip}, ports {first} to {last}: {used} in use here. Widen the range"
+    )]
+    NoneLeft {
+        /// The address.
+        ip: IpAddr,
+        /// The first port.
+        first: u16,
+        /// The last port.
+        last: u16,
+        /// How many of them we use ourselves.
+        used: usize,
+    },
+    /// The address itself is refused.
+    #[error("no audio on {ip}: this machine has no such address")]
+    NoSuchAddress {
+        /// The address.
+        ip: IpAddr,
+    },
+}
+
+impl RtpPorts {
+    /// Ports of `range` on `ip`, the ends included.
+    pub fn new(ip: IpAddr, range: RangeInclusive<u16>) -> Self {
+        Self {
+            ip,
+            pool: Arc::new(Mutex::new(Pool::new(range))),
+        }
+    }
+
+    /// A socket on a free port. Those that the system refuses are passed over. Must be called inside a tokio runtime.
+    pub fn open(&self) -> Result<RtpSocket, PortsError> {
+        let mut pool = lock(&self.pool);
+        for _ in 0..pool.len() {
+            let port = pool.step();
+            if pool.used.contains(&port) {
+                continue;
+            }
+            let address = SocketAddr::new(self.ip, port);
+            match bind::udp(address).and_then(UdpSocket::from_std) {
+                Ok(socket) => {
+                    pool.used.insert(port);
+                    return Ok(RtpSocket {
+                        socket,
+                        local: address,
+                        pool: Arc::clone(&self.pool),
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                    return Err(PortsError::NoSuchAddress { ip: self.ip });
+                }
+                Err(error) => tracing::debug!(%address, %error, "audio port passed over"),
+            }
+        }
+        let (first, last) = (*pool.range.start(), *pool.range.end());
+        Err(PortsError::NoneLeft {
+            ip: self.ip,
+            first,
+            last,
+            used: pool.used.len(),
+        })
+    }
+
+    /// Ports in use.
+    pub fn used(&self) -> usize {
+        lock(&self.pool).used.len()
+    }
+}
+
+impl Pool {
+    fn new(range: RangeInclusive<u16>) -> Self {
+        let mut pool = Self {
+            next: *range.start(),
+            range,
+            used: BTreeSet::new(),
+        };
+        pool.next = pool.first();
+        pool
+    }
+
+    /// The first even port that isn't 0.
+    fn first(&self) -> u16 {
+        self.range
+            .start()
+            .saturating_add(self.range.start() % 2)
+            .max(2)
+    }
+
+    /// Even ports in the range.
+    fn len(&self) -> u16 {
+        self.range
+            .end()
+            .checked_sub(self.first())
+            .map_or(0, |span| span / 2 + 1)
+    }
+
+    /// The next port in turn, used or not.
+    fn step(&mut self) -> u16 {
+        let port = self.next;
+        let following = port.checked_add(2).filter(|next| self.range.contains(next));
+        self.next = following.unwrap_or_else(|| self.first());
+        port
+    }
+}
+
+/// What the pool holds is whole between any two statements, so a panic elsewhere doesn't spoil it.
+fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A UDP socket for one stream. Its port is free again when it is dropped.
+#[derive(Debug)]
+pub struct RtpSocket {
+    socket: UdpSocket,
+    local: SocketAddr,
+    pool: Arc<Mutex<Pool>>,
+}
+
+impl RtpSocket {
+    /// Where it receives: what goes into SDP.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Waits for a datagram. May be dropped at any time.
+    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.socket.recv_from(buffer).await
+    }
+
+    /// Sends a datagram when the system takes it.
+    pub async fn send_to(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        self.socket.send_to(datagram, peer).await
+    }
+
+    /// A datagram that is there already; `WouldBlock` when there's none.
+    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.socket.try_recv_from(buffer)
+    }
+
+    /// Sends a datagram now or not at all. Audio that comes late is worth nothing.
+    pub fn try_send_to(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        // Past tokio, which refuses to try before it has seen the socket writable once: the first packet would be lost.
+        SockRef::from(&self.socket).send_to(datagram, &peer.into())
+    }
+
+    /// Waits until there is something to receive.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+}
+
+impl Drop for RtpSocket {
+    fn drop(&mut self) {
+        lock(&self.pool).used.remove(&self.local.port());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// A small range of ports that were free a moment ago.
+    fn free_range() -> RangeInclusive<u16> {
+        for first in (42_000..60_000).step_by(10) {
+            if (first..first + 6).all(|port| std::net::UdpSocket::bind((LOOPBACK, port)).is_ok()) {
+                return first..=first + 5;
+            }
+        }
+        panic!("no free ports");
+    }
+
+    #[tokio::test]
+    async fn even_ports_in_turn_until_none_is_left() {
+        let range = free_range();
+        let first = *range.start();
+        let ports = RtpPorts::new(LOOPBACK, range.clone());
+        let taken =
+            std::net::UdpSocket::bind((LOOPBACK, first + 2)).expect("another program's port");
+        let one = ports.open().expect("a port");
+        let two = ports.open().expect("a port");
+        assert_eq!(
+            (one.local_addr().port(), two.local_addr().port()),
+            (first, first + 4)
+        );
+        let none = ports.open().expect_err("none left");
+        assert_eq!(
+            none,
+            PortsError::NoneLeft {
+                ip: LOOPBACK,
+                first,
+                last: first + 5,
+                used: 2
+            }
+        );
+        drop(taken);
+        drop(one);
+        assert_eq!(ports.used(), 1);
+        assert_eq!(ports.open().expect("a port").local_addr().port(), first);
+        // The one just given back rests while another is free.
+        assert_eq!(ports.open().expect("a port").local_addr().port(), first + 2);
+    }
+
+    #[tokio::test]
+    async fn a_foreign_address_is_named() {
+        let ports = RtpPorts::new([192, 0, 2, 1].into(), DEFAULT_RANGE);
+        assert!(matches!(
+            ports.open(),
+            Err(PortsError::NoSuchAddress { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_first_packet_goes_at_once() {
+        let range = free_range();
+        let ports = RtpPorts::new(LOOPBACK, range);
+        let (one, two) = (ports.open().expect("a port"), ports.open().expect("a port"));
+        one.try_send_to(b"hello", two.local_addr()).expect("sent");
+        let mut buffer = [0; PACKET_LEN_MAX];
+        let (len, from) = two.recv_from(&mut buffer).await.expect("received");
+        assert_eq!((&buffer[..len], from), (&b"hello"[..], one.local_addr()));
+    }
+}
