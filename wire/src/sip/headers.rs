@@ -242,7 +242,7 @@ pub fn split_list(value: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         loop {
             let text = rest?;
-            let comma = list_comma(text);
+            let comma = text.contains(',').then(|| list_comma(text)).flatten();
             let item = trim(comma.map_or(text, |at| text.get(..at).unwrap_or_default()));
             rest = comma.and_then(|at| text.get(at + 1..));
             if !item.is_empty() {

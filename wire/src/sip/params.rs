@@ -123,7 +123,10 @@ pub(super) fn scan(text: &str) -> impl Iterator<Item = Result<(&str, Option<&str
 type Step<'a> = ((&'a str, Option<&'a str>), &'a str);
 
 fn one(text: &str) -> Result<Step<'_>, BadParam> {
-    let name_end = text.find([';', '=']).unwrap_or(text.len());
+    let name_end = text
+        .bytes()
+        .position(|byte| matches!(byte, b';' | b'='))
+        .unwrap_or(text.len());
     let (name, rest) = text.split_at(name_end);
     let name = trim(name);
     if !is_token(name) {

@@ -60,13 +60,17 @@ pub(super) fn skip_line_breaks(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Where the head ends, after its empty line, looking from `from` on.
+/// Where the head ends, after its empty line, when `from` bytes before were found not to hold an end.
+///
+/// Looks at every fourth byte where it can: one that is neither CR nor LF can't be part of the four that end a head.
 pub(super) fn find_head_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
+    let mut last = from.max(3);
     loop {
-        at += bytes.get(at..)?.iter().position(|byte| *byte == b'\n')? + 1;
-        if bytes.get(..at)?.ends_with(b"\r\n\r\n") {
-            return Some(at);
+        match bytes.get(last)? {
+            b'\n' if bytes.get(last - 3..=last) == Some(b"\r\n\r\n") => return Some(last + 1),
+            b'\n' => last += 2,
+            b'\r' => last += 1,
+            _ => last += 4,
         }
     }
 }

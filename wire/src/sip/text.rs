@@ -15,7 +15,8 @@ impl Text {
     pub(super) fn of(whole: &Arc<str>, part: &str) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
         let end = start.wrapping_add(part.len());
-        if start > end || whole.get(start..end) != Some(part) {
+        // What lies inside the buffer is that part of it; no need to compare.
+        if start > end || whole.get(start..end).is_none() {
             return Self::from(part);
         }
         Self {
@@ -69,16 +70,23 @@ impl std::fmt::Debug for Token {
 
 /// Letters, digits and ``-.!%*_+`'~``.
 pub(super) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
+    !text.is_empty() && text.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
 
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
-}
+/// Which bytes may stand in a token. A table, since every name and parameter asks for each of its bytes.
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
 
 /// A control character other than the tab; CR and LF are among them.
 pub(super) const fn is_control(byte: u8) -> bool {
@@ -91,7 +99,11 @@ pub(super) fn has_control(text: &str) -> bool {
         .fold(false, |found, byte| found | is_control(byte))
 }
 
-/// Trims spaces and tabs.
+/// Trims spaces and tabs; by bytes, since nearly every value has one space before it.
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.bytes().take_while(blank).count();
+    let text = text.get(start..).unwrap_or_default();
+    let end = text.len() - text.bytes().rev().take_while(blank).count();
+    text.get(..end).unwrap_or_default()
 }

@@ -434,7 +434,9 @@ fn check_params(text: &str) -> Result<(), UriError> {
 }
 
 fn check_characters(text: &str, counts: impl Fn(u8) -> bool) -> Result<(), UriError> {
-    let bad = text.bytes().any(|byte| is_forbidden(byte) && counts(byte));
+    let bad = text.bytes().fold(false, |bad, byte| {
+        bad | (is_forbidden(byte) && counts(byte))
+    });
     if bad {
         Err(UriError::Character)
     } else {
@@ -444,6 +446,9 @@ fn check_characters(text: &str, counts: impl Fn(u8) -> bool) -> Result<(), UriEr
 
 fn check_escaped(text: &str) -> Result<(), UriError> {
     check_characters(text, |_| true)?;
+    if !text.contains('%') {
+        return Ok(());
+    }
     let mut pieces = text.split('%');
     pieces.next();
     let whole = |piece: &str| piece.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
