@@ -6,7 +6,8 @@ use super::{
     message::Method,
     params::{self, Params, quoted_end},
     text::{is_control, is_token, trim},
-    uri::{Parts, Uri, UriError, scan_host_port, write_host_port},
+    uri::{Uri, UriError, write_host_port},
+    uri_scan::{Parts, scan_host_port},
 };
 
 /// Why a header value can't be read. Never shows the value: it may hold a telephone number.

@@ -13,7 +13,7 @@ pub use super::{
     method::{Method, OtherMethod, StatusCode},
     name::{HeaderName, OtherName},
     params::Params,
-    parse::{ParseError, ParseErrorKind, Partial},
+    parse_error::{ParseError, ParseErrorKind, Partial},
 };
 
 /// A request or a response.
