@@ -95,3 +95,52 @@ impl Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLAIMS: [&str; 8] = ["0180", "0380", "", "9999", "018", "01800", "01a0", "０180"];
+
+    #[test]
+    fn a_code_is_known_or_says_why_not() {
+        let reasons = CLAIMS.map(|code| Origin::from_code(code).reason());
+        assert_eq!(
+            reasons,
+            [
+                "",
+                "",
+                "no kommun-ID came with the call",
+                "no kommun has this code",
+                "a kommun-ID has four digits",
+                "a kommun-ID has four digits",
+                "a kommun-ID is digits only",
+                "a kommun-ID is digits only",
+            ]
+        );
+    }
+
+    #[test]
+    fn sources_that_agree_are_known_and_two_that_differ_conflict() {
+        let [stockholm, uppsala, missing, ..] = CLAIMS.map(Origin::from_code);
+        assert_eq!(stockholm.join(stockholm), stockholm);
+        assert_eq!(missing.join(uppsala), uppsala);
+        assert_eq!(stockholm.join(uppsala).class(), "conflict");
+        assert_eq!(stockholm.join(uppsala).join(stockholm).class(), "conflict");
+        assert_eq!(stockholm.join(uppsala).kommun(), None);
+    }
+
+    #[test]
+    fn the_order_of_sources_does_not_change_the_finding() {
+        let claims = CLAIMS.map(Origin::from_code);
+        for one in claims {
+            for other in claims {
+                assert_eq!(
+                    one.join(other).class(),
+                    other.join(one).class(),
+                    "{one:?} {other:?}"
+                );
+            }
+        }
+    }
+}

@@ -13,9 +13,11 @@ mod divert;
 mod external;
 mod io;
 mod permit;
+mod recording;
 mod regional;
 mod timers;
 mod view;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, VecDeque},

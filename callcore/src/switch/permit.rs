@@ -7,7 +7,7 @@ use crate::{retention::ObjectClass, route::Destination, tag::RecordingTag, time:
 ///
 /// Invariant 2: nothing on the external path has one, or a way to get one.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn record(call: &callcore::switch::ExternalCall) {
 ///     let _permit = call.recording_permit();
 /// }
@@ -15,7 +15,7 @@ use crate::{retention::ObjectClass, route::Destination, tag::RecordingTag, time:
 ///
 /// Nor can anybody outside make one:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// fn record(tag: callcore::tag::RecordingTag) -> callcore::switch::RecordingPermit {
 ///     callcore::switch::RecordingPermit { tag }
 /// }

@@ -2,15 +2,11 @@
 
 use super::{
     Switch,
-    call::{Call, CallHead, Hears, Recording, RegionalCall, RegionalStage, Spot, Way},
+    call::{Call, CallHead, Hears, Recording, RegionalCall, RegionalStage, Way},
     divert::Instead,
-    io::{CallId, FactKind, Outcome, Output, WakeReason},
+    io::{CallId, FactKind, Outcome, Output},
 };
-use crate::{
-    queue::Place,
-    scenario::{AgentId, QueueId},
-    time::Time,
-};
+use crate::{scenario::QueueId, time::Time};
 
 impl RegionalCall {
     pub(super) const fn rings(&self) -> bool {
@@ -32,7 +28,7 @@ impl RegionalCall {
         }
     }
 
-    const fn go(&mut self, now: Time, stage: RegionalStage) {
+    pub(super) const fn go(&mut self, now: Time, stage: RegionalStage) {
         self.stage = stage;
         self.since = now;
     }
@@ -153,64 +149,6 @@ impl Switch {
         self.put_back(now, id, spot);
     }
 
-    pub(super) fn recording_started(&mut self, now: Time, id: CallId) -> bool {
-        let running = self
-            .recording(id)
-            .is_some_and(|recording| *recording == Recording::Running);
-        if running {
-            self.fact(now, id, FactKind::Recording);
-        }
-        running
-    }
-
-    pub(super) fn recording_lost(&mut self, now: Time, id: CallId) -> bool {
-        let Some(recording @ Recording::Running) = self.recording(id) else {
-            return false;
-        };
-        *recording = Recording::Lost;
-        self.counts.recording_gaps += 1;
-        self.fact(now, id, FactKind::RecordingGap);
-        true
-    }
-
-    pub(super) fn recorder_back(&mut self, now: Time) -> bool {
-        let lost = |call: &Call| match &call.way {
-            Way::Regional(call) => {
-                matches!(
-                    call.stage,
-                    RegionalStage::Talking {
-                        recording: Recording::Lost,
-                        ..
-                    }
-                )
-            }
-            Way::Outgoing(_) => false,
-        };
-        let lacking: Vec<CallId> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| lost(call))
-            .map(|(&id, _)| id)
-            .collect();
-        for id in lacking {
-            self.start_recording(now, id);
-        }
-        true
-    }
-
-    /// Lets the longest waiting callers be answered while agents are idle.
-    pub(super) fn serve(&mut self, now: Time, queue: QueueId) {
-        while let Some((id, agent)) = self.line(queue).take_pair() {
-            let Some(RegionalStage::Waiting(spot)) = self.regional(id).map(|call| call.stage)
-            else {
-                debug_assert!(false, "only waiting calls stand in a line");
-                self.line(queue).agent_idle(agent);
-                continue;
-            };
-            self.ring(now, id, spot, agent);
-        }
-    }
-
     /// Stops what goes on for a call that is over.
     pub(super) fn stop_regional(&mut self, head: &CallHead, call: &RegionalCall) {
         match call.stage {
@@ -246,90 +184,6 @@ impl Switch {
         }
     }
 
-    pub(super) fn join(&mut self, now: Time, id: CallId, queue: QueueId) {
-        let place = self.line(queue).take_place();
-        match self.line(queue).take_agent() {
-            Some(agent) => {
-                self.play_music(id, queue);
-                self.ring(
-                    now,
-                    id,
-                    Spot {
-                        place,
-                        queued: None,
-                        hears: Hears::Music,
-                    },
-                    agent,
-                );
-            }
-            None => self.begin_to_wait(now, id, queue, place),
-        }
-    }
-
-    fn begin_to_wait(&mut self, now: Time, id: CallId, queue: QueueId, place: Place) {
-        self.fact(now, id, FactKind::Queued(queue));
-        let notice = self
-            .scenario_of(id)
-            .and_then(|scenario| scenario.queue(queue).announcement);
-        let hears = match notice {
-            Some(notice) => {
-                self.outputs.push_back(Output::Announce(id, notice));
-                Hears::Notice
-            }
-            None => {
-                self.play_music(id, queue);
-                Hears::Music
-            }
-        };
-        self.wait(
-            now,
-            id,
-            Spot {
-                place,
-                queued: Some(now),
-                hears,
-            },
-        );
-    }
-
-    /// Sends a call for which an agent was rung in vain back to where it stood.
-    fn put_back(&mut self, now: Time, id: CallId, mut spot: Spot) {
-        if let Some(call) = self.regional(id)
-            && spot.queued.is_none()
-        {
-            spot.queued = Some(now);
-            let queue = call.queue;
-            self.fact(now, id, FactKind::Queued(queue));
-        }
-        self.wait(now, id, spot);
-        if let Some(call) = self.regional(id) {
-            let queue = call.queue;
-            self.serve(now, queue);
-        }
-    }
-
-    fn wait(&mut self, now: Time, id: CallId, spot: Spot) {
-        let Some(call) = self.regional(id) else {
-            return;
-        };
-        call.go(now, RegionalStage::Waiting(spot));
-        let queue = call.queue;
-        self.line(queue).wait(spot.place, id);
-    }
-
-    fn ring(&mut self, now: Time, id: CallId, spot: Spot, agent: AgentId) {
-        let Some(queue) = self.regional(id).map(|call| call.queue) else {
-            return;
-        };
-        let until = now + self.scenario.queue(queue).ring_max;
-        let timer = self.timers.set(until, WakeReason::RingTimeout(id));
-        if let Some(call) = self.regional(id) {
-            call.go(now, RegionalStage::Ringing { spot, agent, timer });
-        }
-        self.agent_rings(agent, id);
-        self.outputs.push_back(Output::RingAgent(id, agent));
-    }
-
     fn turn_away(&mut self, now: Time, id: CallId) {
         let Some(call) = self.regional(id) else {
             return;
@@ -347,58 +201,7 @@ impl Switch {
         }
     }
 
-    fn start_recording(&mut self, now: Time, id: CallId) {
-        let Some(Call {
-            head,
-            way: Way::Regional(call),
-        }) = self.calls.get_mut(&id)
-        else {
-            return;
-        };
-        let permit = call.recording_permit(head, now);
-        let wanted = call.is_to_be_recorded(head);
-        let RegionalStage::Talking { recording, .. } = &mut call.stage else {
-            return;
-        };
-        match permit {
-            Some(permit) => {
-                *recording = Recording::Running;
-                self.counts.recordings += 1;
-                self.outputs
-                    .push_back(Output::StartRecording(id, Box::new(permit)));
-            }
-            // A recording that should be there and isn't is a gap, whatever the reason.
-            None if wanted => {
-                self.counts.recording_gaps += 1;
-                self.fact(now, id, FactKind::RecordingGap);
-            }
-            None => {}
-        }
-    }
-
-    fn play_music(&mut self, id: CallId, queue: QueueId) {
-        if let Some(music) = self
-            .scenario_of(id)
-            .and_then(|scenario| scenario.queue(queue).music)
-        {
-            self.outputs.push_back(Output::Music(id, music));
-        }
-    }
-
-    /// The overload guard: too many wait, or the first of them has waited longer than a caller is let in for.
-    pub(super) fn is_full(&self, now: Time, queue: QueueId) -> bool {
-        let line = &self.lines[queue.index()];
-        let limits = self.scenario.queue(queue);
-        let too_long = || {
-            let first = line.first().and_then(|id| self.calls.get(&id));
-            first
-                .and_then(Call::queued)
-                .is_some_and(|since| now.since(since) >= limits.wait_max)
-        };
-        line.idle() == 0 && (line.waiting() >= limits.len_max || too_long())
-    }
-
-    fn regional(&mut self, id: CallId) -> Option<&mut RegionalCall> {
+    pub(super) fn regional(&mut self, id: CallId) -> Option<&mut RegionalCall> {
         match self.calls.get_mut(&id)? {
             Call {
                 way: Way::Regional(call),
@@ -408,13 +211,6 @@ impl Switch {
                 way: Way::Outgoing(_),
                 ..
             } => None,
-        }
-    }
-
-    fn recording(&mut self, id: CallId) -> Option<&mut Recording> {
-        match &mut self.regional(id)?.stage {
-            RegionalStage::Talking { recording, .. } => Some(recording),
-            _ => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use callcore::{
     origin::Origin,
     scenario::AgentId,
-    switch::{CallId, FactKind, Input, LegFailure, Output, Switch},
+    switch::{CallId, FactKind, Input, LegFailure, Output, Switch, WakeReason},
     time::{Span, Time},
 };
 use proptest::prelude::*;
@@ -162,6 +162,10 @@ proptest! {
             feed(&mut switch, &mut books, now, Input::CallerGone(call));
         }
         prop_assert_eq!(switch.calls_in_progress(), 0);
+        while let Some(wake) = switch.wake() {
+            prop_assert!(matches!(wake.why, WakeReason::WrapUpDone(_)), "a timer of a call that is over: {:?}", wake);
+            feed(&mut switch, &mut books, wake.at.max(now), Input::TimePassed);
+        }
         prop_assert_eq!(books.ended.len(), books.offered.len());
     }
 }

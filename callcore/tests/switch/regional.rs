@@ -1,6 +1,6 @@
 //! A call to a queue of this switch's own.
 
-use callcore::switch::{CallId, Input, LegFailure, Outcome};
+use callcore::switch::{CALLS_MAX, CallId, Input, LegFailure, Outcome};
 
 use crate::bench::{Bench, RECORDED, UNRECORDED};
 
@@ -243,4 +243,24 @@ fn a_call_at_a_time_that_no_rule_covers_ends_at_once() {
         bench.call("1480").1,
         "[unrouted] [ended] hang-up:provider_failed"
     );
+}
+
+#[test]
+fn above_the_limit_of_calls_the_next_is_refused_as_our_fault() {
+    let mut bench = Bench::new();
+    for call in 1..=CALLS_MAX as u64 {
+        let origin = callcore::origin::Origin::from_code(RECORDED);
+        bench.switch.handle(
+            bench.now,
+            Input::Offered {
+                call: CallId(call + 10),
+                origin,
+            },
+        );
+        while bench.switch.poll_output().is_some() {}
+    }
+    assert_eq!(bench.call(RECORDED).1, "[ended] hang-up:our_fault");
+    assert_eq!(bench.switch.calls_in_progress(), CALLS_MAX);
+    bench.tell(Input::CallerGone(CallId(11)));
+    assert_eq!(bench.call(RECORDED).1, "[routed] answer announce:region");
 }

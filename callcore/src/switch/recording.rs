@@ -1,0 +1,91 @@
+//! The recordings of bridged calls: begun, confirmed, lost, resumed.
+
+use super::{
+    Switch,
+    call::{Call, Recording, RegionalStage, Way},
+    io::{CallId, FactKind, Output},
+};
+use crate::time::Time;
+
+impl Switch {
+    pub(super) fn recording_started(&mut self, now: Time, id: CallId) -> bool {
+        let running = self
+            .recording(id)
+            .is_some_and(|recording| *recording == Recording::Running);
+        if running {
+            self.fact(now, id, FactKind::Recording);
+        }
+        running
+    }
+
+    pub(super) fn recording_lost(&mut self, now: Time, id: CallId) -> bool {
+        let Some(recording @ Recording::Running) = self.recording(id) else {
+            return false;
+        };
+        *recording = Recording::Lost;
+        self.counts.recording_gaps += 1;
+        self.fact(now, id, FactKind::RecordingGap);
+        true
+    }
+
+    pub(super) fn recorder_back(&mut self, now: Time) -> bool {
+        let lost = |call: &Call| match &call.way {
+            Way::Regional(call) => {
+                matches!(
+                    call.stage,
+                    RegionalStage::Talking {
+                        recording: Recording::Lost,
+                        ..
+                    }
+                )
+            }
+            Way::Outgoing(_) => false,
+        };
+        let lacking: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| lost(call))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in lacking {
+            self.start_recording(now, id);
+        }
+        true
+    }
+
+    pub(super) fn start_recording(&mut self, now: Time, id: CallId) {
+        let Some(Call {
+            head,
+            way: Way::Regional(call),
+        }) = self.calls.get_mut(&id)
+        else {
+            return;
+        };
+        let permit = call.recording_permit(head, now);
+        let wanted = call.is_to_be_recorded(head);
+        let RegionalStage::Talking { recording, .. } = &mut call.stage else {
+            return;
+        };
+        match permit {
+            Some(permit) => {
+                *recording = Recording::Running;
+                self.counts.recordings += 1;
+                self.outputs
+                    .push_back(Output::StartRecording(id, Box::new(permit)));
+            }
+            // A recording that should be there and isn't is a gap, whatever the reason.
+            None if wanted => {
+                self.counts.recording_gaps += 1;
+                self.fact(now, id, FactKind::RecordingGap);
+            }
+            None => {}
+        }
+    }
+
+    fn recording(&mut self, id: CallId) -> Option<&mut Recording> {
+        match &mut self.regional(id)?.stage {
+            RegionalStage::Talking { recording, .. } => Some(recording),
+            _ => None,
+        }
+    }
+}
