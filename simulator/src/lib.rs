@@ -7,14 +7,17 @@
 //! Start with [`Plan`], then [`traffic`] (who calls when), [`virtual_time`] (the run and its checkers) and [`Summary`].
 
 mod digest;
+pub mod error;
 pub mod event;
 mod ledger;
 pub mod plan;
 pub mod random;
+mod shape;
 pub mod summary;
 pub mod traffic;
 pub mod virtual_time;
 
+pub use error::RunError;
 pub use plan::Plan;
 pub use summary::{Calls, QueueFigures, Service, Summary};
-pub use virtual_time::{RunError, simulate, simulate_with_progress};
+pub use virtual_time::{simulate, simulate_with_progress};

@@ -6,15 +6,11 @@
 use std::{collections::BTreeMap, vec};
 
 use callcore::{
-    calendar,
     kommun::{self, KommunId, RegionCode},
     scenario::Traffic,
     time::{Span, Time, sweden},
 };
-use jiff::{
-    Timestamp,
-    civil::{Date, Weekday},
-};
+use jiff::{Timestamp, civil::Date};
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1, LogNormal, Poisson};
 use rand_pcg::Pcg64;
@@ -22,9 +18,9 @@ use rand_pcg::Pcg64;
 use crate::{
     plan::{DAYS_MAX, DayShape, Plan, TalkShape},
     random::{Purpose, stream},
+    shape::{day_factor, is_workday, mean_day_factor, share_of_day},
 };
 
-const SHAPE: &str = include_str!("../../data/call_shape_assumption.csv");
 const HOUR: Span = Span::from_secs(3600);
 
 /// One caller, with everything about them that chance decides.
@@ -188,66 +184,6 @@ pub fn window(plan: &Plan) -> (Time, Time) {
     )
 }
 
-fn is_workday(date: Date) -> bool {
-    !(matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) || is_holiday(date))
-}
-
-fn is_holiday(date: Date) -> bool {
-    calendar::is_red_day(date) || calendar::is_free_eve(date)
-}
-
-fn day_factor(traffic: &Traffic, date: Date) -> f64 {
-    match date.weekday() {
-        // Every Sunday is a red day by law; what makes it busy is that it's a Sunday.
-        Weekday::Sunday => traffic.weekend_factor,
-        _ if is_holiday(date) => traffic.holiday_factor,
-        Weekday::Saturday => traffic.weekend_factor,
-        // What an ordinary week's mean leaves for its five other days: 0.90 with the default of 1.25.
-        _ => ((7.0 - 2.0 * traffic.weekend_factor) / 5.0).max(0.0),
-    }
-}
-
-/// The mean of the factors of a year's days, so that the year as a whole has the calls it is said to have.
-fn mean_day_factor(traffic: &Traffic, year: i16) -> f64 {
-    let first = Date::new(year, 1, 1).unwrap_or(Date::ZERO);
-    let days = i32::from(first.days_in_year());
-    let sum: f64 = first
-        .series(jiff::Span::new().days(1))
-        .take(days as usize)
-        .map(|date| day_factor(traffic, date))
-        .sum();
-    if sum > 0.0 {
-        sum / f64::from(days)
-    } else {
-        1.0
-    }
-}
-
-/// The share of a day's calls that come in this hour of it.
-fn share_of_day(workday: bool, hour: usize) -> f64 {
-    static SHARES: std::sync::LazyLock<[[f64; 24]; 2]> =
-        std::sync::LazyLock::new(|| ["weekend_holiday", "weekday"].map(read_shape));
-    SHARES[usize::from(workday)][hour.min(23)]
-}
-
-/// The 24 shares of a kind of day, brought to a sum of 1: the file rounds them to four places.
-fn read_shape(day_type: &str) -> [f64; 24] {
-    let mut shares = [0.0; 24];
-    for line in SHAPE.lines().skip(1) {
-        let mut cells = line.split(',');
-        if cells.next() != Some(day_type) {
-            continue;
-        }
-        let hour = cells.next().and_then(|hour| hour.parse::<usize>().ok());
-        let share = cells.next().and_then(|share| share.parse::<f64>().ok());
-        if let (Some(slot), Some(share)) = (hour.and_then(|hour| shares.get_mut(hour)), share) {
-            *slot = share;
-        }
-    }
-    let sum: f64 = shares.iter().sum();
-    shares.map(|share| share / sum)
-}
-
 /// Draws kommuner by population.
 #[derive(Debug)]
 struct PopulationTable {
@@ -295,17 +231,6 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_has_a_share_for_every_hour() {
-        for day_type in ["weekday", "weekend_holiday"] {
-            let shares = read_shape(day_type);
-            assert!(
-                shares.iter().all(|&share| share > 0.005 && share < 0.1),
-                "{shares:?}"
-            );
-        }
-    }
-
-    #[test]
     fn a_year_expects_as_many_calls_as_the_plan_says() {
         for (year, days) in [(2019, 365), (2024, 366)] {
             let plan = plan(date(year, 1, 1), days);
@@ -319,15 +244,6 @@ mod tests {
             // The two daylight-saving days have an hour too few and an hour too many.
             assert!((expected / 4.9e6 - 1.0).abs() < 1e-3, "{expected}");
         }
-    }
-
-    #[test]
-    fn holidays_are_busier_than_weekdays() {
-        let traffic = &today().traffic;
-        assert_eq!(day_factor(traffic, date(2026, 3, 2)), 0.9);
-        assert_eq!(day_factor(traffic, date(2026, 3, 7)), 1.25);
-        assert_eq!(day_factor(traffic, date(2026, 12, 24)), 1.3);
-        assert!(!is_workday(date(2026, 12, 25)));
     }
 
     #[test]
