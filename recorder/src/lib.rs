@@ -5,13 +5,15 @@
 //!
 //! Commands start at [`store::open_existing`].
 
+mod board;
 pub mod export;
 pub mod index;
 pub mod monitor;
 pub mod names;
 pub mod recover;
-#[cfg(test)]
 mod server;
 pub mod store;
 pub mod tally;
 pub mod vault;
+
+pub use server::{Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle};

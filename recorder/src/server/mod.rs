@@ -1,3 +1,221 @@
-//! The SIPREC server (RFC 7866).
+//! The SIPREC recording server (RFC 7866): takes recording sessions, stores what is sent in them.
 
+mod disk;
+mod media;
+mod offer;
+mod run;
+mod session;
 mod timeline;
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::Path,
+    sync::Arc,
+};
+
+use callcore::scenario::{RecorderSettings, Scenario};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use transport::{BindError, SipDriver, media::RtpPorts};
+use wire::{
+    sip::{endpoint::Config, uri::Uri},
+    siprec,
+};
+
+use self::disk::{Disk, JOBS_MAX};
+use crate::{
+    board::Board,
+    index::{Index, IndexError},
+    monitor::{Figures, Monitor},
+    recover,
+    vault::{Vault, VaultError},
+};
+
+/// Recordings open at once when nothing else is said: twice what Sweden had in the worst hour of 2020.
+pub const RECORDINGS_MAX: usize = 2000;
+/// Ports for audio when nothing else is said: apart from those of a gateway on the same machine.
+pub const RTP_PORTS: RangeInclusive<u16> = 20_000..=29_999;
+/// Sessions beyond the recordings, so that it is we who say why there is no room.
+const SESSIONS_SPARE: usize = 100;
+
+/// What a recorder takes, beyond where it is.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The controllers it records for, by id. A tag with another is refused.
+    pub controllers: BTreeSet<String>,
+    /// Addresses it takes recordings from; empty: any.
+    pub peers: Vec<IpAddr>,
+    /// Recordings open at once.
+    pub recordings_max: usize,
+    /// Ports for audio.
+    pub rtp_ports: RangeInclusive<u16>,
+}
+
+impl Options {
+    /// For these controllers, from anyone, with the usual limits.
+    pub fn new(controllers: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            controllers: controllers.into_iter().collect(),
+            peers: Vec::new(),
+            recordings_max: RECORDINGS_MAX,
+            rtp_ports: RTP_PORTS,
+        }
+    }
+
+    /// For the controllers of a scenario's recorded queues.
+    pub fn of(scenario: &Scenario) -> Self {
+        let recorded = scenario.queues.iter().filter(|queue| queue.recording);
+        Self::new(recorded.map(|queue| scenario.org(queue.controller).id.to_string()))
+    }
+}
+
+/// Why a recorder can't start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The address is no SIP address of this machine.
+    #[error(
+        "`siprec` under [recorder] must be a SIP address with an IP, such as sip:recorder@127.0.0.1:5070"
+    )]
+    Address,
+    /// The store or the keys refuse.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The index refuses.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// It can't listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The metrics refuse: two of one name.
+    #[error("the metrics can't be made: {0}; this is a fault of the program")]
+    Metrics(#[from] prometheus::Error),
+    /// No thread for the writer.
+    #[error("the writer's thread can't be started: {0}; raise the limit on threads")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The recording server.
+#[derive(Debug)]
+pub struct Recorder;
+
+impl Recorder {
+    /// Opens the store, closes what a crash left open, and listens by UDP and TCP. Must be called inside a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// When the store, the keys, the index or the address can't be used.
+    pub async fn start(
+        settings: &RecorderSettings,
+        options: Options,
+    ) -> Result<RecorderHandle, RecorderError> {
+        let address = listen_address(&settings.siprec)?;
+        let (store, keys) = (
+            Path::new(&*settings.store).to_owned(),
+            Path::new(&*settings.keys).to_owned(),
+        );
+        // Waits for the disk: a large index is checked, and what was left open is read.
+        let opened = tokio::task::spawn_blocking(move || open(&store, &keys)).await;
+        let Opened {
+            vault,
+            index,
+            lock,
+            figures,
+        } = opened.map_err(std::io::Error::other)??;
+        let board = Arc::new(Board::new(figures)?);
+
+        let mut config = Config::default_for(address, [0; 32]);
+        config.contact_user = "recorder".into();
+        config.supported = vec![siprec::OPTION_TAG.into()];
+        config.sessions_max = options.recordings_max + SESSIONS_SPARE;
+        let driver = SipDriver::bind(address, config)?;
+
+        let (jobs, todo) = mpsc::channel(JOBS_MAX);
+        let (broken_sender, broken) = mpsc::unbounded_channel();
+        let disk = Disk {
+            vault,
+            index,
+            board: Arc::clone(&board),
+            lock,
+            broken: broken_sender,
+        };
+        let writer = disk.start(todo)?;
+
+        let (monitor, sip_addr) = (board.monitor(), driver.local_addr());
+        let ports = RtpPorts::new(sip_addr.ip(), options.rtp_ports.clone());
+        let (stop, stopped) = oneshot::channel();
+        let server = run::Server::new(driver, ports, options, jobs, board);
+        let task = tokio::spawn(server.run(broken, stopped, writer));
+        tracing::info!(%sip_addr, "recorder listens");
+        Ok(RecorderHandle {
+            monitor,
+            sip_addr,
+            stop,
+            task,
+        })
+    }
+}
+
+/// A running recorder. Dropped, it stops by itself, and nobody waits for it.
+#[derive(Debug)]
+pub struct RecorderHandle {
+    monitor: Monitor,
+    sip_addr: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl RecorderHandle {
+    /// A window on what it does.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// Where it listens, by UDP and TCP.
+    pub const fn sip_addr(&self) -> SocketAddr {
+        self.sip_addr
+    }
+
+    /// Takes no more recordings, ends those that are open, and closes them in the store.
+    pub async fn stop(self) {
+        // It may have stopped by itself.
+        let _told = self.stop.send(());
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the recorder's task failed");
+        }
+    }
+}
+
+struct Opened {
+    vault: Vault,
+    index: Index,
+    lock: crate::vault::StoreLock,
+    figures: Figures,
+}
+
+fn open(store: &Path, keys: &Path) -> Result<Opened, RecorderError> {
+    let vault = Vault::open(store, keys)?;
+    let lock = vault.lock()?;
+    let index = Index::open(&vault)?;
+    recover::close_left_open(&vault, &index)?;
+    let figures = Figures {
+        controllers: index.figures()?,
+        ..Figures::default()
+    };
+    Ok(Opened {
+        vault,
+        index,
+        lock,
+        figures,
+    })
+}
+
+fn listen_address(siprec: &str) -> Result<SocketAddr, RecorderError> {
+    Uri::parse(siprec)
+        .ok()
+        .and_then(|uri| uri.address())
+        .ok_or(RecorderError::Address)
+}

@@ -1,0 +1,245 @@
+//! The writer: one thread does all that waits for the disk, so that signalling and audio never do.
+//!
+//! Jobs come by a bounded channel in the order they were given. A packet that finds it full is counted as a gap by
+//! whoever sent it.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use callcore::tag::RecordingTag;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use wire::g711::Law;
+
+use crate::{
+    board::Board,
+    index::{Closing, Index, IndexError, State},
+    names::{RecordingId, StreamLabel},
+    tally::Tally,
+    vault::{Meta, Packet, Recording, StoreLock, StreamWriter, Vault, VaultError},
+};
+
+/// Jobs that may wait: a thousand calls' packets of two thirds of a second, about 6 MB.
+pub(super) const JOBS_MAX: usize = 65_536;
+
+/// What the writer is to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Begin a recording with its streams, then say so.
+    Begin(Box<Begin>),
+    /// Begin further streams of it.
+    AddStreams(RecordingId, Vec<(StreamLabel, Law)>),
+    /// Who speaks has changed.
+    Meta(RecordingId, Box<Meta>),
+    /// A packet of its stream of that number.
+    Packet(RecordingId, usize, Packet),
+    /// Write what has waited too long.
+    Flush,
+    /// End it.
+    Finish(RecordingId, State),
+}
+
+/// A recording to begin.
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub(super) id: RecordingId,
+    pub(super) tag: RecordingTag,
+    pub(super) meta: Meta,
+    pub(super) streams: Vec<(StreamLabel, Law)>,
+    /// Told when all is on disk and audio may come.
+    pub(super) begun: oneshot::Sender<Result<(), DiskError>>,
+}
+
+/// Why a recording could not begin.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DiskError {
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// The writer's own things.
+pub(super) struct Disk {
+    pub(super) vault: Vault,
+    pub(super) index: Index,
+    pub(super) board: Arc<Board>,
+    pub(super) lock: StoreLock,
+    /// Told when a recording takes no more audio.
+    pub(super) broken: mpsc::UnboundedSender<RecordingId>,
+}
+
+impl Disk {
+    /// Starts the thread. It ends when every sender of jobs is gone, and closes what is still open.
+    pub(super) fn start(self, jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new()
+            .name("recorder-disk".into())
+            .spawn(move || self.run(jobs))
+    }
+
+    fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        let mut open = BTreeMap::new();
+        while let Some(job) = jobs.blocking_recv() {
+            self.handle(&mut open, job);
+        }
+        for (id, recording) in open {
+            self.finish(id, recording, State::Truncated);
+        }
+        drop(self.lock);
+    }
+
+    fn handle(&self, open: &mut BTreeMap<RecordingId, Open>, job: Job) {
+        match job {
+            Job::Begin(begin) => self.on_begin(open, *begin),
+            Job::AddStreams(id, streams) => {
+                self.on(open, id, |recording| recording.add_streams(&streams))
+            }
+            Job::Meta(id, meta) => {
+                self.on(open, id, |recording| recording.recording.write_meta(&meta))
+            }
+            Job::Packet(id, stream, packet) => {
+                self.on(open, id, |recording| recording.push(stream, &packet))
+            }
+            Job::Flush => {
+                let now = Instant::now();
+                let ids: Vec<_> = open.keys().copied().collect();
+                for id in ids {
+                    self.on(open, id, |recording| recording.flush_due(now));
+                }
+            }
+            Job::Finish(id, state) => {
+                if let Some(recording) = open.remove(&id) {
+                    self.finish(id, recording, state);
+                }
+            }
+        }
+    }
+
+    fn on_begin(&self, open: &mut BTreeMap<RecordingId, Open>, begin: Begin) {
+        let result = self.begin(&begin);
+        if let Err(error) = &result {
+            tracing::error!(recording = %begin.id, %error, "a recording can't begin");
+        }
+        let begun = result.map(|recording| {
+            open.insert(begin.id, recording);
+            self.board.opened();
+        });
+        // Whoever asked may have gone; then it finishes the recording as well.
+        let _told = begin.begun.send(begun);
+    }
+
+    fn begin(&self, begin: &Begin) -> Result<Open, DiskError> {
+        let recording = self.vault.begin(begin.id, &begin.tag)?;
+        recording.write_meta(&begin.meta)?;
+        let mut open = Open {
+            recording,
+            tag: begin.tag.clone(),
+            streams: Vec::new(),
+            broken: false,
+        };
+        open.add_streams(&begin.streams)?;
+        self.index.insert_open(begin.id, &begin.tag)?;
+        Ok(open)
+    }
+
+    /// Works on an open recording; one that fails takes no more, and its session is to end.
+    fn on(
+        &self,
+        open: &mut BTreeMap<RecordingId, Open>,
+        id: RecordingId,
+        work: impl FnOnce(&mut Open) -> Result<(), VaultError>,
+    ) {
+        let Some(recording) = open.get_mut(&id).filter(|recording| !recording.broken) else {
+            return;
+        };
+        if let Err(error) = work(recording) {
+            tracing::error!(recording = %id, %error, "a recording can't go on");
+            recording.broken = true;
+            // The server stops first when all stops; then there is nobody to tell.
+            let _told = self.broken.send(id);
+        }
+    }
+
+    fn finish(&self, id: RecordingId, recording: Open, state: State) {
+        let (tag, closing) = recording.finish(state);
+        match self.index.close(id, &closing) {
+            Ok(true) => self.board.closed(&tag, &closing),
+            Ok(false) => tracing::error!(recording = %id, "closed twice"),
+            Err(error) => {
+                tracing::error!(recording = %id, %error, "the index doesn't know that a recording ended")
+            }
+        }
+    }
+}
+
+/// A recording being written.
+#[derive(Debug)]
+struct Open {
+    recording: Recording,
+    tag: RecordingTag,
+    streams: Vec<OpenStream>,
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct OpenStream {
+    writer: StreamWriter,
+    tally: Tally,
+    file: String,
+}
+
+impl Open {
+    fn add_streams(&mut self, streams: &[(StreamLabel, Law)]) -> Result<(), VaultError> {
+        for (label, law) in streams {
+            let writer = self.recording.stream_writer(label, *law)?;
+            self.streams.push(OpenStream {
+                writer,
+                tally: Tally::default(),
+                file: self.recording.file_name(label),
+            });
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, stream: usize, packet: &Packet) -> Result<(), VaultError> {
+        let Some(stream) = self.streams.get_mut(stream) else {
+            return Ok(());
+        };
+        stream.tally.count(packet);
+        stream.writer.push(packet, Instant::now())
+    }
+
+    fn flush_due(&mut self, now: Instant) -> Result<(), VaultError> {
+        self.streams
+            .iter_mut()
+            .try_for_each(|stream| stream.writer.flush_due(now))
+    }
+
+    fn finish(self, state: State) -> (RecordingTag, Closing) {
+        let mut tally = Tally::default();
+        let mut files = Vec::new();
+        let mut whole = !self.broken;
+        for stream in self.streams {
+            tally.add(stream.tally);
+            files.push(stream.file);
+            whole &= stream.writer.finish().is_ok();
+        }
+        let state = if whole { state } else { State::Truncated };
+        let bytes = self.recording.stored_bytes().unwrap_or(0);
+        (
+            self.tag,
+            Closing {
+                state,
+                ended: Timestamp::now(),
+                bytes,
+                tally,
+                files,
+            },
+        )
+    }
+}

@@ -1,0 +1,234 @@
+//! Reads a recording session's INVITE (RFC 7866 section 7): what is to be recorded, for whom; or why not.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
+
+use callcore::tag::{RecordingTag, TagError};
+use wire::{
+    g711::Law,
+    sdp::{self, Codec, Description, Direction, Origin, Preference},
+    sip::message::{Body, HeaderName, Request, StatusCode},
+    siprec::{self, Metadata, Parts},
+};
+
+use super::Options;
+use crate::{
+    names::{ControllerName, StreamLabel},
+    vault::{Meta, Party},
+};
+
+/// Streams of a recording: a call has two, a call with an interpreter and a transfer has four.
+pub(super) const STREAMS_MAX: usize = 8;
+
+/// Why a recording is refused. The reason is a metric's label; the text goes to the peer and holds nothing it sent.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) reason: &'static str,
+    pub(super) text: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, reason: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason,
+            text: text.into(),
+        }
+    }
+}
+
+/// What an INVITE wants recorded.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) tag: RecordingTag,
+    pub(super) meta: Meta,
+    pub(super) offer: Description,
+}
+
+/// Reads the INVITE of a recording session.
+pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result<Wanted, Refusal> {
+    if !options.peers.is_empty() && !options.peers.contains(&peer) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "peer",
+            "this recorder takes nothing from that address",
+        ));
+    }
+    if !request
+        .headers
+        .lists(&HeaderName::Require, siprec::OPTION_TAG)
+    {
+        let text = "this is a SIPREC recording server: it takes no calls";
+        return Err(Refusal::new(
+            StatusCode::EXTENSION_REQUIRED,
+            "not-siprec",
+            text,
+        ));
+    }
+    let parts = parts(request.body().as_ref())?;
+    let metadata = parts
+        .metadata
+        .ok_or_else(|| no_tag("the INVITE has no recording metadata"))?;
+    let tag = tag(&metadata)?;
+    if !options.controllers.contains(&*tag.controller)
+        || ControllerName::parse(&tag.controller).is_err()
+    {
+        let text = "this recorder doesn't record for the controller in the tag";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "controller", text));
+    }
+    check_streams(&parts.sdp)?;
+    Ok(Wanted {
+        tag,
+        meta: meta(&metadata),
+        offer: parts.sdp,
+    })
+}
+
+/// Takes a body apart.
+pub(super) fn parts(body: Option<&Body>) -> Result<Parts, Refusal> {
+    let Some(body) = body else {
+        return Err(Refusal::new(
+            StatusCode::NOT_ACCEPTABLE_HERE,
+            "no-offer",
+            "a recording session begins with an offer",
+        ));
+    };
+    siprec::split(&body.content_type, &body.bytes).map_err(|error| {
+        let status = match error {
+            siprec::SplitError::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Refusal::new(status, "body", error.to_string())
+    })
+}
+
+/// The tag in our extension fields.
+fn tag(metadata: &Metadata) -> Result<RecordingTag, Refusal> {
+    RecordingTag::from_fields(|name| metadata.field(name))
+        .map_err(|error: TagError| no_tag(&error.to_string()))
+}
+
+fn no_tag(text: &str) -> Refusal {
+    Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "tag", text)
+}
+
+/// Whether metadata that comes later names another tag: a recording keeps the one it began under.
+pub(super) fn changes_tag(metadata: &Metadata, tag: &RecordingTag) -> bool {
+    let fields = tag.fields();
+    metadata.extension.iter().any(|(name, value)| {
+        fields
+            .iter()
+            .any(|(known, text)| known == name && text != value)
+    })
+}
+
+pub(super) fn check_streams(offer: &Description) -> Result<(), Refusal> {
+    if offer.streams.len() > STREAMS_MAX {
+        let text = format!("at most {STREAMS_MAX} streams are recorded");
+        return Err(Refusal::new(
+            StatusCode::NOT_ACCEPTABLE_HERE,
+            "streams",
+            text,
+        ));
+    }
+    Ok(())
+}
+
+/// Who speaks in which stream.
+pub(super) fn meta(metadata: &Metadata) -> Meta {
+    let parties = metadata.participants.iter().map(|one| {
+        let label = one
+            .sends
+            .first()
+            .and_then(|id| metadata.streams.iter().find(|stream| stream.id == *id));
+        Party {
+            stream: label
+                .map(|stream| stream.label.to_string())
+                .unwrap_or_default(),
+            name: one.name.as_deref().unwrap_or_default().to_owned(),
+            address: one
+                .aor
+                .as_ref()
+                .map(|aor| aor.reveal().to_owned())
+                .unwrap_or_default(),
+        }
+    });
+    Meta {
+        parties: parties.collect(),
+    }
+}
+
+/// One stream as it was agreed.
+#[derive(Debug, Clone)]
+pub(super) struct Agreed {
+    pub(super) label: StreamLabel,
+    pub(super) law: Law,
+    pub(super) payload_type: u8,
+    pub(super) remote: IpAddr,
+    pub(super) paused: bool,
+}
+
+/// Our answer: we listen where `local` says and send nothing; one law a stream, as a file has one.
+pub(super) fn answer(
+    offer: &Description,
+    origin: Origin,
+    local: &[Option<SocketAddr>],
+) -> Result<(Description, Vec<Option<Agreed>>), Refusal> {
+    let laws = [Codec::pcma(), Codec::pcmu()];
+    let mut answer =
+        sdp::answer(offer, origin, local, &laws, Preference::Offerer).map_err(|error| {
+            Refusal::new(
+                StatusCode::NOT_ACCEPTABLE_HERE,
+                "no-audio",
+                error.to_string(),
+            )
+        })?;
+    let labels = labels(offer);
+    let mut agreed = Vec::with_capacity(labels.len());
+    let sections = answer
+        .description
+        .streams
+        .iter_mut()
+        .zip(answer.accepted)
+        .zip(labels);
+    for ((stream, accepted), label) in sections {
+        let Some(accepted) = accepted else {
+            agreed.push(None);
+            continue;
+        };
+        stream.codecs.truncate(1);
+        stream.direction = Direction::new(false, accepted.direction.receives());
+        let remote = accepted.remote.ip();
+        agreed.push(accepted.codec.law().map(|law| Agreed {
+            label,
+            law,
+            payload_type: accepted.codec.payload_type,
+            remote,
+            paused: !accepted.direction.receives() || remote.is_unspecified(),
+        }));
+    }
+    Ok((answer.description, agreed))
+}
+
+/// The streams' labels; one without a usable label of its own is called by its place.
+fn labels(offer: &Description) -> Vec<StreamLabel> {
+    let mut taken = BTreeSet::new();
+    let named: Vec<Option<StreamLabel>> = offer
+        .streams
+        .iter()
+        .map(|stream| {
+            let label = StreamLabel::parse(stream.label.as_deref()?).ok()?;
+            taken.insert(label.clone()).then_some(label)
+        })
+        .collect();
+    let mut numbers = (1_usize..).filter_map(|number| StreamLabel::parse(&number.to_string()).ok());
+    let mut number =
+        move |taken: &BTreeSet<StreamLabel>| numbers.find(|label| !taken.contains(label));
+    named
+        .into_iter()
+        .filter_map(|label| label.or_else(|| number(&taken)))
+        .collect()
+}

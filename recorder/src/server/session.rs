@@ -1,0 +1,211 @@
+//! One recording session (RFC 7866): its streams' tasks, and how they are told to pause, go on and end.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use callcore::tag::RecordingTag;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use transport::media::RtpSocket;
+use wire::{g711::Law, sdp::Description};
+
+use super::{
+    disk::Job,
+    media::{Control, Flow, Line, Recorder},
+    offer::Agreed,
+};
+use crate::{
+    board::Board,
+    index::State,
+    names::{RecordingId, StreamLabel},
+};
+
+/// A session that says it sends and sends nothing for so long has lost its sender.
+const SILENT_MAX: Duration = Duration::from_secs(60);
+/// A pause that lasts longer than any hold.
+const PAUSED_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// A recording session that was accepted, or is about to be.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: RecordingId,
+    pub(super) tag: RecordingTag,
+    /// What we answered last.
+    pub(super) answer: Description,
+    begun: Instant,
+    heard_ms: Arc<AtomicU64>,
+    /// By the place of the `m=` line; `None` for one that was turned down.
+    streams: Vec<Option<Stream>>,
+    /// Streams the writer knows of.
+    numbered: usize,
+    jobs: mpsc::Sender<Job>,
+    board: Arc<Board>,
+}
+
+/// One stream of a session.
+#[derive(Debug)]
+struct Stream {
+    local: SocketAddr,
+    law: Law,
+    label: StreamLabel,
+    control: watch::Sender<Control>,
+    task: JoinHandle<()>,
+}
+
+/// A stream that was agreed, with its socket.
+pub(super) type Place = Option<(Agreed, RtpSocket)>;
+
+impl Session {
+    /// Begins to record what was agreed.
+    pub(super) fn begin(
+        id: RecordingId,
+        tag: RecordingTag,
+        answer: Description,
+        places: Vec<Place>,
+        (jobs, board): (mpsc::Sender<Job>, Arc<Board>),
+    ) -> Self {
+        let mut session = Self {
+            id,
+            tag,
+            answer,
+            begun: Instant::now(),
+            heard_ms: Arc::new(AtomicU64::new(0)),
+            streams: Vec::new(),
+            numbered: 0,
+            jobs,
+            board,
+        };
+        session.add(places);
+        session
+    }
+
+    /// Records further streams, after those there are.
+    pub(super) fn add(&mut self, places: Vec<Place>) {
+        for place in places {
+            let stream = place.map(|(agreed, socket)| self.record(agreed, socket));
+            self.streams.push(stream);
+        }
+    }
+
+    fn record(&mut self, agreed: Agreed, socket: RtpSocket) -> Stream {
+        let line = Line {
+            id: self.id,
+            number: self.numbered,
+            jobs: self.jobs.clone(),
+            board: Arc::clone(&self.board),
+            begun: self.begun,
+            heard_ms: Arc::clone(&self.heard_ms),
+        };
+        self.numbered += 1;
+        let local = socket.local_addr();
+        let (control, told) = watch::channel(control(&agreed));
+        let recorder = Recorder::new(socket, agreed.payload_type, told, line);
+        Stream {
+            local,
+            law: agreed.law,
+            label: agreed.label,
+            control,
+            task: tokio::spawn(recorder.run()),
+        }
+    }
+
+    /// How many `m=` lines there are.
+    pub(super) const fn lines(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Where each stream is received; `None` for those that are over.
+    pub(super) fn local(&self) -> Vec<Option<SocketAddr>> {
+        let running = |stream: &Stream| stream.control.borrow().flow != Flow::Ended;
+        self.streams
+            .iter()
+            .map(|stream| {
+                stream
+                    .as_ref()
+                    .filter(|one| running(one))
+                    .map(|one| one.local)
+            })
+            .collect()
+    }
+
+    /// Whether the streams there are can go on as newly agreed, and none of the new ones takes a name that is taken.
+    pub(super) fn fits(&self, agreed: &[Option<Agreed>]) -> bool {
+        let (old, new) = agreed.split_at(self.streams.len().min(agreed.len()));
+        let same_law = self.streams.iter().zip(old).all(|pair| match pair {
+            (Some(stream), Some(agreed)) => stream.law == agreed.law,
+            _ => true,
+        });
+        let taken = |agreed: &Agreed| {
+            self.streams
+                .iter()
+                .flatten()
+                .any(|stream| stream.label == agreed.label)
+        };
+        same_law && !new.iter().flatten().any(taken)
+    }
+
+    /// Tells the streams there are what was newly agreed for them.
+    pub(super) fn change(&self, agreed: &[Option<Agreed>]) {
+        for (stream, agreed) in self.streams.iter().zip(agreed) {
+            let Some(stream) = stream else { continue };
+            match agreed {
+                Some(agreed) => stream.control.send_replace(control(agreed)),
+                None => stream.control.send_replace(ended(*stream.control.borrow())),
+            };
+        }
+    }
+
+    /// Whether nobody has been heard for longer than a living sender is silent.
+    pub(super) fn is_abandoned(&self) -> bool {
+        let running = |stream: &Stream| stream.control.borrow().flow == Flow::Running;
+        let limit = if self.streams.iter().flatten().any(running) {
+            SILENT_MAX
+        } else {
+            PAUSED_MAX
+        };
+        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
+        self.begun.elapsed().saturating_sub(heard) > limit
+    }
+
+    /// Ends every stream, then has the writer close the recording. Resolves when the writer was told.
+    pub(super) async fn end(self, state: State) {
+        for stream in self.streams.iter().flatten() {
+            let last = ended(*stream.control.borrow());
+            stream.control.send_replace(last);
+        }
+        for stream in self.streams.into_iter().flatten() {
+            if let Err(error) = stream.task.await {
+                tracing::error!(recording = %self.id, %error, "a stream's task failed");
+            }
+        }
+        if self.jobs.send(Job::Finish(self.id, state)).await.is_err() {
+            tracing::error!(recording = %self.id, "the writer is gone: the recording is closed at the next start");
+        }
+    }
+}
+
+const fn control(agreed: &Agreed) -> Control {
+    Control {
+        from: agreed.remote,
+        flow: if agreed.paused {
+            Flow::Paused
+        } else {
+            Flow::Running
+        },
+    }
+}
+
+const fn ended(control: Control) -> Control {
+    Control {
+        flow: Flow::Ended,
+        ..control
+    }
+}

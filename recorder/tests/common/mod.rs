@@ -1,0 +1,363 @@
+//! A recording client (RFC 7866) on real sockets, and a recorder in folders of its own.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    net::{SocketAddr, UdpSocket},
+    path::{Path, PathBuf},
+};
+
+use callcore::{
+    retention::ObjectClass, scenario::RecorderSettings, switch::CallId, tag::RecordingTag,
+    time::Time,
+};
+use recorder::{
+    Options, Recorder, RecorderError, RecorderHandle,
+    monitor::Figures,
+    store::{self, Store},
+};
+use tempfile::TempDir;
+use transport::SipDriver;
+use wire::{
+    g711::Law,
+    rtp::Sender,
+    sdp::{Codec, Description, Direction, Origin, Stream},
+    sip::{
+        endpoint::{Config, Event, Invite, SessionId, TransportKind},
+        message::{Body, HeaderName, Headers, Response, StatusCode},
+        uri::Uri,
+    },
+    siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
+};
+
+pub(crate) const CONTROLLER: &str = "region-01";
+/// A number set aside by PTS for books and films (data/test_numbers.csv).
+pub(crate) const CALLER: &str = "+46701740605";
+
+pub(crate) fn tag() -> RecordingTag {
+    RecordingTag {
+        controller: CONTROLLER.into(),
+        processor: "inera".into(),
+        operator: "inera".into(),
+        region: "01".into(),
+        kommun: "0180".into(),
+        purpose: "patient-safety-and-quality".into(),
+        basis: "GDPR Art. 9.2 h".into(),
+        agreement: "inera-region-01".into(),
+        class: ObjectClass::Audio,
+        earliest: jiff::civil::date(2028, 11, 22),
+        latest: Some(jiff::civil::date(2029, 11, 22)),
+        route: "stockholm".into(),
+        table: "0123456789abcdef".into(),
+        call: CallId(7),
+        started: Time::from_micros(1_795_318_000_000_000),
+    }
+}
+
+/// A running recorder.
+pub(crate) struct Bench {
+    pub(crate) place: TempDir,
+    pub(crate) handle: RecorderHandle,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(adapt: impl FnOnce(&mut Options)) -> Self {
+        let place = tempfile::tempdir().expect("a folder");
+        let mut options = Options::new([CONTROLLER.to_owned()]);
+        adapt(&mut options);
+        let handle = start_in(&place, options).await.expect("starts");
+        Self { place, handle }
+    }
+
+    /// Waits until the figures are so.
+    pub(crate) async fn until(&self, so: impl FnMut(&std::sync::Arc<Figures>) -> bool) {
+        let mut figures = self.handle.monitor().figures;
+        figures.wait_for(so).await.expect("the recorder runs");
+    }
+
+    pub(crate) async fn until_recorded(&self, count: u64) {
+        self.until(|figures| {
+            figures
+                .controllers
+                .get(CONTROLLER)
+                .is_some_and(|stored| stored.recordings == count)
+        })
+        .await;
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        store_in(&self.place)
+    }
+
+    /// A metric's value with those label values, as it is exposed.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let families = self.handle.monitor().metrics.gather();
+        let metrics = families
+            .iter()
+            .filter(|family| family.name() == name)
+            .flat_map(|family| family.get_metric());
+        let fits = |metric: &&prometheus::proto::Metric| {
+            labels
+                .iter()
+                .all(|label| metric.get_label().iter().any(|pair| pair.value() == *label))
+        };
+        metrics
+            .filter(fits)
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+            .sum()
+    }
+}
+
+fn paths(place: &Path) -> (PathBuf, PathBuf) {
+    (place.join("store"), place.join("keys"))
+}
+
+pub(crate) fn store_in(place: &TempDir) -> Store {
+    let (store, keys) = paths(place.path());
+    store::open_existing(&store, &keys).expect("a store")
+}
+
+pub(crate) async fn start_in(
+    place: &TempDir,
+    options: Options,
+) -> Result<RecorderHandle, RecorderError> {
+    start_at(place.path(), options).await
+}
+
+pub(crate) async fn start_at(
+    place: &Path,
+    options: Options,
+) -> Result<RecorderHandle, RecorderError> {
+    let (store, keys) = paths(place);
+    let text = |path: &PathBuf| path.to_str().expect("UTF-8").into();
+    let settings = RecorderSettings {
+        siprec: "sip:recorder@127.0.0.1:0".into(),
+        store: text(&store),
+        keys: text(&keys),
+        api: "127.0.0.1:0".into(),
+    };
+    Recorder::start(&settings, options).await
+}
+
+/// A recording client.
+pub(crate) struct Client {
+    driver: SipDriver,
+    sockets: Vec<UdpSocket>,
+    senders: Vec<Sender>,
+}
+
+/// A session as its client sees it.
+pub(crate) struct Recording {
+    pub(crate) session: SessionId,
+    pub(crate) answer: Description,
+}
+
+impl Client {
+    pub(crate) fn new() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let driver = SipDriver::bind(any, Config::default_for(any, [0; 32])).expect("a port");
+        let sockets: Vec<_> = (0..2)
+            .map(|_| UdpSocket::bind(any).expect("a port"))
+            .collect();
+        let senders = (0..2)
+            .map(|number| Sender::new(8, 100 + number, 7, 1_000_000))
+            .collect();
+        Self {
+            driver,
+            sockets,
+            senders,
+        }
+    }
+
+    /// Two streams, caller and nurse, as SIPREC labels them.
+    pub(crate) fn offer(&self, direction: Direction) -> Description {
+        let streams = self.sockets.iter().zip(["1", "2"]).map(|(socket, label)| {
+            let address = socket.local_addr().expect("bound");
+            Stream::audio(address, vec![Codec::pcma(), Codec::pcmu()])
+                .labelled(label)
+                .going(direction)
+        });
+        Description {
+            origin: Origin::new(1, [127, 0, 0, 1].into()),
+            streams: streams.collect(),
+        }
+    }
+
+    /// Asks for a recording; gives the answer, or why not.
+    pub(crate) async fn record(
+        &mut self,
+        to: SocketAddr,
+        by: TransportKind,
+        metadata: &Metadata,
+    ) -> Result<Recording, StatusCode> {
+        let body = siprec::body(&self.offer(Direction::SendOnly), metadata);
+        let mut headers = Headers::new();
+        headers.push(HeaderName::Require, siprec::OPTION_TAG);
+        let session = self.invite(to, by, headers, Some(body));
+        let response = self.final_response(session).await?;
+        let answer = Description::parse(&response.body).expect("an answer");
+        Ok(Recording { session, answer })
+    }
+
+    pub(crate) fn invite(
+        &mut self,
+        to: SocketAddr,
+        by: TransportKind,
+        headers: Headers,
+        body: Option<Body>,
+    ) -> SessionId {
+        let invite = Invite {
+            target: Uri::sip(Some("recorder"), to),
+            next_hop: None,
+            transport: Some(by),
+            from: "<sip:vaxel@127.0.0.1>".into(),
+            to: None,
+            headers,
+            body,
+        };
+        let now = self.driver.now();
+        self.driver.endpoint().invite(now, invite).expect("a route")
+    }
+
+    pub(crate) async fn final_response(
+        &mut self,
+        wanted: SessionId,
+    ) -> Result<Box<Response>, StatusCode> {
+        loop {
+            match self.driver.event().await {
+                Event::Answered { session, response } if session == wanted => {
+                    self.driver.flush();
+                    return Ok(response);
+                }
+                Event::Rejected {
+                    session, status, ..
+                } if session == wanted => return Err(status),
+                _ => {}
+            }
+        }
+    }
+
+    /// Changes both streams' direction.
+    pub(crate) async fn change(
+        &mut self,
+        recording: &Recording,
+        direction: Direction,
+    ) -> Description {
+        let now = self.driver.now();
+        let body = self.offer(direction).to_body();
+        self.driver
+            .endpoint()
+            .change(now, recording.session, Some(body))
+            .expect("up");
+        loop {
+            if let Event::Changed { result, .. } = self.driver.event().await {
+                let body = result.expect("accepted").expect("an answer");
+                return Description::parse(&body.bytes).expect("an answer");
+            }
+        }
+    }
+
+    /// Says goodbye and waits for the answer.
+    pub(crate) async fn bye(&mut self, recording: Recording) {
+        let now = self.driver.now();
+        self.driver
+            .endpoint()
+            .end(now, recording.session, None)
+            .expect("up");
+        self.until_ended().await;
+    }
+
+    pub(crate) async fn until_ended(&mut self) {
+        while !matches!(self.driver.event().await, Event::Ended { .. }) {}
+    }
+
+    /// Sends packets of 20 ms of a tone in one stream, all at once.
+    pub(crate) fn send(
+        &mut self,
+        recording: &Recording,
+        stream: usize,
+        hertz: f64,
+        packets: usize,
+    ) {
+        let to = recording.answer.streams[stream].address;
+        let mut datagram = Vec::new();
+        for number in 0..packets {
+            let samples = tone(hertz, number * 160, 160);
+            let mut codes = Vec::new();
+            Law::A.encode_into(&samples, &mut codes);
+            self.senders[stream].next(&codes, 160, false, &mut datagram);
+            self.sockets[stream].send_to(&datagram, to).expect("sent");
+        }
+    }
+
+    /// Loses that many packets of a stream.
+    pub(crate) fn lose(&mut self, stream: usize, packets: usize) {
+        let mut datagram = Vec::new();
+        for _ in 0..packets {
+            self.senders[stream].next(&[0xD5; 160], 160, false, &mut datagram);
+        }
+    }
+}
+
+/// Metadata of a call with these fields of the tag.
+pub(crate) fn metadata(tag: &RecordingTag) -> Metadata {
+    let id = |number| Id::from_uuid([number; 16]);
+    let mut metadata = Metadata::new(id(1));
+    metadata.start_time = Some("2026-11-22T02:26:40Z".into());
+    for (number, (label, name)) in [("1", "caller"), ("2", "nurse")].into_iter().enumerate() {
+        let (stream, person) = (id(10 + number as u8), id(20 + number as u8));
+        metadata.streams.push(StreamInfo {
+            id: stream.clone(),
+            label: label.into(),
+        });
+        metadata.participants.push(Participant {
+            id: person,
+            aor: (number == 0).then(|| Aor::new(format!("sip:{CALLER}@127.0.0.1"))),
+            name: Some(name.into()),
+            sends: vec![stream],
+            receives: Vec::new(),
+        });
+    }
+    metadata.extension = tag
+        .fields()
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text))
+        .collect();
+    metadata
+}
+
+pub(crate) fn tone(hertz: f64, from: usize, count: usize) -> Vec<i16> {
+    let sample =
+        |at: usize| (8000.0 * (std::f64::consts::TAU * hertz * at as f64 / 8000.0).sin()) as i16;
+    (from..from + count).map(sample).collect()
+}
+
+/// How much of that tone there is (Goertzel), as an amplitude.
+pub(crate) fn level(samples: &[i16], hertz: f64) -> f64 {
+    let turn = std::f64::consts::TAU * hertz / 8000.0;
+    let (mut re, mut im) = (0.0, 0.0);
+    for (at, sample) in samples.iter().enumerate() {
+        re += f64::from(*sample) * (turn * at as f64).cos();
+        im += f64::from(*sample) * (turn * at as f64).sin();
+    }
+    2.0 * re.hypot(im) / samples.len().max(1) as f64
+}
+
+/// Both channels of an exported recording.
+pub(crate) fn export(store: &Store, place: &TempDir, id: &str) -> (Vec<i16>, Vec<i16>) {
+    let path = place.path().join("out.wav");
+    store.export(id, &path).expect("exports");
+    let samples: Vec<i16> = hound::WavReader::open(path)
+        .expect("a sound file")
+        .into_samples()
+        .map(|sample| sample.expect("whole"))
+        .collect();
+    samples
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .unzip()
+}
