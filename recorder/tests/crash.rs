@@ -25,7 +25,10 @@ async fn a_killed_recorder_loses_less_than_a_second() {
     let place = tempfile::tempdir().expect("a folder");
     let (mut victim, to) = start_victim(place.path());
     let mut client = Client::new();
-    let recording = client.record(to, TransportKind::Tcp, &metadata(&tag())).await.expect("accepted");
+    let recording = client
+        .record(to, TransportKind::Tcp, &metadata(&tag()))
+        .await
+        .expect("accepted");
     // A second and a half of audio: the writer has to have written one second of it at least.
     for _ in 0..3 {
         client.send(&recording, 0, 1000.0, 25);
@@ -39,9 +42,14 @@ async fn a_killed_recorder_loses_less_than_a_second() {
     victim.kill().expect("ours");
     victim.wait().expect("ours");
 
-    let row = store_in(&place).list(&Filter::default()).expect("the index is whole").remove(0);
+    let row = store_in(&place)
+        .list(&Filter::default())
+        .expect("the index is whole")
+        .remove(0);
     assert_eq!(row.state, "open");
-    let again = start_in(&place, Options::new([CONTROLLER.to_owned()])).await.expect("starts");
+    let again = start_in(&place, Options::new([CONTROLLER.to_owned()]))
+        .await
+        .expect("starts");
     again.stop().await;
     let store = store_in(&place);
     let row = store.list(&Filter::default()).expect("listed").remove(0);
@@ -55,34 +63,53 @@ async fn a_killed_recorder_loses_less_than_a_second() {
 fn start_victim(place: &Path) -> (Child, SocketAddr) {
     let program = std::env::current_exe().expect("running");
     let mut victim = Command::new(program)
-        .args(["--exact", "a_killed_recorder_loses_less_than_a_second", "--nocapture"])
+        .args([
+            "--exact",
+            "a_killed_recorder_loses_less_than_a_second",
+            "--nocapture",
+        ])
         .env(PLACE, place)
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");
     let out = BufReader::new(victim.stdout.take().expect("piped"));
-    let says = out.lines().map_while(Result::ok).find_map(|line| Some(line.split_once("listens on ")?.1.to_owned()));
-    let address = says.expect("an address").trim().parse().expect("an address");
+    let says = out
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.split_once("listens on ")?.1.to_owned()));
+    let address = says
+        .expect("an address")
+        .trim()
+        .parse()
+        .expect("an address");
     (victim, address)
 }
 
 #[expect(clippy::print_stdout, reason = "the parent reads the address")]
 async fn be_killed(place: &Path) {
-    let handle = common::start_at(place, Options::new([CONTROLLER.to_owned()])).await.expect("starts");
+    let handle = common::start_at(place, Options::new([CONTROLLER.to_owned()]))
+        .await
+        .expect("starts");
     println!("listens on {}", handle.sip_addr());
     std::future::pending::<()>().await;
 }
 
 /// The bytes of the largest stream file.
 fn stored(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
     let sizes = entries.flatten().map(|entry| {
         let path = entry.path();
         if path.is_dir() {
             return stored(&path);
         }
         let is_stream = path.extension().is_some_and(|end| end == "vax");
-        if is_stream { entry.metadata().map_or(0, |found| found.len()) } else { 0 }
+        if is_stream {
+            entry.metadata().map_or(0, |found| found.len())
+        } else {
+            0
+        }
     });
     sizes.max().unwrap_or(0)
 }
