@@ -293,3 +293,63 @@ async fn stopping_ends_and_closes_what_is_open() {
     ));
     again.stop().await;
 }
+
+#[tokio::test]
+async fn a_stream_that_joins_later_is_recorded_with_the_others() {
+    let bench = Bench::start().await;
+    let mut client = Client::new();
+    let to = bench.handle.sip_addr();
+    let mut recording = client
+        .record(to, TransportKind::Udp, &metadata(&tag()))
+        .await
+        .expect("accepted");
+    client.send(&recording, 0, 1000.0, 10);
+    let three = client.offer_of(&["1", "2", "interpreter"], Direction::SendOnly);
+    recording.answer = client
+        .change_to(&recording, &three)
+        .await
+        .expect("accepted");
+    client.send(&recording, 2, 400.0, 30);
+    let fewer = client.offer_of(&["1"], Direction::SendOnly);
+    let refused = client.change_to(&recording, &fewer).await;
+    assert_eq!(refused.err(), Some(StatusCode::NOT_ACCEPTABLE_HERE));
+    client.bye(recording).await;
+    bench.until_recorded(1).await;
+    let store = bench.store();
+    let id = store.list(&Filter::default()).expect("listed").remove(0).id;
+    let files: Vec<_> = store
+        .show(&id)
+        .expect("opens")
+        .files
+        .into_iter()
+        .map(|file| (file.label, file.condition, file.packets))
+        .collect();
+    let expected = [("1", 10), ("2", 0), ("interpreter", 30)];
+    assert_eq!(
+        files,
+        expected.map(|(label, packets)| (label.to_owned(), "whole".to_owned(), packets))
+    );
+    let (_, right) = export(&store, &bench.place, &id);
+    assert!(level(&right[right.len() - 4000..], 400.0) > 6000.0);
+    bench.handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_leaves_nothing_open() {
+    let bench = Bench::start().await;
+    let to = bench.handle.sip_addr();
+    let mut client = Client::new();
+    let mut headers = Headers::new();
+    headers.push(
+        wire::sip::message::HeaderName::Require,
+        wire::siprec::OPTION_TAG,
+    );
+    let body = wire::siprec::body(&client.offer(Direction::SendOnly), &metadata(&tag()));
+    let session = client.invite(to, TransportKind::Tcp, headers, Some(body));
+    client.give_up(session).await;
+    bench.until(|figures| figures.open == 0).await;
+    let Bench { place, handle } = bench;
+    handle.stop().await;
+    let rows = store_in(&place).list(&Filter::default()).expect("listed");
+    assert!(rows.iter().all(|row| row.state != "open"), "{rows:?}");
+}

@@ -168,12 +168,13 @@ impl Disk {
     fn finish(&self, id: RecordingId, recording: Open, state: State) {
         let (tag, closing) = recording.finish(state);
         match self.index.close(id, &closing) {
-            Ok(true) => self.board.closed(&tag, &closing),
+            Ok(true) => {}
             Ok(false) => tracing::error!(recording = %id, "closed twice"),
             Err(error) => {
-                tracing::error!(recording = %id, %error, "the index doesn't know that a recording ended")
+                tracing::error!(recording = %id, %error, "the index will know that a recording ended at the next start")
             }
         }
+        self.board.closed(&tag, &closing);
     }
 }
 
@@ -241,5 +242,121 @@ impl Open {
                 files,
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{monitor::Figures, vault::test_tag};
+
+    struct Bench {
+        _place: tempfile::TempDir,
+        vault: Vault,
+        board: Arc<Board>,
+        jobs: mpsc::Sender<Job>,
+        broken: mpsc::UnboundedReceiver<RecordingId>,
+        writer: JoinHandle<()>,
+    }
+
+    fn bench() -> Bench {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let board = Arc::new(Board::new(Figures::default()).expect("metrics"));
+        let (jobs, todo) = mpsc::channel(100);
+        let (broken_sender, broken) = mpsc::unbounded_channel();
+        let index = Index::open(&vault).expect("fresh");
+        let lock = vault.lock().expect("free");
+        let disk = Disk {
+            vault: vault.clone(),
+            index,
+            board: Arc::clone(&board),
+            lock,
+            broken: broken_sender,
+        };
+        Bench {
+            _place: place,
+            vault,
+            board,
+            jobs,
+            broken,
+            writer: disk.start(todo).expect("a thread"),
+        }
+    }
+
+    impl Bench {
+        fn begin(&self, controller: &str) -> (RecordingId, Result<(), DiskError>) {
+            let (id, (begun, told)) = (RecordingId::random().expect("random"), oneshot::channel());
+            let streams = vec![(StreamLabel::parse("1").expect("a label"), Law::A)];
+            let begin = Begin {
+                id,
+                tag: test_tag(controller),
+                meta: Meta::default(),
+                streams,
+                begun,
+            };
+            self.jobs
+                .blocking_send(Job::Begin(Box::new(begin)))
+                .expect("it runs");
+            (id, told.blocking_recv().expect("it answers"))
+        }
+    }
+
+    #[test]
+    fn a_recording_that_fails_is_told_once_and_closed_as_truncated() {
+        let mut bench = bench();
+        let (id, begun) = bench.begin("region-01");
+        begun.expect("begun");
+        assert_eq!(bench.board.monitor().figures.borrow().open, 1);
+        let again = vec![(StreamLabel::parse("1").expect("a label"), Law::A)];
+        for _ in 0..2 {
+            bench
+                .jobs
+                .blocking_send(Job::AddStreams(id, again.clone()))
+                .expect("it runs");
+        }
+        assert_eq!(bench.broken.blocking_recv(), Some(id));
+        bench
+            .jobs
+            .blocking_send(Job::Finish(id, State::Closed))
+            .expect("it runs");
+        drop(bench.jobs);
+        bench.writer.join().expect("it ends");
+        assert_eq!(bench.broken.blocking_recv(), None);
+        let entry = Index::open_existing(&bench.vault)
+            .and_then(|index| index.get(id))
+            .expect("there");
+        assert_eq!(entry.state, State::Truncated);
+        assert_eq!(bench.board.monitor().figures.borrow().open, 0);
+    }
+
+    #[test]
+    fn what_cannot_begin_leaves_no_row() {
+        let bench = bench();
+        let (_, begun) = bench.begin("../../etc");
+        assert!(matches!(begun, Err(DiskError::Vault(VaultError::Name(_)))));
+        drop(bench.jobs);
+        bench.writer.join().expect("it ends");
+        let index = Index::open_existing(&bench.vault).expect("there");
+        assert_eq!(index.left_open().expect("read"), []);
+    }
+
+    #[test]
+    fn the_end_of_the_server_closes_what_is_open() {
+        let bench = bench();
+        let (id, begun) = bench.begin("region-01");
+        begun.expect("begun");
+        let audio = Packet::audio(0, bytes::Bytes::from_static(&[1; 160]));
+        bench
+            .jobs
+            .blocking_send(Job::Packet(id, 0, audio))
+            .expect("it runs");
+        drop(bench.jobs);
+        bench.writer.join().expect("it ends");
+        let entry = Index::open_existing(&bench.vault)
+            .and_then(|index| index.get(id))
+            .expect("there");
+        assert_eq!((entry.state, entry.tally.packets), (State::Truncated, 1));
     }
 }

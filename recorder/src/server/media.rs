@@ -56,7 +56,7 @@ pub(super) struct Line {
     pub(super) board: Arc<Board>,
     /// When the recording began.
     pub(super) begun: Instant,
-    /// Milliseconds after that of the last packet of any of its streams.
+    /// Milliseconds after that of the last datagram of any of its streams.
     pub(super) heard_ms: Arc<AtomicU64>,
 }
 
@@ -178,21 +178,18 @@ impl Recorder {
         {
             return Err("source");
         }
+        let since = self.line.begun.elapsed();
+        let heard = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.line.heard_ms.fetch_max(heard, Ordering::Relaxed);
         if rtp::is_rtcp(datagram) {
             return Ok(());
         }
         let packet = rtp::Packet::parse(datagram).map_err(|_| "malformed")?;
         self.source = Some(source);
-        let since = self.line.begun.elapsed();
         match self.timeline.receive(since, &packet, &mut self.packets) {
             Placed::Dropped => Err("duplicate"),
             Placed::Paused => Err("paused"),
-            Placed::Other => Ok(()),
-            Placed::Audio => {
-                let heard = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-                self.line.heard_ms.fetch_max(heard, Ordering::Relaxed);
-                Ok(())
-            }
+            Placed::Other | Placed::Audio => Ok(()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The SIPREC recording server (RFC 7866): takes recording sessions, stores what is sent in them.
 
+mod begin;
+mod change;
 mod disk;
 mod media;
 mod offer;

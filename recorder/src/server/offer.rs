@@ -232,3 +232,98 @@ fn labels(offer: &Description) -> Vec<StreamLabel> {
         .filter_map(|label| label.or_else(|| number(&taken)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::sdp::Stream;
+
+    use super::*;
+    use crate::vault::test_tag;
+
+    fn stream(label: Option<&str>) -> Stream {
+        let address = SocketAddr::from(([192, 0, 2, 1], 4000));
+        let stream =
+            Stream::audio(address, vec![Codec::pcmu(), Codec::pcma()]).going(Direction::SendOnly);
+        match label {
+            Some(label) => stream.labelled(label),
+            None => stream,
+        }
+    }
+
+    fn offer(streams: Vec<Stream>) -> Description {
+        Description {
+            origin: Origin::new(1, [192, 0, 2, 1].into()),
+            streams,
+        }
+    }
+
+    #[test]
+    fn every_stream_has_a_label_of_its_own() {
+        let cases: [(&[Option<&str>], &[&str]); 4] = [
+            (&[Some("caller"), Some("nurse")], &["caller", "nurse"]),
+            (&[None, None], &["1", "2"]),
+            (&[Some("1"), Some("1"), None], &["1", "2", "3"]),
+            (&[Some("../x"), Some("meta"), Some("2")], &["1", "3", "2"]),
+        ];
+        for (given, expected) in cases {
+            let found = labels(&offer(given.iter().map(|label| stream(*label)).collect()));
+            let found: Vec<_> = found.iter().map(StreamLabel::as_str).collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn we_listen_in_one_law_and_send_nothing() {
+        let local = Some(SocketAddr::from(([127, 0, 0, 1], 20_000)));
+        let streams = vec![
+            stream(None),
+            stream(None).going(Direction::SendRecv),
+            stream(None).going(Direction::Inactive),
+        ];
+        let origin = Origin::new(2, [127, 0, 0, 1].into());
+        let (answer, agreed) = answer(&offer(streams), origin, &[local; 3]).expect("agreed");
+        let directions: Vec<_> = answer
+            .streams
+            .iter()
+            .map(|stream| stream.direction)
+            .collect();
+        assert_eq!(
+            directions,
+            [
+                Direction::RecvOnly,
+                Direction::RecvOnly,
+                Direction::Inactive
+            ]
+        );
+        assert!(
+            answer
+                .streams
+                .iter()
+                .all(|stream| stream.codecs == [Codec::pcmu()])
+        );
+        let paused: Vec<_> = agreed
+            .iter()
+            .flatten()
+            .map(|one| (one.law, one.paused))
+            .collect();
+        assert_eq!(paused, [(Law::U, false), (Law::U, false), (Law::U, true)]);
+    }
+
+    #[test]
+    fn later_metadata_may_repeat_the_tag_but_not_change_it() {
+        let tag = test_tag("region-01");
+        let mut metadata = Metadata::new(siprec::Id::from_uuid([1; 16]));
+        assert!(!changes_tag(&metadata, &tag));
+        metadata.extension = tag
+            .fields()
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text))
+            .collect();
+        assert!(!changes_tag(&metadata, &tag));
+        metadata.extension.retain(|(name, _)| name != "latest");
+        metadata
+            .extension
+            .push(("latest".to_owned(), "2099-01-01".to_owned()));
+        assert!(changes_tag(&metadata, &tag));
+    }
+}

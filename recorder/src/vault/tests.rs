@@ -416,3 +416,33 @@ fn reading_makes_nothing() {
     ));
     assert!(!store.exists() && !keys.exists());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_lies_in_a_stream_file_is_refused_in_order(
+        noise in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+        keep in 0_usize..60,
+    ) {
+        let bench = Bench::new();
+        let path = bench.record(3, true);
+        let sound = fs::read(&path).expect("there");
+        // Noise from the start, or after a sound header.
+        let mut file = sound[..keep].to_vec();
+        file.extend(&noise);
+        fs::write(&path, &file).expect("ours");
+        let whole = matches!(bench.read(&tag("region-01")), Ok((_, Some(Ending::Whole))));
+        proptest::prop_assert!(!whole || file == sound);
+    }
+
+    #[test]
+    fn packets_read_back_and_noise_is_none(noise in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+        let mut bytes = Bytes::from(noise);
+        while let Some(packet) = Packet::take(&mut bytes) {
+            let mut written = Vec::new();
+            packet.put(&mut written).expect("no larger than it was");
+            proptest::prop_assert_eq!(Packet::take(&mut written.into()), Some(packet));
+        }
+    }
+}

@@ -54,6 +54,9 @@ pub(crate) fn tag() -> RecordingTag {
     }
 }
 
+/// Streams a client can send.
+const STREAMS: u32 = 3;
+
 /// A running recorder.
 pub(crate) struct Bench {
     pub(crate) place: TempDir,
@@ -160,10 +163,10 @@ impl Client {
     pub(crate) fn new() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let driver = SipDriver::bind(any, Config::default_for(any, [0; 32])).expect("a port");
-        let sockets: Vec<_> = (0..2)
+        let sockets: Vec<_> = (0..STREAMS)
             .map(|_| UdpSocket::bind(any).expect("a port"))
             .collect();
-        let senders = (0..2)
+        let senders = (0..STREAMS)
             .map(|number| Sender::new(8, 100 + number, 7, 1_000_000))
             .collect();
         Self {
@@ -175,7 +178,11 @@ impl Client {
 
     /// Two streams, caller and nurse, as SIPREC labels them.
     pub(crate) fn offer(&self, direction: Direction) -> Description {
-        let streams = self.sockets.iter().zip(["1", "2"]).map(|(socket, label)| {
+        self.offer_of(&["1", "2"], direction)
+    }
+
+    pub(crate) fn offer_of(&self, labels: &[&str], direction: Direction) -> Description {
+        let streams = self.sockets.iter().zip(labels).map(|(socket, &label)| {
             let address = socket.local_addr().expect("bound");
             Stream::audio(address, vec![Codec::pcma(), Codec::pcmu()])
                 .labelled(label)
@@ -247,16 +254,26 @@ impl Client {
         recording: &Recording,
         direction: Direction,
     ) -> Description {
+        let offer = self.offer(direction);
+        self.change_to(recording, &offer).await.expect("accepted")
+    }
+
+    /// Changes the session; gives the answer, or why not.
+    pub(crate) async fn change_to(
+        &mut self,
+        recording: &Recording,
+        offer: &Description,
+    ) -> Result<Description, StatusCode> {
         let now = self.driver.now();
-        let body = self.offer(direction).to_body();
+        let body = offer.to_body();
         self.driver
             .endpoint()
             .change(now, recording.session, Some(body))
             .expect("up");
         loop {
             if let Event::Changed { result, .. } = self.driver.event().await {
-                let body = result.expect("accepted").expect("an answer");
-                return Description::parse(&body.bytes).expect("an answer");
+                let body = result?.expect("an answer");
+                return Ok(Description::parse(&body.bytes).expect("an answer"));
             }
         }
     }
@@ -268,6 +285,16 @@ impl Client {
             .endpoint()
             .end(now, recording.session, None)
             .expect("up");
+        self.until_ended().await;
+    }
+
+    /// Ends a session before it was answered, or right after.
+    pub(crate) async fn give_up(&mut self, session: SessionId) {
+        let now = self.driver.now();
+        self.driver
+            .endpoint()
+            .end(now, session, None)
+            .expect("calling");
         self.until_ended().await;
     }
 
