@@ -47,6 +47,8 @@ pub struct Node {
     pub events: VecDeque<Event>,
     /// Datagrams of a raw peer.
     pub inbox: VecDeque<Bytes>,
+    /// Sessions that came to it.
+    pub sessions: Vec<SessionId>,
     /// How often each session of it ended, by its number.
     pub endings: BTreeMap<SessionId, u32>,
 }
@@ -134,6 +136,7 @@ impl Net {
             endpoint,
             events: VecDeque::new(),
             inbox: VecDeque::new(),
+            sessions: Vec::new(),
             endings: BTreeMap::new(),
         });
         node
@@ -402,6 +405,9 @@ impl Net {
     fn happened(&mut self, node: usize, event: Event) {
         if let Event::Rejected { session, .. } | Event::Ended { session, .. } = &event {
             *self.nodes[node].endings.entry(*session).or_default() += 1;
+        }
+        if let Event::Incoming { session, .. } = &event {
+            self.nodes[node].sessions.push(*session);
         }
         self.nodes[node].events.push_back(event);
     }

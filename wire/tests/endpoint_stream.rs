@@ -1,0 +1,221 @@
+//! Over TCP: pieces, reuse, loss of the connection, and large requests.
+
+mod sip_net;
+
+use sip_net::{Net, address, call, sdp};
+use wire::sip::{
+    endpoint::{Ending, Endpoint, Input, Invite, Output, Timer, TransportKind},
+    message::Body,
+};
+
+#[test]
+fn a_call_in_single_bytes() {
+    let mut net = Net::new(2);
+    net.chunk = 1;
+    let (caller, _) = net.call_up(TransportKind::Tcp);
+    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+    net.secs(1);
+    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
+    assert_eq!(net.ep(1).counters().malformed, 0);
+    net.assert_clean();
+}
+
+#[test]
+fn one_connection_carries_many_calls() {
+    let mut net = Net::new(2);
+    for _ in 0..5 {
+        let (caller, _) = net.call_up(TransportKind::Tcp);
+        net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+        net.secs(1);
+        assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
+    }
+    assert_eq!((net.ep(0).connections(), net.ep(1).connections()), (1, 1));
+    net.assert_clean();
+}
+
+#[test]
+fn no_connection_is_503() {
+    let mut net = Net::new(1);
+    let invite = Invite {
+        transport: Some(TransportKind::Tcp),
+        ..call(address(7))
+    };
+    net.at(0, |ep, now| ep.invite(now, invite).expect("invited"));
+    net.secs(1);
+    assert_eq!(net.rejected(0), (503, false));
+    assert_eq!(net.ep(0).connections(), 0);
+    net.assert_clean();
+}
+
+/// The session outlives its connection: the next request opens another.
+#[test]
+fn a_broken_connection_is_opened_again() {
+    let mut net = Net::new(2);
+    let (caller, _) = net.call_up(TransportKind::Tcp);
+    net.break_streams();
+    net.secs(1);
+    assert_eq!(net.ep(0).connections(), 0);
+    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+    net.secs(1);
+    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
+    net.assert_clean();
+}
+
+#[test]
+fn a_response_finds_its_way_when_the_connection_is_gone() {
+    let mut net = Net::new(2);
+    let invite = Invite {
+        transport: Some(TransportKind::Tcp),
+        ..call(address(1))
+    };
+    let caller = net.at(0, |ep, now| ep.invite(now, invite).expect("invited"));
+    net.secs(1);
+    let (callee, _) = net.incoming(1);
+    net.break_streams();
+    net.secs(1);
+    net.at(1, |ep, now| {
+        ep.answer(now, callee, sdp("answer")).expect("answered")
+    });
+    net.secs(1);
+    net.answered(0);
+    net.confirmed(1);
+    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+    net.secs(1);
+    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
+    net.assert_clean();
+}
+
+fn large() -> Option<Body> {
+    sdp(&"a=x\r\n".repeat(400))
+}
+
+#[test]
+fn a_large_request_goes_by_tcp() {
+    let mut net = Net::new(2);
+    net.at(0, |ep, now| {
+        ep.invite(
+            now,
+            Invite {
+                body: large(),
+                ..call(address(1))
+            },
+        )
+        .expect("invited")
+    });
+    net.secs(1);
+    let (callee, request) = net.incoming(1);
+    assert_eq!(&*request.via_top().expect("a Via").transport, "TCP");
+    net.at(1, |ep, now| ep.end(now, callee, None).expect("declined"));
+    net.secs(1);
+    assert_eq!((net.rejected(0), net.ended(1)), ((603, true), Ending::Ours));
+    net.assert_clean();
+}
+
+#[test]
+fn a_large_request_goes_by_udp_when_there_is_no_tcp() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    net.at(0, |ep, now| {
+        ep.invite(
+            now,
+            Invite {
+                body: large(),
+                ..call(address(peer))
+            },
+        )
+        .expect("invited")
+    });
+    net.secs(1);
+    let text = String::from_utf8_lossy(&net.nodes[peer].inbox[0]).into_owned();
+    assert!(text.contains("Via: SIP/2.0/UDP"), "{text}");
+    assert_eq!(text.matches("Via:").count(), 1);
+    net.secs(40);
+    assert_eq!(net.rejected(0), (408, false));
+    net.assert_clean();
+}
+
+#[test]
+fn a_connection_that_never_finishes_a_message_is_closed() {
+    let mut net = Net::new(1);
+    let connection = wire::sip::endpoint::ConnectionId(2);
+    let now = net.now;
+    let endpoint: &mut Endpoint = net.ep(0);
+    endpoint.handle(
+        now,
+        Input::Connected {
+            connection,
+            peer: address(5),
+        },
+    );
+    endpoint.handle(
+        now,
+        Input::Stream {
+            connection,
+            bytes: b"INVITE sip:a@b SIP/2.0\r\n",
+        },
+    );
+    assert!(endpoint.poll_output().is_none());
+    let wake = endpoint.wake().expect("a timer");
+    assert_eq!(wake.why, Timer::Stalled);
+    endpoint.handle(wake.at, Input::TimePassed);
+    assert!(
+        matches!(endpoint.poll_output(), Some(Output::Close { connection: closed }) if closed == connection)
+    );
+    assert_eq!(endpoint.connections(), 0);
+}
+
+#[test]
+fn a_ping_has_its_pong_and_garbage_closes() {
+    let mut net = Net::new(1);
+    let connection = wire::sip::endpoint::ConnectionId(2);
+    let now = net.now;
+    let endpoint = net.ep(0);
+    endpoint.handle(
+        now,
+        Input::Connected {
+            connection,
+            peer: address(5),
+        },
+    );
+    endpoint.handle(
+        now,
+        Input::Stream {
+            connection,
+            bytes: b"\r\n\r\n",
+        },
+    );
+    assert!(
+        matches!(endpoint.poll_output(), Some(Output::Transmit { bytes, .. }) if &bytes[..] == b"\r\n")
+    );
+    endpoint.handle(
+        now,
+        Input::Stream {
+            connection,
+            bytes: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        },
+    );
+    assert!(matches!(endpoint.poll_output(), Some(Output::Close { .. })));
+    assert_eq!(
+        (endpoint.connections(), endpoint.counters().malformed),
+        (0, 1)
+    );
+}
+
+#[test]
+fn connections_over_the_limit_are_closed() {
+    let mut net = Net::new(1);
+    let now = net.now;
+    let endpoint = net.ep(0);
+    for name in 1..=5000 {
+        let connection = wire::sip::endpoint::ConnectionId(name * 2);
+        endpoint.handle(
+            now,
+            Input::Connected {
+                connection,
+                peer: address(5),
+            },
+        );
+    }
+    assert_eq!(endpoint.connections(), 4096);
+    assert_eq!(endpoint.counters().shed, 5000 - 4096);
+}
