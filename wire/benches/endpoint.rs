@@ -127,6 +127,7 @@ fn answering(c: &mut Criterion) {
                 })
                 .collect();
             let mut callee = endpoint(CALLEE);
+            #[allow(clippy::disallowed_methods, reason = "a bench measures")]
             let clock = std::time::Instant::now();
             for (now, [invite, ack, bye]) in &lines {
                 let heard = hear(&mut callee, *now, CALLER, invite);

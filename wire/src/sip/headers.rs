@@ -167,6 +167,11 @@ impl Headers {
         self.fields.push((name, value.into()));
     }
 
+    /// Adds copies of all of another's fields after the others; values are shared, not copied.
+    pub fn append(&mut self, other: &Self) {
+        self.fields.extend_from_slice(&other.fields);
+    }
+
     /// Adds a field before the others.
     pub fn push_first(&mut self, name: HeaderName, value: impl Into<HeaderValue>) {
         self.fields.insert(0, (name, value.into()));

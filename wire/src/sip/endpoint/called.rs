@@ -5,7 +5,7 @@ use super::{
     border::{Ending, Event, SessionError, SessionId},
     dialog::Dialog,
     ident,
-    servers::{Answer, Back, Incoming, to_with_tag},
+    servers::{Answer, Back, Incoming},
     session::{Change, Phase, Session, add_extra},
     transaction::Class,
 };
@@ -198,12 +198,9 @@ impl Endpoint {
             return self.refuse(&incoming, Answer::new(StatusCode::LOOP_DETECTED));
         }
         let (id, tag) = self.fresh_session();
-        let dialog = to_with_tag(&incoming.request, &ident::text(tag)).and_then(|to| {
-            Some((
-                Dialog::of_callee(&incoming.request, &to, incoming.flow)?,
-                to,
-            ))
-        });
+        let dialog = incoming
+            .to_with_tag(&ident::text(tag))
+            .and_then(|to| Some((Dialog::of_callee(&incoming, &to)?, to)));
         let Some((dialog, to)) = dialog else {
             self.by_tag.remove(&tag);
             return self.refuse(&incoming, Answer::new(StatusCode::BAD_REQUEST));
@@ -238,11 +235,11 @@ impl Endpoint {
         }
         let Some(id) = self.session_of_dialog(incoming) else {
             let tag = ident::text(self.names.stateless_tag(incoming.key));
-            let refused = incoming.request.to().is_ok_and(|to| to.tag() == Some(&tag));
+            let refused = incoming.to_tag.as_deref() == Some(&*tag);
             self.counters.stray += u64::from(!refused);
             return;
         };
-        let cseq = incoming.request.cseq().map_or(0, |cseq| cseq.number);
+        let cseq = incoming.cseq;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -267,8 +264,7 @@ impl Endpoint {
         };
         let (open, id) = (server.is_open(), server.session);
         let session = id.and_then(|id| self.sessions.get(&id));
-        match session.and_then(|session| to_with_tag(&incoming.request, &ident::text(session.tag)))
-        {
+        match session.and_then(|session| incoming.to_with_tag(&ident::text(session.tag))) {
             Some(to) => self.respond_once(incoming, to, Answer::new(StatusCode::OK)),
             None => self.refuse(incoming, Answer::new(StatusCode::OK)),
         }
@@ -351,12 +347,16 @@ impl Endpoint {
 
     /// What two copies of one INVITE share whatever way they came (RFC 3261 section 8.2.2.2).
     fn merged_key(&self, incoming: &Incoming) -> Key {
-        let request = &incoming.request;
-        let from = request.from().ok();
-        let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
-        let cseq = request.headers.get(&HeaderName::CSeq).unwrap_or_default();
-        let call_id = request.call_id().unwrap_or_default();
-        self.names
-            .key(&[call_id.as_bytes(), tag.as_bytes(), cseq.as_bytes()])
+        let cseq = incoming
+            .request
+            .headers
+            .get(&HeaderName::CSeq)
+            .unwrap_or_default();
+        let call_id = incoming.request.call_id().unwrap_or_default();
+        self.names.key(&[
+            call_id.as_bytes(),
+            incoming.from_tag.as_bytes(),
+            cseq.as_bytes(),
+        ])
     }
 }

@@ -369,8 +369,9 @@ impl Endpoint {
 
     /// Gives the request its Via and bytes, and finds or asks for its connection.
     fn render(&mut self, request: &mut Request, hop: Hop, key: ClientKey) -> Rendered {
-        let product = &*self.config.product;
-        if !product.is_empty() && request.headers.get(&HeaderName::UserAgent).is_none() {
+        if let Some(product) = &self.own.product
+            && request.headers.get(&HeaderName::UserAgent).is_none()
+        {
             request.headers.push(HeaderName::UserAgent, product);
         }
         let bytes = self.stamp(request, hop.kind, key);

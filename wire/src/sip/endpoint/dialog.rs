@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{
     border::{ConnectionId, Flow, TransportKind},
     route::Hop,
+    servers::Incoming,
 };
 use crate::sip::{
     header::{CSeq, MaxForwards, NameAddr},
@@ -39,9 +40,10 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
-    /// As the one called: `request` is the INVITE, its Via as it came; `local` its To with our tag. `None` without a usable
+    /// As the one called: `local` is the INVITE's To with our tag. `None` without a usable
     /// Contact (RFC 3261 section 12.1.1).
-    pub(crate) fn of_callee(request: &Request, local: &HeaderValue, flow: Flow) -> Option<Self> {
+    pub(crate) fn of_callee(incoming: &Incoming, local: &HeaderValue) -> Option<Self> {
+        let (request, flow) = (&incoming.request, incoming.flow);
         let target = request.contact_uri()?;
         let sent_by = request.via_top().ok()?.host;
         let peer = flow.peer();
@@ -50,9 +52,9 @@ impl Dialog {
             call_id: kept(request.headers.value(&HeaderName::CallId)?),
             local: kept(local),
             remote: kept(request.headers.value(&HeaderName::From)?),
-            remote_tag: request.from().ok()?.tag().unwrap_or_default().into(),
+            remote_tag: incoming.from_tag.clone(),
             local_cseq: 0,
-            remote_cseq: Some(request.cseq().ok()?.number),
+            remote_cseq: Some(incoming.cseq),
             behind_nat: elsewhere && target.host == sent_by && target.address().is_some(),
             target,
             routes: routes(&request.headers, false),

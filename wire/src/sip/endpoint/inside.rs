@@ -39,10 +39,10 @@ impl Endpoint {
 
     /// The session that a request belongs to by Call-ID and both tags.
     pub(crate) fn session_of_dialog(&mut self, incoming: &Incoming) -> Option<SessionId> {
-        let (id, session) = self.session_of(&incoming.request)?;
+        let (id, session) = self.session_of(incoming)?;
         let dialog = session.dialog.as_ref()?;
-        let from = incoming.request.from().ok()?;
-        if from.tag().unwrap_or_default() != dialog.remote_tag() {
+
+        if &*incoming.from_tag != dialog.remote_tag() {
             return None;
         }
         let elsewhere = dialog.peer() != incoming.flow.peer();
@@ -51,12 +51,11 @@ impl Endpoint {
     }
 
     fn advance(&mut self, id: SessionId, incoming: &Incoming) -> bool {
-        let cseq = incoming.request.cseq().map_or(0, |cseq| cseq.number);
         let dialog = self
             .sessions
             .get_mut(&id)
             .and_then(|session| session.dialog.as_mut());
-        dialog.is_some_and(|dialog| dialog.advance(cseq))
+        dialog.is_some_and(|dialog| dialog.advance(incoming.cseq))
     }
 
     fn try_later(&mut self, now: Time, incoming: &Incoming) {
@@ -112,7 +111,7 @@ impl Endpoint {
                 return self.refuse(incoming, Answer::new(StatusCode::SERVICE_UNAVAILABLE));
             }
             Phase::Up { change } => {
-                let cseq = incoming.request.cseq().map_or(0, |cseq| cseq.number);
+                let cseq = incoming.cseq;
                 *change = Change::Theirs {
                     server: incoming.key,
                     invite: is_invite.then_some(cseq),

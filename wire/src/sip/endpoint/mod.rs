@@ -54,7 +54,10 @@ use self::{
     timers::{Entry, Owner, Timers},
     transaction::Rules,
 };
-use crate::time::Time;
+use crate::{
+    sip::{header::NameAddr, message::HeaderValue, uri::Uri},
+    time::Time,
+};
 
 /// Outputs waiting to be fetched. A driver fetches after each input, so this many mean it doesn't: no datagram
 /// is read and nothing more is sent until it does.
@@ -64,6 +67,8 @@ const OUTPUTS_MAX: usize = 65_536;
 #[derive(Debug)]
 pub struct Endpoint {
     config: Config,
+    /// What every message says of us, made once.
+    own: Own,
     names: Names,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -79,10 +84,39 @@ pub struct Endpoint {
     counters: Counters,
 }
 
+/// Values of our own header fields; cloning one only counts a reference.
+#[derive(Debug)]
+struct Own {
+    /// User-Agent and Server; `None`: not told.
+    product: Option<HeaderValue>,
+    allow: HeaderValue,
+    /// `None`: no extension.
+    supported: Option<HeaderValue>,
+    contact_udp: HeaderValue,
+    contact_tcp: HeaderValue,
+}
+
+impl Own {
+    fn new(config: &Config) -> Self {
+        let some = |text: &str| (!text.is_empty()).then(|| HeaderValue::from(text));
+        let mut contact = Uri::sip(Some(&config.contact_user), config.advertised);
+        let contact_udp = HeaderValue::from(&NameAddr::new(contact.clone()));
+        contact.params.set("transport", Some("tcp"));
+        Self {
+            product: some(&config.product),
+            allow: HeaderValue::from(session::ALLOW),
+            supported: some(&config.supported.join(", ")),
+            contact_udp,
+            contact_tcp: HeaderValue::from(&NameAddr::new(contact)),
+        }
+    }
+}
+
 impl Endpoint {
     /// An endpoint with nothing under way.
     pub fn new(config: Config) -> Self {
         Self {
+            own: Own::new(&config),
             names: Names::new(&config),
             config,
             timers: Timers::default(),

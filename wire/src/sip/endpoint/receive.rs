@@ -9,7 +9,6 @@ use super::{
     connections::{CONNECTIONS_MAX, STALLED_AFTER},
     ident::{self, Key},
     servers::{Answer, Back, Incoming},
-    session::ALLOW,
     timers::Owner,
 };
 use crate::{
@@ -138,7 +137,7 @@ impl Endpoint {
         };
         let mut answer = Answer::new(status);
         if status != StatusCode::CALL_DOES_NOT_EXIST {
-            answer.headers.push(HeaderName::Allow, ALLOW);
+            answer.headers.push(HeaderName::Allow, &self.own.allow);
         }
         if status == StatusCode::OK {
             answer.headers.push(HeaderName::Accept, ACCEPT);
@@ -176,11 +175,8 @@ impl Endpoint {
         let key = self.server_key(&request, &via);
         via.note_source(flow.peer());
         request.headers.set_via_top(&via);
-        let incoming = Incoming {
-            key,
-            flow,
-            back: Back::new(&via, flow),
-            request,
+        let Some(incoming) = Incoming::new(request, key, flow, &via) else {
+            return;
         };
         match incoming.request.method {
             Method::Ack => return self.on_ack(now, &incoming),
@@ -190,7 +186,7 @@ impl Endpoint {
         if self.on_server_repeat(now, key) {
             return;
         }
-        let inside = incoming.request.to().is_ok_and(|to| to.tag().is_some());
+        let inside = incoming.to_tag.is_some();
         if let Some(answer) = self.inspect(&incoming.request, inside) {
             return self.refuse(&incoming, answer);
         }

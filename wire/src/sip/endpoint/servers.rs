@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     sip::{
-        header::{NameAddr, Via},
+        header::Via,
         message::{Body, HeaderName, HeaderValue, Headers, Method, Request, Response, StatusCode},
     },
     time::Time,
@@ -33,6 +33,35 @@ pub(crate) struct Incoming {
     /// Whence it came.
     pub(crate) flow: Flow,
     pub(crate) back: Back,
+    /// Empty when there is none.
+    pub(crate) from_tag: Box<str>,
+    pub(crate) to_tag: Option<Box<str>>,
+    pub(crate) cseq: u32,
+}
+
+impl Incoming {
+    /// `None` without the fields that every request must have; parsing saw to them.
+    pub(crate) fn new(request: Request, key: Key, flow: Flow, via: &Via) -> Option<Self> {
+        Some(Self {
+            from_tag: request.from().ok()?.tag().unwrap_or_default().into(),
+            to_tag: request.to().ok()?.tag().map(Box::from),
+            cseq: request.cseq().ok()?.number,
+            back: Back::new(via, flow),
+            request,
+            key,
+            flow,
+        })
+    }
+
+    /// The request's To with this tag; as it is when it has one.
+    pub(crate) fn to_with_tag(&self, tag: &str) -> Option<HeaderValue> {
+        let to = self.request.headers.value(&HeaderName::To)?;
+        if self.to_tag.is_some() {
+            return Some(to.clone());
+        }
+        let address = self.request.to().ok()?.with_tag(tag);
+        Some(HeaderValue::from(&address))
+    }
 }
 
 /// Where responses go.
@@ -174,7 +203,7 @@ impl Endpoint {
     /// Answers without remembering: the same request gets the same answer again (RFC 3261 section 8.2.7).
     pub(crate) fn refuse(&mut self, incoming: &Incoming, answer: Answer) {
         let tag = self.names.stateless_tag(incoming.key);
-        let Some(to) = to_with_tag(&incoming.request, &ident::text(tag)) else {
+        let Some(to) = incoming.to_with_tag(&ident::text(tag)) else {
             return;
         };
         if answer.status.code() >= 300 {
@@ -288,11 +317,9 @@ impl Endpoint {
     }
 
     fn response_bytes(&mut self, mut headers: Headers, answer: Answer) -> Bytes {
-        for (name, value) in answer.headers.iter() {
-            headers.push(name.clone(), value);
-        }
-        if !self.config.product.is_empty() {
-            headers.push(HeaderName::Server, &*self.config.product);
+        headers.append(&answer.headers);
+        if let Some(product) = &self.own.product {
+            headers.push(HeaderName::Server, product);
         }
         let status = answer.status;
         let mut response = Response {
@@ -320,17 +347,6 @@ impl Server {
             Machine::Invite(machine) => machine.is_open(),
             Machine::Other(machine) => machine == OtherServer::Open,
         }
-    }
-}
-
-/// The request's To with this tag; as it is when it has one.
-pub(crate) fn to_with_tag(request: &Request, tag: &str) -> Option<HeaderValue> {
-    let to = request.headers.value(&HeaderName::To)?;
-    let address = NameAddr::parse(to.as_str()).ok()?;
-    if address.tag().is_some() {
-        Some(to.clone())
-    } else {
-        Some(HeaderValue::from(format!("{address};tag={tag}")))
     }
 }
 

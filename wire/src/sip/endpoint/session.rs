@@ -10,16 +10,12 @@ use super::{
     clients::{ClientKey, Purpose},
     dialog::Dialog,
     ident::{self, Key},
-    servers::{Answer, Back},
+    servers::{Answer, Back, Incoming},
     timers::Owner,
     transaction::T2,
 };
 use crate::{
-    sip::{
-        header::NameAddr,
-        message::{Body, HeaderName, HeaderValue, Headers, Method, Request, StatusCode},
-        uri::Uri,
-    },
+    sip::message::{Body, HeaderName, HeaderValue, Headers, Method, Request, StatusCode},
     time::Time,
 };
 
@@ -301,28 +297,29 @@ impl Endpoint {
     }
 
     /// The session a request names by its To tag and Call-ID; whether its From tag fits is the caller's to see.
-    pub(crate) fn session_of(&self, request: &Request) -> Option<(SessionId, &Session)> {
-        let to = request.to().ok()?;
-        let id = self.by_tag.get(&ident::read(to.tag()?)?)?;
+    pub(crate) fn session_of(&self, incoming: &Incoming) -> Option<(SessionId, &Session)> {
+        let id = self
+            .by_tag
+            .get(&ident::read(incoming.to_tag.as_deref()?)?)?;
         let session = self.sessions.get(id)?;
-        (request.call_id().ok()? == session.call_id.as_str()).then_some((*id, session))
+        (incoming.request.call_id().ok()? == session.call_id.as_str()).then_some((*id, session))
     }
 
     /// Our Contact, when the user gave none.
     pub(crate) fn default_contact(&self, tcp: bool) -> HeaderValue {
-        let mut uri = Uri::sip(Some(&self.config.contact_user), self.config.advertised);
         if tcp {
-            uri.params.set("transport", Some("tcp"));
+            self.own.contact_tcp.clone()
+        } else {
+            self.own.contact_udp.clone()
         }
-        HeaderValue::from(&NameAddr::new(uri))
     }
 
     /// Contact, Allow and Supported: what every INVITE and 2xx to one says of us.
     pub(crate) fn introduce(&self, headers: &mut Headers, contact: &HeaderValue) {
         headers.push(HeaderName::Contact, contact);
-        headers.push(HeaderName::Allow, ALLOW);
-        if !self.config.supported.is_empty() {
-            headers.push(HeaderName::Supported, self.config.supported.join(", "));
+        headers.push(HeaderName::Allow, &self.own.allow);
+        if let Some(supported) = &self.own.supported {
+            headers.push(HeaderName::Supported, supported);
         }
     }
 }
