@@ -183,6 +183,12 @@ impl RtpSocket {
         SockRef::from(&self.socket).send_to(datagram, &peer.into())
     }
 
+    /// Takes datagrams from this peer only, and learns from ICMP when nobody listens there any more: the next send
+    /// fails with `ConnectionRefused`.
+    pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        SockRef::from(&self.socket).connect(&peer.into())
+    }
+
     /// Waits until there is something to receive.
     pub async fn readable(&self) -> io::Result<()> {
         self.socket.readable().await

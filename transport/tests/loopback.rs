@@ -58,6 +58,7 @@ fn invite(
         from: "<sip:anonymous@anonymous.invalid>".into(),
         to: None,
         headers: Headers::new(),
+        max_forwards: None,
         body: Some(body(len)),
     };
     caller.endpoint().invite(now, call).expect("a call")

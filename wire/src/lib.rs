@@ -12,3 +12,4 @@ pub mod sdp;
 pub mod sip;
 pub mod siprec;
 pub mod time;
+pub mod wav;

@@ -224,6 +224,7 @@ impl Client {
             from: "<sip:vaxel@127.0.0.1>".into(),
             to: None,
             headers,
+            max_forwards: None,
             body,
         };
         let now = self.driver.now();

@@ -74,6 +74,7 @@ impl Phone {
             from: plan.from,
             to: None,
             headers,
+            max_forwards: None,
             body: Some(offer.to_body()),
         };
         let now = self.driver.now();

@@ -102,6 +102,7 @@ async fn hold_then_another_address_and_codec() {
         from: "<sip:anonymous@anonymous.invalid>".into(),
         to: None,
         headers: Headers::new(),
+        max_forwards: None,
         body: Some(description(
             Stream::audio(first.local_addr(), Codec::telephony()),
             1,

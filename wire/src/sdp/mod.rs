@@ -26,6 +26,24 @@ pub struct Description {
     pub streams: Vec<Stream>,
 }
 
+impl Description {
+    /// One stream of telephone audio, heard at `local`. The session id need only differ between sessions at one
+    /// address (RFC 8866 section 5.2): the port does.
+    pub fn telephony(local: SocketAddr) -> Self {
+        Self {
+            origin: Origin::new(u64::from(local.port()) + 1, local.ip()),
+            streams: vec![Stream::audio(local, Codec::telephony())],
+        }
+    }
+
+    /// The first audio stream that isn't turned down.
+    pub fn audio(&self) -> Option<&Stream> {
+        self.streams
+            .iter()
+            .find(|stream| stream.kind == Kind::Audio && !stream.is_rejected())
+    }
+}
+
 /// The `o=` line: names the description and counts its versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {

@@ -535,6 +535,7 @@ pub fn call(to: SocketAddr) -> Invite {
         from: "<sip:anonymous@anonymous.invalid>".into(),
         to: None,
         headers: Headers::new(),
+        max_forwards: None,
         body: sdp("offer"),
     }
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 
 use super::super::{
+    header::MaxForwards,
     message::{Body, Headers, Request, Response, StatusCode},
     uri::Uri,
 };
@@ -149,6 +150,10 @@ pub enum Output {
     Event(Event),
 }
 
+/// An OPTIONS of ours that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PingId(pub(crate) u64);
+
 /// What an endpoint tells its user.
 #[derive(Debug)]
 pub enum Event {
@@ -221,6 +226,13 @@ pub enum Event {
         /// The request.
         request: Box<Request>,
     },
+    /// A peer that was asked is there, or isn't.
+    Pong {
+        /// Which question.
+        ping: PingId,
+        /// Whether any final response came.
+        alive: bool,
+    },
     /// The session is over. After this its id means nothing.
     Ended {
         /// Which.
@@ -260,6 +272,8 @@ pub struct Invite {
     pub to: Option<Box<str>>,
     /// Further header fields.
     pub headers: Headers,
+    /// How many hops it may make: one less than it came with, when it is passed on; `None`: 70.
+    pub max_forwards: Option<MaxForwards>,
     /// The offer.
     pub body: Option<Body>,
 }

@@ -45,7 +45,8 @@ impl Endpoint {
 
         let mut request = Request::new(Method::Invite, invite.target);
         let headers = &mut request.headers;
-        headers.push(HeaderName::MaxForwards, u32::from(MaxForwards::DEFAULT.0));
+        let hops_left = invite.max_forwards.unwrap_or(MaxForwards::DEFAULT);
+        headers.push(HeaderName::MaxForwards, u32::from(hops_left.0));
         headers.push(HeaderName::From, &from.with_tag(&ident::text(tag)));
         headers.push(HeaderName::To, &to);
         headers.push(HeaderName::CallId, &call_id);
@@ -176,7 +177,11 @@ impl Endpoint {
                 let id = *id;
                 self.finish(id, Ending::Ours);
             }
-            Purpose::Bye(None) | Purpose::Cancel => {}
+            Purpose::Ping(ping) if Class::of(response.status.code()) != Class::Provisional => {
+                let ping = *ping;
+                self.pong(ping, true);
+            }
+            Purpose::Bye(None) | Purpose::Cancel | Purpose::Ping(_) => {}
         }
     }
 
@@ -206,6 +211,10 @@ impl Endpoint {
             Purpose::Bye(Some(id)) => {
                 let id = *id;
                 self.finish(id, Ending::Ours);
+            }
+            Purpose::Ping(ping) => {
+                let ping = *ping;
+                self.pong(ping, false);
             }
             Purpose::Bye(None) | Purpose::Cancel => {}
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint, Hop,
-    border::{Flow, Output, SessionId, Timer, TransportKind},
+    border::{Flow, Output, PingId, SessionId, Timer, TransportKind},
     ident,
     timers::{Owner, Slots},
     transaction::{Class, InviteClient, OtherClient, Rules, Step, Steps},
@@ -49,6 +49,8 @@ pub(crate) enum Purpose {
     Bye(Option<SessionId>),
     /// To end it before it began.
     Cancel,
+    /// To learn whether the peer is there.
+    Ping(PingId),
 }
 
 /// An INVITE of ours.
@@ -109,7 +111,7 @@ impl Client {
     pub(crate) const fn inviting(&mut self) -> Option<&mut Inviting> {
         match &mut self.purpose {
             Purpose::Invite(inviting) => Some(inviting),
-            Purpose::Bye(_) | Purpose::Cancel => None,
+            Purpose::Bye(_) | Purpose::Cancel | Purpose::Ping(_) => None,
         }
     }
 }

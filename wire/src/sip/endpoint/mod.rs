@@ -28,6 +28,7 @@ mod connections;
 mod dialog;
 mod ident;
 mod inside;
+mod ping;
 mod receive;
 mod route;
 mod servers;
@@ -40,8 +41,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 pub use border::{
-    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, SessionError,
-    SessionId, Timer, TransportKind, Wake,
+    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId,
+    SessionError, SessionId, Timer, TransportKind, Wake,
 };
 
 use self::{

@@ -1,0 +1,72 @@
+//! Asking whether a peer is there: OPTIONS outside any session (RFC 3261 section 11).
+
+use std::net::SocketAddr;
+
+use super::{
+    Endpoint, Hop,
+    border::{Event, PingId, SessionError, TransportKind},
+    clients::Purpose,
+    ident, route,
+};
+use crate::{
+    sip::{
+        header::{CSeq, MaxForwards, NameAddr},
+        headers::HeaderValue,
+        message::{HeaderName, Method, Request},
+        uri::Uri,
+    },
+    time::Time,
+};
+
+impl Endpoint {
+    /// Asks a peer whether it is there. One [`Event::Pong`] follows: any final response counts as alive, no response
+    /// (Timer F, 64 times T1) or a broken way as not.
+    ///
+    /// # Errors
+    /// When the target has no numeric address and no next hop is given.
+    pub fn ping(
+        &mut self,
+        now: Time,
+        target: Uri,
+        next_hop: Option<SocketAddr>,
+    ) -> Result<PingId, SessionError> {
+        let peer = next_hop
+            .or_else(|| target.address())
+            .ok_or(SessionError::NoRoute)?;
+        let kind = route::kind_of(&target).unwrap_or(TransportKind::Udp);
+        let id = PingId(self.names.fresh());
+        let request = self.options(target, kind);
+        let hop = Hop {
+            peer,
+            kind,
+            connection: None,
+        };
+        self.request(now, request, hop, Purpose::Ping(id));
+        Ok(id)
+    }
+
+    pub(crate) fn pong(&mut self, ping: PingId, alive: bool) {
+        self.tell(Event::Pong { ping, alive });
+    }
+
+    fn options(&mut self, target: Uri, kind: TransportKind) -> Request {
+        let contact = self.default_contact(kind == TransportKind::Tcp);
+        let tag = ident::text(self.names.fresh());
+        let from = NameAddr::new(Uri::sip(Some("ping"), self.config.advertised)).with_tag(&tag);
+        let to = NameAddr::new(target.clone());
+        let mut request = Request::new(Method::Options, target);
+        let headers = &mut request.headers;
+        headers.push(HeaderName::MaxForwards, u32::from(MaxForwards::DEFAULT.0));
+        headers.push(HeaderName::From, &from);
+        headers.push(HeaderName::To, &to);
+        let call_id = HeaderValue::from(ident::text(self.names.fresh()));
+        headers.push(HeaderName::CallId, &call_id);
+        let cseq = CSeq {
+            number: 1,
+            method: Method::Options,
+        };
+        headers.push(HeaderName::CSeq, &cseq);
+        self.introduce(headers, &contact);
+        request
+    }
+}
