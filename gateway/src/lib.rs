@@ -1,5 +1,17 @@
 //! The live switch: a B2BUA that carries out what `callcore` decides, over `wire`'s SIP.
 //!
-//! It talks to the recorder only by SIPREC and never opens a store. One task owns the call machine; media has its own tasks.
+//! It talks to the recorder only by SIPREC and never opens a store. One task owns the call machine and the SIP endpoint;
+//! each call's audio has a task of its own. Start with [`Gateway::start`], then read `exchange`.
 
+pub mod audio;
+mod clock;
+mod exchange;
+mod media;
+mod metrics;
+mod negotiate;
+mod observer;
+mod origin;
+mod run;
 pub mod view;
+
+pub use run::{Gateway, Options, StartError};

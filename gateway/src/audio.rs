@@ -1,0 +1,167 @@
+//! What the switch plays: announcements, music and the simulated nurse, held as A-law and shared by all calls.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use wire::wav::{self, WavError};
+
+/// One clip of 8 kHz mono A-law.
+pub type Clip = Arc<[u8]>;
+
+/// The clips that come with the program, by file name.
+const BUILT_IN: &[(&str, &[u8])] = &[
+    ("region.wav", include_bytes!("../../data/audio/region.wav")),
+    (
+        "external-notice.wav",
+        include_bytes!("../../data/audio/external-notice.wav"),
+    ),
+    (
+        "external-2019.wav",
+        include_bytes!("../../data/audio/external-2019.wav"),
+    ),
+    (
+        "medhelp-2019.wav",
+        include_bytes!("../../data/audio/medhelp-2019.wav"),
+    ),
+    (
+        "unknown.wav",
+        include_bytes!("../../data/audio/unknown.wav"),
+    ),
+    ("queue.wav", include_bytes!("../../data/audio/queue.wav")),
+    ("busy.wav", include_bytes!("../../data/audio/busy.wav")),
+    (
+        "no-answer.wav",
+        include_bytes!("../../data/audio/no-answer.wav"),
+    ),
+    ("music.wav", include_bytes!("../../data/audio/music.wav")),
+    ("nurse.wav", include_bytes!("../../data/audio/nurse.wav")),
+    ("caller.wav", include_bytes!("../../data/audio/caller.wav")),
+];
+
+/// Every clip that a scenario names, ready to play.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    clips: BTreeMap<Box<str>, Clip>,
+}
+
+/// Audio that can't be played.
+#[derive(Debug, thiserror::Error)]
+pub enum AudioError {
+    /// No such file beside the scenario, and no built-in clip of that name.
+    #[error(
+        "the announcement audio {file} is neither beside the scenario nor built in; the built-in ones are {built_in}"
+    )]
+    Missing {
+        /// The file as the scenario names it.
+        file: String,
+        /// The names that would work.
+        built_in: String,
+    },
+    /// The file can't be read.
+    #[error("the announcement audio {file} can't be read: {source}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not a WAV file that the switch can play.
+    #[error(
+        "the announcement audio {file} can't be played: {why}; convert it with: sox IN -r 8000 -c 1 -e a-law OUT.wav"
+    )]
+    Format {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: WavError,
+    },
+}
+
+impl Library {
+    /// Reads every named file: from the scenario's folder when it is there, else the built-in one.
+    ///
+    /// # Errors
+    /// When a file is missing, unreadable or in another format.
+    pub fn load<'a>(
+        folder: &Path,
+        files: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, AudioError> {
+        let mut library = Self::default();
+        for file in files.chain(["nurse.wav"]) {
+            if !library.clips.contains_key(file) {
+                library.clips.insert(file.into(), read(folder, file)?);
+            }
+        }
+        Ok(library)
+    }
+
+    /// The clip of that name; silence of no length when it was never loaded.
+    pub fn clip(&self, file: &str) -> Clip {
+        self.clips.get(file).cloned().unwrap_or_default()
+    }
+}
+
+/// One of the program's own clips, for callers and tests.
+///
+/// # Errors
+/// When there is no clip of that name.
+pub fn built_in(file: &str) -> Result<Clip, AudioError> {
+    let found = BUILT_IN.iter().find(|(name, _)| *name == file);
+    let (name, bytes) = found.ok_or_else(|| AudioError::Missing {
+        file: file.to_owned(),
+        built_in: BUILT_IN
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })?;
+    wav::a_law(bytes)
+        .map(Into::into)
+        .map_err(|why| AudioError::Format {
+            file: (*name).to_owned(),
+            why,
+        })
+}
+
+fn read(folder: &Path, file: &str) -> Result<Clip, AudioError> {
+    match std::fs::read(folder.join(file)) {
+        Ok(bytes) => wav::a_law(&bytes)
+            .map(Into::into)
+            .map_err(|why| AudioError::Format {
+                file: file.to_owned(),
+                why,
+            }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => built_in(file),
+        Err(source) => Err(AudioError::Unreadable {
+            file: file.to_owned(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::g711::Law;
+
+    use super::*;
+
+    #[test]
+    fn every_built_in_clip_is_audible() {
+        for (name, _) in BUILT_IN {
+            let clip = built_in(name).expect("a built-in clip");
+            assert!(clip.len() > 8000, "{name} is over a second");
+            let loud = clip
+                .iter()
+                .filter(|byte| Law::A.decode(**byte).unsigned_abs() > 1000)
+                .count();
+            assert!(loud > clip.len() / 50, "{name} can be heard");
+        }
+    }
+
+    #[test]
+    fn a_missing_clip_is_refused_with_a_remedy() {
+        let missing = built_in("nothing.wav")
+            .expect_err("no such clip")
+            .to_string();
+        assert!(missing.contains("region.wav"), "{missing}");
+    }
+}

@@ -1,0 +1,331 @@
+//! The caller's leg: offered, answered, announced to, changed, hung up.
+
+use std::{net::SocketAddr, time::Instant};
+
+use callcore::{
+    scenario::AnnouncementId,
+    switch::{CallId, Input, Outcome},
+};
+use transport::SipDriver;
+use wire::sip::{
+    endpoint::SessionId,
+    header::MaxForwards,
+    message::{Body, Headers, Request, StatusCode},
+};
+
+use super::{
+    Exchange,
+    call::{Call, CallerStage, Far, Leg},
+};
+use crate::{media::Media, negotiate, origin};
+
+impl Exchange {
+    pub(super) fn incoming(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        request: &Request,
+        peer: SocketAddr,
+    ) {
+        let offer = request.body();
+        if let Some(problem) = offer.as_ref().and_then(negotiate::refusal) {
+            refuse(sip, session, problem);
+            return;
+        }
+        let origin = origin::read(request, peer.ip(), &self.trusted);
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        self.legs.insert(session, Leg::Caller(id));
+        self.calls.insert(
+            id,
+            Call {
+                caller: session,
+                trusted: self.trusted.contains(peer.ip()),
+                caller_stage: CallerStage::Offered,
+                offer,
+                answer: None,
+                number: origin::caller(request, peer.ip(), &self.trusted),
+                kommun: origin.kommun().map(|kommun| kommun.to_string()),
+                hops_left: request
+                    .max_forwards()
+                    .unwrap_or(MaxForwards::DEFAULT)
+                    .0
+                    .saturating_sub(1),
+                media: None,
+                far: Far::Nobody,
+                recording: None,
+                begun: Instant::now(),
+            },
+        );
+        self.input(Input::Offered { call: id, origin });
+    }
+
+    /// The answer to a late offer comes in the ACK.
+    pub(super) fn confirmed(&mut self, session: SessionId, body: Option<&Body>) {
+        let Some(Leg::Caller(id)) = self.legs.get(&session).copied() else {
+            return;
+        };
+        let Some(remote) = body.and_then(negotiate::remote) else {
+            return;
+        };
+        if let Some(media) = self.calls.get(&id).and_then(|call| call.media.as_ref()) {
+            media.caller_at(remote);
+        }
+    }
+
+    pub(super) fn answer_caller(&mut self, sip: &mut SipDriver, id: CallId) {
+        if let Err(status) = self.try_answer(sip, id) {
+            self.give_up(sip, id, status);
+        }
+    }
+
+    fn try_answer(&mut self, sip: &mut SipDriver, id: CallId) -> Result<(), StatusCode> {
+        let answer = self.local_answer(id)?;
+        self.send_answer(sip, id, Some(answer));
+        Ok(())
+    }
+
+    /// 200 to the caller, with the route's name for a peer that may know it.
+    pub(super) fn send_answer(&mut self, sip: &mut SipDriver, id: CallId, answer: Option<Body>) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.caller_stage = CallerStage::Answered;
+        let mut headers = Headers::default();
+        if let Some(route) = self.observer.route_of(id).filter(|_| call.trusted) {
+            headers.push(origin::ROUTE_HEADER.clone(), route);
+        }
+        let now = sip.now();
+        // A caller who cancelled in this moment is told by an event of its own.
+        let _ = sip
+            .endpoint()
+            .answer_with(now, call.caller, &headers, answer);
+    }
+
+    pub(super) fn announce(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        announcement: AnnouncementId,
+    ) {
+        let clip = self
+            .library
+            .clip(&self.scenario.announcement(announcement).file);
+        let answer = match self.local_answer(id) {
+            Ok(answer) => answer,
+            Err(status) => return self.give_up(sip, id, status),
+        };
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        if call.caller_stage == CallerStage::Offered {
+            let now = sip.now();
+            let _ = sip.endpoint().progress(
+                now,
+                call.caller,
+                StatusCode::SESSION_PROGRESS,
+                Some(answer),
+            );
+        }
+        if let Some(media) = &call.media {
+            media.play_once(clip);
+        }
+    }
+
+    pub(super) fn music(&mut self, id: CallId, announcement: AnnouncementId) {
+        let clip = self
+            .library
+            .clip(&self.scenario.announcement(announcement).file);
+        if let Some(media) = self.calls.get(&id).and_then(|call| call.media.as_ref()) {
+            media.play_on(clip);
+        }
+    }
+
+    /// Our side of the caller's audio: made once, so that early media and the 200 say the same (RFC 3261 section 13.2.1).
+    fn local_answer(&mut self, id: CallId) -> Result<Body, StatusCode> {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return Err(StatusCode::SERVER_INTERNAL_ERROR);
+        };
+        if let Some(answer) = &call.answer {
+            return Ok(answer.clone());
+        }
+        let offer = call.offer.clone();
+        let media = Self::media_of(&mut self.media, call, id)?;
+        let answer = match &offer {
+            Some(offer) => {
+                let (answer, remote) = negotiate::answer(offer, media.caller_local())
+                    .map_err(|refused| refused.status())?;
+                media.caller_at(remote);
+                answer
+            }
+            None => negotiate::offer(media.caller_local()),
+        };
+        call.answer = Some(answer.clone());
+        Ok(answer)
+    }
+
+    /// The call's media, started when first needed.
+    pub(super) fn media_of<'a>(
+        factory: &mut crate::media::MediaFactory,
+        call: &'a mut Call,
+        id: CallId,
+    ) -> Result<&'a Media, StatusCode> {
+        if call.media.is_none() {
+            call.media = Some(factory.start(id).map_err(|error| {
+                tracing::error!(call = id.0, %error, "no media for a call");
+                StatusCode::SERVICE_UNAVAILABLE
+            })?);
+        }
+        call.media.as_ref().ok_or(StatusCode::SERVER_INTERNAL_ERROR)
+    }
+
+    /// A change of the session: hold and resume are answered here; a `direct` call's change is the other side's to answer.
+    pub(super) fn change_requested(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        body: Option<Body>,
+    ) {
+        let now = sip.now();
+        let Some(leg) = self.legs.get(&session).copied() else {
+            return;
+        };
+        if let Some(other) = self.passes_through(leg) {
+            if sip.endpoint().change(now, other, body).is_err() {
+                let _ = sip
+                    .endpoint()
+                    .reject_change(now, session, StatusCode::REQUEST_PENDING);
+            }
+            return;
+        }
+        let reply = self.reply_to_change(leg, body.as_ref());
+        let _ = match reply {
+            Ok(answer) => sip.endpoint().accept_change(now, session, Some(answer)),
+            Err(status) => sip.endpoint().reject_change(now, session, status),
+        };
+    }
+
+    fn reply_to_change(&mut self, leg: Leg, body: Option<&Body>) -> Result<Body, StatusCode> {
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return Err(StatusCode::NOT_ACCEPTABLE_HERE);
+        };
+        let media = self
+            .calls
+            .get(&id)
+            .and_then(|call| call.media.as_ref())
+            .ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+        let is_caller = matches!(leg, Leg::Caller(_));
+        let local = if is_caller {
+            media.caller_local()
+        } else {
+            media.far_local().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?
+        };
+        let Some(offer) = body else {
+            return Ok(negotiate::offer(local));
+        };
+        let (answer, remote) =
+            negotiate::answer(offer, local).map_err(|refused| refused.status())?;
+        if is_caller {
+            media.caller_at(remote)
+        } else {
+            media.far_at(remote)
+        }
+        Ok(answer)
+    }
+
+    /// The answer to a change that we passed on goes back where the change came from.
+    pub(super) fn changed(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        result: Result<Option<Body>, StatusCode>,
+    ) {
+        let now = sip.now();
+        let Some(other) = self
+            .legs
+            .get(&session)
+            .copied()
+            .and_then(|leg| self.passes_through(leg))
+        else {
+            return;
+        };
+        let _ = match result {
+            Ok(body) => sip.endpoint().accept_change(now, other, body),
+            Err(status) => sip.endpoint().reject_change(now, other, status),
+        };
+    }
+
+    /// The leg opposite to this one, when the two negotiate with each other and not with us.
+    fn passes_through(&self, leg: Leg) -> Option<SessionId> {
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return None;
+        };
+        let call = self.calls.get(&id)?;
+        let far = call.far.session().filter(|_| call.is_direct())?;
+        Some(if matches!(leg, Leg::Caller(_)) {
+            far
+        } else {
+            call.caller
+        })
+    }
+
+    pub(super) fn caller_over(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.caller_stage = CallerStage::Over;
+        }
+    }
+
+    /// The call can't be carried: tells the caller why and the call machine that it is lost.
+    pub(super) fn give_up(&mut self, sip: &mut SipDriver, id: CallId, status: StatusCode) {
+        if let Some(call) = self
+            .calls
+            .get_mut(&id)
+            .filter(|call| call.caller_stage == CallerStage::Offered)
+        {
+            call.caller_stage = CallerStage::Over;
+            self.legs.remove(&call.caller);
+            refuse(sip, call.caller, status);
+        }
+        self.input(Input::CallLost(id));
+    }
+
+    pub(super) fn hang_up(&mut self, sip: &mut SipDriver, id: CallId, outcome: Outcome) {
+        self.nurses.retain(|(_, call, _)| *call != id);
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
+        let now = sip.now();
+        match call.caller_stage {
+            CallerStage::Offered => {
+                self.legs.remove(&call.caller);
+                refuse(sip, call.caller, status_of(outcome));
+            }
+            CallerStage::Answered => drop(sip.endpoint().end(now, call.caller, None)),
+            CallerStage::Over => {}
+        }
+        for session in call
+            .far
+            .session()
+            .into_iter()
+            .chain(call.recording.map(|leg| leg.session))
+        {
+            let _ = sip.endpoint().end(now, session, None);
+        }
+    }
+}
+
+/// What an unanswered caller is told when the call ends that way.
+const fn status_of(outcome: Outcome) -> StatusCode {
+    match outcome {
+        Outcome::OurFault => StatusCode::SERVER_INTERNAL_ERROR,
+        _ => StatusCode::TEMPORARILY_UNAVAILABLE,
+    }
+}
+
+fn refuse(sip: &mut SipDriver, session: SessionId, status: StatusCode) {
+    let now = sip.now();
+    // A session that is gone already needs no refusal.
+    let _ = sip
+        .endpoint()
+        .reject(now, session, status, &Headers::default());
+}

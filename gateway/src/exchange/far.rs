@@ -1,0 +1,361 @@
+//! The other side of a call: a simulated nurse, an agent's phone, or a care provider.
+
+use std::time::{Duration, Instant};
+
+use callcore::{
+    route::Handover,
+    scenario::{AgentId, Contact},
+    switch::{CallId, ExternalCall, Input, LegFailure},
+};
+use rand::RngExt;
+use transport::SipDriver;
+use wire::sip::{
+    endpoint::{Invite, SessionId},
+    header::MaxForwards,
+    message::{Body, HeaderName, Headers, Response, StatusCode},
+    uri::Uri,
+};
+
+use super::{
+    Exchange, NURSE_RINGS_S, NurseStep,
+    call::{Call, CallerStage, Far, Leg},
+    own_uri,
+};
+use crate::{negotiate, origin};
+
+impl Exchange {
+    pub(super) fn ring_agent(&mut self, sip: &mut SipDriver, id: CallId, agent: AgentId) {
+        match self.scenario.agents[agent.0 as usize].contact.clone() {
+            Contact::Simulated => {
+                let rings = Duration::from_secs_f64(self.rng.random_range(NURSE_RINGS_S));
+                self.nurses
+                    .insert((Instant::now() + rings, id, NurseStep::Answer(agent)));
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.far = Far::Nurse(agent);
+                }
+                self.input(Input::AgentRinging(id));
+            }
+            Contact::Sip(uri) => {
+                if let Err(failure) = self.ring_phone(sip, id, agent, &uri) {
+                    self.input(Input::AgentFailed(id, failure));
+                }
+            }
+        }
+    }
+
+    fn ring_phone(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        agent: AgentId,
+        uri: &str,
+    ) -> Result<(), LegFailure> {
+        let session = self.invite_with_our_media(sip, id, uri)?;
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.far = Far::Agent(agent, session);
+        }
+        Ok(())
+    }
+
+    pub(super) fn nurse_does(&mut self, id: CallId, step: NurseStep) {
+        let Some(Far::Nurse(agent)) = self.calls.get(&id).map(|call| call.far) else {
+            return;
+        };
+        match step {
+            NurseStep::Answer(rung) if rung == agent => self.input(Input::AgentAnswered(id)),
+            NurseStep::Answer(_) => {}
+            NurseStep::HangUp => self.input(Input::FarEndGone(id)),
+        }
+    }
+
+    pub(super) fn bridge(&mut self, id: CallId) {
+        let nurse = self.library.clip("nurse.wav");
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let Some(media) = &call.media else { return };
+        match call.far {
+            Far::Nurse(_) => {
+                media.nurse(nurse);
+                if let Some(talks) = self.nurse_talks.clone().filter(|talks| !talks.is_empty()) {
+                    let talks = self.rng.random_range(talks);
+                    self.nurses
+                        .insert((Instant::now() + talks, id, NurseStep::HangUp));
+                }
+            }
+            Far::Agent(..) | Far::Provider(..) => media.join(),
+            Far::Nobody => {}
+        }
+    }
+
+    pub(super) fn stop_far(&mut self, sip: &mut SipDriver, id: CallId) {
+        self.nurses.retain(|(_, call, _)| *call != id);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let far = std::mem::replace(&mut call.far, Far::Nobody);
+        if let Some(session) = far.session() {
+            self.legs.remove(&session);
+            let now = sip.now();
+            let _ = sip.endpoint().end(now, session, None);
+        }
+    }
+
+    pub(super) fn hand_over(&mut self, sip: &mut SipDriver, external: ExternalCall) {
+        let id = external.call;
+        let target = self
+            .scenario
+            .provider(external.provider)
+            .targets
+            .get(external.target)
+            .cloned();
+        let result = match (external.handover, target) {
+            (_, None) => Err(LegFailure::Unavailable),
+            (Handover::Release, Some(target)) => self.release(sip, id, &target),
+            (Handover::Direct, Some(target)) => {
+                self.invite_with_callers_offer(sip, id, &target).map(Some)
+            }
+            (Handover::Relay, Some(target)) => {
+                self.invite_with_our_media(sip, id, &target).map(Some)
+            }
+        };
+        match result {
+            Ok(Some(session)) => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.far = Far::Provider(external, session);
+                }
+            }
+            Ok(None) => self.input(Input::ProviderAnswered(id)),
+            Err(failure) => self.input(Input::ProviderFailed(id, failure)),
+        }
+    }
+
+    /// 302 to the provider, with the kommun-ID as a URI parameter; this switch is out.
+    fn release(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        target: &str,
+    ) -> Result<Option<SessionId>, LegFailure> {
+        let mut contact = Uri::parse(target).map_err(|_| LegFailure::Unavailable)?;
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        if call.caller_stage != CallerStage::Offered {
+            return Err(LegFailure::Refused);
+        }
+        if let Some(kommun) = &call.kommun {
+            contact.params.set(origin::KOMMUN_PARAM, Some(kommun));
+        }
+        call.caller_stage = CallerStage::Over;
+        self.legs.remove(&call.caller);
+        let now = sip.now();
+        sip.endpoint()
+            .redirect(now, call.caller, vec![contact])
+            .map_err(|_| LegFailure::Unavailable)?;
+        Ok(None)
+    }
+
+    fn invite_with_our_media(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        uri: &str,
+    ) -> Result<SessionId, LegFailure> {
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        let media =
+            Self::media_of(&mut self.media, call, id).map_err(|_| LegFailure::Unavailable)?;
+        let local = media
+            .open_far(&mut self.media)
+            .map_err(|_| LegFailure::Unavailable)?;
+        self.invite(sip, id, uri, Some(negotiate::offer(local)))
+    }
+
+    /// The caller's own offer goes on unread: audio will flow past this switch.
+    fn invite_with_callers_offer(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        uri: &str,
+    ) -> Result<SessionId, LegFailure> {
+        let offer = self.calls.get(&id).and_then(|call| call.offer.clone());
+        self.invite(sip, id, uri, Some(offer.ok_or(LegFailure::Refused)?))
+    }
+
+    fn invite(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        uri: &str,
+        body: Option<Body>,
+    ) -> Result<SessionId, LegFailure> {
+        let target = Uri::parse(uri).map_err(|_| LegFailure::Unavailable)?;
+        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
+        if call.hops_left == 0 {
+            return Err(LegFailure::Refused);
+        }
+        let invite = Invite {
+            target,
+            next_hop: None,
+            transport: None,
+            from: call.caller_address(self.local).into(),
+            to: None,
+            headers: call.headers_to_far(self.local),
+            max_forwards: Some(MaxForwards(call.hops_left)),
+            body,
+        };
+        let now = sip.now();
+        let session = sip
+            .endpoint()
+            .invite(now, invite)
+            .map_err(|_| LegFailure::Unavailable)?;
+        self.legs.insert(session, Leg::Far(id));
+        Ok(session)
+    }
+
+    pub(super) fn far_progress(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        status: StatusCode,
+        body: Option<Body>,
+    ) {
+        let Some(Leg::Far(id)) = self.legs.get(&session).copied() else {
+            return;
+        };
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        match call.far {
+            Far::Provider(..) => {
+                if call.caller_stage == CallerStage::Offered && status != StatusCode::TRYING {
+                    let passed = body.filter(|_| call.is_direct());
+                    let now = sip.now();
+                    let _ = sip.endpoint().progress(now, call.caller, status, passed);
+                }
+                self.input(Input::ProviderRinging(id));
+            }
+            _ => self.input(Input::AgentRinging(id)),
+        }
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        response: &Response,
+    ) {
+        match self.legs.get(&session).copied() {
+            Some(Leg::Far(id)) => self.far_answered(sip, id, response),
+            Some(Leg::Recording(id)) => self.recording_answered(sip, id, response),
+            Some(Leg::Caller(_)) | None => {
+                // Answered in the moment we gave it up.
+                let now = sip.now();
+                let _ = sip.endpoint().end(now, session, None);
+            }
+        }
+    }
+
+    fn far_answered(&mut self, sip: &mut SipDriver, id: CallId, response: &Response) {
+        let body = response.body();
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if call.is_direct() {
+            call.media = None;
+            self.send_answer(sip, id, body);
+            return self.input(Input::ProviderAnswered(id));
+        }
+        let Some(remote) = body.as_ref().and_then(negotiate::remote) else {
+            self.stop_far(sip, id);
+            return self.input_far_failed(id, LegFailure::Refused);
+        };
+        if let Some(media) = &call.media {
+            media.far_at(remote);
+        }
+        match call.far {
+            Far::Provider(..) => {
+                self.answer_if_offered(sip, id);
+                self.bridge(id);
+                self.input(Input::ProviderAnswered(id));
+            }
+            _ => self.input(Input::AgentAnswered(id)),
+        }
+    }
+
+    fn answer_if_offered(&mut self, sip: &mut SipDriver, id: CallId) {
+        if self
+            .calls
+            .get(&id)
+            .is_some_and(|call| call.caller_stage == CallerStage::Offered)
+        {
+            self.answer_caller(sip, id);
+        }
+    }
+
+    pub(super) fn far_failed(&mut self, id: CallId, status: StatusCode, from_peer: bool) {
+        let failure = match (status.code(), from_peer) {
+            (_, false) => LegFailure::Unavailable,
+            (486 | 600, true) => LegFailure::Busy,
+            (408 | 480, true) => LegFailure::NoAnswer,
+            (500..=599, true) => LegFailure::Unavailable,
+            _ => LegFailure::Refused,
+        };
+        self.input_far_failed(id, failure);
+    }
+
+    fn input_far_failed(&mut self, id: CallId, failure: LegFailure) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let provider = matches!(call.far, Far::Provider(..));
+        call.far = Far::Nobody;
+        self.input(if provider {
+            Input::ProviderFailed(id, failure)
+        } else {
+            Input::AgentFailed(id, failure)
+        });
+    }
+
+    pub(super) fn far_over(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.far = Far::Nobody;
+        }
+    }
+}
+
+impl Call {
+    /// Whether caller and provider negotiate audio with each other, past this switch.
+    pub(super) const fn is_direct(&self) -> bool {
+        matches!(
+            self.far,
+            Far::Provider(
+                ExternalCall {
+                    handover: Handover::Direct,
+                    ..
+                },
+                _
+            )
+        )
+    }
+
+    fn caller_address(&self, local: std::net::SocketAddr) -> String {
+        match &self.number {
+            Some(number) => own_uri(number.reveal().as_str(), local),
+            None => "<sip:anonymous@anonymous.invalid>".to_owned(),
+        }
+    }
+
+    /// What the other side gets to know: the kommun-ID and the asserted number.
+    fn headers_to_far(&self, local: std::net::SocketAddr) -> Headers {
+        let mut headers = Headers::default();
+        if let Some(kommun) = &self.kommun {
+            headers.push(origin::KOMMUN_HEADER.clone(), kommun.as_str());
+        }
+        if let Some(number) = &self.number {
+            headers.push(
+                HeaderName::PAssertedIdentity,
+                own_uri(number.reveal().as_str(), local).as_str(),
+            );
+        }
+        headers
+    }
+}

@@ -1,0 +1,285 @@
+//! The B2BUA: SIP events in, the call machine asked, its outputs carried out as SIP and media.
+//!
+//! One task owns an [`Exchange`]; there is no lock and no second writer. The call machine decides everything;
+//! this module only translates between sessions and calls.
+
+mod call;
+mod caller;
+mod far;
+mod recording;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use callcore::{
+    scenario::{AgentId, Scenario},
+    switch::{CallId, Input, Output, Switch},
+};
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+use transport::SipDriver;
+use wire::sip::{
+    endpoint::{Ending, Event, SessionId},
+    message::StatusCode,
+};
+
+use self::{
+    call::{Call, Leg},
+    recording::RecorderLink,
+};
+use crate::{
+    audio::Library,
+    clock::Clock,
+    media::{MediaEvent, MediaFactory},
+    observer::Observer,
+    origin::TrustedPeers,
+};
+
+/// A call is ended after this long whatever happens: a vanished peer must not hold resources for ever.
+const CALL_LENGTH_MAX: Duration = Duration::from_secs(4 * 3600);
+
+/// How often calls are looked through for [`CALL_LENGTH_MAX`].
+const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a simulated nurse's phone rings, in seconds: drawn evenly from this range.
+const NURSE_RINGS_S: Range<f64> = 0.4..1.6;
+
+/// What an exchange is made of.
+pub(crate) struct Parts {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) clock: Clock,
+    pub(crate) library: Library,
+    pub(crate) media: MediaFactory,
+    pub(crate) observer: Observer,
+    pub(crate) local: SocketAddr,
+    pub(crate) seed: u64,
+    pub(crate) nurse_talks: Option<Range<Duration>>,
+}
+
+/// What a simulated nurse will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum NurseStep {
+    /// Pick up.
+    Answer(AgentId),
+    /// Say goodbye.
+    HangUp,
+}
+
+/// The live switch's state.
+pub(crate) struct Exchange {
+    scenario: Arc<Scenario>,
+    clock: Clock,
+    library: Library,
+    media: MediaFactory,
+    pub(crate) observer: Observer,
+    trusted: TrustedPeers,
+    local: SocketAddr,
+    rng: Pcg64,
+    switch: Switch,
+    calls: BTreeMap<CallId, Call>,
+    legs: BTreeMap<SessionId, Leg>,
+    /// Simulated nurses that will do something, by when.
+    nurses: BTreeSet<(Instant, CallId, NurseStep)>,
+    nurse_talks: Option<Range<Duration>>,
+    recorder: Option<RecorderLink>,
+    next_call: u64,
+    next_sweep: Instant,
+}
+
+impl Exchange {
+    /// An exchange without calls.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let recorder = parts.scenario.recorder.as_ref().and_then(RecorderLink::new);
+        Self {
+            trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
+            switch: Switch::new(Arc::clone(&parts.scenario)),
+            scenario: parts.scenario,
+            clock: parts.clock,
+            library: parts.library,
+            media: parts.media,
+            observer: parts.observer,
+            local: parts.local,
+            rng: Pcg64::seed_from_u64(parts.seed),
+            calls: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            nurses: BTreeSet::new(),
+            nurse_talks: parts.nurse_talks,
+            recorder,
+            next_call: 1,
+            next_sweep: Instant::now() + SWEEP_INTERVAL,
+        }
+    }
+
+    /// Takes one SIP event and does what follows from it.
+    pub(crate) fn on_sip(&mut self, sip: &mut SipDriver, event: Event) {
+        match event {
+            Event::Incoming {
+                session,
+                request,
+                peer,
+                ..
+            } => self.incoming(sip, session, &request, peer),
+            Event::Confirmed { session, body } => self.confirmed(session, body.as_ref()),
+            Event::Progress {
+                session,
+                status,
+                body,
+            } => self.far_progress(sip, session, status, body),
+            Event::Answered { session, response } => self.answered(sip, session, &response),
+            Event::Rejected {
+                session,
+                status,
+                from_peer,
+                ..
+            } => self.rejected(session, status, from_peer),
+            Event::ChangeRequested { session, body } => self.change_requested(sip, session, body),
+            Event::Changed { session, result } => self.changed(sip, session, result),
+            Event::InSession { .. } => {}
+            Event::Ended { session, why } => self.ended(session, why),
+            Event::Pong { alive, .. } => self.recorder_pong(alive),
+        }
+        self.settle(sip);
+    }
+
+    /// Takes what a media task reports.
+    pub(crate) fn on_media(&mut self, sip: &mut SipDriver, event: MediaEvent) {
+        match event {
+            MediaEvent::PlayedToEnd(call) => self.input(Input::AnnouncementDone(call)),
+            MediaEvent::ForkRefused(call) => self.recording_refused(sip, call),
+        }
+        self.settle(sip);
+    }
+
+    /// When [`Exchange::on_time`] must be called next.
+    pub(crate) fn wake(&self) -> Instant {
+        let switch = self
+            .switch
+            .wake()
+            .map(|wake| self.clock.instant_of(wake.at));
+        let nurse = self.nurses.first().map(|(at, ..)| *at);
+        let recorder = self.recorder.as_ref().map(RecorderLink::next_ping);
+        [switch, nurse, recorder]
+            .into_iter()
+            .flatten()
+            .fold(self.next_sweep, Instant::min)
+    }
+
+    /// Does what is due.
+    pub(crate) fn on_time(&mut self, sip: &mut SipDriver) {
+        let now = Instant::now();
+        while self.nurses.first().is_some_and(|(at, ..)| *at <= now) {
+            if let Some((_, call, step)) = self.nurses.pop_first() {
+                self.nurse_does(call, step);
+            }
+        }
+        if self
+            .switch
+            .wake()
+            .is_some_and(|wake| self.clock.instant_of(wake.at) <= now)
+        {
+            self.input(Input::TimePassed);
+        }
+        self.ping_recorder(sip, now);
+        if self.next_sweep <= now {
+            self.next_sweep = now + SWEEP_INTERVAL;
+            let stale: Vec<CallId> = self
+                .calls
+                .iter()
+                .filter(|(_, call)| now - call.begun > CALL_LENGTH_MAX)
+                .map(|(id, _)| *id)
+                .collect();
+            stale
+                .into_iter()
+                .for_each(|call| self.input(Input::CallLost(call)));
+        }
+        self.settle(sip);
+    }
+
+    /// Ends every call: BYE to all, recordings closed.
+    pub(crate) fn end_all(&mut self, sip: &mut SipDriver) {
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        calls
+            .into_iter()
+            .for_each(|call| self.input(Input::FarEndGone(call)));
+        let rest: Vec<CallId> = self.switch.calls().map(|view| view.call).collect();
+        rest.into_iter()
+            .for_each(|call| self.input(Input::CallLost(call)));
+        self.settle(sip);
+    }
+
+    /// Shows the state of the moment to whoever watches.
+    pub(crate) fn publish(&mut self, sip: &mut SipDriver) {
+        self.observer
+            .publish(&self.switch, self.clock.now(), sip.endpoint().counters());
+    }
+
+    fn input(&mut self, input: Input) {
+        self.switch.handle(self.clock.now(), input);
+    }
+
+    /// Carries out everything the call machine asks for, and what it asks for because of that.
+    fn settle(&mut self, sip: &mut SipDriver) {
+        while let Some(output) = self.switch.poll_output() {
+            self.carry_out(sip, output);
+        }
+        sip.flush();
+    }
+
+    fn carry_out(&mut self, sip: &mut SipDriver, output: Output) {
+        match output {
+            Output::Answer(call) => self.answer_caller(sip, call),
+            Output::Announce(call, announcement) => self.announce(sip, call, announcement),
+            Output::Music(call, announcement) => self.music(call, announcement),
+            Output::RingAgent(call, agent) => self.ring_agent(sip, call, agent),
+            Output::StopRinging(call, _) | Output::StopTrying(call) => self.stop_far(sip, call),
+            Output::Bridge(call) => self.bridge(call),
+            Output::HandOver(external) => self.hand_over(sip, external),
+            Output::StartRecording(call, permit) => {
+                self.start_recording(sip, call, permit.into_tag())
+            }
+            Output::StopRecording(call) => self.stop_recording(sip, call),
+            Output::HangUp(call, outcome) => self.hang_up(sip, call, outcome),
+            Output::Fact(fact) => self.observer.observe(&self.switch, &fact),
+        }
+    }
+
+    fn rejected(&mut self, session: SessionId, status: StatusCode, from_peer: bool) {
+        match self.legs.remove(&session) {
+            Some(Leg::Far(call)) => self.far_failed(call, status, from_peer),
+            Some(Leg::Recording(call)) => self.recording_lost(call),
+            Some(Leg::Caller(_)) | None => {}
+        }
+    }
+
+    fn ended(&mut self, session: SessionId, why: Ending) {
+        let Some(leg) = self.legs.remove(&session) else {
+            return;
+        };
+        match (leg, why) {
+            (_, Ending::Ours) => {}
+            (Leg::Caller(call), Ending::NoAck | Ending::Lost) => {
+                self.caller_over(call);
+                self.input(Input::CallLost(call));
+            }
+            (Leg::Caller(call), Ending::Bye | Ending::Cancelled) => {
+                self.caller_over(call);
+                self.input(Input::CallerGone(call));
+            }
+            (Leg::Far(call), _) => {
+                self.far_over(call);
+                self.input(Input::FarEndGone(call));
+            }
+            (Leg::Recording(call), _) => self.recording_lost(call),
+        }
+    }
+}
+
+/// A SIP URI of this switch for headers that need one.
+pub(crate) fn own_uri(user: &str, local: SocketAddr) -> String {
+    format!("<sip:{user}@{local}>")
+}

@@ -1,0 +1,254 @@
+//! The SIPREC client (SRC, RFC 7866 section 6): one recording session a call, and a watch on the recorder.
+//!
+//! A lost recorder never ends a call: the gap is counted, and recording resumes when the recorder answers again.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use callcore::{
+    scenario::RecorderSettings,
+    switch::{CallId, Input},
+    tag::RecordingTag,
+};
+use rand::RngExt;
+use transport::SipDriver;
+use wire::{
+    sip::{
+        endpoint::Invite,
+        message::{HeaderName, Headers, Response},
+        uri::Uri,
+    },
+    siprec::{self, Id, Metadata, Participant, StreamInfo},
+};
+
+use super::{
+    Exchange,
+    call::{Leg, RecordingLeg},
+    own_uri,
+};
+use crate::negotiate;
+
+/// How often the recorder is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A recorder that hasn't answered OPTIONS for this long is gone.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The recorder as this switch knows it.
+#[derive(Debug)]
+pub(super) struct RecorderLink {
+    uri: Uri,
+    address: SocketAddr,
+    up: bool,
+    next_ping: Instant,
+    asked: Option<Instant>,
+}
+
+impl RecorderLink {
+    /// The recorder of the scenario; `None` when its URI has no numeric address.
+    pub(super) fn new(settings: &RecorderSettings) -> Option<Self> {
+        let uri = Uri::parse(&settings.siprec).ok()?;
+        let address = uri.address()?;
+        Some(Self {
+            uri,
+            address,
+            up: true,
+            next_ping: Instant::now(),
+            asked: None,
+        })
+    }
+
+    /// When it must be asked, or given up, next.
+    pub(super) fn next_ping(&self) -> Instant {
+        self.asked
+            .map_or(self.next_ping, |asked| asked + PING_TIMEOUT)
+    }
+}
+
+impl Exchange {
+    pub(super) fn start_recording(&mut self, sip: &mut SipDriver, id: CallId, tag: RecordingTag) {
+        let up = self.recorder.as_ref().is_some_and(|recorder| recorder.up);
+        if !up || self.invite_recorder(sip, id, tag).is_none() {
+            self.input(Input::RecordingLost(id));
+        }
+    }
+
+    fn invite_recorder(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        tag: RecordingTag,
+    ) -> Option<()> {
+        let recorder = self.recorder.as_ref()?;
+        let call = self.calls.get_mut(&id)?;
+        let (caller, far) = call.media.as_ref()?.open_fork(&mut self.media).ok()?;
+        let metadata = metadata(&tag, || Id::from_uuid(self.rng.random()));
+        let mut headers = Headers::default();
+        // RFC 7866 section 6.1: the SRS must understand a recording session.
+        headers.push(HeaderName::Require, siprec::OPTION_TAG);
+        let invite = Invite {
+            target: recorder.uri.clone(),
+            next_hop: Some(recorder.address),
+            transport: None,
+            from: own_uri("src", self.local).into(),
+            to: None,
+            headers,
+            max_forwards: None,
+            body: Some(siprec::body(
+                &negotiate::recording_offer(caller, far),
+                &metadata,
+            )),
+        };
+        let now = sip.now();
+        let session = sip.endpoint().invite(now, invite).ok()?;
+        self.legs.insert(session, Leg::Recording(id));
+        call.recording = Some(RecordingLeg {
+            session,
+            tag,
+            established: false,
+        });
+        Some(())
+    }
+
+    pub(super) fn recording_answered(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        response: &Response,
+    ) {
+        let remotes = response
+            .body()
+            .as_ref()
+            .and_then(negotiate::recording_remotes);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(leg) = call.recording.as_mut() else {
+            return;
+        };
+        match (remotes, &call.media) {
+            (Some((caller, far)), Some(media)) => {
+                leg.established = true;
+                media.fork(caller, far);
+                self.observer.recorded(id, &leg.tag);
+                self.input(Input::RecordingStarted(id));
+            }
+            _ => self.recording_refused(sip, id),
+        }
+    }
+
+    /// The recorder's address refuses audio: it is gone, or has forgotten the session. Ask it at once.
+    pub(super) fn recording_refused(&mut self, sip: &mut SipDriver, id: CallId) {
+        if let Some(leg) = self.calls.get(&id).and_then(|call| call.recording.as_ref()) {
+            let (session, now) = (leg.session, sip.now());
+            self.legs.remove(&session);
+            let _ = sip.endpoint().end(now, session, None);
+            self.recording_lost(id);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.up = false;
+            recorder.next_ping = Instant::now();
+        }
+    }
+
+    pub(super) fn recording_lost(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if call.recording.take().is_some() {
+            if let Some(media) = &call.media {
+                media.fork_off();
+            }
+            self.input(Input::RecordingLost(id));
+        }
+    }
+
+    pub(super) fn stop_recording(&mut self, sip: &mut SipDriver, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(leg) = call.recording.take() else {
+            return;
+        };
+        if let Some(media) = &call.media {
+            media.fork_off();
+        }
+        let now = sip.now();
+        let _ = sip.endpoint().end(now, leg.session, None);
+    }
+
+    pub(super) fn ping_recorder(&mut self, sip: &mut SipDriver, now: Instant) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        if recorder
+            .asked
+            .is_some_and(|asked| asked + PING_TIMEOUT <= now)
+        {
+            self.recorder_pong(false);
+            return;
+        }
+        if recorder.asked.is_none() && recorder.next_ping <= now {
+            recorder.asked = Some(now);
+            let (uri, address, at) = (recorder.uri.clone(), recorder.address, sip.now());
+            if sip.endpoint().ping(at, uri, Some(address)).is_err() {
+                self.recorder_pong(false);
+            }
+        }
+    }
+
+    /// The recorder answered OPTIONS, or didn't.
+    pub(super) fn recorder_pong(&mut self, alive: bool) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let was_up = recorder.up;
+        recorder.asked = None;
+        recorder.next_ping = Instant::now() + PING_INTERVAL;
+        recorder.up = alive;
+        self.observer.recorder_is(alive);
+        if alive && !was_up {
+            tracing::info!("the recorder answers again");
+            self.input(Input::RecorderBack);
+        } else if !alive && was_up {
+            tracing::warn!("the recorder does not answer; calls go on without recording");
+            let lost: Vec<CallId> = self
+                .calls
+                .iter()
+                .filter(|(_, call)| call.recording.is_some())
+                .map(|(id, _)| *id)
+                .collect();
+            lost.into_iter().for_each(|id| self.recording_lost(id));
+        }
+    }
+}
+
+/// What the recorder is told: two parties, two streams, and the tag. No telephone number.
+fn metadata(tag: &RecordingTag, mut id: impl FnMut() -> Id) -> Metadata {
+    let streams = [negotiate::CALLER_LABEL, negotiate::NURSE_LABEL].map(|label| StreamInfo {
+        id: id(),
+        label: label.into(),
+    });
+    let [caller, nurse] = streams.each_ref().map(|stream| stream.id.clone());
+    let party = |id, name: &str, sends: &Id, receives: &Id| Participant {
+        id,
+        aor: None,
+        name: Some(name.into()),
+        sends: vec![sends.clone()],
+        receives: vec![receives.clone()],
+    };
+    let mut metadata = Metadata::new(id());
+    metadata.start_time = Some(tag.started.timestamp().to_string().into());
+    metadata.participants = vec![
+        party(id(), "caller", &caller, &nurse),
+        party(id(), "nurse", &nurse, &caller),
+    ];
+    metadata.streams = streams.into();
+    metadata.extension = tag
+        .fields()
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+    metadata
+}

@@ -1,0 +1,196 @@
+//! A call's audio: one task a call owns its sockets, plays, bridges and forks to the recorder.
+//!
+//! The exchange holds a [`Media`] and sends it commands; dropping it ends the task and frees its ports.
+
+mod port;
+mod task;
+
+use std::{cell::OnceCell, net::SocketAddr};
+
+use callcore::switch::CallId;
+use prometheus::IntCounter;
+use tokio::sync::mpsc;
+use transport::media::{PortsError, RtpPorts, RtpSocket};
+use wire::g711::Law;
+
+use crate::audio::Clip;
+
+/// Commands that may wait for a media task. It takes them at once; more than this means that it is stuck.
+const COMMANDS_MAX: usize = 64;
+
+/// Where the other end of a stream is, and what it understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Remote {
+    /// Its address from SDP; its port is corrected by the first packet (symmetric RTP).
+    pub(crate) address: SocketAddr,
+    /// The payload type it wants audio as.
+    pub(crate) payload_type: u8,
+    /// The companding that payload type means.
+    pub(crate) law: Law,
+    /// The payload type of its key presses (RFC 4733).
+    pub(crate) event_type: Option<u8>,
+    /// Whether it wants to hear anything now (false while it holds us).
+    pub(crate) listens: bool,
+}
+
+/// What a media task reports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MediaEvent {
+    /// A clip that was to be played once is over.
+    PlayedToEnd(CallId),
+    /// The recorder's address refuses audio.
+    ForkRefused(CallId),
+}
+
+#[derive(Debug)]
+enum Command {
+    CallerAt(Remote),
+    FarSocket(RtpSocket),
+    FarAt(Remote),
+    ForkSockets(RtpSocket, RtpSocket),
+    Play { clip: Clip, mode: Mode },
+    Join,
+    Fork { caller: Remote, far: Remote },
+    ForkOff,
+}
+
+/// How a clip is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Once,
+    Loop,
+    /// Over and over with pauses, as a person talks; heard by caller and recorder.
+    Nurse,
+}
+
+/// Makes media tasks.
+#[derive(Debug)]
+pub(crate) struct MediaFactory {
+    /// The ports of this switch.
+    pub(crate) ports: RtpPorts,
+    /// Where tasks report.
+    pub(crate) events: mpsc::UnboundedSender<MediaEvent>,
+    /// RTP packets received.
+    pub(crate) received: IntCounter,
+    /// RTP packets from strangers.
+    pub(crate) stray: IntCounter,
+}
+
+impl MediaFactory {
+    /// Starts the media of a call with a port for the caller's leg.
+    pub(crate) fn start(&mut self, call: CallId) -> Result<Media, PortsError> {
+        let socket = self.ports.open()?;
+        let caller_local = socket.local_addr();
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let task = task::Task::new(
+            call,
+            socket,
+            self.events.clone(),
+            self.received.clone(),
+            self.stray.clone(),
+        );
+        tokio::spawn(task.run(inbox));
+        Ok(Media {
+            commands,
+            caller_local,
+            far_local: OnceCell::new(),
+        })
+    }
+}
+
+/// The handle on a call's media.
+#[derive(Debug)]
+pub(crate) struct Media {
+    commands: mpsc::Sender<Command>,
+    caller_local: SocketAddr,
+    far_local: OnceCell<SocketAddr>,
+}
+
+impl Media {
+    /// Our address on the caller's leg.
+    pub(crate) const fn caller_local(&self) -> SocketAddr {
+        self.caller_local
+    }
+
+    /// Our address on the far leg, once opened.
+    pub(crate) fn far_local(&self) -> Option<SocketAddr> {
+        self.far_local.get().copied()
+    }
+
+    /// Opens a port for the far leg, or gives the one that is open.
+    pub(crate) fn open_far(&self, factory: &mut MediaFactory) -> Result<SocketAddr, PortsError> {
+        if let Some(local) = self.far_local() {
+            return Ok(local);
+        }
+        let socket = factory.ports.open()?;
+        let local = *self.far_local.get_or_init(|| socket.local_addr());
+        self.tell(Command::FarSocket(socket));
+        Ok(local)
+    }
+
+    /// Opens two ports towards the recorder, for the caller's and the far side's stream.
+    pub(crate) fn open_fork(
+        &self,
+        factory: &mut MediaFactory,
+    ) -> Result<(SocketAddr, SocketAddr), PortsError> {
+        let (caller, far) = (factory.ports.open()?, factory.ports.open()?);
+        let locals = (caller.local_addr(), far.local_addr());
+        self.tell(Command::ForkSockets(caller, far));
+        Ok(locals)
+    }
+
+    /// The caller's end is there.
+    pub(crate) fn caller_at(&self, remote: Remote) {
+        self.tell(Command::CallerAt(remote));
+    }
+
+    /// The far end is there.
+    pub(crate) fn far_at(&self, remote: Remote) {
+        self.tell(Command::FarAt(remote));
+    }
+
+    /// Plays a clip to the caller, and reports its end.
+    pub(crate) fn play_once(&self, clip: Clip) {
+        self.tell(Command::Play {
+            clip,
+            mode: Mode::Once,
+        });
+    }
+
+    /// Plays a clip to the caller until something else is asked for.
+    pub(crate) fn play_on(&self, clip: Clip) {
+        self.tell(Command::Play {
+            clip,
+            mode: Mode::Loop,
+        });
+    }
+
+    /// Lets a simulated nurse talk to the caller.
+    pub(crate) fn nurse(&self, clip: Clip) {
+        self.tell(Command::Play {
+            clip,
+            mode: Mode::Nurse,
+        });
+    }
+
+    /// Joins caller and far end.
+    pub(crate) fn join(&self) {
+        self.tell(Command::Join);
+    }
+
+    /// Sends both directions to the recorder too.
+    pub(crate) fn fork(&self, caller: Remote, far: Remote) {
+        self.tell(Command::Fork { caller, far });
+    }
+
+    /// Stops doing so.
+    pub(crate) fn fork_off(&self) {
+        self.tell(Command::ForkOff);
+    }
+
+    fn tell(&self, command: Command) {
+        if let Err(error) = self.commands.try_send(command) {
+            tracing::error!(%error, "a media task does not take commands");
+        }
+    }
+}

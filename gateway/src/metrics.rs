@@ -1,0 +1,129 @@
+//! The switch's metrics: base units, `_total` on counters, no personal datum in a label.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    core::Collector,
+};
+
+/// Every metric of the gateway. All names are in `dashboards/grafana` and `docs/metrics.md`.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    /// Calls that reached the switch, by route and class of origin.
+    pub(crate) offered: IntCounterVec,
+    /// Calls that ended, by outcome.
+    pub(crate) ended: IntCounterVec,
+    /// Recordings confirmed, by controller.
+    pub(crate) recorded: IntCounterVec,
+    /// Recordings lost in mid-call or never begun.
+    pub(crate) gaps: IntCounter,
+    /// Recordings made here of a call that left for a provider: stays 0.
+    pub(crate) recorded_for_provider: IntCounter,
+    /// Calls in progress.
+    pub(crate) calls: IntGauge,
+    /// Callers waiting, by queue.
+    pub(crate) waiting: IntGaugeVec,
+    /// Seconds from offered to a nurse's answer.
+    pub(crate) wait: Histogram,
+    /// SIP messages that could not be parsed.
+    pub(crate) malformed: IntCounter,
+    /// SIP requests refused, by status.
+    pub(crate) refused: IntCounterVec,
+    /// RTP packets received by the media path.
+    pub(crate) rtp_received: IntCounter,
+    /// RTP packets from another address than the call's own, dropped.
+    pub(crate) rtp_stray: IntCounter,
+    /// Whether the recorder answers: 1 or 0.
+    pub(crate) recorder_up: IntGauge,
+}
+
+impl Metrics {
+    /// The metrics, registered.
+    ///
+    /// # Errors
+    /// Never in practice: names are constants and each is registered once.
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let keep = Keeper(registry);
+        let wait_buckets = vec![1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 540.0, 1800.0, 5400.0];
+        Ok(Self {
+            offered: keep.counters(
+                "vaxel_calls_offered_total",
+                "Calls that reached the switch",
+                &["route", "origin"],
+            )?,
+            ended: keep.counters("vaxel_calls_ended_total", "Calls that ended", &["outcome"])?,
+            recorded: keep.counters(
+                "vaxel_calls_recorded_total",
+                "Recordings confirmed by the recorder",
+                &["controller"],
+            )?,
+            gaps: keep.counter(
+                "vaxel_recording_gaps_total",
+                "Recordings lost in mid-call or never begun",
+            )?,
+            recorded_for_provider: keep.counter(
+                "vaxel_recorded_for_provider_total",
+                "Recordings made here of calls that left for a provider; must stay 0",
+            )?,
+            calls: keep.gauge("vaxel_calls", "Calls in progress")?,
+            waiting: keep.gauges("vaxel_queue_waiting_callers", "Callers waiting", &["queue"])?,
+            wait: keep.add(Histogram::with_opts(
+                HistogramOpts::new(
+                    "vaxel_queue_wait_seconds",
+                    "From offered to a nurse's answer",
+                )
+                .buckets(wait_buckets),
+            )?)?,
+            malformed: keep.counter(
+                "vaxel_sip_malformed_total",
+                "SIP messages that could not be parsed",
+            )?,
+            refused: keep.counters(
+                "vaxel_sip_refused_total",
+                "SIP requests refused",
+                &["status"],
+            )?,
+            rtp_received: keep
+                .counter("vaxel_rtp_packets_received_total", "RTP packets received")?,
+            rtp_stray: keep.counter(
+                "vaxel_rtp_packets_stray_total",
+                "RTP packets from a stranger, dropped",
+            )?,
+            recorder_up: keep.gauge("vaxel_recorder_up", "Whether the recorder answers OPTIONS")?,
+        })
+    }
+}
+
+struct Keeper<'a>(&'a Registry);
+
+impl Keeper<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, metric: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.add(IntCounter::new(name, help)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::new(name, help)?)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+}

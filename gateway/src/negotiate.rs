@@ -1,0 +1,216 @@
+//! SDP for the switch's own legs: what it offers, answers and understands (RFC 3264).
+
+use std::net::SocketAddr;
+
+use wire::{
+    sdp::{self, Accepted, AnswerError, Codec, Description, Direction, Origin, Preference, Stream},
+    sip::message::{Body, StatusCode},
+};
+
+use crate::media::Remote;
+
+/// Label of the caller's stream in a recording (RFC 7866 section 7.1.1).
+pub(crate) const CALLER_LABEL: &str = "1";
+/// Label of the nurse's stream.
+pub(crate) const NURSE_LABEL: &str = "2";
+
+/// Why an offer can't be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Not SDP, or broken.
+    #[error("the body is not SDP that can be read")]
+    Unreadable,
+    /// Nothing in it that we speak.
+    #[error(transparent)]
+    Nothing(#[from] AnswerError),
+}
+
+impl Refused {
+    /// 488 for what we don't speak, 400 for what can't be read.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Unreadable => StatusCode::BAD_REQUEST,
+            Self::Nothing(_) => StatusCode::NOT_ACCEPTABLE_HERE,
+        }
+    }
+}
+
+/// The status for a body that is no SDP at all; `None` when it can be looked at further.
+pub(crate) fn refusal(body: &Body) -> Option<StatusCode> {
+    let kind = body
+        .content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if !kind.eq_ignore_ascii_case(sdp::CONTENT_TYPE) {
+        return Some(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    Description::parse(&body.bytes)
+        .is_err()
+        .then_some(StatusCode::BAD_REQUEST)
+}
+
+/// Answers an offer from one of our ports. The caller's order of codecs counts, so that nothing is converted needlessly.
+pub(crate) fn answer(offer: &Body, local: SocketAddr) -> Result<(Body, Remote), Refused> {
+    let offer = Description::parse(&offer.bytes).map_err(|_| Refused::Unreadable)?;
+    // One audio stream: the first that can be used; every other is turned down.
+    let place = offer
+        .streams
+        .iter()
+        .position(|stream| stream.kind == sdp::Kind::Audio && !stream.is_rejected());
+    let mut places = vec![None; offer.streams.len()];
+    if let Some(place) = place {
+        places[place] = Some(local);
+    }
+    let answer = sdp::answer(
+        &offer,
+        origin(local),
+        &places,
+        &Codec::telephony(),
+        Preference::Offerer,
+    )?;
+    let accepted = answer
+        .accepted
+        .iter()
+        .flatten()
+        .next()
+        .ok_or(AnswerError::NoAudio)?;
+    let remote = remote_of(accepted).ok_or(AnswerError::NoCommonCodec)?;
+    Ok((answer.description.to_body(), remote))
+}
+
+/// Our own offer of telephone audio.
+pub(crate) fn offer(local: SocketAddr) -> Body {
+    Description::telephony(local).to_body()
+}
+
+/// Where the other side is, from its answer to our offer.
+pub(crate) fn remote(answer: &Body) -> Option<Remote> {
+    let answer = Description::parse(&answer.bytes).ok()?;
+    stream_remote(answer.audio()?)
+}
+
+/// The offer of a recording session: two streams that only we send (RFC 7866 section 7.1).
+pub(crate) fn recording_offer(caller: SocketAddr, nurse: SocketAddr) -> Description {
+    let stream = |local, label: &str| {
+        Stream::audio(local, vec![Codec::pcma(), Codec::pcmu()])
+            .labelled(label)
+            .going(Direction::SendOnly)
+    };
+    Description {
+        origin: origin(caller),
+        streams: vec![stream(caller, CALLER_LABEL), stream(nurse, NURSE_LABEL)],
+    }
+}
+
+/// Where the recorder wants the two streams, from its answer.
+pub(crate) fn recording_remotes(answer: &Body) -> Option<(Remote, Remote)> {
+    let answer = Description::parse(&answer.bytes).ok()?;
+    let [caller, nurse] = answer.streams.as_slice() else {
+        return None;
+    };
+    Some((stream_remote(caller)?, stream_remote(nurse)?))
+}
+
+fn origin(local: SocketAddr) -> Origin {
+    Description::telephony(local).origin
+}
+
+fn remote_of(accepted: &Accepted) -> Option<Remote> {
+    Some(Remote {
+        address: accepted.remote,
+        payload_type: accepted.codec.payload_type,
+        law: accepted.codec.law()?,
+        event_type: accepted.telephone_event,
+        listens: accepted.direction.sends() && !accepted.remote.ip().is_unspecified(),
+    })
+}
+
+fn stream_remote(stream: &Stream) -> Option<Remote> {
+    if stream.is_rejected() {
+        return None;
+    }
+    let (codec, law) = stream
+        .codecs
+        .iter()
+        .find_map(|codec| codec.law().map(|law| (codec, law)))?;
+    Some(Remote {
+        address: stream.address,
+        payload_type: codec.payload_type,
+        law,
+        event_type: stream.telephone_event(),
+        listens: !stream.is_held(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{g711::Law, rtp};
+
+    use super::*;
+
+    const LOCAL: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 10_000);
+
+    fn body(sdp: &str) -> Body {
+        Body {
+            content_type: sdp::CONTENT_TYPE.into(),
+            bytes: sdp.replace('\n', "\r\n").into_bytes().into(),
+        }
+    }
+
+    fn offer_of(media: &str) -> Body {
+        body(&format!(
+            "v=0\no=- 1 1 IN IP4 127.0.0.2\ns=-\nc=IN IP4 127.0.0.2\nt=0 0\n{media}\n"
+        ))
+    }
+
+    #[test]
+    fn the_callers_first_codec_is_taken() {
+        let (_, remote) = answer(
+            &offer_of("m=audio 4000 RTP/AVP 0 8 101\na=rtpmap:101 telephone-event/8000"),
+            LOCAL,
+        )
+        .expect("both are spoken");
+        assert_eq!(
+            (remote.law, remote.payload_type, remote.event_type),
+            (Law::U, rtp::PCMU, Some(101))
+        );
+        assert_eq!(remote.address.to_string(), "127.0.0.2:4000");
+        assert!(remote.listens);
+    }
+
+    #[test]
+    fn a_caller_on_hold_is_not_played_to() {
+        let (_, remote) =
+            answer(&offer_of("m=audio 4000 RTP/AVP 8\na=sendonly"), LOCAL).expect("spoken");
+        assert!(!remote.listens);
+    }
+
+    #[test]
+    fn what_is_not_spoken_is_refused_by_status() {
+        let refused = answer(
+            &offer_of("m=audio 4000 RTP/AVP 9\na=rtpmap:9 G722/8000"),
+            LOCAL,
+        )
+        .expect_err("no codec");
+        assert_eq!(refused.status(), StatusCode::NOT_ACCEPTABLE_HERE);
+        assert_eq!(refusal(&body("nonsense")), Some(StatusCode::BAD_REQUEST));
+        let text = Body {
+            content_type: "text/plain".into(),
+            bytes: bytes::Bytes::new(),
+        };
+        assert_eq!(refusal(&text), Some(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+
+    #[test]
+    fn a_recording_has_two_labelled_streams() {
+        let offer = recording_offer(LOCAL, SocketAddr::new(LOCAL.ip(), 10_002));
+        let text = String::from_utf8(offer.write().to_vec()).expect("SDP is text");
+        assert!(
+            text.contains("a=label:1") && text.contains("a=label:2") && text.contains("a=sendonly"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,410 @@
+//! One typed fact gives the log line, the metric, the totals and the view: nothing is counted in two places.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use callcore::{
+    kommun::{self, kommuner},
+    origin::Origin,
+    route::{Decision, Destination},
+    scenario::{OrgId, Scenario},
+    switch::{CallId, Fact, FactKind, Outcome, Switch},
+    tag::RecordingTag,
+    time::Time,
+};
+use prometheus::Registry;
+use tokio::sync::{broadcast, watch};
+use wire::sip::endpoint::Counters;
+
+use crate::{
+    metrics::Metrics,
+    view::{Arrival, CallView, Fixed, KommunView, Live, Monitor, Party, QueueView, Totals},
+};
+
+/// Calls shown one by one; more is not read by anybody.
+const CALLS_SHOWN_MAX: usize = 200;
+
+/// Arrivals a slow page may lag behind before it loses some.
+const ARRIVALS_BEHIND_MAX: usize = 1024;
+
+/// Everything that watches the switch.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    scenario: Arc<Scenario>,
+    metrics: Metrics,
+    totals: Totals,
+    /// What each call in progress was decided to be.
+    decided: BTreeMap<CallId, Decided>,
+    fixed: watch::Sender<Arc<Fixed>>,
+    live: watch::Sender<Arc<Live>>,
+    arrivals: broadcast::Sender<Arrival>,
+    pub(crate) ready: watch::Sender<bool>,
+    counted: Counters,
+}
+
+#[derive(Debug)]
+struct Decided {
+    route: String,
+    external: bool,
+    controller: String,
+    offered: Time,
+    connected: bool,
+}
+
+impl Observer {
+    /// An observer and the window it fills.
+    ///
+    /// # Errors
+    /// When a metric can't be registered.
+    pub(crate) fn new(
+        scenario: Arc<Scenario>,
+        name: &str,
+        now: Time,
+    ) -> Result<(Self, Monitor), prometheus::Error> {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry)?;
+        let (fixed, fixed_seen) = watch::channel(Arc::new(fixed_view(&scenario, name, now)));
+        let (live, live_seen) = watch::channel(Arc::default());
+        let (ready, ready_seen) = watch::channel(false);
+        let (arrivals, _) = broadcast::channel(ARRIVALS_BEHIND_MAX);
+        let monitor = Monitor {
+            fixed: fixed_seen,
+            live: live_seen,
+            arrivals: arrivals.clone(),
+            metrics: registry,
+            ready: ready_seen,
+        };
+        let totals = Totals::default();
+        let observer = Self {
+            scenario,
+            metrics,
+            totals,
+            decided: BTreeMap::new(),
+            fixed,
+            live,
+            arrivals,
+            ready,
+            counted: Counters::default(),
+        };
+        Ok((observer, monitor))
+    }
+
+    /// The metrics that media tasks count in themselves.
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What was counted.
+    pub(crate) const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The route that won for a call in progress.
+    pub(crate) fn route_of(&self, call: CallId) -> Option<&str> {
+        self.decided
+            .get(&call)
+            .map(|decided| decided.route.as_str())
+    }
+
+    /// Takes one fact.
+    pub(crate) fn observe(&mut self, switch: &Switch, fact: &Fact) {
+        let call = fact.call;
+        match &fact.what {
+            FactKind::Routed { origin, decision } => {
+                self.routed(switch, fact.at, call, *origin, decision)
+            }
+            FactKind::Unrouted { origin } => {
+                self.offered("none", *origin);
+                tracing::warn!(
+                    call = call.0,
+                    origin = origin.class(),
+                    reason = origin.reason(),
+                    "no route"
+                );
+            }
+            FactKind::Diverted(to) => tracing::info!(call = call.0, ?to, "diverted"),
+            FactKind::Queued(queue) => {
+                tracing::info!(call = call.0, queue = %self.scenario.queue(*queue).name, "waits");
+            }
+            FactKind::Ringing => tracing::debug!(call = call.0, "rings"),
+            FactKind::Connected { queue, agent } => {
+                tracing::info!(call = call.0, queue = %self.scenario.queue(*queue).name, agent = agent.0, "nurse answers");
+                self.connected(call, fact.at);
+            }
+            FactKind::Tried(external) => {
+                tracing::info!(call = call.0, provider = %self.scenario.provider(external.provider).name, handover = external.handover.name(), "leaves");
+            }
+            FactKind::TakenOver(external) => {
+                tracing::info!(call = call.0, provider = %self.scenario.provider(external.provider).name, recorded = false, "taken over");
+            }
+            FactKind::ProviderFailed(external, why) => {
+                tracing::warn!(call = call.0, provider = %self.scenario.provider(external.provider).name, ?why, "provider failed");
+            }
+            FactKind::Recording => tracing::debug!(call = call.0, "recorded"),
+            FactKind::RecordingGap => {
+                self.totals.recording_gaps += 1;
+                self.metrics.gaps.inc();
+                tracing::warn!(call = call.0, "the recorder is lost: this call has a gap");
+            }
+            FactKind::Ended(outcome) => self.ended(call, *outcome),
+        }
+    }
+
+    /// The recorder confirmed a recording. Called by the SIPREC client with the tag that the recording bears.
+    pub(crate) fn recorded(&mut self, call: CallId, tag: &RecordingTag) {
+        *self
+            .totals
+            .recorded
+            .entry(tag.controller.to_string())
+            .or_default() += 1;
+        self.metrics
+            .recorded
+            .with_label_values(&[&tag.controller])
+            .inc();
+        if self
+            .decided
+            .get(&call)
+            .is_none_or(|decided| decided.external)
+        {
+            self.totals.recorded_at_switch_for_provider += 1;
+            self.metrics.recorded_for_provider.inc();
+            tracing::error!(
+                call = call.0,
+                "a call that left for a provider was recorded here"
+            );
+        }
+    }
+
+    /// Whether the recorder answers.
+    pub(crate) fn recorder_is(&self, up: bool) {
+        self.metrics.recorder_up.set(i64::from(up));
+    }
+
+    /// Shows the state of the moment.
+    pub(crate) fn publish(&mut self, switch: &Switch, now: Time, counters: &Counters) {
+        self.count_sip(counters);
+        let in_progress = switch.calls_in_progress();
+        self.totals.unaccounted = self
+            .totals
+            .offered
+            .saturating_sub(self.totals.outcomes.values().sum::<u64>())
+            .saturating_sub(in_progress as u64);
+        self.metrics
+            .calls
+            .set(i64::try_from(in_progress).unwrap_or(i64::MAX));
+        let queues = self.queues(switch, now);
+        for queue in &queues {
+            let waiting = i64::try_from(queue.waiting).unwrap_or(i64::MAX);
+            self.metrics
+                .waiting
+                .with_label_values(&[&queue.name])
+                .set(waiting);
+        }
+        let mut calls: Vec<CallView> = switch
+            .calls()
+            .filter_map(|call| self.call_view(&call, now))
+            .collect();
+        calls.reverse();
+        calls.truncate(CALLS_SHOWN_MAX);
+        let clock = now.in_sweden().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        let live = Live {
+            clock,
+            calls,
+            calls_now: in_progress,
+            queues,
+            totals: self.totals.clone(),
+        };
+        self.live.send_replace(Arc::new(live));
+    }
+
+    /// Shows who answers where by the table in force now (rules have dates and hours).
+    pub(crate) fn refresh_fixed(&self, name: &str, now: Time) {
+        let fresh = fixed_view(&self.scenario, name, now);
+        self.fixed.send_if_modified(|seen| {
+            let changed = seen.kommuner != fresh.kommuner || seen.digest != fresh.digest;
+            if changed {
+                *seen = Arc::new(fresh);
+            }
+            changed
+        });
+    }
+
+    fn offered(&mut self, route: &str, origin: Origin) {
+        self.totals.offered += 1;
+        *self.totals.by_route.entry(route.to_owned()).or_default() += 1;
+        self.metrics
+            .offered
+            .with_label_values(&[route, origin.class()])
+            .inc();
+    }
+
+    fn routed(
+        &mut self,
+        switch: &Switch,
+        at: Time,
+        call: CallId,
+        origin: Origin,
+        decision: &Decision,
+    ) {
+        let scenario = Arc::clone(switch.scenario_of(call).unwrap_or(&self.scenario));
+        let route = scenario.route_name(decision.route).to_owned();
+        let answers = scenario.org(answering(&scenario, decision)).id.to_string();
+        let external = matches!(decision.to, Destination::External(_));
+        let kommun = origin.kommun().map(|id| id.to_string()).unwrap_or_default();
+        tracing::info!(
+            call = call.0, kommun, origin = origin.class(), reason = origin.reason(), route, answers, external,
+            table = %decision.digest, "routed"
+        );
+        self.offered(&route, origin);
+        // Nobody watching is no error.
+        let _ = self.arrivals.send(Arrival {
+            call: call.0,
+            kommun,
+            route: route.clone(),
+            answers: answers.clone(),
+            external,
+        });
+        self.decided.insert(
+            call,
+            Decided {
+                route,
+                external,
+                controller: answers,
+                offered: at,
+                connected: false,
+            },
+        );
+    }
+
+    fn connected(&mut self, call: CallId, at: Time) {
+        if let Some(decided) = self.decided.get_mut(&call)
+            && !std::mem::replace(&mut decided.connected, true)
+        {
+            self.metrics
+                .wait
+                .observe(at.since(decided.offered).as_secs_f64());
+        }
+    }
+
+    fn ended(&mut self, call: CallId, outcome: Outcome) {
+        let route = self.decided.remove(&call).map(|decided| decided.route);
+        let well = matches!(outcome, Outcome::Completed | Outcome::HandedOver);
+        *(if well {
+            &mut self.totals.completed
+        } else {
+            &mut self.totals.failed
+        }) += 1;
+        *self.totals.outcomes.entry(outcome.label()).or_default() += 1;
+        self.metrics
+            .ended
+            .with_label_values(&[outcome.label()])
+            .inc();
+        tracing::info!(call = call.0, outcome = outcome.label(), route, "ended");
+    }
+
+    fn count_sip(&mut self, counters: &Counters) {
+        self.metrics
+            .malformed
+            .inc_by(counters.malformed.saturating_sub(self.counted.malformed));
+        self.counted.malformed = counters.malformed;
+        for (status, count) in &counters.refused {
+            let before = self.counted.refused.insert(*status, *count).unwrap_or(0);
+            self.metrics
+                .refused
+                .with_label_values(&[&status.to_string()])
+                .inc_by(count.saturating_sub(before));
+        }
+    }
+
+    fn queues(&self, switch: &Switch, now: Time) -> Vec<QueueView> {
+        let view = |queue: callcore::switch::QueueView| {
+            let settings = self.scenario.queue(queue.queue);
+            QueueView {
+                name: settings.name.to_string(),
+                controller: self.scenario.org(settings.controller).id.to_string(),
+                waiting: queue.waiting,
+                longest_wait_s: queue.waiting_since.map_or(0, |since| seconds(since, now)),
+                agents_ready: queue.ready,
+                agents_busy: queue.ringing + queue.talking + queue.wrap_up,
+            }
+        };
+        switch.queue_views().into_iter().map(view).collect()
+    }
+
+    fn call_view(&self, call: &callcore::switch::CallView, now: Time) -> Option<CallView> {
+        let decided = self.decided.get(&call.call)?;
+        let talking = matches!(call.state, "talking" | "taken_over");
+        Some(CallView {
+            id: call.call.0,
+            kommun: call
+                .origin
+                .kommun()
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+            origin: call.origin.class(),
+            route: decided.route.clone(),
+            state: match call.state {
+                "trying" => "leaving",
+                "taken_over" => "external",
+                "turned_away" | "no_answer" => "announcement",
+                other => other,
+            },
+            age_s: seconds(call.offered, now),
+            recording: match (decided.external, call.recording) {
+                (true, _) => "never",
+                (false, Some(true)) => "recording",
+                (false, Some(false)) => "gap",
+                (false, None) => "no",
+            },
+            controller: if talking {
+                decided.controller.clone()
+            } else {
+                String::new()
+            },
+        })
+    }
+}
+
+fn seconds(from: Time, to: Time) -> u64 {
+    u64::try_from(to.since(from).as_micros() / 1_000_000).unwrap_or(0)
+}
+
+/// The organisation that answers a call so decided, and is controller of what is said.
+fn answering(scenario: &Scenario, decision: &Decision) -> OrgId {
+    match decision.to {
+        Destination::Queue(queue) => scenario.queue(queue).controller,
+        Destination::External(external) => scenario.provider(external.provider).organisation,
+    }
+}
+
+fn fixed_view(scenario: &Scenario, name: &str, now: Time) -> Fixed {
+    let party = |organisation: &callcore::organisation::Organisation| Party {
+        id: organisation.id.to_string(),
+        name: organisation.name.to_string(),
+        kind: organisation.kind.name(),
+    };
+    let kommuner = kommuner()
+        .iter()
+        .filter_map(|entry| {
+            let decision = scenario.routes.decide(Origin::Known(entry.id), now)?;
+            let recorded =
+                matches!(decision.to, Destination::Queue(queue) if scenario.queue(queue).recording);
+            Some(KommunView {
+                id: entry.id.to_string(),
+                name: entry.name,
+                region: entry.region.to_string(),
+                region_name: kommun::region(entry.region).name,
+                route: scenario.route_name(decision.route).to_owned(),
+                answers: scenario.org(answering(scenario, &decision)).id.to_string(),
+                external: matches!(decision.to, Destination::External(_)),
+                recorded,
+            })
+        })
+        .collect();
+    Fixed {
+        scenario: name.to_owned(),
+        digest: scenario.routes.digest().to_string(),
+        operator: party(scenario.org(scenario.operator)),
+        organisations: scenario.organisations.iter().map(party).collect(),
+        kommuner,
+    }
+}

@@ -1,0 +1,222 @@
+//! Starting, running and stopping a switch.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use callcore::scenario::Scenario;
+use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+use transport::{BindError, SipDriver, media::RtpPorts};
+use wire::sip::endpoint::Config;
+
+use crate::{
+    audio::{AudioError, Library},
+    clock::Clock,
+    exchange::{Exchange, Parts},
+    media::{MediaEvent, MediaFactory},
+    observer::Observer,
+    view::{Monitor, Totals},
+};
+
+/// How often the view is renewed: often enough to look alive, seldom enough to cost nothing.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a stop waits for the other sides to answer BYE: RFC 3261's Timer F is 32 s, nobody waits for that.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How a switch is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where announcement files are looked for first: the scenario's folder.
+    pub folder: PathBuf,
+    /// The scenario's name for people.
+    pub name: String,
+    /// The moment the switch's clock starts at; `None`: now.
+    pub at: Option<Timestamp>,
+    /// Seed of everything drawn by chance (how long a simulated nurse's phone rings).
+    pub seed: u64,
+    /// How long a simulated nurse talks before hanging up; `None`: until the caller does.
+    pub nurse_talks: Option<std::ops::Range<Duration>>,
+    /// The UDP ports for audio.
+    pub rtp_ports: std::ops::RangeInclusive<u16>,
+}
+
+impl Options {
+    /// Options for a scenario file.
+    pub fn for_file(file: &Path) -> Self {
+        let name = file.file_stem().map_or_else(
+            || "scenario".to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        );
+        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        Self {
+            folder,
+            name,
+            at: None,
+            seed: 0,
+            nurse_talks: None,
+            rtp_ports: 10_000..=19_999,
+        }
+    }
+}
+
+/// Why a switch can't start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The SIP address is taken or not ours.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// An announcement can't be played.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// A metric's name is taken twice: a fault of ours.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A running switch.
+#[derive(Debug)]
+pub struct Gateway {
+    monitor: Monitor,
+    sip: SocketAddr,
+    stop: watch::Sender<Stage>,
+    task: JoinHandle<Totals>,
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Running,
+    /// No new calls.
+    Draining,
+    /// End what is left.
+    Stopping,
+}
+
+impl Gateway {
+    /// Binds the SIP address and begins to take calls.
+    ///
+    /// # Errors
+    /// When the address is taken or an announcement's audio is missing.
+    pub async fn start(scenario: Arc<Scenario>, options: Options) -> Result<Self, StartError> {
+        let files = scenario
+            .announcements
+            .iter()
+            .map(|announcement| &*announcement.file);
+        let library = Library::load(&options.folder, files)?;
+        let clock = Clock::start(options.at);
+        let (observer, monitor) = Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
+        let config = Config::default_for(scenario.listen.sip, rand::random());
+        let sip = SipDriver::bind(scenario.listen.sip, config)?;
+        let local = sip.local_addr();
+        let (events, media_events) = mpsc::unbounded_channel();
+        let media = MediaFactory {
+            ports: RtpPorts::new(local.ip(), options.rtp_ports),
+            events,
+            received: observer.metrics().rtp_received.clone(),
+            stray: observer.metrics().rtp_stray.clone(),
+        };
+        let exchange = Exchange::new(Parts {
+            scenario,
+            clock,
+            library,
+            media,
+            observer,
+            local,
+            seed: options.seed,
+            nurse_talks: options.nurse_talks,
+        });
+        let (stop, stopped) = watch::channel(Stage::Running);
+        let task = tokio::spawn(run(
+            exchange,
+            sip,
+            media_events,
+            stopped,
+            options.name,
+            clock,
+        ));
+        tracing::info!(%local, "the switch takes calls");
+        Ok(Self {
+            monitor,
+            sip: local,
+            stop,
+            task,
+        })
+    }
+
+    /// A window on it.
+    pub const fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// Where it takes calls.
+    pub const fn sip_addr(&self) -> SocketAddr {
+        self.sip
+    }
+
+    /// Takes no new calls; those in progress go on.
+    pub fn drain(&self) {
+        self.stop.send_if_modified(|stage| {
+            let running = *stage == Stage::Running;
+            if running {
+                *stage = Stage::Draining;
+            }
+            running
+        });
+    }
+
+    /// Ends every call by BYE, closes every recording, and gives the totals.
+    pub async fn stop(self) -> Totals {
+        self.stop.send_replace(Stage::Stopping);
+        self.task.await.unwrap_or_default()
+    }
+}
+
+async fn run(
+    mut exchange: Exchange,
+    mut sip: SipDriver,
+    mut media: mpsc::UnboundedReceiver<MediaEvent>,
+    mut stop: watch::Receiver<Stage>,
+    name: String,
+    clock: Clock,
+) -> Totals {
+    let mut publish = interval(PUBLISH_INTERVAL);
+    publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    exchange.observer.ready.send_replace(true);
+    let mut deadline: Option<Instant> = None;
+    loop {
+        let wake = Instant::from_std(exchange.wake());
+        tokio::select! {
+            event = sip.event() => exchange.on_sip(&mut sip, event),
+            Some(event) = media.recv() => exchange.on_media(&mut sip, event),
+            () = sleep_until(wake) => exchange.on_time(&mut sip),
+            _ = publish.tick() => {
+                exchange.publish(&mut sip);
+                exchange.observer.refresh_fixed(&name, clock.now());
+            }
+            // A dropped handle is a stop too.
+            changed = stop.changed(), if deadline.is_none() => {
+                exchange.observer.ready.send_replace(false);
+                sip.endpoint().set_draining(true);
+                if changed.is_err() || *stop.borrow() == Stage::Stopping {
+                    exchange.end_all(&mut sip);
+                    deadline = Some(Instant::now() + STOP_PATIENCE);
+                }
+            }
+            () = async { sleep_until(deadline.unwrap_or_else(Instant::now)).await }, if deadline.is_some() => break,
+        }
+        if deadline.is_some() && sip.endpoint().sessions() == 0 {
+            break;
+        }
+    }
+    exchange.publish(&mut sip);
+    exchange.observer.totals().clone()
+}
