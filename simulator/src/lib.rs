@@ -5,11 +5,13 @@
 //! second. The same plan and the same seed give the same calls, facts and [digest](Summary::digest), on every machine.
 //!
 //! Start with [`Plan`], then [`traffic`] (who calls when), [`virtual_time`] (the run and its checkers) and [`Summary`].
+//! [`load`] is apart: real SIP and RTP.
 
 mod digest;
 pub mod error;
 pub mod event;
 mod ledger;
+pub mod load;
 pub mod plan;
 pub mod random;
 mod shape;

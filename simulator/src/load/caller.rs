@@ -1,0 +1,106 @@
+//! One simulated caller: its socket, the stream it sends, what it has heard.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use callcore::{kommun::KommunId, personal::CallerNumber};
+use transport::media::RtpSocket;
+use wire::{
+    rtp::{self, Packet, Receiver, Sender, Stats},
+    time::Time,
+};
+
+/// A datagram longer than this is no telephone audio.
+const DATAGRAM_MAX: usize = 2048;
+
+/// Datagrams read from one caller in one tick; a peer that sends more is not telephone audio either.
+const READS_PER_TICK_MAX: usize = 32;
+
+/// What a simulated caller says, A-law.
+pub(super) fn clip() -> Arc<[u8]> {
+    // The file is part of the program; were it broken, callers would be mute, and a test says so.
+    wire::wav::a_law(include_bytes!("../../../data/audio/caller.wav"))
+        .unwrap_or_default()
+        .into()
+}
+
+/// A call as its caller sees it.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) kommun: Option<KommunId>,
+    pub(super) number: CallerNumber,
+    pub(super) placed: Instant,
+    pub(super) alerted: bool,
+    pub(super) answered: bool,
+    pub(super) hops: u8,
+    pub(super) route: Option<String>,
+    pub(super) audio: Option<Audio>,
+}
+
+/// A caller's audio.
+#[derive(Debug)]
+pub(super) struct Audio {
+    pub(super) socket: RtpSocket,
+    remote: Option<SocketAddr>,
+    sender: Sender,
+    receiver: Receiver,
+    position: usize,
+    datagram: Vec<u8>,
+    pub(super) sent: u64,
+}
+
+impl Audio {
+    pub(super) fn new(socket: RtpSocket, ssrc: u32) -> Self {
+        Self {
+            socket,
+            remote: None,
+            sender: Sender::new(rtp::PCMA, ssrc, ssrc as u16, ssrc.rotate_left(7)),
+            receiver: Receiver::new(rtp::CLOCK_RATE),
+            position: 0,
+            datagram: Vec::with_capacity(rtp::HEADER_LEN + rtp::SAMPLES_PER_PACKET),
+            sent: 0,
+        }
+    }
+
+    pub(super) const fn set_remote(&mut self, remote: SocketAddr) {
+        self.remote = Some(remote);
+    }
+
+    /// Sends the next 20 ms of the clip and reads what has come.
+    pub(super) fn tick(&mut self, now: Time, clip: &[u8]) {
+        self.listen(now);
+        let Some(remote) = self.remote else { return };
+        let end = self.position + rtp::SAMPLES_PER_PACKET;
+        if end > clip.len() {
+            self.position = 0;
+        }
+        let Some(payload) = clip.get(self.position..self.position + rtp::SAMPLES_PER_PACKET) else {
+            return;
+        };
+        self.position += rtp::SAMPLES_PER_PACKET;
+        self.sender.next(
+            payload,
+            rtp::SAMPLES_PER_PACKET as u32,
+            self.sent == 0,
+            &mut self.datagram,
+        );
+        if self.socket.try_send_to(&self.datagram, remote).is_ok() {
+            self.sent += 1;
+        }
+    }
+
+    fn listen(&mut self, now: Time) {
+        let mut buffer = [0; DATAGRAM_MAX];
+        for _ in 0..READS_PER_TICK_MAX {
+            let Ok((len, _)) = self.socket.try_recv_from(&mut buffer) else {
+                return;
+            };
+            if let Ok(packet) = Packet::parse(&buffer[..len]) {
+                self.receiver.receive(now, &packet);
+            }
+        }
+    }
+
+    pub(super) fn heard(&self) -> Stats {
+        self.receiver.stats()
+    }
+}

@@ -1,0 +1,54 @@
+//! The load generator: the simulator's traffic as real SIP and RTP, against this switch or anyone else's.
+//!
+//! Callers are real user agents: they follow a 302, send speech, and count what they hear. Numbers are the test numbers
+//! that belong to nobody (`data/test_numbers.csv`); kommuner are drawn by population unless one is given.
+
+mod caller;
+mod report;
+mod run;
+
+use std::{net::SocketAddr, ops::Range, time::Duration};
+
+use callcore::kommun::KommunId;
+
+pub use self::{
+    report::{Delays, LoadReport},
+    run::{LoadError, LoadHandle, Progress, start},
+};
+
+/// What to play.
+#[derive(Debug, Clone)]
+pub struct LoadPlan {
+    /// Who is called, `sip:1177@127.0.0.1:5060`.
+    pub to: String,
+    /// Where to send it, when not to the address in `to`.
+    pub next_hop: Option<SocketAddr>,
+    /// New calls a second; evenly drawn (Poisson), so that they bunch as real calls do.
+    pub rate: f64,
+    /// How many calls; `None`: until stopped.
+    pub calls: Option<u64>,
+    /// Seed of everything drawn by chance.
+    pub seed: u64,
+    /// Every caller's kommun; `None`: by population.
+    pub kommun: Option<KommunId>,
+    /// Who hangs up, and when.
+    pub hold: Hold,
+    /// Whether callers send and count audio.
+    pub audio: bool,
+    /// Our own address; port 0 lets the system choose.
+    pub local: SocketAddr,
+    /// Calls at once; a call that would be one more is counted as not placed.
+    pub at_once_max: usize,
+}
+
+/// Who hangs up.
+#[derive(Debug, Clone)]
+pub enum Hold {
+    /// The caller, this long after the answer.
+    Caller(Range<Duration>),
+    /// The far end; the caller's patience ends after this long.
+    FarEnd(Duration),
+}
+
+/// Most calls at once when nothing else is said: the thousand at once of the 2020 peak, four times.
+pub const AT_ONCE_MAX: usize = 4000;

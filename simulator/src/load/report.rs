@@ -1,0 +1,92 @@
+//! What a load run found.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// The figures of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct LoadReport {
+    /// INVITEs sent for new calls.
+    pub placed: u64,
+    /// Calls that were answered.
+    pub answered: u64,
+    /// Calls that were answered and ended by BYE from either side.
+    pub completed: u64,
+    /// Calls that were refused or timed out, by status.
+    pub failed: BTreeMap<u16, u64>,
+    /// Calls not placed since too many were in progress.
+    pub not_placed: u64,
+    /// Calls by where they went: the route that a Vaxel switch names, else the answering server's address.
+    pub by_route: BTreeMap<String, u64>,
+    /// Calls sent on by a 302.
+    pub redirected: u64,
+    /// Answered calls in which no audio was heard.
+    pub silent: u64,
+    /// RTP packets sent.
+    pub rtp_sent: u64,
+    /// RTP packets heard.
+    pub rtp_heard: u64,
+    /// Of those expected by sequence number, lost.
+    pub rtp_lost: u64,
+    /// INVITE to the first ringing or answer (RFC 6076 session request delay).
+    pub setup_delay: Delays,
+    /// Seconds that the run took.
+    pub seconds: f64,
+}
+
+/// Percentiles of a delay, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Delays {
+    /// The median.
+    pub p50_ms: f64,
+    /// Nine in ten are at most this.
+    pub p90_ms: f64,
+    /// 99 in 100.
+    pub p99_ms: f64,
+    /// 999 in 1000.
+    pub p999_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+impl LoadReport {
+    /// Calls that failed, whatever the status.
+    pub fn failed_total(&self) -> u64 {
+        self.failed.values().sum()
+    }
+}
+
+/// Collects delays of up to a minute, to three digits.
+#[derive(Debug)]
+pub(super) struct DelayRecorder(Histogram<u64>);
+
+impl DelayRecorder {
+    pub(super) fn new() -> Self {
+        // Bounds that are constants and valid: 1 µs to 60 s, three significant digits.
+        Self(
+            Histogram::new_with_bounds(1, 60_000_000, 3)
+                .unwrap_or_else(|_| unreachable!("constant bounds")),
+        )
+    }
+
+    pub(super) fn add(&mut self, delay: Duration) {
+        self.0
+            .saturating_record(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX).max(1));
+    }
+
+    pub(super) fn delays(&self) -> Delays {
+        if self.0.is_empty() {
+            return Delays::default();
+        }
+        let at = |quantile: f64| self.0.value_at_quantile(quantile) as f64 / 1000.0;
+        Delays {
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: at(1.0),
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! Running a load plan.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use callcore::{
+    kommun::kommuner,
+    test_numbers::{TEST_NUMBERS_LEN, test_number},
+};
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, Exp, weighted::WeightedIndex};
+use rand_pcg::Pcg64;
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant as TokioInstant, MissedTickBehavior, interval, sleep_until},
+};
+use transport::{
+    BindError, SipDriver,
+    media::{RtpPorts, RtpSocket},
+};
+use wire::{
+    sdp,
+    sip::{
+        endpoint::{Config, Event, Invite, SessionId},
+        message::{HeaderName, Headers, Response, StatusCode},
+        uri::Uri,
+    },
+};
+
+use super::{
+    Hold, LoadPlan, LoadReport,
+    caller::{Audio, Caller},
+    report::DelayRecorder,
+};
+
+/// How many 302s a caller follows: a provider may send on once more, a loop must end.
+const REDIRECTS_MAX: u8 = 5;
+
+/// How long a run waits, after its last call was placed and should be over, for what hasn't ended.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The audio ports of callers; apart from those of a switch on the same machine.
+const RTP_PORTS: std::ops::RangeInclusive<u16> = 30_000..=45_999;
+
+/// Why a run can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Our own address is taken.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The target is no SIP URI with a numeric address.
+    #[error("{0} is not a SIP URI with an IP address: write it like sip:1177@127.0.0.1:5060")]
+    Target(String),
+    /// A rate that makes no sense.
+    #[error("a rate of {0} calls a second can't be played: give one above 0 and at most 10000")]
+    Rate(f64),
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Calls placed.
+    pub placed: u64,
+    /// Calls over.
+    pub ended: u64,
+    /// Calls in progress.
+    pub in_progress: usize,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct LoadHandle {
+    /// How far it has come.
+    pub progress: watch::Receiver<Progress>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<LoadReport>,
+}
+
+impl LoadHandle {
+    /// Waits for the run's end.
+    pub async fn finish(self) -> LoadReport {
+        self.task.await.unwrap_or_default()
+    }
+
+    /// Places no more calls, ends those in progress by BYE, and gives the figures so far.
+    pub async fn stop(self) -> LoadReport {
+        self.stop.send_replace(true);
+        self.task.await.unwrap_or_default()
+    }
+}
+
+/// Starts a run.
+///
+/// # Errors
+/// When the plan makes no sense or our address is taken.
+pub async fn start(plan: LoadPlan) -> Result<LoadHandle, LoadError> {
+    let target = Uri::parse(&plan.to)
+        .ok()
+        .filter(|uri| plan.next_hop.is_some() || uri.address().is_some());
+    let target = target.ok_or_else(|| LoadError::Target(plan.to.clone()))?;
+    if !(plan.rate > 0.0 && plan.rate <= 10_000.0) {
+        return Err(LoadError::Rate(plan.rate));
+    }
+    let config = Config::default_for(plan.local, rand::random());
+    let sip = SipDriver::bind(plan.local, config)?;
+    let (progress, seen) = watch::channel(Progress::default());
+    let (stop, stopped) = watch::channel(false);
+    let run = Run::new(plan, target, &sip, progress);
+    let task = tokio::spawn(run.play(sip, stopped));
+    Ok(LoadHandle {
+        progress: seen,
+        stop,
+        task,
+    })
+}
+
+struct Run {
+    plan: LoadPlan,
+    target: Uri,
+    ports: RtpPorts,
+    clip: Arc<[u8]>,
+    rng: Pcg64,
+    by_population: Option<WeightedIndex<u32>>,
+    callers: BTreeMap<SessionId, Caller>,
+    hang_ups: BTreeSet<(Instant, SessionId)>,
+    report: LoadReport,
+    delays: DelayRecorder,
+    progress: watch::Sender<Progress>,
+    ended: u64,
+    begun: Instant,
+}
+
+impl Run {
+    fn new(
+        plan: LoadPlan,
+        target: Uri,
+        sip: &SipDriver,
+        progress: watch::Sender<Progress>,
+    ) -> Self {
+        Self {
+            ports: RtpPorts::new(sip.local_addr().ip(), RTP_PORTS),
+            clip: super::caller::clip(),
+            rng: Pcg64::seed_from_u64(plan.seed),
+            by_population: WeightedIndex::new(kommuner().iter().map(|kommun| kommun.population))
+                .ok(),
+            plan,
+            target,
+            callers: BTreeMap::new(),
+            hang_ups: BTreeSet::new(),
+            report: LoadReport::default(),
+            delays: DelayRecorder::new(),
+            progress,
+            ended: 0,
+            begun: Instant::now(),
+        }
+    }
+
+    async fn play(mut self, mut sip: SipDriver, mut stop: watch::Receiver<bool>) -> LoadReport {
+        let mut ticker = interval(Duration::from_millis(20));
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut next_call = Instant::now();
+        let mut give_up: Option<Instant> = None;
+        loop {
+            let placing =
+                give_up.is_none() && self.plan.calls.is_none_or(|calls| self.offered() < calls);
+            if !placing && self.callers.is_empty() {
+                break;
+            }
+            let next_hang_up = self.hang_ups.first().map(|(at, _)| *at);
+            tokio::select! {
+                event = sip.event() => self.on_event(&mut sip, event),
+                () = until(Some(next_call)), if placing => {
+                    self.place(&mut sip);
+                    next_call += self.gap();
+                }
+                () = until(next_hang_up) => self.hang_up_due(&mut sip),
+                _ = ticker.tick() => self.tick(&sip),
+                changed = stop.changed(), if give_up.is_none() => {
+                    let _ = changed;
+                    self.hang_up_all(&mut sip);
+                    give_up = Some(Instant::now() + END_PATIENCE);
+                }
+                () = until(give_up), if give_up.is_some() => break,
+            }
+            self.tell();
+        }
+        self.close()
+    }
+
+    const fn offered(&self) -> u64 {
+        self.report.placed + self.report.not_placed
+    }
+
+    fn gap(&mut self) -> Duration {
+        let seconds = Exp::new(self.plan.rate).map_or(1.0, |gaps| gaps.sample(&mut self.rng));
+        Duration::from_secs_f64(seconds.min(3600.0))
+    }
+
+    fn place(&mut self, sip: &mut SipDriver) {
+        let drawn = self
+            .by_population
+            .as_ref()
+            .map(|weights| weights.sample(&mut self.rng));
+        let kommun = self.plan.kommun.or_else(|| {
+            drawn
+                .and_then(|at| kommuner().get(at))
+                .map(|kommun| kommun.id)
+        });
+        let number = test_number(self.rng.random_range(0..TEST_NUMBERS_LEN));
+        let audio_seed = self.rng.random();
+        let socket = if self.plan.audio {
+            self.ports.open().ok()
+        } else {
+            None
+        };
+        if self.callers.len() >= self.plan.at_once_max || (self.plan.audio && socket.is_none()) {
+            self.report.not_placed += 1;
+            return;
+        }
+        let caller = Caller {
+            kommun,
+            number,
+            placed: Instant::now(),
+            alerted: false,
+            answered: false,
+            hops: 0,
+            route: None,
+            audio: socket.map(|socket: RtpSocket| Audio::new(socket, audio_seed)),
+        };
+        self.report.placed += 1;
+        self.invite(sip, caller, self.target.clone());
+    }
+
+    fn invite(&mut self, sip: &mut SipDriver, caller: Caller, target: Uri) {
+        let local = sip.local_addr();
+        let mut headers = Headers::default();
+        if let (Some(kommun), Some(name)) = (caller.kommun, HeaderName::parse("X-Kommun-ID")) {
+            headers.push(name, kommun.to_string());
+        }
+        let media = caller
+            .audio
+            .as_ref()
+            .map_or(local, |audio| audio.socket.local_addr());
+        let invite = Invite {
+            target,
+            next_hop: if caller.hops == 0 {
+                self.plan.next_hop
+            } else {
+                None
+            },
+            transport: None,
+            from: format!("<sip:{}@{local}>", caller.number.reveal().as_str()).into(),
+            to: None,
+            headers,
+            max_forwards: None,
+            body: Some(sdp::Description::telephony(media).to_body()),
+        };
+        let now = sip.now();
+        match sip.endpoint().invite(now, invite) {
+            Ok(session) => {
+                if let Hold::FarEnd(patience) = self.plan.hold {
+                    self.hang_ups.insert((Instant::now() + patience, session));
+                }
+                self.callers.insert(session, caller);
+            }
+            Err(_) => self.failed(&caller, StatusCode::SERVICE_UNAVAILABLE),
+        }
+        sip.flush();
+    }
+
+    fn on_event(&mut self, sip: &mut SipDriver, event: Event) {
+        let now = sip.now();
+        match event {
+            Event::Progress {
+                session,
+                status,
+                body,
+            } if status != StatusCode::TRYING => {
+                self.alerted(session);
+                self.heard_from(session, body.as_ref());
+            }
+            Event::Answered { session, response } => self.answered(session, &response),
+            Event::Rejected {
+                session,
+                status,
+                contacts,
+                ..
+            } => self.rejected(sip, session, status, &contacts),
+            Event::ChangeRequested { session, body } => {
+                self.heard_from(session, body.as_ref());
+                let media = self
+                    .callers
+                    .get(&session)
+                    .and_then(|caller| caller.audio.as_ref());
+                let local = media.map_or(sip.local_addr(), |audio| audio.socket.local_addr());
+                let _ = sip.endpoint().accept_change(
+                    now,
+                    session,
+                    Some(sdp::Description::telephony(local).to_body()),
+                );
+            }
+            Event::Ended { session, .. } => self.ended(session),
+            // Nobody calls a load generator.
+            Event::Incoming { session, .. } => {
+                let _ = sip.endpoint().reject(
+                    now,
+                    session,
+                    StatusCode::TEMPORARILY_UNAVAILABLE,
+                    &Headers::default(),
+                );
+            }
+            _ => {}
+        }
+        sip.flush();
+    }
+
+    fn alerted(&mut self, session: SessionId) {
+        if let Some(caller) = self.callers.get_mut(&session)
+            && !std::mem::replace(&mut caller.alerted, true)
+        {
+            self.delays.add(caller.placed.elapsed());
+        }
+    }
+
+    fn heard_from(&mut self, session: SessionId, body: Option<&wire::sip::message::Body>) {
+        let remote = body
+            .and_then(|body| sdp::Description::parse(&body.bytes).ok())
+            .and_then(|sdp| sdp.audio().map(|stream| stream.address));
+        let audio = self
+            .callers
+            .get_mut(&session)
+            .and_then(|caller| caller.audio.as_mut());
+        if let (Some(remote), Some(audio)) = (remote, audio) {
+            audio.set_remote(remote);
+        }
+    }
+
+    fn answered(&mut self, session: SessionId, response: &Response) {
+        self.alerted(session);
+        self.heard_from(session, response.body().as_ref());
+        let hold = match &self.plan.hold {
+            Hold::Caller(range) if !range.is_empty() => Some(self.rng.random_range(range.clone())),
+            Hold::Caller(range) => Some(range.start),
+            Hold::FarEnd(_) => None,
+        };
+        let Some(caller) = self.callers.get_mut(&session) else {
+            return;
+        };
+        caller.answered = true;
+        caller.route = route_of(response);
+        self.report.answered += 1;
+        if let Some(hold) = hold {
+            self.hang_ups.insert((Instant::now() + hold, session));
+        }
+    }
+
+    fn rejected(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        status: StatusCode,
+        contacts: &[Uri],
+    ) {
+        let Some(mut caller) = self.callers.remove(&session) else {
+            return;
+        };
+        self.hang_ups.retain(|(_, id)| *id != session);
+        match contacts.first() {
+            Some(contact) if status.is_redirect() && caller.hops < REDIRECTS_MAX => {
+                if caller.hops == 0 {
+                    self.report.redirected += 1;
+                }
+                caller.hops += 1;
+                self.invite(sip, caller, contact.clone());
+            }
+            _ => self.failed(&caller, status),
+        }
+    }
+
+    fn failed(&mut self, caller: &Caller, status: StatusCode) {
+        *self.report.failed.entry(status.code()).or_default() += 1;
+        self.add_audio(caller);
+        self.ended += 1;
+    }
+
+    fn ended(&mut self, session: SessionId) {
+        self.hang_ups.retain(|(_, id)| *id != session);
+        let Some(caller) = self.callers.remove(&session) else {
+            return;
+        };
+        self.ended += 1;
+        if caller.answered {
+            self.report.completed += 1;
+            let route = caller.route.clone().unwrap_or_else(|| "unnamed".to_owned());
+            *self.report.by_route.entry(route).or_default() += 1;
+        } else {
+            *self
+                .report
+                .failed
+                .entry(StatusCode::REQUEST_TERMINATED.code())
+                .or_default() += 1;
+        }
+        self.add_audio(&caller);
+    }
+
+    fn add_audio(&mut self, caller: &Caller) {
+        let Some(audio) = &caller.audio else { return };
+        let heard = audio.heard();
+        self.report.rtp_sent += audio.sent;
+        self.report.rtp_heard += heard.received;
+        self.report.rtp_lost += heard.lost;
+        self.report.silent += u64::from(caller.answered && heard.received == 0);
+    }
+
+    fn hang_up_due(&mut self, sip: &mut SipDriver) {
+        let now = Instant::now();
+        while self.hang_ups.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, session)) = self.hang_ups.pop_first() else {
+                break;
+            };
+            let at = sip.now();
+            let _ = sip.endpoint().end(at, session, None);
+        }
+        sip.flush();
+    }
+
+    fn hang_up_all(&mut self, sip: &mut SipDriver) {
+        let sessions: Vec<SessionId> = self.callers.keys().copied().collect();
+        for session in sessions {
+            let now = sip.now();
+            let _ = sip.endpoint().end(now, session, None);
+        }
+        sip.flush();
+    }
+
+    fn tick(&mut self, sip: &SipDriver) {
+        let now = sip.now();
+        for audio in self
+            .callers
+            .values_mut()
+            .filter_map(|caller| caller.audio.as_mut())
+        {
+            audio.tick(now, &self.clip);
+        }
+    }
+
+    fn tell(&self) {
+        let progress = Progress {
+            placed: self.report.placed,
+            ended: self.ended,
+            in_progress: self.callers.len(),
+        };
+        self.progress
+            .send_if_modified(|seen| std::mem::replace(seen, progress) != progress);
+    }
+
+    fn close(mut self) -> LoadReport {
+        for caller in std::mem::take(&mut self.callers).into_values() {
+            self.failed(&caller, StatusCode::REQUEST_TIMEOUT);
+        }
+        self.report.setup_delay = self.delays.delays();
+        self.report.seconds = self.begun.elapsed().as_secs_f64();
+        self.report
+    }
+}
+
+/// The route that a Vaxel switch names, else whom the answer says to talk to.
+fn route_of(response: &Response) -> Option<String> {
+    let named = HeaderName::parse("X-Vaxel-Route").and_then(|name| response.headers.get(&name));
+    named
+        .or_else(|| response.headers.get(&HeaderName::Contact))
+        .map(str::to_owned)
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(TokioInstant::from_std(at)).await,
+        None => std::future::pending().await,
+    }
+}
