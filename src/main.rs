@@ -1,2 +1,69 @@
-//! The command.
-fn main() {}
+//! `vaxel`: a call-routing and recording gateway simulator for 1177.
+//!
+//! The command only reads arguments, starts the rooms and prints. Exit codes: 0 ok, 1 findings or a failed expectation,
+//! 2 wrong usage or configuration, 3 could not run.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what a command is for"
+)]
+
+mod cli;
+mod cmd;
+mod failure;
+mod files;
+mod operator;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::{
+    cli::{Cli, Command},
+    failure::Failure,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Failure::run(format!("the async runtime can't start: {error}")).report();
+        }
+    };
+    match runtime.block_on(run(cli.command.unwrap_or_default())) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Demo(args) => cmd::demo::run(args).await,
+        Command::Gateway(args) => cmd::gateway::run(args).await,
+        Command::Recorder(args) => cmd::recorder::run(args).await,
+        Command::Load(args) => cmd::load::run(args).await,
+        Command::Simulate(args) => cmd::simulate::run(&args),
+        Command::Recordings(args) => cmd::recordings::run(args),
+    }
+}
+
+/// Logs go to stderr: warnings by default, more with `-v`, or what `VAXEL_LOG` says.
+fn start_log(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("VAXEL_LOG").unwrap_or_else(|_| default.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,34 @@
+# One recipe a chore. `just` lists them.
+
+default:
+    @just --list
+
+# What CI runs
+test:
+    tests/run
+
+# Fast checks while working: no real peers
+check:
+    tests/run --quick
+
+# The whole thing on loopback: page at http://127.0.0.1:1177
+demo *args:
+    cargo run --release -- demo {{args}}
+
+# A national day in virtual time
+sim *args:
+    cargo run --release -- simulate {{args}}
+
+# Calls with audio against a running switch
+load *args:
+    cargo run --release -- load {{args}}
+
+# Rewrites every golden file after a wanted change; look at the diff
+golden:
+    VAXEL_GOLDEN=1 cargo test --workspace
+
+# Measures: routing decision, SIP parser, a whole SIP call, a simulated day, start-up, memory, 200 recorded calls
+bench:
+    cargo bench -p callcore -p wire -p simulator
+    cargo build --release
+    tests/bench

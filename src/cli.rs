@@ -1,0 +1,197 @@
+//! The arguments.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A call-routing and recording gateway simulator for 1177, Sweden's health-care advice number.
+///
+/// Without a subcommand: `vaxel demo`.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Log more: -v what happens to calls, -vv everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it all work: Inera's switch and recorder, MedHelp's beside them, nurses, and live callers
+    Demo(DemoArgs),
+    /// Run a switch alone
+    Gateway(RunArgs),
+    /// Run a recorder alone
+    Recorder(RunArgs),
+    /// Place calls with audio against a switch, this one or anyone else's
+    Load(LoadArgs),
+    /// Run a scenario in virtual time
+    Simulate(SimulateArgs),
+    /// List, show and export recordings
+    Recordings(RecordingsArgs),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Demo(DemoArgs {
+            calls: None,
+            rate: DEMO_RATE,
+            seed: 1,
+            at: Some(DEMO_MOMENT.to_owned()),
+            data: None,
+            json: false,
+            quiet_callers: false,
+        })
+    }
+}
+
+/// A weekday morning in November 2018: three regions' calls still go to MedHelp.
+pub(crate) const DEMO_MOMENT: &str = "2018-11-05T10:00";
+/// Calls a second in the demo: enough to look at, seldom enough to follow.
+const DEMO_RATE: f64 = 2.0;
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Stop after this many calls and print a summary (default: go on until Ctrl-C)
+    #[arg(long)]
+    pub(crate) calls: Option<u64>,
+    /// New calls a second
+    #[arg(long, default_value_t = DEMO_RATE)]
+    pub(crate) rate: f64,
+    /// Seed of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// What the switch's clock shows at the start, Swedish time
+    #[arg(long, default_value = DEMO_MOMENT)]
+    pub(crate) at: Option<String>,
+    /// Where recordings and keys are put (default: the folder `recordings` here)
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Print the summary as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No simulated callers: only your own phone
+    #[arg(long)]
+    pub(crate) quiet_callers: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The scenario file, or the name of a built-in one: today, imy-2019, medhelp-2019
+    #[arg(long, default_value = "today")]
+    pub(crate) config: String,
+    /// What the clock shows at the start, Swedish time, such as 2018-11-05T22:15 (default: now)
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+    /// Listen for SIP here instead of where the scenario says
+    #[arg(long)]
+    pub(crate) sip: Option<SocketAddr>,
+    /// Serve the web page or API here instead of where the scenario says
+    #[arg(long)]
+    pub(crate) web: Option<SocketAddr>,
+    /// Folder that relative store and key paths of the scenario start from (default: here)
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Seed of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Whom to call, a SIP URI with an IP address
+    #[arg(long, default_value = "sip:1177@127.0.0.1:5060")]
+    pub(crate) to: String,
+    /// New calls a second, on average
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) rate: f64,
+    /// How many calls
+    #[arg(long, default_value_t = 100)]
+    pub(crate) calls: u64,
+    /// Seed of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Every caller's kommun, four digits (default: drawn by population)
+    #[arg(long)]
+    pub(crate) kommun: Option<String>,
+    /// Seconds from answer to hang-up
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) talk: f64,
+    /// Signalling only, no audio
+    #[arg(long)]
+    pub(crate) no_audio: bool,
+    /// Calls at once, at most
+    #[arg(long, default_value_t = simulator::load::AT_ONCE_MAX)]
+    pub(crate) at_once: usize,
+    /// Print the figures as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The scenario file, or the name of a built-in one
+    #[arg(default_value = "today")]
+    pub(crate) scenario: String,
+    /// First day, such as 2026-03-02 (default: the first Monday of 2026)
+    #[arg(long, default_value = "2026-01-05")]
+    pub(crate) start: String,
+    /// How many days
+    #[arg(long, default_value_t = 1)]
+    pub(crate) days: u32,
+    /// Seed of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Run twice and compare
+    #[arg(long)]
+    pub(crate) twice: bool,
+    /// Print the figures as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsArgs {
+    /// The scenario whose recorder keeps them: a file or a built-in name
+    #[arg(long, default_value = "imy-2019", global = true)]
+    pub(crate) config: String,
+    /// Folder that relative store and key paths start from (default: here)
+    #[arg(long, global = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// Print JSON on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) what: RecordingsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordingsCommand {
+    /// List recordings, newest first
+    List {
+        /// Only this controller's
+        #[arg(long)]
+        controller: Option<String>,
+        /// Only calls from this kommun
+        #[arg(long)]
+        kommun: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one recording's tag and streams
+    Show {
+        /// Its id, or the beginning of it
+        id: String,
+    },
+    /// Write one recording as a two-channel WAV file with its tag
+    Export {
+        /// Its id, or the beginning of it
+        id: String,
+        /// Where to write it (default: the id with .wav)
+        #[arg(long, short)]
+        out: Option<PathBuf>,
+    },
+}

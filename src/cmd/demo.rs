@@ -1,0 +1,228 @@
+//! `vaxel demo`: everything at once, on loopback.
+//!
+//! Inera's switch and recorder, MedHelp's switch and recorder with their own store and keys, simulated nurses, and
+//! live callers. Nothing crosses between the two operators but SIP.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use gateway::view::Totals;
+use serde::Serialize;
+use simulator::load::{self, AT_ONCE_MAX, Hold, LoadHandle, LoadPlan, LoadReport};
+
+use super::end_wanted;
+use crate::{
+    cli::DemoArgs,
+    failure::Failure,
+    files,
+    operator::{self, Operator},
+    show,
+};
+
+/// Simulated nurses talk this long before they say goodbye and hang up: real calls take seven minutes, a demo has seconds.
+const NURSE_TALKS: std::ops::Range<Duration> = Duration::from_secs(6)..Duration::from_secs(14);
+
+/// A demo caller who isn't through by then hangs up.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// RTP ports of the provider's switch, beside the first one's.
+const PROVIDER_RTP_PORTS: std::ops::RangeInclusive<u16> = 46_000..=55_999;
+
+/// What a demo run found. The keys are fixed: programs read them.
+#[derive(Debug, Serialize)]
+struct Summary {
+    offered: u64,
+    completed: u64,
+    failed: u64,
+    by_route: BTreeMap<String, u64>,
+    /// Recordings at this switch, by controller.
+    recorded: BTreeMap<String, u64>,
+    recorded_at_switch_for_provider: u64,
+    unaccounted: u64,
+    recording_gaps: u64,
+    /// The other operator's own figures, from its own switch.
+    provider: Provider,
+    callers: LoadReport,
+}
+
+#[derive(Debug, Serialize)]
+struct Provider {
+    operator: String,
+    offered: u64,
+    completed: u64,
+    failed: u64,
+    recorded: BTreeMap<String, u64>,
+}
+
+pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
+    let inera = start("imy-2019", &args, None).await?;
+    let medhelp = start("medhelp-2019", &args, Some(PROVIDER_RTP_PORTS)).await?;
+    introduce(&inera, &medhelp);
+    let load = if args.quiet_callers {
+        None
+    } else {
+        Some(start_callers(&args, inera.gateway.sip_addr()).await?)
+    };
+    let callers = match load {
+        Some(load) => watch(load, &args).await,
+        None => {
+            end_wanted().await;
+            LoadReport::default()
+        }
+    };
+    let totals = inera.stop().await;
+    let provider = medhelp.stop().await;
+    let summary = summary(totals, provider, callers);
+    if args.json {
+        show::json(&summary)?;
+    } else {
+        print(&summary);
+    }
+    let kept = summary.recorded_at_switch_for_provider == 0 && summary.unaccounted == 0;
+    Ok(if kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+async fn start(
+    name: &str,
+    args: &DemoArgs,
+    ports: Option<std::ops::RangeInclusive<u16>>,
+) -> Result<Operator, Failure> {
+    let mut loaded = files::load(name)?;
+    files::settle(&mut loaded.scenario, args.data.as_deref());
+    let (scenario, file) = files::share(loaded);
+    let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
+    options.nurse_talks = Some(NURSE_TALKS);
+    if let Some(ports) = ports {
+        options.rtp_ports = ports;
+    }
+    Operator::start(scenario, options).await
+}
+
+async fn start_callers(args: &DemoArgs, switch: SocketAddr) -> Result<LoadHandle, Failure> {
+    let plan = LoadPlan {
+        to: format!("sip:1177@{switch}"),
+        next_hop: None,
+        rate: args.rate,
+        calls: args.calls,
+        seed: args.seed,
+        kommun: None,
+        hold: Hold::FarEnd(PATIENCE),
+        audio: true,
+        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        at_once_max: AT_ONCE_MAX,
+    };
+    load::start(plan)
+        .await
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn introduce(inera: &Operator, medhelp: &Operator) {
+    let fixed = inera.gateway.monitor().fixed.borrow().clone();
+    let external = fixed
+        .kommuner
+        .iter()
+        .filter(|kommun| kommun.external)
+        .count();
+    eprintln!(
+        "
+  1177 on {}, as the sources describe it: {} kommuner are answered by their own regions and recorded,
+  {external} leave for a care provider and are not recorded here.
+
+  Look        {}          (the provider's own side: {})
+  Call in     sip:1177@{} with the header  X-Kommun-ID: 0488  (Gnesta)
+              or, from any SIP phone, dial   sip:11770488@{}   (1177 and a kommun-ID)
+  Recordings  vaxel recordings list          (encrypted; each with controller and retention)
+  Stop        Ctrl-C
+",
+        inera.gateway.monitor().live.borrow().clock.get(..10).unwrap_or("a day"),
+        fixed.kommuner.len() - external,
+        inera.page(),
+        medhelp.page(),
+        inera.gateway.sip_addr(),
+        inera.gateway.sip_addr(),
+    );
+}
+
+/// Follows the callers to their end, or until a person has seen enough.
+async fn watch(load: LoadHandle, args: &DemoArgs) -> LoadReport {
+    let bar = show::bar(args.calls, "calls");
+    let mut progress = load.progress.clone();
+    let interrupted = loop {
+        tokio::select! {
+            () = end_wanted() => break true,
+            changed = progress.changed() => {
+                if changed.is_err() {
+                    break false;
+                }
+                let seen = *progress.borrow_and_update();
+                bar.set_position(seen.ended);
+                bar.set_message(format!("{} in progress", seen.in_progress));
+            }
+        }
+    };
+    bar.finish_and_clear();
+    if interrupted {
+        load.stop().await
+    } else {
+        load.finish().await
+    }
+}
+
+fn summary(totals: Totals, provider: Totals, callers: LoadReport) -> Summary {
+    Summary {
+        offered: totals.offered,
+        completed: totals.completed,
+        failed: totals.failed,
+        by_route: totals.by_route,
+        recorded: totals.recorded,
+        recorded_at_switch_for_provider: totals.recorded_at_switch_for_provider,
+        unaccounted: totals.unaccounted,
+        recording_gaps: totals.recording_gaps,
+        provider: Provider {
+            operator: "medhelp".to_owned(),
+            offered: provider.offered,
+            completed: provider.completed,
+            failed: provider.failed,
+            recorded: provider.recorded,
+        },
+        callers,
+    }
+}
+
+fn print(summary: &Summary) {
+    println!(
+        "{} calls offered, {} completed, {} failed",
+        summary.offered, summary.completed, summary.failed
+    );
+    let rows = summary
+        .by_route
+        .iter()
+        .map(|(route, calls)| [route.clone(), calls.to_string()]);
+    println!("{}", show::table(["route", "calls"], rows));
+    let rows = summary
+        .recorded
+        .iter()
+        .map(|(controller, calls)| [controller.clone(), calls.to_string()]);
+    println!("{}", show::table(["controller", "recorded here"], rows));
+    println!(
+        "recorded for the external provider at the switch: {}",
+        summary.recorded_at_switch_for_provider
+    );
+    println!(
+        "the provider's own switch ({}): {} calls, recorded by itself: {}",
+        summary.provider.operator,
+        summary.provider.offered,
+        summary.provider.recorded.values().sum::<u64>()
+    );
+    if summary.recording_gaps > 0 {
+        println!("recordings with a gap: {}", summary.recording_gaps);
+    }
+}

@@ -1,0 +1,117 @@
+//! `vaxel load`: places calls and tells where they went.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use callcore::kommun::KommunId;
+use simulator::load::{self, Hold, LoadPlan, LoadReport};
+
+use super::end_wanted;
+use crate::{cli::LoadArgs, failure::Failure, show};
+
+pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
+    let run = load::start(plan(&args)?)
+        .await
+        .map_err(|error| match error {
+            load::LoadError::Bind(_) => Failure::run(error.to_string()),
+            _ => Failure::usage(error.to_string()),
+        })?;
+    let bar = show::bar(Some(args.calls), "calls");
+    let mut progress = run.progress.clone();
+    let interrupted = loop {
+        tokio::select! {
+            () = end_wanted() => break true,
+            changed = progress.changed() => {
+                if changed.is_err() {
+                    break false;
+                }
+                let seen = *progress.borrow_and_update();
+                bar.set_position(seen.ended);
+                bar.set_message(format!("{} in progress", seen.in_progress));
+            }
+        }
+    };
+    let report = if interrupted {
+        run.stop().await
+    } else {
+        run.finish().await
+    };
+    bar.finish_and_clear();
+    if args.json {
+        show::json(&report)?;
+    } else {
+        print(&report);
+    }
+    let clean = report.failed.is_empty() && report.not_placed == 0;
+    Ok(if clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+fn plan(args: &LoadArgs) -> Result<LoadPlan, Failure> {
+    let kommun = args.kommun.as_deref().map(|code| {
+        KommunId::parse(code).ok_or_else(|| {
+            Failure::usage(format!("{code} is no kommun-ID: four digits, such as 0180"))
+        })
+    });
+    if !(0.0..=14_400.0).contains(&args.talk) {
+        return Err(Failure::usage(format!(
+            "--talk {} is no talk time: give 0 to 14400 seconds",
+            args.talk
+        )));
+    }
+    let talk = Duration::from_secs_f64(args.talk);
+    Ok(LoadPlan {
+        to: args.to.clone(),
+        next_hop: None,
+        rate: args.rate,
+        calls: Some(args.calls),
+        seed: args.seed,
+        kommun: kommun.transpose()?,
+        hold: Hold::Caller(talk..talk),
+        audio: !args.no_audio,
+        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        at_once_max: args.at_once,
+    })
+}
+
+fn print(report: &LoadReport) {
+    println!(
+        "{} calls in {:.1} s: {} answered, {} completed, {} failed, {} not placed",
+        report.placed,
+        report.seconds,
+        report.answered,
+        report.completed,
+        report.failed_total(),
+        report.not_placed
+    );
+    for (status, count) in &report.failed {
+        println!("  failed with {status}: {count}");
+    }
+    println!(
+        "{}",
+        show::table(
+            ["went to", "calls"],
+            report
+                .by_route
+                .iter()
+                .map(|(route, n)| [route.clone(), n.to_string()])
+        )
+    );
+    let delay = &report.setup_delay;
+    println!(
+        "setup delay   median {:.1} ms   90 % {:.1}   99 % {:.1}   99.9 % {:.1}   longest {:.1}",
+        delay.p50_ms, delay.p90_ms, delay.p99_ms, delay.p999_ms, delay.max_ms
+    );
+    if report.rtp_sent > 0 {
+        println!(
+            "audio         {} packets sent, {} heard, {} lost; {} calls silent",
+            report.rtp_sent, report.rtp_heard, report.rtp_lost, report.silent
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! `vaxel recorder`: a SIPREC server alone.
+
+use std::process::ExitCode;
+
+use super::end_wanted;
+use crate::{cli::RunArgs, failure::Failure, files, operator};
+
+pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+    let mut loaded = files::load(&args.config)?;
+    files::settle(&mut loaded.scenario, args.data.as_deref());
+    if let Some(settings) = &mut loaded.scenario.recorder {
+        if let Some(sip) = args.sip {
+            settings.siprec = format!("sip:recorder@{sip}").into();
+        }
+        if let Some(web) = args.web {
+            settings.api = web.to_string().into();
+        }
+    }
+    let scenario = loaded.scenario;
+    let recorder = operator::start_recorder(&scenario).await?;
+    let server = operator::serve_recorder(&scenario, &recorder).await?;
+    eprintln!(
+        "SIPREC: sip:recorder@{}   figures: http://{}/metrics   stop: Ctrl-C",
+        recorder.sip_addr(),
+        server.addr()
+    );
+    end_wanted().await;
+    eprintln!("closing recordings");
+    recorder.stop().await;
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

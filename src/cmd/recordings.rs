@@ -1,0 +1,137 @@
+//! `vaxel recordings`: what a store holds, whose it is, and one of them as a sound file.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use recorder::{
+    index::Filter,
+    store::{self, Row, Shown, Store},
+};
+
+use crate::{
+    cli::{RecordingsArgs, RecordingsCommand},
+    failure::Failure,
+    files, show,
+};
+
+pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
+    let store = open(&args.config, args.data.as_deref())?;
+    match args.what {
+        RecordingsCommand::List {
+            controller,
+            kommun,
+            limit,
+        } => {
+            let rows = store
+                .list(&Filter {
+                    controller,
+                    kommun,
+                    limit,
+                })
+                .map_err(failed)?;
+            if args.json {
+                show::json(&rows)?
+            } else {
+                list(&rows)
+            }
+        }
+        RecordingsCommand::Show { id } => {
+            let shown = store.show(&id).map_err(failed)?;
+            if args.json {
+                show::json(&shown)?
+            } else {
+                print(&shown)
+            }
+        }
+        RecordingsCommand::Export { id, out } => {
+            let out = out.unwrap_or_else(|| PathBuf::from(format!("{id}.wav")));
+            let exported = store.export(&id, &out).map_err(failed)?;
+            if args.json {
+                show::json(&exported)?;
+            } else {
+                println!(
+                    "{}: {:.1} s, {} streams, {} packets lost",
+                    out.display(),
+                    exported.seconds,
+                    exported.streams,
+                    exported.packets_lost
+                );
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(config: &str, data: Option<&Path>) -> Result<Store, Failure> {
+    let mut scenario = files::load(config)?.scenario;
+    files::settle(&mut scenario, data);
+    let settings = scenario.recorder.ok_or_else(|| {
+        Failure::usage(format!(
+            "the scenario {config} has no [recorder], so it keeps no recordings"
+        ))
+    })?;
+    store::open_existing(Path::new(&*settings.store), Path::new(&*settings.keys)).map_err(failed)
+}
+
+fn failed(error: impl std::error::Error) -> Failure {
+    Failure::run(error.to_string())
+}
+
+fn list(rows: &[Row]) {
+    if rows.is_empty() {
+        println!("No recordings yet. Run `vaxel demo`, or call a switch whose queue records.");
+        return;
+    }
+    let cells = rows.iter().map(|row| {
+        [
+            row.id.get(..12).unwrap_or(&row.id).to_owned(),
+            row.started.get(..19).unwrap_or(&row.started).to_owned(),
+            format!("{:.0} s", row.seconds),
+            row.controller.clone(),
+            row.kommun.clone(),
+            row.state.to_owned(),
+            row.packets_lost.to_string(),
+            row.earliest.clone(),
+            row.latest.clone(),
+        ]
+    });
+    let header = [
+        "id",
+        "began (UTC)",
+        "length",
+        "controller",
+        "kommun",
+        "state",
+        "lost",
+        "erase from",
+        "gone by",
+    ];
+    println!("{}", show::table(header, cells));
+}
+
+fn print(shown: &Shown) {
+    println!(
+        "{}  {}  {:.1} s  {} bytes encrypted",
+        shown.row.id, shown.row.state, shown.row.seconds, shown.row.bytes
+    );
+    let rows = shown
+        .tag
+        .iter()
+        .map(|field| [field.name.to_owned(), field.text.clone()]);
+    println!("{}", show::table(["tag", ""], rows));
+    let rows = shown.files.iter().map(|file| {
+        [
+            file.label.clone(),
+            file.condition.clone(),
+            format!("{:.1} s", file.seconds),
+            file.packets.to_string(),
+            file.packets_lost.to_string(),
+        ]
+    });
+    println!(
+        "{}",
+        show::table(["stream", "condition", "length", "packets", "lost"], rows)
+    );
+}

@@ -1,0 +1,66 @@
+//! Why a command ends without doing what it was asked, said to a person.
+
+use std::process::ExitCode;
+
+/// A sentence for a person, and the exit code that goes with it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    said: Said,
+    code: u8,
+}
+
+#[derive(Debug)]
+enum Said {
+    Sentence(String),
+    Diagnostic(Box<miette::Report>),
+}
+
+impl Failure {
+    /// Wrong usage or configuration: exit code 2.
+    pub(crate) fn usage(said: impl Into<String>) -> Self {
+        Self {
+            said: Said::Sentence(said.into()),
+            code: 2,
+        }
+    }
+
+    /// The same, with the lines of the file that are wrong.
+    pub(crate) fn configuration(report: miette::Report) -> Self {
+        Self {
+            said: Said::Diagnostic(Box::new(report)),
+            code: 2,
+        }
+    }
+
+    /// It could not run: exit code 3.
+    pub(crate) fn run(said: impl Into<String>) -> Self {
+        Self {
+            said: Said::Sentence(said.into()),
+            code: 3,
+        }
+    }
+
+    /// Prints it and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        match self.said {
+            Said::Sentence(sentence) => eprintln!("vaxel: {sentence}"),
+            Said::Diagnostic(report) => eprintln!("{report:?}"),
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<gateway::StartError> for Failure {
+    fn from(error: gateway::StartError) -> Self {
+        match error {
+            gateway::StartError::Audio(_) => Self::usage(error.to_string()),
+            _ => Self::run(error.to_string()),
+        }
+    }
+}
+
+impl From<dashboards::ServeError> for Failure {
+    fn from(error: dashboards::ServeError) -> Self {
+        Self::run(error.to_string())
+    }
+}

@@ -1,0 +1,109 @@
+//! Scenarios from files or from the program itself, and moments from text.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use callcore::scenario::Scenario;
+use jiff::{Timestamp, civil::DateTime};
+use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
+
+use crate::failure::Failure;
+
+/// The scenarios that come with the program.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("today", include_str!("../scenarios/today.toml")),
+    ("imy-2019", include_str!("../scenarios/imy-2019.toml")),
+    (
+        "medhelp-2019",
+        include_str!("../scenarios/medhelp-2019.toml"),
+    ),
+];
+
+/// A scenario and where it came from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) scenario: Scenario,
+    pub(crate) file: PathBuf,
+}
+
+/// Reads a scenario: a file when there is one of that name, else a built-in one.
+pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
+    let path = Path::new(name);
+    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
+    let text = match (std::fs::read_to_string(path), built_in) {
+        (Ok(text), _) => text,
+        (Err(_), Some((_, text))) => (*text).to_owned(),
+        (Err(error), None) => {
+            let names: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
+            let why = format!(
+                "the scenario {name} can't be read: {error}; give a file, or one of: {}",
+                names.join(", ")
+            );
+            return Err(Failure::usage(why));
+        }
+    };
+    let file = if path.exists() {
+        path.to_owned()
+    } else {
+        PathBuf::from(format!("{name}.toml"))
+    };
+    let scenario = Scenario::from_toml(&text, &file.display().to_string())
+        .map_err(|error| Failure::configuration(diagnostics(&error, &file, &text)))?;
+    Ok(Loaded { scenario, file })
+}
+
+/// The store and keys of a scenario moved under `data`, when they are relative and `data` is given.
+pub(crate) fn settle(scenario: &mut Scenario, data: Option<&Path>) {
+    if let (Some(recorder), Some(data)) = (&mut scenario.recorder, data) {
+        for folder in [&mut recorder.store, &mut recorder.keys] {
+            *folder = data.join(&**folder).to_string_lossy().into();
+        }
+    }
+}
+
+/// Shared, as the rooms take it.
+pub(crate) fn share(loaded: Loaded) -> (Arc<Scenario>, PathBuf) {
+    (Arc::new(loaded.scenario), loaded.file)
+}
+
+/// A moment as a person writes it: Swedish wall time, or with an offset.
+pub(crate) fn moment(text: &str) -> Result<Timestamp, Failure> {
+    if let Ok(stamp) = text.parse::<Timestamp>() {
+        return Ok(stamp);
+    }
+    let wall: DateTime = text.parse().map_err(|_| {
+        Failure::usage(format!(
+            "{text} is no moment: write it like 2018-11-05T22:15 (Swedish time)"
+        ))
+    })?;
+    wall.to_zoned(callcore::time::sweden())
+        .map(|zoned| zoned.timestamp())
+        .map_err(|error| Failure::usage(format!("{text} is out of range: {error}")))
+}
+
+/// Every fault underlined where it stands, the first one's remedy below.
+fn diagnostics(error: &callcore::scenario::ScenarioError, file: &Path, text: &str) -> Report {
+    let labels = error.faults().map(|fault| {
+        LabeledSpan::new_with_span(
+            Some(format!("{} ({})", fault.message, fault.remedy)),
+            fault.span.clone(),
+        )
+    });
+    let first = error.first();
+    let title = format!(
+        "{}:{}:{}: {}",
+        file.display(),
+        first.line,
+        first.column,
+        first.message
+    );
+    let diagnostic = MietteDiagnostic::new(title)
+        .with_help(first.remedy.clone())
+        .with_labels(labels);
+    Report::new(diagnostic).with_source_code(NamedSource::new(
+        file.display().to_string(),
+        text.to_owned(),
+    ))
+}

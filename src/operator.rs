@@ -1,0 +1,101 @@
+//! One operator's side: recorder, switch and web page of one scenario, started and stopped together.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use callcore::scenario::Scenario;
+use dashboards::{App, Server};
+use gateway::{Gateway, Options, view::Totals};
+use recorder::{Recorder, RecorderHandle};
+
+use crate::failure::Failure;
+
+/// A running operator.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    pub(crate) gateway: Gateway,
+    pub(crate) recorder: Option<RecorderHandle>,
+    web: Server,
+    api: Option<Server>,
+}
+
+impl Operator {
+    /// Starts the recorder first, so that the first call finds it.
+    pub(crate) async fn start(scenario: Arc<Scenario>, options: Options) -> Result<Self, Failure> {
+        let (recorder, api) = match &scenario.recorder {
+            Some(_) => {
+                let recorder = start_recorder(&scenario).await?;
+                let api = serve_recorder(&scenario, &recorder).await?;
+                (Some(recorder), Some(api))
+            }
+            None => (None, None),
+        };
+        let web = scenario.listen.web;
+        let title = scenario.org(scenario.operator).name.to_string();
+        let gateway = Gateway::start(scenario, options).await?;
+        let app = App {
+            title,
+            gateway: gateway.monitor().clone(),
+            recorder: recorder.as_ref().map(|recorder| recorder.monitor()),
+        };
+        let web = dashboards::serve(web, app).await?;
+        Ok(Self {
+            gateway,
+            recorder,
+            web,
+            api,
+        })
+    }
+
+    /// Where its page is.
+    pub(crate) fn page(&self) -> String {
+        format!("http://{}", self.web.addr())
+    }
+
+    /// Ends its calls by BYE, then closes its recordings.
+    pub(crate) async fn stop(self) -> Totals {
+        let totals = self.gateway.stop().await;
+        if let Some(recorder) = self.recorder {
+            recorder.stop().await;
+        }
+        self.web.stop().await;
+        if let Some(api) = self.api {
+            api.stop().await;
+        }
+        totals
+    }
+}
+
+/// The recorder of a scenario, for every controller that its queues record for.
+pub(crate) async fn start_recorder(scenario: &Scenario) -> Result<RecorderHandle, Failure> {
+    let settings = scenario.recorder.as_ref().ok_or_else(|| {
+        Failure::usage("the scenario has no [recorder]: add one with siprec, store and keys")
+    })?;
+    Recorder::start(settings, recorder::Options::of(scenario))
+        .await
+        .map_err(|error| Failure::run(error.to_string()))
+}
+
+/// The recorder's own web listener: figures and health only.
+pub(crate) async fn serve_recorder(
+    scenario: &Scenario,
+    recorder: &RecorderHandle,
+) -> Result<Server, Failure> {
+    let text = scenario
+        .recorder
+        .as_ref()
+        .map_or("", |settings| &settings.api);
+    let address: SocketAddr = text.parse().map_err(|_| {
+        Failure::usage(format!(
+            "[recorder] api = {text:?} is no address: write it like 127.0.0.1:1178"
+        ))
+    })?;
+    Ok(dashboards::recorder_only(address, recorder.monitor()).await?)
+}
+
+/// Options of a switch from what the command line says.
+pub(crate) fn options(file: &Path, at: Option<&str>, seed: u64) -> Result<Options, Failure> {
+    let mut options = Options::for_file(file);
+    options.at = at.map(crate::files::moment).transpose()?;
+    options.seed = seed;
+    Ok(options)
+}
