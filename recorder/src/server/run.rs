@@ -157,7 +157,7 @@ impl Server {
         let abandoned: Vec<_> = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.is_abandoned())
+            .filter(|(_, session)| session.is_abandoned(session.age()))
             .map(|(id, _)| *id)
             .collect();
         for session in abandoned {

@@ -163,8 +163,13 @@ impl Session {
         }
     }
 
-    /// Whether nobody has been heard for longer than a living sender is silent.
-    pub(super) fn is_abandoned(&self) -> bool {
+    /// How long it has been recording.
+    pub(super) fn age(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Whether, at that age, nobody has been heard for longer than a living sender is silent.
+    pub(super) fn is_abandoned(&self, age: Duration) -> bool {
         let running = |stream: &Stream| stream.control.borrow().flow == Flow::Running;
         let limit = if self.streams.iter().flatten().any(running) {
             SILENT_MAX
@@ -172,7 +177,7 @@ impl Session {
             PAUSED_MAX
         };
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
-        self.begun.elapsed().saturating_sub(heard) > limit
+        age.saturating_sub(heard) > limit
     }
 
     /// Ends every stream, then has the writer close the recording. Resolves when the writer was told.
@@ -207,5 +212,48 @@ const fn ended(control: Control) -> Control {
     Control {
         flow: Flow::Ended,
         ..control
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transport::media::RtpPorts;
+    use wire::sdp::Origin;
+
+    use super::*;
+    use crate::{monitor::Figures, vault::test_tag};
+
+    #[tokio::test]
+    async fn a_sender_that_is_gone_is_known_by_its_silence() {
+        let local = std::net::IpAddr::from([127, 0, 0, 1]);
+        let socket = RtpPorts::new(local, super::super::RTP_PORTS)
+            .open()
+            .expect("a port");
+        let agreed = Agreed {
+            label: StreamLabel::parse("1").expect("a label"),
+            law: Law::A,
+            payload_type: 8,
+            remote: local,
+            paused: false,
+        };
+        let answer = Description {
+            origin: Origin::new(1, local),
+            streams: Vec::new(),
+        };
+        let (jobs, _todo) = mpsc::channel(10);
+        let board = Arc::new(Board::new(Figures::default()).expect("metrics"));
+        let id = RecordingId::random().expect("random");
+        let places = vec![Some((agreed.clone(), socket))];
+        let session = Session::begin(id, test_tag("region-01"), answer, places, (jobs, board));
+        assert!(!session.is_abandoned(SILENT_MAX));
+        assert!(session.is_abandoned(SILENT_MAX + Duration::from_secs(1)));
+        session.heard_ms.store(30_000, Ordering::Relaxed);
+        assert!(!session.is_abandoned(SILENT_MAX + Duration::from_secs(1)));
+        session.change(&[Some(Agreed {
+            paused: true,
+            ..agreed
+        })]);
+        assert!(!session.is_abandoned(PAUSED_MAX));
+        assert!(session.is_abandoned(PAUSED_MAX + Duration::from_secs(31)));
     }
 }

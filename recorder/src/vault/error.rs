@@ -24,7 +24,7 @@ pub enum VaultError {
         mode: u32,
     },
     /// A folder can't be made, read or written.
-    #[error("{} can't be used: {source}; give this user a folder of its own there, with free space", path.display())]
+    #[error("{} can't be used: {source}; {}", path.display(), remedy(source))]
     Unusable {
         /// The folder or file.
         path: PathBuf,
@@ -111,4 +111,48 @@ pub enum VaultError {
     /// A name that can't be used.
     #[error(transparent)]
     Name(#[from] NameError),
+}
+
+fn remedy(error: &std::io::Error) -> &'static str {
+    /// Too many open files, of this program and of all (Linux, macOS and BSD).
+    const TOO_MANY_FILES: [i32; 2] = [24, 23];
+    if error
+        .raw_os_error()
+        .is_some_and(|code| TOO_MANY_FILES.contains(&code))
+    {
+        // Two sockets and two files a call.
+        return "raise the limit on open files (`ulimit -n`): a recording takes four, and more with more streams";
+    }
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "make room on that disk"
+        }
+        std::io::ErrorKind::ReadOnlyFilesystem => {
+            "set `store` and `keys` under [recorder] to a disk that can be written"
+        }
+        _ => "give this user a folder of its own there",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_remedy() {
+        let text = |source| {
+            VaultError::Unusable {
+                path: "store".into(),
+                source,
+            }
+            .to_string()
+        };
+        assert!(text(io::Error::from_raw_os_error(24)).contains("ulimit -n"));
+        assert!(text(io::Error::from(io::ErrorKind::StorageFull)).contains("make room"));
+        assert!(
+            text(io::Error::from(io::ErrorKind::PermissionDenied)).contains("folder of its own")
+        );
+    }
 }
