@@ -1,5 +1,7 @@
 //! Requests of ours that are under way, and how the client machines' steps are carried out.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::{
@@ -83,8 +85,8 @@ pub(crate) struct Client {
     bytes: Bytes,
     pub(crate) slots: Slots,
     pub(crate) purpose: Purpose,
-    /// It went by TCP only for its size, and may go by UDP instead.
-    by_size: bool,
+    /// It went by TCP only for its size, and may go by UDP to here instead.
+    by_size: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -120,7 +122,7 @@ impl Client {
 struct Rendered {
     flow: Flow,
     bytes: Bytes,
-    by_size: bool,
+    by_size: Option<SocketAddr>,
 }
 
 impl Endpoint {
@@ -168,7 +170,7 @@ impl Endpoint {
             Rendered {
                 flow,
                 bytes,
-                by_size: false,
+                by_size: None,
             },
             Purpose::Cancel,
         );
@@ -231,22 +233,17 @@ impl Endpoint {
 
     /// The way a request went is broken, and no response has come (RFC 3261 section 18.4).
     pub(crate) fn on_client_lost(&mut self, now: Time, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(&key) else {
-            return;
-        };
-        if !client.by_size {
+        let Some(peer) = self.clients.get(&key).and_then(|client| client.by_size) else {
             self.client_failed(now, key, Failure::Transport);
             self.forget_client(key);
             return;
-        }
+        };
         let Some(mut client) = self.clients.remove(&key) else {
             return;
         };
         self.net.heard(client.flow, key);
         client.request.headers.remove_first(&HeaderName::Via);
-        let flow = Flow::Udp {
-            peer: client.flow.peer(),
-        };
+        let flow = Flow::Udp { peer };
         let bytes = self.stamp(&mut client.request, flow.kind(), key);
         self.begin(
             now,
@@ -255,7 +252,7 @@ impl Endpoint {
             Rendered {
                 flow,
                 bytes,
-                by_size: false,
+                by_size: None,
             },
             client.purpose,
         );
@@ -386,7 +383,7 @@ impl Endpoint {
             return Rendered {
                 flow: self.stream_to(hop),
                 bytes,
-                by_size: true,
+                by_size: Some(hop.peer),
             };
         }
         let flow = match hop.kind {
@@ -396,7 +393,7 @@ impl Endpoint {
         Rendered {
             flow,
             bytes,
-            by_size: false,
+            by_size: None,
         }
     }
 

@@ -58,6 +58,11 @@ impl Endpoint {
     }
 
     pub(crate) fn on_stream(&mut self, now: Time, connection: ConnectionId, bytes: &[u8]) {
+        if self.outputs.len() >= OUTPUTS_MAX {
+            // A stream with a hole in it is of no more use.
+            self.counters.shed += 1;
+            return self.close(now, connection);
+        }
         let Some(found) = self.net.get_mut(connection) else {
             return;
         };
