@@ -8,6 +8,7 @@
 //! (kommun and moment in, [`route::Decision`] out), then [`switch::Switch`] (the call machine).
 
 pub mod calendar;
+pub mod check;
 mod csv;
 pub mod kommun;
 pub mod organisation;

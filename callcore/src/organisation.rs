@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 
+use crate::kommun::RegionCode;
+
 /// What an organisation is in the scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrganisationKind {
@@ -27,6 +29,29 @@ impl OrganisationKind {
     }
 }
 
+/// What lets personal data go to a country outside the EEA (GDPR ch. V).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transfer {
+    /// The Commission has found the country's protection adequate (Art. 45).
+    Adequacy,
+    /// Standard contractual clauses (Art. 46.2 c).
+    StandardClauses,
+    /// Binding corporate rules (Art. 47).
+    BindingRules,
+    /// The case is a historical one, and nobody looked at this: nothing is concluded from it.
+    NotExamined,
+}
+
+impl Transfer {
+    /// Each with its name in scenarios.
+    pub const NAMES: [(&str, Self); 4] = [
+        ("adequacy", Self::Adequacy),
+        ("standard-clauses", Self::StandardClauses),
+        ("binding-rules", Self::BindingRules),
+        ("not-examined", Self::NotExamined),
+    ];
+}
+
 /// One organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organisation {
@@ -40,6 +65,10 @@ pub struct Organisation {
     pub country: Box<str>,
     /// Whether it stands under Swedish health-care law and its duty of secrecy.
     pub health_care_secrecy: bool,
+    /// The region it is, when it is one: of callers from there it is controller for number and kommun-ID.
+    pub region: Option<RegionCode>,
+    /// The board that is controller within it, such as Hälso- och sjukvårdsnämnden; empty when not said.
+    pub board: Box<str>,
 }
 
 /// An agreement by which a processor works for a controller (GDPR Art. 28).
@@ -59,4 +88,8 @@ pub struct Agreement {
     pub until: Option<Date>,
     /// Who else may be engaged.
     pub sub_processors: Vec<crate::scenario::OrgId>,
+    /// Who of them gives care to callers, as a matter of fact.
+    pub gives_care: Vec<crate::scenario::OrgId>,
+    /// What lets data leave the EEA under it; `None` when nothing is said.
+    pub transfer: Option<Transfer>,
 }

@@ -119,6 +119,8 @@ fn latest_decision<'s>(
         .enumerate()
         .filter(|(_, decision)| speaks(decision))
         .max_by_key(|(_, decision)| decision.date)
+        // One that has run out leaves nothing behind: what it replaced doesn't come back.
+        .filter(|(_, decision)| decision.until.is_none_or(|until| today < until))
 }
 
 #[cfg(test)]

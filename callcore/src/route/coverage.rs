@@ -87,6 +87,19 @@ impl Coverage {
         self.words.iter().all(|&word| word == 0)
     }
 
+    /// Whether both hold somebody in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
+    }
+
+    /// Whether the other holds everyone that it holds.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.words
+            .iter()
+            .zip(&other.words)
+            .all(|(a, b)| a & !b == 0)
+    }
+
     /// All it holds, in the order of [`Who::everyone`].
     pub fn iter(&self) -> impl Iterator<Item = Who> {
         Who::everyone().filter(|&who| self.contains(who))

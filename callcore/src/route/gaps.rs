@@ -58,11 +58,15 @@ impl Table {
     /// Every moment at which the answer of these rules may change, the beginning of time first.
     /// Hours count only while no earlier rule holds round the clock for ever: then they can't leave a gap.
     fn moments_of_change(&self, candidates: &[RouteId]) -> Vec<Time> {
-        let beginning = Time::from_micros(i64::MIN);
         if candidates.iter().any(|&id| self.always(id)) {
-            return vec![beginning];
+            return vec![Time::from_micros(i64::MIN)];
         }
-        let mut moments = vec![beginning];
+        self.changes_of(candidates)
+    }
+
+    /// Every moment at which one of these rules begins or ceases to hold, sorted, the beginning of time first.
+    fn changes_of(&self, candidates: &[RouteId]) -> Vec<Time> {
+        let mut moments = vec![Time::from_micros(i64::MIN)];
         for rule in candidates.iter().map(|&id| self.rule(id)) {
             moments.extend(
                 [rule.from, rule.until]
@@ -84,13 +88,28 @@ impl Table {
         route.from.is_none() && route.until.is_none() && route.hours.is_none()
     }
 
-    /// Rules that can never win, because one earlier rule takes each of their callers at every time they hold.
-    /// Rules that only several others together shadow are not found.
+    /// Rules that can never win: earlier rules, one or several together, take each of their callers at every time
+    /// they hold. Hours are looked at in the compiled years, 2005 to 2050.
     pub fn unreachable(&self) -> Vec<RouteId> {
         (0..self.routes().len() as u16)
             .map(RouteId)
-            .filter(|&id| self.is_shadowed(id))
+            .filter(|&id| self.is_shadowed(id) || !self.ever_wins(id))
             .collect()
+    }
+
+    /// Whether the rule wins for some caller at some moment. Callers with the same rules are looked at once.
+    fn ever_wins(&self, id: RouteId) -> bool {
+        let mut known: Vec<&[RouteId]> = Vec::new();
+        self.route(id).covers.iter().any(|who| {
+            let candidates = self.candidates(who);
+            if known.contains(&candidates) {
+                return false;
+            }
+            known.push(candidates);
+            let wins = |at: Time| self.decide_for(who, at).is_some_and(|won| won.route == id);
+            // Mostly it wins when it begins; every other moment of change is tried only when it doesn't.
+            wins(self.rule(id).from) || self.changes_of(candidates).into_iter().any(wins)
+        })
     }
 
     fn is_shadowed(&self, id: RouteId) -> bool {

@@ -3,6 +3,7 @@
 mod coverage;
 mod explain;
 mod gaps;
+mod overlap;
 mod table;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::{
 pub use coverage::{Coverage, Who};
 pub use explain::{Explanation, Losing, LosingReason};
 pub use gaps::Uncovered;
+pub use overlap::Disagreement;
 pub use table::Table;
 
 /// What the table says of one call.

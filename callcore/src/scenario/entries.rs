@@ -42,6 +42,8 @@ pub struct Queue {
     pub recording: bool,
     /// The agreement under which this switch's operator records, when it isn't the controller itself.
     pub agreement: Option<AgreementId>,
+    /// Whose nurses answer, when they aren't the controller's own.
+    pub answered_by: Option<OrgId>,
     /// Why calls are recorded; `patient-safety-and-quality` unless the scenario says otherwise.
     pub purpose: Box<str>,
     /// The legal basis of the recording, cited; empty when the scenario doesn't say.
@@ -77,6 +79,8 @@ pub struct Provider {
     pub targets: Vec<Box<str>>,
     /// How long each may ring.
     pub ring_max: Span,
+    /// Whether it records the calls it answers, on its own behalf and in its own system.
+    pub records: bool,
 }
 
 /// Something that is played.
@@ -88,7 +92,7 @@ pub struct Announcement {
     pub file: Box<str>,
     /// What it says, for people and for the checker.
     pub text: Box<str>,
-    /// What it informs the caller of: `number-and-kommun-id`, `recording`, `care-provider`.
+    /// What it informs the caller of: the names of [`Told`](super::Told).
     pub informs: Vec<Box<str>>,
 }
 
@@ -118,6 +122,8 @@ pub struct ControllerDecision {
     pub diary_number: Box<str>,
     /// When.
     pub date: Date,
+    /// The first day it no longer holds; `None` while it does.
+    pub until: Option<Date>,
     /// What it permits: `erase`, `hand-over` or `keep`.
     pub permits: Box<str>,
     /// For which classes.
@@ -179,6 +185,14 @@ pub struct Lines {
     pub pauses: Vec<u32>,
     /// Of [`Scenario::expectations`](super::Scenario::expectations).
     pub expectations: Vec<u32>,
+    /// Of [`Scenario::information`](super::Scenario::information).
+    pub information: Vec<u32>,
+    /// Of [`Scenario::collections`](super::Scenario::collections).
+    pub collections: Vec<u32>,
+    /// Of [`Scenario::stores`](super::Scenario::stores).
+    pub stores: Vec<u32>,
+    /// Of [`Scenario::sanctions`](super::Scenario::sanctions).
+    pub sanctions: Vec<u32>,
 }
 
 /// Where our own recorder is and what it keeps where.

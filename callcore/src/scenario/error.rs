@@ -13,6 +13,8 @@ pub struct ScenarioError {
 /// One thing that is wrong in a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// The code of the finding it is, as `vaxel explain` knows it; `V0001` for faults of form.
+    pub code: &'static str,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
     /// What to do about it.
@@ -94,6 +96,7 @@ impl Fault {
             .rposition(|&byte| byte == b'\n')
             .map_or(0, |at| at + 1);
         Self {
+            code: FORM,
             message: masked(message),
             remedy: masked(remedy),
             line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
@@ -105,6 +108,9 @@ impl Fault {
         }
     }
 }
+
+/// A file that isn't in the form of a scenario.
+const FORM: &str = "V0001";
 
 /// Digits from which a text may be a telephone number. Dates, kommun codes and ports are no such runs.
 const TELEPHONE_DIGITS_MIN: usize = 7;

@@ -3,6 +3,7 @@
 //! [`Scenario`] exists only valid. The reader's raw types stay private to this module; a broken file is refused
 //! whole, with the line and a remedy (invariant 8).
 
+mod duties;
 mod entries;
 mod error;
 mod ids;
@@ -19,6 +20,9 @@ use crate::{
     route::{Decision, Destination, Table},
 };
 
+pub use duties::{
+    Backup, BackupPlan, Collection, Information, Reach, Sanction, Stated, Store, Told,
+};
 pub use entries::{
     Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Pause, Provider,
     Queue, RecorderSettings, Retention, Traffic,
@@ -88,6 +92,16 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
     /// The compiled routes.
     pub routes: Table,
+    /// Information given to callers otherwise than in a call.
+    pub information: Vec<Information>,
+    /// Data collected from others than the caller.
+    pub collections: Vec<Collection>,
+    /// Where personal data are kept.
+    pub stores: Vec<Store>,
+    /// Sanctions decided in the case that the scenario describes.
+    pub sanctions: Vec<Sanction>,
+    /// Routes that ask for a recording although their calls leave this switch. None can be had; the checker says so.
+    pub recording_asked: Vec<RouteId>,
     /// Where everything stands in the file.
     pub lines: Lines,
 }

@@ -1,5 +1,7 @@
 //! The TOML file as it is written, key by key. Private to the reader: nothing here has been checked yet.
 
+mod duties;
+
 use std::fmt;
 
 use serde::{
@@ -7,6 +9,10 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 use toml::Spanned;
+
+pub(super) use duties::{
+    RawBackup, RawBackupTable, RawCollection, RawInformation, RawSanction, RawStore,
+};
 
 type Text = Spanned<String>;
 type Anything = Spanned<toml::Value>;
@@ -37,6 +43,14 @@ pub(super) struct RawScenario {
     pub(super) decision: Vec<RawDecision>,
     #[serde(default)]
     pub(super) pause: Vec<RawPause>,
+    #[serde(default)]
+    pub(super) information: Vec<RawInformation>,
+    #[serde(default)]
+    pub(super) collection: Vec<RawCollection>,
+    #[serde(default)]
+    pub(super) store: Vec<RawStore>,
+    #[serde(default)]
+    pub(super) sanction: Vec<RawSanction>,
     pub(super) recorder: Option<RawRecorder>,
     #[serde(default)]
     pub(super) listen: RawListen,
@@ -60,6 +74,9 @@ pub(super) struct RawOrganisation {
     pub(super) kind: Text,
     pub(super) country: Option<Text>,
     pub(super) health_care_secrecy: Option<bool>,
+    pub(super) region: Option<Text>,
+    #[serde(default)]
+    pub(super) board: String,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +90,9 @@ pub(super) struct RawAgreement {
     pub(super) until: Option<Anything>,
     #[serde(default)]
     pub(super) sub_processors: Vec<Text>,
+    #[serde(default)]
+    pub(super) gives_care: Vec<Text>,
+    pub(super) transfer: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +151,7 @@ pub(super) struct RawRoute {
     #[serde(default)]
     pub(super) failover: Vec<Text>,
     pub(super) announcement: Option<Text>,
+    pub(super) recording: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +165,7 @@ pub(super) struct RawQueue {
     #[serde(default)]
     pub(super) recording: bool,
     pub(super) agreement: Option<Text>,
+    pub(super) answered_by: Option<Text>,
     pub(super) purpose: Option<String>,
     pub(super) basis: Option<String>,
     pub(super) wrap_up_s: Option<u32>,
@@ -165,6 +187,8 @@ pub(super) struct RawProvider {
     pub(super) organisation: Text,
     pub(super) targets: Spanned<Vec<Text>>,
     pub(super) ring_s: Option<u32>,
+    #[serde(default)]
+    pub(super) records: bool,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +210,7 @@ pub(super) struct RawDecision {
     pub(super) date: Anything,
     pub(super) permits: Text,
     pub(super) classes: Vec<Text>,
+    pub(super) until: Option<Anything>,
     #[serde(default)]
     pub(super) note: String,
 }

@@ -32,7 +32,9 @@ impl Reader<'_> {
                     "a second rule for `{}` of the same controller",
                     rule.class.name()
                 );
+                let before = self.faults.len();
                 self.fault(span, &message, "keep one of them");
+                self.coded(before, "V0502");
             }
             rules.push(rule);
         }
@@ -49,11 +51,13 @@ impl Reader<'_> {
                 .any(|&day| earliest.after(day) > latest.after(day))
         {
             let remedy = "`latest` is the last day the data may be there, so it can't come before `earliest`";
+            let before = self.faults.len();
             self.fault(
                 raw.earliest.span(),
                 "the floor lies above the ceiling",
                 remedy,
             );
+            self.coded(before, "V0501");
         }
         let counted_from = raw.counted_from.as_ref().and_then(|name| {
             let words = [CountedFrom::Call, CountedFrom::LastEntry].map(|from| (from.name(), from));
@@ -69,7 +73,7 @@ impl Reader<'_> {
         }
     }
 
-    fn period(&mut self, raw: &Spanned<String>) -> Option<Period> {
+    pub(super) fn period(&mut self, raw: &Spanned<String>) -> Option<Period> {
         let read = |text: &String| Period::parse(text);
         self.value(
             raw,
@@ -79,7 +83,7 @@ impl Reader<'_> {
         )
     }
 
-    fn class(&mut self, raw: &Spanned<String>) -> ObjectClass {
+    pub(super) fn class(&mut self, raw: &Spanned<String>) -> ObjectClass {
         let words = OBJECT_CLASSES.map(|class| (class.name(), class));
         self.word(raw, "object class", &words)
             .unwrap_or(ObjectClass::Audio)
@@ -97,6 +101,7 @@ impl Reader<'_> {
         ControllerDecision {
             controller: names.org(self, &raw.controller),
             date: self.day(&raw.date).unwrap_or_default(),
+            until: raw.until.as_ref().and_then(|until| self.day(until)),
             classes: raw.classes.iter().map(|class| self.class(class)).collect(),
             permits: raw.permits.into_inner().into(),
             diary_number: raw.diary_number.into_inner().into(),

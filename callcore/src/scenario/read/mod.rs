@@ -3,6 +3,7 @@
 //! the placeholder never gets out, because a scenario with faults is refused.
 
 mod canonical;
+mod duties;
 mod keeping;
 mod names;
 mod people;
@@ -32,7 +33,8 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
         faults: Vec::new(),
     };
     let names = reader.all_names(&raw);
-    let lines = reader.lines(&raw);
+    let starts = syntax::line_starts(text);
+    let lines = lines(&starts, &raw);
 
     let operator = names.org(&mut reader, &raw.operator.organisation);
     let (no_answer, busy) = reader.switch_announcements(&raw.announcements, &names);
@@ -42,6 +44,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let calendars = reader.calendars(raw.calendar);
     let providers = reader.each(raw.provider, |reader, raw| reader.provider(raw, &names));
     let (queues, agents) = reader.queues(raw.queue, &names);
+    let recording_asked = reader.recording_asked(&raw.route);
     let routes = reader.each(raw.route, |reader, raw| {
         reader.route(raw, &names, &calendars)
     });
@@ -49,6 +52,12 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let retention = reader.retention(raw.retention, &names);
     let decisions = reader.each(raw.decision, |reader, raw| reader.decision(raw, &names));
     let pauses = reader.each(raw.pause, |reader, raw| reader.pause(raw, &names));
+    let information = reader.each(raw.information, |reader, raw| {
+        reader.information(raw, &names)
+    });
+    let collections = reader.each(raw.collection, |reader, raw| reader.collection(raw, &names));
+    let stores = reader.each(raw.store, |reader, raw| reader.store(raw, &names, &starts));
+    let sanctions = reader.each(raw.sanction, |reader, raw| reader.sanction(raw, &names));
     let recorder = raw.recorder.map(|raw| reader.recorder(raw));
     let listen = reader.listen(raw.listen);
     let traffic = reader.traffic(&raw.traffic);
@@ -76,6 +85,11 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
         listen,
         traffic,
         expectations,
+        information,
+        collections,
+        stores,
+        sanctions,
+        recording_asked,
         routes: Table::new(routes, &canonical),
         lines,
     })
@@ -92,6 +106,13 @@ impl Reader<'_> {
         if self.faults.len() < FAULTS_MAX {
             self.faults
                 .push(Fault::new(self.text, span, message, remedy));
+        }
+    }
+
+    /// The fault noted last is a finding of this code, if one was noted since there were `before`.
+    fn coded(&mut self, before: usize, code: &'static str) {
+        if let Some(fault) = self.faults.get_mut(before) {
+            fault.code = code;
         }
     }
 
@@ -171,63 +192,37 @@ impl Reader<'_> {
             raw.busy.as_ref().map(|name| names.announcement(self, name)),
         )
     }
+}
 
-    fn lines(&self, raw: &RawScenario) -> Lines {
-        let starts = syntax::line_starts(self.text);
-        let line = |span: Range<usize>| starts.partition_point(|&start| start <= span.start) as u32;
-        Lines {
-            organisations: raw
-                .organisation
-                .iter()
-                .map(|entry| line(entry.id.span()))
-                .collect(),
-            agreements: raw
-                .agreement
-                .iter()
-                .map(|entry| line(entry.id.span()))
-                .collect(),
-            announcements: raw
-                .announcement
-                .iter()
-                .map(|entry| line(entry.name.span()))
-                .collect(),
-            routes: raw
-                .route
-                .iter()
-                .map(|entry| line(entry.name.span()))
-                .collect(),
-            queues: raw
-                .queue
-                .iter()
-                .map(|entry| line(entry.name.span()))
-                .collect(),
-            providers: raw
-                .provider
-                .iter()
-                .map(|entry| line(entry.name.span()))
-                .collect(),
-            retention: raw
-                .retention
-                .iter()
-                .map(|entry| line(entry.class.span()))
-                .collect(),
-            decisions: raw
-                .decision
-                .iter()
-                .map(|entry| line(entry.diary_number.span()))
-                .collect(),
-            pauses: raw
-                .pause
-                .iter()
-                .map(|entry| line(entry.from.span()))
-                .collect(),
-            expectations: raw
-                .expect
-                .iter()
-                .map(|entry| line(entry.kommun.span()))
-                .collect(),
-        }
+/// Where each entry stands: the line of its name, or of what it has instead.
+fn lines(starts: &[usize], raw: &RawScenario) -> Lines {
+    fn each<T>(starts: &[usize], entries: &[T], span: impl Fn(&T) -> Range<usize>) -> Vec<u32> {
+        entries
+            .iter()
+            .map(|entry| line(starts, &span(entry)))
+            .collect()
     }
+    Lines {
+        organisations: each(starts, &raw.organisation, |entry| entry.id.span()),
+        agreements: each(starts, &raw.agreement, |entry| entry.id.span()),
+        announcements: each(starts, &raw.announcement, |entry| entry.name.span()),
+        routes: each(starts, &raw.route, |entry| entry.name.span()),
+        queues: each(starts, &raw.queue, |entry| entry.name.span()),
+        providers: each(starts, &raw.provider, |entry| entry.name.span()),
+        retention: each(starts, &raw.retention, |entry| entry.class.span()),
+        decisions: each(starts, &raw.decision, |entry| entry.diary_number.span()),
+        pauses: each(starts, &raw.pause, |entry| entry.from.span()),
+        expectations: each(starts, &raw.expect, |entry| entry.kommun.span()),
+        information: each(starts, &raw.information, |entry| entry.organisation.span()),
+        collections: each(starts, &raw.collection, |entry| entry.controller.span()),
+        stores: each(starts, &raw.store, |entry| entry.name.span()),
+        sanctions: each(starts, &raw.sanction, |entry| entry.actor.span()),
+    }
+}
+
+/// The line on which a piece of the text begins, counted from 1.
+fn line(starts: &[usize], span: &Range<usize>) -> u32 {
+    starts.partition_point(|&start| start <= span.start) as u32
 }
 
 /// A text from the file, short enough for a message and without control characters.

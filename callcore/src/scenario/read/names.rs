@@ -62,11 +62,13 @@ impl Index {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("add it with [[{}]]", self.what),
         };
+        let before = reader.faults.len();
         reader.fault(
             name.span(),
             &format!("no {} is called `{}`", self.what, shown(name.get_ref())),
             &remedy,
         );
+        reader.coded(before, "V0003");
         0
     }
 }

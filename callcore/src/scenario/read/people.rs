@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::{Reader, names::Names};
 use crate::{
     kommun::RegionCode,
-    organisation::{Agreement, Organisation, OrganisationKind},
+    organisation::{Agreement, Organisation, OrganisationKind, Transfer},
     scenario::{
         AGENTS_MAX, Agent, Announcement, Contact, OrgId, Provider, Queue, QueueId,
         raw::{
@@ -48,15 +48,9 @@ const KINDS: [(&str, OrganisationKind); 4] = [
     ),
 ];
 
-/// What an announcement can inform of (GDPR Art. 13), as `data/audio/announcements.toml` names it.
-const INFORMS: [(&str, ()); 3] = [
-    ("number-and-kommun-id", ()),
-    ("recording", ()),
-    ("care-provider", ()),
-];
-
 impl Reader<'_> {
-    /// Country and secrecy default to what holds for a Swedish region: `SE`, and under secrecy.
+    /// Country and secrecy default to what holds for a Swedish region: `SE`, and under secrecy. A region called
+    /// `region-01` is that of the code 01.
     pub(super) fn organisation(&mut self, raw: RawOrganisation) -> Organisation {
         let kind = self
             .word(&raw.kind, "kind of organisation", &KINDS)
@@ -73,7 +67,18 @@ impl Reader<'_> {
             );
             country.get_ref()
         });
+        let region = match &raw.region {
+            Some(code) => self.region(code.get_ref(), code.span()),
+            None => raw
+                .id
+                .get_ref()
+                .strip_prefix("region-")
+                .filter(|_| kind == OrganisationKind::Region)
+                .and_then(RegionCode::parse),
+        };
         Organisation {
+            region,
+            board: raw.board.into(),
             country: country.into(),
             id: raw.id.into_inner().into(),
             name: raw.name.into(),
@@ -103,13 +108,21 @@ impl Reader<'_> {
                 .iter()
                 .map(|name| names.org(self, name))
                 .collect(),
+            gives_care: raw
+                .gives_care
+                .iter()
+                .map(|name| names.org(self, name))
+                .collect(),
+            transfer: raw.transfer.and_then(|transfer| {
+                self.word(&transfer, "ground for a transfer", &Transfer::NAMES)
+            }),
             id: raw.id.into_inner().into(),
         }
     }
 
     pub(super) fn announcement(&mut self, raw: RawAnnouncement) -> Announcement {
         for informs in &raw.informs {
-            self.word(informs, "kind of information", &INFORMS);
+            self.told(informs);
         }
         if raw.file.get_ref().is_empty() {
             self.fault(
@@ -151,6 +164,7 @@ impl Reader<'_> {
                 .map(|target| target.into_inner().into())
                 .collect(),
             ring_max: Span::from_secs(raw.ring_s.unwrap_or(RING_DEFAULT_S)),
+            records: raw.records,
         }
     }
 
@@ -187,6 +201,7 @@ impl Reader<'_> {
             controller: names.org(self, &raw.controller),
             recording: raw.recording,
             agreement: raw.agreement.map(|name| names.agreement(self, &name)),
+            answered_by: raw.answered_by.map(|name| names.org(self, &name)),
             purpose: raw
                 .purpose
                 .unwrap_or_else(|| PURPOSE_DEFAULT.to_owned())

@@ -302,11 +302,12 @@ impl Reader<'_> {
                 &format!("no route takes calls from {first}{more}"),
                 remedy,
             );
+            self.coded(0, "V0101");
         }
     }
 
     /// The texts of a value that may be one or a list, each with its place.
-    fn texts<'r>(&self, raw: &'r Spanned<OneOrMany>) -> Vec<(&'r str, Range<usize>)> {
+    pub(super) fn texts<'r>(&self, raw: &'r Spanned<OneOrMany>) -> Vec<(&'r str, Range<usize>)> {
         match raw.get_ref() {
             OneOrMany::One(text) => vec![(text.as_str(), raw.span())],
             OneOrMany::Many(texts) => texts

@@ -38,12 +38,15 @@ fn fault(text: &str, error: &toml::de::Error) -> Fault {
         .collect();
     let span = error.span().unwrap_or(0..0);
     match unknown_key(error.message()) {
-        Some((key, remedy)) => Fault::new(
-            text,
-            span,
-            &format!("there is no key `{key}` here"),
-            &remedy,
-        ),
+        Some((key, remedy)) => Fault {
+            code: "V0002",
+            ..Fault::new(
+                text,
+                span,
+                &format!("there is no key `{key}` here"),
+                &remedy,
+            )
+        },
         None => Fault::new(text, span, &message, &remedy_for(&message)),
     }
 }

@@ -1,0 +1,212 @@
+//! How long data stay: rules that can't both be kept, erasure without a decision, decisions that have run out.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::{Date, date};
+
+use super::{Context, Finding, security, ways::queues_reached};
+use crate::{
+    retention::ObjectClass,
+    scenario::{ControllerDecision, OrgId, Retention, Scenario},
+};
+
+/// A day to count periods from when two are compared.
+const PROBE: Date = date(2020, 1, 1);
+
+/// V0502: a controller's own rule against the general one, or two classes of a store that can't be told apart.
+pub(super) fn conflict(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = own_against_general(context);
+    found.extend(inseparable(context));
+    found
+}
+
+fn own_against_general(context: &Context<'_>) -> Vec<Finding> {
+    let scenario = context.scenario;
+    let mut found = Vec::new();
+    for (own, &line) in scenario.retention.iter().zip(&scenario.lines.retention) {
+        let Some(controller) = own.controller else {
+            continue;
+        };
+        let mut general = scenario
+            .retention
+            .iter()
+            .filter(|rule| rule.controller.is_none() && rule.class == own.class);
+        if let Some(general) = general.find(|general| !agree(own, general))
+            && !decided(context, controller, &[own.class])
+        {
+            let message = format!(
+                "{} keeps `{}` by {} ({}), which can't be kept together with {} ({}), and no decision settles it",
+                context.name(controller),
+                own.class.name(),
+                own.basis,
+                periods(own),
+                general.basis,
+                periods(general),
+            );
+            found.push(context.finding("V0502", controller, line, message));
+        }
+    }
+    found
+}
+
+fn inseparable(context: &Context<'_>) -> Vec<Finding> {
+    let scenario = context.scenario;
+    let mut found = Vec::new();
+    let stores = scenario.stores.iter().zip(&scenario.lines.stores);
+    for (store, &line) in stores.filter(|(store, _)| store.inseparable) {
+        for controller in security::controllers(scenario, &context.ways, store) {
+            let rules: Vec<&Retention> = store
+                .holds
+                .iter()
+                .filter_map(|&class| rule_for(scenario, controller, class))
+                .collect();
+            let clash = rules.iter().enumerate().find_map(|(nth, one)| {
+                let other = rules[..nth].iter().find(|other| !agree(one, other))?;
+                Some((*one, *other))
+            });
+            if let Some((one, other)) = clash
+                && !decided(context, controller, &[one.class, other.class])
+            {
+                let message = format!(
+                    "what `{}` holds of {} is both `{}` ({}: {}) and `{}` ({}: {}), which can't both be kept, and no decision settles it",
+                    store.name,
+                    context.name(controller),
+                    one.class.name(),
+                    one.basis,
+                    periods(one),
+                    other.class.name(),
+                    other.basis,
+                    periods(other),
+                );
+                found.push(context.finding("V0502", controller, line, message));
+            }
+        }
+    }
+    found
+}
+
+fn periods(rule: &Retention) -> String {
+    match rule.latest {
+        Some(latest) => format!("{} to {latest}", rule.earliest),
+        None => format!("at least {}", rule.earliest),
+    }
+}
+
+/// Whether there is a day that both rules allow.
+fn agree(one: &Retention, other: &Retention) -> bool {
+    let above = |floor: &Retention, ceiling: &Retention| {
+        ceiling
+            .latest
+            .is_some_and(|latest| floor.earliest.after(PROBE) > latest.after(PROBE))
+    };
+    !above(one, other) && !above(other, one)
+}
+
+/// The rule that binds a controller: its own before the general one.
+fn rule_for(scenario: &Scenario, controller: OrgId, class: ObjectClass) -> Option<&Retention> {
+    scenario
+        .retention_window(controller, class, PROBE)
+        .map(|(_, rule)| rule)
+}
+
+/// Whether the controller has a decision in force that speaks of one of these classes.
+fn decided(context: &Context<'_>, controller: OrgId, classes: &[ObjectClass]) -> bool {
+    context.scenario.decisions.iter().any(|decision| {
+        decision.controller == controller
+            && in_force(decision, context.today)
+            && decision.classes.iter().any(|class| classes.contains(class))
+    })
+}
+
+fn in_force(decision: &ControllerDecision, today: Date) -> bool {
+    decision.date <= today && decision.until.is_none_or(|until| today < until)
+}
+
+/// V0503: a store erases by itself, and somebody whose data it holds hasn't decided that.
+pub(super) fn erasure_undecided(context: &Context<'_>) -> Vec<Finding> {
+    let scenario = context.scenario;
+    let mut found = Vec::new();
+    for store in scenario.stores.iter().filter(|store| store.erases.value) {
+        let undecided: Vec<String> = security::controllers(scenario, &context.ways, store)
+            .into_iter()
+            .filter(|&controller| {
+                let classes = store.holds.iter();
+                classes
+                    .into_iter()
+                    .any(|&class| !may_erase(context, controller, class))
+            })
+            .map(|controller| context.name(controller))
+            .collect();
+        if !undecided.is_empty() {
+            let message = format!(
+                "`{}` erases by itself, and there is no decision that lets it by {}",
+                store.name,
+                undecided.join(", ")
+            );
+            let line = store.erases.line;
+            found.push(context.finding("V0503", store.operator, line, message));
+        }
+    }
+    found
+}
+
+/// Whether the controller's latest decision on the class permits erasure, or hand-over with erasure after it.
+fn may_erase(context: &Context<'_>, controller: OrgId, class: ObjectClass) -> bool {
+    let of_class = context.scenario.decisions.iter().filter(|decision| {
+        decision.controller == controller
+            && decision.date <= context.today
+            && decision.classes.contains(&class)
+    });
+    of_class
+        .max_by_key(|decision| decision.date)
+        .is_some_and(|decision| &*decision.permits != "keep" && in_force(decision, context.today))
+}
+
+/// V0504: calls are recorded for a controller, and no rule says how long.
+pub(super) fn no_rule(context: &Context<'_>) -> Vec<Finding> {
+    let scenario = context.scenario;
+    let mut told = BTreeSet::new();
+    let mut found = Vec::new();
+    for queue in queues_reached(&context.ways) {
+        let entry = scenario.queue(queue);
+        let ruled = rule_for(scenario, entry.controller, ObjectClass::Audio).is_some();
+        if entry.recording && !ruled && told.insert(entry.controller) {
+            let message = format!(
+                "no rule says how long recordings of {} stay",
+                context.name(entry.controller)
+            );
+            let line = scenario.lines.queues[queue.index()];
+            found.push(context.finding("V0504", entry.controller, line, message));
+        }
+    }
+    found
+}
+
+/// V0602: a decision has run out and no later one takes its place.
+pub(super) fn decision_out_of_date(context: &Context<'_>) -> Vec<Finding> {
+    let scenario = context.scenario;
+    let replaced = |old: &ControllerDecision| {
+        old.classes.iter().all(|class| {
+            scenario.decisions.iter().any(|new| {
+                new.controller == old.controller
+                    && new.date > old.date
+                    && new.classes.contains(class)
+            })
+        })
+    };
+    let mut found = Vec::new();
+    for (decision, &line) in scenario.decisions.iter().zip(&scenario.lines.decisions) {
+        if let Some(until) = decision.until
+            && until <= context.today
+            && !replaced(decision)
+        {
+            let message = format!(
+                "the decision {} of {} ran out on {until}, and no later one replaces it",
+                decision.diary_number,
+                context.name(decision.controller)
+            );
+            found.push(context.finding("V0602", decision.controller, line, message));
+        }
+    }
+    found
+}
