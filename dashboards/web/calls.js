@@ -4,7 +4,7 @@ import { duration, number, t } from "./text.js";
 import { element, keyed, setClass, setText } from "./rows.js";
 
 const CALLS_SHOWN = 50;
-const RECORDING_ICONS = { recording: "●", gap: "⚠", never: "⊘", no: "○" };
+const RECORDING_ICONS = { recording: "●", gap: "⚠", never: "⊘", later: "○", no: "–" };
 // A queue's bar is full at so many callers waiting, or at the longest queue when that is longer.
 const BAR_FULL_MIN = 5;
 

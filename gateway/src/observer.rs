@@ -45,6 +45,8 @@ pub(crate) struct Observer {
 struct Decided {
     route: String,
     external: bool,
+    /// Whether it is to be recorded here once it is answered.
+    records: bool,
     controller: String,
     offered: Time,
     connected: bool,
@@ -268,6 +270,7 @@ impl Observer {
             Decided {
                 route,
                 external,
+                records: scenario.records(decision),
                 controller: answers,
                 offered: at,
                 connected: false,
@@ -353,6 +356,7 @@ impl Observer {
                 (true, _) => "never",
                 (false, Some(true)) => "recording",
                 (false, Some(false)) => "gap",
+                (false, None) if decided.records => "later",
                 (false, None) => "no",
             },
             controller: if talking {

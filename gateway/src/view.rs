@@ -97,7 +97,8 @@ pub struct CallView {
     pub state: &'static str,
     /// Seconds since the call came.
     pub age_s: u64,
-    /// `recording`, `gap` (should be, but the recorder is lost), `never` (external) or `no`.
+    /// `recording`, `gap` (should be, but the recorder is lost), `later` (once a nurse answers), `never` (external) or
+    /// `no`.
     pub recording: &'static str,
     /// Who is controller of what is said now; empty before anybody answers.
     pub controller: String,

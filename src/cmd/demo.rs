@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use callcore::time::Span;
 use gateway::view::Totals;
 use serde::Serialize;
 use simulator::load::{self, AT_ONCE_MAX, Hold, LoadHandle, LoadPlan, LoadReport};
@@ -25,6 +26,9 @@ use crate::{
 
 /// Simulated nurses talk this long before they say goodbye and hang up: real calls take seven minutes, a demo has seconds.
 const NURSE_TALKS: std::ops::Range<Duration> = Duration::from_secs(6)..Duration::from_secs(14);
+
+/// And write their notes this long: two minutes would keep every nurse busy at the demo's many calls.
+const WRAP_UP: Span = Span::from_secs(3);
 
 /// A demo caller who isn't through by then hangs up.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -97,6 +101,9 @@ async fn start(
 ) -> Result<Operator, Failure> {
     let mut loaded = files::load(name)?;
     files::settle(&mut loaded.scenario, args.data.as_deref());
+    for queue in &mut loaded.scenario.queues {
+        queue.wrap_up = WRAP_UP;
+    }
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
     options.nurse_talks = Some(NURSE_TALKS);

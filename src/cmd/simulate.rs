@@ -68,7 +68,7 @@ fn once(scenario: &Arc<Scenario>, plan: &Plan) -> Result<Summary, Failure> {
     let mut calls = 0_u64;
     let summary = virtual_time::simulate_with_progress(Arc::clone(scenario), plan, |now| {
         calls += 1;
-        if calls % CALLS_A_TICK == 0 {
+        if calls.is_multiple_of(CALLS_A_TICK) {
             let since = now.since(*first.get_or_insert(now));
             bar.set_position((since.as_secs_f64() / 86_400.0) as u64);
             bar.set_message(format!("{calls} calls"));

@@ -27,7 +27,7 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 6] = [
             "external",
         ],
     ),
-    ("recording", &["recording", "gap", "never", "no"]),
+    ("recording", &["recording", "gap", "never", "later", "no"]),
     ("origin", &["unknown", "invalid", "conflict"]),
     (
         "outcome",
