@@ -171,6 +171,45 @@ fn the_callee_declines_or_is_left_by_bye_before_it_answered() {
     net.assert_clean();
 }
 
+/// The caller may leave an early dialog by BYE (RFC 3261 section 15).
+#[test]
+fn a_bye_before_the_answer_is_as_a_cancel() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Invite, peer, "z9hG4bKa", ("t", ""), 1, ""),
+    );
+    net.millis(50);
+    let (callee, _) = net.incoming(0);
+    net.at(0, |ep, now| {
+        ep.progress(now, callee, StatusCode::RINGING, None)
+            .expect("rings")
+    });
+    net.millis(50);
+    let Message::Response(ringing) = read(&net.nodes[peer].inbox.pop_back().expect("a 180 came"))
+    else {
+        panic!("a response expected");
+    };
+    let tag = ringing
+        .headers
+        .to()
+        .expect("a To")
+        .tag()
+        .expect("a tag")
+        .to_owned();
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Bye, peer, "z9hG4bKb", ("t", &tag), 2, ""),
+    );
+    net.millis(50);
+    assert_eq!(net.ended(0), Ending::Cancelled);
+    assert_eq!((net.sent(0, "200"), net.sent(0, "487")), (1, 1));
+    net.assert_clean();
+}
+
 /// RFC 3261 section 15: the callee may not send BYE before the ACK.
 #[test]
 fn an_end_before_the_ack_waits_for_it() {

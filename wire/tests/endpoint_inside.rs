@@ -333,6 +333,70 @@ fn route_sets_are_followed() {
     }
 }
 
+/// The caller sees the proxies of the 2xx the other way round (RFC 3261 section 12.1.2).
+#[test]
+fn the_callers_route_set_is_the_reverse() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    let proxy = net.add(None);
+    let caller = net.at(0, |ep, now| {
+        ep.invite(now, call(address(peer))).expect("invited")
+    });
+    net.millis(50);
+    let invite = request(&mut net, peer);
+    let more = format!(
+        "Record-Route: <sip:192.0.2.9;lr>\r\nRecord-Route: <sip:192.0.2.3;lr>\r\nContact: <sip:raw@{}>\r\n",
+        address(peer)
+    );
+    net.send_raw(peer, 0, &reply(&invite, 200, "x", &more));
+    net.millis(50);
+    net.answered(0);
+    let ack = request(&mut net, proxy);
+    assert_eq!(ack.method, Method::Ack);
+    let routes: Vec<_> = ack.headers.list(&HeaderName::Route).collect();
+    assert_eq!(routes, ["<sip:192.0.2.3;lr>", "<sip:192.0.2.9;lr>"]);
+    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+    net.secs(40);
+    assert_eq!(net.ended(0), Ending::Ours);
+    net.assert_clean();
+}
+
+/// An ACK of another CSeq acknowledges nothing.
+#[test]
+fn only_the_ack_of_its_invite_stops_a_200() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, ""),
+    );
+    net.millis(50);
+    let (session, _) = net.incoming(0);
+    net.at(0, |ep, now| {
+        ep.answer(now, session, sdp("answer")).expect("answered")
+    });
+    net.millis(50);
+    let Message::Response(ok) = read(&net.nodes[peer].inbox.pop_back().expect("a 200 came")) else {
+        panic!("a response expected");
+    };
+    let tag = ok
+        .headers
+        .to()
+        .expect("a To")
+        .tag()
+        .expect("a tag")
+        .to_owned();
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Ack, peer, "z9hG4bK2", ("t", &tag), 9, ""),
+    );
+    net.secs(40);
+    assert_eq!(net.ended(0), Ending::NoAck);
+    net.assert_clean();
+}
+
 #[test]
 fn the_contact_of_a_change_is_where_the_bye_goes() {
     let mut net = Net::new(1);

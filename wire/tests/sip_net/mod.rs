@@ -264,6 +264,8 @@ impl Net {
     /// Nothing is left anywhere: no session, no transaction, no timer, no event unread.
     pub fn assert_clean(&mut self) {
         self.secs(400);
+        self.break_streams();
+        self.secs(1);
         for node in 0..self.nodes.len() {
             let events = &self.nodes[node].events;
             assert!(
@@ -276,6 +278,11 @@ impl Net {
             assert_eq!(endpoint.sessions(), 0, "sessions of node {node}");
             assert_eq!(endpoint.transactions(), 0, "transactions of node {node}");
             assert_eq!(endpoint.wake(), None, "timers of node {node}");
+            assert_eq!(
+                endpoint.entries(),
+                0,
+                "entries of node {node}: {endpoint:?}"
+            );
         }
     }
 

@@ -53,6 +53,10 @@ impl Connections {
         self.open.len()
     }
 
+    pub(crate) fn entries(&self) -> usize {
+        self.open.len() + self.by_peer.len() + self.waiting.len()
+    }
+
     pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection> {
         self.open.get_mut(&connection)
     }

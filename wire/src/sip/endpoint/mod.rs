@@ -175,6 +175,16 @@ impl Endpoint {
         self.clients.len() + self.servers.len()
     }
 
+    /// Entries in all tables, the lookups beside the things themselves included: 0 when no session, transaction or
+    /// connection is left, or something leaks.
+    pub fn entries(&self) -> usize {
+        self.sessions()
+            + self.by_tag.len()
+            + self.transactions()
+            + self.merged.len()
+            + self.net.entries()
+    }
+
     /// Stream connections open or asked for.
     pub fn connections(&self) -> usize {
         self.net.len()
