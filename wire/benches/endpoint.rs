@@ -74,6 +74,7 @@ fn invite() -> Invite {
         from: "<sip:anonymous@anonymous.invalid>".into(),
         to: None,
         headers: Headers::new(),
+        max_forwards: None,
         body: body(),
     }
 }
