@@ -53,7 +53,9 @@ impl Failure {
 impl From<gateway::StartError> for Failure {
     fn from(error: gateway::StartError) -> Self {
         match error {
-            gateway::StartError::Audio(_) => Self::usage(error.to_string()),
+            gateway::StartError::Audio(_) | gateway::StartError::Recorder(_) => {
+                Self::usage(error.to_string())
+            }
             _ => Self::run(error.to_string()),
         }
     }

@@ -20,7 +20,7 @@ use wire::sip::endpoint::Config;
 use crate::{
     audio::{AudioError, Library},
     clock::Clock,
-    exchange::{Exchange, Parts},
+    exchange::{Exchange, Parts, RecorderLink},
     media::{MediaEvent, MediaFactory},
     observer::Observer,
     view::{Monitor, Totals},
@@ -77,6 +77,11 @@ pub enum StartError {
     /// An announcement can't be played.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// The recorder can't be reached by what the scenario says.
+    #[error(
+        "siprec = {0:?} under [recorder] has no IP address: write it like sip:recorder@127.0.0.1:5070"
+    )]
+    Recorder(Box<str>),
     /// A metric's name is taken twice: a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -112,6 +117,13 @@ impl Gateway {
             .iter()
             .map(|announcement| &*announcement.file);
         let library = Library::load(&options.folder, files)?;
+        let recorder = match &scenario.recorder {
+            Some(settings) => Some(
+                RecorderLink::new(settings)
+                    .ok_or_else(|| StartError::Recorder(settings.siprec.clone()))?,
+            ),
+            None => None,
+        };
         let clock = Clock::start(options.at);
         let (observer, monitor) = Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
         let config = Config::default_for(scenario.listen.sip, rand::random());
@@ -132,6 +144,7 @@ impl Gateway {
             observer,
             local,
             seed: options.seed,
+            recorder,
             nurse_talks: options.nurse_talks,
         });
         let (stop, stopped) = watch::channel(Stage::Running);

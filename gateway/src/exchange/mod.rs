@@ -28,10 +28,8 @@ use wire::sip::{
     message::StatusCode,
 };
 
-use self::{
-    call::{Call, Leg},
-    recording::RecorderLink,
-};
+use self::call::{Call, Leg};
+pub(crate) use self::recording::RecorderLink;
 use crate::{
     audio::Library,
     clock::Clock,
@@ -58,6 +56,7 @@ pub(crate) struct Parts {
     pub(crate) observer: Observer,
     pub(crate) local: SocketAddr,
     pub(crate) seed: u64,
+    pub(crate) recorder: Option<RecorderLink>,
     pub(crate) nurse_talks: Option<Range<Duration>>,
 }
 
@@ -94,7 +93,6 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// An exchange without calls.
     pub(crate) fn new(parts: Parts) -> Self {
-        let recorder = parts.scenario.recorder.as_ref().and_then(RecorderLink::new);
         Self {
             trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
             switch: Switch::new(Arc::clone(&parts.scenario)),
@@ -109,7 +107,7 @@ impl Exchange {
             legs: BTreeMap::new(),
             nurses: BTreeSet::new(),
             nurse_talks: parts.nurse_talks,
-            recorder,
+            recorder: parts.recorder,
             next_call: 1,
             next_sweep: Instant::now() + SWEEP_INTERVAL,
         }
@@ -251,7 +249,7 @@ impl Exchange {
     fn rejected(&mut self, session: SessionId, status: StatusCode, from_peer: bool) {
         match self.legs.remove(&session) {
             Some(Leg::Far(call)) => self.far_failed(call, status, from_peer),
-            Some(Leg::Recording(call)) => self.recording_lost(call),
+            Some(Leg::Recording(call)) => self.recording_ended(call, Some(status)),
             Some(Leg::Caller(_)) | None => {}
         }
     }
@@ -274,7 +272,7 @@ impl Exchange {
                 self.far_over(call);
                 self.input(Input::FarEndGone(call));
             }
-            (Leg::Recording(call), _) => self.recording_lost(call),
+            (Leg::Recording(call), _) => self.recording_ended(call, None),
         }
     }
 }

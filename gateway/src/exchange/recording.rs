@@ -17,7 +17,7 @@ use transport::SipDriver;
 use wire::{
     sip::{
         endpoint::Invite,
-        message::{HeaderName, Headers, Response},
+        message::{HeaderName, Headers, Response, StatusCode},
         uri::Uri,
     },
     siprec::{self, Id, Metadata, Participant, StreamInfo},
@@ -38,23 +38,26 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The recorder as this switch knows it.
 #[derive(Debug)]
-pub(super) struct RecorderLink {
+pub(crate) struct RecorderLink {
     uri: Uri,
     address: SocketAddr,
     up: bool,
+    /// It ended or refused a recording though it is there: what was lost is tried again when it next answers.
+    try_again: bool,
     next_ping: Instant,
     asked: Option<Instant>,
 }
 
 impl RecorderLink {
     /// The recorder of the scenario; `None` when its URI has no numeric address.
-    pub(super) fn new(settings: &RecorderSettings) -> Option<Self> {
+    pub(crate) fn new(settings: &RecorderSettings) -> Option<Self> {
         let uri = Uri::parse(&settings.siprec).ok()?;
         let address = uri.address()?;
         Some(Self {
             uri,
             address,
             up: true,
+            try_again: false,
             next_ping: Instant::now(),
             asked: None,
         })
@@ -153,6 +156,16 @@ impl Exchange {
         }
     }
 
+    /// The recorder ended the session or had no room. A fault of ours (4xx) would be refused again; the rest may pass.
+    pub(super) fn recording_ended(&mut self, id: CallId, status: Option<StatusCode>) {
+        let passes = status
+            .is_none_or(|status| status.code() >= 500 || status == StatusCode::REQUEST_TIMEOUT);
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| passes) {
+            recorder.try_again = true;
+        }
+        self.recording_lost(id);
+    }
+
     pub(super) fn recording_lost(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
@@ -208,9 +221,12 @@ impl Exchange {
         recorder.asked = None;
         recorder.next_ping = Instant::now() + PING_INTERVAL;
         recorder.up = alive;
+        let again = alive && std::mem::take(&mut recorder.try_again);
         self.observer.recorder_is(alive);
         if alive && !was_up {
             tracing::info!("the recorder answers again");
+            self.input(Input::RecorderBack);
+        } else if again {
             self.input(Input::RecorderBack);
         } else if !alive && was_up {
             tracing::warn!("the recorder does not answer; calls go on without recording");
