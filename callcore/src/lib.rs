@@ -10,12 +10,15 @@
 pub mod calendar;
 pub mod check;
 mod csv;
+pub mod diff;
+pub mod explain;
 pub mod kommun;
 pub mod organisation;
 pub mod origin;
 pub mod personal;
 pub mod queue;
 pub mod retention;
+pub mod roles;
 pub mod route;
 pub mod scenario;
 pub mod switch;

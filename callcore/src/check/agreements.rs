@@ -14,19 +14,19 @@ use crate::{
 
 /// Something that one organisation does with personal data for another.
 #[derive(Debug, Clone)]
-pub(crate) struct Processing {
-    pub(crate) controller: OrgId,
-    pub(crate) processor: OrgId,
+struct Processing {
+    controller: OrgId,
+    processor: OrgId,
     /// As agreements name it: `routing`, `recording`, `care`, `storage`.
-    pub(crate) purpose: &'static str,
+    purpose: &'static str,
     /// Where the scenario says that it is done.
-    pub(crate) line: u32,
+    line: u32,
     from: Option<Time>,
     until: Option<Time>,
 }
 
 /// Everything that is done for somebody else, as the scenario declares it.
-pub(crate) fn processings(scenario: &Scenario, ways: &[Way]) -> Vec<Processing> {
+fn processings(scenario: &Scenario, ways: &[Way]) -> Vec<Processing> {
     let mut found = routing(scenario);
     for queue in queues_reached(ways) {
         let entry = scenario.queue(queue);

@@ -19,14 +19,12 @@ mod ways;
 use jiff::civil::Date;
 
 use crate::scenario::{OrgId, Scenario};
-use ways::Way;
 
-#[allow(unused_imports)]
-pub(crate) use agreements::processings;
 pub use catalogue::{CATALOGUE, Entry, entry, explanation};
 pub use finding::{Finding, Severity};
 pub use report::Report;
-pub(crate) use ways::{region_controllers, ways};
+pub(crate) use security::controllers as store_controllers;
+pub(crate) use ways::{Way, region_controllers, ways};
 
 /// A scenario to check.
 #[derive(Clone, Copy)]

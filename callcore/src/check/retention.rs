@@ -152,14 +152,10 @@ pub(super) fn erasure_undecided(context: &Context<'_>) -> Vec<Finding> {
 
 /// Whether the controller's latest decision on the class permits erasure, or hand-over with erasure after it.
 fn may_erase(context: &Context<'_>, controller: OrgId, class: ObjectClass) -> bool {
-    let of_class = context.scenario.decisions.iter().filter(|decision| {
-        decision.controller == controller
-            && decision.date <= context.today
-            && decision.classes.contains(&class)
-    });
-    of_class
-        .max_by_key(|decision| decision.date)
-        .is_some_and(|decision| &*decision.permits != "keep" && in_force(decision, context.today))
+    context
+        .scenario
+        .decision_in_force(controller, class, context.today)
+        .is_some_and(|decision| &*decision.permits != "keep")
 }
 
 /// V0504: calls are recorded for a controller, and no rule says how long.

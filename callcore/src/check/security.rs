@@ -192,7 +192,7 @@ pub(super) fn undeclared_store(context: &Context<'_>) -> Vec<Finding> {
 }
 
 /// Whose data a store holds: those it names, or every controller whose calls this switch records.
-pub(super) fn controllers(scenario: &Scenario, ways: &[Way], store: &Store) -> BTreeSet<OrgId> {
+pub(crate) fn controllers(scenario: &Scenario, ways: &[Way], store: &Store) -> BTreeSet<OrgId> {
     if !store.controllers.is_empty() {
         return store.controllers.iter().copied().collect();
     }

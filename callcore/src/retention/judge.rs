@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::{ObjectClass, RetentionWindow};
-use crate::scenario::{ControllerDecision, OrgId, Scenario};
+use crate::scenario::{OrgId, Scenario};
 
 /// A thing that is kept, as far as retention cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,10 @@ fn deciding(scenario: &Scenario, kept: &Kept, today: Date) -> Result<usize, Keep
     if let Some(pause) = pause_in_force(scenario, kept.controller, today) {
         return Err(KeepReason::Paused(pause));
     }
-    let (place, decision) = latest_decision(scenario, kept, today).ok_or(KeepReason::NoDecision)?;
+    let place = scenario
+        .deciding(kept.controller, kept.class, today)
+        .ok_or(KeepReason::NoDecision)?;
+    let decision = &scenario.decisions[place];
     match &*decision.permits {
         "erase" => Ok(place),
         "hand-over" if kept.handed_over => Ok(place),
@@ -100,27 +103,6 @@ fn pause_in_force(scenario: &Scenario, controller: OrgId, today: Date) -> Option
             && pause.from <= today
             && pause.until.is_none_or(|until| today < until)
     })
-}
-
-/// A later decision replaces an earlier one; of one day, the one that stands further down in the file.
-fn latest_decision<'s>(
-    scenario: &'s Scenario,
-    kept: &Kept,
-    today: Date,
-) -> Option<(usize, &'s ControllerDecision)> {
-    let speaks = |decision: &ControllerDecision| {
-        decision.controller == kept.controller
-            && decision.date <= today
-            && decision.classes.contains(&kept.class)
-    };
-    scenario
-        .decisions
-        .iter()
-        .enumerate()
-        .filter(|(_, decision)| speaks(decision))
-        .max_by_key(|(_, decision)| decision.date)
-        // One that has run out leaves nothing behind: what it replaced doesn't come back.
-        .filter(|(_, decision)| decision.until.is_none_or(|until| today < until))
 }
 
 #[cfg(test)]

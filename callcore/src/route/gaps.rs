@@ -83,6 +83,14 @@ impl Table {
         moments
     }
 
+    /// Every moment of a time at which the answer to a caller may change, its beginning first.
+    pub(crate) fn changes_within(&self, who: Who, from: Time, until: Time) -> Vec<Time> {
+        let changes = self.changes_of(self.candidates(who)).into_iter();
+        std::iter::once(from)
+            .chain(changes.filter(|at| (from..until).contains(at) && *at != from))
+            .collect()
+    }
+
     fn always(&self, id: RouteId) -> bool {
         let route = self.route(id);
         route.from.is_none() && route.until.is_none() && route.hours.is_none()

@@ -65,7 +65,7 @@ impl Table {
         self.decide_for(origin.into(), at)
     }
 
-    pub(super) fn decide_for(&self, who: Who, at: Time) -> Option<Decision> {
+    pub(crate) fn decide_for(&self, who: Who, at: Time) -> Option<Decision> {
         let route = *self
             .candidates(who)
             .iter()
@@ -104,7 +104,7 @@ impl Table {
         self.digest
     }
 
-    pub(super) fn candidates(&self, who: Who) -> &[RouteId] {
+    pub(crate) fn candidates(&self, who: Who) -> &[RouteId] {
         debug_assert_eq!(self.candidates.len(), WHO_LEN);
         &self.candidates[who.index()]
     }

@@ -210,6 +210,42 @@ impl Scenario {
         ))
     }
 
+    /// What the controller has decided on this class, as it is in force on a day.
+    pub fn decision_in_force(
+        &self,
+        controller: OrgId,
+        class: ObjectClass,
+        today: Date,
+    ) -> Option<&ControllerDecision> {
+        let place = self.deciding(controller, class, today)?;
+        Some(&self.decisions[place])
+    }
+
+    /// The place of that decision. A later decision replaces an earlier one; of one day, the one that stands further
+    /// down in the file. One that has run out leaves nothing behind: what it replaced doesn't come back.
+    pub(crate) fn deciding(
+        &self,
+        controller: OrgId,
+        class: ObjectClass,
+        today: Date,
+    ) -> Option<usize> {
+        let speaks = |decision: &ControllerDecision| {
+            decision.controller == controller
+                && decision.date <= today
+                && decision.classes.contains(&class)
+        };
+        let on_it = self
+            .decisions
+            .iter()
+            .enumerate()
+            .filter(|(_, decision)| speaks(decision));
+        let (place, latest) = on_it.max_by_key(|(_, decision)| decision.date)?;
+        latest
+            .until
+            .is_none_or(|until| today < until)
+            .then_some(place)
+    }
+
     /// The tests inside the file that fail.
     pub fn unmet(&self) -> Vec<Unmet> {
         let unmet = |(place, expectation): (usize, &Expectation)| {

@@ -1,6 +1,7 @@
 //! The checker: what it finds in 2019, that it finds nothing today, and one broken scenario for every finding.
 
 mod corpus;
+mod decisions;
 mod imy;
 
 use std::path::PathBuf;
