@@ -1,1 +1,19 @@
-//! Real SIP peers against the real switch.
+//! Real SIP peers against the real switch: SIPp and baresip call `vaxel`, and what they and we heard is compared.
+//!
+//! Every test starts its own switch and recorder on ports of their own, so that tests run side by side and beside a
+//! demo. Nothing sleeps to give another time: every wait is for an event, with a deadline that only a fault reaches.
+
+mod answering;
+mod baresip;
+mod child;
+mod http;
+mod recordings;
+mod scenario;
+mod sipp;
+mod sound;
+mod switch;
+
+mod endings;
+mod four_baresip;
+mod four_sipp;
+mod origins;

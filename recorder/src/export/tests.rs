@@ -1,5 +1,3 @@
-//! Exports read back.
-
 use std::{collections::BTreeMap, time::Instant};
 
 use bytes::Bytes;

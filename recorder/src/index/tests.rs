@@ -1,5 +1,3 @@
-//! What the index holds, and what it refuses.
-
 use std::fs;
 
 use super::*;

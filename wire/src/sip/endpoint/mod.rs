@@ -30,7 +30,6 @@ mod ident;
 mod inside;
 mod ping;
 mod receive;
-mod responses;
 mod route;
 mod servers;
 mod session;

@@ -1,0 +1,122 @@
+//! baresip, a telephone for people, driven without hands: <https://github.com/baresip/baresip>.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use testkit::tone;
+
+use crate::{
+    child::Child,
+    sound,
+    switch::{CALLER_NUMBER, Switch},
+};
+
+/// Where Debian keeps its modules: before and since they moved to the architecture's own folder.
+const MODULE_FOLDERS: [&str; 4] = [
+    "/usr/lib/baresip/modules",
+    "/usr/lib/x86_64-linux-gnu/baresip/modules",
+    "/usr/lib/aarch64-linux-gnu/baresip/modules",
+    "/usr/local/lib/baresip/modules",
+];
+
+/// It says this when a call is over.
+const OVER: &str = "terminated (duration";
+/// It ends by itself after so many seconds, should a test forget it.
+const SECONDS_MAX: &str = "60";
+
+/// A telephone in a call.
+pub(crate) struct Baresip {
+    child: Child,
+    dump: PathBuf,
+}
+
+impl Baresip {
+    /// Dials `digits` at the switch, and says its tone once answered.
+    pub(crate) fn dials(switch: &Switch, digits: &str) -> Self {
+        let folder = switch.folder().join("baresip");
+        let dump = folder.join("dump");
+        fs::create_dir_all(&dump).expect("the test's own folder");
+        let words = folder.join("caller.wav");
+        sound::write_wav(&words, sound::CALLER, 30);
+        fs::write(folder.join("config"), config(&words, &dump)).expect("the test's own folder");
+        // It doesn't register: `regint=0`.
+        let account = format!("<sip:{CALLER_NUMBER}@127.0.0.1>;regint=0\n");
+        fs::write(folder.join("accounts"), account).expect("the test's own folder");
+        fs::write(folder.join("contacts"), "").expect("the test's own folder");
+        let dial = format!("/dial sip:{digits}@{}", switch.sip());
+        let mut command = Command::new("baresip");
+        command
+            .args(["-4", "-f"])
+            .arg(&folder)
+            .args(["-t", SECONDS_MAX, "-e", &dial]);
+        Self {
+            child: Child::start("baresip", &mut command),
+            dump,
+        }
+    }
+
+    /// Waits until the other side has hung up, and tells what was heard.
+    pub(crate) async fn until_hung_up_on(mut self) -> Heard {
+        self.child.says(OVER).await;
+        self.child.terminate();
+        let status = self.child.ends().await;
+        assert!(status.success(), "baresip: {status}\n{}", self.child.said());
+        // A file for the announcement before the answer, and one for the call.
+        let heard: Vec<Vec<i16>> = fs::read_dir(&self.dump)
+            .expect("the test's own folder")
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .map(|path| sound::read_channel(&path, 0))
+            .collect();
+        assert!(!heard.is_empty(), "no audio: {}", self.child.said());
+        Heard(heard)
+    }
+}
+
+/// What came out of its loudspeaker.
+pub(crate) struct Heard(Vec<Vec<i16>>);
+
+impl Heard {
+    /// Whether that tone was in it.
+    pub(crate) fn tone(&self, hz: f64) -> bool {
+        self.0.iter().any(|heard| tone::heard(heard, hz))
+    }
+}
+
+/// One codec as Swedish telephones have it, a file as microphone, and what is heard written down by `sndfile`.
+/// `aubridge` is a loudspeaker that nobody needs: without one, nothing is decoded.
+fn config(words: &Path, dump: &Path) -> String {
+    let modules = MODULE_FOLDERS
+        .iter()
+        .find(|folder| Path::new(folder).exists());
+    let modules = modules.expect("baresip's modules; run tests/install-peers");
+    format!(
+        "\
+poll_method epoll
+sip_listen 127.0.0.1:0
+net_interface 127.0.0.1
+audio_source aufile,{words}
+audio_player aubridge,nobody
+audio_alert aubridge,nobody
+ausrc_format s16
+auplay_format s16
+auenc_format s16
+audec_format s16
+rtp_ports 33000-39998
+jitter_buffer_delay 1-5
+snd_path {dump}
+module_path {modules}
+module g711.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module_app account.so
+module_app menu.so
+",
+        words = words.display(),
+        dump = dump.display(),
+    )
+}

@@ -1,0 +1,72 @@
+//! The project's own scenarios, moved to where the test's phones are. Routes, dates and queues stay as they are.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use crate::sound;
+
+/// A scenario's text.
+pub(crate) struct Scenario(String);
+
+impl Scenario {
+    /// 1177 in 2019: Stockholm, Sörmland and Värmland at MedHelp.
+    pub(crate) fn imy_2019() -> Self {
+        Self(include_str!("../../scenarios/imy-2019.toml").to_owned())
+    }
+
+    /// 1177 today: every region answers its own calls.
+    pub(crate) fn today() -> Self {
+        Self(include_str!("../../scenarios/today.toml").to_owned())
+    }
+
+    /// The provider's switch is there.
+    pub(crate) fn provider_at(self, address: SocketAddr) -> Self {
+        self.replace("sip:1177@127.0.0.1:5080", &format!("sip:1177@{address}"))
+    }
+
+    /// The provider's calls are handed over by 302.
+    pub(crate) fn released(self) -> Self {
+        self.replace("handover = \"direct\"", "handover = \"release\"")
+    }
+
+    /// The recorder is there.
+    pub(crate) fn recorder_at(self, address: SocketAddr) -> Self {
+        self.replace(
+            "sip:recorder@127.0.0.1:5070",
+            &format!("sip:recorder@{address}"),
+        )
+    }
+
+    /// That queue has one nurse, with this telephone and no notes to write after a call.
+    pub(crate) fn nurse_at(self, queue: &str, address: SocketAddr) -> Self {
+        let start = format!("{{ name = \"{queue}\", ");
+        let (before, rest) = self
+            .0
+            .split_once(&format!("{start}region"))
+            .unwrap_or_else(|| panic!("the scenario has a queue {queue}"));
+        let (entry, after) = rest.split_once('\n').expect("a line of its own");
+        let (head, tail) = entry.split_once("agents = [").expect("a queue has agents");
+        let (_, tail) = tail.split_once(']').expect("a closed list");
+        let nurse = format!("agents = [\"sip:nurse@{address}\"], wrap_up_s = 0");
+        Self(format!("{before}{start}region{head}{nurse}{tail}\n{after}"))
+    }
+
+    /// Writes it into `folder`, beside announcements and a simulated nurse that are tones: short, and easy to tell.
+    pub(crate) fn write(&self, folder: &Path) {
+        fs::write(folder.join(FILE), &self.0).expect("the test's own folder");
+        for line in self.0.lines() {
+            if let Some(name) = line.strip_prefix("file = ") {
+                let file = folder.join(name.trim_matches('"'));
+                sound::write_wav(&file, sound::ANNOUNCEMENT, 1);
+            }
+        }
+        sound::write_wav(&folder.join("nurse.wav"), sound::ANSWERER, 2);
+    }
+
+    fn replace(self, from: &str, to: &str) -> Self {
+        assert!(self.0.contains(from), "the scenario says {from}");
+        Self(self.0.replace(from, to))
+    }
+}
+
+/// The name it is written under.
+pub(crate) const FILE: &str = "interop.toml";

@@ -1,0 +1,129 @@
+//! SIPp, the callers' side: <https://sipp.readthedocs.io>.
+
+use std::{
+    net::{TcpListener, UdpSocket},
+    path::PathBuf,
+    process::Command,
+};
+
+use wire::sip::endpoint::TransportKind;
+
+use crate::{child::Child, sound, switch::Switch};
+
+/// The sound that `speaks.xml` plays.
+const TONE_FILE: &str = "caller.al";
+/// What SIPp sent and got, for the message of a test that fails.
+const MESSAGES_FILE: &str = "sipp-messages.log";
+
+/// One run of SIPp.
+pub(crate) struct Sipp<'a> {
+    switch: &'a Switch,
+    command: Command,
+    calls: u32,
+}
+
+impl<'a> Sipp<'a> {
+    /// SIPp with its built-in caller: user `service`, no kommun-ID, PCMU in its offer and never any audio.
+    pub(crate) fn built_in(switch: &'a Switch) -> Self {
+        let mut command = Command::new("sipp");
+        command
+            .current_dir(switch.folder())
+            .arg(switch.sip().to_string())
+            .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"])
+            .args(["-p", &free_port().to_string()])
+            .args(["-mp", &free_port().to_string()])
+            // A message that doesn't come in half a minute won't: the run fails instead of hanging.
+            .args([
+                "-recv_timeout",
+                "30000",
+                "-timeout",
+                "40s",
+                "-timeout_error",
+            ])
+            .args(["-trace_msg", "-message_file", MESSAGES_FILE]);
+        Self {
+            switch,
+            command,
+            calls: 1,
+        }
+    }
+
+    /// SIPp with a scenario of `tests/interop/sipp`.
+    pub(crate) fn scenario(switch: &'a Switch, name: &str) -> Self {
+        let mut sipp = Self::built_in(switch);
+        sipp.command.arg("-sf").arg(file(name));
+        sipp
+    }
+
+    /// The kommun-ID in the INVITE.
+    pub(crate) fn kommun(mut self, code: &str) -> Self {
+        self.command.args(["-key", "kommun", code]);
+        self
+    }
+
+    /// By UDP or TCP, one socket for all.
+    pub(crate) fn over(mut self, transport: TransportKind) -> Self {
+        let mode = match transport {
+            TransportKind::Udp => "u1",
+            TransportKind::Tcp => "t1",
+        };
+        self.command.args(["-t", mode]);
+        self
+    }
+
+    /// Sends every packet of audio back to where it came from.
+    pub(crate) fn echoing(mut self) -> Self {
+        self.command.arg("-rtp_echo");
+        self
+    }
+
+    /// Pauses without a length of their own last this long.
+    pub(crate) fn talking_ms(mut self, milliseconds: u32) -> Self {
+        self.command.args(["-d", &milliseconds.to_string()]);
+        self
+    }
+
+    /// One call for each line of a file of `tests/interop/sipp`.
+    pub(crate) fn each_of(mut self, lines: &str, calls: u32) -> Self {
+        self.command.arg("-inf").arg(file(lines));
+        self.calls = calls;
+        self
+    }
+
+    /// That many calls, so many a second.
+    pub(crate) fn burst(mut self, calls: u32, a_second: u32) -> Self {
+        self.command.args(["-r", &a_second.to_string()]);
+        self.calls = calls;
+        self
+    }
+
+    /// Runs it, and fails the test when a call didn't go as its scenario says.
+    pub(crate) async fn succeeds(mut self) {
+        sound::write_raw_a_law(&self.switch.folder().join(TONE_FILE), sound::CALLER);
+        self.command.args(["-m", &self.calls.to_string()]);
+        let mut child = Child::start("sipp", &mut self.command);
+        let status = child.ends().await;
+        if !status.success() {
+            let messages = self.switch.folder().join(MESSAGES_FILE);
+            let messages = std::fs::read_to_string(messages).unwrap_or_default();
+            panic!("sipp: {status}\n{}\n{messages}", child.said());
+        }
+    }
+}
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/interop/sipp")
+        .join(name)
+}
+
+/// A port that nobody has now, neither for UDP nor for TCP, and even, as audio wants it.
+fn free_port() -> u16 {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let address = udp.local_addr().expect("it is bound");
+        if address.port().is_multiple_of(2) && TcpListener::bind(address).is_ok() {
+            return address.port();
+        }
+    }
+}
