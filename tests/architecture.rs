@@ -35,6 +35,9 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Longest file of ours; more needs a reason, and then an entry here.
 const FILE_LINES_MAX: usize = 500;
 
+/// A test file may be longer: it lists cases, and is read one case at a time.
+const TEST_LINES_MAX: usize = 650;
+
 /// Longest function outside tests, in lines. A ratchet: lower it when the longest one is mended.
 const FUNCTION_LINES_MAX: usize = 70;
 
@@ -81,8 +84,13 @@ fn files_and_functions_stay_readable() {
     for file in sources() {
         let text = std::fs::read_to_string(&file).expect("a source file");
         let lines = text.lines().count();
+        let lines_max = if is_test(&file) {
+            TEST_LINES_MAX
+        } else {
+            FILE_LINES_MAX
+        };
         assert!(
-            lines <= FILE_LINES_MAX,
+            lines <= lines_max,
             "{}: {lines} lines; split it by idea",
             file.display()
         );
@@ -129,6 +137,41 @@ fn every_invariant_names_a_test_that_exists() {
             );
         }
     }
+}
+
+#[test]
+fn every_metric_is_told_of_and_every_one_told_of_exists() {
+    let told = std::fs::read_to_string(root().join("docs/metrics.md")).expect("docs/metrics.md");
+    let told: BTreeSet<&str> = told.split('`').filter(|word| is_metric(word)).collect();
+    let mut registered = BTreeSet::new();
+    for file in sources().iter().filter(|file| !is_test(file)) {
+        let text = std::fs::read_to_string(file).expect("a source file");
+        registered.extend(
+            text.split('"')
+                .filter(|word| is_metric(word))
+                .map(str::to_owned),
+        );
+    }
+    let registered: BTreeSet<&str> = registered.iter().map(String::as_str).collect();
+    assert_eq!(told, registered, "docs/metrics.md and the code differ");
+}
+
+/// Files that hold tests only.
+fn is_test(file: &Path) -> bool {
+    let inside = file.strip_prefix(root()).unwrap_or(file);
+    inside.components().any(|part| {
+        ["tests", "tests.rs", "examples"]
+            .iter()
+            .any(|name| part.as_os_str() == *name)
+    })
+}
+
+/// A whole metric name: `vaxel_` and lower-case words.
+fn is_metric(word: &str) -> bool {
+    word.starts_with("vaxel_")
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 #[test]

@@ -5,7 +5,7 @@ use prometheus::{
     core::Collector,
 };
 
-/// Every metric of the gateway. All names are in `dashboards/grafana` and `docs/metrics.md`.
+/// Every metric of the gateway. All names are told in `docs/metrics.md`.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     /// Calls that reached the switch, by route and class of origin.

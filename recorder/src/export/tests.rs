@@ -1,3 +1,5 @@
+//! Exports read back.
+
 use std::{collections::BTreeMap, time::Instant};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! What the index holds, and what it refuses.
+
 use std::fs;
 
 use super::*;

@@ -30,6 +30,7 @@ mod ident;
 mod inside;
 mod ping;
 mod receive;
+mod responses;
 mod route;
 mod servers;
 mod session;

@@ -1,0 +1,365 @@
+//! What the responses to our requests mean for the session (RFC 3261 sections 13.2.2, 14.1).
+
+use super::{
+    Endpoint, Hop,
+    border::{Ending, Event, SessionId},
+    clients::{ClientKey, Failure, Fork, Purpose},
+    dialog::Dialog,
+    session::{AckDue, Change, Phase, bye_of},
+    transaction::Class,
+};
+use crate::{
+    sip::{
+        header::Contact,
+        message::{Request, Response, StatusCode},
+    },
+    time::Time,
+};
+
+/// 2xx of different forks that get their ACK and BYE; a proxy that forks to more than this is no phone's.
+const FORKS_MAX: usize = 8;
+
+impl Endpoint {
+    /// A response that is news.
+    pub(crate) fn deliver(&mut self, now: Time, key: ClientKey, response: Response) {
+        let Some(client) = self.clients.get(&key) else {
+            return;
+        };
+        match &client.purpose {
+            Purpose::Invite(inviting) => {
+                let (id, change) = (inviting.session, inviting.change);
+                match Class::of(response.status.code()) {
+                    Class::Provisional if change => {}
+                    Class::Provisional => self.on_progress(now, key, id, &response),
+                    Class::Success => self.on_success(now, key, id, change, response),
+                    Class::Failure if change => {
+                        self.on_change_refused(now, key, id, response.status)
+                    }
+                    Class::Failure => self.on_rejected(key, id, &response),
+                }
+            }
+            Purpose::Bye(Some(id)) => {
+                let id = *id;
+                self.finish(id, Ending::Ours);
+            }
+            Purpose::Ping(ping) if Class::of(response.status.code()) != Class::Provisional => {
+                let ping = *ping;
+                self.pong(ping, true);
+            }
+            Purpose::Bye(None) | Purpose::Cancel | Purpose::Ping(_) => {}
+        }
+    }
+
+    /// There will be no response.
+    pub(crate) fn client_failed(&mut self, now: Time, key: ClientKey, failure: Failure) {
+        let Some(client) = self.clients.get(&key) else {
+            return;
+        };
+        match &client.purpose {
+            Purpose::Invite(inviting) if inviting.change => {
+                let id = inviting.session;
+                if self
+                    .sessions
+                    .get(&id)
+                    .is_some_and(|session| session.changes_by(key))
+                {
+                    self.abandon(now, id, Ending::Lost);
+                }
+            }
+            Purpose::Invite(inviting) => {
+                let status = match failure {
+                    Failure::Timeout => StatusCode::REQUEST_TIMEOUT,
+                    Failure::Transport => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                self.call_failed(key, inviting.session, status, Vec::new(), false);
+            }
+            Purpose::Bye(Some(id)) => {
+                let id = *id;
+                self.finish(id, Ending::Ours);
+            }
+            Purpose::Ping(ping) => {
+                let ping = *ping;
+                self.pong(ping, false);
+            }
+            Purpose::Bye(None) | Purpose::Cancel => {}
+        }
+    }
+
+    /// Timer C: the session is over for our user; what still comes is acknowledged and ended.
+    pub(crate) fn rang_too_long(&mut self, now: Time, key: ClientKey) {
+        self.send_cancel(now, key, None);
+        self.client_failed(now, key, Failure::Timeout);
+    }
+
+    fn on_progress(&mut self, now: Time, key: ClientKey, id: SessionId, response: &Response) {
+        let Some(session) = self
+            .sessions
+            .get_mut(&id)
+            .filter(|session| session.calls_by(key))
+        else {
+            return;
+        };
+        match &mut session.phase {
+            Phase::GivingUp { reason, .. } => {
+                let reason = reason.take();
+                session.phase = Phase::Cancelling { client: key };
+                return self.send_cancel(now, key, reason.as_deref());
+            }
+            Phase::Calling { .. } => session.phase = Phase::Heard { client: key },
+            _ => {}
+        }
+        let ours_to_tell =
+            matches!(session.phase, Phase::Heard { .. }) && response.status != StatusCode::TRYING;
+        if ours_to_tell {
+            self.tell(Event::Progress {
+                session: id,
+                status: response.status,
+                body: response.body(),
+            });
+        }
+    }
+
+    /// A 2xx: a first one, one of another fork, or one that came before.
+    fn on_success(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        id: SessionId,
+        change: bool,
+        response: Response,
+    ) {
+        let Ok(to) = response.headers.to() else {
+            return;
+        };
+        let tag = to.tag().unwrap_or_default();
+        let Some(inviting) = self
+            .clients
+            .get_mut(&key)
+            .and_then(|client| client.inviting())
+        else {
+            return;
+        };
+        if let Some(fork) = inviting.forks.iter().find(|fork| &*fork.tag == tag) {
+            let ack = fork.ack.clone();
+            self.counters.repeated += 1;
+            if let Some((flow, bytes)) = ack {
+                self.counters.retransmitted += 1;
+                self.transmit(flow, bytes);
+            }
+        } else if inviting.forks.len() >= FORKS_MAX {
+            self.counters.shed += 1;
+        } else if change {
+            self.on_change_accepted(key, id, tag, &response);
+        } else if self
+            .sessions
+            .get(&id)
+            .is_some_and(|session| session.calls_by(key))
+        {
+            self.on_accepted(now, key, id, tag, response);
+        } else {
+            self.on_late_fork(now, key, tag, &response);
+        }
+    }
+
+    /// The first 2xx.
+    fn on_accepted(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        id: SessionId,
+        tag: &str,
+        response: Response,
+    ) {
+        let Some((dialog, late_offer)) = self.dialog_of(key, &response) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let cseq = 1;
+        let (ack, hop) = (dialog.ack(cseq), dialog.hop());
+        session.dialog = Some(Box::new(dialog));
+        let wanted = matches!(session.phase, Phase::Calling { .. } | Phase::Heard { .. });
+        let reason = match &mut session.phase {
+            Phase::GivingUp { reason, .. } => reason.take(),
+            _ => None,
+        };
+        session.phase = Phase::Up {
+            change: Change::None,
+        };
+        if wanted && late_offer {
+            session.ack_due = Some(AckDue { client: key, cseq });
+            self.fork(key, tag);
+        } else {
+            self.acknowledge(key, tag, ack, hop);
+        }
+        if wanted {
+            self.tell(Event::Answered {
+                session: id,
+                response: Box::new(response),
+            });
+        } else {
+            self.send_bye(now, id, reason.as_deref());
+        }
+    }
+
+    /// A 2xx nobody waits for: of another fork, or after the session was given up. ACK, then BYE.
+    fn on_late_fork(&mut self, now: Time, key: ClientKey, tag: &str, response: &Response) {
+        let Some((mut dialog, _)) = self.dialog_of(key, response) else {
+            return;
+        };
+        let (ack, hop) = (dialog.ack(1), dialog.hop());
+        self.acknowledge(key, tag, ack, hop);
+        let (bye, hop) = bye_of(&mut dialog, None);
+        self.request(now, bye, hop, Purpose::Bye(None));
+    }
+
+    fn on_change_accepted(
+        &mut self,
+        key: ClientKey,
+        id: SessionId,
+        tag: &str,
+        response: &Response,
+    ) {
+        let Some(client) = self.clients.get_mut(&key) else {
+            return;
+        };
+        let Ok(cseq) = client.request.cseq().map(|cseq| cseq.number) else {
+            return;
+        };
+        let late_offer = client
+            .inviting()
+            .is_some_and(|inviting| inviting.late_offer);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let current = session.changes_by(key);
+        let Some(dialog) = &mut session.dialog else {
+            return;
+        };
+        if tag != dialog.remote_tag() {
+            return;
+        }
+        dialog.refresh(&response.headers);
+        let (ack, hop) = (dialog.ack(cseq), dialog.hop());
+        if current {
+            session.phase = Phase::Up {
+                change: Change::None,
+            };
+        }
+        if current && late_offer {
+            session.ack_due = Some(AckDue { client: key, cseq });
+            self.fork(key, tag);
+        } else {
+            self.acknowledge(key, tag, ack, hop);
+        }
+        if current {
+            self.tell(Event::Changed {
+                session: id,
+                result: Ok(response.body()),
+            });
+        }
+    }
+
+    /// 481 and 408 mean that the peer has no such session (RFC 3261 section 12.2.1.2).
+    fn on_change_refused(&mut self, now: Time, key: ClientKey, id: SessionId, status: StatusCode) {
+        if !self
+            .sessions
+            .get(&id)
+            .is_some_and(|session| session.changes_by(key))
+        {
+            return;
+        }
+        if status == StatusCode::CALL_DOES_NOT_EXIST {
+            self.finish(id, Ending::Lost);
+        } else if status == StatusCode::REQUEST_TIMEOUT {
+            self.abandon(now, id, Ending::Lost);
+        } else {
+            self.set_phase(
+                id,
+                Phase::Up {
+                    change: Change::None,
+                },
+            );
+            self.tell(Event::Changed {
+                session: id,
+                result: Err(status),
+            });
+        }
+    }
+
+    fn on_rejected(&mut self, key: ClientKey, id: SessionId, response: &Response) {
+        let contacts = match response.headers.contact() {
+            Ok(Contact::Addresses(addresses)) if response.status.is_redirect() => {
+                addresses.into_iter().map(|address| address.uri).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.call_failed(key, id, response.status, contacts, true);
+    }
+
+    fn call_failed(
+        &mut self,
+        key: ClientKey,
+        id: SessionId,
+        status: StatusCode,
+        contacts: Vec<crate::sip::uri::Uri>,
+        from_peer: bool,
+    ) {
+        let Some(session) = self
+            .sessions
+            .get(&id)
+            .filter(|session| session.calls_by(key))
+        else {
+            return;
+        };
+        if matches!(
+            session.phase,
+            Phase::GivingUp { .. } | Phase::Cancelling { .. }
+        ) {
+            self.finish(id, Ending::Ours);
+        } else {
+            self.forget_session(id);
+            self.tell(Event::Rejected {
+                session: id,
+                status,
+                contacts,
+                from_peer,
+            });
+        }
+    }
+
+    /// The dialog a 2xx makes, and whether its ACK must bring the answer.
+    fn dialog_of(&mut self, key: ClientKey, response: &Response) -> Option<(Dialog, bool)> {
+        let client = self.clients.get_mut(&key)?;
+        let late_offer = client
+            .inviting()
+            .is_some_and(|inviting| inviting.late_offer);
+        let dialog = Dialog::of_caller(&client.request, response, client.flow)?;
+        Some((dialog, late_offer))
+    }
+
+    /// Sends the ACK of a 2xx, and keeps it for when the 2xx comes again.
+    pub(crate) fn acknowledge(&mut self, key: ClientKey, tag: &str, request: Request, hop: Hop) {
+        let sent = self.send_ack(request, hop);
+        if let Some(fork) = self.fork(key, tag) {
+            fork.ack = Some(sent);
+        }
+    }
+
+    /// What is kept of the fork with this tag, from its first 2xx on. `None` when the transaction is over.
+    fn fork(&mut self, key: ClientKey, tag: &str) -> Option<&mut Fork> {
+        let forks = &mut self.clients.get_mut(&key)?.inviting()?.forks;
+        let at = forks
+            .iter()
+            .position(|fork| &*fork.tag == tag)
+            .unwrap_or(forks.len());
+        if at == forks.len() {
+            forks.push(Fork {
+                tag: tag.into(),
+                ack: None,
+            });
+        }
+        forks.get_mut(at)
+    }
+}
