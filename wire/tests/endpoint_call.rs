@@ -2,7 +2,7 @@
 
 mod sip_net;
 
-use sip_net::{Net, address, call, sdp};
+use sip_net::{Net, address, call, reply, request, sdp};
 use wire::sip::{
     endpoint::{Ending, Event, Invite, SessionError, TransportKind},
     message::{HeaderName, Headers, StatusCode},
@@ -211,4 +211,42 @@ fn the_same_seed_gives_the_same_bytes() {
         (id, net.trace)
     };
     assert_eq!(run(), run());
+}
+
+/// A proxy that forked: two phones accept. The first has the call, the second gets ACK and BYE.
+#[test]
+fn the_second_of_two_that_accept_gets_ack_and_bye() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    let caller = net.at(0, |ep, now| {
+        ep.invite(now, call(address(peer))).expect("invited")
+    });
+    net.millis(50);
+    let invite = request(&mut net, peer);
+    let contact = format!("Contact: <sip:raw@{}>\r\n", address(peer));
+    net.send_raw(peer, 0, &reply(&invite, 180, "a", &contact));
+    net.send_raw(peer, 0, &reply(&invite, 180, "b", &contact));
+    net.millis(50);
+    assert_eq!((net.progressed(0), net.progressed(0)), (180, 180));
+    for tag in ["a", "b", "a", "b"] {
+        net.send_raw(peer, 0, &reply(&invite, 200, tag, &contact));
+        net.millis(50);
+    }
+    net.answered(0);
+    assert_eq!(
+        (net.sent(0, "ACK"), net.sent(0, "BYE")),
+        (4, 1),
+        "each 200 has its ACK, the second phone one BYE"
+    );
+    let byes: Vec<String> = net.nodes[peer]
+        .inbox
+        .iter()
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .filter(|text| text.starts_with("BYE"))
+        .collect();
+    assert!(byes[0].contains(";tag=b\r\n"), "{byes:?}");
+    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+    net.secs(40);
+    assert_eq!(net.ended(0), Ending::Ours);
+    net.assert_clean();
 }

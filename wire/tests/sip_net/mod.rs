@@ -3,8 +3,12 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test file includes this and uses a part of it"
 )]
+
+mod expect;
+mod text;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,12 +18,8 @@ use std::{
 
 use bytes::Bytes;
 use wire::{
-    sip::{
-        endpoint::{
-            Config, ConnectionId, Ending, Endpoint, Event, Flow, Input, Invite, Output, SessionId,
-        },
-        message::{Body, Headers, Message, Method, Request, Response, StatusCode},
-        uri::Uri,
+    sip::endpoint::{
+        Config, ConnectionId, Endpoint, Event, Flow, Input, Invite, Output, SessionId,
     },
     time::Time,
 };
@@ -32,6 +32,8 @@ pub struct Weather {
     pub delay_min: Duration,
     pub delay_max: Duration,
 }
+
+pub use text::{call, raw, read, reply, request, sdp};
 
 pub const CALM: Weather = Weather {
     loss: 0,
@@ -185,105 +187,6 @@ impl Net {
 
     pub fn millis(&mut self, millis: u64) {
         self.run(Duration::from_millis(millis));
-    }
-
-    pub fn event(&mut self, node: usize) -> Option<Event> {
-        self.nodes[node].events.pop_front()
-    }
-
-    /// The next event that is one of those; others before it are a failure.
-    pub fn expect<T>(&mut self, node: usize, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
-        match self.event(node) {
-            Some(event) => {
-                pick(&event).unwrap_or_else(|| panic!("{what} expected, {event:?} came"))
-            }
-            None => panic!("{what} expected, nothing came; {:#?}", self.trace),
-        }
-    }
-
-    pub fn incoming(&mut self, node: usize) -> (SessionId, Box<Request>) {
-        self.expect(node, "Incoming", |event| match event {
-            Event::Incoming {
-                session, request, ..
-            } => Some((*session, request.clone())),
-            _ => None,
-        })
-    }
-
-    pub fn answered(&mut self, node: usize) -> Box<Response> {
-        self.expect(node, "Answered", |event| match event {
-            Event::Answered { response, .. } => Some(response.clone()),
-            _ => None,
-        })
-    }
-
-    pub fn confirmed(&mut self, node: usize) -> Option<Body> {
-        self.expect(node, "Confirmed", |event| match event {
-            Event::Confirmed { body, .. } => Some(body.clone()),
-            _ => None,
-        })
-    }
-
-    pub fn rejected(&mut self, node: usize) -> (u16, bool) {
-        self.expect(node, "Rejected", |event| match event {
-            Event::Rejected {
-                status, from_peer, ..
-            } => Some((status.code(), *from_peer)),
-            _ => None,
-        })
-    }
-
-    pub fn ended(&mut self, node: usize) -> Ending {
-        self.expect(node, "Ended", |event| match event {
-            Event::Ended { why, .. } => Some(*why),
-            _ => None,
-        })
-    }
-
-    pub fn progressed(&mut self, node: usize) -> u16 {
-        self.expect(node, "Progress", |event| match event {
-            Event::Progress { status, .. } => Some(status.code()),
-            _ => None,
-        })
-    }
-
-    pub fn changed(&mut self, node: usize) -> Result<Option<Body>, u16> {
-        self.expect(node, "Changed", |event| match event {
-            Event::Changed { result, .. } => Some(result.clone().map_err(StatusCode::code)),
-            _ => None,
-        })
-    }
-
-    pub fn change_requested(&mut self, node: usize) -> Option<Body> {
-        self.expect(node, "ChangeRequested", |event| match event {
-            Event::ChangeRequested { body, .. } => Some(body.clone()),
-            _ => None,
-        })
-    }
-
-    /// Nothing is left anywhere: no session, no transaction, no timer, no event unread.
-    pub fn assert_clean(&mut self) {
-        self.secs(400);
-        self.break_streams();
-        self.secs(1);
-        for node in 0..self.nodes.len() {
-            let events = &self.nodes[node].events;
-            assert!(
-                events.is_empty(),
-                "node {node} has unread events: {events:?}"
-            );
-            let Some(endpoint) = &self.nodes[node].endpoint else {
-                continue;
-            };
-            assert_eq!(endpoint.sessions(), 0, "sessions of node {node}");
-            assert_eq!(endpoint.transactions(), 0, "transactions of node {node}");
-            assert_eq!(endpoint.wake(), None, "timers of node {node}");
-            assert_eq!(
-                endpoint.entries(),
-                0,
-                "entries of node {node}: {endpoint:?}"
-            );
-        }
     }
 
     /// How many messages with this first word (method or status) a node sent.
@@ -531,67 +434,4 @@ impl Net {
         self.order += 1;
         self.parcels.insert((at, self.order), (node, parcel));
     }
-}
-
-/// A call to an address, with an offer.
-pub fn call(to: SocketAddr) -> Invite {
-    Invite {
-        target: Uri::sip(Some("1177"), to),
-        next_hop: None,
-        transport: None,
-        from: "<sip:anonymous@anonymous.invalid>".into(),
-        to: None,
-        headers: Headers::new(),
-        max_forwards: None,
-        body: sdp("offer"),
-    }
-}
-
-pub fn sdp(text: &str) -> Option<Body> {
-    Some(Body {
-        content_type: "application/sdp".into(),
-        bytes: Bytes::copy_from_slice(text.as_bytes()),
-    })
-}
-
-/// Reads what a raw peer got.
-pub fn read(bytes: &[u8]) -> Message {
-    Message::parse(bytes).expect("our own messages can be read")
-}
-
-/// A response as a raw peer would write it: what it copies, and more lines, each ended by CRLF.
-pub fn reply(request: &Request, status: u16, tag: &str, more: &str) -> String {
-    let mut text = format!("SIP/2.0 {status} Test\r\n");
-    for (name, value) in request.headers.iter() {
-        match name.as_str() {
-            "Via" | "From" | "Call-ID" | "CSeq" => text += &format!("{name}: {value}\r\n"),
-            "To" if value.contains("tag=") || tag.is_empty() => text += &format!("To: {value}\r\n"),
-            "To" => text += &format!("To: {value};tag={tag}\r\n"),
-            _ => {}
-        }
-    }
-    text + more + "Content-Length: 0\r\n\r\n"
-}
-
-/// A request as a raw peer (node `from`) would write it.
-pub fn raw(
-    method: &Method,
-    from: usize,
-    branch: &str,
-    tags: (&str, &str),
-    cseq: u32,
-    more: &str,
-) -> String {
-    let to_tag = if tags.1.is_empty() {
-        String::new()
-    } else {
-        format!(";tag={}", tags.1)
-    };
-    format!(
-        "{method} sip:1177@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch={branch};rport\r\n\
-         Max-Forwards: 70\r\nFrom: <sip:a@example.invalid>;tag={tag}\r\nTo: <sip:1177@example.invalid>{to_tag}\r\n\
-         Call-ID: raw-{from}\r\nCSeq: {cseq} {method}\r\nContact: <sip:raw@{at}>\r\n{more}Content-Length: 0\r\n\r\n",
-        at = address(from),
-        tag = tags.0,
-    )
 }
