@@ -43,6 +43,7 @@ impl Default for Command {
             data: None,
             json: false,
             quiet_callers: false,
+            shift: 0,
         })
     }
 }
@@ -75,6 +76,9 @@ pub(crate) struct DemoArgs {
     /// No simulated callers: only your own phone
     #[arg(long)]
     pub(crate) quiet_callers: bool,
+    /// Move every port by N, so that two demos can run side by side
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) shift: u16,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +95,9 @@ pub(crate) struct RunArgs {
     /// Serve the web page or API here instead of where the scenario says
     #[arg(long)]
     pub(crate) web: Option<SocketAddr>,
+    /// Move every port of the scenario on this machine by N, its recorder's and providers' too
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) shift: u16,
     /// Folder that relative store and key paths of the scenario start from (default: here)
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,

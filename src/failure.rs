@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::show;
+
 /// A sentence for a person, and the exit code that goes with it.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -43,8 +45,8 @@ impl Failure {
     /// Prints it and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         match self.said {
-            Said::Sentence(sentence) => eprintln!("vaxel: {sentence}"),
-            Said::Diagnostic(report) => eprintln!("{report:?}"),
+            Said::Sentence(sentence) => show::note(format_args!("vaxel: {sentence}")),
+            Said::Diagnostic(report) => show::note(format_args!("{report:?}")),
         }
         ExitCode::from(self.code)
     }

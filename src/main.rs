@@ -2,17 +2,13 @@
 //!
 //! The command only reads arguments, starts the rooms and prints. Exit codes: 0 ok, 1 findings or a failed expectation,
 //! 2 wrong usage or configuration, 3 could not run.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "printing is what a command is for"
-)]
 
 mod cli;
 mod cmd;
 mod failure;
 mod files;
 mod operator;
+mod ports;
 mod show;
 
 use std::process::ExitCode;
@@ -65,5 +61,7 @@ fn start_log(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would panic where stderr is closed.
+        .log_internal_errors(false)
         .init();
 }

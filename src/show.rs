@@ -1,18 +1,36 @@
 //! How results are printed: JSON for programs, short tables for people, a bar while they wait.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    fmt::Display,
+    io::{self, ErrorKind, IsTerminal, Write},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// Prints a line on stdout. A reader who has seen enough and left (`| head -1`) is no fault: the rest goes nowhere.
+pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::run(format!(
+            "the result can't be printed: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Tells a person on stderr what goes on. That nobody listens there stops nothing.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Prints a value as JSON on stdout.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::run(format!("JSON: {error}")))?;
-    println!("{text}");
-    Ok(())
+    line(text)
 }
 
 /// A bar on stderr; none when nobody watches.

@@ -15,13 +15,13 @@ use gateway::view::Totals;
 use serde::Serialize;
 use simulator::load::{self, AT_ONCE_MAX, Hold, LoadHandle, LoadPlan, LoadReport};
 
-use super::end_wanted;
+use super::{end_wanted, follow};
 use crate::{
     cli::DemoArgs,
     failure::Failure,
     files,
     operator::{self, Operator},
-    show,
+    ports, show,
 };
 
 /// Simulated nurses talk this long before they say goodbye and hang up: real calls take seven minutes, a demo has seconds.
@@ -72,7 +72,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         Some(start_callers(&args, inera.gateway.sip_addr()).await?)
     };
     let callers = match load {
-        Some(load) => watch(load, &args).await,
+        Some(load) => follow(load, args.calls).await,
         None => {
             end_wanted().await;
             LoadReport::default()
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     if args.json {
         show::json(&summary)?;
     } else {
-        print(&summary);
+        print(&summary)?;
     }
     let kept = summary.recorded_at_switch_for_provider == 0 && summary.unaccounted == 0;
     Ok(if kept {
@@ -97,17 +97,18 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
 async fn start(
     name: &str,
     args: &DemoArgs,
-    ports: Option<std::ops::RangeInclusive<u16>>,
+    rtp_ports: Option<std::ops::RangeInclusive<u16>>,
 ) -> Result<Operator, Failure> {
     let mut loaded = files::load(name)?;
     files::settle(&mut loaded.scenario, args.data.as_deref());
     for queue in &mut loaded.scenario.queues {
         queue.wrap_up = WRAP_UP;
     }
+    ports::shift(&mut loaded.scenario, args.shift)?;
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
     options.nurse_talks = Some(NURSE_TALKS);
-    if let Some(ports) = ports {
+    if let Some(ports) = rtp_ports {
         options.rtp_ports = ports;
     }
     Operator::start(scenario, options).await
@@ -138,7 +139,7 @@ fn introduce(inera: &Operator, medhelp: &Operator) {
         .iter()
         .filter(|kommun| kommun.external)
         .count();
-    eprintln!(
+    show::note(format_args!(
         "
   1177 on {}, as the sources describe it: {} kommuner are answered by their own regions and recorded,
   {external} leave for a care provider and are not recorded here.
@@ -155,32 +156,7 @@ fn introduce(inera: &Operator, medhelp: &Operator) {
         medhelp.page(),
         inera.gateway.sip_addr(),
         inera.gateway.sip_addr(),
-    );
-}
-
-/// Follows the callers to their end, or until a person has seen enough.
-async fn watch(load: LoadHandle, args: &DemoArgs) -> LoadReport {
-    let bar = show::bar(args.calls, "calls");
-    let mut progress = load.progress.clone();
-    let interrupted = loop {
-        tokio::select! {
-            () = end_wanted() => break true,
-            changed = progress.changed() => {
-                if changed.is_err() {
-                    break false;
-                }
-                let seen = *progress.borrow_and_update();
-                bar.set_position(seen.ended);
-                bar.set_message(format!("{} in progress", seen.in_progress));
-            }
-        }
-    };
-    bar.finish_and_clear();
-    if interrupted {
-        load.stop().await
-    } else {
-        load.finish().await
-    }
+    ));
 }
 
 fn summary(totals: Totals, provider: Totals, callers: LoadReport) -> Summary {
@@ -204,32 +180,36 @@ fn summary(totals: Totals, provider: Totals, callers: LoadReport) -> Summary {
     }
 }
 
-fn print(summary: &Summary) {
-    println!(
+fn print(summary: &Summary) -> Result<(), Failure> {
+    show::line(format_args!(
         "{} calls offered, {} completed, {} failed",
         summary.offered, summary.completed, summary.failed
-    );
+    ))?;
     let rows = summary
         .by_route
         .iter()
         .map(|(route, calls)| [route.clone(), calls.to_string()]);
-    println!("{}", show::table(["route", "calls"], rows));
+    show::line(show::table(["route", "calls"], rows))?;
     let rows = summary
         .recorded
         .iter()
         .map(|(controller, calls)| [controller.clone(), calls.to_string()]);
-    println!("{}", show::table(["controller", "recorded here"], rows));
-    println!(
+    show::line(show::table(["controller", "recorded here"], rows))?;
+    show::line(format_args!(
         "recorded for the external provider at the switch: {}",
         summary.recorded_at_switch_for_provider
-    );
-    println!(
+    ))?;
+    show::line(format_args!(
         "the provider's own switch ({}): {} calls, recorded by itself: {}",
         summary.provider.operator,
         summary.provider.offered,
         summary.provider.recorded.values().sum::<u64>()
-    );
+    ))?;
     if summary.recording_gaps > 0 {
-        println!("recordings with a gap: {}", summary.recording_gaps);
+        show::line(format_args!(
+            "recordings with a gap: {}",
+            summary.recording_gaps
+        ))?;
     }
+    Ok(())
 }

@@ -6,10 +6,11 @@ use dashboards::App;
 use gateway::Gateway;
 
 use super::end_wanted;
-use crate::{cli::RunArgs, failure::Failure, files, operator};
+use crate::{cli::RunArgs, failure::Failure, files, operator, ports, show};
 
 pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let mut loaded = files::load(&args.config)?;
+    ports::shift(&mut loaded.scenario, args.shift)?;
     let listen = &mut loaded.scenario.listen;
     listen.sip = args.sip.unwrap_or(listen.sip);
     listen.web = args.web.unwrap_or(listen.web);
@@ -27,13 +28,13 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         },
     )
     .await?;
-    eprintln!(
+    show::note(format_args!(
         "calls: sip:1177@{}   page: http://{}   stop: Ctrl-C",
         gateway.sip_addr(),
         server.addr()
-    );
+    ));
     end_wanted().await;
-    eprintln!("ending calls");
+    show::note("ending calls");
     gateway.stop().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use std::{
 use callcore::kommun::KommunId;
 use simulator::load::{self, Hold, LoadPlan, LoadReport};
 
-use super::end_wanted;
+use super::follow;
 use crate::{cli::LoadArgs, failure::Failure, show};
 
 pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
@@ -19,31 +19,11 @@ pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
             load::LoadError::Bind(_) => Failure::run(error.to_string()),
             _ => Failure::usage(error.to_string()),
         })?;
-    let bar = show::bar(Some(args.calls), "calls");
-    let mut progress = run.progress.clone();
-    let interrupted = loop {
-        tokio::select! {
-            () = end_wanted() => break true,
-            changed = progress.changed() => {
-                if changed.is_err() {
-                    break false;
-                }
-                let seen = *progress.borrow_and_update();
-                bar.set_position(seen.ended);
-                bar.set_message(format!("{} in progress", seen.in_progress));
-            }
-        }
-    };
-    let report = if interrupted {
-        run.stop().await
-    } else {
-        run.finish().await
-    };
-    bar.finish_and_clear();
+    let report = follow(run, Some(args.calls)).await;
     if args.json {
         show::json(&report)?;
     } else {
-        print(&report);
+        print(&report)?;
     }
     let clean = report.failed.is_empty() && report.not_placed == 0;
     Ok(if clean {
@@ -80,8 +60,8 @@ fn plan(args: &LoadArgs) -> Result<LoadPlan, Failure> {
     })
 }
 
-fn print(report: &LoadReport) {
-    println!(
+fn print(report: &LoadReport) -> Result<(), Failure> {
+    show::line(format_args!(
         "{} calls in {:.1} s: {} answered, {} completed, {} failed, {} not placed",
         report.placed,
         report.seconds,
@@ -89,29 +69,27 @@ fn print(report: &LoadReport) {
         report.completed,
         report.failed_total(),
         report.not_placed
-    );
+    ))?;
     for (status, count) in &report.failed {
-        println!("  failed with {status}: {count}");
+        show::line(format_args!("  failed with {status}: {count}"))?;
     }
-    println!(
-        "{}",
-        show::table(
-            ["went to", "calls"],
-            report
-                .by_route
-                .iter()
-                .map(|(route, n)| [route.clone(), n.to_string()])
-        )
-    );
+    show::line(show::table(
+        ["went to", "calls"],
+        report
+            .by_route
+            .iter()
+            .map(|(route, n)| [route.clone(), n.to_string()]),
+    ))?;
     let delay = &report.setup_delay;
-    println!(
+    show::line(format_args!(
         "setup delay   median {:.1} ms   90 % {:.1}   99 % {:.1}   99.9 % {:.1}   longest {:.1}",
         delay.p50_ms, delay.p90_ms, delay.p99_ms, delay.p999_ms, delay.max_ms
-    );
+    ))?;
     if report.rtp_sent > 0 {
-        println!(
+        show::line(format_args!(
             "audio         {} packets sent, {} heard, {} lost; {} calls silent",
             report.rtp_sent, report.rtp_heard, report.rtp_lost, report.silent
-        );
+        ))?;
     }
+    Ok(())
 }

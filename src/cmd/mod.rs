@@ -7,6 +7,37 @@ pub(crate) mod recorder;
 pub(crate) mod recordings;
 pub(crate) mod simulate;
 
+use simulator::load::{LoadHandle, LoadReport};
+
+use crate::show;
+
+/// Follows callers to their end, or until a person has seen enough: then they hang up.
+pub(crate) async fn follow(load: LoadHandle, calls: Option<u64>) -> LoadReport {
+    let bar = show::bar(calls, "calls");
+    let mut progress = load.progress.clone();
+    // One wait for the whole run: between two, a signal would be lost.
+    let mut end = std::pin::pin!(end_wanted());
+    let interrupted = loop {
+        tokio::select! {
+            () = &mut end => break true,
+            changed = progress.changed() => {
+                if changed.is_err() {
+                    break false;
+                }
+                let seen = *progress.borrow_and_update();
+                bar.set_position(seen.ended);
+                bar.set_message(format!("{} in progress", seen.in_progress));
+            }
+        }
+    };
+    bar.finish_and_clear();
+    if interrupted {
+        load.stop().await
+    } else {
+        load.finish().await
+    }
+}
+
 /// Waits until a person or a supervisor wants the program to end.
 pub(crate) async fn end_wanted() {
     use tokio::signal::unix::{SignalKind, signal};

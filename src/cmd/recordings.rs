@@ -32,17 +32,17 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
                 })
                 .map_err(failed)?;
             if args.json {
-                show::json(&rows)?
+                show::json(&rows)?;
             } else {
-                list(&rows)
+                list(&rows)?;
             }
         }
         RecordingsCommand::Show { id } => {
             let shown = store.show(&id).map_err(failed)?;
             if args.json {
-                show::json(&shown)?
+                show::json(&shown)?;
             } else {
-                print(&shown)
+                print(&shown)?;
             }
         }
         RecordingsCommand::Export { id, out } => {
@@ -51,13 +51,13 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             if args.json {
                 show::json(&exported)?;
             } else {
-                println!(
+                show::line(format_args!(
                     "{}: {:.1} s, {} streams, {} packets lost",
                     out.display(),
                     exported.seconds,
                     exported.streams,
                     exported.packets_lost
-                );
+                ))?;
             }
         }
     }
@@ -79,10 +79,10 @@ fn failed(error: impl std::error::Error) -> Failure {
     Failure::run(error.to_string())
 }
 
-fn list(rows: &[Row]) {
+fn list(rows: &[Row]) -> Result<(), Failure> {
     if rows.is_empty() {
-        println!("No recordings yet. Run `vaxel demo`, or call a switch whose queue records.");
-        return;
+        show::line("No recordings yet. Run `vaxel demo`, or call a switch whose queue records.")?;
+        return Ok(());
     }
     let cells = rows.iter().map(|row| {
         [
@@ -108,19 +108,20 @@ fn list(rows: &[Row]) {
         "erase from",
         "gone by",
     ];
-    println!("{}", show::table(header, cells));
+    show::line(show::table(header, cells))?;
+    Ok(())
 }
 
-fn print(shown: &Shown) {
-    println!(
+fn print(shown: &Shown) -> Result<(), Failure> {
+    show::line(format_args!(
         "{}  {}  {:.1} s  {} bytes encrypted",
         shown.row.id, shown.row.state, shown.row.seconds, shown.row.bytes
-    );
+    ))?;
     let rows = shown
         .tag
         .iter()
         .map(|field| [field.name.to_owned(), field.text.clone()]);
-    println!("{}", show::table(["tag", ""], rows));
+    show::line(show::table(["tag", ""], rows))?;
     let rows = shown.files.iter().map(|file| {
         [
             file.label.clone(),
@@ -130,8 +131,9 @@ fn print(shown: &Shown) {
             file.packets_lost.to_string(),
         ]
     });
-    println!(
-        "{}",
-        show::table(["stream", "condition", "length", "packets", "lost"], rows)
-    );
+    show::line(show::table(
+        ["stream", "condition", "length", "packets", "lost"],
+        rows,
+    ))?;
+    Ok(())
 }

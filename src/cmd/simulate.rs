@@ -43,10 +43,10 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     let summary = once(&scenario, &plan)?;
     let seconds = begun.elapsed().as_secs_f64();
     if args.twice && once(&scenario, &plan)?.digest != summary.digest {
-        eprintln!(
+        show::note(format_args!(
             "vaxel: seed {} gave two different runs; this is a fault of ours",
             args.seed
-        );
+        ));
         return Ok(ExitCode::from(1));
     }
     let printed = Printed {
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     if args.json {
         show::json(&printed)?;
     } else {
-        print(&printed);
+        print(&printed)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,10 +78,10 @@ fn once(scenario: &Arc<Scenario>, plan: &Plan) -> Result<Summary, Failure> {
     summary.map_err(|error| Failure::run(error.to_string()))
 }
 
-fn print(printed: &Printed<'_>) {
+fn print(printed: &Printed<'_>) -> Result<(), Failure> {
     let summary = printed.summary;
     let calls = &summary.calls;
-    println!(
+    show::line(format_args!(
         "{} days from {}, seed {}: {} calls in {:.2} s ({:.0} a second)",
         summary.days,
         summary.start,
@@ -89,19 +89,19 @@ fn print(printed: &Printed<'_>) {
         calls.offered,
         printed.seconds,
         printed.calls_per_second
-    );
-    println!(
+    ))?;
+    show::line(format_args!(
         "answered {}   gave up {}   turned away {}   to a provider {}   failed {}",
         calls.answered, calls.abandoned, calls.blocked, calls.external, calls.failed
-    );
+    ))?;
     let service = &summary.service;
-    println!(
+    show::line(format_args!(
         "within 180 s {:.1} %   mean wait {:.0} s   gave up {:.1} %   nurses busy {:.1} %",
         100.0 * service.service_level,
         service.mean_wait_s,
         100.0 * service.p_abandon,
         100.0 * service.occupancy
-    );
+    ))?;
     let rows = summary.queues.iter().map(|(name, queue)| {
         [
             name.clone(),
@@ -113,24 +113,22 @@ fn print(printed: &Printed<'_>) {
             format!("{:.1} %", 100.0 * queue.service.occupancy),
         ]
     });
-    println!(
-        "{}",
-        show::table(
-            [
-                "queue",
-                "calls",
-                "answered",
-                "in 180 s",
-                "mean wait",
-                "gave up",
-                "busy"
-            ],
-            rows
-        )
-    );
-    println!(
+    show::line(show::table(
+        [
+            "queue",
+            "calls",
+            "answered",
+            "in 180 s",
+            "mean wait",
+            "gave up",
+            "busy",
+        ],
+        rows,
+    ))?;
+    show::line(format_args!(
         "recorded at the switch for a provider: {}",
         summary.recorded_at_switch_for_provider
-    );
-    println!("digest {}", summary.digest);
+    ))?;
+    show::line(format_args!("digest {}", summary.digest))?;
+    Ok(())
 }

@@ -1,0 +1,79 @@
+//! Moves the ports of a scenario, so that two runs fit on one machine.
+
+use std::net::SocketAddr;
+
+use callcore::scenario::Scenario;
+use wire::sip::uri::Uri;
+
+use crate::failure::Failure;
+
+/// Adds `by` to every port that the scenario names on this machine: its own, its recorder's, and its providers'.
+pub(crate) fn shift(scenario: &mut Scenario, by: u16) -> Result<(), Failure> {
+    if by == 0 {
+        return Ok(());
+    }
+    let listen = &mut scenario.listen;
+    for address in [&mut listen.sip, &mut listen.web] {
+        address.set_port(moved(address.port(), by)?);
+    }
+    if let Some(recorder) = &mut scenario.recorder {
+        shift_uri(&mut recorder.siprec, by)?;
+        // What is no address is refused, with a remedy, by whoever wants to listen there.
+        if let Ok(mut api) = recorder.api.parse::<SocketAddr>() {
+            api.set_port(moved(api.port(), by)?);
+            recorder.api = api.to_string().into();
+        }
+    }
+    for target in scenario.providers.iter_mut().flat_map(|p| &mut p.targets) {
+        shift_uri(target, by)?;
+    }
+    Ok(())
+}
+
+/// Another machine's ports are not ours to move.
+fn shift_uri(text: &mut Box<str>, by: u16) -> Result<(), Failure> {
+    let Ok(mut uri) = Uri::parse(text) else {
+        return Ok(());
+    };
+    if let Some(address) = uri.address().filter(|address| address.ip().is_loopback()) {
+        uri.port = Some(moved(address.port(), by)?);
+        *text = uri.to_string().into();
+    }
+    Ok(())
+}
+
+fn moved(port: u16, by: u16) -> Result<u16, Failure> {
+    port.checked_add(by)
+        .ok_or_else(|| Failure::usage(format!("--shift {by} moves port {port} past 65535")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_on_this_machine_move_and_others_stay() {
+        let mut scenario = crate::files::load("imy-2019").expect("built in").scenario;
+        let mut far = scenario.providers[0].clone();
+        far.targets = vec!["sip:1177@192.0.2.1:5080".into()];
+        scenario.providers.push(far);
+        shift(&mut scenario, 1000).expect("room above");
+        let targets: Vec<&str> = scenario
+            .providers
+            .iter()
+            .flat_map(|provider| provider.targets.iter().map(|target| &**target))
+            .collect();
+        assert_eq!(
+            targets,
+            ["sip:1177@127.0.0.1:6080", "sip:1177@192.0.2.1:5080"]
+        );
+        assert_eq!(scenario.listen.sip.port(), 6060);
+        assert_eq!(scenario.listen.web.port(), 2177);
+        let recorder = scenario.recorder.as_ref().expect("it records");
+        assert_eq!(
+            (&*recorder.siprec, &*recorder.api),
+            ("sip:recorder@127.0.0.1:6070", "127.0.0.1:2178")
+        );
+        assert!(shift(&mut scenario, 60_000).is_err());
+    }
+}
