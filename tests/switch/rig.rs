@@ -1,0 +1,153 @@
+//! A switch with its recorder on loopback, and phones round it.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use callcore::scenario::{RecorderSettings, Scenario};
+use gateway::{Gateway, Options, view::Totals};
+use recorder::{Recorder, RecorderHandle, index::Filter, store};
+use tempfile::TempDir;
+use testkit::{AnswerPlan, CallPlan, Phone, Sound, Until};
+use wire::sip::message::{HeaderName, Headers};
+
+/// What a caller says, in Hz.
+pub(crate) const CALLER_TONE: f64 = 440.0;
+/// What the other side says.
+pub(crate) const FAR_TONE: f64 = 1000.0;
+
+/// The switch's own ports for audio, apart from the phones' and the recorder's.
+pub(crate) const RTP_PORTS: std::ops::RangeInclusive<u16> = 46_000..=55_999;
+
+/// A running switch and recorder in a folder of their own.
+pub(crate) struct Rig {
+    pub(crate) gateway: Gateway,
+    recorder: RecorderHandle,
+    folder: TempDir,
+}
+
+/// What was recorded, after everything is closed.
+pub(crate) struct Kept {
+    pub(crate) totals: Totals,
+    pub(crate) folder: TempDir,
+}
+
+/// Organisations and queue settings that every test scenario begins with.
+const PEOPLE: &str = r#"
+operator = { organisation = "inera" }
+organisation = [
+  { id = "inera", name = "Inera AB", kind = "processor", country = "SE", health_care_secrecy = true },
+  { id = "region-01", name = "Region Stockholm", kind = "region", country = "SE", health_care_secrecy = true },
+  { id = "region-04", name = "Region Sörmland", kind = "region", country = "SE", health_care_secrecy = true },
+  { id = "medhelp", name = "MedHelp AB", kind = "care-provider", country = "SE", health_care_secrecy = true },
+]
+agreement = [
+  { id = "inera-04", controller = "region-04", processor = "inera", purposes = ["routing", "recording", "storage"], from = 2018-05-25 },
+  { id = "inera-01", controller = "region-01", processor = "inera", purposes = ["routing"], from = 2018-05-25 },
+]
+retention = [{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }]
+"#;
+
+impl Rig {
+    /// A switch whose region-04 queue has these agents, with these providers and routes added.
+    pub(crate) async fn start(agents: &str, rest: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = settings(folder.path(), "sip:recorder@127.0.0.1:0");
+        let recorder = Recorder::start(&settings, recorder::Options::new(["region-04".to_owned()]))
+            .await
+            .expect("a recorder");
+        let text = format!(
+            r#"{PEOPLE}
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = {agents}, recording = true,
+  agreement = "inera-04", basis = "GDPR Art. 6.1 e and 9.2 h", wrap_up_s = 1, ring_s = 10 }}]
+recorder = {{ siprec = "sip:recorder@{}", store = "unused", keys = "unused-keys", api = "127.0.0.1:0" }}
+listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"] }}
+{rest}
+"#,
+            recorder.sip_addr()
+        );
+        let scenario = Scenario::from_toml(&text, "rig.toml").expect("a valid scenario");
+        let mut options = Options::for_file(Path::new("rig.toml"));
+        options.rtp_ports = RTP_PORTS;
+        let gateway = Gateway::start(Arc::new(scenario), options)
+            .await
+            .expect("a switch");
+        Self {
+            gateway,
+            recorder,
+            folder,
+        }
+    }
+
+    /// Calls the switch from a kommun, saying the caller's tone.
+    pub(crate) async fn call(&self, kommun: &str, until: Until) -> testkit::CallResult {
+        let mut headers = Headers::new();
+        let name = HeaderName::parse("X-Kommun-ID").expect("a token");
+        headers.push(name, kommun);
+        let mut phone = Phone::bind().expect("a phone");
+        let target = format!("sip:1177@{}", self.gateway.sip_addr());
+        let target = wire::sip::uri::Uri::parse(&target).expect("a URI");
+        phone
+            .call(
+                target,
+                headers,
+                CallPlan {
+                    sound: Sound::Tone(CALLER_TONE),
+                    until,
+                    ..CallPlan::default()
+                },
+            )
+            .await
+    }
+
+    /// Ends everything and keeps what was recorded.
+    pub(crate) async fn stop(self) -> Kept {
+        let totals = self.gateway.stop().await;
+        self.recorder.stop().await;
+        Kept {
+            totals,
+            folder: self.folder,
+        }
+    }
+}
+
+impl Kept {
+    /// Every recording as exported: its controller and its two channels.
+    pub(crate) fn recordings(&self) -> Vec<(String, [Vec<i16>; 2])> {
+        let settings = settings(self.folder.path(), "");
+        let store = store::open_existing(Path::new(&*settings.store), Path::new(&*settings.keys))
+            .expect("the store");
+        let rows = store.list(&Filter::default()).expect("a list");
+        let export = |row: &store::Row| {
+            let file = self.folder.path().join(format!("{}.wav", row.id));
+            store.export(&row.id, &file).expect("an export");
+            let samples: Vec<i16> = hound::WavReader::open(&file)
+                .expect("a WAV file")
+                .samples()
+                .map(|s| s.expect("a sample"))
+                .collect();
+            let channel = |first: usize| samples.iter().skip(first).step_by(2).copied().collect();
+            (row.controller.clone(), [channel(0), channel(1)])
+        };
+        rows.iter().map(export).collect()
+    }
+}
+
+/// An agent or provider that answers and says its tone until it has heard the caller's for a while.
+pub(crate) fn answers() -> AnswerPlan {
+    AnswerPlan {
+        sound: Sound::Tone(FAR_TONE),
+        until: Until::PeerEnds,
+        ..AnswerPlan::default()
+    }
+}
+
+/// How long a caller listens when both sides should be heard well.
+pub(crate) const A_WHILE: Until = Until::Heard(Duration::from_millis(1500));
+
+fn settings(folder: &Path, siprec: &str) -> RecorderSettings {
+    RecorderSettings {
+        siprec: siprec.into(),
+        store: folder.join("store").to_string_lossy().into(),
+        keys: folder.join("keys").to_string_lossy().into(),
+        api: "127.0.0.1:0".into(),
+    }
+}
