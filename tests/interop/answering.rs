@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use testkit::{AnswerPlan, CallResult, Phone, Sound, Then, Until};
 use tokio::task::JoinHandle;
-use wire::sip::message::HeaderName;
+use wire::sip::message::{HeaderName, StatusCode};
 
 use crate::{child::DEADLINE, sound};
 
@@ -50,6 +50,15 @@ impl Answering {
         })
     }
 
+    /// Is busy.
+    pub(crate) fn refuse(self) -> Waiting {
+        self.follow(AnswerPlan {
+            then: Then::Reject(StatusCode::BUSY_HERE),
+            deadline: DEADLINE,
+            ..AnswerPlan::default()
+        })
+    }
+
     /// The kommun-ID that came with a call.
     pub(crate) fn kommun_of(call: &CallResult) -> Option<String> {
         let header = HeaderName::parse("X-Kommun-ID")?;
@@ -72,7 +81,7 @@ impl Waiting {
         (Answering { phone }, result)
     }
 
-    /// Nobody called, and nobody will.
+    /// A phone that refuses at once still waits for somebody to refuse.
     pub(crate) fn nobody_called(self) {
         assert!(!self.0.is_finished(), "somebody called");
         self.0.abort();

@@ -32,16 +32,23 @@ impl Exported {
     }
 }
 
-/// Waits until that many recordings are closed, and exports them, newest first.
+/// Waits until that many recordings are over, and exports them, newest first.
 pub(crate) async fn closed(switch: &Switch, expected: usize) -> Vec<Exported> {
-    let rows = http::wait_for("every recording closed", async || {
-        let rows = list(switch);
-        let closed = rows.iter().all(|row| row["state"] == "closed");
-        (closed && rows.len() >= expected).then_some(rows)
-    })
-    .await;
+    let rows = at_rest(switch, expected).await;
     assert_eq!(rows.len(), expected, "recordings");
+    let whole = rows.iter().all(|row| row["state"] == "closed");
+    assert!(whole, "cut off: {rows:?}");
     rows.into_iter().map(|row| export(switch, row)).collect()
+}
+
+/// Waits until there are at least so many recordings and none of them goes on.
+pub(crate) async fn at_rest(switch: &Switch, at_least: usize) -> Vec<Value> {
+    http::wait_for("every recording over", async || {
+        let rows = list(switch);
+        let over = rows.iter().all(|row| row["state"] != "open");
+        (over && rows.len() >= at_least).then_some(rows)
+    })
+    .await
 }
 
 /// Everything in the store.
