@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// See it all work: Inera's switch and recorder, MedHelp's beside them, nurses, and live callers
     Demo(DemoArgs),
     /// Run a switch alone
-    Gateway(RunArgs),
+    Gateway(GatewayArgs),
     /// Run a recorder alone
     Recorder(RunArgs),
     /// Place calls with audio against a switch, this one or anyone else's
@@ -79,6 +79,18 @@ pub(crate) struct DemoArgs {
     /// Move every port by N, so that two demos can run side by side
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) shift: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GatewayArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// A file with the token that permits replacing the rules by `vaxel routes apply` or POST /api/routes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token: Option<PathBuf>,
+    /// Where replacements of the rules are kept, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

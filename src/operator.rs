@@ -33,6 +33,7 @@ impl Operator {
         let title = scenario.org(scenario.operator).name.to_string();
         let gateway = Gateway::start(scenario, options).await?;
         let app = App {
+            admin: None,
             title,
             gateway: gateway.monitor().clone(),
             recorder: recorder.as_ref().map(|recorder| recorder.monitor()),

@@ -1,6 +1,7 @@
 //! The web page, its events and the metrics endpoint.
 //!
-//! It only shows: no route changes anything, and what it is given holds no telephone number. It answers on loopback
+//! It shows, and what it is given holds no telephone number; one route changes something, `POST /api/routes`, and only
+//! for whoever shows the token. It answers on loopback
 //! addresses alone (invariant 7), to requests that name a loopback host, and to no other origin.
 
 mod api;
@@ -11,9 +12,11 @@ mod events;
 mod guard;
 mod health;
 mod metrics;
+mod rules;
 mod server;
 
 pub use error::ServeError;
+pub use rules::{Admin, WeakToken};
 pub use server::{Server, recorder_only, serve};
 
 /// What the page shows.
@@ -25,4 +28,6 @@ pub struct App {
     pub gateway: gateway::view::Monitor,
     /// The recorder, when it runs in the same program.
     pub recorder: Option<recorder::monitor::Monitor>,
+    /// Who may replace the rules; `None`: nobody, over HTTP.
+    pub admin: Option<Admin>,
 }

@@ -5,7 +5,9 @@ use std::{io, net::SocketAddr, time::Duration};
 use axum::{Router, middleware};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
-use crate::{App, ServeError, api, assets, connections::Limited, events, guard, health, metrics};
+use crate::{
+    App, ServeError, api, assets, connections::Limited, events, guard, health, metrics, rules,
+};
 
 /// How long a stop waits for answers under way; event streams end at once, so only a stuck browser takes this long.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(3);
@@ -29,6 +31,7 @@ pub async fn serve(addr: SocketAddr, app: App) -> Result<Server, ServeError> {
         .merge(events::router(&app, stopped.clone()))
         .merge(metrics::router(registries.into_iter().flatten()))
         .merge(health::router(state))
+        .merge(rules::router(app.admin.clone()))
         .merge(api::router(app));
     start(listener, addr, router, stop, stopped)
 }

@@ -94,6 +94,11 @@ impl Library {
         Ok(library)
     }
 
+    /// Adds another scenario's clips; those of one name are the newer ones.
+    pub(crate) fn extend(&mut self, newer: Self) {
+        self.clips.extend(newer.clips);
+    }
+
     /// The clip of that name; silence of no length when it was never loaded.
     pub fn clip(&self, file: &str) -> Clip {
         self.clips.get(file).cloned().unwrap_or_default()

@@ -11,7 +11,9 @@ mod metrics;
 mod negotiate;
 mod observer;
 mod origin;
+mod rules;
 mod run;
 pub mod view;
 
+pub use rules::{Change, Rules, RulesError};
 pub use run::{Gateway, Options, StartError};

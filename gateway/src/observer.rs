@@ -107,9 +107,15 @@ impl Observer {
             .map(|decided| decided.route.as_str())
     }
 
+    /// Another rule set decides for new calls.
+    pub(crate) fn replace(&mut self, scenario: Arc<Scenario>) {
+        self.scenario = scenario;
+    }
+
     /// Takes one fact.
     pub(crate) fn observe(&mut self, switch: &Switch, fact: &Fact) {
         let call = fact.call;
+        let scenario = Arc::clone(switch.scenario_of(call).unwrap_or(&self.scenario));
         match &fact.what {
             FactKind::Routed { origin, decision } => {
                 self.routed(switch, fact.at, call, *origin, decision)
@@ -125,21 +131,21 @@ impl Observer {
             }
             FactKind::Diverted(to) => tracing::info!(call = call.0, ?to, "diverted"),
             FactKind::Queued(queue) => {
-                tracing::info!(call = call.0, queue = %self.scenario.queue(*queue).name, "waits");
+                tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, "waits");
             }
             FactKind::Ringing => tracing::debug!(call = call.0, "rings"),
             FactKind::Connected { queue, agent } => {
-                tracing::info!(call = call.0, queue = %self.scenario.queue(*queue).name, agent = agent.0, "nurse answers");
+                tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, agent = agent.0, "nurse answers");
                 self.connected(call, fact.at);
             }
             FactKind::Tried(external) => {
-                tracing::info!(call = call.0, provider = %self.scenario.provider(external.provider).name, handover = external.handover.name(), "leaves");
+                tracing::info!(call = call.0, provider = %scenario.provider(external.provider).name, handover = external.handover.name(), "leaves");
             }
             FactKind::TakenOver(external) => {
-                tracing::info!(call = call.0, provider = %self.scenario.provider(external.provider).name, recorded = false, "taken over");
+                tracing::info!(call = call.0, provider = %scenario.provider(external.provider).name, recorded = false, "taken over");
             }
             FactKind::ProviderFailed(external, why) => {
-                tracing::warn!(call = call.0, provider = %self.scenario.provider(external.provider).name, ?why, "provider failed");
+                tracing::warn!(call = call.0, provider = %scenario.provider(external.provider).name, ?why, "provider failed");
             }
             FactKind::Recording => tracing::debug!(call = call.0, "recorded"),
             FactKind::RecordingGap => {
@@ -207,7 +213,7 @@ impl Observer {
             .collect();
         calls.reverse();
         calls.truncate(CALLS_SHOWN_MAX);
-        let clock = now.in_sweden().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        let clock = swedish(now);
         let live = Live {
             clock,
             calls,
@@ -366,6 +372,11 @@ impl Observer {
             },
         })
     }
+}
+
+/// A moment as RFC 3339 in Swedish time.
+pub(crate) fn swedish(at: Time) -> String {
+    at.in_sweden().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
 fn seconds(from: Time, to: Time) -> u64 {

@@ -23,6 +23,7 @@ use crate::{
     exchange::{Exchange, Parts, RecorderLink},
     media::{MediaEvent, MediaFactory},
     observer::Observer,
+    rules::{Replacement, Rules},
     view::{Monitor, Totals},
 };
 
@@ -31,6 +32,9 @@ const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a stop waits for the other sides to answer BYE: RFC 3261's Timer F is 32 s, nobody waits for that.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Replacements of the rules that may wait; each is taken at once.
+const REPLACEMENTS_MAX: usize = 4;
 
 /// How a switch is run.
 #[derive(Debug, Clone)]
@@ -45,6 +49,8 @@ pub struct Options {
     pub seed: u64,
     /// How long a simulated nurse talks before hanging up; `None`: until the caller does.
     pub nurse_talks: Option<std::ops::Range<Duration>>,
+    /// Where replacements of the rules are kept, one JSON object a line; `None`: in memory only.
+    pub history: Option<PathBuf>,
     /// The UDP ports for audio.
     pub rtp_ports: std::ops::RangeInclusive<u16>,
 }
@@ -63,6 +69,7 @@ impl Options {
             at: None,
             seed: 0,
             nurse_talks: None,
+            history: None,
             rtp_ports: 10_000..=19_999,
         }
     }
@@ -91,6 +98,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Gateway {
     monitor: Monitor,
+    rules: Rules,
     sip: SocketAddr,
     stop: watch::Sender<Stage>,
     task: JoinHandle<Totals>,
@@ -112,25 +120,15 @@ impl Gateway {
     /// # Errors
     /// When the address is taken or an announcement's audio is missing.
     pub async fn start(scenario: Arc<Scenario>, options: Options) -> Result<Self, StartError> {
-        let files = scenario
-            .announcements
-            .iter()
-            .map(|announcement| &*announcement.file);
-        let library = Library::load(&options.folder, files)?;
-        let recorder = match &scenario.recorder {
-            Some(settings) => Some(
-                RecorderLink::new(settings)
-                    .ok_or_else(|| StartError::Recorder(settings.siprec.clone()))?,
-            ),
-            None => None,
-        };
+        let library = library_of(&scenario, &options)?;
+        let recorder = recorder_of(&scenario)?;
         let clock = Clock::start(options.at);
         let (observer, monitor) = Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
         let config = Config::default_for(scenario.listen.sip, rand::random());
         let sip = SipDriver::bind(scenario.listen.sip, config)?;
         let local = sip.local_addr();
-        let (events, media_events) = mpsc::unbounded_channel();
-        let media = MediaFactory {
+        let (events, media) = mpsc::unbounded_channel();
+        let factory = MediaFactory {
             ports: RtpPorts::new(local.ip(), options.rtp_ports),
             events,
             received: observer.metrics().rtp_received.clone(),
@@ -140,7 +138,7 @@ impl Gateway {
             scenario,
             clock,
             library,
-            media,
+            media: factory,
             observer,
             local,
             seed: options.seed,
@@ -148,17 +146,24 @@ impl Gateway {
             nurse_talks: options.nurse_talks,
         });
         let (stop, stopped) = watch::channel(Stage::Running);
-        let task = tokio::spawn(run(
-            exchange,
+        let (inbox, replacements) = mpsc::channel(REPLACEMENTS_MAX);
+        let inputs = Inputs {
             sip,
-            media_events,
-            stopped,
-            options.name,
-            clock,
-        ));
+            media,
+            replacements,
+            stop: stopped,
+        };
+        let task = tokio::spawn(run(exchange, inputs, options.name, clock));
+        let rules = Rules {
+            inbox,
+            changes: watch::Sender::new(Arc::default()),
+            folder: options.folder,
+            history: options.history,
+        };
         tracing::info!(%local, "the switch takes calls");
         Ok(Self {
             monitor,
+            rules,
             sip: local,
             stop,
             task,
@@ -168,6 +173,11 @@ impl Gateway {
     /// A window on it.
     pub const fn monitor(&self) -> &Monitor {
         &self.monitor
+    }
+
+    /// A handle for replacing its rules.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Where it takes calls.
@@ -193,14 +203,21 @@ impl Gateway {
     }
 }
 
-async fn run(
-    mut exchange: Exchange,
-    mut sip: SipDriver,
-    mut media: mpsc::UnboundedReceiver<MediaEvent>,
-    mut stop: watch::Receiver<Stage>,
-    name: String,
-    clock: Clock,
-) -> Totals {
+/// Everything that the switch's one task listens to.
+struct Inputs {
+    sip: SipDriver,
+    media: mpsc::UnboundedReceiver<MediaEvent>,
+    replacements: mpsc::Receiver<Replacement>,
+    stop: watch::Receiver<Stage>,
+}
+
+async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock) -> Totals {
+    let Inputs {
+        mut sip,
+        mut media,
+        mut replacements,
+        mut stop,
+    } = inputs;
     let mut publish = interval(PUBLISH_INTERVAL);
     publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
     exchange.observer.ready.send_replace(true);
@@ -210,6 +227,11 @@ async fn run(
         tokio::select! {
             event = sip.event() => exchange.on_sip(&mut sip, event),
             Some(event) = media.recv() => exchange.on_media(&mut sip, event),
+            Some(replacement) = replacements.recv() => {
+                let Replacement { scenario, library, by, answer } = replacement;
+                // Whoever asked may have gone; the rules are replaced all the same.
+                let _ = answer.send(exchange.replace(scenario, library, by));
+            }
             () = sleep_until(wake) => exchange.on_time(&mut sip),
             _ = publish.tick() => {
                 exchange.publish(&mut sip);
@@ -224,7 +246,7 @@ async fn run(
                     deadline = Some(Instant::now() + STOP_PATIENCE);
                 }
             }
-            () = async { sleep_until(deadline.unwrap_or_else(Instant::now)).await }, if deadline.is_some() => break,
+            () = sleep_until(deadline.unwrap_or(wake)), if deadline.is_some() => break,
         }
         if deadline.is_some() && sip.endpoint().sessions() == 0 {
             break;
@@ -232,4 +254,22 @@ async fn run(
     }
     exchange.publish(&mut sip);
     exchange.observer.totals().clone()
+}
+
+/// The clips that the scenario names.
+fn library_of(scenario: &Scenario, options: &Options) -> Result<Library, AudioError> {
+    let files = scenario
+        .announcements
+        .iter()
+        .map(|announcement| &*announcement.file);
+    Library::load(&options.folder, files)
+}
+
+fn recorder_of(scenario: &Scenario) -> Result<Option<RecorderLink>, StartError> {
+    let Some(settings) = &scenario.recorder else {
+        return Ok(None);
+    };
+    let link = RecorderLink::new(settings);
+    link.map(Some)
+        .ok_or_else(|| StartError::Recorder(settings.siprec.clone()))
 }

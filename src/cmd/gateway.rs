@@ -1,41 +1,99 @@
-//! `vaxel gateway`: a switch alone, with its page.
+//! `vaxel gateway`: a switch alone, with its page. SIGHUP reads the scenario again.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use dashboards::App;
-use gateway::Gateway;
+use dashboards::{Admin, App};
+use gateway::{Gateway, Rules};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::end_wanted;
-use crate::{cli::RunArgs, failure::Failure, files, operator, ports, show};
+use crate::{cli::GatewayArgs, failure::Failure, files, operator, ports, show};
 
-pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
+    let GatewayArgs {
+        run: args,
+        admin_token,
+        history,
+    } = args;
     let mut loaded = files::load(&args.config)?;
     ports::shift(&mut loaded.scenario, args.shift)?;
     let listen = &mut loaded.scenario.listen;
     listen.sip = args.sip.unwrap_or(listen.sip);
     listen.web = args.web.unwrap_or(listen.web);
     let (scenario, file) = files::share(loaded);
-    let options = operator::options(&file, args.at.as_deref(), args.seed)?;
+    let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
+    options.history = history;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
+    let token = admin_token.as_deref().map(read_token).transpose()?;
     let gateway = Gateway::start(scenario, options).await?;
-    let server = dashboards::serve(
-        web,
-        App {
-            title,
-            gateway: gateway.monitor().clone(),
-            recorder: None,
-        },
-    )
-    .await?;
+    let admin = token.map(|token| Admin::new(gateway.rules().clone(), &token));
+    let admin = admin
+        .transpose()
+        .map_err(|weak| Failure::usage(weak.to_string()))?;
+    let app = App {
+        title,
+        gateway: gateway.monitor().clone(),
+        recorder: None,
+        admin,
+    };
+    let server = dashboards::serve(web, app).await?;
     show::note(format_args!(
         "calls: sip:1177@{}   page: http://{}   stop: Ctrl-C",
         gateway.sip_addr(),
         server.addr()
     ));
-    end_wanted().await;
+    tokio::select! {
+        () = end_wanted() => {}
+        () = reread_on_hangup(gateway.rules(), &args.config) => {}
+    }
     show::note("ending calls");
     gateway.stop().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The token's file must be nobody else's to read.
+fn read_token(file: &Path) -> Result<String, Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    let unreadable = |error: std::io::Error| {
+        Failure::usage(format!(
+            "the token file {} can't be read: {error}",
+            file.display()
+        ))
+    };
+    let mode = std::fs::metadata(file)
+        .map_err(unreadable)?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::usage(format!(
+            "others may read the token file {0}: run chmod 600 {0}",
+            file.display()
+        )));
+    }
+    std::fs::read_to_string(file).map_err(unreadable)
+}
+
+/// Reads the scenario again at each SIGHUP. A broken one is told of, and the old rules stay.
+async fn reread_on_hangup(rules: &Rules, config: &str) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        let replaced = match std::fs::read_to_string(config) {
+            Ok(text) => rules
+                .replace(&text, config, "SIGHUP")
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(format!("{config} can't be read: {error}")),
+        };
+        match replaced {
+            Ok(change) => show::note(format_args!(
+                "rules replaced: {} gave way to {}",
+                change.from, change.to
+            )),
+            Err(why) => show::note(format_args!("the rules stay as they are: {why}")),
+        }
+    }
 }

@@ -54,15 +54,10 @@ impl Rig {
         let recorder = Recorder::start(&settings, recorder::Options::new(["region-04".to_owned()]))
             .await
             .expect("a recorder");
-        let text = format!(
-            r#"{PEOPLE}
-queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = {agents}, recording = true,
-  agreement = "inera-04", basis = "GDPR Art. 6.1 e and 9.2 h", wrap_up_s = 1, ring_s = 10 }}]
-recorder = {{ siprec = "sip:recorder@{}", store = "unused", keys = "unused-keys", api = "127.0.0.1:0" }}
-listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"] }}
-{rest}
-"#,
-            recorder.sip_addr()
+        let text = scenario(
+            agents,
+            &format!("sip:recorder@{}", recorder.sip_addr()),
+            rest,
         );
         let scenario = Scenario::from_toml(&text, "rig.toml").expect("a valid scenario");
         let mut options = Options::for_file(Path::new("rig.toml"));
@@ -98,6 +93,11 @@ listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"] 
             .await
     }
 
+    /// Where the recorder is, for another rule set.
+    pub(crate) fn recorder_uri(&self) -> String {
+        format!("sip:recorder@{}", self.recorder.sip_addr())
+    }
+
     /// Ends everything and keeps what was recorded.
     pub(crate) async fn stop(self) -> Kept {
         let totals = self.gateway.stop().await;
@@ -107,6 +107,19 @@ listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"] 
             folder: self.folder,
         }
     }
+}
+
+/// A whole scenario: one queue of region 04 with these agents, and the rest.
+pub(crate) fn scenario(agents: &str, recorder: &str, rest: &str) -> String {
+    format!(
+        r#"{PEOPLE}
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = {agents}, recording = true,
+  agreement = "inera-04", basis = "GDPR Art. 6.1 e and 9.2 h", wrap_up_s = 1, ring_s = 10 }}]
+recorder = {{ siprec = "{recorder}", store = "unused", keys = "unused-keys", api = "127.0.0.1:0" }}
+listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"] }}
+{rest}
+"#
+    )
 }
 
 impl Kept {

@@ -44,6 +44,7 @@ pub(crate) fn stage() -> Stage {
         ready: recorder_ready_seen,
     };
     let app = App {
+        admin: None,
         title: "Vaxel demo".to_owned(),
         gateway,
         recorder: Some(recorder),

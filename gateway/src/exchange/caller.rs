@@ -110,7 +110,7 @@ impl Exchange {
     ) {
         let clip = self
             .library
-            .clip(&self.scenario.announcement(announcement).file);
+            .clip(&self.scenario_of(id).announcement(announcement).file);
         let answer = match self.local_answer(id) {
             Ok(answer) => answer,
             Err(status) => return self.give_up(sip, id, status),
@@ -135,7 +135,7 @@ impl Exchange {
     pub(super) fn music(&mut self, id: CallId, announcement: AnnouncementId) {
         let clip = self
             .library
-            .clip(&self.scenario.announcement(announcement).file);
+            .clip(&self.scenario_of(id).announcement(announcement).file);
         if let Some(media) = self.calls.get(&id).and_then(|call| call.media.as_ref()) {
             media.play_on(clip);
         }

@@ -104,7 +104,7 @@ impl Exchange {
     pub(super) fn hand_over(&mut self, sip: &mut SipDriver, external: ExternalCall) {
         let id = external.call;
         let target = self
-            .scenario
+            .scenario_of(id)
             .provider(external.provider)
             .targets
             .get(external.target)

@@ -18,7 +18,7 @@ use std::{
 
 use callcore::{
     scenario::{AgentId, Scenario},
-    switch::{CallId, Input, Output, Switch},
+    switch::{CallId, Input, Output, ReplaceError, Switch},
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -34,8 +34,9 @@ use crate::{
     audio::Library,
     clock::Clock,
     media::{MediaEvent, MediaFactory},
-    observer::Observer,
+    observer::{Observer, swedish},
     origin::TrustedPeers,
+    rules::Change,
 };
 
 /// A call is ended after this long whatever happens: a vanished peer must not hold resources for ever.
@@ -214,6 +215,32 @@ impl Exchange {
     pub(crate) fn publish(&mut self, sip: &mut SipDriver) {
         self.observer
             .publish(&self.switch, self.clock.now(), sip.endpoint().counters());
+    }
+
+    /// Puts another rule set in force for new calls.
+    pub(crate) fn replace(
+        &mut self,
+        scenario: Arc<Scenario>,
+        library: Library,
+        by: String,
+    ) -> Result<Change, ReplaceError> {
+        let from = self.scenario.routes.digest().to_string();
+        self.switch.replace(Arc::clone(&scenario))?;
+        self.library.extend(library);
+        self.observer.replace(Arc::clone(&scenario));
+        let to = scenario.routes.digest().to_string();
+        self.scenario = scenario;
+        Ok(Change {
+            at: swedish(self.clock.now()),
+            by,
+            from,
+            to,
+        })
+    }
+
+    /// The rule set that a call came under: its ids mean nothing in another.
+    fn scenario_of(&self, id: CallId) -> &Arc<Scenario> {
+        self.switch.scenario_of(id).unwrap_or(&self.scenario)
     }
 
     fn input(&mut self, input: Input) {

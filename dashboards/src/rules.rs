@@ -1,0 +1,131 @@
+//! Replacing the switch's rules over HTTP: only with a token, and only whole.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use gateway::{Change, Rules, RulesError};
+use serde::Serialize;
+
+/// A scenario is at most this long; the reader has the same limit.
+const BODY_MAX: usize = 4 * 1024 * 1024;
+
+/// Shorter tokens can be guessed by trying.
+const TOKEN_LEN_MIN: usize = 16;
+
+/// Longest name that is kept of who replaced the rules.
+const NAME_LEN_MAX: usize = 64;
+
+/// What replacing needs: the switch's handle and the token that permits it.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    rules: Rules,
+    token: Arc<str>,
+}
+
+/// A token that is too short to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the token must have at least {TOKEN_LEN_MIN} characters: make one with `head -c 24 /dev/urandom | base64`"
+)]
+pub struct WeakToken;
+
+impl Admin {
+    /// Whoever shows this token may replace the rules.
+    ///
+    /// # Errors
+    /// When the token is too short to be safe.
+    pub fn new(rules: Rules, token: &str) -> Result<Self, WeakToken> {
+        let token = token.trim();
+        if token.len() < TOKEN_LEN_MIN {
+            return Err(WeakToken);
+        }
+        Ok(Self {
+            rules,
+            token: token.into(),
+        })
+    }
+
+    /// Compares in a time that doesn't tell how much was right.
+    fn permits(&self, headers: &HeaderMap) -> bool {
+        let shown = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let Some(shown) = shown else { return false };
+        let differ = shown
+            .bytes()
+            .zip(self.token.bytes())
+            .fold(0, |differ, (a, b)| differ | (a ^ b));
+        shown.len() == self.token.len() && differ == 0
+    }
+}
+
+/// `GET` and `POST /api/routes`; without an [`Admin`] both say how to get one.
+pub(crate) fn router(admin: Option<Admin>) -> Router {
+    Router::new()
+        .route("/api/routes", get(changes).merge(post(replace)))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(admin)
+}
+
+#[derive(Serialize)]
+struct Refused {
+    error: String,
+}
+
+fn refused(status: StatusCode, error: impl Into<String>) -> Response {
+    (
+        status,
+        Json(Refused {
+            error: error.into(),
+        }),
+    )
+        .into_response()
+}
+
+fn permitted(admin: Option<Admin>, headers: &HeaderMap) -> Result<Admin, Box<Response>> {
+    let Some(admin) = admin else {
+        let how = "rules can't be replaced here: start the switch with --admin-token FILE";
+        return Err(refused(StatusCode::FORBIDDEN, how).into());
+    };
+    if !admin.permits(headers) {
+        return Err(refused(
+            StatusCode::UNAUTHORIZED,
+            "send the header Authorization: Bearer TOKEN",
+        )
+        .into());
+    }
+    Ok(admin)
+}
+
+async fn changes(State(admin): State<Option<Admin>>, headers: HeaderMap) -> Response {
+    match permitted(admin, &headers) {
+        Ok(admin) => Json::<Vec<Change>>(admin.rules.changes().to_vec()).into_response(),
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn replace(State(admin): State<Option<Admin>>, headers: HeaderMap, text: String) -> Response {
+    let admin = match permitted(admin, &headers) {
+        Ok(admin) => admin,
+        Err(refusal) => return *refusal,
+    };
+    let by = headers
+        .get("x-operator")
+        .and_then(|value| value.to_str().ok());
+    let by = by.filter(|by| by.len() <= NAME_LEN_MAX).unwrap_or("api");
+    match admin.rules.replace(&text, "POST /api/routes", by).await {
+        Ok(change) => Json(change).into_response(),
+        Err(RulesError::Stopping) => refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            RulesError::Stopping.to_string(),
+        ),
+        Err(error) => refused(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+    }
+}
