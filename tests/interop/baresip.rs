@@ -22,6 +22,9 @@ const MODULE_FOLDERS: [&str; 4] = [
     "/usr/local/lib/baresip/modules",
 ];
 
+/// Where its audio comes from: none of our programs' own ports, so that audio through a switch shows.
+pub(crate) const AUDIO_PORTS: std::ops::RangeInclusive<u16> = 33_000..=39_998;
+
 /// It says this when a call is over.
 const OVER: &str = "terminated (duration";
 /// It ends by itself after so many seconds, should a test forget it.
@@ -105,7 +108,7 @@ ausrc_format s16
 auplay_format s16
 auenc_format s16
 audec_format s16
-rtp_ports 33000-39998
+rtp_ports {first}-{last}
 jitter_buffer_delay 1-5
 snd_path {dump}
 module_path {modules}
@@ -116,6 +119,8 @@ module sndfile.so
 module_app account.so
 module_app menu.so
 ",
+        first = AUDIO_PORTS.start(),
+        last = AUDIO_PORTS.end(),
         words = words.display(),
         dump = dump.display(),
     )
