@@ -28,10 +28,21 @@ pub(crate) struct Loaded {
     pub(crate) file: PathBuf,
 }
 
-/// Reads a scenario: a file when there is one of that name, else a built-in one.
-pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
+/// The names of the built-in scenarios.
+pub(crate) fn built_in_names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
+/// The text of a scenario, and the file it stands for: a file when there is one of that name, else a built-in one.
+/// A built-in one is also found by the path it has in the repository, so that commands can be copied from anywhere.
+pub(crate) fn read(name: &str) -> Result<(String, PathBuf), Failure> {
     let path = Path::new(name);
-    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
+    let short = name
+        .strip_prefix("scenarios/")
+        .and_then(|file| file.strip_suffix(".toml"));
+    let built_in = BUILT_IN
+        .iter()
+        .find(|(known, _)| *known == short.unwrap_or(name));
     let text = match (std::fs::read_to_string(path), built_in) {
         (Ok(text), _) => text,
         (Err(_), Some((_, text))) => (*text).to_owned(),
@@ -44,11 +55,17 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
             return Err(Failure::usage(why));
         }
     };
-    let file = if path.exists() {
+    let file = if path.exists() || short.is_some() {
         path.to_owned()
     } else {
         PathBuf::from(format!("{name}.toml"))
     };
+    Ok((text, file))
+}
+
+/// Reads a scenario: a file when there is one of that name, else a built-in one.
+pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
+    let (text, file) = read(name)?;
     let scenario = Scenario::from_toml(&text, &file.display().to_string())
         .map_err(|error| Failure::configuration(diagnostics(&error, &file, &text)))?;
     Ok(Loaded { scenario, file })
@@ -66,6 +83,20 @@ pub(crate) fn settle(scenario: &mut Scenario, data: Option<&Path>) {
 /// Shared, as the rooms take it.
 pub(crate) fn share(loaded: Loaded) -> (Arc<Scenario>, PathBuf) {
     (Arc::new(loaded.scenario), loaded.file)
+}
+
+/// The moment that a text says, or now.
+pub(crate) fn moment_or_now(text: Option<&str>) -> Result<callcore::time::Time, Failure> {
+    Ok(text.map_or_else(|| Ok(Timestamp::now()), moment)?.into())
+}
+
+/// The day that a text says, or today in Sweden.
+pub(crate) fn day_or_today(text: Option<&str>) -> Result<jiff::civil::Date, Failure> {
+    let Some(text) = text else {
+        return Ok(Timestamp::now().to_zoned(callcore::time::sweden()).date());
+    };
+    text.parse()
+        .map_err(|_| Failure::usage(format!("{text} is no day: write it like 2019-11-01")))
 }
 
 /// A moment as a person writes it: Swedish wall time, or with an offset.

@@ -46,6 +46,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Load(args) => cmd::load::run(args).await,
         Command::Simulate(args) => cmd::simulate::run(&args),
         Command::Recordings(args) => cmd::recordings::run(args),
+        Command::Routes(args) => cmd::routes::run(args.what),
+        Command::Explain(args) => cmd::explain::run(&args),
+        Command::Ropa(args) => cmd::ropa::run(&args),
     }
 }
 

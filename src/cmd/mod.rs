@@ -1,10 +1,13 @@
 //! One short file a subcommand.
 
 pub(crate) mod demo;
+pub(crate) mod explain;
 pub(crate) mod gateway;
 pub(crate) mod load;
 pub(crate) mod recorder;
 pub(crate) mod recordings;
+pub(crate) mod ropa;
+pub(crate) mod routes;
 pub(crate) mod simulate;
 
 use simulator::load::{LoadHandle, LoadReport};

@@ -42,6 +42,11 @@ pub const AGENTS_MAX: usize = 100_000;
 /// The longest name or id: they end in metric labels and file names.
 pub const NAME_LEN_MAX: usize = 64;
 
+/// The JSON Schema of scenario files, as text: what `vaxel routes schema` prints.
+pub fn json_schema() -> String {
+    raw::json_schema()
+}
+
 /// An expectation that the table doesn't meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {

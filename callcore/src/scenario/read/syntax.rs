@@ -47,6 +47,12 @@ fn fault(text: &str, error: &toml::de::Error) -> Fault {
                 &remedy,
             )
         },
+        None if message.contains("recursion depth") => Fault::new(
+            text,
+            span,
+            "lists and tables are nested too deep",
+            "a scenario has four levels at most; is this really one?",
+        ),
         None => Fault::new(text, span, &message, &remedy_for(&message)),
     }
 }

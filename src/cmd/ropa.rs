@@ -1,0 +1,151 @@
+//! `vaxel ropa`: the register of processing activities (GDPR Art. 30), derived from a scenario.
+
+use std::process::ExitCode;
+
+use callcore::{
+    retention::ObjectClass,
+    roles::{Datum, Operation, Role, roles},
+    scenario::{OrgId, Scenario},
+};
+use serde::Serialize;
+
+use crate::{cli::RopaArgs, failure::Failure, files, show};
+
+/// The register. Art. 30.1 is a controller's part, Art. 30.2 a processor's; an entry serves both.
+#[derive(Debug, Serialize)]
+struct Register {
+    scenario: String,
+    operator: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    operation: &'static str,
+    data: Vec<&'static str>,
+    controller: String,
+    processor: Option<String>,
+    purpose: String,
+    basis: String,
+    agreement: Option<String>,
+    recipient: Option<String>,
+    /// A recipient or processor outside Sweden: its country.
+    country: Option<String>,
+    erased: Vec<String>,
+    at: Vec<String>,
+}
+
+pub(crate) fn run(args: &RopaArgs) -> Result<ExitCode, Failure> {
+    let loaded = files::load(&args.config)?;
+    let scenario = &loaded.scenario;
+    let only = match &args.organisation {
+        None => None,
+        Some(id) => Some(scenario.org_by_id(id).ok_or_else(|| {
+            Failure::usage(format!("no organisation of {} is called {id}", args.config))
+        })?),
+    };
+    let today = files::day_or_today(args.on.as_deref())?;
+    let concerns = |role: &Role| only.is_none_or(|org| role.by == org || role.controller == org);
+    let register = Register {
+        scenario: loaded.file.display().to_string(),
+        operator: name(scenario, scenario.operator),
+        entries: roles(scenario, today)
+            .iter()
+            .filter(|role| concerns(role))
+            .map(|role| entry(scenario, role))
+            .collect(),
+    };
+    if args.json {
+        show::json(&register)?;
+    } else {
+        print(&register)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn name(scenario: &Scenario, org: OrgId) -> String {
+    let org = scenario.org(org);
+    match &*org.board {
+        "" => org.name.to_string(),
+        board => format!("{} ({board})", org.name),
+    }
+}
+
+fn entry(scenario: &Scenario, role: &Role) -> Entry {
+    let processor = (role.by != role.controller).then_some(role.by);
+    let abroad = processor.into_iter().chain(role.recipient).find_map(|org| {
+        let country = &scenario.org(org).country;
+        (**country != *"SE").then(|| country.to_string())
+    });
+    Entry {
+        operation: role.operation.name(),
+        data: role.data.iter().map(|datum| datum.name()).collect(),
+        controller: name(scenario, role.controller),
+        processor: processor.map(|org| name(scenario, org)),
+        purpose: role.purpose.to_string(),
+        basis: role.basis.to_string(),
+        agreement: role
+            .agreement
+            .map(|id| scenario.agreement(id).id.to_string()),
+        recipient: role.recipient.map(|org| name(scenario, org)),
+        country: abroad,
+        // How long data stay at a provider is not this scenario's to say.
+        erased: (role.operation == Operation::Store)
+            .then_some(&role.data)
+            .into_iter()
+            .flatten()
+            .filter_map(|datum| erased(scenario, role.controller, *datum))
+            .collect(),
+        at: role.at.iter().map(|name| name.to_string()).collect(),
+    }
+}
+
+/// When such data go, as the retention rule of the controller says.
+fn erased(scenario: &Scenario, controller: OrgId, datum: Datum) -> Option<String> {
+    let class = match datum {
+        Datum::Number => ObjectClass::TelephoneNumber,
+        Datum::Voice => ObjectClass::Audio,
+        Datum::Notes => ObjectClass::JournalDocument,
+        Datum::AccessLog => ObjectClass::AccessLog,
+        Datum::KommunId | Datum::CallInformation => return None,
+    };
+    let any_day = jiff::civil::date(2020, 1, 1);
+    let (_, rule) = scenario.retention_window(controller, class, any_day)?;
+    let ends = match rule.latest {
+        Some(latest) => format!("{} to {latest}", rule.earliest),
+        None => format!("at least {}", rule.earliest),
+    };
+    Some(format!("{}: {ends} ({})", datum.name(), rule.basis))
+}
+
+fn print(register: &Register) -> Result<(), Failure> {
+    show::line(format_args!(
+        "Register of processing activities (GDPR Art. 30), {}",
+        register.scenario
+    ))?;
+    show::line(format_args!("Switch run by {}", register.operator))?;
+    let mut controller = "";
+    for entry in &register.entries {
+        if entry.controller != controller {
+            controller = &entry.controller;
+            show::line(format_args!("\n{controller}"))?;
+        }
+        let by = entry.processor.as_deref().unwrap_or("itself");
+        show::line(format_args!(
+            "  {} {}: by {by}",
+            entry.operation,
+            entry.data.join(", ")
+        ))?;
+        let line = |what: &str, text: &str| match text {
+            "" => Ok(()),
+            text => show::line(format_args!("      {what}: {text}")),
+        };
+        line("purpose", &entry.purpose)?;
+        line("ground", &entry.basis)?;
+        line("agreement", entry.agreement.as_deref().unwrap_or_default())?;
+        line("goes to", entry.recipient.as_deref().unwrap_or_default())?;
+        line("country", entry.country.as_deref().unwrap_or_default())?;
+        line("stays", &entry.erased.join("; "))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! `vaxel routes check`: every finding underlined where it stands.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use callcore::{
+    check::{Finding, Report, Severity, Subject, check},
+    scenario::Scenario,
+};
+use miette::{LabeledSpan, MietteDiagnostic, NamedSource};
+
+use super::sarif;
+use crate::{cli::CheckArgs, failure::Failure, files, show};
+
+/// A file that was given.
+struct Given {
+    text: String,
+    file: PathBuf,
+    scenario: Option<Scenario>,
+}
+
+pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let today = files::day_or_today(args.on.as_deref())?;
+    let mut report = Report::default();
+    let mut given = Vec::new();
+    for name in &args.scenarios {
+        let (text, file) = files::read(name)?;
+        let scenario = Scenario::from_toml(&text, &file.display().to_string())
+            .inspect_err(|error| report.add_unreadable(error))
+            .ok();
+        given.push(Given {
+            text,
+            file,
+            scenario,
+        });
+    }
+    for given in &given {
+        if let Some(scenario) = &given.scenario {
+            let folder = given.file.parent().unwrap_or(Path::new("."));
+            let has_audio =
+                |file: &str| folder.join(file).is_file() || gateway::audio::built_in(file).is_ok();
+            let subject = Subject {
+                scenario,
+                has_audio: &has_audio,
+            };
+            let found = check(&[subject], today);
+            report.sanction_sek_total += found.sanction_sek_total;
+            report.findings.extend(found.findings);
+        }
+    }
+    match (args.json, args.sarif) {
+        (true, _) => show::json(&report)?,
+        (_, true) => show::json(&sarif::log(&report))?,
+        _ => print(&report, &given)?,
+    }
+    let unreadable = given.iter().any(|given| given.scenario.is_none());
+    Ok(match (unreadable, report.findings.is_empty()) {
+        (true, _) => ExitCode::from(2),
+        (false, false) => ExitCode::from(1),
+        (false, true) => ExitCode::SUCCESS,
+    })
+}
+
+fn print(report: &Report, given: &[Given]) -> Result<(), Failure> {
+    for finding in &report.findings {
+        let text = given
+            .iter()
+            .find(|given| *given.file.display().to_string() == *finding.file)
+            .map_or("", |given| &given.text);
+        show::line(format_args!("{:?}", underlined(finding, text)))?;
+    }
+    let count = |severity| {
+        let of_it = report
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == severity);
+        of_it.count()
+    };
+    show::line(format_args!(
+        "{} checked: {}, {}",
+        counted(given.len(), "file"),
+        counted(count(Severity::Error), "error"),
+        counted(count(Severity::Warning), "warning")
+    ))?;
+    if report.sanction_sek_total > 0 {
+        show::line(format_args!(
+            "sanctions decided for these findings: {} SEK",
+            grouped(report.sanction_sek_total)
+        ))?;
+    }
+    Ok(())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A finding as a compiler shows it: the line, whom it concerns, what to do, and why.
+fn underlined(finding: &Finding, text: &str) -> miette::Report {
+    let mut help = finding.remedy.clone();
+    if !finding.why.is_empty() {
+        help = format!("{help}\nwhy: {}\nsource: {}", finding.why, finding.source);
+    }
+    let mut label = Vec::new();
+    if !finding.actor.is_empty() {
+        label.push(finding.actor.to_string());
+    }
+    label.extend(finding.articles.iter().map(|article| (*article).to_owned()));
+    if let Some(sek) = finding.sanction_sek {
+        label.push(format!(
+            "sanction {} SEK ({})",
+            grouped(sek),
+            finding.sanction_source
+        ));
+    }
+    let label = (!label.is_empty()).then(|| label.join(", "));
+    let span = line_span(text, finding.line);
+    let codes: Vec<&str> = std::iter::once(finding.code)
+        .chain(finding.also.iter().copied())
+        .collect();
+    let diagnostic = MietteDiagnostic::new(finding.message.clone())
+        .with_code(codes.join("+"))
+        .with_severity(match finding.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+        .with_help(help)
+        .with_label(LabeledSpan::new_with_span(label, span));
+    miette::Report::new(diagnostic)
+        .with_source_code(NamedSource::new(&finding.file, text.to_owned()))
+}
+
+/// The bytes of a line without the blanks around it.
+fn line_span(text: &str, line: u32) -> std::ops::Range<usize> {
+    let mut start = 0;
+    for (nth, content) in text.split_inclusive('\n').enumerate() {
+        if nth + 1 == line as usize {
+            let blanks = content.len() - content.trim_start().len();
+            let first = start + blanks.min(content.len());
+            return first..(first + content.trim().len());
+        }
+        start += content.len();
+    }
+    0..0
+}
+
+/// `13 650 000`.
+fn grouped(sek: u64) -> String {
+    let digits = sek.to_string();
+    let mut shown = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            shown.push(' ');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_and_money_is_grouped() {
+        assert_eq!(line_span("a\n  bc \nd", 2), 4..6);
+        assert_eq!(line_span("a\n", 9), 0..0);
+        assert_eq!(grouped(13_650_000), "13 650 000");
+        assert_eq!(grouped(650), "650");
+    }
+}
