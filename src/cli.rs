@@ -94,6 +94,9 @@ pub(crate) struct GatewayArgs {
     /// A file with the token that permits replacing the rules by `vaxel routes apply` or POST /api/routes
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_token: Option<PathBuf>,
+    /// Where the boundary ledger is kept: each operation on personal data, who did it, for whom; `vaxel ropa --ledger` reads it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
     /// Where replacements of the rules are kept, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,

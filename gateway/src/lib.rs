@@ -6,6 +6,7 @@
 pub mod audio;
 mod clock;
 mod exchange;
+pub mod ledger;
 mod media;
 mod metrics;
 mod negotiate;

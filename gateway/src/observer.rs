@@ -6,7 +6,7 @@ use callcore::{
     kommun::{self, kommuner},
     origin::Origin,
     route::{Decision, Destination},
-    scenario::{OrgId, Scenario},
+    scenario::{OrgId, QueueId, Scenario},
     switch::{CallId, Fact, FactKind, Outcome, Switch},
     tag::RecordingTag,
     time::Time,
@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 use wire::sip::endpoint::Counters;
 
 use crate::{
+    ledger::Ledger,
     metrics::Metrics,
     view::{Arrival, CallView, Fixed, KommunView, Live, Monitor, Party, QueueView, Totals},
 };
@@ -34,6 +35,7 @@ pub(crate) struct Observer {
     totals: Totals,
     /// What each call in progress was decided to be.
     decided: BTreeMap<CallId, Decided>,
+    ledger: Option<Ledger>,
     fixed: watch::Sender<Arc<Fixed>>,
     live: watch::Sender<Arc<Live>>,
     arrivals: broadcast::Sender<Arrival>,
@@ -42,14 +44,18 @@ pub(crate) struct Observer {
 }
 
 #[derive(Debug)]
-struct Decided {
-    route: String,
+pub(crate) struct Decided {
+    pub(crate) origin: Origin,
+    pub(crate) route: String,
+    /// The queue that answers, when one does.
+    pub(crate) queue: Option<QueueId>,
+    /// The digest of the table that decided.
+    pub(crate) table: String,
     external: bool,
     /// Whether it is to be recorded here once it is answered.
     records: bool,
     controller: String,
     offered: Time,
-    connected: bool,
 }
 
 impl Observer {
@@ -81,6 +87,7 @@ impl Observer {
             metrics,
             totals,
             decided: BTreeMap::new(),
+            ledger: None,
             fixed,
             live,
             arrivals,
@@ -107,8 +114,16 @@ impl Observer {
             .map(|decided| decided.route.as_str())
     }
 
+    /// Keeps a boundary ledger from now on.
+    pub(crate) fn keep_ledger(&mut self, ledger: Ledger) {
+        self.ledger = Some(ledger);
+    }
+
     /// Another rule set decides for new calls.
-    pub(crate) fn replace(&mut self, scenario: Arc<Scenario>) {
+    pub(crate) fn replace(&mut self, scenario: Arc<Scenario>, now: Time) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.replace(&scenario, now);
+        }
         self.scenario = scenario;
     }
 
@@ -136,7 +151,7 @@ impl Observer {
             FactKind::Ringing => tracing::debug!(call = call.0, "rings"),
             FactKind::Connected { queue, agent } => {
                 tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, agent = agent.0, "nurse answers");
-                self.connected(call, fact.at);
+                self.connected(call, *queue, fact.at);
             }
             FactKind::Tried(external) => {
                 tracing::info!(call = call.0, provider = %scenario.provider(external.provider).name, handover = external.handover.name(), "leaves");
@@ -154,6 +169,9 @@ impl Observer {
                 tracing::warn!(call = call.0, "the recorder is lost: this call has a gap");
             }
             FactKind::Ended(outcome) => self.ended(call, *outcome),
+        }
+        if let (Some(ledger), Some(decided)) = (&mut self.ledger, self.decided.get(&call)) {
+            ledger.enter(&scenario, fact, decided);
         }
     }
 
@@ -190,6 +208,9 @@ impl Observer {
     /// Shows the state of the moment.
     pub(crate) fn publish(&mut self, switch: &Switch, now: Time, counters: &Counters) {
         self.count_sip(counters);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.flush();
+        }
         let in_progress = switch.calls_in_progress();
         self.totals.unaccounted = self
             .totals
@@ -274,23 +295,25 @@ impl Observer {
         self.decided.insert(
             call,
             Decided {
+                origin,
                 route,
+                queue: None,
+                table: decision.digest.to_string(),
                 external,
                 records: scenario.records(decision),
                 controller: answers,
                 offered: at,
-                connected: false,
             },
         );
     }
 
-    fn connected(&mut self, call: CallId, at: Time) {
-        if let Some(decided) = self.decided.get_mut(&call)
-            && !std::mem::replace(&mut decided.connected, true)
-        {
-            self.metrics
-                .wait
-                .observe(at.since(decided.offered).as_secs_f64());
+    fn connected(&mut self, call: CallId, queue: QueueId, at: Time) {
+        let Some(decided) = self.decided.get_mut(&call) else {
+            return;
+        };
+        if decided.queue.replace(queue).is_none() {
+            let wait = at.since(decided.offered).as_secs_f64();
+            self.metrics.wait.observe(wait);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     audio::{AudioError, Library},
     clock::Clock,
     exchange::{Exchange, Parts, RecorderLink},
+    ledger::Ledger,
     media::{MediaEvent, MediaFactory},
     observer::Observer,
     rules::{Replacement, Rules},
@@ -51,6 +52,8 @@ pub struct Options {
     pub nurse_talks: Option<std::ops::Range<Duration>>,
     /// Where replacements of the rules are kept, one JSON object a line; `None`: in memory only.
     pub history: Option<PathBuf>,
+    /// Where the boundary ledger is kept, one JSON object a line; `None`: it isn't.
+    pub ledger: Option<PathBuf>,
     /// The UDP ports for audio.
     pub rtp_ports: std::ops::RangeInclusive<u16>,
 }
@@ -70,6 +73,7 @@ impl Options {
             seed: 0,
             nurse_talks: None,
             history: None,
+            ledger: None,
             rtp_ports: 10_000..=19_999,
         }
     }
@@ -89,6 +93,14 @@ pub enum StartError {
         "siprec = {0:?} under [recorder] has no IP address: write it like sip:recorder@127.0.0.1:5070"
     )]
     Recorder(Box<str>),
+    /// The boundary ledger can't be opened.
+    #[error("the boundary ledger {} can't be written: {source}", file.display())]
+    Ledger {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A metric's name is taken twice: a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -123,7 +135,16 @@ impl Gateway {
         let library = library_of(&scenario, &options)?;
         let recorder = recorder_of(&scenario)?;
         let clock = Clock::start(options.at);
-        let (observer, monitor) = Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
+        let (mut observer, monitor) =
+            Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
+        if let Some(file) = &options.ledger {
+            let ledger = Ledger::open(file, &scenario, clock.now());
+            let error = |source| StartError::Ledger {
+                file: file.clone(),
+                source,
+            };
+            observer.keep_ledger(ledger.map_err(error)?);
+        }
         let config = Config::default_for(scenario.listen.sip, rand::random());
         let sip = SipDriver::bind(scenario.listen.sip, config)?;
         let local = sip.local_addr();

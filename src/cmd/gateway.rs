@@ -14,6 +14,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         run: args,
         admin_token,
         history,
+        ledger,
     } = args;
     let mut loaded = files::load(&args.config)?;
     ports::shift(&mut loaded.scenario, args.shift)?;
@@ -23,6 +24,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
     options.history = history;
+    options.ledger = ledger;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
     let token = admin_token.as_deref().map(read_token).transpose()?;

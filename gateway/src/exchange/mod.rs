@@ -227,7 +227,8 @@ impl Exchange {
         let from = self.scenario.routes.digest().to_string();
         self.switch.replace(Arc::clone(&scenario))?;
         self.library.extend(library);
-        self.observer.replace(Arc::clone(&scenario));
+        self.observer
+            .replace(Arc::clone(&scenario), self.clock.now());
         let to = scenario.routes.digest().to_string();
         self.scenario = scenario;
         Ok(Change {
