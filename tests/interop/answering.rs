@@ -2,11 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use testkit::{AnswerPlan, CallResult, Phone, Sound, Then, Until};
+use testkit::{AnswerPlan, CallResult, Phone, Sound, Then, Until, child::DEADLINE};
 use tokio::task::JoinHandle;
 use wire::sip::message::{HeaderName, StatusCode};
 
-use crate::{child::DEADLINE, sound};
+use crate::sound;
 
 /// How much audio is heard before the phone hangs up: enough for a recording to begin and to have something in it.
 const ENOUGH: Duration = Duration::from_secs(2);

@@ -6,10 +6,9 @@ use std::{
     process::Command,
 };
 
-use testkit::tone;
+use testkit::{child::Child, tone};
 
 use crate::{
-    child::Child,
     sound,
     switch::{CALLER_NUMBER, Switch},
 };

@@ -5,8 +5,6 @@
 
 mod answering;
 mod baresip;
-mod child;
-mod http;
 mod recordings;
 mod scenario;
 mod sipp;

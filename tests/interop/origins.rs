@@ -2,7 +2,9 @@
 
 use std::net::UdpSocket;
 
-use crate::{four_sipp::NOVEMBER_2018, http, scenario::Scenario, sipp::Sipp, switch::Switch};
+use testkit::http;
+
+use crate::{four_sipp::NOVEMBER_2018, scenario::Scenario, sipp::Sipp, switch::Switch};
 
 /// Every line of `origins.csv` is one call.
 const CALLS: u32 = 6;

@@ -3,10 +3,9 @@
 use std::{path::PathBuf, process::Command};
 
 use serde_json::Value;
-use testkit::tone;
+use testkit::{http, tone};
 
 use crate::{
-    http,
     scenario::FILE,
     sound,
     switch::{Switch, VAXEL},

@@ -8,7 +8,9 @@ use std::{
 
 use wire::sip::endpoint::TransportKind;
 
-use crate::{child::Child, sound, switch::Switch};
+use testkit::child::Child;
+
+use crate::{sound, switch::Switch};
 
 /// The sound that `speaks.xml` plays.
 const TONE_FILE: &str = "caller.al";

@@ -4,12 +4,9 @@ use std::{net::SocketAddr, path::Path, process::Command};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::{child::Child, http};
 
-use crate::{
-    child::Child,
-    http,
-    scenario::{FILE, Scenario},
-};
+use crate::scenario::{FILE, Scenario};
 
 /// The program under test.
 pub(crate) const VAXEL: &str = env!("CARGO_BIN_EXE_vaxel");
@@ -68,11 +65,7 @@ impl Switch {
 
     /// A figure of `/metrics`; `name` with its labels. 0 when it has never been counted.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let (_, text) = http::get(self.web, "/metrics").await;
-        text.lines()
-            .filter_map(|line| line.rsplit_once(' '))
-            .find(|(key, _)| *key == name)
-            .map_or(0, |(_, value)| value.parse().expect("a whole number"))
+        http::metric(self.web, name).await
     }
 
     /// Waits until no call is left, and gives the totals then.

@@ -4,6 +4,8 @@
 //! for an event, with a deadline that only a fault reaches.
 
 mod call;
+pub mod child;
+pub mod http;
 mod phone;
 mod plan;
 pub mod tone;

@@ -11,18 +11,19 @@ use std::{
 use tokio::{sync::watch, time::timeout};
 
 /// Longer than anything a test waits for, also on a machine that is busy with other things.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
+pub const DEADLINE: Duration = Duration::from_secs(45);
 
 /// A running program. Dropped, it is killed.
-pub(crate) struct Child {
+pub struct Child {
     name: String,
     process: std::process::Child,
     said: watch::Receiver<String>,
+    printed: Arc<watch::Sender<String>>,
 }
 
 impl Child {
     /// Starts it and reads what it prints, stdout and stderr together.
-    pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+    pub fn start(name: &str, command: &mut Command) -> Self {
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -32,23 +33,30 @@ impl Child {
                 panic!("{name} can't be started: {error}; run tests/install-peers")
             });
         let (sender, said) = watch::channel(String::new());
-        let sender = Arc::new(sender);
-        listen(process.stdout.take(), Arc::clone(&sender));
-        listen(process.stderr.take(), sender);
+        let (sender, printed) = (Arc::new(sender), Arc::new(watch::Sender::default()));
+        let both = vec![Arc::clone(&sender), Arc::clone(&printed)];
+        listen(process.stdout.take(), both);
+        listen(process.stderr.take(), vec![sender]);
         Self {
             name: name.to_owned(),
             process,
             said,
+            printed,
         }
     }
 
     /// What it has said so far.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         self.said.borrow().clone()
     }
 
+    /// What it has printed on stdout so far.
+    pub fn printed(&self) -> String {
+        self.printed.borrow().clone()
+    }
+
     /// Waits until it says this, and gives everything said so far.
-    pub(crate) async fn says(&mut self, what: &str) -> String {
+    pub async fn says(&mut self, what: &str) -> String {
         let found = self.said.wait_for(|said| said.contains(what));
         let found = matches!(timeout(DEADLINE, found).await, Ok(Ok(_)));
         let said = self.said();
@@ -57,7 +65,7 @@ impl Child {
     }
 
     /// Waits for its end.
-    pub(crate) async fn ends(&mut self) -> ExitStatus {
+    pub async fn ends(&mut self) -> ExitStatus {
         let closed = async { while self.said.changed().await.is_ok() {} };
         if timeout(DEADLINE, closed).await.is_err() {
             panic!("{} doesn't end; it said:\n{}", self.name, self.said());
@@ -66,11 +74,26 @@ impl Child {
     }
 
     /// Asks it to end, as a supervisor does.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks it to end, as a person does with Ctrl-C.
+    pub fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// Ends it without a word, as a crash does, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal("-KILL");
+        let _ = self.process.wait();
+    }
+
+    fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.process.id().to_string()])
+            .args([signal, &self.process.id().to_string()])
             .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 }
 
@@ -82,13 +105,15 @@ impl Drop for Child {
     }
 }
 
-fn listen(pipe: Option<impl Read + Send + 'static>, said: Arc<watch::Sender<String>>) {
+fn listen(pipe: Option<impl Read + Send + 'static>, readers: Vec<Arc<watch::Sender<String>>>) {
     let Some(mut pipe) = pipe else { return };
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(len @ 1..) = pipe.read(&mut buffer) {
             let text = String::from_utf8_lossy(&buffer[..len]);
-            said.send_modify(|said| said.push_str(&text));
+            for said in &readers {
+                said.send_modify(|said| said.push_str(&text));
+            }
         }
     });
 }

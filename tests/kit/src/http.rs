@@ -1,4 +1,4 @@
-//! Just enough HTTP to ask the switch for its figures.
+//! Just enough HTTP to ask a switch for its figures.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::child::DEADLINE;
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The status and body of `GET path`.
-pub(crate) async fn get(server: SocketAddr, path: &str) -> (u16, String) {
+pub async fn get(server: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(server)
         .await
         .expect("the page is served");
@@ -29,7 +29,7 @@ pub(crate) async fn get(server: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// Looks again and again until `look` finds what it looks for.
-pub(crate) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     let mut ticks = interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,4 +40,13 @@ pub(crate) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Optio
         }
         assert!(Instant::now() < deadline, "never seen: {what}");
     }
+}
+
+/// A figure of `/metrics`; `name` with its labels. 0 when it has never been counted.
+pub async fn metric(server: SocketAddr, name: &str) -> u64 {
+    let (_, text) = get(server, "/metrics").await;
+    text.lines()
+        .filter_map(|line| line.rsplit_once(' '))
+        .find(|(key, _)| *key == name)
+        .map_or(0, |(_, value)| value.parse().expect("a whole number"))
 }

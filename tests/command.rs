@@ -1,0 +1,227 @@
+//! What the command says, and the code it ends with, when something is wrong or somebody only asks.
+#![allow(clippy::expect_used, reason = "a test says what it expects")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener, UdpSocket},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+/// One of the addresses that belong to nobody (RFC 5737).
+const NOT_LOOPBACK: &str = "192.0.2.1:1177";
+
+#[test]
+fn each_command_tells_what_it_is() {
+    let commands = [
+        "demo",
+        "gateway",
+        "recorder",
+        "load",
+        "simulate",
+        "recordings",
+    ];
+    let all = vaxel(&["--help"]);
+    assert!(all.status.success());
+    for command in commands {
+        assert!(out(&all).contains(command), "{command} is listed");
+        let help = vaxel(&[command, "--help"]);
+        assert!(help.status.success(), "{command}");
+        assert!(out(&help).contains("Usage: vaxel"), "{command}");
+    }
+    for what in ["list", "show", "export"] {
+        assert!(vaxel(&["recordings", what, "--help"]).status.success());
+    }
+    assert_eq!(vaxel(&["no-such-command"]).status.code(), Some(2));
+    assert_eq!(vaxel(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_missing_scenario_is_a_sentence() {
+    for command in ["gateway", "recorder", "recordings"] {
+        let mut args = vec![command, "--config", "nowhere.toml"];
+        args.extend((command == "recordings").then_some("list"));
+        refused(&vaxel(&args), 2, &["nowhere.toml", "imy-2019"]);
+    }
+    refused(&vaxel(&["simulate", "nowhere.toml"]), 2, &["nowhere.toml"]);
+}
+
+/// Invariant 8: file, line and column, the line itself, and what to do; and nothing is started.
+#[test]
+fn a_broken_scenario_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let today = include_str!("../scenarios/today.toml");
+    let broken = today.replacen("controller = \"region-03\"", "controler = \"region-03\"", 1);
+    let line = 1 + broken
+        .lines()
+        .position(|line| line.contains("controler"))
+        .expect("it was put in");
+    fs::write(folder.path().join("broken.toml"), &broken).expect("written");
+    for command in ["gateway", "recorder"] {
+        let refusal = vaxel_in(folder.path(), &[command, "--config", "broken.toml"]);
+        let place = format!("broken.toml:{line}:");
+        refused(&refusal, 2, &[&place, "controler", "controller"]);
+    }
+    let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(left.len(), 1, "nothing was begun: {left:?}");
+    fs::write(folder.path().join("none.toml"), "operator = ").expect("written");
+    let refusal = vaxel_in(folder.path(), &["simulate", "none.toml"]);
+    refused(&refusal, 2, &["none.toml:1:"]);
+}
+
+#[test]
+fn a_port_in_use_is_a_sentence_with_a_remedy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let in_use = [address(tcp.local_addr()), address(udp.local_addr())];
+    for taken in &in_use {
+        let args = ["gateway", "--sip", taken, "--web", "127.0.0.1:0"];
+        refused(&vaxel_in(folder.path(), &args), 3, &[taken, "another port"]);
+        let args = ["recorder", "--sip", taken, "--web", "127.0.0.1:0"];
+        refused(&vaxel_in(folder.path(), &args), 3, &[taken, "another port"]);
+    }
+    let taken = &in_use[0];
+    let args = ["gateway", "--sip", "127.0.0.1:0", "--web", taken];
+    refused(&vaxel_in(folder.path(), &args), 3, &[taken, "another port"]);
+    let args = ["recorder", "--sip", "127.0.0.1:0", "--web", taken];
+    refused(&vaxel_in(folder.path(), &args), 3, &[taken, "another port"]);
+}
+
+/// Root may write anywhere, so a file stands where the folder should be.
+#[test]
+fn a_store_that_cant_be_written_is_a_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("recordings"), "a file").expect("written");
+    let args = ["recorder", "--sip", "127.0.0.1:0", "--web", "127.0.0.1:0"];
+    refused(&vaxel_in(folder.path(), &args), 3, &["recordings"]);
+    refused(
+        &vaxel(&["recordings", "list", "--data", "/proc/none"]),
+        3,
+        &["/proc/none"],
+    );
+}
+
+/// Invariant 7, as a person meets it.
+#[test]
+fn a_listener_outside_loopback_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for web in ["0.0.0.0:0", NOT_LOOPBACK, "[::]:0"] {
+        for command in ["gateway", "recorder"] {
+            let args = [command, "--sip", "127.0.0.1:0", "--web", web];
+            let refusal = vaxel_in(folder.path(), &args);
+            refused(&refusal, 3, &["127.0.0.1"]);
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments_are_wrong_usage() {
+    for args in [
+        ["gateway", "--at", "yesterday"],
+        ["load", "--to", "nobody"],
+        ["load", "--kommun", "18"],
+        ["load", "--talk", "-1"],
+        ["load", "--rate", "0"],
+        ["simulate", "--days", "0"],
+        ["simulate", "--start", "tomorrow"],
+        ["demo", "--shift", "65000"],
+    ] {
+        let refusal = vaxel(&args);
+        assert_eq!(
+            refusal.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            err(&refusal)
+        );
+    }
+}
+
+/// Nobody listens: every call fails, the figures say so, and the exit code too.
+#[test]
+fn a_load_against_nobody_fails() {
+    let free = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    // By TCP a refused connection is known at once; by UDP it takes the 32 s of RFC 3261's Timer B.
+    let nobody = free.local_addr().expect("an address");
+    let to = format!("sip:1177@{nobody};transport=tcp");
+    drop(free);
+    let output = vaxel(&[
+        "load", "--to", &to, "--calls", "3", "--rate", "50", "--json",
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["answered"], 0);
+    let failed = report["failed"].as_object().expect("an object");
+    let failed: u64 = failed.values().filter_map(serde_json::Value::as_u64).sum();
+    assert_eq!(failed, 3, "{report:#}");
+}
+
+#[test]
+fn a_day_simulated_twice_is_the_same_day() {
+    let args = ["simulate", "today", "--seed", "3", "--twice", "--json"];
+    let [one, other] = [vaxel(&args), vaxel(&args)].map(|output| {
+        assert!(output.status.success(), "{}", err(&output));
+        let mut summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(
+            summary["calls"]["offered"].as_u64() > Some(1000),
+            "{summary:#}"
+        );
+        assert_eq!(summary["recorded_at_switch_for_provider"], 0);
+        summary["digest"].take()
+    });
+    assert_eq!(one, other);
+}
+
+/// `vaxel simulate | head -1`: the reader leaves, and the command ends without a complaint.
+#[test]
+fn a_reader_who_leaves_is_no_fault() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vaxel"))
+        .args(["simulate", "today"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("vaxel runs");
+    // Gone before the first line is written: a whole day is simulated first.
+    drop(child.stdout.take());
+    let mut complaints = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let complaint = complaints.next().and_then(Result::ok);
+    assert_eq!(complaint, None);
+    assert!(child.wait().expect("it ends").success());
+}
+
+fn vaxel(args: &[&str]) -> Output {
+    vaxel_in(Path::new(env!("CARGO_TARGET_TMPDIR")), args)
+}
+
+fn vaxel_in(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vaxel"))
+        .current_dir(folder)
+        .args(args)
+        .output()
+        .expect("vaxel runs")
+}
+
+/// It ended with that code, printed nothing as a result, didn't panic, and said these words.
+fn refused(output: &Output, code: i32, words: &[&str]) {
+    let said = err(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(output.stdout.is_empty(), "{}", out(output));
+    assert!(!said.contains("panicked"), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} in: {said}");
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn address(address: std::io::Result<SocketAddr>) -> String {
+    address.expect("an address").to_string()
+}
