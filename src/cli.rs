@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Routes(RoutesArgs),
     /// What a finding's code means, such as V0301
     Explain(ExplainArgs),
+    /// Work out a personal-data incident: who is controller, how many calls, who tells whom by when
+    Incident(IncidentArgs),
     /// The register of processing activities (GDPR Art. 30), from a scenario
     Ropa(RopaArgs),
 }
@@ -343,6 +345,31 @@ pub(crate) struct RopaArgs {
     /// The day on which decisions are in force or not (default: today)
     #[arg(long)]
     pub(crate) on: Option<String>,
+    /// Print JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IncidentArgs {
+    /// Scenario files, or names of built-in ones; all together say who is what
+    #[arg(default_values = ["imy-2019", "medhelp-2019"])]
+    pub(crate) scenarios: Vec<String>,
+    /// The store that was exposed, by its name in a scenario
+    #[arg(long)]
+    pub(crate) store: String,
+    /// Since when, Swedish time (default: not known)
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Until when, Swedish time (default: now)
+    #[arg(long)]
+    pub(crate) until: Option<String>,
+    /// When the controller came to know, Swedish time (default: as --until)
+    #[arg(long)]
+    pub(crate) discovered: Option<String>,
+    /// How many files the store held
+    #[arg(long)]
+    pub(crate) files: Option<u64>,
     /// Print JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,

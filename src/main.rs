@@ -48,6 +48,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Recordings(args) => cmd::recordings::run(args),
         Command::Routes(args) => cmd::routes::run(args.what),
         Command::Explain(args) => cmd::explain::run(&args),
+        Command::Incident(args) => cmd::incident::run(&args),
         Command::Ropa(args) => cmd::ropa::run(&args),
     }
 }

@@ -12,6 +12,7 @@ pub mod check;
 mod csv;
 pub mod diff;
 pub mod explain;
+pub mod incident;
 pub mod kommun;
 pub mod organisation;
 pub mod origin;

@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod gateway;
+pub(crate) mod incident;
 pub(crate) mod load;
 pub(crate) mod recorder;
 pub(crate) mod recordings;

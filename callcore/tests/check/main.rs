@@ -3,6 +3,7 @@
 mod corpus;
 mod decisions;
 mod imy;
+mod incident;
 mod limits;
 
 use std::path::PathBuf;
