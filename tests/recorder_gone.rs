@@ -168,7 +168,7 @@ impl Switch {
     }
 }
 
-/// A caller from Gnesta who says a tone until the switch hangs up.
+/// A caller from Trosa who says a tone until the switch hangs up.
 fn call(switch: SocketAddr) -> JoinHandle<CallResult> {
     tokio::spawn(async move {
         let mut phone = Phone::bind().expect("a port");

@@ -145,7 +145,7 @@ fn introduce(inera: &Operator, medhelp: &Operator) {
   {external} leave for a care provider and are not recorded here.
 
   Look        {}          (the provider's own side: {})
-  Call in     sip:1177@{} with the header  X-Kommun-ID: 0488  (Gnesta)
+  Call in     sip:1177@{} with the header  X-Kommun-ID: 0488  (Trosa)
               or, from any SIP phone, dial   sip:11770488@{}   (1177 and a kommun-ID)
   Recordings  vaxel recordings list          (encrypted; each with controller and retention)
   Stop        Ctrl-C
