@@ -345,6 +345,9 @@ pub(crate) struct RopaArgs {
     /// The day on which decisions are in force or not (default: today)
     #[arg(long)]
     pub(crate) on: Option<String>,
+    /// Hold the register against this boundary ledger, as `vaxel gateway --ledger` keeps it
+    #[arg(long)]
+    pub(crate) ledger: Option<PathBuf>,
     /// Print JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,10 +1,15 @@
 //! `vaxel ropa`: the register of processing activities (GDPR Art. 30), derived from a scenario.
 
-use std::process::ExitCode;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+    process::ExitCode,
+};
 
 use callcore::{
     retention::ObjectClass,
-    roles::{Datum, Operation, Role, roles},
+    roles::{Comparison, Datum, Observed, Operation, Role, compare, roles},
     scenario::{OrgId, Scenario},
 };
 use serde::Serialize;
@@ -17,6 +22,8 @@ struct Register {
     scenario: String,
     operator: String,
     entries: Vec<Entry>,
+    /// What was done and isn't declared: empty when everything is, or when no ledger was given.
+    undeclared: Vec<Undeclared>,
 }
 
 #[derive(Debug, Serialize)]
@@ -33,6 +40,20 @@ struct Entry {
     country: Option<String>,
     erased: Vec<String>,
     at: Vec<String>,
+    /// How many times the ledger has it; `None` when no ledger was given.
+    observed: Option<u64>,
+}
+
+/// Something a ledger has and the scenario doesn't declare.
+#[derive(Debug, Serialize)]
+struct Undeclared {
+    operation: String,
+    data: Vec<String>,
+    by: String,
+    controller: String,
+    recipient: Option<String>,
+    place: String,
+    observed: u64,
 }
 
 pub(crate) fn run(args: &RopaArgs) -> Result<ExitCode, Failure> {
@@ -45,22 +66,79 @@ pub(crate) fn run(args: &RopaArgs) -> Result<ExitCode, Failure> {
         })?),
     };
     let today = files::day_or_today(args.on.as_deref())?;
+    let roles = roles(scenario, today);
+    let compared = args
+        .ledger
+        .as_deref()
+        .map(|file| compared(scenario, &roles, file))
+        .transpose()?;
     let concerns = |role: &Role| only.is_none_or(|org| role.by == org || role.controller == org);
     let register = Register {
         scenario: loaded.file.display().to_string(),
         operator: name(scenario, scenario.operator),
-        entries: roles(scenario, today)
+        entries: roles
             .iter()
-            .filter(|role| concerns(role))
-            .map(|role| entry(scenario, role))
+            .enumerate()
+            .filter(|(_, role)| concerns(role))
+            .map(|(place, role)| {
+                let observed = compared.as_ref().map(|compared| compared.played[place]);
+                entry(scenario, role, observed)
+            })
             .collect(),
+        undeclared: compared.map(undeclared).unwrap_or_default(),
     };
     if args.json {
         show::json(&register)?;
     } else {
         print(&register)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(u8::from(!register.undeclared.is_empty())))
+}
+
+/// The ledger held against the roles. A line that can't be read makes the whole comparison worth nothing, so it is refused.
+fn compared(scenario: &Scenario, roles: &[Role], file: &Path) -> Result<Comparison, Failure> {
+    let wrong = |why: String| Failure::usage(format!("the ledger {}: {why}", file.display()));
+    let opened = File::open(file).map_err(|error| wrong(error.to_string()))?;
+    let mut fault = None;
+    let lines = BufReader::new(opened).lines().enumerate();
+    let observations = lines.map_while(|(nth, line)| match observed(line) {
+        Ok(observed) => Some(observed),
+        Err(why) => {
+            fault = Some(format!("line {}: {why}", nth + 1));
+            None
+        }
+    });
+    let compared = compare(scenario, roles, observations);
+    fault.map_or(Ok(compared), |why| Err(wrong(why)))
+}
+
+fn observed(line: io::Result<String>) -> Result<Observed, String> {
+    let line = line.map_err(|error| error.to_string())?;
+    let line: gateway::ledger::Line =
+        serde_json::from_str(&line).map_err(|error| error.to_string())?;
+    Ok(Observed {
+        operation: line.operation,
+        data: line.data,
+        by: line.by,
+        controller: line.controller,
+        recipient: line.recipient,
+        place: line.place,
+    })
+}
+
+fn undeclared(compared: Comparison) -> Vec<Undeclared> {
+    let undeclared = compared.undeclared.into_iter();
+    undeclared
+        .map(|(what, observed)| Undeclared {
+            operation: what.operation,
+            data: what.data,
+            by: what.by,
+            controller: what.controller,
+            recipient: what.recipient,
+            place: what.place,
+            observed,
+        })
+        .collect()
 }
 
 fn name(scenario: &Scenario, org: OrgId) -> String {
@@ -71,7 +149,7 @@ fn name(scenario: &Scenario, org: OrgId) -> String {
     }
 }
 
-fn entry(scenario: &Scenario, role: &Role) -> Entry {
+fn entry(scenario: &Scenario, role: &Role, observed: Option<u64>) -> Entry {
     let processor = (role.by != role.controller).then_some(role.by);
     let abroad = processor.into_iter().chain(role.recipient).find_map(|org| {
         let country = &scenario.org(org).country;
@@ -96,6 +174,7 @@ fn entry(scenario: &Scenario, role: &Role) -> Entry {
             .flatten()
             .filter_map(|datum| erased(scenario, role.controller, *datum))
             .collect(),
+        observed,
         at: role.at.iter().map(|name| name.to_string()).collect(),
     }
 }
@@ -146,6 +225,27 @@ fn print(register: &Register) -> Result<(), Failure> {
         line("goes to", entry.recipient.as_deref().unwrap_or_default())?;
         line("country", entry.country.as_deref().unwrap_or_default())?;
         line("stays", &entry.erased.join("; "))?;
+        line(
+            "observed",
+            &entry
+                .observed
+                .map_or_else(String::new, |count| format!("{count} times")),
+        )?;
+    }
+    for what in &register.undeclared {
+        show::line(format_args!(
+            "\nNOT DECLARED: {} {} by {} for {} at {}, {} times",
+            what.operation,
+            what.data.join(", "),
+            named(&what.by),
+            named(&what.controller),
+            named(&what.place),
+            what.observed
+        ))?;
     }
     Ok(())
+}
+
+fn named(id: &str) -> &str {
+    if id.is_empty() { "nobody" } else { id }
 }

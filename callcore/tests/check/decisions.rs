@@ -6,7 +6,7 @@ use callcore::{
     diff::{changes, moved},
     explain::explain,
     origin::Origin,
-    roles::{Operation, Role, roles},
+    roles::{Observed, Operation, Role, compare, roles},
     route::Who,
     scenario::Scenario,
     time::Time,
@@ -194,4 +194,41 @@ fn inera_records_nothing_for_medhelp_and_has_no_role_there() {
     assert!(roles.iter().any(|role| {
         role.operation == Operation::Forward && role.by == inera && role.recipient == Some(medhelp)
     }));
+}
+
+#[test]
+fn what_was_done_is_held_against_what_was_declared() {
+    let scenario = shipped("imy-2019");
+    let roles = roles(&scenario, TODAY);
+    let observed = |operation: &str, by: &str, controller: &str, place: &str| Observed {
+        operation: operation.to_owned(),
+        data: vec!["voice".to_owned()],
+        by: by.to_owned(),
+        controller: controller.to_owned(),
+        recipient: None,
+        place: place.to_owned(),
+    };
+    let right = observed("record", "inera", "region-03", "region-03");
+    let wrong = observed("record", "inera", "medhelp", "stockholm-medhelp");
+    let found = compare(
+        &scenario,
+        &roles,
+        [
+            right.clone(),
+            wrong.clone(),
+            right,
+            wrong.clone(),
+            wrong.clone(),
+        ],
+    );
+    assert_eq!(found.played.iter().sum::<u64>(), 2);
+    assert_eq!(
+        found.undeclared.into_iter().collect::<Vec<_>>(),
+        [(wrong, 3)]
+    );
+    let other: Vec<Observed> = (0..2_000)
+        .map(|n| observed("record", "nobody", "nobody", &n.to_string()))
+        .collect();
+    let found = compare(&scenario, &roles, other);
+    assert_eq!((found.undeclared.len(), found.more), (1_000, 1_000));
 }

@@ -3,6 +3,8 @@
 //! Everything here is derived from the scenario; nothing is declared twice. `vaxel ropa` writes the register of
 //! processing activities (GDPR Art. 30) from it.
 
+mod observed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
@@ -13,6 +15,8 @@ use crate::{
     route::Destination,
     scenario::{AgreementId, OrgId, Queue, Scenario},
 };
+
+pub use observed::{Comparison, Observed, compare};
 
 /// A kind of personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
