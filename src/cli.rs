@@ -246,6 +246,26 @@ pub(crate) enum RoutesCommand {
     Diff(DiffArgs),
     /// Print the JSON Schema of scenarios, for editors
     Schema,
+    /// Put a scenario's rules in force at a running switch, whole or not at all
+    Apply(ApplyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// The scenario file, or the name of a built-in one
+    pub(crate) scenario: String,
+    /// The switch's web address
+    #[arg(long, default_value = "http://127.0.0.1:1177")]
+    pub(crate) to: String,
+    /// The file with the token that the switch was started with (--admin-token)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token: PathBuf,
+    /// Who asks, for the switch's history
+    #[arg(long, default_value = "vaxel routes apply")]
+    pub(crate) by: String,
+    /// Print the change as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -114,6 +114,28 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, Failure> {
         .map_err(|error| Failure::usage(format!("{text} is out of range: {error}")))
 }
 
+/// A file with a secret must be nobody else's to read.
+pub(crate) fn read_secret(file: &Path) -> Result<String, Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    let unreadable = |error: std::io::Error| {
+        Failure::usage(format!(
+            "the token file {} can't be read: {error}",
+            file.display()
+        ))
+    };
+    let mode = std::fs::metadata(file)
+        .map_err(unreadable)?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::usage(format!(
+            "others may read the token file {0}: run chmod 600 {0}",
+            file.display()
+        )));
+    }
+    std::fs::read_to_string(file).map_err(unreadable)
+}
+
 /// Every fault underlined where it stands, the first one's remedy below.
 fn diagnostics(error: &callcore::scenario::ScenarioError, file: &Path, text: &str) -> Report {
     let labels = error.faults().map(|fault| {

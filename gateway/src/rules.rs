@@ -8,7 +8,7 @@ use callcore::{
     scenario::{Scenario, ScenarioError},
     switch::ReplaceError,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audio::{AudioError, Library};
@@ -35,7 +35,7 @@ pub(crate) struct Replacement {
 }
 
 /// One replacement that took place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// When, by the switch's clock, RFC 3339 in Swedish time.
     pub at: String,

@@ -1,6 +1,6 @@
 //! `vaxel gateway`: a switch alone, with its page. SIGHUP reads the scenario again.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use dashboards::{Admin, App};
 use gateway::{Gateway, Rules};
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     options.ledger = ledger;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
-    let token = admin_token.as_deref().map(read_token).transpose()?;
+    let token = admin_token.as_deref().map(files::read_secret).transpose()?;
     let gateway = Gateway::start(scenario, options).await?;
     let admin = token.map(|token| Admin::new(gateway.rules().clone(), &token));
     let admin = admin
@@ -53,28 +53,6 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     gateway.stop().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The token's file must be nobody else's to read.
-fn read_token(file: &Path) -> Result<String, Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    let unreadable = |error: std::io::Error| {
-        Failure::usage(format!(
-            "the token file {} can't be read: {error}",
-            file.display()
-        ))
-    };
-    let mode = std::fs::metadata(file)
-        .map_err(unreadable)?
-        .permissions()
-        .mode();
-    if mode & 0o077 != 0 {
-        return Err(Failure::usage(format!(
-            "others may read the token file {0}: run chmod 600 {0}",
-            file.display()
-        )));
-    }
-    std::fs::read_to_string(file).map_err(unreadable)
 }
 
 /// Reads the scenario again at each SIGHUP. A broken one is told of, and the old rules stay.

@@ -1,5 +1,6 @@
 //! `vaxel routes`: what routing rules whether they hold together, and what a change would do.
 
+mod apply;
 mod check;
 mod diff;
 mod explain;
@@ -21,5 +22,6 @@ pub(crate) fn run(what: RoutesCommand) -> Result<ExitCode, Failure> {
         RoutesCommand::Test(args) => test::run(&args),
         RoutesCommand::Diff(args) => diff::run(&args),
         RoutesCommand::Schema => schema::run(),
+        RoutesCommand::Apply(args) => apply::run(&args),
     }
 }
