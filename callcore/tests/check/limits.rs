@@ -48,6 +48,17 @@ fn a_thousand_faults_are_told_as_fifty() {
 }
 
 #[test]
+fn calendars_without_number_are_refused() {
+    let calendars: String = (0..5_000)
+        .map(|n| format!("[[calendar]]\nname = \"c{n}\"\nopen = [{{ days = \"mon\", from = \"08:00\", to = \"09:00\" }}]\n"))
+        .collect();
+    let text = format!(
+        "operator = {{ organisation = \"o\" }}\norganisation = [{{ id = \"o\", name = \"o\", kind = \"region\" }}]\n{calendars}"
+    );
+    refused(&text, "more than 100 calendars");
+}
+
+#[test]
 fn the_schema() {
     golden("tests/golden/scenario.schema.json", &(json_schema() + "\n"));
 }

@@ -24,6 +24,9 @@ const JOURTID: &str = "jourtid";
 /// Openings in one calendar: eight kinds of day, each with many breaks.
 const OPENINGS_MAX: usize = 100;
 
+/// Calendars of a scenario. Each that a route uses is compiled to the moments of 46 years, a third of a megabyte.
+const CALENDARS_MAX: usize = 100;
+
 const HANDOVERS: [(&str, Handover); 3] = [
     (Handover::Release.name(), Handover::Release),
     (Handover::Direct.name(), Handover::Direct),
@@ -36,6 +39,14 @@ impl Reader<'_> {
     pub(super) fn calendars(&mut self, raws: Vec<RawCalendar>) -> Calendars {
         let mut calendars = Calendars::from([(JOURTID.to_owned(), Hours::jourtid())]);
         for raw in raws {
+            if calendars.len() > CALENDARS_MAX {
+                self.fault(
+                    raw.name.span(),
+                    &format!("more than {CALENDARS_MAX} calendars"),
+                    "let routes with the same hours share one",
+                );
+                break;
+            }
             self.check_name("calendar", &raw.name);
             let span = raw.name.span();
             if raw.open.len() > OPENINGS_MAX {
