@@ -1,7 +1,8 @@
-//! The writer: one thread does all that waits for the disk, so that signalling and audio never do.
+//! The writer: one thread owns the open recordings and the index, so that signalling and audio never wait for the disk.
 //!
 //! Jobs come by a bounded channel in the order they were given. A packet that finds it full is counted as a gap by
-//! whoever sent it.
+//! whoever sent it. What must be safe on disk (fsync) takes as long as others use the disk: beginnings and ends are
+//! therefore made by [`Hands`], and the writer only writes.
 
 use std::{
     collections::BTreeMap,
@@ -12,16 +13,18 @@ use std::{
 };
 
 use callcore::tag::RecordingTag;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use wire::g711::Law;
 
+use super::{
+    hands::{Hands, Task},
+    open::Open,
+};
 use crate::{
     board::Board,
     index::{Closing, Index, IndexError, State},
     names::{RecordingId, StreamLabel},
-    tally::Tally,
-    vault::{Meta, Packet, Recording, StoreLock, StreamWriter, Vault, VaultError},
+    vault::{Meta, Packet, StoreLock, Vault, VaultError},
 };
 
 /// Jobs that may wait: a thousand calls' packets of two thirds of a second, about 6 MB.
@@ -32,6 +35,8 @@ pub(super) const JOBS_MAX: usize = 65_536;
 pub(super) enum Job {
     /// Begin a recording with its streams, then say so.
     Begin(Box<Begin>),
+    /// Its folder, key and files are there, or can't be made.
+    Made(Box<Begin>, Result<Box<Open>, VaultError>),
     /// Begin further streams of it.
     AddStreams(RecordingId, Vec<(StreamLabel, Law)>),
     /// Who speaks has changed.
@@ -42,6 +47,8 @@ pub(super) enum Job {
     Flush,
     /// End it.
     Finish(RecordingId, State),
+    /// Its files are whole and safe.
+    Finished(RecordingId, Box<(RecordingTag, Closing)>),
 }
 
 /// A recording to begin.
@@ -72,36 +79,39 @@ pub(super) struct Disk {
     pub(super) lock: StoreLock,
     /// Told when a recording takes no more audio.
     pub(super) broken: mpsc::UnboundedSender<RecordingId>,
+    /// The way back for what the hands have done. Weak: the writer's own end is that nobody else has a way to it.
+    pub(super) jobs: mpsc::WeakSender<Job>,
 }
 
 impl Disk {
     /// Starts the thread. It ends when every sender of jobs is gone, and closes what is still open.
     pub(super) fn start(self, jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
+        let hands = Hands::start(&self.vault)?;
         thread::Builder::new()
             .name("recorder-disk".into())
-            .spawn(move || self.run(jobs))
+            .spawn(move || self.run(&hands, jobs))
     }
 
-    fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    fn run(self, hands: &Hands, mut jobs: mpsc::Receiver<Job>) {
         let mut open = BTreeMap::new();
         while let Some(job) = jobs.blocking_recv() {
-            self.handle(&mut open, job);
+            self.handle(hands, &mut open, job);
         }
+        // Each task of the hands holds a sender, so all of them are done.
         for (id, recording) in open {
-            self.finish(id, recording, State::Truncated);
+            self.on_finished(id, &recording.finish(State::Truncated));
         }
         drop(self.lock);
     }
 
-    fn handle(&self, open: &mut BTreeMap<RecordingId, Open>, job: Job) {
+    fn handle(&self, hands: &Hands, open: &mut BTreeMap<RecordingId, Open>, job: Job) {
         match job {
-            Job::Begin(begin) => self.on_begin(open, *begin),
+            Job::Begin(begin) => self.on_begin(hands, begin),
+            Job::Made(begin, made) => self.on_made(open, *begin, made),
             Job::AddStreams(id, streams) => {
                 self.on(open, id, |recording| recording.add_streams(&streams))
             }
-            Job::Meta(id, meta) => {
-                self.on(open, id, |recording| recording.recording.write_meta(&meta))
-            }
+            Job::Meta(id, meta) => self.on(open, id, |recording| recording.write_meta(&meta)),
             Job::Packet(id, stream, packet) => {
                 self.on(open, id, |recording| recording.push(stream, &packet))
             }
@@ -114,37 +124,37 @@ impl Disk {
             }
             Job::Finish(id, state) => {
                 if let Some(recording) = open.remove(&id) {
-                    self.finish(id, recording, state);
+                    self.finish(hands, id, recording, state);
                 }
             }
+            Job::Finished(id, closed) => self.on_finished(id, &closed),
         }
     }
 
-    fn on_begin(&self, open: &mut BTreeMap<RecordingId, Open>, begin: Begin) {
-        let result = self.begin(&begin);
-        if let Err(error) = &result {
+    /// Without a way back whoever asked is gone: nothing is to begin.
+    fn on_begin(&self, hands: &Hands, begin: Box<Begin>) {
+        if let Some(back) = self.jobs.upgrade() {
+            hands.give(Task::Make { begin, back });
+        }
+    }
+
+    fn on_made(
+        &self,
+        open: &mut BTreeMap<RecordingId, Open>,
+        begin: Begin,
+        made: Result<Box<Open>, VaultError>,
+    ) {
+        let begun = made.map_err(DiskError::from).and_then(|recording| {
+            self.index.insert_open(begin.id, &begin.tag)?;
+            open.insert(begin.id, *recording);
+            self.board.opened();
+            Ok(())
+        });
+        if let Err(error) = &begun {
             tracing::error!(recording = %begin.id, %error, "a recording can't begin");
         }
-        let begun = result.map(|recording| {
-            open.insert(begin.id, recording);
-            self.board.opened();
-        });
         // Whoever asked may have gone; then it finishes the recording as well.
         let _told = begin.begun.send(begun);
-    }
-
-    fn begin(&self, begin: &Begin) -> Result<Open, DiskError> {
-        let recording = self.vault.begin(begin.id, &begin.tag)?;
-        recording.write_meta(&begin.meta)?;
-        let mut open = Open {
-            recording,
-            tag: begin.tag.clone(),
-            streams: Vec::new(),
-            broken: false,
-        };
-        open.add_streams(&begin.streams)?;
-        self.index.insert_open(begin.id, &begin.tag)?;
-        Ok(open)
     }
 
     /// Works on an open recording; one that fails takes no more, and its session is to end.
@@ -165,83 +175,27 @@ impl Disk {
         }
     }
 
-    fn finish(&self, id: RecordingId, recording: Open, state: State) {
-        let (tag, closing) = recording.finish(state);
-        match self.index.close(id, &closing) {
+    fn finish(&self, hands: &Hands, id: RecordingId, recording: Open, state: State) {
+        match self.jobs.upgrade() {
+            Some(back) => hands.give(Task::Finish {
+                id,
+                recording: Box::new(recording),
+                state,
+                back,
+            }),
+            None => self.on_finished(id, &recording.finish(state)),
+        }
+    }
+
+    fn on_finished(&self, id: RecordingId, (tag, closing): &(RecordingTag, Closing)) {
+        match self.index.close(id, closing) {
             Ok(true) => {}
             Ok(false) => tracing::error!(recording = %id, "closed twice"),
             Err(error) => {
                 tracing::error!(recording = %id, %error, "the index will know that a recording ended at the next start")
             }
         }
-        self.board.closed(&tag, &closing);
-    }
-}
-
-/// A recording being written.
-#[derive(Debug)]
-struct Open {
-    recording: Recording,
-    tag: RecordingTag,
-    streams: Vec<OpenStream>,
-    broken: bool,
-}
-
-#[derive(Debug)]
-struct OpenStream {
-    writer: StreamWriter,
-    tally: Tally,
-    file: String,
-}
-
-impl Open {
-    fn add_streams(&mut self, streams: &[(StreamLabel, Law)]) -> Result<(), VaultError> {
-        for (label, law) in streams {
-            let writer = self.recording.stream_writer(label, *law)?;
-            self.streams.push(OpenStream {
-                writer,
-                tally: Tally::default(),
-                file: self.recording.file_name(label),
-            });
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, stream: usize, packet: &Packet) -> Result<(), VaultError> {
-        let Some(stream) = self.streams.get_mut(stream) else {
-            return Ok(());
-        };
-        stream.tally.count(packet);
-        stream.writer.push(packet, Instant::now())
-    }
-
-    fn flush_due(&mut self, now: Instant) -> Result<(), VaultError> {
-        self.streams
-            .iter_mut()
-            .try_for_each(|stream| stream.writer.flush_due(now))
-    }
-
-    fn finish(self, state: State) -> (RecordingTag, Closing) {
-        let mut tally = Tally::default();
-        let mut files = Vec::new();
-        let mut whole = !self.broken;
-        for stream in self.streams {
-            tally.add(stream.tally);
-            files.push(stream.file);
-            whole &= stream.writer.finish().is_ok();
-        }
-        let state = if whole { state } else { State::Truncated };
-        let bytes = self.recording.stored_bytes().unwrap_or(0);
-        (
-            self.tag,
-            Closing {
-                state,
-                ended: Timestamp::now(),
-                bytes,
-                tally,
-                files,
-            },
-        )
+        self.board.closed(tag, closing);
     }
 }
 
@@ -274,6 +228,7 @@ mod tests {
             board: Arc::clone(&board),
             lock,
             broken: broken_sender,
+            jobs: jobs.downgrade(),
         };
         Bench {
             _place: place,

@@ -3,8 +3,10 @@
 mod begin;
 mod change;
 mod disk;
+mod hands;
 mod media;
 mod offer;
+mod open;
 mod run;
 mod session;
 mod timeline;
@@ -143,6 +145,7 @@ impl Recorder {
             board: Arc::clone(&board),
             lock,
             broken: broken_sender,
+            jobs: jobs.downgrade(),
         };
         let writer = disk.start(todo)?;
 

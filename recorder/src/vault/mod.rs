@@ -22,6 +22,7 @@ mod writer;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use callcore::tag::RecordingTag;
@@ -41,6 +42,8 @@ use crate::names::{ControllerName, RecordingId};
 pub struct Vault {
     store: PathBuf,
     keys: PathBuf,
+    /// Held while a controller's key is read or made: two first recordings of one controller must not make two keys.
+    making_key: Arc<Mutex<()>>,
 }
 
 /// Keeps a second recorder out of a store for as long as it lives; the operating system lets go after a crash.
@@ -66,6 +69,7 @@ impl Vault {
         Ok(Self {
             store: store.to_owned(),
             keys: keys.to_owned(),
+            making_key: Arc::default(),
         })
     }
 
@@ -86,6 +90,7 @@ impl Vault {
         Ok(Self {
             store: store.to_owned(),
             keys: keys.to_owned(),
+            making_key: Arc::default(),
         })
     }
 
@@ -117,15 +122,23 @@ impl Vault {
     pub fn begin(&self, id: RecordingId, tag: &RecordingTag) -> Result<Recording, VaultError> {
         let controller = ControllerName::parse(&tag.controller)?;
         let relative = relative_folder(&controller, id, tag)?;
-        // A controller with audio and no key has lost its key: a new one would hide that.
-        let nothing_stored = !self.store.join(controller.as_str()).exists();
-        let master = keys::controller_key(&self.keys, &controller, nothing_stored)?;
+        let master = self.key_to_write(&controller)?;
         folder::make_private(&self.store.join(&relative))?;
         let bound = tag.canonical();
         let key = keys::make_data_key(&self.key_path(id), &master, id, &bound)?;
         let recording = Recording::new(id, &self.store, relative, key, bound);
         recording.write_tag(tag)?;
         Ok(recording)
+    }
+
+    fn key_to_write(&self, controller: &ControllerName) -> Result<keys::Key, VaultError> {
+        let _alone = self
+            .making_key
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // A controller with audio and no key has lost its key: a new one would hide that.
+        let nothing_stored = !self.store.join(controller.as_str()).exists();
+        keys::controller_key(&self.keys, controller, nothing_stored)
     }
 
     /// Opens a recording under its tag.

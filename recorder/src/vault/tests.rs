@@ -168,6 +168,23 @@ fn a_changed_tag_does_not_open() {
 }
 
 #[test]
+fn first_recordings_at_once_share_one_controller_key() {
+    let bench = Bench::new();
+    let tag = tag("region-09");
+    let ids: Vec<RecordingId> = (0..8)
+        .map(|_| RecordingId::random().expect("random"))
+        .collect();
+    std::thread::scope(|scope| {
+        for id in &ids {
+            scope.spawn(|| bench.vault.begin(*id, &tag).expect("begun"));
+        }
+    });
+    for id in ids {
+        bench.vault.unlock(id, &tag).expect("under the same key");
+    }
+}
+
+#[test]
 fn another_controllers_key_does_not_open() {
     let bench = Bench::new();
     bench.record(60, true);
