@@ -6,7 +6,7 @@ use crate::{
     answering::Answering,
     recordings::{self, Exported},
     scenario::Scenario,
-    sipp::Sipp,
+    sipp::{self, Sipp},
     sound::{ANSWERER, CALLER},
     switch::Switch,
 };
@@ -52,6 +52,8 @@ async fn leaves(kommun: &str, route: &str, by: TransportKind) {
     assert_eq!(Answering::kommun_of(&call).as_deref(), Some(kommun));
     // Straight from SIPp: nothing in between, and nothing through the switch.
     assert_eq!(call.audio_source, call.remote_audio);
+    // The announcement came from the switch: to the caller a dialog of its own (RFC 3261 section 13.2.1).
+    assert_ne!(sipp::to_tag(&switch, 183), sipp::to_tag(&switch, 200));
     let passed = switch.metric("vaxel_rtp_packets_received_total").await;
     assert_eq!(passed, 0, "audio through the switch");
 

@@ -1,6 +1,7 @@
 //! SIPp, the callers' side: <https://sipp.readthedocs.io>.
 
 use std::{
+    fs,
     net::{TcpListener, UdpSocket},
     path::PathBuf,
     process::Command,
@@ -107,10 +108,20 @@ impl<'a> Sipp<'a> {
         let status = child.ends().await;
         if !status.success() {
             let messages = self.switch.folder().join(MESSAGES_FILE);
-            let messages = std::fs::read_to_string(messages).unwrap_or_default();
+            let messages = fs::read_to_string(messages).unwrap_or_default();
             panic!("sipp: {status}\n{}\n{messages}", child.said());
         }
     }
+}
+
+/// The To tag of the last response with that status, in the run before.
+pub(crate) fn to_tag(switch: &Switch, status: u16) -> String {
+    let messages = fs::read_to_string(switch.folder().join(MESSAGES_FILE)).expect("SIPp ran");
+    let start = format!("SIP/2.0 {status} ");
+    let (_, response) = messages.rsplit_once(&start).expect("such a response");
+    let to = response.lines().find(|line| line.starts_with("To:"));
+    let tag = to.and_then(|to| to.split_once(";tag="));
+    tag.expect("a tag").1.to_owned()
 }
 
 fn file(name: &str) -> PathBuf {

@@ -164,6 +164,56 @@ fn raw_session(net: &mut Net, more: &str) -> (usize, SessionId, String) {
     (peer, session, tag)
 }
 
+/// The To tag of the last response that a raw peer got.
+fn last_tag(net: &mut Net, peer: usize) -> String {
+    net.millis(50);
+    let bytes = net.nodes[peer].inbox.pop_back().expect("something came");
+    let Message::Response(response) = read(&bytes) else {
+        panic!("a response expected");
+    };
+    let to = response.headers.to().expect("a To");
+    to.tag().expect("a tag").to_owned()
+}
+
+/// Early media from one place, the answer from another: to the caller two branches, each with a description of its own.
+#[test]
+fn a_call_that_branches_off_leaves_its_early_dialog() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    let invite = raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, "");
+    net.send_raw(peer, 0, &invite);
+    net.millis(50);
+    let (session, _) = net.incoming(0);
+    net.at(0, |ep, now| {
+        ep.progress(now, session, StatusCode::SESSION_PROGRESS, sdp("early"))
+            .expect("early media");
+    });
+    let early = last_tag(&mut net, peer);
+    net.at(0, |ep, now| {
+        ep.branch_off(session).expect("not answered yet");
+        ep.answer(now, session, sdp("answer")).expect("answered");
+        assert_eq!(ep.branch_off(session), Err(SessionError::WrongState));
+    });
+    let answered = last_tag(&mut net, peer);
+    assert_ne!(early, answered);
+
+    let ack = raw(&Method::Ack, peer, "z9hG4bK2", ("t", &answered), 10, "");
+    net.send_raw(peer, 0, &ack);
+    net.millis(50);
+    assert_eq!(net.confirmed(0), None);
+    let stale = raw(&Method::Info, peer, "z9hG4bK3", ("t", &early), 11, "");
+    net.send_raw(peer, 0, &stale);
+    assert_eq!(last_status(&mut net, peer), 481);
+    net.at(0, |ep, now| ep.end(now, session, None).expect("ended"));
+    net.millis(50);
+    let bye = request(&mut net, peer);
+    assert_eq!(bye.from().expect("a From").tag(), Some(&*answered));
+    net.send_raw(peer, 0, &reply(&bye, 200, "t", ""));
+    net.secs(40);
+    assert_eq!(net.ended(0), Ending::Ours);
+    net.assert_clean();
+}
+
 fn last_status(net: &mut Net, peer: usize) -> u16 {
     net.millis(50);
     let bytes = net.nodes[peer].inbox.pop_back().expect("something came");

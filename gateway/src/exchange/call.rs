@@ -8,6 +8,7 @@ use callcore::{
     switch::{CallId, ExternalCall},
     tag::RecordingTag,
 };
+use transport::SipDriver;
 use wire::sip::{endpoint::SessionId, message::Body};
 
 use crate::media::Media;
@@ -25,6 +26,8 @@ pub(super) struct Call {
     pub(super) offer: Option<Body>,
     /// Our answer to it (or our offer, to a late offer), once made.
     pub(super) answer: Option<Body>,
+    /// The session description that the caller's present dialog was given.
+    pub(super) described: Option<Body>,
     /// The caller's number, for the provider that takes the call.
     pub(super) number: Option<CallerNumber>,
     /// The kommun-ID as text, for the provider.
@@ -82,6 +85,19 @@ pub(super) enum Leg {
     Far(CallId),
     /// The recorder's.
     Recording(CallId),
+}
+
+impl Call {
+    /// Notes a session description for the caller, and goes on in another dialog when it isn't the one this dialog was given: an
+    /// announcement comes from here, the answer of a `direct` call from the provider (RFC 3261 section 13.2.1).
+    pub(super) fn describe(&mut self, sip: &mut SipDriver, body: Option<&Body>) {
+        let Some(body) = body else { return };
+        let before = self.described.replace(body.clone());
+        if before.is_some_and(|before| before.bytes != body.bytes) {
+            // A caller who cancelled in this moment is told by an event of its own.
+            let _ = sip.endpoint().branch_off(self.caller);
+        }
+    }
 }
 
 impl Far {

@@ -44,6 +44,7 @@ impl Exchange {
                 caller_stage: CallerStage::Offered,
                 offer,
                 answer: None,
+                described: None,
                 number: origin::caller(request, peer.ip(), &self.trusted),
                 kommun: origin.kommun().map(|kommun| kommun.to_string()),
                 hops_left: request
@@ -91,6 +92,7 @@ impl Exchange {
             return;
         };
         call.caller_stage = CallerStage::Answered;
+        call.describe(sip, answer.as_ref());
         let mut headers = Headers::default();
         if let Some(route) = self.observer.route_of(id).filter(|_| call.trusted) {
             headers.push(origin::ROUTE_HEADER.clone(), route);
@@ -115,10 +117,11 @@ impl Exchange {
             Ok(answer) => answer,
             Err(status) => return self.give_up(sip, id, status),
         };
-        let Some(call) = self.calls.get(&id) else {
+        let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         if call.caller_stage == CallerStage::Offered {
+            call.describe(sip, Some(&answer));
             let now = sip.now();
             let _ = sip.endpoint().progress(
                 now,

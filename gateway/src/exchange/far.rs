@@ -221,13 +221,14 @@ impl Exchange {
         let Some(Leg::Far(id)) = self.legs.get(&session).copied() else {
             return;
         };
-        let Some(call) = self.calls.get(&id) else {
+        let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         match call.far {
             Far::Provider(..) => {
                 if call.caller_stage == CallerStage::Offered && status != StatusCode::TRYING {
                     let passed = body.filter(|_| call.is_direct());
+                    call.describe(sip, passed.as_ref());
                     let now = sip.now();
                     let _ = sip.endpoint().progress(now, call.caller, status, passed);
                 }

@@ -48,6 +48,29 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Goes on as another branch of the call, as if a proxy had forked it: later responses bear another To tag.
+    ///
+    /// In one dialog the first session description is the answer and later ones are ignored (RFC 3261 section 13.2.1), so a call whose early
+    /// media came from elsewhere than its answer does needs two. Requests inside the early dialog that is left get 481.
+    pub fn branch_off(&mut self, id: SessionId) -> Result<(), SessionError> {
+        let (server, _) = self.ringing(id)?;
+        let tag = self.fresh_tag(id);
+        let session = self
+            .sessions
+            .get_mut(&id)
+            .ok_or(SessionError::NoSuchSession)?;
+        let left = std::mem::replace(&mut session.tag, tag);
+        let to = session
+            .dialog
+            .as_mut()
+            .and_then(|dialog| dialog.retag(&ident::text(tag)));
+        self.by_tag.remove(&left);
+        if let Some(to) = to {
+            self.answer_as(server, to);
+        }
+        Ok(())
+    }
+
     /// Answers with 200, which is repeated until its ACK comes; then `Confirmed` follows. The body is the answer, or the offer when
     /// the INVITE made none.
     pub fn answer(

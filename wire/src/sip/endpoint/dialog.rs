@@ -94,6 +94,13 @@ impl Dialog {
         &self.call_id
     }
 
+    /// Gives it another tag of ours, and says what our address is with it.
+    pub(crate) fn retag(&mut self, tag: &str) -> Option<HeaderValue> {
+        let address = NameAddr::parse(self.local.as_str()).ok()?.with_tag(tag);
+        self.local = HeaderValue::from(&address);
+        Some(self.local.clone())
+    }
+
     /// The CSeq of their last request.
     pub(crate) fn remote_cseq(&self) -> u32 {
         self.remote_cseq.unwrap_or_default()

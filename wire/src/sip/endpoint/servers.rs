@@ -188,6 +188,13 @@ impl Endpoint {
         Some((bytes, back))
     }
 
+    /// Further responses bear this To.
+    pub(crate) fn answer_as(&mut self, key: Key, to: HeaderValue) {
+        if let Some(server) = self.servers.get_mut(&key) {
+            server.echo.set(HeaderName::To, to);
+        }
+    }
+
     /// Answers a request in one go, by a transaction that only absorbs its repetitions.
     pub(crate) fn conclude(&mut self, now: Time, incoming: &Incoming, answer: Answer) {
         let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else {

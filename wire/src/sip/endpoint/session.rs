@@ -286,6 +286,11 @@ impl Endpoint {
     pub(crate) fn fresh_session(&mut self) -> (SessionId, u64) {
         let id = SessionId(self.next_session);
         self.next_session += 1;
+        (id, self.fresh_tag(id))
+    }
+
+    /// A tag no other session has, for this one.
+    pub(crate) fn fresh_tag(&mut self, id: SessionId) -> u64 {
         let tag = loop {
             let tag = self.names.fresh();
             if !self.by_tag.contains_key(&tag) {
@@ -293,7 +298,7 @@ impl Endpoint {
             }
         };
         self.by_tag.insert(tag, id);
-        (id, tag)
+        tag
     }
 
     /// The session a request names by its To tag and Call-ID; whether its From tag fits is the caller's to see.
