@@ -1,6 +1,6 @@
 //! A queue: callers in order of arrival, agents longest idle first.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::{scenario::AgentId, switch::CallId};
 
@@ -11,13 +11,19 @@ pub struct Place(u64);
 
 /// Those who wait, and those who are free to answer.
 ///
-/// Callers are kept by place and not in a plain list because most leave from the middle: they give up.
+/// Callers stand in order of place. One who gives up leaves an empty place behind: most leave from the middle, and
+/// moving everyone behind them up each time would cost more than passing over the empty places in the end.
 #[derive(Debug, Default)]
 pub struct Line {
-    callers: BTreeMap<Place, CallId>,
+    /// Never empty at the front, and never more empty places than callers elsewhere but for [`EMPTY_MAX`].
+    callers: VecDeque<(Place, Option<CallId>)>,
+    waiting: usize,
     idle: VecDeque<AgentId>,
     places: u64,
 }
+
+/// How many empty places a line may hold beside as many as there are callers.
+const EMPTY_MAX: usize = 32;
 
 impl Line {
     /// A new place, behind everyone who has one.
@@ -28,22 +34,49 @@ impl Line {
 
     /// Lets a call wait at its place.
     pub fn wait(&mut self, place: Place, call: CallId) {
-        self.callers.insert(place, call);
+        let behind = |last: &(Place, _)| last.0 < place;
+        if self.callers.back().is_none_or(behind) {
+            self.callers.push_back((place, Some(call)));
+        } else {
+            match self.find(place) {
+                Ok(at) if self.callers[at].1.is_some() => return,
+                Ok(at) => self.callers[at].1 = Some(call),
+                Err(at) => self.callers.insert(at, (place, Some(call))),
+            }
+        }
+        self.waiting += 1;
     }
 
     /// Takes a caller who gave up out of the line.
     pub fn leave(&mut self, place: Place) {
-        self.callers.remove(&place);
+        let Ok(at) = self.find(place) else { return };
+        if self.callers[at].1.take().is_some() {
+            self.waiting -= 1;
+        }
+        self.tidy();
     }
 
     /// How many wait.
-    pub fn waiting(&self) -> usize {
-        self.callers.len()
+    pub const fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Who has waited longest.
     pub fn first(&self) -> Option<CallId> {
-        self.callers.first_key_value().map(|(_, &call)| call)
+        self.callers.front()?.1
+    }
+
+    fn find(&self, place: Place) -> Result<usize, usize> {
+        self.callers.binary_search_by_key(&place, |caller| caller.0)
+    }
+
+    fn tidy(&mut self) {
+        if self.callers.len() > 2 * self.waiting + EMPTY_MAX {
+            self.callers.retain(|caller| caller.1.is_some());
+        }
+        while let Some((_, None)) = self.callers.front() {
+            self.callers.pop_front();
+        }
     }
 
     /// Adds an agent as the one idle for the shortest time.
@@ -68,9 +101,12 @@ impl Line {
 
     /// Takes the longest waiting caller and the longest idle agent, when there is one of each.
     pub fn take_pair(&mut self) -> Option<(CallId, AgentId)> {
-        let caller = self.callers.first_entry()?;
+        let call = self.first()?;
         let agent = self.idle.pop_front()?;
-        Some((caller.remove(), agent))
+        self.callers.pop_front();
+        self.waiting -= 1;
+        self.tidy();
+        Some((call, agent))
     }
 }
 

@@ -162,8 +162,10 @@ impl Switch {
             return;
         };
         let External { provider, handover } = attempt.to;
-        let until = now + call.head.scenario.provider(provider).ring_max;
-        let timer = self.timers.set(until, WakeReason::ProviderTimeout(id));
+        let ring_max = call.head.scenario.provider(provider).ring_max;
+        let timer = self
+            .timers
+            .set(now, ring_max, WakeReason::ProviderTimeout(id));
         if let Some(call) = self.outgoing(id) {
             call.go(now, OutgoingStage::Trying { attempt, timer });
         }

@@ -15,18 +15,18 @@ mod io;
 mod permit;
 mod recording;
 mod regional;
+mod table;
 mod timers;
 mod view;
 mod waiting;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use self::{
     agents::AgentDesk,
-    call::{Call, CallHead, Way},
+    call::{CallHead, Way},
+    permit::Floors,
+    table::CallTable,
     timers::Timers,
 };
 pub use self::{
@@ -53,10 +53,11 @@ pub const CALLS_MAX: usize = 200_000;
 #[derive(Debug)]
 pub struct Switch {
     scenario: Arc<Scenario>,
-    calls: BTreeMap<CallId, Call>,
+    calls: CallTable,
     lines: Vec<Line>,
     agents: Vec<AgentDesk>,
     timers: Timers,
+    floors: Floors,
     outputs: VecDeque<Output>,
     counts: Counts,
 }
@@ -91,10 +92,11 @@ impl Switch {
         let agents = AgentDesk::all_ready(&scenario, &mut lines);
         Self {
             scenario,
-            calls: BTreeMap::new(),
+            calls: CallTable::default(),
             lines,
             agents,
             timers: Timers::default(),
+            floors: Floors::default(),
             outputs: VecDeque::new(),
             counts: Counts::default(),
         }
@@ -138,6 +140,11 @@ impl Switch {
         self.timers.next()
     }
 
+    /// The moment of [`Switch::wake`] alone, for drivers that ask after every input.
+    pub fn wake_at(&self) -> Option<Time> {
+        self.timers.next_at()
+    }
+
     /// Lets another rule set decide for new calls. Calls in progress keep the one they came under.
     ///
     /// # Errors
@@ -167,6 +174,7 @@ impl Switch {
             });
         }
         self.scenario = scenario;
+        self.floors = Floors::default();
         Ok(())
     }
 

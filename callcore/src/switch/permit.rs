@@ -1,7 +1,21 @@
 //! The one place where leave to record is made: a call in a queue of this switch's own (invariant 2).
 
-use super::call::{CallHead, RegionalCall};
-use crate::{retention::ObjectClass, route::Destination, tag::RecordingTag, time::Time};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::{
+    call::{CallHead, RegionalCall},
+    io::CallId,
+};
+use crate::{
+    origin::Origin,
+    retention::{ObjectClass, RetentionWindow},
+    route::{Decision, Destination},
+    scenario::{OrgId, QueueId, Scenario},
+    tag::RecordingTag,
+    time::{Time, sweden},
+};
 
 /// Leave to record one call: made only by a regional decision, used up by starting the recording.
 ///
@@ -16,19 +30,68 @@ use crate::{retention::ObjectClass, route::Destination, tag::RecordingTag, time:
 /// Nor can anybody outside make one:
 ///
 /// ```compile_fail,E0451
-/// fn record(tag: callcore::tag::RecordingTag) -> callcore::switch::RecordingPermit {
-///     callcore::switch::RecordingPermit { tag }
+/// use callcore::{scenario::QueueId, switch::RecordingPermit};
+/// fn record(permit: RecordingPermit, queue: QueueId) -> RecordingPermit {
+///     RecordingPermit { queue, ..permit }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct RecordingPermit {
-    tag: RecordingTag,
+    scenario: Arc<Scenario>,
+    call: CallId,
+    origin: Origin,
+    decision: Decision,
+    queue: QueueId,
+    floor: Floor,
+    started: Time,
 }
 
 impl RecordingPermit {
     /// Uses the permit up: what the recording must be tagged with.
     pub fn into_tag(self) -> RecordingTag {
-        self.tag
+        let scenario = &self.scenario;
+        let queue = scenario.queue(self.queue);
+        let basis = if queue.basis.is_empty() {
+            &scenario.retention[self.floor.rule].basis
+        } else {
+            &queue.basis
+        };
+        let operator = &scenario.org(scenario.operator).id;
+        let agreement = queue.agreement.map(|id| scenario.agreement(id).id.clone());
+        RecordingTag {
+            controller: scenario.org(queue.controller).id.clone(),
+            processor: operator.clone(),
+            operator: operator.clone(),
+            region: queue
+                .region
+                .map(|code| code.to_string().into())
+                .unwrap_or_default(),
+            kommun: self
+                .origin
+                .kommun()
+                .map(|id| id.to_string().into())
+                .unwrap_or_default(),
+            purpose: queue.purpose.clone(),
+            basis: basis.clone(),
+            agreement: agreement.unwrap_or_default(),
+            class: ObjectClass::Audio,
+            earliest: self.floor.window.earliest(),
+            latest: self.floor.window.latest(),
+            route: scenario.route_name(self.decision.route).into(),
+            table: self.decision.digest.to_string().into(),
+            call: self.call,
+            started: self.started,
+        }
+    }
+
+    /// The queue whose call it is.
+    pub const fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    /// Who is controller, as the tag will say.
+    pub fn controller(&self) -> OrgId {
+        self.scenario.queue(self.queue).controller
     }
 }
 
@@ -42,47 +105,80 @@ impl RegionalCall {
 
     /// Leave to record this call from `now` on. `None` when it isn't to be recorded, or no retention rule
     /// covers its controller: audio without a floor and a ceiling must not come to be.
-    pub(super) fn recording_permit(&self, head: &CallHead, now: Time) -> Option<RecordingPermit> {
-        let scenario = &head.scenario;
-        let queue = scenario.queue(self.queue);
+    pub(super) fn recording_permit(
+        &self,
+        head: &CallHead,
+        now: Time,
+        floors: &mut Floors,
+    ) -> Option<RecordingPermit> {
         if !self.is_to_be_recorded(head) {
             return None;
         }
-        let day = now.in_sweden().date();
-        let (window, rule) =
-            scenario.retention_window(queue.controller, ObjectClass::Audio, day)?;
-        let basis = if queue.basis.is_empty() {
-            &rule.basis
-        } else {
-            &queue.basis
-        };
-        let operator = &scenario.org(scenario.operator).id;
-        let agreement = queue.agreement.map(|id| scenario.agreement(id).id.clone());
         Some(RecordingPermit {
-            tag: RecordingTag {
-                controller: scenario.org(queue.controller).id.clone(),
-                processor: operator.clone(),
-                operator: operator.clone(),
-                region: queue
-                    .region
-                    .map(|code| code.to_string().into())
-                    .unwrap_or_default(),
-                kommun: head
-                    .origin
-                    .kommun()
-                    .map(|id| id.to_string().into())
-                    .unwrap_or_default(),
-                purpose: queue.purpose.clone(),
-                basis: basis.clone(),
-                agreement: agreement.unwrap_or_default(),
-                class: ObjectClass::Audio,
-                earliest: window.earliest(),
-                latest: window.latest(),
-                route: scenario.route_name(head.decision.route).into(),
-                table: head.decision.digest.to_string().into(),
-                call: head.id,
-                started: now,
-            },
+            floor: floors.of(&head.scenario, self.queue, now)?,
+            scenario: Arc::clone(&head.scenario),
+            call: head.id,
+            origin: head.origin,
+            decision: head.decision,
+            queue: self.queue,
+            started: now,
         })
+    }
+}
+
+/// Floor and ceiling of what is recorded on a day, and the rule in [`Scenario::retention`] that sets them.
+#[derive(Debug, Clone, Copy)]
+struct Floor {
+    window: RetentionWindow,
+    rule: usize,
+}
+
+/// Floors of one day, by queue: worked out once, since every call of the day has the same.
+#[derive(Debug, Default)]
+pub(super) struct Floors {
+    /// The day, from its first moment to the first of the next. Nothing lies within at the start.
+    begins: i64,
+    ends: i64,
+    day: Date,
+    /// The scenario that they hold for: a call in progress may have come under an earlier one.
+    scenario: Option<Arc<Scenario>>,
+    by_queue: Vec<Option<Option<Floor>>>,
+}
+
+impl Floors {
+    fn of(&mut self, scenario: &Arc<Scenario>, queue: QueueId, now: Time) -> Option<Floor> {
+        let same = self
+            .scenario
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, scenario));
+        if !same || !(self.begins..self.ends).contains(&now.as_micros()) {
+            self.begin_day(scenario, now);
+        }
+        let (day, known) = (self.day, self.by_queue.get_mut(queue.index())?);
+        *known.get_or_insert_with(|| {
+            let controller = scenario.queue(queue).controller;
+            let (window, rule) = scenario.retention_window(controller, ObjectClass::Audio, day)?;
+            let rule = scenario
+                .retention
+                .iter()
+                .position(|known| std::ptr::eq(known, rule))?;
+            Some(Floor { window, rule })
+        })
+    }
+
+    fn begin_day(&mut self, scenario: &Arc<Scenario>, now: Time) {
+        let day = now.in_sweden().date();
+        let begins = |day: Date| {
+            let zoned = day.to_zoned(sweden()).ok()?;
+            Some(zoned.timestamp().as_microsecond())
+        };
+        let tomorrow = day.tomorrow().ok();
+        *self = Self {
+            begins: begins(day).unwrap_or(0),
+            ends: tomorrow.and_then(begins).unwrap_or(0),
+            day,
+            scenario: Some(Arc::clone(scenario)),
+            by_queue: vec![None; scenario.queues.len()],
+        };
     }
 }

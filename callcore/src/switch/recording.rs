@@ -43,9 +43,10 @@ impl Switch {
         };
         let lacking: Vec<CallId> = self
             .calls
-            .iter()
-            .filter(|(_, call)| lost(call))
-            .map(|(&id, _)| id)
+            .in_order()
+            .into_iter()
+            .filter(|call| lost(call))
+            .map(|call| call.head.id)
             .collect();
         for id in lacking {
             self.start_recording(now, id);
@@ -61,7 +62,7 @@ impl Switch {
         else {
             return;
         };
-        let permit = call.recording_permit(head, now);
+        let permit = call.recording_permit(head, now, &mut self.floors);
         let wanted = call.is_to_be_recorded(head);
         let RegionalStage::Talking { recording, .. } = &mut call.stage else {
             return;

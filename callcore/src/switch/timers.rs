@@ -1,42 +1,173 @@
 //! What the switch waits for, by moment.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use super::io::{Wake, WakeReason};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// A timer that runs; needed to stop it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TimerKey(Time, u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TimerKey {
+    lane: u32,
+    number: u64,
+}
 
 /// The timers that run, first due first; at the same moment, first set first.
+///
+/// A switch has few different spans (how long phones ring, how long wrap-up takes), and time goes forward: the timers
+/// of one span come due in the order in which they were set. Each span has a lane of its own, and setting, stopping and
+/// taking look at the ends of lanes only.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    running: BTreeMap<TimerKey, WakeReason>,
+    lanes: Vec<Lane>,
     set: u64,
+    /// The lane of the first that is due, and when; `None` while nothing runs.
+    first: Option<(Time, u64, u32)>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    span: Span,
+    /// `None` for one that was stopped; never at the front.
+    running: VecDeque<Option<Timer>>,
+    /// The number, within the lane, of the one at the front.
+    front: u64,
+}
+
+#[derive(Debug)]
+struct Timer {
+    at: Time,
+    set: u64,
+    why: WakeReason,
 }
 
 impl Timers {
-    pub(super) fn set(&mut self, at: Time, why: WakeReason) -> TimerKey {
+    /// Sets a timer to ring that long after `now`.
+    pub(super) fn set(&mut self, now: Time, span: Span, why: WakeReason) -> TimerKey {
         self.set += 1;
-        let key = TimerKey(at, self.set);
-        self.running.insert(key, why);
+        let place = match self.lanes.iter().position(|lane| lane.span == span) {
+            Some(place) => place,
+            None => {
+                self.lanes.push(Lane {
+                    span,
+                    running: VecDeque::new(),
+                    front: 0,
+                });
+                self.lanes.len() - 1
+            }
+        };
+        let lane = &mut self.lanes[place];
+        // A clock that was set back must not hide a timer behind a later one.
+        let last = lane.running.back().and_then(Option::as_ref);
+        let timer = Timer {
+            at: last.map_or(now + span, |last| last.at.max(now + span)),
+            set: self.set,
+            why,
+        };
+        let due = (timer.at, timer.set, place as u32);
+        let key = TimerKey {
+            lane: place as u32,
+            number: lane.front + lane.running.len() as u64,
+        };
+        lane.running.push_back(Some(timer));
+        if self.first.is_none_or(|first| due < first) {
+            self.first = Some(due);
+        }
         key
     }
 
     pub(super) fn stop(&mut self, key: TimerKey) {
-        self.running.remove(&key);
+        let Some(lane) = self.lanes.get_mut(key.lane as usize) else {
+            return;
+        };
+        let place = key.number.checked_sub(lane.front);
+        let Some(timer) = place.and_then(|place| lane.running.get_mut(place as usize)) else {
+            return;
+        };
+        *timer = None;
+        if key.number == lane.front {
+            lane.drop_stopped();
+            if self.first.is_some_and(|(.., first)| first == key.lane) {
+                self.find_first();
+            }
+        }
     }
 
     pub(super) fn next(&self) -> Option<Wake> {
-        self.running
-            .first_key_value()
-            .map(|(key, &why)| Wake { at: key.0, why })
+        let (at, _, lane) = self.first?;
+        let timer = self.lanes[lane as usize].running.front()?.as_ref()?;
+        Some(Wake { at, why: timer.why })
+    }
+
+    /// When the first is due.
+    pub(super) fn next_at(&self) -> Option<Time> {
+        self.first.map(|(at, ..)| at)
     }
 
     /// Takes the first timer that is due at `now`.
     pub(super) fn take_due(&mut self, now: Time) -> Option<WakeReason> {
-        let first = self.running.first_entry()?;
-        (first.key().0 <= now).then(|| first.remove())
+        let (at, _, place) = self.first?;
+        if at > now {
+            return None;
+        }
+        let lane = &mut self.lanes[place as usize];
+        let timer = lane.running.pop_front().flatten();
+        lane.front += 1;
+        lane.drop_stopped();
+        self.find_first();
+        timer.map(|timer| timer.why)
+    }
+
+    fn find_first(&mut self) {
+        let due = |(place, lane): (u32, &Lane)| {
+            let timer = lane.running.front()?.as_ref()?;
+            Some((timer.at, timer.set, place))
+        };
+        self.first = (0..).zip(&self.lanes).filter_map(due).min();
+    }
+}
+
+impl Lane {
+    fn drop_stopped(&mut self) {
+        while let Some(None) = self.running.front() {
+            self.running.pop_front();
+            self.front += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::AgentId;
+
+    fn why(number: u32) -> WakeReason {
+        WakeReason::WrapUpDone(AgentId(number))
+    }
+
+    #[test]
+    fn timers_come_by_moment_and_then_as_they_were_set_whatever_their_spans() {
+        let (mut timers, at) = (Timers::default(), Time::from_micros);
+        timers.set(at(0), Span::from_micros(30), why(0));
+        timers.set(at(10), Span::from_micros(20), why(1));
+        timers.set(at(10), Span::from_micros(5), why(2));
+        let stopped = timers.set(at(12), Span::from_micros(5), why(3));
+        timers.set(at(12), Span::from_micros(30), why(4));
+        timers.stop(stopped);
+        assert_eq!(timers.next_at(), Some(at(15)));
+        let order: Vec<_> = std::iter::from_fn(|| timers.take_due(at(100))).collect();
+        assert_eq!(order, [2, 0, 1, 4].map(why));
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_timer_that_was_taken_cannot_stop_another() {
+        let (mut timers, at) = (Timers::default(), Time::from_micros);
+        let first = timers.set(at(0), Span::from_micros(5), why(0));
+        timers.set(at(1), Span::from_micros(5), why(1));
+        assert_eq!(timers.take_due(at(5)), Some(why(0)));
+        timers.stop(first);
+        assert_eq!(timers.take_due(at(5)), None);
+        assert_eq!(timers.take_due(at(6)), Some(why(1)));
     }
 }

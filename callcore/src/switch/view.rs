@@ -89,7 +89,7 @@ impl Counts {
 impl Switch {
     /// The calls in progress, oldest first.
     pub fn calls(&self) -> impl Iterator<Item = CallView> {
-        self.calls.values().map(Call::view)
+        self.calls.in_order().into_iter().map(Call::view)
     }
 
     /// How many calls are in progress.

@@ -100,8 +100,10 @@ impl Switch {
         let Some(queue) = self.regional(id).map(|call| call.queue) else {
             return;
         };
-        let until = now + self.scenario.queue(queue).ring_max;
-        let timer = self.timers.set(until, WakeReason::RingTimeout(id));
+        let ring_max = self.scenario.queue(queue).ring_max;
+        let timer = self
+            .timers
+            .set(now, ring_max, WakeReason::RingTimeout(id));
         if let Some(call) = self.regional(id) {
             call.go(now, RegionalStage::Ringing { spot, agent, timer });
         }
