@@ -16,7 +16,7 @@ const LAST_DAY: Date = date(2050, 12, 31);
 const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// Opening hours as sorted moments of change, with an index by day.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OpenTimes {
     hours: Hours,
     begins: i64,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The compiled routes of a scenario. A decision is a lookup and allocates nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Table {
     routes: Vec<Route>,
     rules: Vec<Rule>,
@@ -22,7 +22,7 @@ pub struct Table {
 }
 
 /// A route with its conditions ready to compare.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rule {
     pub(super) from: Time,
     pub(super) until: Time,

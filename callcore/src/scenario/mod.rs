@@ -10,6 +10,7 @@ mod ids;
 mod nearest;
 mod raw;
 mod read;
+mod simulation;
 mod values;
 
 use jiff::civil::Date;
@@ -29,6 +30,7 @@ pub use entries::{
 };
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};
+pub use simulation::{Simulation, Staffing, Surge};
 
 /// The longest scenario that is read, in bytes. Sweden with every kommun on a line of its own is a tenth of it.
 pub const SCENARIO_LEN_MAX: usize = 4 * 1024 * 1024;
@@ -59,7 +61,7 @@ pub struct Unmet {
 }
 
 /// A whole configuration, checked. Lists are addressed by the ids above.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Scenario {
     /// The file it was read from, as the caller named it.
     pub file: Box<str>,
@@ -93,6 +95,8 @@ pub struct Scenario {
     pub listen: Listen,
     /// What simulation offers.
     pub traffic: Traffic,
+    /// How it is simulated.
+    pub simulation: Simulation,
     /// Tests inside the file.
     pub expectations: Vec<Expectation>,
     /// The compiled routes.

@@ -2,6 +2,7 @@
 
 mod duties;
 mod schema;
+mod simulation;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ pub(super) use duties::{
     RawBackup, RawBackupTable, RawCollection, RawInformation, RawSanction, RawStore,
 };
 pub(super) use schema::json_schema;
+pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
 
 type Text = Spanned<String>;
 type Anything = Spanned<toml::Value>;
@@ -61,6 +63,8 @@ pub(super) struct RawScenario {
     pub(super) listen: RawListen,
     #[serde(default)]
     pub(super) traffic: RawTraffic,
+    #[serde(default)]
+    pub(super) simulation: RawSimulation,
     #[serde(default)]
     pub(super) expect: Vec<RawExpect>,
 }

@@ -9,6 +9,7 @@ mod names;
 mod people;
 mod routing;
 mod settings;
+mod simulation;
 mod syntax;
 
 use std::ops::Range;
@@ -61,6 +62,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let recorder = raw.recorder.map(|raw| reader.recorder(raw));
     let listen = reader.listen(raw.listen);
     let traffic = reader.traffic(&raw.traffic);
+    let simulation = reader.simulation(raw.simulation, &names, &calendars);
     let expectations = reader.each(raw.expect, |reader, raw| reader.expectation(raw, &names));
 
     if let Some(error) = ScenarioError::of(file, reader.faults) {
@@ -84,6 +86,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
         recorder,
         listen,
         traffic,
+        simulation,
         expectations,
         information,
         collections,
