@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Load(LoadArgs),
     /// Run a scenario in virtual time
     Simulate(SimulateArgs),
+    /// What the Erlang formulas say of one queue
+    Erlang(ErlangArgs),
+    /// Nurses by hour for a service level, by formula and checked by simulation
+    Staff(StaffArgs),
     /// List, show and export recordings
     Recordings(RecordingsArgs),
     /// Check, explain, list, test and compare routing rules
@@ -165,19 +169,96 @@ pub(crate) struct SimulateArgs {
     /// The scenario file, or the name of a built-in one
     #[arg(default_value = "today")]
     pub(crate) scenario: String,
-    /// First day, such as 2026-03-02 (default: the first Monday of 2026)
-    #[arg(long, default_value = "2026-01-05")]
-    pub(crate) start: String,
+    /// First day, such as 2026-03-02 (default: the scenario's, or the first Monday of 2026)
+    #[arg(long)]
+    pub(crate) start: Option<String>,
+    /// First day after the last (default: by --days, or the scenario's)
+    #[arg(long, conflicts_with = "days")]
+    pub(crate) until: Option<String>,
     /// How many days
-    #[arg(long, default_value_t = 1)]
-    pub(crate) days: u32,
+    #[arg(long)]
+    pub(crate) days: Option<u32>,
     /// Seed of everything drawn by chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// How many runs with different seeds, for confidence intervals (default: the scenario's, or 1)
+    #[arg(long)]
+    pub(crate) replications: Option<u32>,
+    /// Threads; the result is the same for any number (default: one a processor)
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// A value instead of the scenario's, such as calls_per_year=6300000; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// Run twice and compare
     #[arg(long)]
     pub(crate) twice: bool,
+    /// Real calls instead of drawn ones: CSV with the columns time, kommun, talk_s
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
+    /// Compare with the JSON that another run printed
+    #[arg(long, value_name = "JSON")]
+    pub(crate) against: Option<PathBuf>,
+    /// Write a report with pictures, one HTML file that needs no network
+    #[arg(long, value_name = "HTML")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write every call as CSV
+    #[arg(long, value_name = "CSV")]
+    pub(crate) calls_csv: Option<PathBuf>,
+    /// Write every hour of every queue as CSV
+    #[arg(long, value_name = "CSV")]
+    pub(crate) hours_csv: Option<PathBuf>,
     /// Print the figures as JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ErlangArgs {
+    /// Calls an hour
+    #[arg(long)]
+    pub(crate) lambda_per_h: f64,
+    /// Conversations that one agent ends an hour
+    #[arg(long)]
+    pub(crate) mu_per_h: f64,
+    /// How often a waiting caller gives up an hour; 0 for never
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) theta_per_h: f64,
+    /// Agents
+    #[arg(long)]
+    pub(crate) agents: u32,
+    /// Answered within so many seconds counts as in time
+    #[arg(long, default_value_t = simulator::summary::SERVICE_GOAL_S)]
+    pub(crate) within_s: f64,
+    /// Print JSON on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StaffArgs {
+    /// The scenario file, or the name of a built-in one
+    #[arg(default_value = "today")]
+    pub(crate) scenario: String,
+    /// The region, two digits
+    #[arg(long)]
+    pub(crate) region: String,
+    /// The service level: this many per cent of callers answered within so long
+    #[arg(long, default_value = "80/180s")]
+    pub(crate) sl: String,
+    /// First day of the weeks that are looked at
+    #[arg(long, default_value = "2026-01-12")]
+    pub(crate) start: String,
+    /// How many weeks
+    #[arg(long, default_value_t = 8)]
+    pub(crate) weeks: u32,
+    /// Seed of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Callers who wait never give up: Erlang C instead of A
+    #[arg(long)]
+    pub(crate) patient: bool,
+    /// Print JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,
 }

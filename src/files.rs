@@ -19,6 +19,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         "medhelp-2019",
         include_str!("../scenarios/medhelp-2019.toml"),
     ),
+    (
+        "erlang-check",
+        include_str!("../scenarios/erlang-check.toml"),
+    ),
 ];
 
 /// A scenario and where it came from.

@@ -45,6 +45,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Recorder(args) => cmd::recorder::run(args).await,
         Command::Load(args) => cmd::load::run(args).await,
         Command::Simulate(args) => cmd::simulate::run(&args),
+        Command::Erlang(args) => cmd::erlang::run(&args),
+        Command::Staff(args) => cmd::staff::run(&args),
         Command::Recordings(args) => cmd::recordings::run(args),
         Command::Routes(args) => cmd::routes::run(args.what),
         Command::Explain(args) => cmd::explain::run(&args),

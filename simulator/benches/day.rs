@@ -5,7 +5,7 @@
     reason = "criterion's macro makes an undocumented function"
 )]
 
-use std::{hint::black_box, sync::Arc};
+use std::hint::black_box;
 
 use callcore::scenario::Scenario;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -14,13 +14,12 @@ use simulator::{Plan, simulate};
 
 fn national_day(criterion: &mut Criterion) {
     let text = include_str!("../../scenarios/today.toml");
-    let scenario = Arc::new(Scenario::from_toml(text, "today.toml").expect("a shipped scenario"));
+    let scenario = Scenario::from_toml(text, "today.toml").expect("a shipped scenario");
     let plan = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
     let mut group = criterion.benchmark_group("simulate");
     group.sample_size(10);
     group.bench_function("national day", |bencher| {
-        bencher
-            .iter(|| simulate(Arc::clone(&scenario), black_box(&plan)).expect("the books balance"));
+        bencher.iter(|| simulate(&scenario, black_box(&plan)).expect("the books balance"));
     });
     group.finish();
 }

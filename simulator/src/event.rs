@@ -2,50 +2,98 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use callcore::{switch::CallId, time::Time};
+use callcore::time::Time;
 
-/// Something that will happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Event {
+/// What kind of thing will happen; the subject is a number that the owner of the list understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Happens {
     /// The announcement that plays to this caller ends.
-    AnnouncementEnds(CallId),
+    AnnouncementEnds,
     /// The phone that rings for this call is answered.
-    FarEndAnswers(CallId),
+    FarEndAnswers,
     /// The caller hangs up unless somebody has answered.
-    PatienceEnds(CallId),
+    PatienceEnds,
     /// Caller and far end have nothing more to say.
-    TalkEnds(CallId),
+    TalkEnds,
+    /// Somebody who gave up calls again.
+    CallsAgain,
+    /// Nurses come and go.
+    ShiftChanges,
 }
 
 /// The name of one event in the list. An event that was overtaken stays in the list and isn't looked for there:
 /// whoever expects it remembers the ticket, and passes over any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
+pub(crate) struct Ticket(u32);
 
-/// Events by moment; at the same moment, in the order in which they were put in.
+/// An event that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// When.
+    pub(crate) at: Time,
+    /// Its name.
+    pub(crate) ticket: Ticket,
+    /// What.
+    pub(crate) what: Happens,
+    /// To whom: the low 28 bits of a number.
+    pub(crate) subject: u32,
+}
+
+/// The bits that a subject has.
+pub(crate) const SUBJECT_BITS: u32 = 28;
+
+/// Events by moment; at the same moment, in the order in which they were put in. Sixteen bytes each: the moment above,
+/// then the ticket, the kind and the subject, so that one comparison of numbers orders them.
 #[derive(Debug, Default)]
-pub struct EventList {
-    heap: BinaryHeap<Reverse<(Time, Ticket, Event)>>,
-    tickets: u64,
+pub(crate) struct EventList {
+    heap: BinaryHeap<Reverse<u128>>,
+    tickets: u32,
 }
 
 impl EventList {
     /// Puts an event in.
-    pub fn put(&mut self, at: Time, event: Event) -> Ticket {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        self.heap.push(Reverse((at, ticket, event)));
-        ticket
+    pub(crate) fn put(&mut self, at: Time, what: Happens, subject: u32) -> Ticket {
+        // Tickets go round after four thousand million; events so far apart aren't in the list together.
+        self.tickets = self.tickets.wrapping_add(1);
+        let moment = at.as_micros().cast_unsigned() ^ (1 << 63);
+        let low = u64::from(self.tickets) << 32
+            | u64::from(what as u8) << SUBJECT_BITS
+            | u64::from(subject & ((1 << SUBJECT_BITS) - 1));
+        self.heap
+            .push(Reverse(u128::from(moment) << 64 | u128::from(low)));
+        Ticket(self.tickets)
     }
 
     /// When the next event is.
-    pub fn next_at(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
+    pub(crate) fn next_at(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse(packed)| moment(*packed))
     }
 
     /// Takes the next event out.
-    pub fn take(&mut self) -> Option<(Time, Ticket, Event)> {
-        self.heap.pop().map(|Reverse(next)| next)
+    pub(crate) fn take(&mut self) -> Option<Event> {
+        let Reverse(packed) = self.heap.pop()?;
+        Some(Event {
+            at: moment(packed),
+            ticket: Ticket((packed >> 32) as u32),
+            what: kind((packed as u32 >> SUBJECT_BITS) as u8),
+            subject: packed as u32 & ((1 << SUBJECT_BITS) - 1),
+        })
+    }
+}
+
+fn moment(packed: u128) -> Time {
+    Time::from_micros((((packed >> 64) as u64) ^ (1 << 63)).cast_signed())
+}
+
+const fn kind(byte: u8) -> Happens {
+    match byte {
+        0 => Happens::AnnouncementEnds,
+        1 => Happens::FarEndAnswers,
+        2 => Happens::PatienceEnds,
+        3 => Happens::TalkEnds,
+        4 => Happens::CallsAgain,
+        _ => Happens::ShiftChanges,
     }
 }
 
@@ -56,14 +104,34 @@ mod tests {
     #[test]
     fn events_come_by_moment_and_then_in_the_order_they_were_put_in() {
         let mut list = EventList::default();
-        let at = Time::from_micros;
-        for (moment, call) in [(20, 1), (10, 3), (10, 2)] {
-            list.put(at(moment), Event::TalkEnds(CallId(call)));
+        for (moment, call) in [(20, 1), (-10, 3), (-10, 2)] {
+            list.put(Time::from_micros(moment), Happens::TalkEnds, call);
         }
-        assert_eq!(list.next_at(), Some(at(10)));
+        assert_eq!(list.next_at(), Some(Time::from_micros(-10)));
         let order: Vec<_> = std::iter::from_fn(|| list.take())
-            .map(|(_, _, event)| event)
+            .map(|event| (event.at.as_micros(), event.what, event.subject))
             .collect();
-        assert_eq!(order, [3, 2, 1].map(|call| Event::TalkEnds(CallId(call))));
+        let ends = Happens::TalkEnds;
+        assert_eq!(order, [(-10, ends, 3), (-10, ends, 2), (20, ends, 1)]);
+    }
+
+    #[test]
+    fn every_kind_comes_out_as_it_went_in() {
+        use Happens::{
+            AnnouncementEnds, CallsAgain, FarEndAnswers, PatienceEnds, ShiftChanges, TalkEnds,
+        };
+        let mut list = EventList::default();
+        for what in [
+            AnnouncementEnds,
+            FarEndAnswers,
+            PatienceEnds,
+            TalkEnds,
+            CallsAgain,
+            ShiftChanges,
+        ] {
+            let ticket = list.put(Time::from_micros(5), what, (1 << SUBJECT_BITS) - 1);
+            let event = list.take().expect("it was put in");
+            assert_eq!((event.what, event.ticket), (what, ticket));
+        }
     }
 }

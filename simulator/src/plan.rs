@@ -1,55 +1,98 @@
-//! What to simulate.
+//! What to simulate, and what can't be.
 
 use callcore::{
-    scenario::{AnnouncementId, Scenario, Traffic},
-    time::Span,
+    kommun::RegionCode,
+    scenario::{AnnouncementId, Scenario, Simulation, Traffic},
+    time::{Span, Time, sweden},
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 /// How long an announcement takes when its length isn't given: about what the shipped ones take.
 pub const ANNOUNCEMENT: Span = Span::from_secs(15);
 /// How long a provider's phone rings.
 pub const PROVIDER_RING: Span = Span::from_secs(3);
-/// The longest run: three years keep retention's whole span in view, and end within minutes.
-pub const DAYS_MAX: u32 = 3 * 366;
+/// The longest run: ten years, three times the span of retention.
+pub const DAYS_MAX: u32 = 3660;
+/// The most calls a run may be expected to have: a hundred national years.
+pub const CALLS_MAX: f64 = 500e6;
+/// The years that can be simulated: those for which the holiday rules were checked, and a century on.
+pub const YEARS: std::ops::RangeInclusive<i16> = 2005..=2150;
 
 /// What to simulate, with which seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The first day, from midnight in Sweden.
     pub start: Date,
-    /// How many days; above [`DAYS_MAX`] counts as that.
+    /// How many days; 1 to [`DAYS_MAX`].
     pub days: u32,
     /// What every random stream is made from.
     pub seed: u64,
+    /// How many runs with different seeds.
+    pub replications: u32,
+    /// How many threads share the work; the result is the same for any number.
+    pub threads: usize,
     /// How many call, from where, and how long they talk.
     pub traffic: Traffic,
-    /// How the calls spread over days and hours.
-    pub shape: DayShape,
-    /// How the lengths of conversations spread.
-    pub talk: TalkShape,
-    /// The shortest and longest time until an agent answers; evenly spread between.
-    pub ring: (Span, Span),
+    /// How calls spread, who is there, who calls again.
+    pub settings: Simulation,
+    /// Calls an hour when they come evenly, instead of the traffic's calls a year.
+    pub calls_per_hour: Option<f64>,
     /// The lengths of the announcements, by [`AnnouncementId::index`]; [`ANNOUNCEMENT`] where the list ends.
     pub announcements: Vec<Span>,
+    /// Whether to keep a row of every call.
+    pub keeps_calls: bool,
+    /// Real calls to replay instead of drawn ones.
+    pub replay: Vec<crate::callers::Caller>,
 }
 
-/// How calls spread over days and hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DayShape {
-    /// By the hour, the weekday and the holiday, as `data/call_shape_assumption.csv` has it.
-    Profile,
-    /// Evenly, as the Erlang formulas want it.
-    Flat,
-}
-
-/// How the lengths of conversations spread around their mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TalkShape {
-    /// Log-normal with the traffic's standard deviation.
-    LogNormal,
-    /// Exponential, as the Erlang formulas want it.
-    Exponential,
+/// Why a plan can't be run. `line` counts from 1 in the scenario's file; 0 when no line is to blame.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// No days, or too many.
+    #[error("{0} days can't be run: give 1 to {DAYS_MAX} days, or an `until` after `from`")]
+    Days(i64),
+    /// A year without known holidays.
+    #[error(
+        "the run would reach the year {0}: it can go from {from} to {to}, the years whose holidays are known",
+        from = YEARS.start(), to = YEARS.end()
+    )]
+    Year(i16),
+    /// Too many calls.
+    #[error(
+        "about {calls:.0} calls would come in, and a run has at most {CALLS_MAX:.0}: \
+         lower `calls_per_year`, the factors or the days"
+    )]
+    Calls {
+        /// How many.
+        calls: f64,
+    },
+    /// Nobody calls at all.
+    #[error(
+        "nobody calls: `calls_per_year` is 0, or no region is left; give it a number such as 4_900_000"
+    )]
+    NoCalls,
+    /// A queue that calls are routed to has nobody to answer.
+    #[error(
+        "line {line}: queue `{queue}` has no nurses, so that nobody in it is ever answered; \
+         add `agents = [{{ simulated = 4 }}]`"
+    )]
+    NoNurses {
+        /// Its name.
+        queue: Box<str>,
+        /// Where it stands.
+        line: u32,
+    },
+    /// A store that no `[[store]]` names is fine; a provider run beside that isn't one of the scenario's isn't.
+    #[error(
+        "`beside` runs {0}, and no `[[provider]]` of this scenario belongs to that organisation: \
+         name the scenario of a provider, or take it out"
+    )]
+    NoSuchProvider(Box<str>),
+    /// The shares of calls with a bad kommun-ID are more than all calls.
+    #[error(
+        "`missing_share`, `invalid_share` and `wrong_share` are {0:.2} together: they can be 1 at most"
+    )]
+    Shares(f64),
 }
 
 impl Plan {
@@ -59,11 +102,14 @@ impl Plan {
             start,
             days,
             seed,
+            replications: scenario.simulation.replications,
+            threads: 1,
             traffic: scenario.traffic.clone(),
-            shape: DayShape::Profile,
-            talk: TalkShape::LogNormal,
-            ring: (Span::from_secs(2), Span::from_secs(6)),
+            settings: scenario.simulation.clone(),
+            calls_per_hour: None,
             announcements: Vec::new(),
+            keeps_calls: false,
+            replay: Vec::new(),
         }
     }
 
@@ -74,4 +120,81 @@ impl Plan {
             .copied()
             .unwrap_or(ANNOUNCEMENT)
     }
+
+    /// The first moment that is counted and the first after the last day.
+    pub fn window(&self) -> (Time, Time) {
+        let days = jiff::Span::new()
+            .try_days(i64::from(self.days.min(DAYS_MAX)))
+            .unwrap_or_default();
+        (
+            midnight(self.start),
+            midnight(self.start.saturating_add(days)),
+        )
+    }
+
+    /// The first moment of the warm-up, on a whole hour.
+    pub fn begins(&self) -> Time {
+        const HOUR: i64 = 3_600_000_000;
+        let warm_up = self.settings.warm_up.as_micros();
+        let hours = (warm_up + HOUR - 1) / HOUR;
+        Time::from_micros(self.window().0.as_micros() - hours * HOUR)
+    }
+
+    /// Whether people of this region call.
+    pub fn calls_from(&self, region: RegionCode) -> bool {
+        self.traffic.regions.is_empty() || self.traffic.regions.contains(&region)
+    }
+
+    /// Finds what can't be run.
+    ///
+    /// # Errors
+    /// The first thing that is impossible, with its remedy.
+    pub fn check(&self, scenario: &Scenario, expected: f64) -> Result<(), PlanError> {
+        if self.days == 0 || self.days > DAYS_MAX {
+            return Err(PlanError::Days(i64::from(self.days)));
+        }
+        let end = self
+            .start
+            .saturating_add(jiff::Span::new().days(i64::from(self.days)));
+        for year in [self.start.year(), end.year()] {
+            if !YEARS.contains(&year) {
+                return Err(PlanError::Year(year));
+            }
+        }
+        if expected > CALLS_MAX {
+            return Err(PlanError::Calls { calls: expected });
+        }
+        if expected <= 0.0 && self.replay.is_empty() {
+            return Err(PlanError::NoCalls);
+        }
+        let settings = &self.settings;
+        let bad = settings.missing_share + settings.invalid_share + settings.wrong_share;
+        if bad > 1.0 {
+            return Err(PlanError::Shares(bad));
+        }
+        every_queue_has_nurses(scenario)
+    }
+}
+
+/// Queues that take calls over from others only may be empty: nobody is sent there for good.
+fn every_queue_has_nurses(scenario: &Scenario) -> Result<(), PlanError> {
+    use callcore::route::Destination;
+    for route in scenario.routes.routes() {
+        if let Destination::Queue(queue) = route.to
+            && scenario.agents_of(queue).next().is_none()
+        {
+            let line = scenario.lines.queues.get(queue.index());
+            return Err(PlanError::NoNurses {
+                queue: scenario.queue(queue).name.clone(),
+                line: line.copied().unwrap_or(0),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The first moment of a day in Sweden.
+pub fn midnight(date: Date) -> Time {
+    let zoned = date.to_zoned(sweden());
+    Time::from(zoned.map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp()))
 }

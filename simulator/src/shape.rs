@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
-use callcore::{calendar, scenario::Traffic};
+use callcore::calendar;
 use jiff::civil::{Date, Weekday};
+
+use crate::plan::Plan;
 
 const SHAPE: &str = include_str!("../../data/call_shape_assumption.csv");
 
@@ -15,25 +17,28 @@ fn is_holiday(date: Date) -> bool {
     calendar::is_red_day(date) || calendar::is_free_eve(date)
 }
 
-pub(crate) fn day_factor(traffic: &Traffic, date: Date) -> f64 {
-    match date.weekday() {
+pub(crate) fn day_factor(plan: &Plan, date: Date) -> f64 {
+    let traffic = &plan.traffic;
+    let month = usize::from(date.month().unsigned_abs()) - 1;
+    let of_week = match date.weekday() {
         // Every Sunday is a red day by law; what makes it busy is that it's a Sunday.
         Weekday::Sunday => traffic.weekend_factor,
         _ if is_holiday(date) => traffic.holiday_factor,
         Weekday::Saturday => traffic.weekend_factor,
         // What an ordinary week's mean leaves for its five other days: 0.90 with the default of 1.25.
         _ => ((7.0 - 2.0 * traffic.weekend_factor) / 5.0).max(0.0),
-    }
+    };
+    of_week * plan.settings.month_factors[month]
 }
 
 /// The mean of the factors of a year's days, so that the year as a whole has the calls it is said to have.
-pub(crate) fn mean_day_factor(traffic: &Traffic, year: i16) -> f64 {
+pub(crate) fn mean_day_factor(plan: &Plan, year: i16) -> f64 {
     let first = Date::new(year, 1, 1).unwrap_or(Date::ZERO);
     let days = i32::from(first.days_in_year());
     let sum: f64 = first
         .series(jiff::Span::new().days(1))
         .take(days as usize)
-        .map(|date| day_factor(traffic, date))
+        .map(|date| day_factor(plan, date))
         .sum();
     if sum > 0.0 {
         sum / f64::from(days)
@@ -72,7 +77,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::virtual_time::tests::today;
+    use crate::tests::today;
 
     #[test]
     fn the_shape_has_a_share_for_every_hour() {
@@ -87,10 +92,10 @@ mod tests {
 
     #[test]
     fn holidays_are_busier_than_weekdays() {
-        let traffic = &today().traffic;
-        assert_eq!(day_factor(traffic, date(2026, 3, 2)), 0.9);
-        assert_eq!(day_factor(traffic, date(2026, 3, 7)), 1.25);
-        assert_eq!(day_factor(traffic, date(2026, 12, 24)), 1.3);
+        let plan = &Plan::new(&today(), date(2026, 3, 2), 1, 1);
+        assert_eq!(day_factor(plan, date(2026, 3, 2)), 0.9);
+        assert_eq!(day_factor(plan, date(2026, 3, 7)), 1.25);
+        assert_eq!(day_factor(plan, date(2026, 12, 24)), 1.3);
         assert!(!is_workday(date(2026, 12, 25)));
     }
 }

@@ -1,29 +1,29 @@
 //! Whole runs in virtual time: repeatable, conserving, and as busy as the profile says.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use callcore::scenario::Scenario;
 use jiff::civil::date;
-use simulator::{Plan, Summary, simulate};
+use simulator::{Beside, Plan, PlanError, RunError, Summary, run, simulate};
 
-fn scenario(name: &str, text: &str) -> Arc<Scenario> {
-    Arc::new(Scenario::from_toml(text, name).expect("a shipped scenario"))
+fn scenario(name: &str, text: &str) -> Scenario {
+    Scenario::from_toml(text, name).expect("a shipped scenario")
 }
 
-fn today() -> Arc<Scenario> {
+fn today() -> Scenario {
     scenario("today.toml", include_str!("../../scenarios/today.toml"))
 }
 
-fn imy_2019() -> Arc<Scenario> {
+fn imy_2019() -> Scenario {
     scenario(
         "imy-2019.toml",
         include_str!("../../scenarios/imy-2019.toml"),
     )
 }
 
-fn day_of(scenario: &Arc<Scenario>, seed: u64) -> Summary {
+fn day_of(scenario: &Scenario, seed: u64) -> Summary {
     let plan = Plan::new(scenario, date(2019, 3, 4), 1, seed);
-    simulate(Arc::clone(scenario), &plan).expect("the books balance")
+    simulate(scenario, &plan).expect("the books balance")
 }
 
 fn conserves(summary: &Summary) {
@@ -55,7 +55,8 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_another_day() {
         day_of(&scenario, 1),
         day_of(&scenario, 2),
     );
-    assert_eq!(one, again);
+    assert_eq!(one.digest, again.digest);
+    assert_eq!((one.calls, one.queues), (again.calls, again.queues));
     assert_ne!(one.digest, other.digest);
 }
 
@@ -120,4 +121,115 @@ fn full_queues_overflow_and_the_figures_still_add_up() {
     conserves(&summary);
     assert!(summary.calls.diverted > 100, "{:?}", summary.calls);
     assert!(summary.queues["nationell"].answered > 100);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let scenario = today();
+    let on = |threads| {
+        let plan = Plan {
+            threads,
+            replications: 2,
+            ..Plan::new(&scenario, date(2026, 3, 28), 2, 7)
+        };
+        let mut summary = simulate(&scenario, &plan).expect("the books balance");
+        (summary.calls_per_cpu_second, summary.cpu_seconds) = (0.0, 0.0);
+        summary
+    };
+    let (one, two) = (on(1), on(2));
+    assert_eq!(one, two);
+    assert_eq!(one, on(5));
+}
+
+fn medhelp() -> Scenario {
+    scenario(
+        "medhelp-2019.toml",
+        include_str!("../../scenarios/medhelp-2019.toml"),
+    )
+}
+
+#[test]
+fn medhelps_calls_are_stored_where_its_own_and_its_sub_processors_nurses_answer() {
+    let (first, provider) = (imy_2019(), medhelp());
+    let beside = [Beside::new(provider, &first).expect("it is its provider")];
+    let plan = Plan::new(&first, date(2018, 11, 5), 7, 1);
+    let results = run::run(&first, &beside, &plan, &AtomicBool::new(false), |_| {});
+    let summary = results.expect("the books balance").summary;
+    assert_eq!(summary.calls.external, summary.provider_calls["medhelp"]);
+    let (nas, own) = (
+        &summary.stores["voice-nas"],
+        &summary.stores["medhelp-audio"],
+    );
+    assert_eq!(nas.processor, "voice");
+    assert_eq!(nas.calls, summary.provider_calls["medicall"]);
+    assert_eq!(own.calls, summary.queues["medhelp/medhelp"].answered);
+    let answered = (nas.calls + own.calls) as f64;
+    let share = nas.calls as f64 / answered;
+    assert!((0.15..0.25).contains(&share), "{share}");
+    assert!((nas.files as f64 / nas.calls as f64 - 3.5).abs() < 0.05);
+    // Three million a year.
+    let week = summary.provider_calls["medhelp"] as f64;
+    assert!((week / 7.0 * 365.0 / 3.0e6 - 1.0).abs() < 0.05, "{week}");
+    // What went to MedHelp is in no store of Inera's.
+    for region in ["region-01", "region-04", "region-17"] {
+        assert!(!summary.recorded.contains_key(region));
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_with_a_remedy() {
+    let scenario = today();
+    let refused = |change: &dyn Fn(&mut Plan), scenario: &Scenario| {
+        let mut plan = Plan::new(scenario, date(2026, 3, 2), 1, 1);
+        change(&mut plan);
+        match simulate(scenario, &plan) {
+            Err(RunError::Plan(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let days = refused(&|plan| plan.days = 0, &scenario);
+    assert_eq!(days, PlanError::Days(0));
+    let year = refused(&|plan| plan.start = date(9999, 1, 1), &scenario);
+    assert_eq!(year, PlanError::Year(9999));
+    let many = refused(&|plan| plan.calls_per_hour = Some(3.6e10), &scenario);
+    assert!(matches!(many, PlanError::Calls { .. }), "{many}");
+    let none = refused(&|plan| plan.calls_per_hour = Some(0.0), &scenario);
+    assert_eq!(none, PlanError::NoCalls);
+    let mut empty = today();
+    empty.agents.clear();
+    let nobody = refused(&|_| {}, &empty);
+    assert!(
+        matches!(&nobody, PlanError::NoNurses { line, .. } if *line > 0),
+        "{nobody}"
+    );
+}
+
+#[test]
+fn an_interrupted_run_has_the_same_span_of_every_region_and_says_so() {
+    let scenario = today();
+    let plan = Plan::new(&scenario, date(2026, 3, 2), 12, 1);
+    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(true), |_| {});
+    let summary = results.expect("the books balance").summary;
+    assert!(summary.partial);
+    assert_eq!(summary.until, "2026-03-12T00:00:00");
+    assert!(summary.calls.offered > 100_000);
+    let in_progress = summary.calls.failed;
+    assert!(in_progress < 200, "{in_progress}");
+}
+
+#[test]
+fn fewer_nurses_at_night_and_breaks_show_in_waits_and_those_who_give_up_call_again() {
+    let text = include_str!("../../scenarios/today.toml").to_owned()
+        + "\n[simulation]\nbreak_share = 0.1\nsick_share = 0.05\nredial_share = 0.5\n\
+           [[simulation.staffing]]\nhours = \"jourtid\"\nshare = 0.35\n";
+    let staffed = day_of(&scenario("staffed.toml", &text), 5);
+    let ample = day_of(&today(), 5);
+    conserves(&staffed);
+    assert!(staffed.service.mean_wait_s > 2.0 * ample.service.mean_wait_s);
+    assert!(staffed.calls.redialled > 0);
+    assert_eq!(
+        staffed.calls.offered - staffed.calls.redialled,
+        ample.calls.offered,
+        "the same callers under the same seed"
+    );
 }

@@ -1,6 +1,7 @@
 //! One short file a subcommand.
 
 pub(crate) mod demo;
+pub(crate) mod erlang;
 pub(crate) mod explain;
 pub(crate) mod gateway;
 pub(crate) mod incident;
@@ -10,6 +11,7 @@ pub(crate) mod recordings;
 pub(crate) mod ropa;
 pub(crate) mod routes;
 pub(crate) mod simulate;
+pub(crate) mod staff;
 
 use simulator::load::{LoadHandle, LoadReport};
 

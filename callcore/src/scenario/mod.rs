@@ -148,6 +148,12 @@ impl Scenario {
         &self.queues[id.index()]
     }
 
+    /// The queue at this place in [`Scenario::queues`].
+    pub const fn queue_by_place(&self, place: usize) -> QueueId {
+        debug_assert!(place < LIST_LEN_MAX, "lists are limited when they are read");
+        QueueId(place as u16)
+    }
+
     /// The queue with this name.
     pub fn queue_by_name(&self, name: &str) -> Option<QueueId> {
         (0..)

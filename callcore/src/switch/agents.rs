@@ -169,9 +169,7 @@ impl Switch {
     }
 
     fn wrap_up(&mut self, now: Time, agent: AgentId, span: Span) {
-        let timer = self
-            .timers
-            .set(now, span, WakeReason::WrapUpDone(agent));
+        let timer = self.timers.set(now, span, WakeReason::WrapUpDone(agent));
         self.put(agent, AgentState::WrapUp(timer));
     }
 

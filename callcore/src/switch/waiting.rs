@@ -101,9 +101,7 @@ impl Switch {
             return;
         };
         let ring_max = self.scenario.queue(queue).ring_max;
-        let timer = self
-            .timers
-            .set(now, ring_max, WakeReason::RingTimeout(id));
+        let timer = self.timers.set(now, ring_max, WakeReason::RingTimeout(id));
         if let Some(call) = self.regional(id) {
             call.go(now, RegionalStage::Ringing { spot, agent, timer });
         }

@@ -14,7 +14,7 @@ use callcore::{
 };
 use jiff::civil::Date;
 use serde::Serialize;
-use simulator::{plan::Plan, traffic::Arrivals};
+use simulator::{callers::everyone, plan::Plan};
 
 use crate::{cli::DiffArgs, failure::Failure, files, show};
 
@@ -77,7 +77,9 @@ fn simulated(
     if let Some(calls) = args.calls {
         plan.traffic.calls_per_year = calls;
     }
-    Arrivals::new(&plan).map(|arrival| (Origin::Known(arrival.kommun), arrival.at))
+    everyone(&plan)
+        .into_iter()
+        .map(|caller| (caller.origin, caller.at))
 }
 
 /// Calls from a file, all read before any is tried: a line that can't be read says so at once.

@@ -177,7 +177,11 @@ impl Reader<'_> {
         )
     }
 
-    pub(super) fn hours(&mut self, name: &Spanned<String>, calendars: &Calendars) -> Option<RouteHours> {
+    pub(super) fn hours(
+        &mut self,
+        name: &Spanned<String>,
+        calendars: &Calendars,
+    ) -> Option<RouteHours> {
         let hours = calendars.get(name.get_ref()).cloned();
         if hours.is_none() {
             let remedy = match nearest(name.get_ref(), calendars.keys().map(String::as_str)) {

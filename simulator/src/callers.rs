@@ -1,0 +1,571 @@
+//! Who calls when: for each region a Poisson process whose rate follows the hour, the kind of day and surges.
+//!
+//! The shape of the day is an assumption (`data/call_shape_assumption.csv`); a measured 1177 curve isn't public.
+//! Callers whose kommun-ID is missing or can't be one are a process of their own, which is the same as drawing them
+//! from the others (a Poisson process falls apart into Poisson processes).
+
+use std::sync::Arc;
+
+use callcore::{
+    kommun::{self, KommunId, RegionCode},
+    origin::{InvalidReason, Origin, UnknownReason},
+    scenario::Surge,
+    time::{Span, Time},
+};
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, Exp1, LogNormal};
+use rand_pcg::Pcg64;
+
+use crate::{
+    hours::{HOUR, Hours},
+    plan::Plan,
+    random::{Purpose, stream},
+};
+
+/// One caller, with everything about them that chance decides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Caller {
+    /// When the call comes in.
+    pub at: Time,
+    /// What the call says of where it comes from.
+    pub origin: Origin,
+    /// Where it really comes from.
+    pub home: KommunId,
+    /// How long the conversation takes once somebody answers.
+    pub talk: Span,
+    /// How long the agent lets it ring.
+    pub ring: Span,
+    /// The caller's patience as a multiple of the mean.
+    pub patience: f32,
+    /// How many files its recording becomes.
+    pub files: u8,
+}
+
+/// Whose calls a process makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The people of a region, under a kommun-ID of it.
+    Region(RegionCode),
+    /// People anywhere whose kommun-ID is missing.
+    Missing,
+    /// People anywhere whose kommun-ID can't be one.
+    Invalid,
+}
+
+impl Source {
+    /// Every source that a plan has.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        let regions = kommun::regions().iter().map(|region| region.code);
+        regions
+            .filter(|&region| plan.calls_from(region))
+            .map(Self::Region)
+            .chain((plan.settings.missing_share > 0.0).then_some(Self::Missing))
+            .chain((plan.settings.invalid_share > 0.0).then_some(Self::Invalid))
+            .collect()
+    }
+
+    fn place(self) -> String {
+        match self {
+            Self::Region(region) => region.to_string(),
+            Self::Missing => "missing".to_owned(),
+            Self::Invalid => "invalid".to_owned(),
+        }
+    }
+}
+
+/// The callers of one source, in order of time.
+#[derive(Debug)]
+pub struct Callers {
+    source: Source,
+    hours: Arc<Hours>,
+    share: f64,
+    surges: Vec<Surge>,
+    /// The hour the next call may lie in, and how far into it, from 0 to 1.
+    hour: usize,
+    into: f64,
+    /// Expected calls of that hour.
+    rate: f64,
+    homes: Homes,
+    everyone: Homes,
+    wrong_share: f64,
+    draws: Draws,
+    streams: Streams,
+}
+
+/// All callers of a plan, in order of time: for those who want to look at traffic and not at what becomes of it.
+pub fn everyone(plan: &Plan) -> Vec<Caller> {
+    let hours = Arc::new(Hours::new(plan));
+    let mut callers: Vec<Caller> = Source::all(plan)
+        .into_iter()
+        .flat_map(|source| Callers::new(plan, &hours, source, plan.seed))
+        .collect();
+    callers.sort_by_key(|caller| caller.at);
+    callers
+}
+
+#[derive(Debug)]
+struct Streams {
+    arrivals: Pcg64,
+    origins: Pcg64,
+    talk: Pcg64,
+    patience: Pcg64,
+    ring: Pcg64,
+    files: Pcg64,
+}
+
+impl Callers {
+    /// The callers of a source.
+    pub fn new(plan: &Plan, hours: &Arc<Hours>, source: Source, seed: u64) -> Self {
+        let place = source.place();
+        let of = |purpose| stream(seed, purpose, &place);
+        let everyone = Homes::new(|region| plan.calls_from(region));
+        let homes = match source {
+            Source::Region(own) => Homes::new(|region| region == own),
+            Source::Missing | Source::Invalid => everyone.clone(),
+        };
+        let mut callers = Self {
+            source,
+            hours: Arc::clone(hours),
+            share: share_of(plan, source),
+            surges: surges_of(plan, source),
+            hour: 0,
+            into: 0.0,
+            rate: 0.0,
+            homes,
+            everyone,
+            wrong_share: wrong_share(plan),
+            draws: Draws::new(plan),
+            streams: Streams {
+                arrivals: of(Purpose::Arrivals),
+                origins: of(Purpose::Origins),
+                talk: of(Purpose::Talk),
+                patience: of(Purpose::Patience),
+                ring: of(Purpose::Ring),
+                files: of(Purpose::Files),
+            },
+        };
+        callers.rate = callers.rate_of(0);
+        callers
+    }
+
+    /// Expected calls of this source in an hour.
+    pub fn rate_of(&self, hour: usize) -> f64 {
+        let Some(of_all) = self.hours.hours.get(hour) else {
+            return 0.0;
+        };
+        let begins = self.hours.first.as_micros() + hour as i64 * HOUR.as_micros();
+        let ends = begins + HOUR.as_micros();
+        let surge: f64 = self
+            .surges
+            .iter()
+            .map(|surge| {
+                let from = surge.from.as_micros().max(begins);
+                let until = surge.until.as_micros().min(ends);
+                let part = (until - from).max(0) as f64 / HOUR.as_micros() as f64;
+                1.0 + (surge.factor - 1.0) * part
+            })
+            .product();
+        of_all.calls * self.share * surge
+    }
+
+    /// The next moment, by running the unit-rate process through the hours' rates.
+    fn next_moment(&mut self) -> Option<Time> {
+        let mut needed: f64 = Exp1.sample(&mut self.streams.arrivals);
+        loop {
+            let left = (1.0 - self.into) * self.rate;
+            if needed < left {
+                self.into += needed / self.rate;
+                let micros = (self.into * HOUR.as_micros() as f64) as i64;
+                let begins = self.hour as i64 * HOUR.as_micros();
+                return Some(Time::from_micros(
+                    self.hours.first.as_micros() + begins + micros.min(HOUR.as_micros() - 1),
+                ));
+            }
+            needed -= left;
+            self.hour += 1;
+            self.into = 0.0;
+            if self.hour >= self.hours.hours.len() {
+                // Once at the end, always at the end.
+                self.rate = 0.0;
+                return None;
+            }
+            self.rate = self.rate_of(self.hour);
+        }
+    }
+
+    fn origin(&mut self, home: KommunId) -> (Origin, KommunId) {
+        match self.source {
+            Source::Missing => (Origin::Unknown(UnknownReason::Missing), home),
+            Source::Invalid => (Origin::Invalid(InvalidReason::NotDigits), home),
+            Source::Region(_) if self.wrong_share == 0.0 => (Origin::Known(home), home),
+            Source::Region(_) => {
+                let rng = &mut self.streams.origins;
+                let wrong = rng.random::<f64>() < self.wrong_share;
+                let really = self.everyone.draw(rng);
+                (Origin::Known(home), if wrong { really } else { home })
+            }
+        }
+    }
+}
+
+impl Iterator for Callers {
+    type Item = Caller;
+
+    fn next(&mut self) -> Option<Caller> {
+        let at = self.next_moment()?;
+        let home = self.homes.draw(&mut self.streams.origins);
+        let (origin, home) = self.origin(home);
+        let streams = &mut self.streams;
+        Some(Caller {
+            at,
+            origin,
+            home,
+            talk: self.draws.talk(&mut streams.talk),
+            ring: self.draws.ring(&mut streams.ring),
+            patience: self.draws.patience(&mut streams.patience) as f32,
+            files: self.draws.files(&mut streams.files),
+        })
+    }
+}
+
+fn wrong_share(plan: &Plan) -> f64 {
+    let settings = &plan.settings;
+    let good = 1.0 - settings.missing_share - settings.invalid_share;
+    if good > 0.0 {
+        settings.wrong_share / good
+    } else {
+        0.0
+    }
+}
+
+/// The source's share of all calls.
+fn share_of(plan: &Plan, source: Source) -> f64 {
+    let settings = &plan.settings;
+    match source {
+        Source::Missing => settings.missing_share,
+        Source::Invalid => settings.invalid_share,
+        Source::Region(region) => {
+            region_share(plan, region)
+                * (1.0 - settings.missing_share - settings.invalid_share).max(0.0)
+        }
+    }
+}
+
+/// A region's share of all calls: as the scenario says, or by population of what is left.
+fn region_share(plan: &Plan, region: RegionCode) -> f64 {
+    let all = f64::from(plan.traffic.calls_per_year).max(1.0);
+    let said = &plan.settings.calls_by_region;
+    if let Some((_, calls)) = said.iter().find(|(code, _)| *code == region) {
+        return f64::from(*calls) / all;
+    }
+    let is_said = |code| said.iter().any(|(known, _)| *known == code);
+    let told: f64 = said
+        .iter()
+        .filter(|(code, _)| plan.calls_from(*code))
+        .map(|(_, calls)| f64::from(*calls))
+        .sum();
+    let people: f64 = kommun::regions()
+        .iter()
+        .filter(|region| plan.calls_from(region.code) && !is_said(region.code))
+        .map(|region| f64::from(region.population))
+        .sum();
+    f64::from(kommun::region(region).population) / people * (1.0 - told / all).max(0.0)
+}
+
+fn surges_of(plan: &Plan, source: Source) -> Vec<Surge> {
+    let here = |surge: &&Surge| match source {
+        _ if surge.regions.is_empty() => true,
+        Source::Region(region) => surge.regions.contains(&region),
+        Source::Missing | Source::Invalid => false,
+    };
+    plan.settings.surges.iter().filter(here).cloned().collect()
+}
+
+/// Draws kommuner by population: the alias method, one draw and one comparison.
+#[derive(Debug, Clone)]
+struct Homes {
+    kommuner: Vec<KommunId>,
+    /// For each place: below this much of 2^32 it is its own, else its alias.
+    places: Vec<(u32, u32)>,
+}
+
+impl Homes {
+    fn new(calls: impl Fn(RegionCode) -> bool) -> Self {
+        let found: Vec<_> = kommun::kommuner()
+            .iter()
+            .filter(|kommun| calls(kommun.region))
+            .collect();
+        let total: f64 = found
+            .iter()
+            .map(|kommun| f64::from(kommun.population))
+            .sum();
+        let len = found.len();
+        let mut weights: Vec<f64> = found
+            .iter()
+            .map(|kommun| f64::from(kommun.population) / total * len as f64)
+            .collect();
+        let mut places: Vec<(u32, u32)> = (0..len as u32).map(|at| (u32::MAX, at)).collect();
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+            (0..len).partition(|&at| weights[at] < 1.0);
+        while let (Some(&less), Some(&more)) = (small.last(), large.last()) {
+            small.pop();
+            places[less] = ((weights[less] * f64::from(u32::MAX)) as u32, more as u32);
+            weights[more] -= 1.0 - weights[less];
+            if weights[more] < 1.0 {
+                large.pop();
+                small.push(more);
+            }
+        }
+        Self {
+            kommuner: found.iter().map(|kommun| kommun.id).collect(),
+            places,
+        }
+    }
+
+    fn draw(&self, rng: &mut Pcg64) -> KommunId {
+        let word = rng.next_u64();
+        let place = ((word >> 32) * self.places.len() as u64 >> 32) as usize;
+        let (own, alias) = self.places[place];
+        let chosen = if word as u32 <= own {
+            place
+        } else {
+            alias as usize
+        };
+        self.kommuner[chosen]
+    }
+}
+
+/// The distributions of what callers and agents do.
+#[derive(Debug, Clone)]
+pub struct Draws {
+    talk_mean_s: f64,
+    talk: Option<LogNormal<f64>>,
+    /// 1/k of the Weibull distribution, and what brings its mean to 1; `None` for exponential.
+    patience: Option<(f64, f64)>,
+    ring: (i64, i64),
+    /// The chance that each of nine further files exists, of 2^16.
+    further_file: u16,
+}
+
+/// Files beyond the first of a call: ten in all (IMY-REPORT p. 3).
+const FURTHER_FILES_MAX: u32 = 9;
+
+impl Draws {
+    /// The distributions of a plan.
+    pub fn new(plan: &Plan) -> Self {
+        let mean_s = plan.traffic.talk_mean.as_secs_f64();
+        let cv = plan.traffic.talk_sd.as_secs_f64() / mean_s;
+        let settings = &plan.settings;
+        let shape = settings.patience_shape;
+        let further = (settings.files_per_call - 1.0) / f64::from(FURTHER_FILES_MAX);
+        Self {
+            talk_mean_s: mean_s,
+            // A mean of 0 has no log-normal; every draw is 0 then.
+            talk: LogNormal::from_mean_cv(mean_s, cv)
+                .ok()
+                .filter(|_| !settings.exponential_talk),
+            patience: ((shape - 1.0).abs() > 1e-9)
+                .then(|| (1.0 / shape, 1.0 / gamma(1.0 + 1.0 / shape))),
+            ring: (
+                settings.answer.0.as_micros(),
+                settings.answer.1.max(settings.answer.0).as_micros(),
+            ),
+            further_file: (further * 65536.0).min(65535.0) as u16,
+        }
+    }
+
+    /// A caller of whom only so much is known.
+    pub(crate) fn caller(
+        &self,
+        at: Time,
+        origin: Origin,
+        home: KommunId,
+        talk: Span,
+        rng: &mut Pcg64,
+    ) -> Caller {
+        Caller {
+            at,
+            origin,
+            home,
+            talk,
+            ring: self.ring(rng),
+            patience: self.patience(rng) as f32,
+            files: self.files(rng),
+        }
+    }
+
+    fn talk(&self, rng: &mut Pcg64) -> Span {
+        let seconds = match &self.talk {
+            Some(log_normal) => log_normal.sample(rng),
+            None => {
+                let multiple: f64 = Exp1.sample(rng);
+                self.talk_mean_s * multiple
+            }
+        };
+        Span::from_micros((seconds * 1e6) as i64)
+    }
+
+    fn ring(&self, rng: &mut Pcg64) -> Span {
+        let (least, most) = self.ring;
+        let width = (most - least + 1).unsigned_abs();
+        let drawn = (u128::from(rng.next_u64()) * u128::from(width)) >> 64;
+        Span::from_micros(least + drawn as i64)
+    }
+
+    /// The caller's patience as a multiple of the mean.
+    pub fn patience(&self, rng: &mut Pcg64) -> f64 {
+        let exponential: f64 = Exp1.sample(rng);
+        match self.patience {
+            None => exponential,
+            Some((power, scale)) => exponential.powf(power) * scale,
+        }
+    }
+
+    fn files(&self, rng: &mut Pcg64) -> u8 {
+        let (first, second, third) = (rng.next_u64(), rng.next_u64(), rng.next_u64());
+        let words = [first, second, third];
+        let mut files = 1;
+        for place in 0..FURTHER_FILES_MAX {
+            let word = words[place as usize / 4] >> (16 * (place % 4));
+            files += u8::from((word as u16) < self.further_file);
+        }
+        files
+    }
+}
+
+/// The gamma function for arguments above 1/2, by Lanczos' series with nine terms.
+fn gamma(x: f64) -> f64 {
+    const G: f64 = 7.0;
+    const TERMS: [f64; 9] = [
+        0.999_999_999_999_809_9,
+        676.520_368_121_885_1,
+        -1_259.139_216_722_402_8,
+        771.323_428_777_653_1,
+        -176.615_029_162_140_6,
+        12.507_343_278_686_905,
+        -0.138_571_095_265_720_12,
+        9.984_369_578_019_572e-6,
+        1.505_632_735_149_311_6e-7,
+    ];
+    let x = x - 1.0;
+    let series: f64 = TERMS
+        .iter()
+        .enumerate()
+        .map(|(place, term)| match place {
+            0 => *term,
+            _ => term / (x + place as f64),
+        })
+        .sum();
+    let base = x + G + 0.5;
+    std::f64::consts::TAU.sqrt() * base.powf(x + 0.5) * (-base).exp() * series
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::tests::today;
+
+    fn callers_of(plan: &Plan, source: Source) -> Vec<Caller> {
+        Callers::new(plan, &Arc::new(Hours::new(plan)), source, plan.seed).collect()
+    }
+
+    fn region(code: &str) -> Source {
+        Source::Region(RegionCode::parse(code).expect("a region"))
+    }
+
+    #[test]
+    fn callers_come_in_order_from_where_people_live_and_talk_as_long_as_said() {
+        let plan = Plan::new(&today(), date(2026, 3, 2), 7, 7);
+        let callers = callers_of(&plan, region("01"));
+        assert!(callers.is_sorted_by_key(|caller| caller.at));
+        let expected = 4.9e6 / 365.0 * 7.0 * 0.234;
+        assert!(
+            (callers.len() as f64 / expected - 1.0).abs() < 0.05,
+            "{}",
+            callers.len()
+        );
+        let city = callers
+            .iter()
+            .filter(|caller| caller.home.code() == "0180")
+            .count();
+        let share = city as f64 / callers.len() as f64;
+        assert!((share - 0.40).abs() < 0.02, "{share}");
+        let talk: f64 = callers.iter().map(|caller| caller.talk.as_secs_f64()).sum();
+        assert!((talk / callers.len() as f64 - 420.0).abs() < 8.0);
+        let files: f64 = callers.iter().map(|caller| f64::from(caller.files)).sum();
+        assert!((files / callers.len() as f64 - 3.5).abs() < 0.05);
+        assert!(
+            callers
+                .iter()
+                .all(|caller| (1..=10).contains(&caller.files))
+        );
+    }
+
+    #[test]
+    fn patience_has_the_mean_that_is_said_whatever_its_shape() {
+        let mut plan = Plan::new(&today(), date(2026, 3, 2), 1, 7);
+        for shape in [0.5, 1.0, 2.0] {
+            plan.settings.patience_shape = shape;
+            let (draws, mut rng) = (Draws::new(&plan), stream(1, Purpose::Patience, "test"));
+            let sum: f64 = (0..100_000).map(|_| draws.patience(&mut rng)).sum();
+            assert!((sum / 1e5 - 1.0).abs() < 0.03, "{shape}: {sum}");
+        }
+    }
+
+    #[test]
+    fn a_surge_doubles_the_calls_of_its_region_and_hours_only() {
+        let mut plan = Plan::new(&today(), date(2026, 3, 2), 1, 7);
+        let from = plan.window().0;
+        plan.settings.surges = vec![Surge {
+            name: "storm".into(),
+            from: from + Span::from_secs(12 * 3600),
+            until: from + Span::from_secs(13 * 3600 + 1800),
+            factor: 3.0,
+            regions: RegionCode::parse("21").into_iter().collect(),
+        }];
+        let hours = Arc::new(Hours::new(&plan));
+        let storm = Callers::new(&plan, &hours, region("21"), 1);
+        let calm = Callers::new(&plan, &hours, region("20"), 1);
+        let ratio = |hour| storm.rate_of(hour) / calm.rate_of(hour);
+        assert!((ratio(12) / ratio(11) - 3.0).abs() < 1e-9);
+        assert!((ratio(13) / ratio(11) - 2.0).abs() < 1e-9);
+        assert!((ratio(14) / ratio(11) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn missing_and_wrong_ids_come_in_their_shares() {
+        let mut plan = Plan::new(&today(), date(2026, 3, 2), 7, 7);
+        plan.settings.missing_share = 0.1;
+        plan.settings.wrong_share = 0.09;
+        let missing = callers_of(&plan, Source::Missing);
+        let expected = Hours::new(&plan).expected();
+        assert!((missing.len() as f64 / expected - 0.1).abs() < 0.005);
+        assert!(
+            missing
+                .iter()
+                .all(|caller| caller.origin.kommun().is_none())
+        );
+        let gotland = callers_of(&plan, region("09"));
+        let strangers = gotland
+            .iter()
+            .filter(|caller| caller.home.code() != "0980")
+            .count();
+        let share = strangers as f64 / gotland.len() as f64;
+        assert!((share - 0.1).abs() < 0.05, "{share}");
+    }
+
+    #[test]
+    fn what_a_region_is_said_to_call_is_taken_from_the_others() {
+        let mut plan = Plan::new(&today(), date(2026, 3, 2), 1, 7);
+        let stockholm = RegionCode::parse("01").expect("a region");
+        plan.settings.calls_by_region = vec![(stockholm, 2_450_000)];
+        let sum: f64 = kommun::regions()
+            .iter()
+            .map(|region| region_share(&plan, region.code))
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-9);
+        assert!((region_share(&plan, stockholm) - 0.5).abs() < 1e-9);
+    }
+}

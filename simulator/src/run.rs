@@ -1,0 +1,247 @@
+//! A whole run: its parts side by side on threads, slice by slice of time, and several of them with different seeds.
+//!
+//! Slices keep the parts within days of each other, so that a run that is interrupted has the same span of all of them.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use callcore::{
+    scenario::Scenario,
+    time::{Span, Time},
+};
+
+use crate::{
+    cpu,
+    digest::joined,
+    error::RunError,
+    hours::Hours,
+    keeping,
+    plan::Plan,
+    random::replication_seed,
+    shard::{Beside, Part, Shard, parts},
+    summary::{self, Results},
+    tally::Books,
+};
+
+/// How far the parts of a run go before they wait for each other.
+const SLICE: Span = Span::from_secs(10 * 86_400);
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Days done, of all replications together.
+    pub days: f64,
+    /// Calls so far.
+    pub calls: u64,
+}
+
+/// Runs a plan. `beside` are the scenarios of providers; `stop` ends the run early with what it has so far.
+///
+/// # Errors
+/// When the plan can't be run, or a checker finds the books of a switch out of balance.
+pub fn run(
+    scenario: &Scenario,
+    beside: &[Beside],
+    plan: &Plan,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(Progress),
+) -> Result<Results, RunError> {
+    let days = plan.days.max(1);
+    plan.check(scenario, 1.0)?;
+    let hours = Arc::new(Hours::new(plan));
+    plan.check(scenario, hours.expected() * f64::from(plan.replications))?;
+    let begun_cpu = cpu::seconds();
+    let parts = parts(scenario, beside, plan);
+    let shared = Arc::new(plan.clone());
+    let mut first: Option<Finished> = None;
+    let mut all = Vec::new();
+    let mut done = Progress {
+        days: 0.0,
+        calls: 0,
+    };
+    // Enough shards at once to keep every thread at work.
+    let at_once = (plan.threads * 2).div_ceil(parts.len().max(1)).max(1) as u32;
+    let mut next = 0;
+    while next < plan.replications.max(1) && (next == 0 || !stop.load(Ordering::Relaxed)) {
+        let batch: Vec<u32> = (next..plan.replications.max(1))
+            .take(at_once as usize)
+            .collect();
+        next += batch.len() as u32;
+        let seeds: Vec<u64> = batch
+            .iter()
+            .map(|&replication| replication_seed(plan.seed, replication))
+            .collect();
+        let shards = make_shards(scenario, beside, &shared, &hours, &parts, &seeds);
+        let before = done;
+        let until = go(&shards, &shared, stop, |days, calls| {
+            done = Progress {
+                days: before.days + days * seeds.len() as f64,
+                calls: before.calls + calls,
+            };
+            progress(done);
+        })?;
+        for finished in close(shards, seeds.len(), beside.len()) {
+            all.push(summary::figures(scenario, plan, &hours, &finished, until));
+            first.get_or_insert(Finished { until, ..finished });
+        }
+    }
+    let Some(first) = first else {
+        return Err(RunError::NeverEnded {
+            seed: plan.seed,
+            count: 0,
+        });
+    };
+    let stores = keeping::stores(scenario, beside, plan, &first)?;
+    let cpu_s = cpu::seconds() - begun_cpu;
+    let mut results = summary::results(scenario, beside, plan, hours, first, &all, stores);
+    results.summary.calls_per_cpu_second = done.calls as f64 / cpu_s.max(1e-9);
+    results.summary.cpu_seconds = cpu_s;
+    debug_assert!(days > 0, "checked above");
+    Ok(results)
+}
+
+/// One run that is over.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Of the first switch.
+    pub(crate) books: Books,
+    /// Of those beside.
+    pub(crate) beside: Vec<Books>,
+    pub(crate) digest: String,
+    /// The end, or where it was stopped.
+    pub(crate) until: Time,
+}
+
+fn make_shards(
+    scenario: &Scenario,
+    beside: &[Beside],
+    plan: &Arc<Plan>,
+    hours: &Arc<Hours>,
+    parts: &[Part],
+    seeds: &[u64],
+) -> Vec<Mutex<Shard>> {
+    seeds
+        .iter()
+        .flat_map(|&seed| {
+            parts
+                .iter()
+                .map(move |part| Mutex::new(Shard::new(scenario, beside, plan, hours, part, seed)))
+        })
+        .collect()
+}
+
+/// Runs all shards to the end, or to the slice in which `stop` was set; tells until when.
+fn go(
+    shards: &[Mutex<Shard>],
+    plan: &Plan,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(f64, u64),
+) -> Result<Time, RunError> {
+    let (start, end) = plan.window();
+    let mut at = plan.begins();
+    while at < end {
+        at = (at + SLICE).min(end);
+        in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
+        let calls = shards
+            .iter()
+            .map(|shard| locked(shard).operator.books.offered)
+            .sum();
+        progress(at.since(start).as_secs_f64() / 86_400.0, calls);
+        if stop.load(Ordering::Relaxed) && at < end {
+            return Ok(at);
+        }
+    }
+    in_parallel(shards, plan.threads, Shard::finish)?;
+    Ok(end)
+}
+
+fn locked(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets threads take shard after shard. The first error by the order of the shards is the one that is told.
+fn in_parallel(
+    shards: &[Mutex<Shard>],
+    threads: usize,
+    work: impl Fn(&mut Shard) -> Result<(), RunError> + Sync,
+) -> Result<(), RunError> {
+    let next = AtomicUsize::new(0);
+    let errors: Mutex<Vec<(usize, RunError)>> = Mutex::new(Vec::new());
+    let worker = || {
+        while let place = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(shard) = shards.get(place)
+        {
+            if let Err(error) = work(&mut locked(shard)) {
+                let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+                errors.push((place, error));
+            }
+        }
+    };
+    let threads = threads.clamp(1, shards.len().max(1));
+    if threads == 1 {
+        worker();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(worker);
+            }
+        });
+    }
+    let errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match errors.into_iter().min_by_key(|(place, _)| *place) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Adds the shards of each run together.
+fn close(shards: Vec<Mutex<Shard>>, runs: usize, beside: usize) -> Vec<Finished> {
+    let per_run = shards.len() / runs.max(1);
+    let mut shards = shards
+        .into_iter()
+        .map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner));
+    (0..runs)
+        .filter_map(|_| add_up(shards.by_ref().take(per_run).collect(), beside))
+        .collect()
+}
+
+fn add_up(shards: Vec<Shard>, beside: usize) -> Option<Finished> {
+    let first = shards.first()?;
+    let until = first.operator.end;
+    let digest = joined(shards.iter().flat_map(|shard| {
+        std::iter::once(shard.operator.digest.finish())
+            .chain(
+                shard
+                    .beside
+                    .iter()
+                    .map(|(_, operator)| operator.digest.finish()),
+            )
+            .collect::<Vec<_>>()
+    }));
+    let mut books: Option<Books> = None;
+    let mut others: Vec<Option<Books>> = (0..beside).map(|_| None).collect();
+    for shard in shards {
+        for (at, operator) in shard.beside {
+            join(&mut others[at], operator.books);
+        }
+        join(&mut books, shard.operator.books);
+    }
+    Some(Finished {
+        books: books?,
+        beside: others
+            .into_iter()
+            .map(|books| books.unwrap_or_else(|| Books::new(0, 0, 0)))
+            .collect(),
+        digest,
+        until,
+    })
+}
+
+fn join(sum: &mut Option<Books>, books: Books) {
+    match sum {
+        Some(sum) => sum.add(books),
+        None => *sum = Some(books),
+    }
+}

@@ -1,0 +1,80 @@
+//! Lists for other programs: calls and hours as comma-separated values.
+
+use std::io::{self, Write};
+
+use callcore::{kommun, scenario::Scenario, switch::OUTCOMES, time::Time};
+
+use crate::{hours::HOUR, summary::Results};
+
+/// Every hour of every queue that had calls, in the order of the queues.
+///
+/// # Errors
+/// What the writer says.
+pub fn hours(out: &mut impl Write, scenario: &Scenario, results: &Results) -> io::Result<()> {
+    writeln!(
+        out,
+        "time,queue,region,offered,answered,abandoned,blocked,joined,answered_in_180_s,wait_s,busy_s"
+    )?;
+    for (queue, book) in scenario.queues.iter().zip(&results.books.queues) {
+        let region = queue.region.map_or("", |region| region.code());
+        for (place, row) in book.hours.iter().enumerate().skip(results.hours.warm_up) {
+            let at = results.hours.first.as_micros() + place as i64 * HOUR.as_micros();
+            writeln!(
+                out,
+                "{},{},{region},{},{},{},{},{},{},{:.1},{:.1}",
+                stamp(at),
+                queue.name,
+                row.offered,
+                row.answered,
+                row.abandoned,
+                row.blocked,
+                row.joined,
+                row.in_time,
+                row.wait_s,
+                row.busy_s
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Every call, in order of time.
+///
+/// # Errors
+/// What the writer says.
+pub fn calls(out: &mut impl Write, scenario: &Scenario, results: &mut Results) -> io::Result<()> {
+    results
+        .books
+        .calls
+        .sort_by_key(|row| (row.at, row.kommun, row.queue));
+    writeln!(
+        out,
+        "time,kommun,queue,provider,outcome,wait_s,talk_s,files"
+    )?;
+    for row in &results.books.calls {
+        let kommun = kommun::kommuner().get(usize::from(row.kommun));
+        let queue = scenario.queues.get(usize::from(row.queue));
+        let provider = scenario.providers.get(usize::from(row.provider));
+        let outcome = OUTCOMES.get(usize::from(row.outcome));
+        write!(
+            out,
+            "{},{},{},{},{},",
+            stamp(row.at),
+            kommun.map_or("", |kommun| kommun.code),
+            queue.map_or("", |queue| &queue.name),
+            provider.map_or("", |provider| &provider.name),
+            outcome.map_or("", |outcome| outcome.label())
+        )?;
+        if row.wait_s.is_finite() {
+            write!(out, "{:.1}", row.wait_s)?;
+        }
+        writeln!(out, ",{:.1},{}", row.talk_s, row.files)?;
+    }
+    Ok(())
+}
+
+/// A moment on a Swedish clock, with its offset.
+fn stamp(micros: i64) -> String {
+    let zoned = Time::from_micros(micros).in_sweden();
+    zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
