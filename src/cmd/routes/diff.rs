@@ -18,6 +18,9 @@ use simulator::{callers::everyone, plan::Plan};
 
 use crate::{cli::DiffArgs, failure::Failure, files, show};
 
+/// How often the bar is moved, in calls: seldom enough to cost nothing.
+const CALLS_A_TICK: usize = 65_536;
+
 #[derive(Debug, Serialize)]
 struct Printed {
     year: i16,
@@ -41,7 +44,20 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     };
     let traffic = match &args.traffic {
         Some(file) => moved(&a, &b, read(file)?),
-        None => moved(&a, &b, simulated(&a, args, first, next)),
+        None => {
+            let bar = show::bar(None, "calls");
+            let calls = simulated(&a, args, first, next)
+                .enumerate()
+                .map(|(nth, call)| {
+                    if nth.is_multiple_of(CALLS_A_TICK) {
+                        bar.set_position(nth as u64);
+                    }
+                    call
+                });
+            let found = moved(&a, &b, calls);
+            bar.finish_and_clear();
+            found
+        }
     };
     let printed = Printed {
         year: args.year,
