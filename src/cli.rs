@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Erlang(ErlangArgs),
     /// Nurses by hour for a service level, by formula and checked by simulation
     Staff(StaffArgs),
-    /// List, show and export recordings
+    /// List, show, export and hold recordings
     Recordings(RecordingsArgs),
     /// Check, explain, list, test and compare routing rules
     Routes(RoutesArgs),
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Incident(IncidentArgs),
     /// The register of processing activities (GDPR Art. 30), from a scenario
     Ropa(RopaArgs),
+    /// What is due to be erased, and erasing it under the controllers' decisions
+    Gallring(GallringArgs),
 }
 
 impl Default for Command {
@@ -304,6 +306,64 @@ pub(crate) enum RecordingsCommand {
         /// Where to write it (default: the id with .wav)
         #[arg(long, short)]
         out: Option<PathBuf>,
+    },
+    /// Order that a recording stay, until it is released
+    Hold {
+        /// Its id, or the beginning of it
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// Who orders it (default: the account on this machine)
+        #[arg(long = "as")]
+        who: Option<String>,
+    },
+    /// End every hold on a recording
+    Release {
+        /// Its id, or the beginning of it
+        id: String,
+        /// Who orders it (default: the account on this machine)
+        #[arg(long = "as")]
+        who: Option<String>,
+    },
+    /// Every hold that there is or was
+    Holds,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GallringArgs {
+    /// The scenario with rules, decisions and pauses: a file or a built-in name
+    #[arg(long, default_value = "imy-2019", global = true)]
+    pub(crate) config: String,
+    /// Folder that relative store and key paths start from (default: here)
+    #[arg(long, global = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// Print JSON on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) what: GallringCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GallringCommand {
+    /// What would go on a day, when the rest may, and what blocks it; exit code 1 when anything has outstayed its ceiling
+    Plan {
+        /// The day, such as 2029-01-01 (default: today)
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// Erase what is due, under the decisions in force: keys first, then objects; all into the destruction register
+    Run {
+        /// Judge by this day, not later than today (default: today)
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// The destruction register
+    Register {
+        /// Check every line, signature and the end
+        #[arg(long)]
+        verify: bool,
     },
 }
 

@@ -23,6 +23,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         "erlang-check",
         include_str!("../scenarios/erlang-check.toml"),
     ),
+    (
+        "jamtland-2025",
+        include_str!("../scenarios/jamtland-2025.toml"),
+    ),
 ];
 
 /// A scenario and where it came from.
@@ -82,6 +86,41 @@ pub(crate) fn settle(scenario: &mut Scenario, data: Option<&Path>) {
             *folder = data.join(&**folder).to_string_lossy().into();
         }
     }
+}
+
+/// The store and keys that a scenario's recorder uses, with paths moved under `data`.
+pub(crate) fn kept(config: &str, data: Option<&Path>) -> Result<Kept, Failure> {
+    let mut scenario = load(config)?.scenario;
+    settle(&mut scenario, data);
+    let Some(settings) = &scenario.recorder else {
+        return Err(Failure::usage(format!(
+            "the scenario {config} has no [recorder], so it keeps no recordings"
+        )));
+    };
+    Ok(Kept {
+        store: PathBuf::from(&*settings.store),
+        keys: PathBuf::from(&*settings.keys),
+        scenario,
+    })
+}
+
+/// A scenario and where its recorder keeps things.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) scenario: Scenario,
+    pub(crate) store: PathBuf,
+    pub(crate) keys: PathBuf,
+}
+
+/// A day as a person writes it; today in Sweden when nothing is said.
+pub(crate) fn day(text: Option<&str>) -> Result<jiff::civil::Date, Failure> {
+    let Some(text) = text else {
+        return Ok(callcore::time::Time::from(Timestamp::now())
+            .in_sweden()
+            .date());
+    };
+    text.parse()
+        .map_err(|_| Failure::usage(format!("{text} is no day: write it like 2029-01-01")))
 }
 
 /// Shared, as the rooms take it.

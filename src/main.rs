@@ -52,6 +52,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Incident(args) => cmd::incident::run(&args),
         Command::Ropa(args) => cmd::ropa::run(&args),
+        Command::Gallring(args) => cmd::gallring::run(&args),
     }
 }
 

@@ -5,15 +5,19 @@
 //!
 //! Commands start at [`store::open_existing`].
 
+pub mod access;
 mod board;
 pub mod export;
+pub mod gallring;
 pub mod index;
+pub mod ledger;
 pub mod monitor;
 pub mod names;
 pub mod recover;
 mod server;
 pub mod store;
 pub mod tally;
+mod text;
 pub mod vault;
 
 pub use server::{Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle};

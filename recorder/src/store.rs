@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use crate::{export::Exported, index::Filter};
 use crate::{
     export::{self, ExportError},
-    index::{Entry, Index, IndexError},
-    names::StreamLabel,
+    index::{Entry, Hold, Index, IndexError},
+    names::{RecordingId, StreamLabel},
     tally::Tally,
     vault::{Ending, Recording, Vault, VaultError},
 };
@@ -41,6 +42,16 @@ pub struct Store {
 pub fn open_existing(store: &Path, keys: &Path) -> Result<Store, StoreError> {
     let vault = Vault::open_existing(store, keys)?;
     let index = Index::open_existing(&vault)?;
+    Ok(Store { vault, index })
+}
+
+/// Opens the store for commands that change it: holds, gallring, hand-over. Works beside a running recorder.
+///
+/// # Errors
+/// When there is no store, it is open to others, or its index can't be written.
+pub fn open_to_change(store: &Path, keys: &Path) -> Result<Store, StoreError> {
+    let vault = Vault::open_existing(store, keys)?;
+    let index = Index::open_to_change(&vault)?;
     Ok(Store { vault, index })
 }
 
@@ -122,6 +133,11 @@ pub struct StreamShown {
 }
 
 impl Store {
+    /// The vault and the index.
+    pub const fn parts(&self) -> (&Vault, &Index) {
+        (&self.vault, &self.index)
+    }
+
     /// Lists recordings, newest first.
     ///
     /// # Errors
@@ -161,6 +177,38 @@ impl Store {
     pub fn export(&self, id: &str, path: &Path) -> Result<Exported, StoreError> {
         let entry = self.index.find(id)?;
         Ok(export::wav(&self.vault, &self.index, entry.id, path)?)
+    }
+}
+
+impl Store {
+    /// Orders that a recording stay until it is released; there is no longest time. Gives its id.
+    ///
+    /// # Errors
+    /// When there is none or several, it is being erased, or the index can't be written.
+    pub fn hold(&self, id: &str, reason: &str, by: &str) -> Result<RecordingId, StoreError> {
+        let id = self.index.find(id)?.id;
+        if self.index.hold(id, reason, by, Timestamp::now())? {
+            Ok(id)
+        } else {
+            Err(IndexError::NotFound(id.to_string()).into())
+        }
+    }
+
+    /// Ends every hold on a recording. Gives its id and how many there were.
+    ///
+    /// # Errors
+    /// When there is none or several, or the index can't be written.
+    pub fn release(&self, id: &str, by: &str) -> Result<(RecordingId, usize), StoreError> {
+        let id = self.index.find(id)?.id;
+        Ok((id, self.index.release(id, by, Timestamp::now())?))
+    }
+
+    /// Every hold that there is or was, latest first.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        Ok(self.index.holds()?)
     }
 }
 

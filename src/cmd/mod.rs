@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod erlang;
 pub(crate) mod explain;
+pub(crate) mod gallring;
 pub(crate) mod gateway;
 pub(crate) mod incident;
 pub(crate) mod load;

@@ -1,12 +1,9 @@
 //! `vaxel recordings`: what a store holds, whose it is, and one of them as a sound file.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use recorder::{
-    index::Filter,
+    index::{Filter, Hold},
     store::{self, Row, Shown, Store},
 };
 
@@ -17,7 +14,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
-    let store = open(&args.config, args.data.as_deref())?;
+    let store = open(&args)?;
     match args.what {
         RecordingsCommand::List {
             controller,
@@ -60,19 +57,51 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
                 ))?;
             }
         }
+        RecordingsCommand::Hold {
+            id,
+            reason,
+            who: said,
+        } => {
+            let id = store.hold(&id, &reason, &who(said)).map_err(failed)?;
+            show::line(format_args!(
+                "{id} stays until it is released, whatever its ceiling says"
+            ))?;
+        }
+        RecordingsCommand::Release { id, who: said } => {
+            let (id, holds) = store.release(&id, &who(said)).map_err(failed)?;
+            show::line(format_args!("{id}: {holds} holds ended"))?;
+        }
+        RecordingsCommand::Holds => {
+            let holds = store.holds().map_err(failed)?;
+            if args.json {
+                show::json(&holds)?
+            } else {
+                print_holds(holds)?
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(config: &str, data: Option<&Path>) -> Result<Store, Failure> {
-    let mut scenario = files::load(config)?.scenario;
-    files::settle(&mut scenario, data);
-    let settings = scenario.recorder.ok_or_else(|| {
-        Failure::usage(format!(
-            "the scenario {config} has no [recorder], so it keeps no recordings"
-        ))
-    })?;
-    store::open_existing(Path::new(&*settings.store), Path::new(&*settings.keys)).map_err(failed)
+fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
+    let kept = files::kept(&args.config, args.data.as_deref())?;
+    let changes = matches!(
+        args.what,
+        RecordingsCommand::Hold { .. } | RecordingsCommand::Release { .. }
+    );
+    let opened = if changes {
+        store::open_to_change(&kept.store, &kept.keys)
+    } else {
+        store::open_existing(&kept.store, &kept.keys)
+    };
+    opened.map_err(failed)
+}
+
+/// Who asks: who it says, else the account on this machine.
+fn who(said: Option<String>) -> String {
+    said.or_else(|| std::env::var("USER").ok())
+        .or_else(|| std::env::var("LOGNAME").ok())
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn failed(error: impl std::error::Error) -> Failure {
@@ -110,6 +139,17 @@ fn list(rows: &[Row]) -> Result<(), Failure> {
     ];
     show::line(show::table(header, cells))?;
     Ok(())
+}
+
+fn print_holds(holds: Vec<Hold>) -> Result<(), Failure> {
+    let rows = holds.into_iter().map(|hold| {
+        let id = hold.id.get(..12).unwrap_or(&hold.id).to_owned();
+        [id, hold.reason, hold.placed_by, hold.placed, hold.released]
+    });
+    show::line(show::table(
+        ["id", "reason", "by", "since", "released"],
+        rows,
+    ))
 }
 
 fn print(shown: &Shown) -> Result<(), Failure> {

@@ -43,6 +43,14 @@ pub enum KeepReason {
     Held,
     /// Erasure is paused; the place of the pause in [`Scenario::pauses`].
     Paused(usize),
+    /// It can't be told apart from another class that has to stay, as care calls from information calls: Patientdatalagen's
+    /// ten years against BTV's three. Only a decision on that class too resolves it (GALLRING-JH).
+    Inseparable {
+        /// The other class.
+        class: ObjectClass,
+        /// The decision that keeps that class, in [`Scenario::decisions`]; `None` when nobody decided anything.
+        decision: Option<usize>,
+    },
     /// Its controller has decided nothing. A processor erases only when told to (BTV).
     NoDecision,
     /// Its controller has decided that it stays; the place in [`Scenario::decisions`].
@@ -59,6 +67,11 @@ pub struct ErasurePermit {
 }
 
 impl ErasurePermit {
+    /// The place of the decision in [`Scenario::decisions`], for what has to be written down before it is used.
+    pub const fn decision(&self) -> usize {
+        self.decision
+    }
+
     /// Uses the permit up: the place of the decision in [`Scenario::decisions`], for the destruction register.
     pub fn into_decision(self) -> usize {
         self.decision
@@ -85,6 +98,9 @@ fn deciding(scenario: &Scenario, kept: &Kept, today: Date) -> Result<usize, Keep
     if let Some(pause) = pause_in_force(scenario, kept.controller, today) {
         return Err(KeepReason::Paused(pause));
     }
+    if let Some(reason) = entangled(scenario, kept, today) {
+        return Err(reason);
+    }
     let place = scenario
         .deciding(kept.controller, kept.class, today)
         .ok_or(KeepReason::NoDecision)?;
@@ -95,6 +111,35 @@ fn deciding(scenario: &Scenario, kept: &Kept, today: Date) -> Result<usize, Keep
         "hand-over" => Err(KeepReason::NotHandedOver(place)),
         _ => Err(KeepReason::DecidedToKeep(place)),
     }
+}
+
+/// What can't be told apart goes only when all that it may be may go.
+fn entangled(scenario: &Scenario, kept: &Kept, today: Date) -> Option<KeepReason> {
+    let stores = scenario.stores.iter().filter(|store| {
+        store.inseparable
+            && store.holds.contains(&kept.class)
+            && (store.controllers.is_empty() || store.controllers.contains(&kept.controller))
+    });
+    let others = stores.flat_map(|store| store.holds.iter().copied());
+    others
+        .filter(|&other| other != kept.class && outlives(scenario, kept, other))
+        .find_map(|class| {
+            let decision = scenario.deciding(kept.controller, class, today);
+            let stays = decision.is_none_or(|at| &*scenario.decisions[at].permits == "keep");
+            stays.then_some(KeepReason::Inseparable { class, decision })
+        })
+}
+
+/// Whether another class of this controller has a floor above this one's.
+fn outlives(scenario: &Scenario, kept: &Kept, other: ObjectClass) -> bool {
+    /// Any day: only the length of the periods is compared.
+    const PROBE: Date = Date::constant(2020, 1, 1);
+    let floor = |class| {
+        scenario
+            .retention_window(kept.controller, class, PROBE)
+            .map(|(window, _)| window.earliest())
+    };
+    floor(other) > floor(kept.class)
 }
 
 fn pause_in_force(scenario: &Scenario, controller: OrgId, today: Date) -> Option<usize> {
@@ -214,6 +259,55 @@ mod tests {
         assert_eq!(
             judge(&scenario, &number, date(2026, 1, 1)),
             keep(KeepReason::NoDecision, true)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_stays_until_both_are_decided() {
+        let undecided = format!(
+            r#"{JAMTLAND}
+            retention = [
+              {{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }},
+              {{ class = "journal-document", earliest = "10 years", basis = "Patientdatalagen" }},
+            ]
+            [[store]]
+            name = "inera"
+            operator = "region-23"
+            holds = ["audio", "journal-document"]
+            inseparable = true
+            "#
+        );
+        let on = |text: &str| {
+            let scenario =
+                Scenario::from_toml(text, "test").unwrap_or_else(|error| panic!("{error}"));
+            judge(&scenario, &kept(&scenario, "region-23"), date(2025, 9, 1))
+        };
+        let class = ObjectClass::JournalDocument;
+        // RS/903/2025 speaks of audio; of journal documents nobody has spoken.
+        assert_eq!(
+            on(&undecided),
+            keep(
+                KeepReason::Inseparable {
+                    class,
+                    decision: None
+                },
+                true
+            )
+        );
+        let decided = |permits: &str| {
+            let entry = format!(
+                r#"decision = [{{ controller = "region-23", diary_number = "d", date = 2025-08-02, permits = "{permits}", classes = ["journal-document"] }},"#
+            );
+            undecided.replace("decision = [", &entry)
+        };
+        let kept_by = KeepReason::Inseparable {
+            class,
+            decision: Some(0),
+        };
+        assert_eq!(on(&decided("keep")), keep(kept_by, true));
+        assert_eq!(
+            on(&decided("erase")),
+            Verdict::Erase(ErasurePermit { decision: 2 })
         );
     }
 }

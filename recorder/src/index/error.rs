@@ -19,8 +19,8 @@ pub enum IndexError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
-    /// Written by a later version.
-    #[error("the index {} has version {found}, this program knows {known}: use the program that wrote it", path.display())]
+    /// Written by another version.
+    #[error("the index {} has version {found}, this program knows {known}: {}", path.display(), if found < known { "start the recorder once, which brings it up to date" } else { "use the program that wrote it" })]
     Version {
         /// The database.
         path: PathBuf,

@@ -3,6 +3,7 @@
 //! SQLite beside the audio. One recorder writes it; commands read it at the same time (WAL).
 
 mod error;
+mod gallring;
 mod row;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -12,13 +13,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, named_params, params_from_iter}
 
 pub use self::{
     error::IndexError,
+    gallring::{Alike, Hold, Mark, NumbersAlike},
     row::{Closing, Entry, State},
 };
 use crate::{monitor::Stored, names::RecordingId, vault::Vault};
 
 /// The database's name in the store: with a dot, so that it never is a controller's folder.
 const FILE: &str = "index.sqlite";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// How long a reader waits for a writer, and the other way round.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 /// More rows than a person reads or a page shows.
@@ -62,7 +64,29 @@ CREATE TABLE recordings (
 CREATE INDEX recordings_started ON recordings (started_micros);
 CREATE INDEX recordings_controller ON recordings (controller, started_micros);
 CREATE INDEX recordings_open ON recordings (state) WHERE state = 'open';
-PRAGMA user_version = 1;
+"#;
+
+/// What gallring needs to know. Its index answers the plan without touching a row: whatever is alike stands together.
+const SCHEMA_2: &str = r#"
+ALTER TABLE recordings ADD COLUMN month TEXT GENERATED ALWAYS AS (substr(started, 1, 7)) VIRTUAL;
+ALTER TABLE recordings ADD COLUMN day TEXT GENERATED ALWAYS AS (substr(started, 1, 10)) VIRTUAL;
+ALTER TABLE recordings ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recordings ADD COLUMN handed_over TEXT NOT NULL DEFAULT '';
+ALTER TABLE recordings ADD COLUMN erasing TEXT;
+ALTER TABLE recordings ADD COLUMN numbers TEXT NOT NULL DEFAULT 'kept';
+CREATE TABLE holds (
+    id TEXT NOT NULL, reason TEXT NOT NULL, placed TEXT NOT NULL, placed_by TEXT NOT NULL,
+    released TEXT, released_by TEXT
+) STRICT;
+CREATE INDEX holds_id ON holds (id);
+CREATE INDEX recordings_kommun ON recordings (kommun, started_micros);
+CREATE INDEX recordings_alike ON recordings (controller, class, month, earliest, latest, held, handed_over, bytes)
+    WHERE state <> 'open' AND erasing IS NULL;
+CREATE INDEX recordings_numbers ON recordings (controller, day, held, handed_over)
+    WHERE state <> 'open' AND erasing IS NULL AND numbers = 'kept';
+CREATE INDEX recordings_erasing ON recordings (erasing) WHERE erasing IS NOT NULL;
+CREATE INDEX recordings_numbers_erasing ON recordings (numbers) WHERE numbers LIKE 'erasing%';
+PRAGMA user_version = 2;
 "#;
 
 /// Which recordings to list; newest first.
@@ -99,6 +123,19 @@ impl Index {
     /// # Errors
     /// When it is corrupt, from a later version, or can't be written.
     pub fn open(vault: &Vault) -> Result<Self, IndexError> {
+        let index = Self::open_to_change(vault)?;
+        let health: String = index.ask("PRAGMA quick_check(1)")?;
+        if health != "ok" {
+            return Err(IndexError::Corrupt { path: index.path });
+        }
+        Ok(index)
+    }
+
+    /// The same without reading the whole file: for a command that changes a few rows beside a recorder.
+    ///
+    /// # Errors
+    /// When it is from a later version, or can't be written.
+    pub fn open_to_change(vault: &Vault) -> Result<Self, IndexError> {
         let path = vault.store().join(FILE);
         crate::vault::touch_private(&path);
         let index = Self::connect(
@@ -106,10 +143,6 @@ impl Index {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         index.prepare().map_err(|error| index.failed(error))?;
-        let health: String = index.ask("PRAGMA quick_check(1)")?;
-        if health != "ok" {
-            return Err(IndexError::Corrupt { path: index.path });
-        }
         index.check_version()?;
         Ok(index)
     }
@@ -188,13 +221,21 @@ impl Index {
     /// # Errors
     /// When the index can't be read.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Entry>, IndexError> {
-        let sql = "SELECT * FROM recordings WHERE (:controller IS NULL OR controller = :controller) \
-             AND (:kommun IS NULL OR kommun = :kommun) ORDER BY started_micros DESC, id LIMIT :limit";
         let limit = filter.limit.min(LIST_MAX) as u64;
-        self.entries(
-            sql,
-            named_params! {":controller": filter.controller, ":kommun": filter.kommun, ":limit": limit.cast_signed()},
-        )
+        let mut sql = "SELECT * FROM recordings WHERE erasing IS NULL".to_owned();
+        let mut values = Vec::new();
+        // Only what is asked for stands in the question, so that an index answers it.
+        for (column, value) in [
+            ("controller", &filter.controller),
+            ("kommun", &filter.kommun),
+        ] {
+            if let Some(value) = value {
+                sql.push_str(&format!(" AND {column} = ?"));
+                values.push(value.clone());
+            }
+        }
+        sql.push_str(&format!(" ORDER BY started_micros DESC, id LIMIT {limit}"));
+        self.entries(&sql, params_from_iter(values))
     }
 
     /// Recordings that no one closed.
@@ -286,7 +327,11 @@ impl Index {
             .db
             .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if version == 0 && tables == 0 {
-            self.db.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+            self.db
+                .execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} {SCHEMA_2} COMMIT;"))?;
+        } else if version == 1 {
+            self.db
+                .execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA_2} COMMIT;"))?;
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ use wire::{
 use self::disk::{Disk, JOBS_MAX};
 use crate::{
     board::Board,
+    gallring::{self, GallringError},
     index::{Index, IndexError},
     monitor::{Figures, Monitor},
     recover,
@@ -91,6 +92,9 @@ pub enum RecorderError {
     /// The index refuses.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// What a stopped gallring left can't be finished.
+    #[error(transparent)]
+    Gallring(#[from] GallringError),
     /// It can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -206,6 +210,7 @@ fn open(store: &Path, keys: &Path) -> Result<Opened, RecorderError> {
     let lock = vault.lock()?;
     let index = Index::open(&vault)?;
     recover::close_left_open(&vault, &index)?;
+    gallring::recover(&vault, &index, jiff::Timestamp::now())?;
     let figures = Figures {
         controllers: index.figures()?,
         ..Figures::default()

@@ -49,6 +49,14 @@ pub enum VaultError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// What is left of a recording may go only after its key.
+    #[error(
+        "recording {id} still has its key: it is erased by `vaxel gallring run`, under a decision"
+    )]
+    KeyStillThere {
+        /// The recording.
+        id: RecordingId,
+    },
     /// A key file that isn't one.
     #[error("the key file {} is damaged: restore it from the key backup", path.display())]
     KeyDamaged {

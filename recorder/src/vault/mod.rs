@@ -10,8 +10,9 @@
 //!
 //! Without the key folder nothing in the store can be heard; without the tag as it was, neither.
 
+mod destroy;
 mod error;
-mod folder;
+pub(crate) mod folder;
 mod format;
 mod keys;
 mod meta;
@@ -152,6 +153,11 @@ impl Vault {
         let bound = tag.canonical();
         let key = keys::open_data_key(&self.key_path(id), &master, id, &bound)?;
         Ok(Recording::new(id, &self.store, relative, key, bound))
+    }
+
+    /// The key folder.
+    pub fn keys(&self) -> &Path {
+        &self.keys
     }
 
     /// Refuses a path inside the store or the keys.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::names::{RecordingId, StreamLabel};
 
-const META_FILE: &str = "meta.vax";
+pub(super) const META_FILE: &str = "meta.vax";
 const META_NONCE_LEN: usize = 12;
 /// More than eight participants with long names need; a larger file isn't ours.
 const META_LEN_MAX: u64 = 64 * 1024;

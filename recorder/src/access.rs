@@ -1,0 +1,242 @@
+//! The access log: who saw or took what of whose, when and what for (BTV instruction 24).
+//!
+//! One ledger a controller and month, each going on from the one before, so that an old month can be erased when its
+//! own time comes and the rest still holds together.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use callcore::retention::ErasurePermit;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    gallring::{GallringError, register},
+    ledger::{self, GENESIS, Ledger, LedgerError, Signer, Verified},
+    names::ControllerName,
+    vault::{Vault, folder},
+};
+
+/// The folder within the store: with a dot, so that it never is a controller's.
+const FOLDER: &str = ".access";
+const SUFFIX: &str = ".log";
+/// A month that is about to be erased.
+const ASIDE: &str = ".erasing";
+/// A purpose is a sentence, not a document.
+pub const PURPOSE_LEN_MAX: usize = 1000;
+
+/// One access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Who: the account on this machine, or who it says it acts for.
+    pub who: String,
+    /// For which controller.
+    pub controller: String,
+    /// What was done: `show`, `export`, `hold`, `release`, `hand-over`.
+    pub action: String,
+    /// With what: a recording's id.
+    pub object: String,
+    /// What for, as it was stated.
+    pub purpose: String,
+}
+
+/// One month of one controller's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Whose.
+    pub controller: String,
+    /// Which, `2026-11`.
+    pub month: String,
+    /// Its name within the store.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Writes accesses of one controller's recordings down; on disk and signed when this returns. Do it before the access.
+///
+/// # Errors
+/// When the log can't be written: then there must be no access.
+pub fn write(vault: &Vault, now: Timestamp, accesses: &[Access]) -> Result<(), LedgerError> {
+    let Some(first) = accesses.first() else {
+        return Ok(());
+    };
+    let controller = ControllerName::parse(&first.controller)?;
+    folder::make_private(&vault.store().join(FOLDER).join(controller.as_str()))?;
+    let mine = |segment: &Segment| segment.controller == controller.as_str();
+    let last = segments(vault.store())?.into_iter().rfind(mine);
+    let month = now.to_string().get(..7).unwrap_or_default().to_owned();
+    // A clock that was set back doesn't tear the chain.
+    let month = last
+        .as_ref()
+        .map_or(month.clone(), |last| month.clone().max(last.month.clone()));
+    let before = match &last {
+        Some(last) if last.month != month => last_hash(vault, last)?,
+        _ => GENESIS.to_owned(),
+    };
+    let name = format!("{FOLDER}/{}/{month}{SUFFIX}", controller.as_str());
+    let signer = Signer::open(vault.keys())?;
+    let entries: Vec<_> = accesses
+        .iter()
+        .filter_map(|access| serde_json::to_value(access).ok())
+        .collect();
+    Ledger::open(vault.store(), vault.keys(), &name, &before)?.add(&signer, now, &entries)
+}
+
+/// Every month of every controller's log, by controller and month.
+///
+/// # Errors
+/// When a folder can't be read.
+pub fn segments(store: &Path) -> Result<Vec<Segment>, LedgerError> {
+    let mut found = Vec::new();
+    for controller in names(&store.join(FOLDER))? {
+        for file in names(&store.join(FOLDER).join(&controller))? {
+            let Some(month) = file.strip_suffix(SUFFIX) else {
+                continue;
+            };
+            let name = format!("{FOLDER}/{controller}/{file}");
+            let path = store.join(&name);
+            let bytes = fs::metadata(&path).map_err(folder::unusable(&path))?.len();
+            found.push(Segment {
+                controller: controller.clone(),
+                month: month.to_owned(),
+                name,
+                bytes,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// The accesses of a controller's recordings, oldest first.
+///
+/// # Errors
+/// When a log can't be read, or isn't what was written.
+pub fn read(
+    vault: &Vault,
+    controller: &str,
+    mut each: impl FnMut(&str, Access),
+) -> Result<(), LedgerError> {
+    for segment in segments(vault.store())? {
+        if segment.controller != controller {
+            continue;
+        }
+        ledger::read::<LedgerError>(vault.store(), &segment.name, |line| {
+            if let Ok(access) = serde_json::from_value(line.entry.clone()) {
+                each(&line.at, access);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Checks every log: each line, each signature, each end, and that every month goes on from the one before it or from
+/// one that the destruction register knows.
+///
+/// # Errors
+/// At the first thing that isn't as it was written.
+pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
+    let segments = segments(vault.store())?;
+    let Some(key) = ledger::public_key(vault.keys())? else {
+        return Ok(Vec::new());
+    };
+    let mut erased = vec![GENESIS.to_owned()];
+    register(vault, false, |line| erased.push(line.destroyed.last_hash))?;
+    let mut found: Vec<Verified> = Vec::new();
+    let mut previous: Option<&Segment> = None;
+    for segment in &segments {
+        let one = ledger::verify(vault.store(), Some(vault.keys()), &key, &segment.name)?;
+        let goes_on = match (previous, found.last()) {
+            (Some(before), Some(last)) if before.controller == segment.controller => {
+                one.follows == last.hash
+            }
+            _ => erased.contains(&one.follows),
+        };
+        if !goes_on {
+            return Err(LedgerError::Broken {
+                path: vault.store().join(&segment.name),
+                line: 1,
+                what: "the month before it is missing, and the destruction register doesn't know of it",
+            }
+            .into());
+        }
+        found.push(one);
+        previous = Some(segment);
+    }
+    Ok(found)
+}
+
+/// The hash of a segment's last line.
+pub(crate) fn last_hash(vault: &Vault, segment: &Segment) -> Result<String, LedgerError> {
+    let open = Ledger::open(vault.store(), vault.keys(), &segment.name, GENESIS)?;
+    Ok(open.hash().to_owned())
+}
+
+/// Takes a month out of the log that is about to be erased.
+pub(crate) fn set_aside(vault: &Vault, segment: &Segment) -> Result<(), LedgerError> {
+    let path = vault.store().join(&segment.name);
+    Ok(fs::rename(&path, aside(&path)).map_err(folder::unusable(&path))?)
+}
+
+/// Removes a month that was set aside. Uses the permit up (invariant 4).
+pub(crate) fn remove(
+    vault: &Vault,
+    segment: &Segment,
+    permit: ErasurePermit,
+) -> Result<(), LedgerError> {
+    let _used = permit.into_decision();
+    remove_aside(vault, &segment.name)
+}
+
+/// What a stopped run set aside: removed when the register knows of it, else put back.
+pub(crate) fn finish_set_aside(
+    vault: &Vault,
+    registered: impl Fn(&str) -> bool,
+) -> Result<(), LedgerError> {
+    for controller in names(&vault.store().join(FOLDER))? {
+        for file in names(&vault.store().join(FOLDER).join(&controller))? {
+            let Some(log) = file.strip_suffix(ASIDE) else {
+                continue;
+            };
+            let name = format!("{FOLDER}/{controller}/{log}");
+            let path = vault.store().join(&name);
+            if registered(&name) {
+                remove_aside(vault, &name)?;
+            } else {
+                fs::rename(aside(&path), &path).map_err(folder::unusable(&path))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove_aside(vault: &Vault, name: &str) -> Result<(), LedgerError> {
+    let path = aside(&vault.store().join(name));
+    fs::remove_file(&path).map_err(folder::unusable(&path))?;
+    ledger::forget_head(vault.keys(), name);
+    Ok(())
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ASIDE);
+    PathBuf::from(name)
+}
+
+/// The names in a folder in order; none when there is no folder.
+fn names(path: &Path) -> Result<Vec<String>, LedgerError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(folder::unusable(path))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(folder::unusable(path))?.file_name();
+        names.extend(name.into_string().ok());
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,146 @@
+//! Erases one batch, in an order that a crash at any point leaves sound.
+//!
+//! 1. The index marks what goes, and under which decision. On disk before anything else happens.
+//! 2. The keys are destroyed, and that is on disk: the audio is gone, here and in every backup.
+//! 3. The objects are removed: nobody could open them any more.
+//! 4. The register says so, signed and on disk.
+//! 5. The index forgets.
+//!
+//! Stopped before 2, a mark is taken back; after 2, the rest is done by the next run. One wait for the disk a step and
+//! batch, not a recording.
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use callcore::retention::{ErasurePermit, ObjectClass};
+use jiff::Timestamp;
+
+use super::{
+    GallringError,
+    register::{Decided, Destroyed},
+};
+use crate::{
+    index::{Entry, Index, Mark},
+    ledger::{Ledger, Signer},
+    names::RecordingId,
+    vault::Vault,
+};
+
+/// Erased at once: large enough that waiting for the disk costs little, small enough that a hold placed meanwhile is
+/// seen soon.
+pub const BATCH: usize = 500;
+
+/// What a run has just done; whoever watches may stop it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The index knows what is to go.
+    Marked,
+    /// One thing is gone: its key, its numbers or its file.
+    Destroyed,
+    /// All that was destroyed is gone from the disk.
+    Synced,
+    /// What was left of one recording is removed.
+    Removed,
+    /// The register says so.
+    Registered,
+    /// The index has forgotten the batch.
+    Forgotten,
+}
+
+/// What erasing needs.
+pub(super) struct Tools<'a> {
+    pub(super) vault: &'a Vault,
+    pub(super) index: &'a Index,
+    pub(super) signer: Signer,
+    pub(super) register: Ledger,
+    pub(super) now: Timestamp,
+    pub(super) watch: &'a mut dyn FnMut(Step) -> ControlFlow<()>,
+}
+
+impl Tools<'_> {
+    pub(super) fn step(&mut self, step: Step) -> Result<(), GallringError> {
+        match (self.watch)(step) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(GallringError::Stopped),
+        }
+    }
+
+    /// Erases recordings, or who spoke in them, each under its permit. Gives how many went.
+    pub(super) fn erase(
+        &mut self,
+        what: Mark,
+        batch: Vec<(Entry, ErasurePermit)>,
+        decided: &Decided,
+    ) -> Result<usize, GallringError> {
+        let ids: Vec<RecordingId> = batch.iter().map(|(entry, _)| entry.id).collect();
+        let marked: BTreeSet<_> = self
+            .index
+            .mark(what, &ids, &decided.text())?
+            .into_iter()
+            .collect();
+        self.step(Step::Marked)?;
+        let mut gone = Vec::with_capacity(marked.len());
+        for (entry, permit) in batch {
+            // Held meanwhile: its permit lapses.
+            if !marked.contains(&entry.id) {
+                continue;
+            }
+            match what {
+                Mark::Recording => self.vault.destroy_key(entry.id, permit)?,
+                Mark::Numbers => self.vault.erase_numbers(entry.id, &entry.tag, permit)?,
+            }
+            self.step(Step::Destroyed)?;
+            gone.push((entry, decided.clone()));
+        }
+        self.vault.sync_keys()?;
+        self.step(Step::Synced)?;
+        self.finish(what, &gone, &BTreeSet::new())?;
+        Ok(gone.len())
+    }
+
+    /// What follows once nothing can be opened any more; `known` is what the register has already.
+    pub(super) fn finish(
+        &mut self,
+        what: Mark,
+        gone: &[(Entry, Decided)],
+        known: &BTreeSet<(String, String)>,
+    ) -> Result<(), GallringError> {
+        if what == Mark::Recording {
+            for (entry, _) in gone {
+                self.vault.remove_remains(entry.id, &entry.tag)?;
+                self.step(Step::Removed)?;
+            }
+        }
+        let entries = gone
+            .iter()
+            .map(|(entry, decided)| destroyed(what, entry, decided));
+        let new: Vec<Destroyed> = entries
+            .filter(|one| !known.contains(&(one.object.clone(), one.class.clone())))
+            .collect();
+        self.enter(&new)?;
+        self.step(Step::Registered)?;
+        let ids: Vec<_> = gone.iter().map(|(entry, _)| entry.id).collect();
+        self.index.forget(what, &ids)?;
+        self.step(Step::Forgotten)
+    }
+
+    pub(super) fn enter(&mut self, entries: &[Destroyed]) -> Result<(), GallringError> {
+        let values = entries
+            .iter()
+            .filter_map(|one| serde_json::to_value(one).ok());
+        let values: Vec<_> = values.collect();
+        debug_assert_eq!(values.len(), entries.len());
+        Ok(self.register.add(&self.signer, self.now, &values)?)
+    }
+}
+
+fn destroyed(what: Mark, entry: &Entry, decided: &Decided) -> Destroyed {
+    match what {
+        Mark::Recording => Destroyed::recording(entry, entry.tag.class.name(), decided),
+        Mark::Numbers => Destroyed {
+            bytes: 0,
+            // The recording's key stays: copies of who spoke go with the backups' own lifetime.
+            key_destroyed: false,
+            ..Destroyed::recording(entry, ObjectClass::TelephoneNumber.name(), decided)
+        },
+    }
+}

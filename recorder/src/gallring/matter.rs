@@ -1,0 +1,141 @@
+//! The three kinds of things that gallring finds in a store, each as a group that retention judges alike.
+
+use callcore::{
+    retention::{ObjectClass, RetentionWindow, Verdict},
+    scenario::Scenario,
+};
+use jiff::{ToSpan, civil::Date};
+
+use super::{GallringError, Thing, verdict};
+use crate::{
+    access,
+    index::{Alike, Index, NumbersAlike},
+    vault::Vault,
+};
+
+/// A group of things of one kind.
+#[derive(Debug, Clone)]
+pub(super) enum Matter {
+    /// Whole recordings.
+    Recordings(Alike),
+    /// Who spoke in recordings that stay.
+    Numbers(NumbersAlike),
+    /// One month of a controller's access log.
+    AccessLog(access::Segment),
+}
+
+impl Matter {
+    /// Everything in the store.
+    pub(super) fn all(vault: &Vault, index: &Index) -> Result<Vec<Self>, GallringError> {
+        let recordings = index.alike()?.into_iter().map(Self::Recordings);
+        let numbers = index.numbers_alike()?.into_iter().map(Self::Numbers);
+        let logs = access::segments(vault.store())?;
+        Ok(recordings
+            .chain(numbers)
+            .chain(logs.into_iter().map(Self::AccessLog))
+            .collect())
+    }
+
+    pub(super) fn controller(&self) -> &str {
+        match self {
+            Self::Recordings(group) => &group.controller,
+            Self::Numbers(group) => &group.controller,
+            Self::AccessLog(segment) => &segment.controller,
+        }
+    }
+
+    /// `2026-11`.
+    pub(super) fn month(&self) -> &str {
+        match self {
+            Self::Recordings(group) => &group.month,
+            Self::Numbers(group) => group.day.get(..7).unwrap_or_default(),
+            Self::AccessLog(segment) => &segment.month,
+        }
+    }
+
+    /// The class's name.
+    pub(super) fn class(&self) -> &str {
+        match self {
+            Self::Recordings(group) => &group.class,
+            Self::Numbers(_) => ObjectClass::TelephoneNumber.name(),
+            Self::AccessLog(_) => ObjectClass::AccessLog.name(),
+        }
+    }
+
+    /// How many things it is.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Recordings(group) => group.recordings,
+            Self::Numbers(group) => group.recordings,
+            Self::AccessLog(_) => 1,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Recordings(group) => group.bytes,
+            Self::Numbers(_) => 0,
+            Self::AccessLog(segment) => segment.bytes,
+        }
+    }
+
+    /// Its floor and ceiling: a recording's own, fixed when it was made; the scenario's for what carries no tag.
+    pub(super) fn window(&self, scenario: &Scenario) -> Option<RetentionWindow> {
+        match self {
+            Self::Recordings(group) => {
+                let latest = match &*group.latest {
+                    "" => None,
+                    day => Some(day.parse().ok()?),
+                };
+                RetentionWindow::new(group.earliest.parse().ok()?, latest)
+            }
+            Self::Numbers(group) => ruled(
+                scenario,
+                &group.controller,
+                ObjectClass::TelephoneNumber,
+                group.day.parse().ok()?,
+            ),
+            Self::AccessLog(segment) => ruled(
+                scenario,
+                &segment.controller,
+                ObjectClass::AccessLog,
+                last_day(&segment.month)?,
+            ),
+        }
+    }
+
+    /// What retention says; `None` when the scenario doesn't know its controller, class or rule.
+    pub(super) fn verdict(&self, scenario: &Scenario, today: Date) -> Option<Verdict> {
+        let (held, handed_over) = match self {
+            Self::Recordings(group) => (group.held, !group.handed_over.is_empty()),
+            Self::Numbers(group) => (group.held, !group.handed_over.is_empty()),
+            Self::AccessLog(_) => (false, false),
+        };
+        let thing = Thing {
+            controller: self.controller(),
+            class: ObjectClass::parse(self.class())?,
+            window: self.window(scenario)?,
+            held,
+            handed_over,
+        };
+        verdict(scenario, &thing, today)
+    }
+}
+
+fn ruled(
+    scenario: &Scenario,
+    controller: &str,
+    class: ObjectClass,
+    from: Date,
+) -> Option<RetentionWindow> {
+    let controller = scenario.org_by_id(controller)?;
+    scenario
+        .retention_window(controller, class, from)
+        .map(|(window, _)| window)
+}
+
+/// A month's log is counted from its last access at the latest.
+fn last_day(month: &str) -> Option<Date> {
+    let first: Date = format!("{month}-01").parse().ok()?;
+    first.checked_add(1.month()).ok()?.yesterday().ok()
+}

@@ -1,0 +1,78 @@
+//! Gallring: what is due, why and what blocks it; and erasing it, under a decision and no other way.
+//!
+//! `callcore::retention::judge` decides; nothing here does. Erasing goes in an order that a crash at any point leaves
+//! sound (see [`run`]), and every erasure stands in the [destruction register](REGISTER).
+
+mod erase;
+mod matter;
+mod plan;
+mod register;
+mod run;
+mod words;
+
+use callcore::{
+    retention::{Kept, ObjectClass, RetentionWindow, Verdict, judge},
+    scenario::Scenario,
+};
+use jiff::civil::Date;
+
+pub use self::{
+    erase::{BATCH, Step},
+    plan::{Group, Plan, plan},
+    register::{Destroyed, Register, register},
+    run::{Report, recover, run},
+};
+use crate::{index::IndexError, ledger::LedgerError, vault::VaultError};
+
+/// The destruction register's name within the store.
+pub const REGISTER: &str = "destruction-register.log";
+
+/// Why gallring refuses or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum GallringError {
+    /// The vault refuses.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The index refuses.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The register or an access log refuses.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A day that hasn't come.
+    #[error(
+        "{at} hasn't come: no floor is got round by a date. `vaxel gallring plan --at {at}` shows what will be due then"
+    )]
+    NotYet {
+        /// The day that was asked for.
+        at: Date,
+    },
+    /// Another run is going on.
+    #[error("another gallring works in this store: wait for it, or look for what it waits for")]
+    Busy,
+    /// Whoever watched the run stopped it.
+    #[error("stopped; what was begun is finished or taken back by the next run")]
+    Stopped,
+}
+
+/// What retention has to say of a thing described in words; `None` when its controller, class or days aren't ones the
+/// scenario knows, and then nobody may erase it.
+fn verdict(scenario: &Scenario, thing: &Thing<'_>, today: Date) -> Option<Verdict> {
+    let kept = Kept {
+        controller: scenario.org_by_id(thing.controller)?,
+        class: thing.class,
+        window: thing.window,
+        held: thing.held,
+        handed_over: thing.handed_over,
+    };
+    Some(judge(scenario, &kept, today))
+}
+
+/// Something kept, by names.
+struct Thing<'a> {
+    controller: &'a str,
+    class: ObjectClass,
+    window: RetentionWindow,
+    held: bool,
+    handed_over: bool,
+}

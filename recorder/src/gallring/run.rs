@@ -1,0 +1,240 @@
+//! Erases all that is due on a day, and finishes what an earlier run left.
+
+use std::{collections::BTreeSet, fs, ops::ControlFlow};
+
+use callcore::{
+    retention::{ErasurePermit, Verdict},
+    scenario::Scenario,
+};
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+
+use super::{
+    BATCH, GallringError, REGISTER, Step,
+    erase::Tools,
+    matter::Matter,
+    register::{Decided, Destroyed},
+};
+use crate::{
+    access::{self, Segment},
+    index::{Entry, Index, Mark},
+    ledger::{GENESIS, Ledger, Signer},
+    vault::{Vault, folder},
+};
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The day it judged by, ISO 8601.
+    pub at: String,
+    /// Recordings erased.
+    pub recordings: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Recordings whose telephone numbers were erased.
+    pub numbers: u64,
+    /// Months of access logs erased.
+    pub access_logs: u64,
+    /// Erasures of an earlier, stopped run that were finished.
+    pub finished: u64,
+    /// Entries in the register after the run.
+    pub register_lines: u64,
+    /// The hash of its last line: whoever notes it elsewhere can prove what stood there.
+    pub register_hash: String,
+}
+
+/// Erases all that a permit allows on a day. `now` is for the register; `watch` is told every step and may stop it there.
+///
+/// # Errors
+/// When the day hasn't come, another run is going on, or something refuses: what was begun is finished by the next run.
+pub fn run(
+    vault: &Vault,
+    index: &Index,
+    scenario: &Scenario,
+    today: Date,
+    now: Timestamp,
+    watch: &mut dyn FnMut(Step) -> ControlFlow<()>,
+) -> Result<Report, GallringError> {
+    if today > callcore::time::Time::from(now).in_sweden().date() {
+        return Err(GallringError::NotYet { at: today });
+    }
+    let _lock = lock(vault)?;
+    let mut tools = tools(vault, index, now, watch)?;
+    let mut report = Report {
+        at: today.to_string(),
+        finished: finish_marked(&mut tools)?,
+        ..Report::default()
+    };
+    for matter in Matter::all(vault, index)? {
+        let Some(Verdict::Erase(permit)) = matter.verdict(scenario, today) else {
+            continue;
+        };
+        let decided = Decided::new(scenario, permit.decision(), today);
+        match &matter {
+            Matter::Recordings(group) => {
+                let some = || Ok(index.some_alike(group, BATCH)?);
+                let judge = || matter.verdict(scenario, today);
+                let gone = erase_all(&mut tools, Mark::Recording, &decided, some, judge)?;
+                report.recordings += gone.0;
+                report.bytes += gone.1;
+            }
+            Matter::Numbers(group) => {
+                let some = || Ok(index.some_numbers(group, BATCH)?);
+                let judge = || matter.verdict(scenario, today);
+                report.numbers += erase_all(&mut tools, Mark::Numbers, &decided, some, judge)?.0;
+            }
+            Matter::AccessLog(segment) => {
+                erase_log(&mut tools, segment, &matter, scenario, permit, &decided)?;
+                report.access_logs += 1;
+            }
+        }
+    }
+    report.register_lines = tools.register.lines();
+    report.register_hash = tools.register.hash().to_owned();
+    Ok(report)
+}
+
+/// Finishes what a stopped run left: for a recorder that starts. Erases nothing that could still be opened. Gives how
+/// many it finished.
+///
+/// # Errors
+/// When something refuses.
+pub fn recover(vault: &Vault, index: &Index, now: Timestamp) -> Result<u64, GallringError> {
+    let nothing_left = [Mark::Recording, Mark::Numbers]
+        .into_iter()
+        .try_fold(true, |so_far, what| {
+            Ok::<_, GallringError>(so_far && index.marked(what)?.is_empty())
+        })?;
+    if nothing_left {
+        return Ok(0);
+    }
+    let _lock = match lock(vault) {
+        // Whoever runs now has finished it already.
+        Err(GallringError::Busy) => return Ok(0),
+        other => other?,
+    };
+    finish_marked(&mut tools(vault, index, now, &mut |_| {
+        ControlFlow::Continue(())
+    })?)
+}
+
+fn tools<'a>(
+    vault: &'a Vault,
+    index: &'a Index,
+    now: Timestamp,
+    watch: &'a mut dyn FnMut(Step) -> ControlFlow<()>,
+) -> Result<Tools<'a>, GallringError> {
+    index.wait_for_disk()?;
+    Ok(Tools {
+        vault,
+        index,
+        signer: Signer::open(vault.keys())?,
+        register: Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?,
+        now,
+        watch,
+    })
+}
+
+fn lock(vault: &Vault) -> Result<fs::File, GallringError> {
+    let path = vault.store().join(".gallring");
+    let file = folder::create_private(&path, true).map_err(folder::unusable(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(GallringError::Busy),
+        Err(fs::TryLockError::Error(error)) => Err(folder::unusable(&path)(error).into()),
+    }
+}
+
+/// Erases a group batch by batch, each recording under a permit of its own. Gives how many and their bytes.
+fn erase_all(
+    tools: &mut Tools<'_>,
+    what: Mark,
+    decided: &Decided,
+    some: impl Fn() -> Result<Vec<Entry>, GallringError>,
+    judge: impl Fn() -> Option<Verdict>,
+) -> Result<(u64, u64), GallringError> {
+    let mut sum = (0, 0);
+    loop {
+        let permitted = some()?.into_iter().filter_map(|entry| match judge() {
+            Some(Verdict::Erase(permit)) => Some((entry, permit)),
+            _ => None,
+        });
+        let batch: Vec<_> = permitted.collect();
+        let bytes: u64 = batch.iter().map(|(entry, _)| entry.bytes).sum();
+        let gone = tools.erase(what, batch, decided)?;
+        // A whole batch that was held meanwhile would come again and again.
+        if gone == 0 {
+            return Ok(sum);
+        }
+        sum = (sum.0 + gone as u64, sum.1 + bytes);
+    }
+}
+
+/// A month of an access log: set aside, entered in the register with its last hash, then removed.
+fn erase_log(
+    tools: &mut Tools<'_>,
+    segment: &Segment,
+    matter: &Matter,
+    scenario: &Scenario,
+    permit: ErasurePermit,
+    decided: &Decided,
+) -> Result<(), GallringError> {
+    let window = matter.window(scenario);
+    let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+    let entry = Destroyed {
+        object: segment.name.clone(),
+        controller: segment.controller.clone(),
+        class: matter.class().to_owned(),
+        month: segment.month.clone(),
+        earliest: day(window.map(|window| window.earliest())),
+        latest: day(window.and_then(|window| window.latest())),
+        decision: decided.diary_number.clone(),
+        judged: decided.judged.clone(),
+        bytes: segment.bytes,
+        key_destroyed: false,
+        last_hash: access::last_hash(tools.vault, segment)?,
+    };
+    access::set_aside(tools.vault, segment)?;
+    tools.step(Step::Marked)?;
+    tools.enter(&[entry])?;
+    tools.step(Step::Registered)?;
+    access::remove(tools.vault, segment, permit)?;
+    tools.step(Step::Removed)
+}
+
+/// What an earlier run marked: finished when it can't be opened any more, else taken back.
+fn finish_marked(tools: &mut Tools<'_>) -> Result<u64, GallringError> {
+    let known: BTreeSet<(String, String)> = tools
+        .register
+        .recent()?
+        .into_iter()
+        .filter_map(|line| serde_json::from_value::<Destroyed>(line.entry).ok())
+        .map(|one| (one.object, one.class))
+        .collect();
+    let mut finished = 0;
+    for what in [Mark::Recording, Mark::Numbers] {
+        let mut gone = Vec::new();
+        let mut there = Vec::new();
+        for (entry, mark) in tools.index.marked(what)? {
+            let opens = match what {
+                Mark::Recording => tools.vault.has_key(entry.id),
+                Mark::Numbers => tools.vault.has_numbers(entry.id, &entry.tag),
+            };
+            if opens {
+                there.push(entry.id);
+            } else {
+                gone.push((entry, Decided::parse(&mark)));
+            }
+        }
+        tools.index.unmark(what, &there)?;
+        if !gone.is_empty() {
+            tools.vault.sync_keys()?;
+            tools.finish(what, &gone, &known)?;
+            finished += gone.len() as u64;
+        }
+    }
+    access::finish_set_aside(tools.vault, |name| {
+        known.iter().any(|(object, _)| object == name)
+    })?;
+    Ok(finished)
+}

@@ -1,0 +1,216 @@
+//! Adds lines to a ledger: any number at once with one signature and one wait for the disk.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{LINE_LEN_MAX, LedgerError, Signer, line::Line, line::Written};
+use crate::vault::folder;
+
+/// The longest line with hash, signature and end.
+const TEXT_LEN_MAX: u64 = LINE_LEN_MAX as u64 + 64 + 128 + 3;
+
+/// What holds the last few thousand entries of ours.
+const RECENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A ledger opened to add to. Other writers wait until it is dropped.
+#[derive(Debug)]
+pub struct Ledger {
+    file: File,
+    path: PathBuf,
+    name: String,
+    heads: PathBuf,
+    seq: u64,
+    hash: String,
+}
+
+/// Where a ledger was when it was signed last: kept apart from it, with the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) seq: u64,
+    pub(super) hash: String,
+}
+
+impl Ledger {
+    /// Opens a ledger, making it when there is none, and waits for other writers. `name` is what signatures bind:
+    /// the path within the store. `before` is what its first line follows, when it is made: [`GENESIS`](super::GENESIS), or the last
+    /// hash of the ledger it goes on from.
+    ///
+    /// # Errors
+    /// When it can't be written, or its last line isn't what was written.
+    pub fn open(store: &Path, keys: &Path, name: &str, before: &str) -> Result<Self, LedgerError> {
+        let path = store.join(name);
+        let heads = keys.join("heads");
+        folder::make_private(&heads)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(folder::unusable(&path))?;
+        let last = last_line(&mut file, &path)?;
+        let (seq, hash) =
+            last.map_or_else(|| (0, before.to_owned()), |last| (last.line.seq, last.hash));
+        Ok(Self {
+            file,
+            heads: heads.join(head_name(name)),
+            name: name.to_owned(),
+            seq,
+            hash,
+            path,
+        })
+    }
+
+    /// Adds entries; when this returns they are on disk and signed.
+    ///
+    /// # Errors
+    /// When the disk refuses; what was written of them is cut off.
+    pub fn add(
+        &mut self,
+        signer: &Signer,
+        at: Timestamp,
+        entries: &[Value],
+    ) -> Result<(), LedgerError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let (mut seq, mut hash) = (self.seq, self.hash.clone());
+        let mut lines = Vec::with_capacity(entries.len());
+        for entry in entries {
+            seq += 1;
+            let line = Line {
+                seq,
+                prev: hash,
+                at: at.to_string(),
+                entry: entry.clone(),
+            };
+            let (text, next) = line.text()?;
+            lines.push(text);
+            hash = next;
+        }
+        let signature = signer.sign(&self.name, &hash);
+        let text = format!("{}\t{signature}\n", lines.join("\n"));
+        self.write(&text).map_err(folder::unusable(&self.path))?;
+        (self.seq, self.hash) = (seq, hash);
+        let head = Head {
+            seq: self.seq,
+            hash: self.hash.clone(),
+        };
+        let head = serde_json::to_vec(&head).unwrap_or_default();
+        folder::write_private(&self.heads, &head)?;
+        Ok(())
+    }
+
+    /// Writes all of it or, as far as the disk lets us, nothing.
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        let before = self.file.metadata()?.len();
+        let written = self
+            .file
+            .write_all(text.as_bytes())
+            .and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            self.file.set_len(before)?;
+        }
+        written
+    }
+
+    /// Its last lines, oldest first: more than one addition's.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn recent(&mut self) -> Result<Vec<Line>, LedgerError> {
+        let mut read = || {
+            let length = self.file.metadata()?.len();
+            let from = length.saturating_sub(RECENT_BYTES);
+            self.file.seek(SeekFrom::Start(from))?;
+            let mut tail = Vec::new();
+            (&mut self.file).take(RECENT_BYTES).read_to_end(&mut tail)?;
+            Ok((from, tail))
+        };
+        let (from, tail) = read().map_err(folder::unusable(&self.path))?;
+        let text = String::from_utf8_lossy(&tail);
+        // The first one may have been cut.
+        let lines = text.lines().skip(usize::from(from > 0));
+        Ok(lines
+            .filter_map(|line| Written::parse(line).ok())
+            .map(|written| written.line)
+            .collect())
+    }
+
+    /// How many lines it has.
+    pub const fn lines(&self) -> u64 {
+        self.seq
+    }
+
+    /// The hash of its last line.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// The last whole line. A line without its end is a write that a crash stopped: it is cut off.
+fn last_line(file: &mut File, path: &Path) -> Result<Option<Written>, LedgerError> {
+    let unusable = folder::unusable(path);
+    let length = file.metadata().map_err(&unusable)?.len();
+    // Two lines' worth: a torn one, and the whole one before it.
+    let from = length.saturating_sub(2 * TEXT_LEN_MAX);
+    file.seek(SeekFrom::Start(from)).map_err(&unusable)?;
+    let mut tail = Vec::new();
+    (&mut *file)
+        .take(2 * TEXT_LEN_MAX)
+        .read_to_end(&mut tail)
+        .map_err(&unusable)?;
+    let whole = tail
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    if whole < tail.len() {
+        file.set_len(from + whole as u64).map_err(&unusable)?;
+    }
+    let Some(text) = tail[..whole].strip_suffix(b"\n") else {
+        return Ok(None);
+    };
+    let begin = text
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let broken = |what| LedgerError::Broken {
+        path: path.to_owned(),
+        line: 0,
+        what,
+    };
+    let text =
+        std::str::from_utf8(&text[begin..]).map_err(|_| broken("its last line isn't text"))?;
+    Written::parse(text).map(Some).map_err(broken)
+}
+
+/// The head of a ledger, when it was signed before.
+pub(super) fn head(keys: &Path, name: &str) -> Result<Option<Head>, LedgerError> {
+    let path = keys.join("heads").join(head_name(name));
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|_| LedgerError::Key { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(folder::unusable(&path)(error).into()),
+    }
+}
+
+/// Forgets a ledger that was erased.
+pub(crate) fn forget_head(keys: &Path, name: &str) {
+    // A head without its ledger is found by nobody: only ledgers that are there are checked.
+    let _gone = fs::remove_file(keys.join("heads").join(head_name(name)));
+}
+
+fn head_name(name: &str) -> String {
+    name.replace('/', "_")
+}

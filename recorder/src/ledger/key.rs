@@ -1,0 +1,108 @@
+//! The key that signs ledgers, and the public half that others check with.
+
+use std::{fs, io, path::Path};
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use rand::{TryRng, rngs::SysRng};
+use zeroize::Zeroizing;
+
+use super::LedgerError;
+use crate::{
+    names::NameError,
+    text::{hex, unhex},
+    vault::folder,
+};
+
+const KEY_FILE: &str = "signing.key";
+/// Handed to whoever is to check a ledger; 64 hexadecimal digits.
+const PUBLIC_FILE: &str = "signing.pub";
+const KEY_LEN: usize = 32;
+/// Keeps these signatures apart from any others the key might make.
+const CONTEXT: &[u8] = b"vaxel ledger 1\n";
+
+/// Signs ledgers of one store. The key is wiped from memory with it.
+pub struct Signer(SigningKey);
+
+impl Signer {
+    /// Reads the key in this folder, or makes it when there is none.
+    ///
+    /// # Errors
+    /// When it can't be read or written.
+    pub fn open(keys: &Path) -> Result<Self, LedgerError> {
+        let path = keys.join(KEY_FILE);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let bytes = Zeroizing::new(bytes);
+                let seed = Zeroizing::new(
+                    <[u8; KEY_LEN]>::try_from(bytes.as_slice())
+                        .map_err(|_| LedgerError::Key { path })?,
+                );
+                Ok(Self(SigningKey::from_bytes(&seed)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(keys),
+            Err(error) => Err(folder::unusable(&path)(error).into()),
+        }
+    }
+
+    fn make(keys: &Path) -> Result<Self, LedgerError> {
+        let mut seed = Zeroizing::new([0; KEY_LEN]);
+        SysRng
+            .try_fill_bytes(seed.as_mut_slice())
+            .map_err(|_| NameError::NoRandom)?;
+        let key = SigningKey::from_bytes(&seed);
+        let public = hex(key.verifying_key().as_bytes()) + "\n";
+        folder::write_private(&keys.join(PUBLIC_FILE), public.as_bytes())?;
+        folder::write_private(&keys.join(KEY_FILE), seed.as_slice())?;
+        Ok(Self(key))
+    }
+
+    /// The public half, 64 hexadecimal digits.
+    pub fn public(&self) -> String {
+        hex(self.0.verifying_key().as_bytes())
+    }
+
+    /// A signature over a ledger's name and the hash of its last line; 128 hexadecimal digits.
+    pub(super) fn sign(&self, ledger: &str, hash: &str) -> String {
+        hex(&self.0.sign(&signed_bytes(ledger, hash)).to_bytes())
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signer({})", self.public())
+    }
+}
+
+/// The public key of a store, as whoever has the key folder reads it; `None` when nothing was ever signed.
+///
+/// # Errors
+/// When it is there and isn't one.
+pub fn public_key(keys: &Path) -> Result<Option<VerifyingKey>, LedgerError> {
+    let path = keys.join(PUBLIC_FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(folder::unusable(&path)(error).into()),
+    };
+    parse_public(text.trim())
+        .map(Some)
+        .ok_or(LedgerError::Key { path })
+}
+
+/// A public key from its hexadecimal digits.
+pub(crate) fn parse_public(text: &str) -> Option<VerifyingKey> {
+    let bytes = <[u8; KEY_LEN]>::try_from(unhex(text)?.as_slice()).ok()?;
+    VerifyingKey::from_bytes(&bytes).ok()
+}
+
+pub(super) fn is_signed(key: &VerifyingKey, ledger: &str, hash: &str, signature: &str) -> bool {
+    let bytes = unhex(signature).and_then(|bytes| <[u8; 64]>::try_from(bytes.as_slice()).ok());
+    bytes.is_some_and(|bytes| {
+        key.verify_strict(&signed_bytes(ledger, hash), &Signature::from_bytes(&bytes))
+            .is_ok()
+    })
+}
+
+fn signed_bytes(ledger: &str, hash: &str) -> Vec<u8> {
+    [CONTEXT, ledger.as_bytes(), b"\n", hash.as_bytes()].concat()
+}

@@ -1,0 +1,131 @@
+use std::fs;
+
+use serde_json::json;
+
+use super::*;
+use crate::vault::folder;
+
+const NAME: &str = "register";
+
+struct Bench {
+    place: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let place = tempfile::tempdir().expect("a folder");
+        for part in ["store", "keys"] {
+            folder::make_private(&place.path().join(part)).expect("ours");
+        }
+        Self { place }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.place.path().join("store")
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.place.path().join("keys")
+    }
+
+    fn add(&self, texts: &[&str]) {
+        let signer = Signer::open(&self.keys()).expect("a key");
+        let mut ledger = Ledger::open(&self.store(), &self.keys(), NAME, GENESIS).expect("opens");
+        let entries: Vec<_> = texts.iter().map(|text| json!({ "what": text })).collect();
+        ledger
+            .add(&signer, jiff::Timestamp::UNIX_EPOCH, &entries)
+            .expect("written");
+    }
+
+    fn verify(&self) -> Result<Verified, LedgerError> {
+        let key = public_key(&self.keys()).expect("read").expect("there");
+        verify(&self.store(), Some(&self.keys()), &key, NAME)
+    }
+
+    fn edit(&self, edit: impl FnOnce(String) -> String) {
+        let path = self.store().join(NAME);
+        let text = fs::read_to_string(&path).expect("there");
+        fs::write(path, edit(text)).expect("ours");
+    }
+}
+
+#[test]
+fn what_is_added_is_chained_and_signed() {
+    let bench = Bench::new();
+    bench.add(&["a", "b", "c"]);
+    bench.add(&["tab\tand\nline"]);
+    let found = bench.verify().expect("whole");
+    assert_eq!((found.lines, found.signatures, found.unsigned), (4, 2, 0));
+    assert_eq!(found.follows, GENESIS);
+    let mut read_back = Vec::new();
+    read::<LedgerError>(&bench.store(), NAME, |line| {
+        read_back.push(line.entry["what"].clone());
+        Ok(())
+    })
+    .expect("read");
+    assert_eq!(read_back, ["a", "b", "c", "tab\tand\nline"]);
+}
+
+#[test]
+fn every_change_shows() {
+    type Change = fn(String) -> String;
+    let changes: [(&str, Change); 6] = [
+        ("a word", |text| text.replace("\"b\"", "\"x\"")),
+        ("a line gone", |text| {
+            let lines: Vec<&str> = text.lines().collect();
+            format!("{}\n{}\n", lines[0], lines[2])
+        }),
+        ("the first gone", |text| {
+            text.split_once('\n').expect("lines").1.to_owned()
+        }),
+        ("the last gone", |text| {
+            let kept = text.trim_end().rsplit_once('\n').expect("lines").0;
+            format!("{kept}\n")
+        }),
+        ("all gone", |_| String::new()),
+        ("another signature", |text| {
+            let (all, last) = text.trim_end().rsplit_once('\t').expect("signed");
+            let turned: String = last.chars().rev().collect();
+            format!("{all}\t{turned}\n")
+        }),
+    ];
+    for (what, change) in changes {
+        let bench = Bench::new();
+        bench.add(&["a", "b", "c"]);
+        bench.edit(change);
+        assert!(
+            matches!(bench.verify(), Err(LedgerError::Broken { .. })),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_torn_line_is_cut_off_and_the_chain_goes_on() {
+    let bench = Bench::new();
+    bench.add(&["a", "b"]);
+    bench.edit(|text| text + "{\"seq\":3,\"pre");
+    assert_eq!(bench.verify().expect("whole").lines, 2);
+    bench.add(&["c"]);
+    let found = bench.verify().expect("whole");
+    assert_eq!((found.lines, found.signatures), (3, 2));
+}
+
+#[test]
+fn another_ledgers_signature_does_not_count() {
+    let bench = Bench::new();
+    bench.add(&["a"]);
+    fs::rename(bench.store().join(NAME), bench.store().join("other")).expect("ours");
+    let key = public_key(&bench.keys()).expect("read").expect("there");
+    assert!(verify(&bench.store(), None, &key, "other").is_err());
+}
+
+#[test]
+fn an_entry_without_end_is_refused() {
+    let bench = Bench::new();
+    let signer = Signer::open(&bench.keys()).expect("a key");
+    let mut ledger = Ledger::open(&bench.store(), &bench.keys(), NAME, GENESIS).expect("opens");
+    let long = json!("x".repeat(LINE_LEN_MAX));
+    let refused = ledger.add(&signer, jiff::Timestamp::UNIX_EPOCH, &[long]);
+    assert!(matches!(refused, Err(LedgerError::TooLong { .. })));
+}

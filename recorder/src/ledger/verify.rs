@@ -1,0 +1,149 @@
+//! Reads a ledger back and checks every line of it.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
+
+use ed25519_dalek::VerifyingKey;
+use serde::Serialize;
+
+use super::{
+    LINE_LEN_MAX, LedgerError,
+    file::head,
+    key::is_signed,
+    line::{Line, Written},
+};
+use crate::vault::folder;
+
+/// What a check of a whole ledger found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Its name within the store.
+    pub ledger: String,
+    /// Lines in it.
+    pub lines: u64,
+    /// Signatures that hold.
+    pub signatures: u64,
+    /// Lines after the last signature: a writer was stopped there, and the next one signs them.
+    pub unsigned: u64,
+    /// The hash before its first line.
+    pub follows: String,
+    /// The hash of its last line.
+    pub hash: String,
+}
+
+/// Reads every line of a ledger, in order, checking hash and chain; not the signatures.
+///
+/// # Errors
+/// At the first line that isn't what was written, and what `each` returns.
+pub fn read<E: From<LedgerError>>(
+    store: &Path,
+    name: &str,
+    mut each: impl FnMut(&Line) -> Result<(), E>,
+) -> Result<(), E> {
+    walk(store, name, |written| each(&written.line)).map(|_| ())
+}
+
+/// Checks a whole ledger: each line's hash, the chain, the signatures, and that its end is there. `keys` is where the
+/// store's heads are kept; `None` when only the public key is at hand.
+///
+/// # Errors
+/// At the first line that isn't what was written.
+pub fn verify(
+    store: &Path,
+    keys: Option<&Path>,
+    key: &VerifyingKey,
+    name: &str,
+) -> Result<Verified, LedgerError> {
+    let path = store.join(name);
+    let broken = |line, what| LedgerError::Broken {
+        path: path.clone(),
+        line,
+        what,
+    };
+    let head = keys.map(|keys| head(keys, name)).transpose()?.flatten();
+    let mut found = Verified {
+        ledger: name.to_owned(),
+        lines: 0,
+        signatures: 0,
+        unsigned: 0,
+        follows: String::new(),
+        hash: String::new(),
+    };
+    let mut head_met = head.is_none();
+    walk::<LedgerError>(store, name, |written| {
+        if found.lines == 0 {
+            found.follows.clone_from(&written.line.prev);
+        }
+        found.lines += 1;
+        found.unsigned += 1;
+        if let Some(signature) = &written.signature {
+            if !is_signed(key, name, &written.hash, signature) {
+                return Err(broken(found.lines, "its signature is another's"));
+            }
+            found.signatures += 1;
+            found.unsigned = 0;
+        }
+        if let Some(head) = &head
+            && head.seq == written.line.seq
+        {
+            head_met = head.hash == written.hash;
+        }
+        found.hash.clone_from(&written.hash);
+        Ok(())
+    })?;
+    if !head_met {
+        return Err(broken(found.lines, "its end was cut off or replaced"));
+    }
+    Ok(found)
+}
+
+fn walk<E: From<LedgerError>>(
+    store: &Path,
+    name: &str,
+    mut each: impl FnMut(&Written) -> Result<(), E>,
+) -> Result<u64, E> {
+    let path = store.join(name);
+    let file =
+        File::open(&path).map_err(|error| LedgerError::from(folder::unusable(&path)(error)))?;
+    let mut file = BufReader::new(file);
+    let mut text = Vec::new();
+    let (mut line, mut previous) = (0, None::<Written>);
+    loop {
+        let broken = |what| LedgerError::Broken {
+            path: path.clone(),
+            line: line + 1,
+            what,
+        };
+        text.clear();
+        // A line that never ends must not fill the memory.
+        let got = (&mut file)
+            .take(2 * LINE_LEN_MAX as u64)
+            .read_until(b'\n', &mut text)
+            .map_err(|error| LedgerError::from(folder::unusable(&path)(error)))?;
+        if got == 0 || text.last() != Some(&b'\n') {
+            // Without its end: a write that a crash stopped, which the next writer cuts off.
+            return if got < 2 * LINE_LEN_MAX {
+                Ok(line)
+            } else {
+                Err(broken("it is too long").into())
+            };
+        }
+        text.pop();
+        let text = std::str::from_utf8(&text).map_err(|_| broken("it isn't text"))?;
+        let written = Written::parse(text).map_err(broken)?;
+        if let Some(previous) = &previous
+            && (written.line.prev != previous.hash || written.line.seq != previous.line.seq + 1)
+        {
+            return Err(broken("it doesn't follow the line before it").into());
+        }
+        if previous.is_none() && written.line.seq != 1 {
+            return Err(broken("the lines before it were cut off").into());
+        }
+        line += 1;
+        each(&written)?;
+        previous = Some(written);
+    }
+}

@@ -1,0 +1,100 @@
+//! The only ways out of a vault: the key first, then what nobody can open any more.
+
+use std::{fs, fs::File, io, path::Path};
+
+use callcore::{retention::ErasurePermit, tag::RecordingTag};
+
+use super::{Vault, VaultError, folder, recording::META_FILE, relative_folder};
+use crate::names::{ControllerName, RecordingId};
+
+impl Vault {
+    /// Destroys a recording's key: from here on no copy of its audio can be opened, in backups neither. Uses the permit
+    /// up (invariant 4). It survives a power cut after [`sync_keys`](Self::sync_keys).
+    ///
+    /// The file is removed, not written over: on the disks there are now the old blocks stay either way, and what they
+    /// hold is wrapped by the controller's key.
+    ///
+    /// # Errors
+    /// When the key can't be removed.
+    pub fn destroy_key(&self, id: RecordingId, permit: ErasurePermit) -> Result<(), VaultError> {
+        let _used = permit.into_decision();
+        remove(&self.key_path(id))
+    }
+
+    /// Whether a recording's key is there.
+    pub fn has_key(&self, id: RecordingId) -> bool {
+        self.key_path(id).exists()
+    }
+
+    /// Waits until keys that were destroyed are gone from the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync_keys(&self) -> Result<(), VaultError> {
+        sync_folder(&self.keys.join("data"))
+    }
+
+    /// Removes what is left of a recording whose key was destroyed. Needs no permit: what is left can't be opened.
+    ///
+    /// # Errors
+    /// When the key is still there, or the disk refuses.
+    pub fn remove_remains(&self, id: RecordingId, tag: &RecordingTag) -> Result<(), VaultError> {
+        if self.has_key(id) {
+            return Err(VaultError::KeyStillThere { id });
+        }
+        let path = self.store.join(self.folder_of(id, tag)?);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(folder::unusable(&path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Erases who spoke, and waits until it is gone from the disk. Uses the permit up.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn erase_numbers(
+        &self,
+        id: RecordingId,
+        tag: &RecordingTag,
+        permit: ErasurePermit,
+    ) -> Result<(), VaultError> {
+        let _used = permit.into_decision();
+        let folder = self.store.join(self.folder_of(id, tag)?);
+        remove(&folder.join(META_FILE))?;
+        if folder.is_dir() {
+            sync_folder(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is stored who spoke.
+    pub fn has_numbers(&self, id: RecordingId, tag: &RecordingTag) -> bool {
+        self.folder_of(id, tag)
+            .is_ok_and(|folder| self.store.join(folder).join(META_FILE).exists())
+    }
+
+    fn folder_of(
+        &self,
+        id: RecordingId,
+        tag: &RecordingTag,
+    ) -> Result<std::path::PathBuf, VaultError> {
+        relative_folder(&ControllerName::parse(&tag.controller)?, id, tag)
+    }
+}
+
+/// Gone already is gone: a run that was stopped is gone on with.
+fn remove(path: &Path) -> Result<(), VaultError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(folder::unusable(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), VaultError> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(folder::unusable(path))
+}

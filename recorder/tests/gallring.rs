@@ -1,0 +1,294 @@
+//! Gallring: nothing a day too soon, nothing without a decision, and a crash at any point leaves index and store agreeing.
+
+mod stored;
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use callcore::scenario::Scenario;
+use jiff::civil::{Date, date};
+use recorder::{
+    access::{self, Access},
+    gallring::{self, GallringError, Plan, Report},
+    names::RecordingId,
+};
+use stored::{Bench, REGION, now, scenario, tag};
+
+fn go_on(_: gallring::Step) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+impl Bench {
+    fn plan(&self, scenario: &Scenario, at: Date) -> Plan {
+        gallring::plan(&self.vault, &self.index, scenario, at).expect("planned")
+    }
+
+    fn run(&self, scenario: &Scenario, at: Date) -> Result<Report, GallringError> {
+        gallring::run(&self.vault, &self.index, scenario, at, now(), &mut go_on)
+    }
+
+    /// Class and reason of every group.
+    fn reasons(&self, scenario: &Scenario, at: Date) -> Vec<(String, &'static str)> {
+        let groups = self.plan(scenario, at).groups;
+        groups
+            .into_iter()
+            .map(|group| (group.class, group.reason))
+            .collect()
+    }
+
+    fn registered(&self) -> Vec<gallring::Register> {
+        let mut lines = Vec::new();
+        gallring::register(&self.vault, true, |line| lines.push(line)).expect("whole");
+        lines
+    }
+
+    /// A recording is all there or all gone, and what is gone stands in the register once.
+    fn agrees(&self, id: RecordingId, what: &str) -> bool {
+        let row = self.index.get(id).ok();
+        let opens = self.vault.unlock(id, &tag(REGION, 0)).is_ok() || row.is_some();
+        let entries = self.registered();
+        let entries = entries.iter().filter(|line| {
+            line.destroyed.object == id.to_string() && line.destroyed.class == "audio"
+        });
+        let facts = (
+            row.is_some(),
+            self.vault.has_key(id),
+            self.folder(id).exists(),
+            entries.count(),
+        );
+        assert!(
+            facts == (true, true, true, 0) || facts == (false, false, false, 1),
+            "{what}: row, key, folder, entries are {facts:?}"
+        );
+        if let Some(entry) = row {
+            assert!(
+                opens && self.vault.unlock(id, &entry.tag).is_ok(),
+                "{what}: it opens"
+            );
+        }
+        facts.0
+    }
+}
+
+#[test]
+fn jamtland_from_2020_to_2025() {
+    let (bench, scenario) = (Bench::with(3), scenario());
+    let reasons = |at| bench.reasons(&scenario, at);
+    let both = |audio, numbers| {
+        vec![
+            ("audio".to_owned(), audio),
+            ("telephone-number".to_owned(), numbers),
+        ]
+    };
+    assert_eq!(
+        reasons(date(2020, 11, 4)),
+        both("before-floor", "before-floor")
+    );
+    assert_eq!(
+        reasons(date(2020, 11, 5)),
+        both("inseparable", "no-decision")
+    );
+    // The decision of 2021: numbers may go, recordings can't be told apart.
+    assert_eq!(reasons(date(2021, 6, 1)), both("inseparable", "due"));
+    assert_eq!(reasons(date(2021, 9, 1)), both("paused", "paused"));
+    assert_eq!(reasons(date(2025, 7, 15)), both("inseparable", "due"));
+    assert_eq!(bench.plan(&scenario, date(2021, 11, 5)).overdue, 0);
+    assert_eq!(bench.plan(&scenario, date(2025, 7, 15)).overdue, 3);
+    assert_eq!(reasons(date(2025, 7, 31)), both("due", "due"));
+    let plan = bench.plan(&scenario, date(2025, 7, 31));
+    assert_eq!(
+        (plan.due, plan.groups[0].decision.as_str()),
+        (6, "RS/903/2025")
+    );
+}
+
+#[test]
+fn nothing_goes_in_the_pause_and_all_goes_after_the_decision() {
+    let (bench, scenario) = (Bench::with(3), scenario());
+    let ids = bench.ids();
+    let paused = bench.run(&scenario, date(2021, 9, 30)).expect("ran");
+    assert_eq!(
+        (paused.recordings, paused.numbers, paused.register_lines),
+        (0, 0, 0)
+    );
+    // Before 2025 only who spoke.
+    let numbers = bench.run(&scenario, date(2021, 6, 1)).expect("ran");
+    assert_eq!((numbers.recordings, numbers.numbers), (0, 3));
+    for id in &ids {
+        let recording = bench
+            .vault
+            .unlock(*id, &bench.index.get(*id).expect("there").tag);
+        let recording = recording.expect("its audio opens");
+        assert_eq!(recording.meta().expect("readable"), None);
+    }
+    let all = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!((all.recordings, all.numbers, all.register_lines), (3, 0, 6));
+    assert!(ids.iter().all(|id| !bench.agrees(*id, "after")));
+    let register = bench.registered();
+    assert_eq!(register[5].destroyed.decision, "RS/903/2025");
+    assert_eq!(register[5].destroyed.judged, "2025-08-01");
+    assert_eq!(bench.plan(&scenario, date(2026, 1, 1)).groups, []);
+}
+
+#[test]
+fn a_day_that_has_not_come_is_refused() {
+    let (bench, scenario) = (Bench::with(1), scenario());
+    let refused = bench.run(&scenario, date(2026, 1, 16));
+    assert!(matches!(refused, Err(GallringError::NotYet { .. })));
+    assert_eq!(bench.ids().len(), 1);
+}
+
+#[test]
+fn a_hold_has_no_end_of_its_own() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let id = bench.ids()[0];
+    let held = bench.index.hold(id, "a dispute", "anna", now());
+    assert!(held.expect("written"));
+    let plan = bench.plan(&scenario, date(2025, 8, 1));
+    assert!(
+        plan.groups
+            .iter()
+            .any(|group| group.reason == "held" && group.overdue == 1)
+    );
+    assert_eq!(
+        bench
+            .run(&scenario, date(2025, 8, 1))
+            .expect("ran")
+            .recordings,
+        1
+    );
+    assert!(bench.agrees(id, "held"));
+    assert_eq!(bench.index.release(id, "anna", now()).expect("written"), 1);
+    assert_eq!(
+        bench
+            .run(&scenario, date(2025, 8, 1))
+            .expect("ran")
+            .recordings,
+        1
+    );
+    assert!(!bench.agrees(id, "released"));
+    assert_eq!(bench.index.holds().expect("read")[0].released_by, "anna");
+}
+
+#[test]
+fn a_controller_that_the_scenario_does_not_know_loses_nothing() {
+    let (bench, scenario) = (Bench::new(), scenario());
+    bench.record("region-01", 1);
+    let plan = bench.plan(&scenario, date(2025, 8, 1));
+    assert!(
+        plan.groups
+            .iter()
+            .all(|group| group.reason == "not-in-scenario" && group.verdict == "keep")
+    );
+    assert_eq!(
+        bench
+            .run(&scenario, date(2025, 8, 1))
+            .expect("ran")
+            .recordings,
+        0
+    );
+}
+
+/// Stops after every single step in turn, as a crash would, and goes on.
+#[test]
+fn a_crash_at_any_step_leaves_index_and_store_agreeing() {
+    let scenario = scenario();
+    let mut steps_seen = 0;
+    for stop_at in 0.. {
+        let bench = Bench::with(3);
+        let ids = bench.ids();
+        let mut steps = 0;
+        let mut watch = |_| {
+            steps += 1;
+            if steps > stop_at {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let day = date(2025, 8, 1);
+        let stopped = gallring::run(
+            &bench.vault,
+            &bench.index,
+            &scenario,
+            day,
+            now(),
+            &mut watch,
+        );
+        // What the recorder does when it starts.
+        gallring::recover(&bench.vault, &bench.index, now()).expect("recovers");
+        for id in &ids {
+            bench.agrees(*id, &format!("stopped at step {stop_at}"));
+        }
+        // And the next run finishes.
+        bench.run(&scenario, day).expect("runs");
+        assert!(ids.iter().all(|id| !bench.agrees(*id, "in the end")));
+        let objects: Vec<_> = bench
+            .registered()
+            .into_iter()
+            .map(|line| (line.destroyed.object, line.destroyed.class))
+            .collect();
+        let once: BTreeSet<_> = objects.iter().cloned().collect();
+        assert_eq!(once.len(), objects.len(), "each stands once");
+        steps_seen = stop_at;
+        if stopped.is_ok() {
+            break;
+        }
+    }
+    // Mark, three keys, sync, three removals, register, forget.
+    assert!(steps_seen >= 10, "{steps_seen}");
+}
+
+#[test]
+fn access_logs_go_on_their_own_clock_and_the_chain_holds() {
+    let (bench, scenario) = (Bench::with(1), scenario());
+    let entry = |purpose: &str| Access {
+        who: "anna".into(),
+        controller: REGION.into(),
+        action: "export".into(),
+        object: "x".into(),
+        purpose: purpose.into(),
+    };
+    for moment in [
+        "2019-03-01T10:00:00Z",
+        "2019-03-31T21:59:00Z",
+        "2019-05-01T10:00:00Z",
+        "2025-12-24T15:00:00Z",
+    ] {
+        let at = moment.parse().expect("a moment");
+        access::write(&bench.vault, at, &[entry(moment)]).expect("written");
+    }
+    assert_eq!(access::verify(&bench.vault).expect("whole").len(), 3);
+    // Five years after the last access of March: the first of April.
+    let due = |at: Date| {
+        let groups = bench.plan(&scenario, at).groups;
+        let logs = groups.iter().filter(|group| group.class == "access-log");
+        logs.filter(|group| group.verdict == "erase").count()
+    };
+    assert_eq!(due(date(2025, 7, 31)), 2);
+    let report = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!(report.access_logs, 2);
+    assert_eq!(access::verify(&bench.vault).expect("whole").len(), 1);
+    // What the register doesn't know of is missed.
+    let name = ".access/region-23/2025-12.log";
+    access::write(&bench.vault, now(), &[entry("later")]).expect("written");
+    std::fs::remove_file(bench.vault.store().join(name)).expect("ours");
+    assert!(access::verify(&bench.vault).is_err());
+}
+
+#[test]
+fn a_set_back_clock_does_not_tear_the_access_log() {
+    let bench = Bench::new();
+    let entry = |purpose: &str| Access {
+        who: "anna".into(),
+        controller: REGION.into(),
+        action: "show".into(),
+        object: "x".into(),
+        purpose: purpose.into(),
+    };
+    for moment in ["2026-02-01T00:00:00Z", "2026-01-31T23:59:00Z"] {
+        let at = moment.parse().expect("a moment");
+        access::write(&bench.vault, at, &[entry(moment)]).expect("written");
+    }
+    let found = access::verify(&bench.vault).expect("whole");
+    assert_eq!((found.len(), found[0].lines), (1, 2));
+}

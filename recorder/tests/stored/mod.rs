@@ -1,0 +1,136 @@
+//! A store filled without sockets: recordings of a region's calls in November 2018.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use callcore::{
+    retention::ObjectClass, scenario::Scenario, switch::CallId, tag::RecordingTag, time::Time,
+};
+use jiff::Timestamp;
+use recorder::{
+    index::{Closing, Index, State},
+    names::{RecordingId, StreamLabel},
+    tally::Tally,
+    vault::{Meta, Packet, Party, Vault},
+};
+use tempfile::TempDir;
+use wire::g711::Law;
+
+pub(crate) const REGION: &str = "region-23";
+/// Set aside by PTS for books and films (data/test_numbers.csv).
+pub(crate) const CALLER: &str = "+46701740605";
+
+pub(crate) struct Bench {
+    pub(crate) place: TempDir,
+    pub(crate) vault: Vault,
+    pub(crate) index: Index,
+}
+
+pub(crate) fn scenario() -> Scenario {
+    let text = include_str!("../../../scenarios/jamtland-2025.toml");
+    Scenario::from_toml(text, "jamtland-2025.toml").unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A day when every decision of the scenario stands.
+pub(crate) fn now() -> Timestamp {
+    "2026-01-15T09:00:00Z".parse().expect("a moment")
+}
+
+pub(crate) fn tag(controller: &str, call: u64) -> RecordingTag {
+    let started: Timestamp = "2018-11-05T09:00:00Z".parse().expect("a moment");
+    RecordingTag {
+        controller: controller.into(),
+        processor: "inera".into(),
+        operator: "inera".into(),
+        region: "23".into(),
+        kommun: "2380".into(),
+        purpose: "patient-safety-and-quality".into(),
+        basis: "GDPR Art. 9.2 h".into(),
+        agreement: "inera-23".into(),
+        class: ObjectClass::Audio,
+        earliest: jiff::civil::date(2020, 11, 5),
+        latest: Some(jiff::civil::date(2021, 11, 5)),
+        route: "region-23".into(),
+        table: "0123456789abcdef".into(),
+        call: CallId(call),
+        started: Time::from(started),
+    }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let place = tempfile::tempdir().expect("a folder");
+        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+        let vault = Vault::open(&store, &keys).expect("fresh");
+        let index = Index::open(&vault).expect("fresh");
+        Self {
+            place,
+            vault,
+            index,
+        }
+    }
+
+    pub(crate) fn with(recordings: u64) -> Self {
+        let bench = Self::new();
+        for call in 0..recordings {
+            bench.record(REGION, call);
+        }
+        bench
+    }
+
+    /// One recording: two streams and who spoke.
+    pub(crate) fn record(&self, controller: &str, call: u64) -> RecordingId {
+        let (id, tag) = (
+            RecordingId::random().expect("random"),
+            tag(controller, call),
+        );
+        let recording = self.vault.begin(id, &tag).expect("begins");
+        let caller = Party {
+            stream: "1".into(),
+            name: "caller".into(),
+            address: CALLER.into(),
+        };
+        let meta = Meta {
+            parties: vec![caller],
+        };
+        recording.write_meta(&meta).expect("written");
+        self.index.insert_open(id, &tag).expect("entered");
+        let (mut files, mut bytes) = (Vec::new(), 0);
+        for label in ["1", "2"] {
+            let label = StreamLabel::parse(label).expect("a label");
+            let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
+            let packet = Packet::audio(0, Bytes::from_static(&[0x55; 160]));
+            writer
+                .push(&packet, std::time::Instant::now())
+                .expect("written");
+            bytes += writer.finish().expect("finished");
+            files.push(recording.file_name(&label));
+        }
+        let closing = Closing {
+            state: State::Closed,
+            ended: tag.started.timestamp(),
+            bytes,
+            tally: Tally {
+                packets: 2,
+                end: 160,
+                ..Tally::default()
+            },
+            files,
+        };
+        assert!(self.index.close(id, &closing).expect("written"));
+        id
+    }
+
+    pub(crate) fn ids(&self) -> Vec<RecordingId> {
+        let listed = self.index.list(&Default::default()).expect("listed");
+        listed.into_iter().map(|entry| entry.id).collect()
+    }
+
+    /// A recording's folder.
+    pub(crate) fn folder(&self, id: RecordingId) -> PathBuf {
+        let month = self.vault.store().join(REGION).join("2018/11");
+        month.join(id.to_string())
+    }
+}

@@ -1,0 +1,180 @@
+//! `vaxel gallring`: what is due, erasing it, and the destruction register.
+
+use std::{ops::ControlFlow, process::ExitCode};
+
+use callcore::scenario::Scenario;
+use jiff::{Timestamp, civil::Date};
+use recorder::{
+    gallring::{self, Plan, Register, Report, Step},
+    store::{self, Store},
+};
+use serde::Serialize;
+
+use crate::{
+    cli::{GallringArgs, GallringCommand},
+    failure::Failure,
+    files, show,
+};
+
+pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
+    let kept = files::kept(&args.config, args.data.as_deref())?;
+    let store = store::open_to_change(&kept.store, &kept.keys).map_err(failed)?;
+    match &args.what {
+        GallringCommand::Plan { at } => {
+            let day = files::day(at.as_deref())?;
+            plan(&store, &kept.scenario, day, args.json)
+        }
+        GallringCommand::Run { at } => {
+            let day = files::day(at.as_deref())?;
+            erase(&store, &kept.scenario, day, args.json)
+        }
+        GallringCommand::Register { verify } => register(&store, *verify, args.json),
+    }
+}
+
+fn plan(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<ExitCode, Failure> {
+    let (vault, index) = store.parts();
+    let plan = gallring::plan(vault, index, scenario, day).map_err(failed)?;
+    if json {
+        show::json(&plan)?;
+    } else {
+        print_plan(&plan)?;
+    }
+    Ok(ExitCode::from(u8::from(plan.overdue > 0)))
+}
+
+fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<ExitCode, Failure> {
+    let (vault, index) = store.parts();
+    let bar = show::bar(None, "erased");
+    let mut watch = |step| {
+        if step == Step::Destroyed {
+            bar.inc(1);
+        }
+        ControlFlow::Continue(())
+    };
+    let ran = gallring::run(vault, index, scenario, day, Timestamp::now(), &mut watch);
+    bar.finish_and_clear();
+    let report = ran.map_err(failed)?;
+    if json {
+        show::json(&report)?;
+    } else {
+        print_report(&report)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    verified: Option<recorder::ledger::Verified>,
+    entries: Vec<Register>,
+}
+
+fn register(store: &Store, verify: bool, json: bool) -> Result<ExitCode, Failure> {
+    let (vault, _) = store.parts();
+    let mut entries = Vec::new();
+    let verified = match gallring::register(vault, verify, |entry| entries.push(entry)) {
+        Ok(verified) => verified,
+        // A register that doesn't hold is what somebody looked for: a finding.
+        Err(error) if verify => {
+            show::note(format_args!("vaxel: {error}"));
+            return Ok(ExitCode::from(1));
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    if json {
+        show::json(&Shown { verified, entries })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let count = entries.len();
+    let rows = entries.into_iter().map(|entry| {
+        let gone = entry.destroyed;
+        let object = gone.object.get(..20).unwrap_or(&gone.object).to_owned();
+        let at = entry.at.get(..19).unwrap_or_default().to_owned();
+        [
+            entry.seq.to_string(),
+            at,
+            gone.controller,
+            gone.class,
+            object,
+            gone.decision,
+        ]
+    });
+    let header = [
+        "no",
+        "erased (UTC)",
+        "controller",
+        "class",
+        "object",
+        "decision",
+    ];
+    show::line(show::table(header, rows))?;
+    match verified {
+        Some(found) => show::line(format_args!(
+            "{} lines, {} signatures hold, {} not signed yet; last hash {}",
+            found.lines, found.signatures, found.unsigned, found.hash
+        ))?,
+        None => show::line(format_args!(
+            "{count} erased; `--verify` checks the chain and the signatures"
+        ))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_plan(plan: &Plan) -> Result<(), Failure> {
+    let rows = plan.groups.iter().map(|group| {
+        [
+            group.controller.clone(),
+            group.class.clone(),
+            group.month.clone(),
+            group.objects.to_string(),
+            verdict(group),
+            group.earliest.clone(),
+            group.latest.clone(),
+            group.why.clone(),
+        ]
+    });
+    let header = [
+        "controller",
+        "class",
+        "of",
+        "count",
+        "",
+        "from",
+        "by",
+        "why",
+    ];
+    show::line(show::table(header, rows))?;
+    show::line(format_args!(
+        "{}: {} due ({} bytes), {} stay, {} of them overdue",
+        plan.at, plan.due, plan.due_bytes, plan.stay, plan.overdue
+    ))
+}
+
+fn verdict(group: &gallring::Group) -> String {
+    match (group.verdict, group.overdue) {
+        ("erase", _) => "erase".to_owned(),
+        (_, 0) => "stays".to_owned(),
+        _ => "OVERDUE".to_owned(),
+    }
+}
+
+fn print_report(report: &Report) -> Result<(), Failure> {
+    show::line(format_args!(
+        "{}: {} recordings erased ({} bytes), numbers of {} recordings, {} months of access logs",
+        report.at, report.recordings, report.bytes, report.numbers, report.access_logs
+    ))?;
+    if report.finished > 0 {
+        show::line(format_args!(
+            "{} of an earlier run finished",
+            report.finished
+        ))?;
+    }
+    show::line(format_args!(
+        "register: {} lines, last hash {}",
+        report.register_lines, report.register_hash
+    ))
+}
+
+fn failed(error: impl std::error::Error) -> Failure {
+    Failure::run(error.to_string())
+}
