@@ -330,6 +330,9 @@ fn said(reason: KeepReason) -> String {
         KeepReason::BeforeFloor(day) => format!("before its floor, {day}"),
         KeepReason::Held => "held".to_owned(),
         KeepReason::Paused(_) => "erasure is paused".to_owned(),
+        KeepReason::Inseparable { class, .. } => {
+            format!("it can't be told apart from {}", class.name())
+        }
         KeepReason::NoDecision => "its controller has decided nothing".to_owned(),
         KeepReason::DecidedToKeep(_) => "its controller has decided to keep it".to_owned(),
         KeepReason::NotHandedOver(_) => "not yet handed over".to_owned(),
