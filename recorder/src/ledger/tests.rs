@@ -1,3 +1,5 @@
+//! What the ledger must chain, sign and refuse.
+
 use std::fs;
 
 use serde_json::json;
