@@ -1,21 +1,18 @@
 //! The TOML file as it is written, key by key. Private to the reader: nothing here has been checked yet.
 
 mod duties;
+mod either;
 mod schema;
 mod simulation;
 
-use std::fmt;
-
 use schemars::JsonSchema;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::Deserialize;
 use toml::Spanned;
 
 pub(super) use duties::{
     RawBackup, RawBackupTable, RawCollection, RawInformation, RawSanction, RawStore,
 };
+pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
 pub(super) use schema::json_schema;
 pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
 
@@ -430,79 +427,4 @@ pub(super) struct RawExpect {
     #[schemars(with = "String")]
     pub(super) route: Text,
     pub(super) recorded: Option<bool>,
-}
-
-/// `"01"` or `["01", "04"]`.
-pub(super) enum OneOrMany {
-    One(String),
-    Many(Vec<Text>),
-}
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrManyVisitor)
-    }
-}
-
-/// Not `#[serde(untagged)]`: that buffers the values, and the places they came from are lost.
-struct OneOrManyVisitor;
-
-impl<'de> Visitor<'de> for OneOrManyVisitor {
-    type Value = OneOrMany;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text in quotes, or a list of such")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<OneOrMany, E> {
-        Ok(OneOrMany::One(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(text) = list.next_element()? {
-            texts.push(text);
-        }
-        Ok(OneOrMany::Many(texts))
-    }
-}
-
-/// `"sip:queue@host"`, `{ sip = "...", at_once = 3 }` or `{ simulated = 12 }`.
-pub(super) enum RawAgent {
-    Contact(String),
-    Table(RawAgentTable),
-}
-
-/// Agents: a number of simulated ones, or a SIP contact that takes several calls at once.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "AgentTable")]
-pub(super) struct RawAgentTable {
-    pub(super) simulated: Option<u32>,
-    pub(super) sip: Option<String>,
-    pub(super) at_once: Option<u32>,
-}
-
-impl<'de> Deserialize<'de> for RawAgent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawAgentVisitor)
-    }
-}
-
-struct RawAgentVisitor;
-
-impl<'de> Visitor<'de> for RawAgentVisitor {
-    type Value = RawAgent;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a SIP address in quotes, { sip = ..., at_once = ... } or { simulated = ... }")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<RawAgent, E> {
-        Ok(RawAgent::Contact(text.to_owned()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawAgent, A::Error> {
-        RawAgentTable::deserialize(MapAccessDeserializer::new(map)).map(RawAgent::Table)
-    }
 }
