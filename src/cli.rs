@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Ropa(RopaArgs),
     /// What is due to be erased, and erasing it under the controllers' decisions
     Gallring(GallringArgs),
+    /// Whether a stranger would get at what is kept
+    Store(StoreArgs),
 }
 
 impl Default for Command {
@@ -294,19 +296,25 @@ pub(crate) enum RecordingsCommand {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Show one recording's tag and streams
+    /// Show one recording's tag and streams; written to the access log
     Show {
         /// Its id, or the beginning of it
         id: String,
+        #[command(flatten)]
+        asker: Asker,
     },
-    /// Write one recording as a two-channel WAV file with its tag
+    /// Write one recording as a two-channel WAV file with its tag; needs --purpose, written to the access log
     Export {
         /// Its id, or the beginning of it
         id: String,
         /// Where to write it (default: the id with .wav)
         #[arg(long, short)]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        asker: Asker,
     },
+    /// Check the access logs, the destruction register and every recording; exit code 1 when one isn't as it was written
+    Verify,
     /// Order that a recording stay, until it is released
     Hold {
         /// Its id, or the beginning of it
@@ -322,12 +330,47 @@ pub(crate) enum RecordingsCommand {
     Release {
         /// Its id, or the beginning of it
         id: String,
-        /// Who orders it (default: the account on this machine)
-        #[arg(long = "as")]
-        who: Option<String>,
+        #[command(flatten)]
+        asker: Asker,
     },
     /// Every hold that there is or was
     Holds,
+}
+
+/// Who asks for a recording, and what for.
+#[derive(Debug, Args)]
+pub(crate) struct Asker {
+    /// What for; kept in the controller's access log
+    #[arg(long)]
+    pub(crate) purpose: Option<String>,
+    /// Who asks (default: the account on this machine)
+    #[arg(long = "as")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    #[command(subcommand)]
+    pub(crate) what: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Try store, keys and listeners as a stranger would; exit code 1 when one gets in
+    Check {
+        /// The scenario that says where they are: a file or a built-in name
+        #[arg(long, default_value = "imy-2019")]
+        config: String,
+        /// Folder that relative store and key paths start from (default: here)
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// A further address to try
+        #[arg(long)]
+        listener: Vec<SocketAddr>,
+        /// Print JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

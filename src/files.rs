@@ -24,6 +24,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../scenarios/erlang-check.toml"),
     ),
     (
+        "voice-nas-2019",
+        include_str!("../scenarios/voice-nas-2019.toml"),
+    ),
+    (
         "jamtland-2025",
         include_str!("../scenarios/jamtland-2025.toml"),
     ),

@@ -53,6 +53,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Incident(args) => cmd::incident::run(&args),
         Command::Ropa(args) => cmd::ropa::run(&args),
         Command::Gallring(args) => cmd::gallring::run(&args),
+        Command::Store(args) => cmd::store::run(args),
     }
 }
 

@@ -222,6 +222,8 @@ fn export(folder: &Path, row: &Value) -> Vec<i16> {
             id,
             "--out",
             "it.wav",
+            "--purpose",
+            "a test",
         ])
         .output()
         .expect("vaxel runs");

@@ -7,6 +7,7 @@
 
 pub mod access;
 mod board;
+pub mod check;
 pub mod export;
 pub mod gallring;
 pub mod index;

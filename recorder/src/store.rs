@@ -5,14 +5,17 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use crate::{export::Exported, index::Filter};
 use crate::{
+    access::{self, Access, PURPOSE_LEN_MAX},
     export::{self, ExportError},
-    index::{Entry, Hold, Index, IndexError},
+    gallring::{self, GallringError},
+    index::{Entry, Hold, Index, IndexError, State},
+    ledger::LedgerError,
     names::{RecordingId, StreamLabel},
     tally::Tally,
     vault::{Ending, Recording, Vault, VaultError},
 };
+pub use crate::{export::Exported, index::Filter};
 
 /// Why the store can't answer.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,17 @@ pub enum StoreError {
     /// The export failed.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// The access log can't be written: then there is no access.
+    #[error("the access log can't be written, so nothing was shown: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The access log or the register isn't as it was written.
+    #[error(transparent)]
+    Gallring(#[from] GallringError),
+    /// Nobody said what for.
+    #[error(
+        "say what for: `--purpose \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in the controller's access log"
+    )]
+    Purpose,
 }
 
 /// A store opened to read.
@@ -53,6 +67,46 @@ pub fn open_to_change(store: &Path, keys: &Path) -> Result<Store, StoreError> {
     let vault = Vault::open_existing(store, keys)?;
     let index = Index::open_to_change(&vault)?;
     Ok(Store { vault, index })
+}
+
+/// Who asks, and what for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct By {
+    /// The account on this machine, or who it says it acts for.
+    pub who: String,
+    /// What for, as it is stated; empty when nobody said.
+    pub purpose: String,
+}
+
+/// Something that isn't as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wrong {
+    /// A recording's id, `access log` or `destruction register`.
+    pub what: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Wrong {
+    fn new(what: &str, error: &GallringError) -> Self {
+        Self {
+            what: what.to_owned(),
+            why: error.to_string(),
+        }
+    }
+}
+
+/// What a check found to be as it was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sound {
+    /// Recordings that open under their tags and are whole.
+    pub recordings: u64,
+    /// Months of access logs.
+    pub access_logs: u64,
+    /// Accesses in them.
+    pub accesses: u64,
+    /// Entries of the destruction register.
+    pub erased: u64,
 }
 
 /// One recording in a list.
@@ -147,11 +201,13 @@ impl Store {
     }
 
     /// One recording, by its id or its beginning. Decrypts it all, so what it says of the streams is certain.
+    /// Written to the access log first.
     ///
     /// # Errors
-    /// When there is none or several, or it doesn't open under its tag.
-    pub fn show(&self, id: &str) -> Result<Shown, StoreError> {
+    /// When there is none or several, it doesn't open under its tag, or the access log can't be written.
+    pub fn show(&self, id: &str, by: &By) -> Result<Shown, StoreError> {
         let entry = self.index.find(id)?;
+        self.log(&entry, "show", by)?;
         let recording = self.vault.unlock(entry.id, &entry.tag)?;
         let labels = recording.labels()?;
         let tag = entry
@@ -170,24 +226,34 @@ impl Store {
         })
     }
 
-    /// Writes one recording as a sound file, by its id or its beginning.
+    /// Writes one recording as a sound file, by its id or its beginning. Written to the access log first; needs a purpose.
     ///
     /// # Errors
-    /// When there is none or several, it doesn't open under its tag, or the file can't be written.
-    pub fn export(&self, id: &str, path: &Path) -> Result<Exported, StoreError> {
+    /// When there is none or several, it doesn't open under its tag, no purpose is stated, or the file or the access log
+    /// can't be written.
+    pub fn export(&self, id: &str, path: &Path, by: &By) -> Result<Exported, StoreError> {
+        if by.purpose.trim().is_empty() {
+            return Err(StoreError::Purpose);
+        }
         let entry = self.index.find(id)?;
+        self.log(&entry, "export", by)?;
         Ok(export::wav(&self.vault, &self.index, entry.id, path)?)
     }
 }
 
 impl Store {
-    /// Orders that a recording stay until it is released; there is no longest time. Gives its id.
+    /// Orders that a recording stay until it is released; there is no longest time. The purpose is the reason. Gives its id.
     ///
     /// # Errors
-    /// When there is none or several, it is being erased, or the index can't be written.
-    pub fn hold(&self, id: &str, reason: &str, by: &str) -> Result<RecordingId, StoreError> {
-        let id = self.index.find(id)?.id;
-        if self.index.hold(id, reason, by, Timestamp::now())? {
+    /// When there is none or several, it is being erased, or index or access log can't be written.
+    pub fn hold(&self, id: &str, by: &By) -> Result<RecordingId, StoreError> {
+        let entry = self.index.find(id)?;
+        self.log(&entry, "hold", by)?;
+        let id = entry.id;
+        if self
+            .index
+            .hold(id, &by.purpose, &by.who, Timestamp::now())?
+        {
             Ok(id)
         } else {
             Err(IndexError::NotFound(id.to_string()).into())
@@ -198,9 +264,86 @@ impl Store {
     ///
     /// # Errors
     /// When there is none or several, or the index can't be written.
-    pub fn release(&self, id: &str, by: &str) -> Result<(RecordingId, usize), StoreError> {
-        let id = self.index.find(id)?.id;
-        Ok((id, self.index.release(id, by, Timestamp::now())?))
+    pub fn release(&self, id: &str, by: &By) -> Result<(RecordingId, usize), StoreError> {
+        let entry = self.index.find(id)?;
+        self.log(&entry, "release", by)?;
+        let ended = self.index.release(entry.id, &by.who, Timestamp::now())?;
+        Ok((entry.id, ended))
+    }
+
+    /// Checks the access logs, the destruction register, and every recording: that it opens under its tag and that each
+    /// of its streams is as it was written. `each` is told what is wrong, as it is found.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn verify(&self, mut each: impl FnMut(Wrong)) -> Result<Sound, StoreError> {
+        let mut sound = Sound::default();
+        match access::verify(&self.vault) {
+            Ok(logs) => {
+                sound.access_logs = logs.len() as u64;
+                sound.accesses = logs.iter().map(|log| log.lines).sum();
+            }
+            Err(error) => each(Wrong::new("access log", &error)),
+        }
+        match gallring::register(&self.vault, true, |_| {}) {
+            Ok(found) => sound.erased = found.map_or(0, |found| found.lines),
+            Err(error) => each(Wrong::new("destruction register", &error)),
+        }
+        self.index.every(|entry| match self.read_through(&entry) {
+            Ok(()) => sound.recordings += 1,
+            Err(what) => each(Wrong {
+                what: entry.id.to_string(),
+                why: what,
+            }),
+        })?;
+        Ok(sound)
+    }
+
+    /// Reads every stream of a recording to its end; says what is wrong.
+    fn read_through(&self, entry: &Entry) -> Result<(), String> {
+        let recording = self
+            .vault
+            .unlock(entry.id, &entry.tag)
+            .map_err(|error| error.to_string())?;
+        recording.meta().map_err(|error| error.to_string())?;
+        let labels = recording.labels().map_err(|error| error.to_string())?;
+        for name in &entry.files {
+            if !labels
+                .iter()
+                .any(|label| recording.file_name(label) == *name)
+            {
+                return Err(format!("{name} is missing: restore it from a backup"));
+            }
+        }
+        for label in &labels {
+            let mut reader = recording
+                .stream_reader(label)
+                .map_err(|error| error.to_string())?;
+            let ending = Tally::read(&mut reader)
+                .1
+                .map_err(|error| error.to_string())?;
+            if entry.state == State::Closed && ending == Ending::Truncated {
+                return Err(format!(
+                    "{} has lost its end: restore it from a backup",
+                    recording.file_name(label)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn log(&self, entry: &Entry, action: &str, by: &By) -> Result<(), StoreError> {
+        if by.purpose.len() > PURPOSE_LEN_MAX {
+            return Err(StoreError::Purpose);
+        }
+        let access = Access {
+            who: by.who.clone(),
+            controller: entry.tag.controller.to_string(),
+            action: action.to_owned(),
+            object: entry.id.to_string(),
+            purpose: by.purpose.clone(),
+        };
+        Ok(access::write(&self.vault, Timestamp::now(), &[access])?)
     }
 
     /// Every hold that there is or was, latest first.

@@ -73,7 +73,7 @@ async fn the_whole_tag_is_stored_and_no_number_is() {
     bench.until_recorded(1).await;
     let store = bench.store();
     let id = store.list(&Filter::default()).expect("listed").remove(0).id;
-    let shown = store.show(&id).expect("opens");
+    let shown = store.show(&id, &common::asker()).expect("opens");
     let fields: Vec<_> = shown
         .tag
         .iter()
@@ -318,7 +318,7 @@ async fn a_stream_that_joins_later_is_recorded_with_the_others() {
     let store = bench.store();
     let id = store.list(&Filter::default()).expect("listed").remove(0).id;
     let files: Vec<_> = store
-        .show(&id)
+        .show(&id, &common::asker())
         .expect("opens")
         .files
         .into_iter()

@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, process::ExitCode};
 use callcore::scenario::Scenario;
 use jiff::{Timestamp, civil::Date};
 use recorder::{
-    gallring::{self, Plan, Register, Report, Step},
+    gallring::{self, GallringError, Plan, Register, Report, Step},
     store::{self, Store},
 };
 use serde::Serialize;
@@ -54,7 +54,10 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     };
     let ran = gallring::run(vault, index, scenario, day, Timestamp::now(), &mut watch);
     bar.finish_and_clear();
-    let report = ran.map_err(failed)?;
+    let report = ran.map_err(|error| match error {
+        GallringError::NotYet { .. } => Failure::usage(error.to_string()),
+        _ => failed(error),
+    })?;
     if json {
         show::json(&report)?;
     } else {

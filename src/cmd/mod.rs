@@ -13,6 +13,7 @@ pub(crate) mod ropa;
 pub(crate) mod routes;
 pub(crate) mod simulate;
 pub(crate) mod staff;
+pub(crate) mod store;
 
 use simulator::load::{LoadHandle, LoadReport};
 

@@ -4,11 +4,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use recorder::{
     index::{Filter, Hold},
-    store::{self, Row, Shown, Store},
+    store::{self, By, Row, Shown, Sound, Store, StoreError, Wrong},
 };
+use serde::Serialize;
 
 use crate::{
-    cli::{RecordingsArgs, RecordingsCommand},
+    cli::{Asker, RecordingsArgs, RecordingsCommand},
     failure::Failure,
     files, show,
 };
@@ -34,17 +35,18 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
                 list(&rows)?;
             }
         }
-        RecordingsCommand::Show { id } => {
-            let shown = store.show(&id).map_err(failed)?;
+        RecordingsCommand::Show { id, asker } => {
+            let shown = store.show(&id, &by(asker)).map_err(failed)?;
             if args.json {
                 show::json(&shown)?;
             } else {
                 print(&shown)?;
             }
         }
-        RecordingsCommand::Export { id, out } => {
+        RecordingsCommand::Verify => return verify(&store, args.json),
+        RecordingsCommand::Export { id, out, asker } => {
             let out = out.unwrap_or_else(|| PathBuf::from(format!("{id}.wav")));
-            let exported = store.export(&id, &out).map_err(failed)?;
+            let exported = store.export(&id, &out, &by(asker)).map_err(failed)?;
             if args.json {
                 show::json(&exported)?;
             } else {
@@ -57,18 +59,18 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
                 ))?;
             }
         }
-        RecordingsCommand::Hold {
-            id,
-            reason,
-            who: said,
-        } => {
-            let id = store.hold(&id, &reason, &who(said)).map_err(failed)?;
+        RecordingsCommand::Hold { id, reason, who } => {
+            let asker = Asker {
+                purpose: Some(reason),
+                who,
+            };
+            let id = store.hold(&id, &by(asker)).map_err(failed)?;
             show::line(format_args!(
                 "{id} stays until it is released, whatever its ceiling says"
             ))?;
         }
-        RecordingsCommand::Release { id, who: said } => {
-            let (id, holds) = store.release(&id, &who(said)).map_err(failed)?;
+        RecordingsCommand::Release { id, asker } => {
+            let (id, holds) = store.release(&id, &by(asker)).map_err(failed)?;
             show::line(format_args!("{id}: {holds} holds ended"))?;
         }
         RecordingsCommand::Holds => {
@@ -98,14 +100,59 @@ fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
 }
 
 /// Who asks: who it says, else the account on this machine.
-fn who(said: Option<String>) -> String {
-    said.or_else(|| std::env::var("USER").ok())
-        .or_else(|| std::env::var("LOGNAME").ok())
-        .unwrap_or_else(|| "unknown".to_owned())
+fn by(asker: Asker) -> By {
+    let account = || {
+        std::env::var("USER")
+            .or_else(|_| std::env::var("LOGNAME"))
+            .ok()
+    };
+    By {
+        who: asker
+            .who
+            .or_else(account)
+            .unwrap_or_else(|| "unknown".to_owned()),
+        purpose: asker.purpose.unwrap_or_default(),
+    }
 }
 
-fn failed(error: impl std::error::Error) -> Failure {
-    Failure::run(error.to_string())
+#[derive(Serialize)]
+struct Verified {
+    #[serde(flatten)]
+    sound: Sound,
+    wrong: Vec<Wrong>,
+}
+
+fn verify(store: &Store, json: bool) -> Result<ExitCode, Failure> {
+    let mut wrong = Vec::new();
+    let sound = store.verify(|one| wrong.push(one)).map_err(failed)?;
+    let code = ExitCode::from(u8::from(!wrong.is_empty()));
+    if json {
+        show::json(&Verified { sound, wrong })?;
+        return Ok(code);
+    }
+    for one in &wrong {
+        show::line(format_args!("{}: {}", one.what, one.why))?;
+    }
+    show::line(format_args!(
+        "{} recordings are as they were written, {} aren't; {} accesses in {} logs, {} erasures in the register",
+        sound.recordings,
+        wrong.len(),
+        sound.accesses,
+        sound.access_logs,
+        sound.erased
+    ))?;
+    Ok(code)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands in map_err, which gives the error away"
+)]
+fn failed(error: StoreError) -> Failure {
+    match error {
+        StoreError::Purpose => Failure::usage(error.to_string()),
+        _ => Failure::run(error.to_string()),
+    }
 }
 
 fn list(rows: &[Row]) -> Result<(), Failure> {

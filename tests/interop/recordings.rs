@@ -60,7 +60,10 @@ fn export(switch: &Switch, row: Value) -> Exported {
     let id = row["id"].as_str().expect("an id");
     let file: PathBuf = switch.folder().join(format!("{id}.wav"));
     let path = file.to_str().expect("a folder with a plain name");
-    recordings(switch, &["export", id, "--out", path]);
+    recordings(
+        switch,
+        &["export", id, "--out", path, "--purpose", "a test"],
+    );
     Exported {
         left: sound::read_channel(&file, 0),
         right: sound::read_channel(&file, 1),

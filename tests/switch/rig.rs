@@ -131,7 +131,11 @@ impl Kept {
         let rows = store.list(&Filter::default()).expect("a list");
         let export = |row: &store::Row| {
             let file = self.folder.path().join(format!("{}.wav", row.id));
-            store.export(&row.id, &file).expect("an export");
+            let by = recorder::store::By {
+                who: "test".to_owned(),
+                purpose: "a test".to_owned(),
+            };
+            store.export(&row.id, &file, &by).expect("an export");
             let samples: Vec<i16> = hound::WavReader::open(&file)
                 .expect("a WAV file")
                 .samples()

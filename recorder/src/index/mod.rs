@@ -238,6 +238,20 @@ impl Index {
         self.entries(&sql, params_from_iter(values))
     }
 
+    /// Every recording that isn't being written or erased, one at a time.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn every(&self, mut each: impl FnMut(Entry)) -> Result<(), IndexError> {
+        let sql = "SELECT * FROM recordings WHERE state <> 'open' AND erasing IS NULL ORDER BY id";
+        let mut select = self.db.prepare(sql).map_err(|error| self.failed(error))?;
+        let mut rows = select.query([]).map_err(|error| self.failed(error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
+            each(row::read(row)?);
+        }
+        Ok(())
+    }
+
     /// Recordings that no one closed.
     ///
     /// # Errors

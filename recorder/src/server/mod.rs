@@ -33,6 +33,7 @@ use wire::{
 use self::disk::{Disk, JOBS_MAX};
 use crate::{
     board::Board,
+    check,
     gallring::{self, GallringError},
     index::{Index, IndexError},
     monitor::{Figures, Monitor},
@@ -92,6 +93,11 @@ pub enum RecorderError {
     /// The index refuses.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// A stranger would get in.
+    #[error(
+        "it doesn't start while a stranger would get in: {0}; `vaxel store check` finds all there is"
+    )]
+    Open(String),
     /// What a stopped gallring left can't be finished.
     #[error(transparent)]
     Gallring(#[from] GallringError),
@@ -207,6 +213,9 @@ struct Opened {
 
 fn open(store: &Path, keys: &Path) -> Result<Opened, RecorderError> {
     let vault = Vault::open(store, keys)?;
+    if let Some(found) = check::quick(store, keys) {
+        return Err(RecorderError::Open(found.message));
+    }
     let lock = vault.lock()?;
     let index = Index::open(&vault)?;
     recover::close_left_open(&vault, &index)?;

@@ -14,7 +14,7 @@ use callcore::{
 use recorder::{
     Options, Recorder, RecorderError, RecorderHandle,
     monitor::Figures,
-    store::{self, Store},
+    store::{self, By, Store},
 };
 use tempfile::TempDir;
 use transport::SipDriver;
@@ -51,6 +51,14 @@ pub(crate) fn tag() -> RecordingTag {
         table: "0123456789abcdef".into(),
         call: CallId(7),
         started: Time::from_micros(1_795_318_000_000_000),
+    }
+}
+
+/// Whoever asks in a test.
+pub(crate) fn asker() -> By {
+    By {
+        who: "test".to_owned(),
+        purpose: "a test".to_owned(),
     }
 }
 
@@ -378,7 +386,7 @@ pub(crate) fn level(samples: &[i16], hertz: f64) -> f64 {
 /// Both channels of an exported recording.
 pub(crate) fn export(store: &Store, place: &TempDir, id: &str) -> (Vec<i16>, Vec<i16>) {
     let path = place.path().join("out.wav");
-    store.export(id, &path).expect("exports");
+    store.export(id, &path, &asker()).expect("exports");
     let samples: Vec<i16> = hound::WavReader::open(path)
         .expect("a sound file")
         .into_samples()

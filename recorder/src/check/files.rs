@@ -1,0 +1,176 @@
+//! Every folder and file of store and keys: who can reach them, and what stands in them.
+
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::{FINDINGS_MAX, Finding, Targets, bytes, error};
+use crate::vault::folder;
+
+/// Bits that let anybody else in.
+const OTHERS: u32 = 0o077;
+/// Of a stream of ours this much is read at its head, middle and end: encrypted or not shows in each.
+const SAMPLE: usize = 16 * 1024;
+/// What isn't a stream of ours is read whole up to here, in pieces.
+const PIECE: usize = 1024 * 1024;
+/// Pieces share this much, so that nothing hides on a border.
+const OVERLAP: usize = 64;
+/// How many entries a start looks at: all of a small store, and of a large one what is at the top.
+const QUICK_MAX: usize = 5_000;
+
+/// Looks through store and keys; gives how many files there were.
+pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
+    let (store, keys) = (targets.store.as_deref(), targets.keys.as_deref());
+    apart(store, keys, found);
+    let mut files = 0;
+    if let Some(store) = store {
+        files += walk(store, usize::MAX, &mut |path, meta| {
+            permissions(path, meta, found);
+            if meta.is_file() {
+                contents(path, meta.len(), found);
+            }
+            found.len() < FINDINGS_MAX
+        });
+    }
+    if let Some(keys) = keys {
+        files += walk(keys, usize::MAX, &mut |path, meta| {
+            permissions(path, meta, found);
+            found.len() < FINDINGS_MAX
+        });
+    }
+    files
+}
+
+/// What a recorder looks at before it starts: places and permissions, not contents.
+pub fn quick(store: &Path, keys: &Path) -> Option<Finding> {
+    let mut found = Vec::new();
+    apart(Some(store), Some(keys), &mut found);
+    for folder in [keys, store] {
+        walk(folder, QUICK_MAX, &mut |path, meta| {
+            permissions(path, meta, &mut found);
+            found.is_empty()
+        });
+    }
+    found.into_iter().next()
+}
+
+fn apart(store: Option<&Path>, keys: Option<&Path>, found: &mut Vec<Finding>) {
+    if let (Some(store), Some(keys)) = (store, keys)
+        && folder::check_apart(store, keys).is_err()
+    {
+        let message = "the keys and the store lie inside one another: whoever copies one has both. Set `keys` under [recorder] to a folder apart";
+        found.push(error("S0103", &keys.display(), message));
+    }
+}
+
+fn permissions(path: &Path, meta: &Metadata, found: &mut Vec<Finding>) {
+    let mode = meta.permissions().mode() & 0o7777;
+    if meta.is_symlink() {
+        let message =
+            "a link leads out of the store: what it points to isn't kept as the rest is. Remove it";
+        found.push(error("S0105", &path.display(), message));
+    } else if mode & OTHERS != 0 {
+        let code = if meta.is_dir() { "S0101" } else { "S0102" };
+        let message = format!(
+            "other users of this machine can reach it (mode {mode:04o}): run `chmod -R go= {}`",
+            path.display()
+        );
+        found.push(error(code, &path.display(), message));
+    }
+}
+
+fn contents(path: &Path, length: u64, found: &mut Vec<Finding>) {
+    let read = File::open(path).and_then(|mut file| {
+        let mut head = [0; 16];
+        let got = file.read(&mut head)?;
+        let head = &head[..got];
+        if head.starts_with(b"VXS\x01") {
+            sampled(&mut file, length)
+        } else {
+            whole(&mut file, bytes::is_database(head))
+        }
+    });
+    match read {
+        Ok(told) => {
+            if path.extension().is_some_and(|end| end == "key") {
+                let message = "a key lies in the store: whoever copies the store can open it. Move it to the key folder, and change it";
+                found.push(error("S0104", &path.display(), message));
+            }
+            found.extend(
+                told.into_iter()
+                    .map(|(code, message)| error(code, &path.display(), message)),
+            );
+        }
+        Err(read) => {
+            let message = format!("it can't be looked at: {read}");
+            found.push(error("S0106", &path.display(), message));
+        }
+    }
+}
+
+fn sampled(file: &mut File, length: u64) -> io::Result<Vec<(&'static str, &'static str)>> {
+    let mut told = Vec::new();
+    let last = length.saturating_sub(SAMPLE as u64);
+    let mut places = vec![0, last / 2, last];
+    places.dedup();
+    for place in places {
+        file.seek(SeekFrom::Start(place))?;
+        let mut piece = Vec::with_capacity(SAMPLE);
+        Read::by_ref(file)
+            .take(SAMPLE as u64)
+            .read_to_end(&mut piece)?;
+        told.extend(bytes::look(&piece, false));
+    }
+    told.sort_unstable();
+    told.dedup();
+    Ok(told)
+}
+
+fn whole(file: &mut File, database: bool) -> io::Result<Vec<(&'static str, &'static str)>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut told = Vec::new();
+    let mut piece = Vec::with_capacity(PIECE + OVERLAP);
+    loop {
+        let got = Read::by_ref(file)
+            .take(PIECE as u64)
+            .read_to_end(&mut piece)?;
+        told.extend(bytes::look(&piece, database));
+        if got < PIECE {
+            break;
+        }
+        piece.drain(..piece.len() - OVERLAP);
+    }
+    told.sort_unstable();
+    told.dedup();
+    Ok(told)
+}
+
+/// Everything below a folder and the folder itself, until `each` says enough. Gives how many files there were.
+fn walk(top: &Path, entries_max: usize, each: &mut dyn FnMut(&Path, &Metadata) -> bool) -> u64 {
+    let (mut files, mut seen) = (0, 0);
+    let mut open: Vec<PathBuf> = vec![top.to_owned()];
+    while let Some(path) = open.pop() {
+        // Gone meanwhile: a recorder is at work.
+        let Ok(meta) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        seen += 1;
+        files += u64::from(meta.is_file());
+        if seen > entries_max || !each(&path, &meta) {
+            break;
+        }
+        if meta.is_dir() {
+            let entries = fs::read_dir(&path).into_iter().flatten();
+            open.extend(
+                entries
+                    .flatten()
+                    .take(entries_max)
+                    .map(|entry| entry.path()),
+            );
+        }
+    }
+    files
+}

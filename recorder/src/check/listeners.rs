@@ -1,0 +1,96 @@
+//! Every listener that a scenario names: from where it can be reached, and what it tells whoever asks.
+
+use std::{
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use super::{Finding, Targets, bytes, error};
+
+/// Longest wait for an answer.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// What is read of an answer.
+const ANSWER_MAX: u64 = 256 * 1024;
+/// Where a stranger would look.
+const PATHS: [&str; 4] = ["/", "/recordings", "/api/recordings", "/api/v1/recordings"];
+
+/// Tries each; gives how many answered.
+pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
+    let mut answered = 0;
+    for (name, address) in &targets.listeners {
+        if !address.ip().is_loopback() {
+            let message = format!(
+                "{name} can be reached from outside this machine, and answers without TLS: listen on 127.0.0.1, behind what asks for a login"
+            );
+            found.push(error("S0301", address, message));
+        }
+        answered += u64::from(open(*address, name, found));
+    }
+    answered
+}
+
+/// Asks without a login; whether anything answered.
+fn open(address: SocketAddr, name: &str, found: &mut Vec<Finding>) -> bool {
+    let mut answers = false;
+    for path in PATHS {
+        let Ok(answer) = ask(address, path) else {
+            return answers;
+        };
+        answers = true;
+        let told = told(path, &answer);
+        if !told.is_empty() {
+            let place = format!("http://{address}{path}");
+            let message = format!("{name} gives whoever asks {told}: ask who reads, by TLS");
+            found.push(error("S0302", &place, message));
+        }
+    }
+    answers
+}
+
+/// What an answer gives away; empty when that is nothing.
+fn told(path: &str, answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    let ok = text.starts_with("HTTP/1.1 200") || text.starts_with("HTTP/1.0 200");
+    if !ok {
+        return String::new();
+    }
+    let lower = text.to_ascii_lowercase();
+    let sounds = [".wav", ".mp3", ".vax", "index of /"].iter().any(|sign| {
+        lower.contains(&format!("href=\"{sign}")) || lower.contains(&format!("{sign}\""))
+    }) || lower.contains("index of /");
+    let mut told = Vec::new();
+    if sounds {
+        told.push("a list of its files");
+    }
+    if path != "/" && lower.contains("\"controller\"") {
+        told.push("a list of recordings");
+    }
+    let leaks = bytes::look(answer, false);
+    if leaks.iter().any(|(code, _)| *code == "S0203") {
+        told.push("telephone numbers");
+    }
+    if leaks.iter().any(|(code, _)| *code == "S0201") {
+        told.push("audio");
+    }
+    told.join(" and ")
+}
+
+fn ask(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+    let to = if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
+    } else {
+        address
+    };
+    let mut stream = TcpStream::connect_timeout(&to, WAIT_MAX)?;
+    stream.set_read_timeout(Some(WAIT_MAX))?;
+    stream.set_write_timeout(Some(WAIT_MAX))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    // One that never ends, or says nothing to HTTP as SIP does: what came counts.
+    let _ended = stream.take(ANSWER_MAX).read_to_end(&mut answer);
+    Ok(answer)
+}

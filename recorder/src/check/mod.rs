@@ -1,0 +1,118 @@
+//! `store check`: tries as a stranger would. Every folder and file, what stands in them unencrypted, every listener.
+//!
+//! In 2019 an address was enough to read 2.7 million files (IMY-REPORT p. 3). This looks for each part of that: reachable,
+//! without a login, unencrypted on the way, unencrypted on the disk.
+
+mod bytes;
+mod declared;
+mod files;
+mod listeners;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use callcore::scenario::Scenario;
+use serde::Serialize;
+
+pub use self::files::quick;
+
+/// More findings than that say nothing more.
+pub const FINDINGS_MAX: usize = 10_000;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A stranger gets in.
+    Error,
+    /// A stranger comes nearer than needed.
+    Warning,
+}
+
+/// Something a stranger could use.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// `S01xx` permissions and places, `S02xx` contents, `S03xx` listeners, `S04xx` what a scenario declares.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, address or line.
+    pub r#where: String,
+    /// What it is and what to do. Never what was found itself.
+    pub message: String,
+}
+
+/// What is tried.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    /// The store's folder; nothing is tried when it isn't there.
+    pub store: Option<PathBuf>,
+    /// The key folder.
+    pub keys: Option<PathBuf>,
+    /// Where something listens or should: a name for people, and the address.
+    pub listeners: Vec<(String, SocketAddr)>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Files looked at.
+    pub files: u64,
+    /// Listeners that answered.
+    pub listeners: u64,
+    /// What a stranger could use, worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Targets {
+    /// Everything a scenario names.
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut targets = Self {
+            listeners: vec![
+                ("switch, SIP".to_owned(), scenario.listen.sip),
+                ("switch, web page".to_owned(), scenario.listen.web),
+            ],
+            ..Self::default()
+        };
+        if let Some(settings) = &scenario.recorder {
+            targets.store = Some(PathBuf::from(&*settings.store));
+            targets.keys = Some(PathBuf::from(&*settings.keys));
+            let siprec = settings.siprec.rsplit('@').next().unwrap_or_default();
+            for (name, address) in [
+                ("recorder, SIPREC", siprec),
+                ("recorder, API", &*settings.api),
+            ] {
+                let address = address.trim_start_matches("sip:").parse();
+                targets
+                    .listeners
+                    .extend(address.ok().map(|address| (name.to_owned(), address)));
+            }
+        }
+        targets
+    }
+}
+
+/// Tries all of it. Reads only; waits at most a second for each listener.
+pub fn check(scenario: Option<&Scenario>, targets: &Targets) -> Checked {
+    let mut findings = scenario.map(declared::check).unwrap_or_default();
+    let files = files::check(targets, &mut findings);
+    let listeners = listeners::check(targets, &mut findings);
+    findings.sort_by(|one, other| (one.severity, one).cmp(&(other.severity, other)));
+    findings.truncate(FINDINGS_MAX);
+    Checked {
+        files,
+        listeners,
+        findings,
+    }
+}
+
+fn error(code: &'static str, place: &dyn std::fmt::Display, message: impl Into<String>) -> Finding {
+    Finding {
+        code,
+        severity: Severity::Error,
+        r#where: place.to_string(),
+        message: message.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

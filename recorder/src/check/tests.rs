@@ -1,0 +1,199 @@
+use std::{fs, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, thread};
+
+use super::*;
+use crate::vault::Vault;
+
+/// Set aside by PTS for books and films (data/test_numbers.csv).
+const NUMBER: &str = "+46701740605";
+
+struct Bench {
+    _place: tempfile::TempDir,
+    targets: Targets,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let place = tempfile::tempdir().expect("a folder");
+        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+        Vault::open(&store, &keys).expect("fresh");
+        Self {
+            targets: Targets {
+                store: Some(store),
+                keys: Some(keys),
+                listeners: Vec::new(),
+            },
+            _place: place,
+        }
+    }
+
+    /// A private file in the store.
+    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.targets.store.as_ref().expect("set").join(name);
+        crate::vault::folder::write_private(&path, bytes).expect("ours");
+        path
+    }
+
+    fn codes(&self) -> Vec<&'static str> {
+        let findings = check(None, &self.targets).findings;
+        findings.into_iter().map(|finding| finding.code).collect()
+    }
+}
+
+/// A voice-like tone that swells and fades.
+fn speech() -> Vec<i16> {
+    (0..16_000)
+        .map(|n| {
+            let t = f64::from(n) / 8000.0;
+            let swell = 0.5 + 0.5 * (t * 3.0).sin();
+            ((t * 2000.0).sin() * 8000.0 * swell + (t * 4400.0).sin() * 3000.0) as i16
+        })
+        .collect()
+}
+
+#[test]
+fn a_sound_store_gives_nothing_away() {
+    let bench = Bench::new();
+    let random: Vec<u8> = (0..100_000).map(|_| rand::random()).collect();
+    bench.put("stream.vax", &random);
+    bench.put("tag.json", b"{\"started\": \"2018-11-05T09:00:00Z\", \"kommun\": \"0180\", \"id\": \"0701234567abcdef0123456789abcdef\"}");
+    assert_eq!(bench.codes(), [""; 0]);
+}
+
+/// Also while a recorder writes: the index's log has columns of numbers that pass for samples.
+#[test]
+fn an_index_in_use_gives_nothing_away() {
+    let bench = Bench::new();
+    let store = bench.targets.store.as_ref().expect("set");
+    let vault = Vault::open(store, bench.targets.keys.as_ref().expect("set")).expect("there");
+    let index = crate::index::Index::open(&vault).expect("fresh");
+    for _ in 0..50 {
+        let id = crate::names::RecordingId::random().expect("random");
+        let tag = crate::vault::test_tag("region-01");
+        index.insert_open(id, &tag).expect("entered");
+    }
+    assert!(store.join("index.sqlite-wal").exists());
+    assert_eq!(bench.codes(), [""; 0]);
+}
+
+#[test]
+fn audio_in_the_clear_is_found_however_it_is_written() {
+    let speech = speech();
+    let (mut alaw, mut ulaw, mut linear) = (Vec::new(), Vec::new(), Vec::new());
+    wire::g711::Law::A.encode_into(&speech, &mut alaw);
+    wire::g711::Law::U.encode_into(&speech, &mut ulaw);
+    speech
+        .iter()
+        .for_each(|sample| linear.extend_from_slice(&sample.to_le_bytes()));
+    for bytes in [&alaw, &ulaw, &linear] {
+        let bench = Bench::new();
+        bench.put("x", bytes);
+        assert_eq!(bench.codes(), ["S0202"]);
+        // Behind the head of a stream of ours, too.
+        bench.put("x", &[b"VXS\x01".as_slice(), bytes].concat());
+        assert_eq!(bench.codes(), ["S0202"]);
+    }
+    let bench = Bench::new();
+    bench.put("call", b"RIFF\x00\x00\x00\x00WAVEfmt ");
+    assert_eq!(bench.codes(), ["S0201"]);
+}
+
+#[test]
+fn numbers_in_the_clear_are_found() {
+    for text in [NUMBER, "070-174 06 05", "0046701740605", "031-3900600"] {
+        let bench = Bench::new();
+        bench.put("log", format!("call from {text}, ended").as_bytes());
+        assert_eq!(bench.codes(), ["S0203"], "{text}");
+        let said = &check(None, &bench.targets).findings[0].message;
+        assert!(!said.contains("174"), "and not repeated");
+    }
+    let bench = Bench::new();
+    for (name, text) in [
+        ("a", "1541408400000000"),
+        ("b", "2018-11-05"),
+        ("c", "a0701740605f"),
+        ("d", "+4670"),
+    ] {
+        bench.put(name, text.as_bytes());
+    }
+    assert_eq!(bench.codes(), [""; 0]);
+}
+
+#[test]
+fn what_others_can_reach_is_found() {
+    let bench = Bench::new();
+    let path = bench.put("file", b"x");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("ours");
+    let keys = bench.targets.keys.clone().expect("set");
+    fs::write(keys.join("controllers/region-01.key"), [7; 32]).expect("ours");
+    let open = keys.join("controllers/region-01.key");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o640)).expect("ours");
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o755)).expect("ours");
+    bench.put("region-01.key", &[7; 32]);
+    std::os::unix::fs::symlink("/", path.with_file_name("way-out")).expect("ours");
+    assert_eq!(bench.codes(), ["S0101", "S0102", "S0102", "S0104", "S0105"]);
+    let first = quick(bench.targets.store.as_ref().expect("set"), &keys);
+    assert!(first.is_some(), "a recorder doesn't start on that");
+}
+
+#[test]
+fn keys_inside_the_store_are_found() {
+    let mut bench = Bench::new();
+    bench.targets.keys = bench.targets.store.as_ref().map(|store| store.join("keys"));
+    fs::create_dir(bench.targets.keys.as_ref().expect("set")).expect("ours");
+    assert!(bench.codes().contains(&"S0103"));
+}
+
+/// The server of 2019: no login, no TLS, a list of its files.
+#[test]
+fn an_open_server_is_found() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("bound");
+    thread::spawn(move || {
+        for stream in server.incoming().flatten() {
+            let mut stream = stream;
+            let mut asked = [0; 512];
+            let _ = std::io::Read::read(&mut stream, &mut asked);
+            let page = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<h1>Index of /</h1><a href=\"+46701740605.wav\">";
+            let _ = stream.write_all(page.as_bytes());
+        }
+    });
+    let targets = Targets {
+        listeners: vec![("Voice NAS".to_owned(), address)],
+        ..Targets::default()
+    };
+    let checked = check(None, &targets);
+    assert_eq!(checked.listeners, 1);
+    assert!(
+        checked.findings.iter().all(|one| one.code == "S0302"),
+        "{checked:?}"
+    );
+    let said = &checked.findings[0].message;
+    assert!(
+        said.contains("a list of its files and telephone numbers"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_listener_outside_this_machine_is_found() {
+    let targets = Targets {
+        // A port of TEST-NET-1 (RFC 5737): nobody answers.
+        listeners: vec![(
+            "switch".to_owned(),
+            "192.0.2.1:9".parse().expect("an address"),
+        )],
+        ..Targets::default()
+    };
+    let checked = check(None, &targets);
+    assert_eq!((checked.listeners, checked.findings[0].code), (0, "S0301"));
+}
+
+#[test]
+fn the_server_of_2019_is_found_from_its_description() {
+    let text = include_str!("../../../scenarios/voice-nas-2019.toml");
+    let scenario =
+        Scenario::from_toml(text, "voice-nas-2019.toml").unwrap_or_else(|error| panic!("{error}"));
+    let checked = check(Some(&scenario), &Targets::default());
+    let codes: Vec<_> = checked.findings.iter().map(|one| one.code).collect();
+    assert_eq!(codes, ["S0401", "S0402", "S0403", "S0404"]);
+}
