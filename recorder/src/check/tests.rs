@@ -1,3 +1,5 @@
+//! What a store may give away, and what the check must find.
+
 use std::{fs, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, thread};
 
 use super::*;
