@@ -168,6 +168,11 @@ impl Callers {
         of_all.calls * self.share * surge
     }
 
+    /// The source's share of all calls.
+    pub const fn share(&self) -> f64 {
+        self.share
+    }
+
     /// The next moment, by running the unit-rate process through the hours' rates.
     fn next_moment(&mut self) -> Option<Time> {
         let mut needed: f64 = Exp1.sample(&mut self.streams.arrivals);

@@ -7,7 +7,7 @@ use callcore::{
 use crate::{
     operator::Operator,
     records::Record,
-    tally::{CallRow, DayRecordings, HourRow, SERVICE_GOAL_S, WAIT_CLASS_S, WAIT_CLASSES},
+    tally::{CallRow, DayRecordings, HourRow, WAIT_CLASS_S, WAIT_CLASSES},
 };
 
 /// How a call was in its queue.
@@ -66,7 +66,7 @@ impl Operator {
         };
         Stay {
             wait_s,
-            in_time: answered.is_some() && wait_s.is_some_and(|wait_s| wait_s <= SERVICE_GOAL_S),
+            in_time: answered.is_some() && wait_s.is_some_and(|wait_s| wait_s <= self.plan.goal_s),
             busy_s,
         }
     }

@@ -7,6 +7,8 @@ use callcore::{
 };
 use jiff::{Timestamp, civil::Date};
 
+use crate::tally::SERVICE_GOAL_S;
+
 /// How long an announcement takes when its length isn't given: about what the shipped ones take.
 pub const ANNOUNCEMENT: Span = Span::from_secs(15);
 /// How long a provider's phone rings.
@@ -37,6 +39,8 @@ pub struct Plan {
     pub settings: Simulation,
     /// Calls an hour when they come evenly, instead of the traffic's calls a year.
     pub calls_per_hour: Option<f64>,
+    /// Answered within so many seconds counts as in time.
+    pub goal_s: f64,
     /// The lengths of the announcements, by [`AnnouncementId::index`]; [`ANNOUNCEMENT`] where the list ends.
     pub announcements: Vec<Span>,
     /// Whether to keep a row of every call.
@@ -107,6 +111,7 @@ impl Plan {
             traffic: scenario.traffic.clone(),
             settings: scenario.simulation.clone(),
             calls_per_hour: None,
+            goal_s: SERVICE_GOAL_S,
             announcements: Vec::new(),
             keeps_calls: false,
             replay: Vec::new(),

@@ -19,7 +19,7 @@ use simulator::{
     Beside, Plan, Results, Summary,
     overrides::Overrides,
     plan::DAYS_MAX,
-    replay,
+    replay, report,
     run::{Progress, run as simulate},
     tables,
 };
@@ -63,6 +63,9 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
         show::json(&printed)?;
     } else {
         print(&printed)?;
+    }
+    if let Some(other) = &args.against {
+        print_against(other, &printed)?;
     }
     if results.summary.partial {
         show::note(format_args!(
@@ -215,6 +218,10 @@ fn write_lists(
     if let Some(file) = &args.calls_csv {
         write_file(file, |out| tables::calls(out, scenario, results))?;
     }
+    if let Some(file) = &args.report {
+        let page = report::html(scenario, results, &args.scenario);
+        write_file(file, |out| out.write_all(page.as_bytes()))?;
+    }
     Ok(())
 }
 
@@ -228,6 +235,33 @@ fn write_file(
         out.flush()
     });
     written.map_err(|error| Failure::run(format!("{} can't be written: {error}", file.display())))
+}
+
+/// What another run had where this one differs. On stderr with `--json`, so that stdout stays JSON.
+fn print_against(other: &Path, printed: &Printed<'_>) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(other).map_err(|error| unreadable(other, &error))?;
+    let before: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!(
+            "{} is no output of `vaxel simulate --json`: {error}",
+            other.display()
+        ))
+    })?;
+    let after =
+        serde_json::to_value(printed).map_err(|error| Failure::run(format!("JSON: {error}")))?;
+    let rows = report::compare(&before, &after).into_iter().map(|one| {
+        [
+            one.name,
+            format!("{:.4}", one.before),
+            format!("{:.4}", one.after),
+            format!(
+                "{:+.1} %",
+                100.0 * (one.after - one.before) / one.before.abs().max(1e-12)
+            ),
+        ]
+    });
+    let table = show::table(["figure", "before", "now", "change"], rows);
+    show::note(format_args!("against {}\n{table}", other.display()));
+    Ok(())
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> Failure {

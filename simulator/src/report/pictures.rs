@@ -1,0 +1,420 @@
+//! The pictures of the report, each from the books of a run.
+
+use callcore::{
+    kommun,
+    route::{Destination, Who},
+    scenario::Scenario,
+};
+
+use super::{
+    map::map,
+    svg::{Flow, Series, areas, bars, heat, lines, sankey},
+    words::Words,
+};
+use crate::{
+    keeping::Sample,
+    summary::{Results, share},
+    tally::{HourRow, WAIT_CLASS_S},
+};
+
+/// Every picture in its frame, in the order of the page.
+pub(super) fn all(scenario: &Scenario, results: &Results) -> Vec<String> {
+    let day = hours_of_day(results);
+    vec![
+        pair(&arrivals(&day), &occupancy(scenario, results)),
+        pair(&waits(results), &waits_by_queue(results)),
+        service_levels(scenario, results),
+        pair(&abandonment(results), &the_map(results)),
+        controllers(scenario, results),
+        storage(results),
+    ]
+}
+
+fn frame(title: &Words, note: &Words, picture: &str) -> String {
+    format!(
+        "<section><h2>{}</h2>{picture}<p class=\"note\">{}</p></section>",
+        title.html(),
+        note.html()
+    )
+}
+
+fn pair(one: &str, other: &str) -> String {
+    format!("<div class=\"row\">{one}{other}</div>")
+}
+
+/// Workdays and weekends apart, hour by hour, and how many hours of each there were.
+struct Day {
+    rows: [[HourRow; 24]; 2],
+    hours: [[f64; 24]; 2],
+}
+
+fn hours_of_day(results: &Results) -> Day {
+    let mut day = Day {
+        rows: [[HourRow::default(); 24]; 2],
+        hours: [[0.0; 24]; 2],
+    };
+    for hour in results.hours.hours.iter().skip(results.hours.warm_up) {
+        let weekend = usize::from(hour.of_week >= 5 * 24);
+        day.hours[weekend][usize::from(hour.of_week % 24)] += 1.0;
+    }
+    for book in &results.books.queues {
+        for (row, hour) in book.hours.iter().zip(&results.hours.hours) {
+            let weekend = usize::from(hour.of_week >= 5 * 24);
+            day.rows[weekend][usize::from(hour.of_week % 24)].add(row);
+        }
+    }
+    day
+}
+
+fn hour_labels() -> Vec<(f64, String)> {
+    [0, 4, 8, 12, 16, 20]
+        .map(|hour| (f64::from(hour) / 23.0, format!("{hour:02}")))
+        .to_vec()
+}
+
+fn arrivals(day: &Day) -> String {
+    let of = |kind: usize| {
+        (0..24)
+            .map(|hour| {
+                share(
+                    f64::from(day.rows[kind][hour].offered),
+                    day.hours[kind][hour],
+                )
+            })
+            .collect()
+    };
+    let series = [
+        Series {
+            name: Words::new("Monday to Friday", "måndag till fredag"),
+            values: of(0),
+            dashed: false,
+        },
+        Series {
+            name: Words::new("Saturday and Sunday", "lördag och söndag"),
+            values: of(1),
+            dashed: false,
+        },
+    ];
+    let unit = Words::new(
+        "hour of the day; calls an hour to queues here",
+        "timme på dygnet; samtal i timmen till köer här",
+    );
+    let picture = lines(&series, &hour_labels(), &unit);
+    let note = Words::new("The shape is an assumption.", "Formen är ett antagande.");
+    frame(
+        &Words::new("Arrivals by hour", "Inkommande per timme"),
+        &note,
+        &picture,
+    )
+}
+
+fn occupancy(scenario: &Scenario, results: &Results) -> String {
+    let agents = scenario.agents.len() as f64;
+    let mut busy = [[0.0; 24]; 2];
+    let mut hours = [[0.0; 24]; 2];
+    for (place, hour) in results
+        .hours
+        .hours
+        .iter()
+        .enumerate()
+        .skip(results.hours.warm_up)
+    {
+        let at = (
+            usize::from(hour.of_week >= 120),
+            usize::from(hour.of_week % 24),
+        );
+        hours[at.0][at.1] += 3600.0;
+        for book in &results.books.queues {
+            busy[at.0][at.1] += book
+                .hours
+                .get(place)
+                .map_or(0.0, |row| f64::from(row.busy_s));
+        }
+    }
+    let of = |kind: usize| {
+        (0..24)
+            .map(|hour| 100.0 * share(busy[kind][hour], hours[kind][hour] * agents))
+            .collect()
+    };
+    let series = [
+        Series {
+            name: Words::new("Monday to Friday", "måndag till fredag"),
+            values: of(0),
+            dashed: false,
+        },
+        Series {
+            name: Words::new("Saturday and Sunday", "lördag och söndag"),
+            values: of(1),
+            dashed: false,
+        },
+    ];
+    let unit = Words::new(
+        "hour in which the call came; % of all nurses",
+        "timme då samtalet kom; % av alla sjuksköterskor",
+    );
+    let picture = lines(&series, &hour_labels(), &unit);
+    let note = Words::new(
+        "Ringing, talking and wrapping up, of everybody employed in all queues.",
+        "Ringer, samtalar och efterarbetar, av alla anställda i alla köer.",
+    );
+    frame(
+        &Words::new("Nurses busy", "Sjuksköterskor upptagna"),
+        &note,
+        &picture,
+    )
+}
+
+fn waits(results: &Results) -> String {
+    /// Half an hour: longer waits are told in words.
+    const CLASSES: usize = 180;
+    let mut classes = vec![0_u64; crate::tally::WAIT_CLASSES];
+    for book in &results.books.queues {
+        for (sum, count) in classes.iter_mut().zip(&book.waits) {
+            *sum += u64::from(*count);
+        }
+    }
+    let total = classes.iter().sum::<u64>().max(1) as f64;
+    let mut so_far = 0;
+    let within: Vec<f64> = classes
+        .iter()
+        .take(CLASSES)
+        .map(|count| {
+            so_far += count;
+            100.0 * so_far as f64 / total
+        })
+        .collect();
+    let longer = 100.0 - within.last().copied().unwrap_or(0.0);
+    let series = [Series {
+        name: Words::new("waited at most so long", "väntade högst så länge"),
+        values: within,
+        dashed: false,
+    }];
+    let labels: Vec<(f64, String)> = (0..=6)
+        .map(|five| {
+            let part = f64::from(five) * 300.0 / (CLASSES as f64 * WAIT_CLASS_S);
+            (part, format!("{} min", five * 5))
+        })
+        .collect();
+    let unit = Words::new(
+        "wait until answered or given up; % of callers in queues",
+        "väntan till svar eller uppgivet; % av uppringare i köer",
+    );
+    let picture = lines(&series, &labels, &unit);
+    let note = Words::new(
+        &format!("{longer:.2} % waited longer than half an hour."),
+        &format!("{longer:.2} % väntade längre än en halvtimme."),
+    );
+    frame(
+        &Words::new("How long callers wait", "Hur länge uppringare väntar"),
+        &note,
+        &picture,
+    )
+}
+
+fn waits_by_queue(results: &Results) -> String {
+    let rows: Vec<(String, f64, String)> = busy_queues(results)
+        .map(|(name, queue)| {
+            let wait = queue.service.mean_wait_s;
+            (name.clone(), wait, format!("{wait:.1} s"))
+        })
+        .collect();
+    let title = Words::new("Mean wait by queue", "Medelväntan per kö");
+    frame(&title, &Words::name(""), &bars(&rows))
+}
+
+fn abandonment(results: &Results) -> String {
+    let rows: Vec<(String, f64, String)> = busy_queues(results)
+        .map(|(name, queue)| {
+            let gave_up = queue.service.p_abandon;
+            (name.clone(), gave_up, format!("{:.2} %", 100.0 * gave_up))
+        })
+        .collect();
+    let title = Words::new(
+        "Gave up, of those who joined the queue",
+        "Gav upp, av dem som ställde sig i kö",
+    );
+    frame(&title, &Words::name(""), &bars(&rows))
+}
+
+fn busy_queues(
+    results: &Results,
+) -> impl Iterator<Item = (&String, &crate::summary::QueueFigures)> {
+    results
+        .summary
+        .queues
+        .iter()
+        .filter(|(_, queue)| queue.offered > 0)
+}
+
+fn the_map(results: &Results) -> String {
+    let title = Words::new(
+        "Answered within 180 s, by kommun",
+        "Besvarade inom 180 s, per kommun",
+    );
+    let note = Words::new(
+        "Grey: nobody from there came to a queue of this switch. Colours as in the table above.",
+        "Grått: ingen därifrån kom till en kö i den här växeln. Färger som i tabellen ovan.",
+    );
+    frame(&title, &note, &map(&results.books.kommuner))
+}
+
+fn service_levels(scenario: &Scenario, results: &Results) -> String {
+    let rows: Vec<(String, Vec<Option<f64>>)> = scenario
+        .queues
+        .iter()
+        .zip(&results.books.queues)
+        .filter(|(_, book)| book.tally.offered > 0)
+        .map(|(queue, book)| {
+            let mut day = [HourRow::default(); 24];
+            for (row, hour) in book.hours.iter().zip(&results.hours.hours) {
+                day[usize::from(hour.of_week % 24)].add(row);
+            }
+            let levels = day
+                .iter()
+                .map(|row| (row.joined > 0).then(|| f64::from(row.in_time) / f64::from(row.joined)))
+                .collect();
+            let region = queue.region.map(|code| kommun::region(code).name);
+            (region.unwrap_or(&queue.name).to_owned(), levels)
+        })
+        .collect();
+    let columns: Vec<String> = (0..24).map(|hour| format!("{hour:02}")).collect();
+    let title = Words::new(
+        "Answered within 180 s, by region and hour",
+        "Besvarade inom 180 s, per region och timme",
+    );
+    let note = Words::new(
+        "By the hour in which the call came, all days together.",
+        "Efter timmen då samtalet kom, alla dagar tillsammans.",
+    );
+    frame(&title, &note, &heat(&rows, &columns))
+}
+
+/// Where each region's calls went, and who is controller there.
+fn controllers(scenario: &Scenario, results: &Results) -> String {
+    let mut flows: Vec<Flow> = Vec::new();
+    for (route, calls) in scenario.routes.routes().iter().zip(&results.books.routes) {
+        if *calls == 0 {
+            continue;
+        }
+        let mut regions: Vec<_> = route
+            .covers
+            .iter()
+            .filter_map(|who| match who {
+                Who::Kommun(kommun) => Some(kommun.region()),
+                _ => None,
+            })
+            .collect();
+        regions.dedup();
+        let from = match regions[..] {
+            [region] => kommun::region(region).name,
+            [] => "kommun-ID?",
+            _ => "Sverige",
+        };
+        let controller = match route.to {
+            Destination::Queue(queue) => scenario.queue(queue).controller,
+            Destination::External(external) => scenario.provider(external.provider).organisation,
+        };
+        let to = scenario.org(controller).name.to_string();
+        match flows
+            .iter_mut()
+            .find(|flow| flow.from == from && flow.to == to)
+        {
+            Some(flow) => flow.calls += *calls as f64,
+            None => flows.push(Flow {
+                from: from.to_owned(),
+                to,
+                calls: *calls as f64,
+            }),
+        }
+    }
+    let title = Words::new(
+        "From the caller's region to the controller of the call",
+        "Från uppringarens region till den som är personuppgiftsansvarig för samtalet",
+    );
+    let note = Words::new(
+        "By the route that won; calls that were diverted from a full queue are counted where they were first sent.",
+        "Efter den regel som vann; samtal som lotsats vidare från en full kö räknas dit de först sändes.",
+    );
+    frame(&title, &note, &sankey(&flows))
+}
+
+fn storage(results: &Results) -> String {
+    /// More areas can't be told apart.
+    const AREAS: usize = 6;
+    let mut held: Vec<(String, &[Sample])> = results
+        .stores
+        .iter()
+        .flat_map(|(store, figures)| {
+            figures.controllers.iter().map(move |(controller, held)| {
+                (format!("{controller} ({store})"), held.series.as_slice())
+            })
+        })
+        .collect();
+    let most = |samples: &[Sample]| {
+        samples
+            .iter()
+            .map(|sample| sample.gigabytes)
+            .fold(0.0, f64::max)
+    };
+    held.sort_by(|one, other| most(other.1).total_cmp(&most(one.1)));
+    let len = held
+        .iter()
+        .map(|(_, samples)| samples.len())
+        .max()
+        .unwrap_or(0);
+    let sum = |part: &[(String, &[Sample])], of: fn(&Sample) -> f64| -> Vec<f64> {
+        (0..len)
+            .map(|place| {
+                let at = |samples: &&[Sample]| samples.get(place).map_or(0.0, of);
+                part.iter().map(|(_, samples)| at(samples)).sum()
+            })
+            .collect()
+    };
+    let (shown, others) = held.split_at(held.len().min(AREAS));
+    let mut series: Vec<Series> = shown
+        .iter()
+        .enumerate()
+        .map(|(place, (name, _))| Series {
+            name: Words::name(name),
+            values: sum(&shown[place..=place], |sample| sample.gigabytes),
+            dashed: false,
+        })
+        .collect();
+    if !others.is_empty() {
+        series.push(Series {
+            name: Words::new("the others", "övriga"),
+            values: sum(others, |sample| sample.gigabytes),
+            dashed: false,
+        });
+    }
+    series.push(Series {
+        name: Words::new("past the floor: may be erased", "över golvet: får gallras"),
+        values: sum(&held, |sample| sample.past_floor),
+        dashed: true,
+    });
+    series.push(Series {
+        name: Words::new(
+            "past the ceiling: must be gone",
+            "över taket: ska vara borta",
+        ),
+        values: sum(&held, |sample| sample.past_ceiling),
+        dashed: true,
+    });
+    let days = f64::from(results.summary.days);
+    let labels: Vec<(f64, String)> = (0..=4)
+        .map(|step| {
+            let part = f64::from(step) / 4.0;
+            (part, format!("{:.0}", part * days))
+        })
+        .collect();
+    let unit = Words::new("day of the run; gigabytes", "dag i körningen; gigabyte");
+    let note = Words::new(
+        "Recordings by controller and store. Nothing is erased before its floor, nor without a decision of its controller.",
+        "Inspelningar per personuppgiftsansvarig och lager. Inget gallras före golvet, eller utan den ansvariges beslut.",
+    );
+    let title = Words::new(
+        "What is stored through the years",
+        "Vad som lagras genom åren",
+    );
+    frame(&title, &note, &areas(&series, &labels, &unit))
+}

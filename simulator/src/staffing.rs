@@ -1,0 +1,274 @@
+//! How many nurses a region needs, hour by hour, for a service level: by the Erlang formula, then checked by simulation
+//! and raised where the simulation falls short.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use callcore::{
+    calendar::{DayKind, Hours as Opening, Opening as Stretch},
+    kommun::RegionCode,
+    scenario::{Agent, Contact, QueueId, Scenario, Staffing},
+    time::Time,
+};
+
+use crate::{
+    callers::{Callers, Source},
+    erlang::Queue,
+    error::RunError,
+    hours::{HOUR, Hours},
+    plan::Plan,
+    run::run,
+    tally::HourRow,
+};
+
+/// A service level: so large a share answered within so long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Goal {
+    /// From 0 to 1.
+    pub share: f64,
+    /// In seconds.
+    pub within_s: f64,
+}
+
+impl Goal {
+    /// Reads `80/180s`; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (share, within) = text.trim().split_once('/')?;
+        let share: f64 = share.trim().trim_end_matches('%').parse().ok()?;
+        let within = within.trim();
+        let within_s: f64 = within.strip_suffix('s').unwrap_or(within).parse().ok()?;
+        let sane = (1.0..=99.9).contains(&share) && (0.0..=7200.0).contains(&within_s);
+        sane.then_some(Self {
+            share: share / 100.0,
+            within_s,
+        })
+    }
+}
+
+/// One hour of one kind of day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Need {
+    /// The kind of day.
+    pub day: DayKind,
+    /// The hour, 0 to 23.
+    pub hour: u8,
+    /// Calls in it, on average.
+    pub calls: f64,
+    /// Nurses by the formula alone.
+    pub by_formula: u32,
+    /// Nurses after the simulation had its say.
+    pub nurses: u32,
+    /// The share that the simulation answered in time with them.
+    pub reached: f64,
+}
+
+/// Why no numbers come out.
+#[derive(Debug, thiserror::Error)]
+pub enum StaffingError {
+    /// The region has no queue.
+    #[error(
+        "region {0} has no queue in this scenario: add one with `region = \"{0}\"`, or choose another region"
+    )]
+    NoQueue(&'static str),
+    /// No number of nurses is enough.
+    #[error("no number of nurses answers {:.0} % within {} s: lower the share or allow more time", 100.0 * .0.share, .0.within_s)]
+    Unreachable(Goal),
+    /// The check couldn't be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// How often the simulation may ask for more nurses.
+const ROUNDS: u32 = 4;
+/// How far below the goal an hour may come out by luck: about 500 calls in eight weeks have so much spread.
+const TOLERANCE: f64 = 0.02;
+
+/// The needs of a region in the weeks of a plan, Monday first. `patient` callers never give up.
+///
+/// # Errors
+/// When the region has no queue, or no number of nurses is enough.
+pub fn needs(
+    scenario: &Scenario,
+    plan: &Plan,
+    region: RegionCode,
+    goal: Goal,
+    patient: bool,
+) -> Result<Vec<Need>, StaffingError> {
+    let queue = (0..scenario.queues.len())
+        .map(|at| scenario.queue_by_place(at))
+        .find(|&queue| scenario.queue(queue).region == Some(region))
+        .ok_or(StaffingError::NoQueue(region.code()))?;
+    let hours = Arc::new(Hours::new(plan));
+    let callers = Callers::new(plan, &hours, Source::Region(region), plan.seed);
+    let share = callers.share();
+    let mut needs = by_formula(scenario, plan, queue, &hours, &callers, goal, patient)?;
+    for round in 0..ROUNDS {
+        check(scenario, plan, region, queue, share, goal, &mut needs)?;
+        let mut short = false;
+        for need in &mut needs {
+            if need.reached < goal.share - TOLERANCE && round + 1 < ROUNDS {
+                need.nurses += 1;
+                short = true;
+            }
+        }
+        if !short {
+            break;
+        }
+    }
+    Ok(needs)
+}
+
+fn by_formula(
+    scenario: &Scenario,
+    plan: &Plan,
+    queue: QueueId,
+    hours: &Hours,
+    callers: &Callers,
+    goal: Goal,
+    patient: bool,
+) -> Result<Vec<Need>, StaffingError> {
+    const HOUR_S: f64 = 3600.0;
+    let queue = scenario.queue(queue);
+    let (shortest, longest) = plan.settings.answer;
+    let ring_s = f64::midpoint(shortest.as_secs_f64(), longest.as_secs_f64());
+    let busy_s = plan.traffic.talk_mean.as_secs_f64() + queue.wrap_up.as_secs_f64() + ring_s;
+    let mut cells: Vec<(DayKind, u8, f64, u32)> = Vec::new();
+    for place in 0..hours.hours.len() {
+        let (day, hour) = kind_of(hours, place);
+        let calls = callers.rate_of(place);
+        match cells
+            .iter_mut()
+            .find(|cell| (cell.0, cell.1) == (day, hour))
+        {
+            Some(cell) => (cell.2, cell.3) = (cell.2 + calls, cell.3 + 1),
+            None => cells.push((day, hour, calls, 1)),
+        }
+    }
+    cells.sort_by_key(|cell| (cell.0, cell.1));
+    cells
+        .into_iter()
+        .map(|(day, hour, calls, count)| {
+            let calls = calls / f64::from(count);
+            let formula = Queue {
+                lambda: calls.max(1e-6),
+                mu: HOUR_S / busy_s,
+                theta: if patient {
+                    0.0
+                } else {
+                    HOUR_S / queue.patience_mean.as_secs_f64().max(1e-3)
+                },
+                agents: 0,
+            };
+            let nurses = formula
+                .agents_for(goal.share, (goal.within_s - ring_s).max(0.0) / HOUR_S)
+                .ok_or(StaffingError::Unreachable(goal))?;
+            Ok(Need {
+                day,
+                hour,
+                calls,
+                by_formula: nurses,
+                nurses,
+                reached: 0.0,
+            })
+        })
+        .collect()
+}
+
+/// The kind of day and the hour on a Swedish clock.
+fn kind_of(hours: &Hours, place: usize) -> (DayKind, u8) {
+    let micros = hours.first.as_micros() + place as i64 * HOUR.as_micros();
+    let local = Time::from_micros(micros).in_sweden();
+    (DayKind::of(local.date()), local.hour().unsigned_abs())
+}
+
+/// Runs the weeks with these nurses, and enters what share was answered in time.
+fn check(
+    scenario: &Scenario,
+    plan: &Plan,
+    region: RegionCode,
+    queue: QueueId,
+    share: f64,
+    goal: Goal,
+    needs: &mut [Need],
+) -> Result<(), StaffingError> {
+    let most = needs.iter().map(|need| need.nurses).max().unwrap_or(1);
+    let mut staffed = scenario.clone();
+    staffed.agents.retain(|agent| agent.queue != queue);
+    let first = staffed.agents.partition_point(|agent| agent.queue < queue);
+    let nurse = Agent {
+        queue,
+        contact: Contact::Simulated,
+    };
+    staffed
+        .agents
+        .splice(first..first, std::iter::repeat_n(nurse, most as usize));
+    staffed.simulation.staffing = needs
+        .iter()
+        .map(|need| Staffing {
+            queues: vec![queue],
+            hours: Some(Opening::new(vec![Stretch {
+                day: need.day,
+                from_minute: u16::from(need.hour) * 60,
+                to_minute: u16::from(need.hour) * 60 + 60,
+            }])),
+            share: f64::from(need.nurses) / f64::from(most),
+        })
+        .collect();
+    let mut plan = Plan {
+        goal_s: goal.within_s,
+        ..plan.clone()
+    };
+    plan.traffic.calls_per_year = (f64::from(plan.traffic.calls_per_year) * share) as u32;
+    plan.traffic.regions = vec![region];
+    plan.settings.calls_by_region.clear();
+    let results = run(&staffed, &[], &plan, &AtomicBool::new(false), |_| {})?;
+    let book = &results.books.queues[queue.index()];
+    for need in needs.iter_mut() {
+        let mut sum = HourRow::default();
+        for (place, row) in book.hours.iter().enumerate() {
+            if kind_of(&results.hours, place) == (need.day, need.hour) {
+                sum.add(row);
+            }
+        }
+        need.reached = match sum.joined {
+            0 => 1.0,
+            joined => f64::from(sum.in_time) / f64::from(joined),
+        };
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::tests::today;
+
+    #[test]
+    fn a_goal_is_read_or_refused() {
+        let goal = Goal::parse("80/180s").expect("a goal");
+        assert_eq!((goal.share, goal.within_s), (0.8, 180.0));
+        for text in ["", "80", "0/180s", "101/10s", "80/-1s", "80/ever"] {
+            assert_eq!(Goal::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_nurses_found_reach_the_goal_nearly_every_hour_and_are_more_by_day() {
+        let scenario = today();
+        let plan = Plan::new(&scenario, date(2026, 1, 12), 14, 1);
+        let goal = Goal::parse("80/180s").expect("a goal");
+        let region = RegionCode::parse("21").expect("a region");
+        let needs = needs(&scenario, &plan, region, goal, false).expect("numbers");
+        assert_eq!(needs.len(), 7 * 24);
+        let short = needs.iter().filter(|need| need.reached < 0.7).count();
+        assert!(short < 8, "{short} hours fall short");
+        let at = |hour| {
+            needs
+                .iter()
+                .find(|need| need.hour == hour)
+                .map_or(0, |need| need.nurses)
+        };
+        assert!(at(18) > 2 * at(3), "{} and {}", at(18), at(3));
+    }
+}
