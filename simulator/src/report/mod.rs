@@ -22,7 +22,7 @@ h1{font-size:26px;margin:28px 0 4px}h2{font-size:17px;margin:0 0 8px}\
 section{background:#fff;border:1px solid #dfe2e8;border-radius:8px;padding:16px 20px;margin:16px 0}\
 .row{display:grid;grid-template-columns:1fr 1fr;gap:0 16px}.row section{min-width:0}\
 @media(max-width:800px){.row{grid-template-columns:1fr}}\
-svg{width:100%;height:auto;display:block}.map{max-height:720px}\
+svg{width:100%;height:auto;display:block}.map{max-height:560px}\
 .grid{stroke:#e3e6eb;stroke-width:1}.tick{font-size:11px;fill:#444}.end{text-anchor:end}.mid{text-anchor:middle}\
 .legend{margin:0 0 4px;font-size:13px}.legend span{margin-right:10px;white-space:nowrap}\
 .figures{display:flex;flex-wrap:wrap;gap:10px 34px;margin:8px 0}.figures b{display:block;font-size:22px}\

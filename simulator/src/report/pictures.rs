@@ -165,8 +165,6 @@ fn occupancy(scenario: &Scenario, results: &Results) -> String {
 }
 
 fn waits(results: &Results) -> String {
-    /// Half an hour: longer waits are told in words.
-    const CLASSES: usize = 180;
     let mut classes = vec![0_u64; crate::tally::WAIT_CLASSES];
     for book in &results.books.queues {
         for (sum, count) in classes.iter_mut().zip(&book.waits) {
@@ -174,25 +172,29 @@ fn waits(results: &Results) -> String {
         }
     }
     let total = classes.iter().sum::<u64>().max(1) as f64;
+    let minutes = minutes_shown(&classes, total);
+    let shown = (f64::from(minutes) * 60.0 / WAIT_CLASS_S) as usize;
     let mut so_far = 0;
-    let within: Vec<f64> = classes
+    let reached: Vec<f64> = classes
         .iter()
-        .take(CLASSES)
+        .take(shown)
         .map(|count| {
             so_far += count;
             100.0 * so_far as f64 / total
         })
         .collect();
-    let longer = 100.0 - within.last().copied().unwrap_or(0.0);
+    let longer = 100.0 - reached.last().copied().unwrap_or(0.0);
+    let within = std::iter::once(0.0).chain(reached).collect();
     let series = [Series {
         name: Words::new("waited at most so long", "väntade högst så länge"),
         values: within,
         dashed: false,
     }];
-    let labels: Vec<(f64, String)> = (0..=6)
-        .map(|five| {
-            let part = f64::from(five) * 300.0 / (CLASSES as f64 * WAIT_CLASS_S);
-            (part, format!("{} min", five * 5))
+    let labels: Vec<(f64, String)> = (0..=5)
+        .map(|step| {
+            let part = f64::from(step) / 5.0;
+            let minute = part * f64::from(minutes);
+            (part, format!("{minute} min"))
         })
         .collect();
     let unit = Words::new(
@@ -201,14 +203,29 @@ fn waits(results: &Results) -> String {
     );
     let picture = lines(&series, &labels, &unit);
     let note = Words::new(
-        &format!("{longer:.2} % waited longer than half an hour."),
-        &format!("{longer:.2} % väntade längre än en halvtimme."),
+        &format!("{longer:.2} % waited longer than that."),
+        &format!("{longer:.2} % väntade längre än så."),
     );
     frame(
         &Words::new("How long callers wait", "Hur länge uppringare väntar"),
         &note,
         &picture,
     )
+}
+
+/// How many minutes of waits tell the story: those of 199 callers in 200, an hour at most.
+fn minutes_shown(classes: &[u64], total: f64) -> u32 {
+    let mut so_far = 0.0;
+    let enough = classes.iter().position(|count| {
+        so_far += *count as f64;
+        so_far >= 0.995 * total
+    });
+    let needed = (enough.unwrap_or(classes.len()) + 1) as f64 * WAIT_CLASS_S / 60.0;
+    let steps = [5, 10, 15, 20, 30, 40, 60];
+    let fits = steps
+        .into_iter()
+        .find(|&minutes| f64::from(minutes) >= needed);
+    fits.unwrap_or(60)
 }
 
 fn waits_by_queue(results: &Results) -> String {
@@ -252,8 +269,8 @@ fn the_map(results: &Results) -> String {
         "Besvarade inom 180 s, per kommun",
     );
     let note = Words::new(
-        "Grey: nobody from there came to a queue of this switch. Colours as in the table above.",
-        "Grått: ingen därifrån kom till en kö i den här växeln. Färger som i tabellen ovan.",
+        "Grey: nobody from there came to a queue of this switch. Colours as above.",
+        "Grått: ingen därifrån kom till en kö i den här växeln. Färger som ovan.",
     );
     frame(&title, &note, &map(&results.books.kommuner))
 }

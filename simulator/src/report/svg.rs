@@ -20,6 +20,9 @@ struct Frame {
     y_max: f64,
 }
 
+/// How wide a picture is drawn that has half the page, and one that has all of it: letters then are of one size.
+const HALF: f64 = 500.0;
+const WHOLE: f64 = 1000.0;
 const TOP: f64 = 12.0;
 const RIGHT: f64 = 16.0;
 
@@ -64,7 +67,10 @@ pub(super) struct Series {
 
 /// Lines over a common axis with a label here and there.
 pub(super) fn lines(series: &[Series], labels: &[(f64, String)], unit: &Words) -> String {
-    let frame = frame_for(series.iter().flat_map(|one| one.values.iter().copied()));
+    let frame = frame_for(
+        HALF,
+        series.iter().flat_map(|one| one.values.iter().copied()),
+    );
     let mut text = legend(series);
     frame.open(&mut text);
     for (place, one) in series.iter().enumerate() {
@@ -101,6 +107,7 @@ pub(super) fn areas(series: &[Series], labels: &[(f64, String)], unit: &Words) -
         .collect();
     let loose = series.iter().filter(|one| one.dashed);
     let frame = frame_for(
+        WHOLE,
         base.iter()
             .copied()
             .chain(loose.flat_map(|one| one.values.iter().copied())),
@@ -131,14 +138,14 @@ pub(super) fn areas(series: &[Series], labels: &[(f64, String)], unit: &Words) -
 
 /// Horizontal bars with their names and values.
 pub(super) fn bars(rows: &[(String, f64, String)]) -> String {
-    const ROW: f64 = 20.0;
-    const NAMES: f64 = 190.0;
+    const ROW: f64 = 18.0;
+    const NAMES: f64 = 130.0;
     let most = rows.iter().map(|row| row.1).fold(0.0, f64::max).max(1e-12);
     let height = ROW * rows.len() as f64 + 8.0;
-    let mut text = format!(r#"<svg viewBox="0 0 640 {height}" role="img">"#);
+    let mut text = format!(r#"<svg viewBox="0 0 {HALF} {height}" role="img">"#);
     for (place, (name, value, said)) in rows.iter().enumerate() {
         let y = 4.0 + ROW * place as f64;
-        let width = (640.0 - NAMES - 90.0) * value / most;
+        let width = (HALF - NAMES - 64.0) * value / most;
         let _ = write!(
             text,
             r#"<text x="{}" y="{:.1}" class="tick end">{}</text><rect x="{NAMES}" y="{:.1}" width="{width:.1}" height="14" rx="2" fill="{}"/><text x="{:.1}" y="{:.1}" class="tick">{}</text>"#,
@@ -159,9 +166,9 @@ pub(super) fn bars(rows: &[(String, f64, String)]) -> String {
 pub(super) fn heat(rows: &[(String, Vec<Option<f64>>)], columns: &[String]) -> String {
     const ROW: f64 = 20.0;
     const NAMES: f64 = 190.0;
-    let cell = (900.0 - NAMES - RIGHT) / columns.len().max(1) as f64;
+    let cell = (WHOLE - NAMES - RIGHT) / columns.len().max(1) as f64;
     let height = ROW * (rows.len() + 1) as f64 + 40.0;
-    let mut text = format!(r#"<svg viewBox="0 0 900 {height}" role="img">"#);
+    let mut text = format!(r#"<svg viewBox="0 0 {WHOLE} {height}" role="img">"#);
     for (place, column) in columns.iter().enumerate() {
         let x = NAMES + cell * (place as f64 + 0.5);
         let _ = write!(
@@ -269,7 +276,7 @@ pub(super) fn sankey(flows: &[Flow]) -> String {
     let total: f64 = flows.iter().map(|flow| flow.calls).sum::<f64>().max(1.0);
     let nodes = left.len().max(right.len()) as f64;
     // Each name needs room for its letters, however few its calls.
-    let room = |calls: f64| (calls / total * (HEIGHT - nodes * GAP)).max(9.0);
+    let room = |calls: f64| (calls / total * (HEIGHT - nodes * GAP)).max(11.0);
     let place = |column: &[(&str, f64)]| {
         let mut y = 6.0;
         column
@@ -285,7 +292,7 @@ pub(super) fn sankey(flows: &[Flow]) -> String {
     let bottom =
         |column: &[(String, f64, f64, f64)]| column.last().map_or(0.0, |last| last.1 + last.2);
     let height = bottom(&left).max(bottom(&right)) + 8.0;
-    let mut text = format!(r#"<svg viewBox="0 0 900 {height:.0}" role="img">"#);
+    let mut text = format!(r#"<svg viewBox="0 0 {WHOLE} {height:.0}" role="img">"#);
     let (mut used_left, mut used_right) = (vec![0.0; left.len()], vec![0.0; right.len()]);
     for (number, flow) in flows.iter().enumerate() {
         let (Some(from), Some(to)) = (
@@ -301,7 +308,7 @@ pub(super) fn sankey(flows: &[Flow]) -> String {
         used_right[to] += wide_b;
         let _ = write!(
             text,
-            r#"<path d="M210 {a:.1}C450 {a:.1} 450 {b:.1} 690 {b:.1}L690 {:.1}C450 {:.1} 450 {:.1} 210 {:.1}Z" fill="{}" fill-opacity=".55"><title>{} → {}: {:.0}</title></path>"#,
+            r#"<path d="M210 {a:.1}C480 {a:.1} 480 {b:.1} 750 {b:.1}L750 {:.1}C480 {:.1} 480 {:.1} 210 {:.1}Z" fill="{}" fill-opacity=".55"><title>{} → {}: {:.0}</title></path>"#,
             b + wide_b,
             b + wide_b,
             a + wide_a,
@@ -312,7 +319,7 @@ pub(super) fn sankey(flows: &[Flow]) -> String {
             flow.calls
         );
     }
-    for (column, x, end, text_x) in [(&left, 200.0, " end", 194.0), (&right, 690.0, "", 706.0)] {
+    for (column, x, end, text_x) in [(&left, 200.0, " end", 194.0), (&right, 750.0, "", 766.0)] {
         for (name, y, high, calls) in column {
             let _ = write!(
                 text,
@@ -326,13 +333,13 @@ pub(super) fn sankey(flows: &[Flow]) -> String {
     text + "</svg>"
 }
 
-fn frame_for(values: impl Iterator<Item = f64>) -> Frame {
+fn frame_for(width: f64, values: impl Iterator<Item = f64>) -> Frame {
     let most = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
     Frame {
-        width: 640.0,
-        height: 260.0,
-        left: 56.0,
-        bottom: 40.0,
+        width,
+        height: 270.0,
+        left: 58.0,
+        bottom: 44.0,
         y_max: round_up(most),
     }
 }
@@ -365,7 +372,7 @@ fn legend(series: &[Series]) -> String {
     let mut text = String::from(r#"<p class="legend">"#);
     for (place, one) in series.iter().enumerate() {
         let colour = COLOURS[place % COLOURS.len()];
-        let mark = if one.dashed { "╌" } else { "■" };
+        let mark = if one.dashed { "╍" } else { "■" };
         let _ = write!(
             text,
             r#"<span><b style="color:{colour}">{mark}</b> {}</span> "#,
@@ -401,6 +408,9 @@ pub(super) fn short(value: f64) -> String {
     match magnitude {
         _ if magnitude >= 1e7 => format!("{:.0} M", value / 1e6),
         _ if magnitude >= 1e6 => format!("{:.1} M", value / 1e6),
+        _ if magnitude >= 1e4 && magnitude % 1e3 > 1.0 && magnitude < 1e5 => {
+            format!("{:.1} k", value / 1e3)
+        }
         _ if magnitude >= 1e4 => format!("{:.0} k", value / 1e3),
         _ if magnitude >= 10.0 || value == value.trunc() => format!("{value:.0}"),
         _ if magnitude >= 1.0 => format!("{value:.1}"),
@@ -432,7 +442,7 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let said = [0.0, 0.25, 3.5, 42.0, 13_425.0, 4_901_051.0].map(short);
-        assert_eq!(said, ["0", "0.25", "3.5", "42", "13 k", "4.9 M"]);
+        assert_eq!(said, ["0", "0.25", "3.5", "42", "13.4 k", "4.9 M"]);
     }
 
     #[test]
