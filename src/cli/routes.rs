@@ -18,7 +18,7 @@ pub(crate) enum RoutesCommand {
     Explain(ExplainCallArgs),
     /// Where every kommun's calls go at a moment
     Table(TableArgs),
-    /// Run the [[expect]] tests inside scenarios
+    /// Run the `expect` tests inside scenarios
     Test(TestArgs),
     /// What another rule set would change: for whom, when, and for how many calls
     Diff(DiffArgs),

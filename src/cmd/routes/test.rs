@@ -1,4 +1,4 @@
-//! `vaxel routes test`: the [[expect]] tests inside scenarios.
+//! `vaxel routes test`: the `[[expect]]` tests inside scenarios.
 
 use std::process::ExitCode;
 
