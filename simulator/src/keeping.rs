@@ -1,5 +1,5 @@
 //! What is kept through the years: recordings by store and controller, erased only when
-//! [`judge`](callcore::retention::judge) says so.
+//! [`judge`] says so.
 
 use std::collections::BTreeMap;
 
