@@ -120,7 +120,7 @@ pub enum Input<'a> {
         /// To whom.
         peer: SocketAddr,
     },
-    /// The moment named by [`Endpoint::wake`] has come.
+    /// The moment named by [`Endpoint::wake`](super::Endpoint::wake) has come.
     TimePassed,
 }
 
