@@ -32,3 +32,7 @@ bench:
     cargo bench -p callcore -p wire -p simulator
     cargo build --release
     tests/bench
+
+# Gallring on a large index: search, plan, erasure with register
+bench-recorder rows="1000000" erased="20000":
+    cargo run --release -p recorder --example gallring_rates -- {{rows}} {{erased}}

@@ -64,13 +64,13 @@ impl Tools<'_> {
         }
     }
 
-    /// Erases recordings, or who spoke in them, each under its permit. Gives how many went.
+    /// Erases recordings, or who spoke in them, each under its permit. Gives how many went and their bytes.
     pub(super) fn erase(
         &mut self,
         what: Mark,
         batch: Vec<(Entry, ErasurePermit)>,
         decided: &Decided,
-    ) -> Result<usize, GallringError> {
+    ) -> Result<(u64, u64), GallringError> {
         let ids: Vec<RecordingId> = batch.iter().map(|(entry, _)| entry.id).collect();
         let marked: BTreeSet<_> = self
             .index
@@ -94,7 +94,8 @@ impl Tools<'_> {
         self.vault.sync_keys()?;
         self.step(Step::Synced)?;
         self.finish(what, &gone, &BTreeSet::new())?;
-        Ok(gone.len())
+        let bytes = gone.iter().map(|(entry, _)| entry.bytes).sum();
+        Ok((gone.len() as u64, bytes))
     }
 
     /// What follows once nothing can be opened any more; `known` is what the register has already.

@@ -65,23 +65,22 @@ pub fn run(
         finished: finish_marked(&mut tools)?,
         ..Report::default()
     };
+    let mut due = Due::default();
     for matter in Matter::all(vault, index)? {
         let Some(Verdict::Erase(permit)) = matter.verdict(scenario, today) else {
             continue;
         };
         let decided = Decided::new(scenario, permit.decision(), today);
         match &matter {
-            Matter::Recordings(group) => {
-                let some = || Ok(index.some_alike(group, BATCH)?);
+            Matter::Recordings(_) => {
                 let judge = || matter.verdict(scenario, today);
-                let gone = erase_all(&mut tools, Mark::Recording, &decided, some, judge)?;
-                report.recordings += gone.0;
-                report.bytes += gone.1;
+                let some = || some_of(index, &matter);
+                due.take(&mut tools, Mark::Recording, &decided, some, judge)?;
             }
-            Matter::Numbers(group) => {
-                let some = || Ok(index.some_numbers(group, BATCH)?);
+            Matter::Numbers(_) => {
                 let judge = || matter.verdict(scenario, today);
-                report.numbers += erase_all(&mut tools, Mark::Numbers, &decided, some, judge)?.0;
+                let some = || some_of(index, &matter);
+                due.take(&mut tools, Mark::Numbers, &decided, some, judge)?;
             }
             Matter::AccessLog(segment) => {
                 erase_log(&mut tools, segment, &matter, scenario, permit, &decided)?;
@@ -89,6 +88,8 @@ pub fn run(
             }
         }
     }
+    due.erase(&mut tools)?;
+    (report.recordings, report.bytes, report.numbers) = (due.recordings, due.bytes, due.numbers);
     report.register_lines = tools.register.lines();
     report.register_hash = tools.register.hash().to_owned();
     Ok(report)
@@ -145,29 +146,78 @@ fn lock(vault: &Vault) -> Result<fs::File, GallringError> {
     }
 }
 
-/// Erases a group batch by batch, each recording under a permit of its own. Gives how many and their bytes.
-fn erase_all(
-    tools: &mut Tools<'_>,
-    what: Mark,
-    decided: &Decided,
-    some: impl Fn() -> Result<Vec<Entry>, GallringError>,
-    judge: impl Fn() -> Option<Verdict>,
-) -> Result<(u64, u64), GallringError> {
-    let mut sum = (0, 0);
-    loop {
-        let permitted = some()?.into_iter().filter_map(|entry| match judge() {
-            Some(Verdict::Erase(permit)) => Some((entry, permit)),
-            _ => None,
-        });
-        let batch: Vec<_> = permitted.collect();
-        let bytes: u64 = batch.iter().map(|(entry, _)| entry.bytes).sum();
-        let gone = tools.erase(what, batch, decided)?;
-        // A whole batch that was held meanwhile would come again and again.
-        if gone == 0 {
-            return Ok(sum);
+/// Recordings of several groups that go at once: the disk is waited for once a batch, and a group may be one recording.
+#[derive(Default)]
+struct Due {
+    batch: Vec<(Entry, ErasurePermit)>,
+    /// As what they go, and under which decision.
+    under: Option<(Mark, Decided)>,
+    recordings: u64,
+    bytes: u64,
+    numbers: u64,
+}
+
+impl Due {
+    /// Takes a group, each recording under a permit of its own; erases whenever a batch is full.
+    fn take(
+        &mut self,
+        tools: &mut Tools<'_>,
+        what: Mark,
+        decided: &Decided,
+        some: impl Fn() -> Result<Vec<Entry>, GallringError>,
+        judge: impl Fn() -> Option<Verdict>,
+    ) -> Result<(), GallringError> {
+        let under = Some((what, decided.clone()));
+        if self.under != under {
+            self.erase(tools)?;
+            self.under = under;
         }
-        sum = (sum.0 + gone as u64, sum.1 + bytes);
+        loop {
+            let entries = some()?;
+            let all_of_it = entries.len() < BATCH;
+            if !all_of_it {
+                // What was taken before would be found again by the next look.
+                self.erase(tools)?;
+            }
+            self.batch
+                .extend(entries.into_iter().filter_map(|entry| match judge() {
+                    Some(Verdict::Erase(permit)) => Some((entry, permit)),
+                    _ => None,
+                }));
+            if self.batch.len() >= BATCH && self.erase(tools)? == 0 {
+                // A whole batch that was held meanwhile would come again and again.
+                return Ok(());
+            }
+            if all_of_it {
+                return Ok(());
+            }
+        }
     }
+
+    /// Erases what was taken; gives how many went.
+    fn erase(&mut self, tools: &mut Tools<'_>) -> Result<usize, GallringError> {
+        let batch = std::mem::take(&mut self.batch);
+        let Some((what, decided)) = self.under.as_ref().filter(|_| !batch.is_empty()) else {
+            return Ok(0);
+        };
+        let gone = tools.erase(*what, batch, decided)?;
+        match what {
+            Mark::Recording => {
+                self.recordings += gone.0;
+                self.bytes += gone.1;
+            }
+            Mark::Numbers => self.numbers += gone.0,
+        }
+        Ok(usize::try_from(gone.0).unwrap_or(usize::MAX))
+    }
+}
+
+fn some_of(index: &Index, matter: &Matter) -> Result<Vec<Entry>, GallringError> {
+    Ok(match matter {
+        Matter::Recordings(group) => index.some_alike(group, BATCH)?,
+        Matter::Numbers(group) => index.some_numbers(group, BATCH)?,
+        Matter::AccessLog(_) => Vec::new(),
+    })
 }
 
 /// A month of an access log: set aside, entered in the register with its last hash, then removed.
