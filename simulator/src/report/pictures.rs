@@ -356,67 +356,7 @@ fn controllers(scenario: &Scenario, results: &Results) -> String {
 }
 
 fn storage(results: &Results) -> String {
-    /// More areas can't be told apart.
-    const AREAS: usize = 6;
-    let mut held: Vec<(String, &[Sample])> = results
-        .stores
-        .iter()
-        .flat_map(|(store, figures)| {
-            figures.controllers.iter().map(move |(controller, held)| {
-                (format!("{controller} ({store})"), held.series.as_slice())
-            })
-        })
-        .collect();
-    let most = |samples: &[Sample]| {
-        samples
-            .iter()
-            .map(|sample| sample.gigabytes)
-            .fold(0.0, f64::max)
-    };
-    held.sort_by(|one, other| most(other.1).total_cmp(&most(one.1)));
-    let len = held
-        .iter()
-        .map(|(_, samples)| samples.len())
-        .max()
-        .unwrap_or(0);
-    let sum = |part: &[(String, &[Sample])], of: fn(&Sample) -> f64| -> Vec<f64> {
-        (0..len)
-            .map(|place| {
-                let at = |samples: &&[Sample]| samples.get(place).map_or(0.0, of);
-                part.iter().map(|(_, samples)| at(samples)).sum()
-            })
-            .collect()
-    };
-    let (shown, others) = held.split_at(held.len().min(AREAS));
-    let mut series: Vec<Series> = shown
-        .iter()
-        .enumerate()
-        .map(|(place, (name, _))| Series {
-            name: Words::name(name),
-            values: sum(&shown[place..=place], |sample| sample.gigabytes),
-            dashed: false,
-        })
-        .collect();
-    if !others.is_empty() {
-        series.push(Series {
-            name: Words::new("the others", "övriga"),
-            values: sum(others, |sample| sample.gigabytes),
-            dashed: false,
-        });
-    }
-    series.push(Series {
-        name: Words::new("past the floor: may be erased", "över golvet: får gallras"),
-        values: sum(&held, |sample| sample.past_floor),
-        dashed: true,
-    });
-    series.push(Series {
-        name: Words::new(
-            "past the ceiling: must be gone",
-            "över taket: ska vara borta",
-        ),
-        values: sum(&held, |sample| sample.past_ceiling),
-        dashed: true,
-    });
+    let series = storage_series(&held(results));
     let days = f64::from(results.summary.days);
     let labels: Vec<(f64, String)> = (0..=4)
         .map(|step| {
@@ -434,4 +374,82 @@ fn storage(results: &Results) -> String {
         "Vad som lagras genom åren",
     );
     frame(&title, &note, &areas(&series, &labels, &unit))
+}
+
+/// What each controller has in each store, day by day; who has most comes first.
+fn held(results: &Results) -> Vec<(String, &[Sample])> {
+    let mut held: Vec<(String, &[Sample])> = results
+        .stores
+        .iter()
+        .flat_map(|(store, figures)| {
+            figures.controllers.iter().map(move |(controller, held)| {
+                (format!("{controller} ({store})"), held.series.as_slice())
+            })
+        })
+        .collect();
+    let most = |samples: &[Sample]| {
+        samples
+            .iter()
+            .map(|sample| sample.gigabytes)
+            .fold(0.0, f64::max)
+    };
+    held.sort_by(|one, other| most(other.1).total_cmp(&most(one.1)));
+    held
+}
+
+/// An area for each of the first, one for the rest, and lines for what is past floor and ceiling.
+fn storage_series(held: &[(String, &[Sample])]) -> Vec<Series> {
+    /// More areas can't be told apart.
+    const AREAS: usize = 6;
+    let of = |sample: &Sample| sample.gigabytes;
+    let longest = held.iter().map(|(_, samples)| samples.len()).max();
+    let days = longest.unwrap_or(0);
+    let line = |name, values, dashed| Series {
+        name,
+        values,
+        dashed,
+    };
+    let (shown, others) = held.split_at(held.len().min(AREAS));
+    let mut series: Vec<Series> = shown
+        .iter()
+        .map(|one| {
+            line(
+                Words::name(&one.0),
+                summed(std::slice::from_ref(one), days, of),
+                false,
+            )
+        })
+        .collect();
+    if !others.is_empty() {
+        series.push(line(
+            Words::new("the others", "övriga"),
+            summed(others, days, of),
+            false,
+        ));
+    }
+    series.push(line(
+        Words::new("past the floor: may be erased", "över golvet: får gallras"),
+        summed(held, days, |sample| sample.past_floor),
+        true,
+    ));
+    series.push(line(
+        Words::new(
+            "past the ceiling: must be gone",
+            "över taket: ska vara borta",
+        ),
+        summed(held, days, |sample| sample.past_ceiling),
+        true,
+    ));
+    series
+}
+
+/// Day by day, the sum over several, `days` of them.
+fn summed(part: &[(String, &[Sample])], days: usize, of: fn(&Sample) -> f64) -> Vec<f64> {
+    (0..days)
+        .map(|day| {
+            part.iter()
+                .map(|(_, samples)| samples.get(day).map_or(0.0, of))
+                .sum()
+        })
+        .collect()
 }

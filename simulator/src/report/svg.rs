@@ -261,18 +261,7 @@ pub(super) struct Flow {
 pub(super) fn sankey(flows: &[Flow]) -> String {
     const HEIGHT: f64 = 560.0;
     const GAP: f64 = 4.0;
-    let names = |side: fn(&Flow) -> &String| {
-        let mut sums: Vec<(&str, f64)> = Vec::new();
-        for flow in flows {
-            let name = side(flow).as_str();
-            match sums.iter_mut().find(|known| known.0 == name) {
-                Some(known) => known.1 += flow.calls,
-                None => sums.push((name, flow.calls)),
-            }
-        }
-        sums
-    };
-    let (left, right) = (names(|flow| &flow.from), names(|flow| &flow.to));
+    let (left, right) = (sums(flows, |flow| &flow.from), sums(flows, |flow| &flow.to));
     let total: f64 = flows.iter().map(|flow| flow.calls).sum::<f64>().max(1.0);
     let nodes = left.len().max(right.len()) as f64;
     // Each name needs room for its letters, however few its calls.
@@ -319,18 +308,37 @@ pub(super) fn sankey(flows: &[Flow]) -> String {
             flow.calls
         );
     }
-    for (column, x, end, text_x) in [(&left, 200.0, " end", 194.0), (&right, 750.0, "", 766.0)] {
-        for (name, y, high, calls) in column {
-            let _ = write!(
-                text,
-                r##"<rect x="{x}" y="{y:.1}" width="10" height="{high:.1}" fill="#333"/><text x="{text_x}" y="{:.1}" class="tick{end}">{} {}</text>"##,
-                y + high / 2.0 + 3.5,
-                escape(name),
-                short(*calls)
-            );
+    text += &sankey_names(&left, 200.0, " end", 194.0);
+    text += &sankey_names(&right, 750.0, "", 766.0);
+    text + "</svg>"
+}
+
+/// The bars of one side and their names: name, top, height and calls of each.
+fn sankey_names(column: &[(String, f64, f64, f64)], x: f64, end: &str, text_x: f64) -> String {
+    let mut text = String::new();
+    for (name, y, high, calls) in column {
+        let _ = write!(
+            text,
+            r##"<rect x="{x}" y="{y:.1}" width="10" height="{high:.1}" fill="#333"/><text x="{text_x}" y="{:.1}" class="tick{end}">{} {}</text>"##,
+            y + high / 2.0 + 3.5,
+            escape(name),
+            short(*calls)
+        );
+    }
+    text
+}
+
+/// One side's names in the order they come, and their calls.
+fn sums(flows: &[Flow], side: fn(&Flow) -> &String) -> Vec<(&str, f64)> {
+    let mut sums: Vec<(&str, f64)> = Vec::new();
+    for flow in flows {
+        let name = side(flow).as_str();
+        match sums.iter_mut().find(|known| known.0 == name) {
+            Some(known) => known.1 += flow.calls,
+            None => sums.push((name, flow.calls)),
         }
     }
-    text + "</svg>"
+    sums
 }
 
 fn frame_for(width: f64, values: impl Iterator<Item = f64>) -> Frame {
