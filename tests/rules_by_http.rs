@@ -1,0 +1,81 @@
+//! Rules replaced over HTTP: only with the token, only whole, and the token's file is nobody else's to read.
+#![allow(clippy::expect_used, reason = "a test says what it expects")]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
+
+use testkit::child::Child;
+
+const VAXEL: &str = env!("CARGO_BIN_EXE_vaxel");
+const TODAY: &str = include_str!("../scenarios/today.toml");
+
+#[tokio::test]
+async fn rules_are_replaced_only_with_the_token_and_only_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("permitted");
+        path
+    };
+    let token = file("token", "a token for one test only\n", 0o600);
+    let wrong = file("wrong", "another token for this test\n", 0o600);
+    let open = file("open", "a token for one test only\n", 0o644);
+    let good = file("good.toml", TODAY, 0o644);
+    let bad = file(
+        "bad.toml",
+        &TODAY.replacen("controller = ", "controler = ", 1),
+        0o644,
+    );
+
+    let refused = Command::new(VAXEL)
+        .args(["gateway", "--sip", "127.0.0.1:0", "--web", "127.0.0.1:0"])
+        .arg("--admin-token")
+        .arg(&open)
+        .output()
+        .expect("it runs");
+    assert_eq!(refused.status.code(), Some(2), "others may read the token");
+
+    let mut command = Command::new(VAXEL);
+    command
+        .args(["gateway", "--sip", "127.0.0.1:0", "--web", "127.0.0.1:0"])
+        .arg("--admin-token")
+        .arg(&token)
+        .arg("--config")
+        .arg(&good);
+    let mut switch = Child::start("gateway", &mut command);
+    let line = switch.says("page: http://").await;
+    let page = line
+        .split("page: ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
+    let page = page.expect("the page's address").to_owned();
+
+    let apply = |scenario: &Path, token: &Path| -> Output {
+        let mut command = Command::new(VAXEL);
+        command
+            .args(["routes", "apply", "--to", &page])
+            .arg(scenario);
+        command.arg("--token").arg(token).output().expect("it runs")
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let stranger = apply(&good, &wrong);
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(
+        said(&stranger).contains("Authorization"),
+        "{}",
+        said(&stranger)
+    );
+    let broken = apply(&bad, &token);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(said(&broken).contains("controler"), "{}", said(&broken));
+    assert_eq!(apply(&good, &open).status.code(), Some(2));
+    let replaced = apply(&good, &token);
+    assert_eq!(replaced.status.code(), Some(0), "{}", said(&replaced));
+    switch.terminate();
+    assert!(switch.ends().await.success());
+}
