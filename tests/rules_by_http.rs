@@ -48,7 +48,7 @@ async fn rules_are_replaced_only_with_the_token_and_only_whole() {
         .arg("--config")
         .arg(&good);
     let mut switch = Child::start("gateway", &mut command);
-    let line = switch.says("page: http://").await;
+    let line = switch.says("stop: Ctrl-C").await;
     let page = line
         .split("page: ")
         .nth(1)
@@ -64,7 +64,7 @@ async fn rules_are_replaced_only_with_the_token_and_only_whole() {
     };
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
     let stranger = apply(&good, &wrong);
-    assert_eq!(stranger.status.code(), Some(1));
+    assert_eq!(stranger.status.code(), Some(1), "{}", said(&stranger));
     assert!(
         said(&stranger).contains("Authorization"),
         "{}",
