@@ -37,7 +37,7 @@ known = {"number-and-kommun-id", "recording", "care-provider"}
 with open(sys.argv[1], "rb") as file:
     table = tomllib.load(file)["announcement"]
 for name, a in table.items():
-    if not set(a["informs"]) <= known or a["use"] not in {"announcement", "music", "simulated"} or not a["english"]:
+    if not set(a["informs"]) <= known or a["use"] not in {"announcement", "music", "simulated", "part"} or not a["english"]:
         sys.exit(f"announcements.toml: entry {name} is wrong")
     fields = name, a["file"], a["use"], a.get("voice", ""), a.get("speed", 175), a.get("pitch", 50), a.get("spoken", a["text"])
     print(*fields, sep="\x1f")

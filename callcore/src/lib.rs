@@ -11,6 +11,7 @@ pub mod calendar;
 pub mod check;
 mod csv;
 pub mod diff;
+pub mod digit;
 pub mod explain;
 pub mod incident;
 pub mod kommun;

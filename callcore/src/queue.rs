@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{scenario::AgentId, switch::CallId};
+use crate::{scenario::AgentId, switch::CallId, time::Span};
 
 /// A place in the order of arrival. Kept while an agent is rung, so that a call that comes back
 /// stands again before everyone who came after it.
@@ -13,19 +13,38 @@ pub struct Place(u64);
 ///
 /// Callers stand in order of place. One who gives up leaves an empty place behind: most leave from the middle, and
 /// moving everyone behind them up each time would cost more than passing over the empty places in the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Line {
     /// Never empty at the front, and never more empty places than callers elsewhere but for [`EMPTY_MAX`].
     callers: VecDeque<(Place, Option<CallId>)>,
     waiting: usize,
     idle: VecDeque<AgentId>,
     places: u64,
+    /// Agents who have not signed out, whatever they do.
+    staffed: usize,
+    /// How long a call keeps an agent, talk and wrap-up: a mean in which the latest calls weigh most.
+    handling: Span,
 }
 
 /// How many empty places a line may hold beside as many as there are callers.
 const EMPTY_MAX: usize = 32;
 
+/// How much of the mean is the latest call: a sixteenth, so that one odd call doesn't change what callers are told.
+const LATEST_SHARE: i64 = 16;
+
 impl Line {
+    /// An empty line, in which a call is taken to keep an agent that long until calls have shown better.
+    pub const fn new(handling: Span) -> Self {
+        Self {
+            callers: VecDeque::new(),
+            waiting: 0,
+            idle: VecDeque::new(),
+            places: 0,
+            staffed: 0,
+            handling,
+        }
+    }
+
     /// A new place, behind everyone who has one.
     pub const fn take_place(&mut self) -> Place {
         self.places += 1;
@@ -64,6 +83,42 @@ impl Line {
     /// Who has waited longest.
     pub fn first(&self) -> Option<CallId> {
         self.callers.front()?.1
+    }
+
+    /// How many wait before this place; a search through the line.
+    pub fn ahead(&self, place: Place) -> usize {
+        let before = self.callers.iter().take_while(|caller| caller.0 < place);
+        before.filter(|caller| caller.1.is_some()).count()
+    }
+
+    /// How long a caller will probably wait who has so many before. `None` while nobody is there to answer.
+    ///
+    /// Agents become free one after another, each after a mean call: with `n` of them, somebody leaves the line every
+    /// `n`th part of that.
+    pub fn expected_wait(&self, ahead: usize) -> Option<Span> {
+        let places = i64::try_from(ahead).ok()?.saturating_add(1);
+        let agents = i64::try_from(self.staffed)
+            .ok()
+            .filter(|&agents| agents > 0)?;
+        let all = self.handling.as_micros().saturating_mul(places);
+        Some(Span::from_micros(all / agents))
+    }
+
+    /// A call kept an agent that long.
+    pub fn handled(&mut self, took: Span) {
+        let mean = self.handling.as_micros();
+        let step = (took.as_micros() - mean) / LATEST_SHARE;
+        self.handling = Span::from_micros(mean + step);
+    }
+
+    /// An agent signed in.
+    pub const fn staff_came(&mut self) {
+        self.staffed += 1;
+    }
+
+    /// An agent signed out.
+    pub const fn staff_left(&mut self) {
+        self.staffed = self.staffed.saturating_sub(1);
     }
 
     fn find(&self, place: Place) -> Result<usize, usize> {
@@ -116,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_caller_who_comes_back_stands_before_those_who_came_later() {
-        let mut line = Line::default();
+        let mut line = Line::new(Span::from_secs(60));
         let places: Vec<Place> = (0..3).map(|_| line.take_place()).collect();
         for (place, call) in places.iter().zip(1..) {
             line.wait(*place, CallId(call));
@@ -131,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_agent_idle_longest_is_first_and_none_is_taken_without_a_caller() {
-        let mut line = Line::default();
+        let mut line = Line::new(Span::from_secs(60));
         for agent in [2, 0, 1] {
             line.agent_idle(AgentId(agent));
         }
@@ -141,5 +196,33 @@ mod tests {
         assert_eq!(line.take_agent(), Some(AgentId(2)));
         assert_eq!(line.take_agent(), Some(AgentId(1)));
         assert_eq!(line.take_agent(), None);
+    }
+
+    #[test]
+    fn the_expected_wait_follows_the_place_the_agents_and_how_long_calls_take() {
+        let mut line = Line::new(Span::from_secs(600));
+        assert_eq!(line.expected_wait(0), None, "nobody is there");
+        (0..4).for_each(|_| line.staff_came());
+        assert_eq!(line.expected_wait(0), Some(Span::from_secs(150)));
+        assert_eq!(line.expected_wait(3), Some(Span::from_secs(600)));
+        line.staff_left();
+        line.handled(Span::from_secs(120));
+        assert_eq!(
+            line.expected_wait(0),
+            Some(Span::from_secs(190)),
+            "(600 - 480/16) / 3"
+        );
+    }
+
+    #[test]
+    fn who_left_the_line_is_not_before_anybody() {
+        let mut line = Line::new(Span::from_secs(60));
+        let places: Vec<Place> = (0..4).map(|_| line.take_place()).collect();
+        for (place, call) in places.iter().zip(1..) {
+            line.wait(*place, CallId(call));
+        }
+        line.leave(places[1]);
+        assert_eq!(line.ahead(places[3]), 2);
+        assert_eq!(line.ahead(places[0]), 0);
     }
 }

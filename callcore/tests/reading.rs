@@ -201,6 +201,53 @@ fn a_route_that_goes_nowhere_or_twice() {
 }
 
 #[test]
+fn an_offer_to_call_back_is_read_and_its_limits_are_told() {
+    let with = |callback: &str| {
+        let agents = "agents = [{ simulated = 2 }";
+        let announced = format!(
+            "announcement = [{{ name = \"offer\", file = \"callback-offer.wav\" }}]{LEAST}"
+        );
+        announced.replacen(agents, &format!("callback = {{ {callback} }}, {agents}"), 1)
+    };
+    let whole = "after_expected_wait_s = 600, at_most = 20, offer = \"offer\"";
+    let scenario = read(&with(whole)).unwrap_or_else(|error| panic!("{error}"));
+    let callback = scenario.queues[0].callback.as_ref().expect("an offer");
+    assert_eq!((callback.at_most, callback.attempts_max), (20, 3));
+    assert_eq!(callback.digit.as_char(), '1');
+    let wrong = [
+        (
+            format!("{whole}, digit = \"12\""),
+            "no key of a telephone",
+            "\"0\" to \"9\"",
+        ),
+        (
+            format!("{whole}, attempts_max = 11"),
+            "11 is out of range",
+            "1 to 10",
+        ),
+        (
+            format!("{whole}, ring_s = 1"),
+            "1 is out of range",
+            "5 to 180",
+        ),
+        (whole.replace("20", "0"), "0 is out of range", "1 to 10000"),
+        (
+            whole.replace("\"offer\"", "\"ofer\""),
+            "no announcement is called `ofer`",
+            "`offer`",
+        ),
+        (
+            format!("{whole}, via = \"trunk\""),
+            "a SIP address begins with",
+            "sip:user@host:port",
+        ),
+    ];
+    for (callback, message, remedy) in wrong {
+        refused(&with(&callback), 3, message, remedy);
+    }
+}
+
+#[test]
 fn dates_that_are_none() {
     refused(
         &changed("queue = \"all\" }", "queue = \"all\", from = 2019-02-29 }"),

@@ -27,6 +27,14 @@ const BUILT_IN: &[(&str, &[u8])] = &[
         include_bytes!("../../data/audio/unknown.wav"),
     ),
     ("queue.wav", include_bytes!("../../data/audio/queue.wav")),
+    (
+        "callback-offer.wav",
+        include_bytes!("../../data/audio/callback-offer.wav"),
+    ),
+    (
+        "callback-accepted.wav",
+        include_bytes!("../../data/audio/callback-accepted.wav"),
+    ),
     ("busy.wav", include_bytes!("../../data/audio/busy.wav")),
     (
         "no-answer.wav",

@@ -22,6 +22,8 @@ pub(crate) struct Metrics {
     pub(crate) calls: IntGauge,
     /// Callers waiting, by queue.
     pub(crate) waiting: IntGaugeVec,
+    /// Callers called back, by step.
+    pub(crate) callbacks: IntCounterVec,
     /// Seconds from offered to a nurse's answer.
     pub(crate) wait: Histogram,
     /// SIP messages that could not be parsed.
@@ -66,6 +68,11 @@ impl Metrics {
             )?,
             calls: keep.gauge("vaxel_calls", "Calls in progress")?,
             waiting: keep.gauges("vaxel_queue_waiting_callers", "Callers waiting", &["queue"])?,
+            callbacks: keep.counters(
+                "vaxel_callbacks_total",
+                "Callers offered to be called back, and what came of it",
+                &["step"],
+            )?,
             wait: keep.add(Histogram::with_opts(
                 HistogramOpts::new(
                     "vaxel_queue_wait_seconds",

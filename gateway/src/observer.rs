@@ -7,7 +7,7 @@ use callcore::{
     origin::Origin,
     route::{Decision, Destination},
     scenario::{OrgId, QueueId, Scenario},
-    switch::{CallId, Fact, FactKind, Outcome, Switch},
+    switch::{CallId, CallbackStep, Fact, FactKind, Outcome, Switch},
     tag::RecordingTag,
     time::Time,
 };
@@ -148,6 +148,7 @@ impl Observer {
             FactKind::Queued(queue) => {
                 tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, "waits");
             }
+            FactKind::Callback(step) => self.callback(call, *step),
             FactKind::Ringing => tracing::debug!(call = call.0, "rings"),
             FactKind::Connected { queue, agent } => {
                 tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, agent = agent.0, "nurse answers");
@@ -307,6 +308,18 @@ impl Observer {
         );
     }
 
+    fn callback(&self, call: CallId, step: CallbackStep) {
+        tracing::info!(
+            call = call.0,
+            step = step.label(),
+            "called back instead of waiting"
+        );
+        self.metrics
+            .callbacks
+            .with_label_values(&[step.label()])
+            .inc();
+    }
+
     fn connected(&mut self, call: CallId, queue: QueueId, at: Time) {
         let Some(decided) = self.decided.get_mut(&call) else {
             return;
@@ -355,6 +368,8 @@ impl Observer {
                 controller: self.scenario.org(settings.controller).id.to_string(),
                 waiting: queue.waiting,
                 longest_wait_s: queue.waiting_since.map_or(0, |since| seconds(since, now)),
+                promised: queue.promised,
+                expected_wait_s: queue.expected_wait.map(|wait| wait.as_secs_f64() as u64),
                 agents_ready: queue.ready,
                 agents_busy: queue.ringing + queue.talking + queue.wrap_up,
             }

@@ -93,7 +93,8 @@ pub struct CallView {
     pub origin: &'static str,
     /// The route that won.
     pub route: String,
-    /// `announcement`, `waiting`, `ringing`, `talking`, `leaving` (to a provider), `external` (with the provider).
+    /// `announcement`, `waiting`, `ringing`, `talking`, `promised` and `calling_back` (the caller hung up and is called
+    /// back), `leaving` (to a provider), `external` (with the provider).
     pub state: &'static str,
     /// Seconds since the call came.
     pub age_s: u64,
@@ -111,10 +112,14 @@ pub struct QueueView {
     pub name: String,
     /// Its controller.
     pub controller: String,
-    /// Callers waiting.
+    /// Callers waiting on the line.
     pub waiting: usize,
     /// Seconds the first of them has waited.
     pub longest_wait_s: u64,
+    /// Callers who are to be called back instead of waiting.
+    pub promised: usize,
+    /// Seconds that the next caller will probably wait; `null` while nobody is there to answer.
+    pub expected_wait_s: Option<u64>,
     /// Agents free.
     pub agents_ready: usize,
     /// Agents ringing, talking or in wrap-up.

@@ -6,7 +6,7 @@
 use callcore::{
     origin::Origin,
     route::{Destination, External},
-    switch::{Fact, FactKind},
+    switch::{CallbackStep, Fact, FactKind},
 };
 use sha2::{Digest, Sha256};
 
@@ -70,6 +70,7 @@ fn detail(what: &FactKind) -> u64 {
         FactKind::RecordingGap => (10, 0),
         FactKind::Ended(outcome) => (11, *outcome as u64),
         FactKind::Diverted(place) => (12, to(*place)),
+        FactKind::Callback(step) => (13, callback(*step)),
     };
     kind | detail << 4
 }
@@ -80,6 +81,16 @@ fn from(origin: Origin) -> u64 {
         Origin::Unknown(reason) => 300 + reason as u64,
         Origin::Invalid(reason) => 310 + reason as u64,
         Origin::Conflict(one, other) => 320 + one.index() as u64 * 290 + other.index() as u64,
+    }
+}
+
+fn callback(step: CallbackStep) -> u64 {
+    match step {
+        CallbackStep::Offered => 0,
+        CallbackStep::Promised => 1,
+        CallbackStep::Tried => 2,
+        CallbackStep::Reached => 3,
+        CallbackStep::Failed(failure) => 4 + failure as u64,
     }
 }
 

@@ -151,7 +151,15 @@ impl Operator {
         self.books.offered += u64::from(counts);
         let origin = caller.origin;
         let call = self.records.open(*caller, counts);
-        self.tell(caller.at, Input::Offered { call, origin });
+        let reachable = true;
+        self.tell(
+            caller.at,
+            Input::Offered {
+                call,
+                origin,
+                reachable,
+            },
+        );
         self.carry_out();
     }
 
@@ -251,7 +259,11 @@ impl Operator {
                     self.start_recording(call, permit.queue());
                 }
                 Output::HangUp(call, outcome) => self.hang_up(call, outcome),
-                Output::Answer(_) | Output::StopRecording(_) => {}
+                Output::Answer(_)
+                | Output::StopRecording(_)
+                | Output::Promise(_)
+                | Output::CallBack(_)
+                | Output::StopCallingBack(_) => {}
             }
         }
     }

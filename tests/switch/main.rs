@@ -1,6 +1,7 @@
 //! The live switch with real SIP and RTP: every way a call goes, who heard whom, and what was recorded where.
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
+mod callback;
 mod replace;
 mod rig;
 

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{AgreementId, AnnouncementId, OrgId, QueueId};
+use super::{AgreementId, AnnouncementId, Callback, OrgId, QueueId};
 use crate::{
     kommun::RegionCode,
     origin::Origin,
@@ -66,6 +66,8 @@ pub struct Queue {
     pub patience_mean: Span,
     /// Where callers go that this queue turns away, in order; empty to turn them away for good.
     pub overflow: Vec<Destination>,
+    /// The offer to be called back, when there is one.
+    pub callback: Option<Callback>,
 }
 
 /// A care provider outside this switch.

@@ -12,6 +12,7 @@ mod raw;
 mod read;
 mod simulation;
 mod values;
+mod waiting;
 
 use jiff::civil::Date;
 
@@ -31,6 +32,7 @@ pub use entries::{
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};
 pub use simulation::{Simulation, Staffing, Surge};
+pub use waiting::Callback;
 
 /// The longest scenario that is read, in bytes. Sweden with every kommun on a line of its own is a tenth of it.
 pub const SCENARIO_LEN_MAX: usize = 4 * 1024 * 1024;

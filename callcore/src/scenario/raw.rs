@@ -4,6 +4,7 @@ mod duties;
 mod either;
 mod schema;
 mod simulation;
+mod waiting;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,6 +16,7 @@ pub(super) use duties::{
 pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
 pub(super) use schema::json_schema;
 pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
+pub(super) use waiting::RawCallback;
 
 type Text = Spanned<String>;
 type Anything = Spanned<toml::Value>;
@@ -284,6 +286,8 @@ pub(super) struct RawQueue {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) overflow: Vec<Text>,
+    /// The offer to be called back instead of waiting on the line.
+    pub(super) callback: Option<RawCallback>,
 }
 
 /// A care provider outside this switch. Its calls are never recorded here.

@@ -45,6 +45,7 @@ impl AgentDesk {
             .map(AgentId)
             .zip(&scenario.agents)
             .map(|(id, agent)| {
+                lines[agent.queue.index()].staff_came();
                 lines[agent.queue.index()].agent_idle(id);
                 Self {
                     queue: agent.queue,
@@ -58,7 +59,10 @@ impl AgentDesk {
 impl Switch {
     pub(super) fn agent_ready(&mut self, now: Time, agent: AgentId) -> bool {
         match self.desk(agent).map(|desk| desk.state) {
-            Some(AgentState::Away) => self.agent_free(now, agent),
+            Some(AgentState::Away) => {
+                self.staff_came(agent);
+                self.agent_free(now, agent);
+            }
             Some(AgentState::WrapUp(timer)) => {
                 self.timers.stop(timer);
                 self.agent_free(now, agent);
@@ -108,7 +112,7 @@ impl Switch {
             AgentState::WrapUp(timer) => self.timers.stop(timer),
             AgentState::Ringing(_) => {}
         }
-        self.put(agent, AgentState::Away);
+        self.goes_away(agent, queue);
         if let AgentState::Ringing(call) = state {
             self.ring_withdrawn(now, call);
         }
@@ -139,7 +143,7 @@ impl Switch {
                     then: Then::Away, ..
                 },
                 _,
-            ) => self.put(agent, AgentState::Away),
+            ) => self.goes_away(agent, queue),
             (_, Span::ZERO) => self.agent_free(now, agent),
             (_, wrap_up) => self.wrap_up(now, agent, wrap_up),
         }
@@ -171,6 +175,17 @@ impl Switch {
     fn wrap_up(&mut self, now: Time, agent: AgentId, span: Span) {
         let timer = self.timers.set(now, span, WakeReason::WrapUpDone(agent));
         self.put(agent, AgentState::WrapUp(timer));
+    }
+
+    fn goes_away(&mut self, agent: AgentId, queue: QueueId) {
+        self.line(queue).staff_left();
+        self.put(agent, AgentState::Away);
+    }
+
+    fn staff_came(&mut self, agent: AgentId) {
+        if let Some(queue) = self.desk(agent).map(|desk| desk.queue) {
+            self.line(queue).staff_came();
+        }
     }
 
     fn put(&mut self, agent: AgentId, state: AgentState) {

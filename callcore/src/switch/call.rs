@@ -26,6 +26,8 @@ pub(super) struct CallHead {
     pub(super) decision: Decision,
     pub(super) scenario: Arc<Scenario>,
     pub(super) offered: Time,
+    /// Whether the caller could be called back.
+    pub(super) reachable: bool,
 }
 
 /// Which of the two ways the call went. There is no way from one to the other.
@@ -63,6 +65,18 @@ pub(super) enum RegionalStage {
         agent: AgentId,
         recording: Recording,
     },
+    /// Hears that the call back is promised; is hung up after it.
+    Promising(Promise),
+    /// Stands in the queue without a line.
+    Promised(Promise),
+    /// Is called back; an agent is kept free for it.
+    CallingBack {
+        promise: Promise,
+        agent: AgentId,
+        timer: TimerKey,
+    },
+    /// Couldn't be reached; is tried again later.
+    Resting { promise: Promise, timer: TimerKey },
 }
 
 /// A caller's place in the queue, which it keeps while an agent is rung for it.
@@ -72,6 +86,18 @@ pub(super) struct Spot {
     /// When the wait began; `None` when an agent was free at once.
     pub(super) queued: Option<Time>,
     pub(super) hears: Hears,
+    /// Whether the caller has been offered to be called back: the key is taken from then on.
+    pub(super) offered: bool,
+}
+
+/// A place in the queue that is kept for a caller without a line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Promise {
+    pub(super) place: Place,
+    /// When the wait began.
+    pub(super) queued: Option<Time>,
+    /// How often the caller has been called in vain.
+    pub(super) tried: u8,
 }
 
 /// What a waiting caller hears.
@@ -79,6 +105,8 @@ pub(super) struct Spot {
 pub(super) enum Hears {
     /// The queue's announcement; music follows.
     Notice,
+    /// The offer to be called back; music follows.
+    Offer,
     /// Music, or silence in a queue that has none.
     Music,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::permit::RecordingPermit;
 use crate::{
+    digit::Digit,
     origin::Origin,
     route::{Decision, Destination, External, Handover},
     scenario::{AgentId, AnnouncementId, ProviderId, QueueId, Scenario},
@@ -23,6 +24,8 @@ pub enum Input {
         call: CallId,
         /// Where it comes from.
         origin: Origin,
+        /// Whether the caller could be called back: a number came with the call.
+        reachable: bool,
     },
     /// The announcement that was asked for has been played to its end.
     AnnouncementDone(CallId),
@@ -38,6 +41,12 @@ pub enum Input {
     ProviderAnswered(CallId),
     /// The provider could not be reached at the target that was tried.
     ProviderFailed(CallId, LegFailure),
+    /// The caller pressed a key.
+    Digit(CallId, Digit),
+    /// The caller who is called back answered.
+    CallerAnswered(CallId),
+    /// The caller who is called back couldn't be reached this time.
+    CallerFailed(CallId, LegFailure),
     /// The caller hung up or cancelled.
     CallerGone(CallId),
     /// The far end (agent or provider) hung up.
@@ -87,6 +96,12 @@ pub enum Output {
     RingAgent(CallId, AgentId),
     /// Stop ringing this agent: it took too long or the caller left.
     StopRinging(CallId, AgentId),
+    /// Hang up on the caller, but keep the number: the call goes on without a line, and the caller is called back.
+    Promise(CallId),
+    /// Call the caller back: a new leg to the number, and say [`Input::CallerAnswered`] or [`Input::CallerFailed`].
+    CallBack(CallId),
+    /// The caller's phone rang too long: cancel the leg that the last [`Output::CallBack`] asked for.
+    StopCallingBack(CallId),
     /// Join the caller and the agent that answered.
     Bridge(CallId),
     /// Try a provider: an outgoing call (`direct`, `relay`) or a 302 (`release`).
@@ -131,16 +146,19 @@ pub enum Outcome {
     ProviderFailed,
     /// The switch or its network failed.
     OurFault,
+    /// A caller who was promised to be called back could not be reached, as often as the queue tries.
+    Unreached,
 }
 
 /// Every outcome, in the order they are listed.
-pub const OUTCOMES: [Outcome; 6] = [
+pub const OUTCOMES: [Outcome; 7] = [
     Outcome::Completed,
     Outcome::HandedOver,
     Outcome::Abandoned,
     Outcome::TurnedAway,
     Outcome::ProviderFailed,
     Outcome::OurFault,
+    Outcome::Unreached,
 ];
 
 impl Outcome {
@@ -153,6 +171,7 @@ impl Outcome {
             Self::TurnedAway => "turned_away",
             Self::ProviderFailed => "provider_failed",
             Self::OurFault => "our_fault",
+            Self::Unreached => "unreached",
         }
     }
 }
@@ -188,6 +207,8 @@ pub enum FactKind {
     Diverted(Destination),
     /// The caller began to wait. Once a call, also when it goes back to the queue.
     Queued(QueueId),
+    /// The caller is, or will be, called back.
+    Callback(CallbackStep),
     /// The far end's phone rings.
     Ringing,
     /// An agent and the caller talk.
@@ -211,6 +232,34 @@ pub enum FactKind {
     Ended(Outcome),
 }
 
+/// How far a promise to call back has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallbackStep {
+    /// The caller is offered it.
+    Offered,
+    /// The caller took the offer; from now on the place is kept without a line.
+    Promised,
+    /// The caller's turn has come, and the switch calls.
+    Tried,
+    /// The caller couldn't be reached this time.
+    Failed(LegFailure),
+    /// The caller answered.
+    Reached,
+}
+
+impl CallbackStep {
+    /// A short word for logs and metric labels.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Promised => "promised",
+            Self::Tried => "tried",
+            Self::Failed(_) => "failed",
+            Self::Reached => "reached",
+        }
+    }
+}
+
 /// When, and why, the switch wants to be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wake {
@@ -229,4 +278,8 @@ pub enum WakeReason {
     ProviderTimeout(CallId),
     /// An agent's wrap-up is over.
     WrapUpDone(AgentId),
+    /// The phone of a caller who is called back has rung long enough.
+    CallbackTimeout(CallId),
+    /// A caller who couldn't be reached is to be tried again.
+    CallbackAgain(CallId),
 }

@@ -9,6 +9,7 @@
 
 mod agents;
 mod call;
+mod callback;
 mod divert;
 mod external;
 mod io;
@@ -25,14 +26,15 @@ use std::{collections::VecDeque, sync::Arc};
 use self::{
     agents::AgentDesk,
     call::{CallHead, Way},
+    callback::Promises,
     permit::Floors,
     table::CallTable,
     timers::Timers,
 };
 pub use self::{
     io::{
-        CallId, ExternalCall, Fact, FactKind, Input, LegFailure, OUTCOMES, Outcome, Output, Wake,
-        WakeReason,
+        CallId, CallbackStep, ExternalCall, Fact, FactKind, Input, LegFailure, OUTCOMES, Outcome,
+        Output, Wake, WakeReason,
     },
     permit::RecordingPermit,
     view::{CallView, Counts, QueueView},
@@ -41,8 +43,8 @@ use crate::{
     origin::Origin,
     queue::Line,
     route::Destination,
-    scenario::{QueueId, Scenario},
-    time::Time,
+    scenario::{Queue, QueueId, Scenario},
+    time::{Span, Time},
 };
 
 /// How many calls may be in progress; the next is refused as our fault.
@@ -55,6 +57,8 @@ pub struct Switch {
     scenario: Arc<Scenario>,
     calls: CallTable,
     lines: Vec<Line>,
+    /// By queue.
+    promises: Vec<Promises>,
     agents: Vec<AgentDesk>,
     timers: Timers,
     floors: Floors,
@@ -88,11 +92,12 @@ pub enum ReplaceError {
 impl Switch {
     /// A switch without calls, all of whose agents are ready, in the order in which the scenario names them.
     pub fn new(scenario: Arc<Scenario>) -> Self {
-        let mut lines: Vec<Line> = scenario.queues.iter().map(|_| Line::default()).collect();
+        let mut lines = first_lines(&scenario);
         let agents = AgentDesk::all_ready(&scenario, &mut lines);
         Self {
             scenario,
             calls: CallTable::default(),
+            promises: vec![Promises::default(); lines.len()],
             lines,
             agents,
             timers: Timers::default(),
@@ -105,7 +110,11 @@ impl Switch {
     /// Takes one input. Inputs come in the order of their times.
     pub fn handle(&mut self, now: Time, input: Input) {
         let fits = match input {
-            Input::Offered { call, origin } => self.offered(now, call, origin),
+            Input::Offered {
+                call,
+                origin,
+                reachable,
+            } => self.offered(now, call, origin, reachable),
             Input::AnnouncementDone(call) => self.announcement_done(now, call),
             Input::AgentRinging(call) | Input::ProviderRinging(call) => {
                 self.far_end_rings(now, call, &input)
@@ -114,6 +123,9 @@ impl Switch {
             Input::AgentFailed(call, _) => self.agent_failed(now, call),
             Input::ProviderAnswered(call) => self.provider_answered(now, call),
             Input::ProviderFailed(call, failure) => self.provider_failed(now, call, failure),
+            Input::Digit(call, digit) => self.digit(now, call, digit),
+            Input::CallerAnswered(call) => self.caller_answered(now, call),
+            Input::CallerFailed(call, failure) => self.caller_failed(now, call, failure),
             Input::CallerGone(call) => self.caller_gone(now, call),
             Input::FarEndGone(call) => self.far_end_gone(now, call),
             Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
@@ -183,7 +195,7 @@ impl Switch {
         &self.scenario
     }
 
-    fn offered(&mut self, now: Time, id: CallId, origin: Origin) -> bool {
+    fn offered(&mut self, now: Time, id: CallId, origin: Origin, reachable: bool) -> bool {
         if self.calls.contains_key(&id) {
             return false;
         }
@@ -204,6 +216,7 @@ impl Switch {
             decision,
             scenario: Arc::clone(&self.scenario),
             offered: now,
+            reachable,
         };
         match decision.to {
             Destination::Queue(queue) => self.offer_regional(now, head, queue),
@@ -236,6 +249,11 @@ impl Switch {
     }
 
     fn caller_gone(&mut self, now: Time, id: CallId) -> bool {
+        // Whoever hangs up on the confirmation has been promised to be called back.
+        if self.is_promising(id) {
+            self.promise(now, id);
+            return true;
+        }
         let Some(call) = self.calls.get(&id) else {
             return false;
         };
@@ -262,6 +280,8 @@ impl Switch {
                 WakeReason::RingTimeout(call) => self.ring_timeout(now, call),
                 WakeReason::ProviderTimeout(call) => self.provider_timeout(now, call),
                 WakeReason::WrapUpDone(agent) => self.wrap_up_done(now, agent),
+                WakeReason::CallbackTimeout(call) => self.callback_timeout(now, call),
+                WakeReason::CallbackAgain(call) => self.callback_again(now, call),
             }
         }
         woken
@@ -301,4 +321,12 @@ impl Switch {
     const fn line(&mut self, queue: QueueId) -> &mut Line {
         &mut self.lines.as_mut_slice()[queue.index()]
     }
+}
+
+/// The queues before the first call: a call is taken to last as long as calls are said to last.
+fn first_lines(scenario: &Scenario) -> Vec<Line> {
+    let talk = scenario.traffic.talk_mean.as_micros();
+    let handling = |queue: &Queue| Span::from_micros(talk + queue.wrap_up.as_micros());
+    let lines = scenario.queues.iter().map(handling);
+    lines.map(Line::new).collect()
 }

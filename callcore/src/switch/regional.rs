@@ -6,7 +6,10 @@ use super::{
     divert::Instead,
     io::{CallId, FactKind, Outcome, Output},
 };
-use crate::{scenario::QueueId, time::Time};
+use crate::{
+    scenario::QueueId,
+    time::{Span, Time},
+};
 
 impl RegionalCall {
     pub(super) const fn rings(&self) -> bool {
@@ -22,9 +25,13 @@ impl RegionalCall {
         match self.stage {
             RegionalStage::TurningAway => Outcome::TurnedAway,
             RegionalStage::Talking { .. } => Outcome::Completed,
-            RegionalStage::Greeting | RegionalStage::Waiting(_) | RegionalStage::Ringing { .. } => {
-                Outcome::Abandoned
-            }
+            RegionalStage::Greeting
+            | RegionalStage::Waiting(_)
+            | RegionalStage::Ringing { .. }
+            | RegionalStage::Promising(_)
+            | RegionalStage::Promised(_)
+            | RegionalStage::CallingBack { .. }
+            | RegionalStage::Resting { .. } => Outcome::Abandoned,
         }
     }
 
@@ -80,12 +87,12 @@ impl Switch {
             RegionalStage::TurningAway => {
                 self.end(now, id, Outcome::TurnedAway);
             }
-            RegionalStage::Waiting(spot) | RegionalStage::Ringing { spot, .. }
-                if spot.hears == Hears::Notice =>
-            {
+            RegionalStage::Waiting(spot) if spot.hears != Hears::Music => self.hear_next(now, id),
+            RegionalStage::Ringing { spot, .. } if spot.hears != Hears::Music => {
                 spot.hears = Hears::Music;
                 self.play_music(id, queue);
             }
+            RegionalStage::Promising(_) => self.promise(now, id),
             _ => return false,
         }
         true
@@ -139,6 +146,9 @@ impl Switch {
 
     /// An agent who was rung signed out.
     pub(super) fn ring_withdrawn(&mut self, now: Time, id: CallId) {
+        if self.callback_withdrawn(now, id) {
+            return;
+        }
         let Some(RegionalStage::Ringing { spot, agent, timer }) =
             self.regional(id).map(|call| call.stage)
         else {
@@ -163,15 +173,31 @@ impl Switch {
                     self.outputs.push_back(Output::StopRecording(head.id));
                 }
             }
+            RegionalStage::Promising(_)
+            | RegionalStage::Promised(_)
+            | RegionalStage::CallingBack { .. }
+            | RegionalStage::Resting { .. } => self.stop_callback(call),
         }
     }
 
     /// Frees the agent of a call that is over; the agent may be rung for the next at once.
     pub(super) fn release_agent(&mut self, now: Time, call: &RegionalCall) {
         match call.stage {
-            RegionalStage::Ringing { agent, .. } => self.agent_free(now, agent),
-            RegionalStage::Talking { agent, .. } => self.agent_done(now, agent),
-            RegionalStage::Greeting | RegionalStage::TurningAway | RegionalStage::Waiting(_) => {}
+            RegionalStage::Ringing { agent, .. } | RegionalStage::CallingBack { agent, .. } => {
+                self.agent_free(now, agent);
+            }
+            RegionalStage::Talking { agent, .. } => {
+                let wrap_up = self.scenario.queue(call.queue).wrap_up;
+                let took = now.since(call.since).as_micros() + wrap_up.as_micros();
+                self.line(call.queue).handled(Span::from_micros(took));
+                self.agent_done(now, agent);
+            }
+            RegionalStage::Greeting
+            | RegionalStage::TurningAway
+            | RegionalStage::Waiting(_)
+            | RegionalStage::Promising(_)
+            | RegionalStage::Promised(_)
+            | RegionalStage::Resting { .. } => {}
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     kommun::RegionCode,
     origin::Origin,
     scenario::{AgentId, ProviderId, QueueId, RouteId, Scenario},
-    time::Time,
+    time::{Span, Time},
 };
 
 /// A call in progress.
@@ -24,8 +24,8 @@ pub struct CallView {
     pub origin: Origin,
     /// The rule that won, in the scenario that [`Switch::scenario_of`] names.
     pub route: RouteId,
-    /// A short word for what happens to it: `announcement`, `turned_away`, `waiting`, `ringing`, `talking`, `trying`,
-    /// `taken_over` or `no_answer`.
+    /// A short word for what happens to it: `announcement`, `turned_away`, `waiting`, `ringing`, `talking`, `promised`,
+    /// `calling_back`, `trying`, `taken_over` or `no_answer`.
     pub state: &'static str,
     /// When that began.
     pub since: Time,
@@ -48,8 +48,12 @@ pub struct CallView {
 pub struct QueueView {
     /// Which.
     pub queue: QueueId,
-    /// How many wait.
+    /// How many wait on the line.
     pub waiting: usize,
+    /// How many are to be called back instead.
+    pub promised: usize,
+    /// How long the next caller will probably wait; `None` while nobody is there to answer.
+    pub expected_wait: Option<Span>,
     /// Since when the first in line has waited.
     pub waiting_since: Option<Time>,
     /// Agents who can take a call at once.
@@ -92,6 +96,11 @@ impl Switch {
         self.calls.in_order().into_iter().map(Call::view)
     }
 
+    /// One call, while it is in progress.
+    pub fn call(&self, call: CallId) -> Option<CallView> {
+        self.calls.get(&call).map(Call::view)
+    }
+
     /// How many calls are in progress.
     pub fn calls_in_progress(&self) -> usize {
         self.calls.len()
@@ -111,7 +120,9 @@ impl Switch {
                 let first = line.first().and_then(|id| self.calls.get(&id));
                 QueueView {
                     queue,
-                    waiting: line.waiting(),
+                    waiting: line.waiting() - self.promises[queue.index()].in_line(),
+                    promised: self.promises[queue.index()].open(),
+                    expected_wait: self.expected_wait(queue),
                     waiting_since: first.and_then(Call::queued),
                     ready: line.idle(),
                     ringing: 0,
@@ -182,6 +193,7 @@ impl Call {
         match &self.way {
             Way::Regional(call) => match call.stage {
                 RegionalStage::Waiting(spot) => spot.queued,
+                RegionalStage::Promised(promise) => promise.queued,
                 _ => None,
             },
             Way::Outgoing(_) => None,
@@ -205,6 +217,17 @@ fn regional_view(stage: RegionalStage, view: CallView) -> CallView {
         },
         RegionalStage::Ringing { agent, .. } => CallView {
             state: "ringing",
+            agent: Some(agent),
+            ..view
+        },
+        RegionalStage::Promising(_)
+        | RegionalStage::Promised(_)
+        | RegionalStage::Resting { .. } => CallView {
+            state: "promised",
+            ..view
+        },
+        RegionalStage::CallingBack { agent, .. } => CallView {
+            state: "calling_back",
             agent: Some(agent),
             ..view
         },

@@ -2,8 +2,8 @@
 
 use super::{
     Switch,
-    call::{Call, Hears, RegionalStage, Spot},
-    io::{CallId, FactKind, Output, WakeReason},
+    call::{Call, Hears, RegionalCall, RegionalStage, Spot},
+    io::{CallId, CallbackStep, FactKind, Output, WakeReason},
 };
 use crate::{
     queue::Place,
@@ -15,13 +15,16 @@ impl Switch {
     /// Lets the longest waiting callers be answered while agents are idle.
     pub(super) fn serve(&mut self, now: Time, queue: QueueId) {
         while let Some((id, agent)) = self.line(queue).take_pair() {
-            let Some(RegionalStage::Waiting(spot)) = self.regional(id).map(|call| call.stage)
-            else {
-                debug_assert!(false, "only waiting calls stand in a line");
-                self.line(queue).agent_idle(agent);
-                continue;
-            };
-            self.ring(now, id, spot, agent);
+            match self.regional(id).map(|call| call.stage) {
+                Some(RegionalStage::Waiting(spot)) => self.ring(now, id, spot, agent),
+                Some(RegionalStage::Promised(promise)) => {
+                    self.call_back(now, id, queue, promise, agent);
+                }
+                _ => {
+                    debug_assert!(false, "only those who wait stand in a line");
+                    self.line(queue).agent_idle(agent);
+                }
+            }
         }
     }
 
@@ -37,6 +40,7 @@ impl Switch {
                         place,
                         queued: None,
                         hears: Hears::Music,
+                        offered: false,
                     },
                     agent,
                 );
@@ -47,28 +51,48 @@ impl Switch {
 
     fn begin_to_wait(&mut self, now: Time, id: CallId, queue: QueueId, place: Place) {
         self.fact(now, id, FactKind::Queued(queue));
-        let notice = self
-            .scenario_of(id)
-            .and_then(|scenario| scenario.queue(queue).announcement);
-        let hears = match notice {
-            Some(notice) => {
-                self.outputs.push_back(Output::Announce(id, notice));
-                Hears::Notice
-            }
-            None => {
-                self.play_music(id, queue);
-                Hears::Music
-            }
-        };
         self.wait(
             now,
             id,
             Spot {
                 place,
                 queued: Some(now),
-                hears,
+                hears: Hears::Notice,
+                offered: false,
             },
         );
+        let notice = self
+            .scenario_of(id)
+            .and_then(|scenario| scenario.queue(queue).announcement);
+        match notice {
+            Some(notice) => self.outputs.push_back(Output::Announce(id, notice)),
+            None => self.hear_next(now, id),
+        }
+    }
+
+    /// What a waiting caller hears after what was announced: the offer to be called back once it is due, else music.
+    pub(super) fn hear_next(&mut self, now: Time, id: CallId) {
+        let offer = self.callback_due(id);
+        let Some(RegionalCall {
+            queue,
+            stage: RegionalStage::Waiting(spot),
+            ..
+        }) = self.regional(id)
+        else {
+            return;
+        };
+        let queue = *queue;
+        match offer {
+            Some(offer) => {
+                (spot.hears, spot.offered) = (Hears::Offer, true);
+                self.outputs.push_back(Output::Announce(id, offer));
+                self.fact(now, id, FactKind::Callback(CallbackStep::Offered));
+            }
+            None => {
+                spot.hears = Hears::Music;
+                self.play_music(id, queue);
+            }
+        }
     }
 
     /// Sends a call for which an agent was rung in vain back to where it stood.
@@ -96,7 +120,7 @@ impl Switch {
         self.line(queue).wait(spot.place, id);
     }
 
-    fn ring(&mut self, now: Time, id: CallId, spot: Spot, agent: AgentId) {
+    pub(super) fn ring(&mut self, now: Time, id: CallId, spot: Spot, agent: AgentId) {
         let Some(queue) = self.regional(id).map(|call| call.queue) else {
             return;
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use callcore::{
+    digit::Digit,
     origin::Origin,
     scenario::{AgentId, Scenario},
     switch::{CallId, Input, Output, RecordingPermit, Switch},
@@ -16,6 +17,7 @@ pub(crate) const RECORDED: &str = "0180";
 pub(crate) const UNRECORDED: &str = "0380";
 pub(crate) const DIRECT: &str = "0480";
 pub(crate) const RELAY: &str = "1780";
+pub(crate) const CALLS_BACK: &str = "2380";
 pub(crate) const SMALL: &str = "2480";
 pub(crate) const FAILS_OVER: &str = "2580";
 pub(crate) const RELEASE: &str = "1880";
@@ -59,8 +61,15 @@ impl Bench {
         let heard = self.tell(Input::Offered {
             call,
             origin: Origin::from_code(kommun),
+            reachable: true,
         });
         (call, heard)
+    }
+
+    /// The caller presses a key.
+    pub(crate) fn press(&mut self, call: CallId, key: &str) -> String {
+        let digit = Digit::parse(key).expect("a key");
+        self.tell(Input::Digit(call, digit))
     }
 
     /// A call that talks with an agent by now.
@@ -107,6 +116,9 @@ impl Bench {
             Output::Music(_, id) => format!("music:{}", name(id)),
             Output::RingAgent(call, agent) => format!("ring:{}<-{}", agent.0, call.0),
             Output::StopRinging(_, agent) => format!("stop-ringing:{}", agent.0),
+            Output::Promise(_) => "promise".to_owned(),
+            Output::CallBack(call) => format!("call-back:{}", call.0),
+            Output::StopCallingBack(_) => "stop-calling-back".to_owned(),
             Output::Bridge(_) => "bridge".to_owned(),
             Output::HandOver(out) => {
                 let provider = &scenario.provider(out.provider).name;

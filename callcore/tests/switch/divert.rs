@@ -125,6 +125,7 @@ fn the_fact_names_the_new_place() {
         Input::Offered {
             call: CallId(3),
             origin,
+            reachable: true,
         },
     );
     let outputs: Vec<Output> = std::iter::from_fn(|| bench.switch.poll_output()).collect();

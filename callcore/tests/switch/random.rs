@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use callcore::{
+    digit::Digit,
     origin::Origin,
     scenario::AgentId,
     switch::{CallId, FactKind, Input, LegFailure, Output, Switch, WakeReason},
@@ -11,12 +12,12 @@ use callcore::{
 use proptest::prelude::*;
 
 use crate::bench::{
-    self, DIRECT, FAILS_OVER, MORNING, RECORDED, RELAY, RELEASE, SMALL, UNRECORDED,
+    self, CALLS_BACK, DIRECT, FAILS_OVER, MORNING, RECORDED, RELAY, RELEASE, SMALL, UNRECORDED,
 };
 
 const CALLS: u64 = 12;
-const KOMMUNER: [&str; 8] = [
-    RECORDED, UNRECORDED, DIRECT, RELAY, RELEASE, SMALL, FAILS_OVER, "",
+const KOMMUNER: [&str; 9] = [
+    RECORDED, UNRECORDED, CALLS_BACK, DIRECT, RELAY, RELEASE, SMALL, FAILS_OVER, "",
 ];
 
 /// What the test knows of the calls from the outputs alone.
@@ -69,10 +70,18 @@ impl Books {
 
 fn input() -> impl Strategy<Value = Input> {
     let call = (1..=CALLS).prop_map(CallId);
-    let agent = (0..5_u32).prop_map(AgentId);
+    let agent = (0..6_u32).prop_map(AgentId);
     prop_oneof![
-        6 => (call.clone(), 0..KOMMUNER.len())
-            .prop_map(|(call, at)| Input::Offered { call, origin: Origin::from_code(KOMMUNER[at]) }),
+        6 => (call.clone(), 0..KOMMUNER.len(), any::<bool>()).prop_map(|(call, at, reachable)| Input::Offered {
+            call,
+            origin: Origin::from_code(KOMMUNER[at]),
+            reachable,
+        }),
+        4 => (call.clone(), 0..3_u8).prop_map(|(call, key)| {
+            Input::Digit(call, Digit::from_event(key).expect("a key"))
+        }),
+        3 => call.clone().prop_map(Input::CallerAnswered),
+        2 => call.clone().prop_map(|call| Input::CallerFailed(call, LegFailure::NoAnswer)),
         6 => call.clone().prop_map(Input::AnnouncementDone),
         1 => call.clone().prop_map(Input::AgentRinging),
         6 => call.clone().prop_map(Input::AgentAnswered),
@@ -124,7 +133,17 @@ fn balance(switch: &Switch, books: &Books) {
             .filter(|call| call.state == "waiting")
             .count()
     );
-    for (queue, agents) in views.iter().zip([2, 1, 1]) {
+    let promised: usize = views.iter().map(|queue| queue.promised).sum();
+    let called_back = |state: &str| matches!(state, "promised" | "calling_back");
+    assert_eq!(
+        promised,
+        switch
+            .calls()
+            .filter(|call| called_back(call.state))
+            .count(),
+        "a promise is kept as long as the call, and no longer"
+    );
+    for (queue, agents) in views.iter().zip([2, 1, 1, 1]) {
         assert_eq!(
             queue.ready + queue.ringing + queue.talking + queue.wrap_up + queue.away,
             agents
@@ -159,6 +178,8 @@ proptest! {
             feed(&mut switch, &mut books, now, input);
         }
         for call in books.offered.clone() {
+            // Twice: who hangs up on the confirmation has been promised to be called back.
+            feed(&mut switch, &mut books, now, Input::CallerGone(call));
             feed(&mut switch, &mut books, now, Input::CallerGone(call));
         }
         prop_assert_eq!(switch.calls_in_progress(), 0);
@@ -184,10 +205,18 @@ fn rename(
         names.insert(*call, CallId(*next));
     }
     match input {
-        Input::Offered { call, origin } => Input::Offered {
+        Input::Offered {
+            call,
+            origin,
+            reachable,
+        } => Input::Offered {
             call: names[&call],
             origin,
+            reachable,
         },
+        Input::Digit(call, digit) => Input::Digit(names[&call], digit),
+        Input::CallerAnswered(call) => Input::CallerAnswered(names[&call]),
+        Input::CallerFailed(call, failure) => Input::CallerFailed(names[&call], failure),
         Input::AnnouncementDone(call) => Input::AnnouncementDone(names[&call]),
         Input::AgentRinging(call) => Input::AgentRinging(names[&call]),
         Input::AgentAnswered(call) => Input::AgentAnswered(names[&call]),

@@ -196,6 +196,7 @@ fn what_does_not_fit_is_counted_and_changes_nothing() {
         Input::Offered {
             call,
             origin: callcore::origin::Origin::from_code(RECORDED),
+            reachable: true,
         },
         Input::AnnouncementDone(call),
         Input::AgentAnswered(call),
@@ -255,6 +256,7 @@ fn above_the_limit_of_calls_the_next_is_refused_as_our_fault() {
             Input::Offered {
                 call: CallId(call + 10),
                 origin,
+                reachable: true,
             },
         );
         while bench.switch.poll_output().is_some() {}

@@ -244,6 +244,8 @@ fn queue(region: &str, chance: &mut Chance) -> QueueView {
         } else {
             20 + chance.below(400) as u64
         },
+        promised: 0,
+        expected_wait_s: Some(60 * waiting as u64),
         agents_ready: if waiting == 0 { 1 + chance.below(5) } else { 0 },
         agents_busy: 3 + chance.below(9),
     }

@@ -23,6 +23,8 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 6] = [
             "waiting",
             "ringing",
             "talking",
+            "promised",
+            "calling_back",
             "leaving",
             "external",
         ],
@@ -38,6 +40,7 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 6] = [
             "turned_away",
             "provider_failed",
             "our_fault",
+            "unreached",
         ],
     ),
     (

@@ -1,6 +1,6 @@
 //! What the switch's shell holds for one call: its SIP legs, its media, its recording session.
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
 use callcore::{
     personal::CallerNumber,
@@ -18,6 +18,8 @@ use crate::media::Media;
 pub(super) struct Call {
     /// The caller's leg.
     pub(super) caller: SessionId,
+    /// Where the call came from: a caller who is called back is there, unless the scenario names a trunk.
+    pub(super) peer: SocketAddr,
     /// Whether the caller's peer is one we tell which route won.
     pub(super) trusted: bool,
     /// How far the caller's leg has come.
@@ -40,6 +42,8 @@ pub(super) struct Call {
     pub(super) far: Far,
     /// The recording session.
     pub(super) recording: Option<RecordingLeg>,
+    /// Whether the caller has been promised to be called back.
+    pub(super) promised: bool,
     /// When the call came, for the limit on its length.
     pub(super) begun: Instant,
 }
@@ -49,8 +53,10 @@ pub(super) struct Call {
 pub(super) enum CallerStage {
     /// INVITE answered with provisional responses only.
     Offered,
-    /// 200 sent.
+    /// 200 sent, or the caller answered when called back.
     Answered,
+    /// Called back; the phone rings.
+    Called,
     /// Nothing more to send.
     Over,
 }

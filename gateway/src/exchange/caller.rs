@@ -40,6 +40,7 @@ impl Exchange {
             id,
             Call {
                 caller: session,
+                peer,
                 trusted: self.trusted.contains(peer.ip()),
                 caller_stage: CallerStage::Offered,
                 offer,
@@ -55,10 +56,19 @@ impl Exchange {
                 media: None,
                 far: Far::Nobody,
                 recording: None,
+                promised: false,
                 begun: Instant::now(),
             },
         );
-        self.input(Input::Offered { call: id, origin });
+        let reachable = self
+            .calls
+            .get(&id)
+            .is_some_and(|call| call.number.is_some());
+        self.input(Input::Offered {
+            call: id,
+            origin,
+            reachable,
+        });
     }
 
     /// The answer to a late offer comes in the ACK.
@@ -303,7 +313,9 @@ impl Exchange {
                 self.legs.remove(&call.caller);
                 refuse(sip, call.caller, status_of(outcome));
             }
-            CallerStage::Answered => drop(sip.endpoint().end(now, call.caller, None)),
+            CallerStage::Answered | CallerStage::Called => {
+                let _ = sip.endpoint().end(now, call.caller, None);
+            }
             CallerStage::Over => {}
         }
         for session in call

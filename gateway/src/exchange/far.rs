@@ -247,6 +247,9 @@ impl Exchange {
         match self.legs.get(&session).copied() {
             Some(Leg::Far(id)) => self.far_answered(sip, id, response),
             Some(Leg::Recording(id)) => self.recording_answered(sip, id, response),
+            Some(Leg::Caller(id)) if self.is_called_back(id) => {
+                self.caller_picked_up(sip, id, response);
+            }
             Some(Leg::Caller(_)) | None => {
                 // Answered in the moment we gave it up.
                 let now = sip.now();
@@ -293,14 +296,7 @@ impl Exchange {
     }
 
     pub(super) fn far_failed(&mut self, id: CallId, status: StatusCode, from_peer: bool) {
-        let failure = match (status.code(), from_peer) {
-            (_, false) => LegFailure::Unavailable,
-            (486 | 600, true) => LegFailure::Busy,
-            (408 | 480, true) => LegFailure::NoAnswer,
-            (500..=599, true) => LegFailure::Unavailable,
-            _ => LegFailure::Refused,
-        };
-        self.input_far_failed(id, failure);
+        self.input_far_failed(id, failure_of(status, from_peer));
     }
 
     fn input_far_failed(&mut self, id: CallId, failure: LegFailure) {
@@ -320,6 +316,17 @@ impl Exchange {
         if let Some(call) = self.calls.get_mut(&id) {
             call.far = Far::Nobody;
         }
+    }
+}
+
+/// What a final status other than 2xx, or its absence, means for whoever was called.
+pub(super) fn failure_of(status: StatusCode, from_peer: bool) -> LegFailure {
+    match (status.code(), from_peer) {
+        (_, false) => LegFailure::Unavailable,
+        (486 | 600, true) => LegFailure::Busy,
+        (408 | 480, true) => LegFailure::NoAnswer,
+        (500..=599, true) => LegFailure::Unavailable,
+        _ => LegFailure::Refused,
     }
 }
 

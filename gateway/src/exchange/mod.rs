@@ -4,6 +4,7 @@
 //! this module only translates between sessions and calls.
 
 mod call;
+mod callback;
 mod caller;
 mod far;
 mod recording;
@@ -149,6 +150,7 @@ impl Exchange {
     pub(crate) fn on_media(&mut self, sip: &mut SipDriver, event: MediaEvent) {
         match event {
             MediaEvent::PlayedToEnd(call) => self.input(Input::AnnouncementDone(call)),
+            MediaEvent::Key(call, digit) => self.input(Input::Digit(call, digit)),
             MediaEvent::ForkRefused(call) => self.recording_refused(sip, call),
         }
         self.settle(sip);
@@ -189,7 +191,7 @@ impl Exchange {
             let stale: Vec<CallId> = self
                 .calls
                 .iter()
-                .filter(|(_, call)| now - call.begun > CALL_LENGTH_MAX)
+                .filter(|(_, call)| !call.is_promised() && now - call.begun > CALL_LENGTH_MAX)
                 .map(|(id, _)| *id)
                 .collect();
             stale
@@ -263,6 +265,9 @@ impl Exchange {
             Output::Music(call, announcement) => self.music(call, announcement),
             Output::RingAgent(call, agent) => self.ring_agent(sip, call, agent),
             Output::StopRinging(call, _) | Output::StopTrying(call) => self.stop_far(sip, call),
+            Output::Promise(call) => self.promise(sip, call),
+            Output::CallBack(call) => self.call_back(sip, call),
+            Output::StopCallingBack(call) => self.stop_calling_back(sip, call),
             Output::Bridge(call) => self.bridge(call),
             Output::HandOver(external) => self.hand_over(sip, external),
             Output::StartRecording(call, permit) => {
@@ -278,7 +283,8 @@ impl Exchange {
         match self.legs.remove(&session) {
             Some(Leg::Far(call)) => self.far_failed(call, status, from_peer),
             Some(Leg::Recording(call)) => self.recording_ended(call, Some(status)),
-            Some(Leg::Caller(_)) | None => {}
+            Some(Leg::Caller(call)) => self.caller_not_reached(call, status, from_peer),
+            None => {}
         }
     }
 

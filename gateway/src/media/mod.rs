@@ -2,12 +2,13 @@
 //!
 //! The exchange holds a [`Media`] and sends it commands; dropping it ends the task and frees its ports.
 
+mod keys;
 mod port;
 mod task;
 
 use std::{cell::OnceCell, net::SocketAddr};
 
-use callcore::switch::CallId;
+use callcore::{digit::Digit, switch::CallId};
 use prometheus::IntCounter;
 use tokio::sync::mpsc;
 use transport::media::{PortsError, RtpPorts, RtpSocket};
@@ -38,6 +39,8 @@ pub(crate) struct Remote {
 pub(crate) enum MediaEvent {
     /// A clip that was to be played once is over.
     PlayedToEnd(CallId),
+    /// The caller pressed a key while nobody was joined.
+    Key(CallId, Digit),
     /// The recorder's address refuses audio.
     ForkRefused(CallId),
 }

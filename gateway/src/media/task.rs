@@ -1,6 +1,10 @@
 //! The task behind a [`Media`](super::Media).
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use callcore::switch::CallId;
 use prometheus::IntCounter;
@@ -13,6 +17,7 @@ use wire::{g711::Law, rtp};
 
 use super::{
     Command, MediaEvent, Mode,
+    keys::Keys,
     port::{Content, Frame, Port, Refused},
 };
 use crate::audio::Clip;
@@ -38,6 +43,7 @@ pub(super) struct Task {
     joined: bool,
     player: Option<Player>,
     fork: Fork,
+    keys: Keys,
     events: mpsc::UnboundedSender<MediaEvent>,
     received: IntCounter,
     stray: IntCounter,
@@ -77,6 +83,7 @@ impl Task {
             joined: false,
             player: None,
             fork: Fork::Off,
+            keys: Keys::default(),
             events,
             received,
             stray,
@@ -168,6 +175,12 @@ impl Task {
         let Some(frame) = self.caller.accept(datagram, from, &self.stray) else {
             return;
         };
+        // What is pressed for a nurse or a provider is not for us to read.
+        if let (false, Content::Event(event)) = (self.joined, frame.content)
+            && let Some(digit) = self.keys.pressed(Instant::now(), frame.timestamp, event)
+        {
+            let _ = self.events.send(MediaEvent::Key(self.call, digit));
+        }
         if let (true, Some(far)) = (self.joined, &mut self.far) {
             // A far end that refuses audio is noticed by SIP; the caller's words still go to the recorder.
             let _ = far.send(frame);
@@ -223,7 +236,7 @@ impl Task {
     }
 
     fn report(&self, event: MediaEvent) {
-        // Unbounded, yet bounded by the calls: one report a command at most. It fails only while the switch stops.
+        // Unbounded, yet bounded by the calls: one report a command at most, and so many keys a second. It fails only while the switch stops.
         let _ = self.events.send(event);
     }
 }

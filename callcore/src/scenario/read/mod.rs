@@ -11,6 +11,7 @@ mod routing;
 mod settings;
 mod simulation;
 mod syntax;
+mod waiting;
 
 use std::ops::Range;
 

@@ -216,6 +216,7 @@ impl Reader<'_> {
             busy_announcement: busy,
             patience_mean: span(raw.patience_mean_s, PATIENCE_DEFAULT_S),
             overflow: self.instead(&raw.overflow, None, names),
+            callback: raw.callback.map(|raw| self.callback(raw, names)),
         }
     }
 

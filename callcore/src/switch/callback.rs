@@ -1,0 +1,286 @@
+//! Called back instead of waiting on the line: the caller hangs up, the place in the queue stays.
+//!
+//! It is one call from the first ring to the last word, with one outcome (invariant 5). Its turn comes when the place is
+//! first and an agent is idle; the agent is kept free while the caller's phone rings, so that nobody who was promised a
+//! call is put on hold. The number stays with the driver: this machine knows only whether there is one.
+
+use super::{
+    Switch,
+    call::{Call, Hears, Promise, RegionalCall, RegionalStage, Spot, Way},
+    io::{CallId, CallbackStep, FactKind, LegFailure, Outcome, Output, WakeReason},
+};
+use crate::{
+    digit::Digit,
+    scenario::{AgentId, AnnouncementId, Callback, QueueId},
+    time::{Span, Time},
+};
+
+/// The promises of one queue.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Promises {
+    open: usize,
+    in_line: usize,
+}
+
+impl Promises {
+    /// Callers who are to be called back, wherever they are in that.
+    pub(super) const fn open(self) -> usize {
+        self.open
+    }
+
+    /// Those of them who stand in the line: neither being called nor resting after a call in vain.
+    pub(super) const fn in_line(self) -> usize {
+        self.in_line
+    }
+}
+
+impl Switch {
+    /// How long the next caller will probably wait; nothing at all while an agent is idle.
+    pub(super) fn expected_wait(&self, queue: QueueId) -> Option<Span> {
+        let line = &self.lines[queue.index()];
+        if line.idle() > 0 {
+            return Some(Span::ZERO);
+        }
+        line.expected_wait(line.waiting())
+    }
+
+    /// What offers a waiting caller to be called back, when that is to be offered now.
+    pub(super) fn callback_due(&self, id: CallId) -> Option<AnnouncementId> {
+        let (spot, queue, callback) = self.callback_of(id)?;
+        if spot.offered || self.promises[queue.index()].open >= callback.at_most {
+            return None;
+        }
+        let line = &self.lines[queue.index()];
+        // While nobody is there to answer, any wait is too long.
+        let expected = line.expected_wait(line.ahead(spot.place));
+        let long = expected.is_none_or(|wait| wait >= callback.after_expected_wait);
+        long.then_some(callback.offer)
+    }
+
+    /// A key was pressed. One that means nothing where it is pressed is no fault: people press keys.
+    pub(super) fn digit(&mut self, now: Time, id: CallId, digit: Digit) -> bool {
+        if !self.calls.contains_key(&id) {
+            return false;
+        }
+        let accepted = self.callback_of(id).and_then(|(spot, queue, callback)| {
+            let room = self.promises[queue.index()].open < callback.at_most;
+            let accepts = spot.offered && room && callback.digit == digit;
+            accepts.then_some((spot, queue, callback.accepted))
+        });
+        if let Some((spot, queue, confirmation)) = accepted {
+            self.accept(now, id, spot, queue);
+            match confirmation {
+                Some(confirmation) => self.outputs.push_back(Output::Announce(id, confirmation)),
+                None => self.promise(now, id),
+            }
+        }
+        true
+    }
+
+    fn accept(&mut self, now: Time, id: CallId, spot: Spot, queue: QueueId) {
+        self.line(queue).leave(spot.place);
+        self.promises[queue.index()].open += 1;
+        let promise = Promise {
+            place: spot.place,
+            queued: spot.queued,
+            tried: 0,
+        };
+        self.go(now, id, RegionalStage::Promising(promise));
+        self.fact(now, id, FactKind::Callback(CallbackStep::Promised));
+    }
+
+    pub(super) fn is_promising(&self, id: CallId) -> bool {
+        matches!(self.stage(id), Some(RegionalStage::Promising(_)))
+    }
+
+    /// Lets go of the caller's line and keeps the place.
+    pub(super) fn promise(&mut self, now: Time, id: CallId) {
+        if let Some(RegionalStage::Promising(promise)) = self.stage(id) {
+            self.outputs.push_back(Output::Promise(id));
+            self.stand(now, id, promise);
+        }
+    }
+
+    pub(super) fn call_back(
+        &mut self,
+        now: Time,
+        id: CallId,
+        queue: QueueId,
+        promise: Promise,
+        agent: AgentId,
+    ) {
+        self.promises[queue.index()].in_line -= 1;
+        let rings = self
+            .callback_settings(id)
+            .map_or(Span::ZERO, |c| c.ring_max);
+        let timer = self.timers.set(now, rings, WakeReason::CallbackTimeout(id));
+        let stage = RegionalStage::CallingBack {
+            promise,
+            agent,
+            timer,
+        };
+        self.go(now, id, stage);
+        self.agent_rings(agent, id);
+        self.fact(now, id, FactKind::Callback(CallbackStep::Tried));
+        self.outputs.push_back(Output::CallBack(id));
+    }
+
+    pub(super) fn caller_answered(&mut self, now: Time, id: CallId) -> bool {
+        let Some(RegionalStage::CallingBack {
+            promise,
+            agent,
+            timer,
+        }) = self.stage(id)
+        else {
+            return false;
+        };
+        self.timers.stop(timer);
+        let Some(queue) = self.regional(id).map(|call| call.queue) else {
+            return false;
+        };
+        self.promises[queue.index()].open -= 1;
+        self.fact(now, id, FactKind::Callback(CallbackStep::Reached));
+        self.play_music(id, queue);
+        let spot = Spot {
+            place: promise.place,
+            queued: promise.queued,
+            hears: Hears::Music,
+            offered: true,
+        };
+        self.ring(now, id, spot, agent);
+        true
+    }
+
+    pub(super) fn caller_failed(&mut self, now: Time, id: CallId, failure: LegFailure) -> bool {
+        let Some(RegionalStage::CallingBack {
+            promise,
+            agent,
+            timer,
+        }) = self.stage(id)
+        else {
+            return false;
+        };
+        self.timers.stop(timer);
+        self.unreached(now, id, promise, agent, failure);
+        true
+    }
+
+    pub(super) fn callback_timeout(&mut self, now: Time, id: CallId) {
+        if let Some(RegionalStage::CallingBack { promise, agent, .. }) = self.stage(id) {
+            self.outputs.push_back(Output::StopCallingBack(id));
+            self.unreached(now, id, promise, agent, LegFailure::NoAnswer);
+        }
+    }
+
+    fn unreached(
+        &mut self,
+        now: Time,
+        id: CallId,
+        promise: Promise,
+        agent: AgentId,
+        failure: LegFailure,
+    ) {
+        self.fact(now, id, FactKind::Callback(CallbackStep::Failed(failure)));
+        let promise = Promise {
+            tried: promise.tried + 1,
+            ..promise
+        };
+        let again = self
+            .callback_settings(id)
+            .filter(|callback| promise.tried < callback.attempts_max)
+            .map(|callback| callback.again_after);
+        match again {
+            Some(after) => {
+                let timer = self.timers.set(now, after, WakeReason::CallbackAgain(id));
+                self.go(now, id, RegionalStage::Resting { promise, timer });
+                self.agent_free(now, agent);
+            }
+            None => {
+                self.end(now, id, Outcome::Unreached);
+            }
+        }
+    }
+
+    pub(super) fn callback_again(&mut self, now: Time, id: CallId) {
+        if let Some(RegionalStage::Resting { promise, .. }) = self.stage(id) {
+            self.stand(now, id, promise);
+        }
+    }
+
+    /// The agent who was kept for the caller signed out; false when the call isn't one that is called back.
+    pub(super) fn callback_withdrawn(&mut self, now: Time, id: CallId) -> bool {
+        let Some(RegionalStage::CallingBack { promise, timer, .. }) = self.stage(id) else {
+            return false;
+        };
+        self.timers.stop(timer);
+        self.outputs.push_back(Output::StopCallingBack(id));
+        self.stand(now, id, promise);
+        true
+    }
+
+    /// Stops what goes on for a call that is over.
+    pub(super) fn stop_callback(&mut self, call: &RegionalCall) {
+        let promises = &mut self.promises[call.queue.index()];
+        promises.open -= 1;
+        match call.stage {
+            RegionalStage::Promised(promise) => {
+                promises.in_line -= 1;
+                self.line(call.queue).leave(promise.place);
+            }
+            RegionalStage::CallingBack { timer, .. } | RegionalStage::Resting { timer, .. } => {
+                self.timers.stop(timer);
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts a promise at its place in the line.
+    fn stand(&mut self, now: Time, id: CallId, promise: Promise) {
+        self.go(now, id, RegionalStage::Promised(promise));
+        let Some(queue) = self.regional(id).map(|call| call.queue) else {
+            return;
+        };
+        self.promises[queue.index()].in_line += 1;
+        self.line(queue).wait(promise.place, id);
+        self.serve(now, queue);
+    }
+
+    /// The place, the queue and its settings, of a waiting caller who could be called back.
+    fn callback_of(&self, id: CallId) -> Option<(Spot, QueueId, &Callback)> {
+        let Call {
+            head,
+            way:
+                Way::Regional(RegionalCall {
+                    queue,
+                    stage: RegionalStage::Waiting(spot),
+                    ..
+                }),
+        } = self.calls.get(&id)?
+        else {
+            return None;
+        };
+        let callback = head.scenario.queue(*queue).callback.as_ref()?;
+        head.reachable.then_some((*spot, *queue, callback))
+    }
+
+    fn callback_settings(&self, id: CallId) -> Option<&Callback> {
+        let call = self.calls.get(&id)?;
+        let Way::Regional(RegionalCall { queue, .. }) = &call.way else {
+            return None;
+        };
+        call.head.scenario.queue(*queue).callback.as_ref()
+    }
+
+    fn stage(&self, id: CallId) -> Option<RegionalStage> {
+        match &self.calls.get(&id)?.way {
+            Way::Regional(call) => Some(call.stage),
+            Way::Outgoing(_) => None,
+        }
+    }
+
+    fn go(&mut self, now: Time, id: CallId, stage: RegionalStage) {
+        if let Some(call) = self.regional(id) {
+            call.go(now, stage);
+        }
+    }
+}

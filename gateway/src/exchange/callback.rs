@@ -1,0 +1,155 @@
+//! Calling back a caller who was promised it: the line let go, the number kept, a new leg when the turn has come.
+
+use std::time::Instant;
+
+use callcore::switch::{CallId, Input, LegFailure};
+use transport::SipDriver;
+use wire::sip::{
+    endpoint::{Invite, SessionId},
+    message::{Headers, Response, StatusCode},
+    uri::Uri,
+};
+
+use super::{
+    Exchange,
+    call::{Call, CallerStage, Leg},
+    far::failure_of,
+    own_uri,
+};
+use crate::{negotiate, origin::SERVICE_NUMBER};
+
+impl Exchange {
+    /// Hangs up on the caller; number and place stay.
+    pub(super) fn promise(&mut self, sip: &mut SipDriver, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        self.legs.remove(&call.caller);
+        if call.caller_stage == CallerStage::Answered {
+            let now = sip.now();
+            let _ = sip.endpoint().end(now, call.caller, None);
+        }
+        call.let_go();
+    }
+
+    pub(super) fn call_back(&mut self, sip: &mut SipDriver, id: CallId) {
+        match self.invite_caller(sip, id) {
+            Ok(session) => {
+                self.legs.insert(session, Leg::Caller(id));
+            }
+            Err(failure) => self.input(Input::CallerFailed(id, failure)),
+        }
+    }
+
+    fn invite_caller(&mut self, sip: &mut SipDriver, id: CallId) -> Result<SessionId, LegFailure> {
+        let via = self.trunk_of(id);
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        let target = call.address_to_call(via.as_deref())?;
+        let local = Self::media_of(&mut self.media, call, id)
+            .map_err(|_| LegFailure::Unavailable)?
+            .caller_local();
+        let invite = Invite {
+            target,
+            next_hop: None,
+            transport: None,
+            from: own_uri(SERVICE_NUMBER, self.local).into(),
+            to: None,
+            headers: Headers::default(),
+            max_forwards: None,
+            body: Some(negotiate::offer(local)),
+        };
+        let now = sip.now();
+        let session = sip
+            .endpoint()
+            .invite(now, invite)
+            .map_err(|_| LegFailure::Unavailable)?;
+        call.caller = session;
+        call.caller_stage = CallerStage::Called;
+        call.begun = Instant::now();
+        Ok(session)
+    }
+
+    pub(super) fn stop_calling_back(&mut self, sip: &mut SipDriver, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        self.legs.remove(&call.caller);
+        let now = sip.now();
+        let _ = sip.endpoint().end(now, call.caller, None);
+        call.let_go();
+    }
+
+    pub(super) fn is_called_back(&self, id: CallId) -> bool {
+        self.calls
+            .get(&id)
+            .is_some_and(|call| call.caller_stage == CallerStage::Called)
+    }
+
+    pub(super) fn caller_picked_up(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        response: &Response,
+    ) {
+        let remote = response.body().as_ref().and_then(negotiate::remote);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        match (remote, &call.media) {
+            (Some(remote), Some(media)) => {
+                media.caller_at(remote);
+                call.caller_stage = CallerStage::Answered;
+                self.input(Input::CallerAnswered(id));
+            }
+            _ => {
+                self.stop_calling_back(sip, id);
+                self.input(Input::CallerFailed(id, LegFailure::Refused));
+            }
+        }
+    }
+
+    /// The caller's own leg was refused by the other side: only one that we called can be.
+    pub(super) fn caller_not_reached(&mut self, id: CallId, status: StatusCode, from_peer: bool) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if call.caller_stage == CallerStage::Called {
+            call.let_go();
+            self.input(Input::CallerFailed(id, failure_of(status, from_peer)));
+        }
+    }
+
+    /// The trunk through which the queue calls back, when it names one.
+    fn trunk_of(&self, id: CallId) -> Option<Box<str>> {
+        let view = self.switch.call(id)?;
+        let queue = self.scenario_of(id).queue(view.queue?);
+        queue.callback.as_ref()?.via.clone()
+    }
+}
+
+impl Call {
+    /// Whether the caller has no line and is to be called back.
+    pub(super) const fn is_promised(&self) -> bool {
+        matches!(self.caller_stage, CallerStage::Over) && self.promised
+    }
+
+    /// Nothing is left of the caller's leg: what was negotiated on it holds no more.
+    fn let_go(&mut self) {
+        self.caller_stage = CallerStage::Over;
+        self.promised = true;
+        (self.offer, self.answer, self.described) = (None, None, None);
+        self.media = None;
+    }
+
+    /// The caller's number at the trunk, or at the peer that brought the call. The number goes nowhere else.
+    fn address_to_call(&self, via: Option<&str>) -> Result<Uri, LegFailure> {
+        let number = self.number.as_ref().ok_or(LegFailure::Unavailable)?;
+        let user = number.reveal().as_str();
+        let Some(via) = via else {
+            return Ok(Uri::sip(Some(user), self.peer));
+        };
+        let mut trunk = Uri::parse(via).map_err(|_| LegFailure::Unavailable)?;
+        trunk.user = Some(user.into());
+        Ok(trunk)
+    }
+}

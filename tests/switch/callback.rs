@@ -1,0 +1,134 @@
+//! Called back instead of waiting on the line, with real SIP and key presses.
+
+use std::time::Duration;
+
+use testkit::{AnswerPlan, CallPlan, Ended, Phone, Sound, Then, Until};
+use wire::sip::{
+    message::{Headers, StatusCode},
+    uri::Uri,
+};
+
+use crate::{
+    TO_QUEUE,
+    rig::{CALLER_TONE, FAR_TONE, Rig},
+    routes,
+};
+
+/// A number of the test ranges: it must reach the caller's phone, and no log.
+const FROM: &str = "<sip:+46701740605@127.0.0.1>";
+
+/// One agent, and a queue that offers to call back whoever has to wait at all.
+fn agent(phone: &Phone) -> String {
+    format!(
+        "[\"sip:nurse@{}\"], callback = {{ after_expected_wait_s = 1, at_most = 1, offer = \"offer\", attempts_max = 2, again_after_s = 1 }}",
+        phone.address()
+    )
+}
+
+fn rest() -> String {
+    format!(
+        "announcement = [{{ name = \"offer\", file = \"callback-offer.wav\" }}]\n{}",
+        routes(TO_QUEUE)
+    )
+}
+
+/// Keeps the agent busy for a while with another caller.
+fn talks() -> AnswerPlan {
+    AnswerPlan {
+        sound: Sound::Tone(FAR_TONE),
+        until: Until::Heard(Duration::from_secs(4)),
+        ..AnswerPlan::default()
+    }
+}
+
+/// Calls while the agent talks and presses 1.
+async fn asks_to_be_called_back(rig: &Rig, phone: &mut Phone) -> testkit::CallResult {
+    let mut live = rig.gateway.monitor().live.clone();
+    live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
+        .await
+        .expect("the switch runs");
+    let target = Uri::parse(&format!("sip:11770488@{}", rig.gateway.sip_addr())).expect("a URI");
+    let plan = CallPlan {
+        from: FROM.into(),
+        keys: "1".into(),
+        ..CallPlan::default()
+    };
+    phone.call(target, Headers::new(), plan).await
+}
+
+#[tokio::test]
+async fn a_caller_presses_one_hangs_up_and_is_called_back_and_recorded() {
+    let (mut nurse, mut phone) = (
+        Phone::bind().expect("a phone"),
+        Phone::bind().expect("a phone"),
+    );
+    let rig = Rig::start(&agent(&nurse), &rest()).await;
+    let waits = async {
+        let asked = asks_to_be_called_back(&rig, &mut phone).await;
+        let mut live = rig.gateway.monitor().live.clone();
+        let promised = live.wait_for(|live| live.queues[0].promised == 1).await;
+        assert_eq!(promised.expect("the switch runs").queues[0].waiting, 0);
+        let plan = AnswerPlan {
+            sound: Sound::Tone(CALLER_TONE),
+            until: Until::HeardTone(FAR_TONE),
+            ..AnswerPlan::default()
+        };
+        (asked, phone.answer(plan).await)
+    };
+    let answers = async {
+        nurse.answer(talks()).await;
+        let plan = AnswerPlan {
+            sound: Sound::Tone(FAR_TONE),
+            ..AnswerPlan::default()
+        };
+        nurse.answer(plan).await
+    };
+    let (_, (asked, called), nurse) =
+        tokio::join!(rig.call("0488", Until::PeerEnds), waits, answers);
+    assert_eq!((asked.code(), asked.ended), (200, Ended::Peer));
+    assert_eq!((called.code(), called.ended), (200, Ended::Us));
+    assert!(called.heard_tone(FAR_TONE) && nurse.heard_tone(CALLER_TONE));
+    let dialled = called.request.as_ref().expect("an INVITE").uri.to_string();
+    assert!(
+        dialled.starts_with("sip:+46701740605@"),
+        "the number is dialled"
+    );
+    let totals = rig.stop().await.totals;
+    assert_eq!(totals.recorded.get("region-04"), Some(&2));
+    assert_eq!(
+        (totals.offered, totals.completed, totals.unaccounted),
+        (2, 2, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_caller_who_cannot_be_reached_is_tried_again_and_accounted_for() {
+    let (mut nurse, mut phone) = (
+        Phone::bind().expect("a phone"),
+        Phone::bind().expect("a phone"),
+    );
+    let rig = Rig::start(&agent(&nurse), &rest()).await;
+    let mut live = rig.gateway.monitor().live.clone();
+    let waits = async {
+        asks_to_be_called_back(&rig, &mut phone).await;
+        for _ in 0..2 {
+            let busy = AnswerPlan {
+                then: Then::Reject(StatusCode::BUSY_HERE),
+                ..AnswerPlan::default()
+            };
+            phone.answer(busy).await;
+        }
+        live.wait_for(|live| live.totals.outcomes.contains_key("unreached"))
+            .await
+            .map(drop)
+    };
+    let (_, given_up, _) = tokio::join!(
+        rig.call("0488", Until::PeerEnds),
+        waits,
+        nurse.answer(talks())
+    );
+    given_up.expect("the switch runs");
+    let totals = rig.stop().await.totals;
+    assert_eq!((totals.offered, totals.unaccounted), (2, 0));
+    assert_eq!(totals.recorded.get("region-04"), Some(&1));
+}
