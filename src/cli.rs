@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Recorder(RunArgs),
     /// Place calls with audio against a switch, this one or anyone else's
     Load(LoadArgs),
+    /// Repeat a switch's journal and compare: 0 the same, 1 a difference
+    Replay(ReplayArgs),
     /// Run a scenario in virtual time
     Simulate(SimulateArgs),
     /// What the Erlang formulas say of one queue
@@ -63,6 +65,7 @@ impl Default for Command {
             data: None,
             json: false,
             quiet_callers: false,
+            journal: None,
             shift: 0,
         })
     }
@@ -99,6 +102,9 @@ pub(crate) struct DemoArgs {
     /// Move every port by N, so that two demos can run side by side
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) shift: u16,
+    /// A new file for the journal of Inera's switch; `vaxel replay` repeats it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +120,9 @@ pub(crate) struct GatewayArgs {
     /// Where replacements of the rules are kept, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
+    /// A new file for the journal: everything that happens, callers under pseudonyms; `vaxel replay` repeats it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +148,16 @@ pub(crate) struct RunArgs {
     /// Seed of everything drawn by chance
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The journal
+    #[arg(value_name = "FILE")]
+    pub(crate) journal: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

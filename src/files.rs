@@ -38,6 +38,8 @@ const BUILT_IN: &[(&str, &str)] = &[
 pub(crate) struct Loaded {
     pub(crate) scenario: Scenario,
     pub(crate) file: PathBuf,
+    /// What it was read from.
+    pub(crate) text: String,
 }
 
 /// The names of the built-in scenarios.
@@ -80,7 +82,11 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     let (text, file) = read(name)?;
     let scenario = Scenario::from_toml(&text, &file.display().to_string())
         .map_err(|error| Failure::configuration(diagnostics(&error, &file, &text)))?;
-    Ok(Loaded { scenario, file })
+    Ok(Loaded {
+        scenario,
+        file,
+        text,
+    })
 }
 
 /// The store and keys of a scenario moved under `data`, when they are relative and `data` is given.

@@ -44,6 +44,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Gateway(args) => cmd::gateway::run(args).await,
         Command::Recorder(args) => cmd::recorder::run(args).await,
         Command::Load(args) => cmd::load::run(args).await,
+        Command::Replay(args) => cmd::replay::run(&args),
         Command::Simulate(args) => cmd::simulate::run(&args),
         Command::Erlang(args) => cmd::erlang::run(&args),
         Command::Staff(args) => cmd::staff::run(&args),

@@ -1,13 +1,17 @@
 //! One operator's side: recorder, switch and web page of one scenario, started and stopped together.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use callcore::scenario::Scenario;
 use dashboards::{App, Server};
-use gateway::{Gateway, Options, view::Totals};
+use gateway::{Gateway, JournalTo, Options, view::Totals};
 use recorder::{Recorder, RecorderHandle};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, files::Loaded};
 
 /// A running operator.
 #[derive(Debug)]
@@ -91,6 +95,14 @@ pub(crate) async fn serve_recorder(
         ))
     })?;
     Ok(dashboards::recorder_only(address, recorder.monitor()).await?)
+}
+
+/// Where a switch keeps its journal, when the command line asks for one.
+pub(crate) fn journal(file: Option<PathBuf>, loaded: &Loaded) -> Option<JournalTo> {
+    Some(JournalTo {
+        file: file?,
+        text: loaded.text.clone(),
+    })
 }
 
 /// Options of a switch from what the command line says.

@@ -21,6 +21,7 @@ fn each_command_tells_what_it_is() {
         "load",
         "simulate",
         "recordings",
+        "replay",
     ];
     let all = vaxel(&["--help"]);
     assert!(all.status.success());

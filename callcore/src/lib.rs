@@ -14,6 +14,7 @@ pub mod diff;
 pub mod digit;
 pub mod explain;
 pub mod incident;
+pub mod journal;
 pub mod kommun;
 pub mod organisation;
 pub mod origin;

@@ -6,6 +6,7 @@
 pub mod audio;
 mod clock;
 mod exchange;
+mod journal;
 pub mod ledger;
 mod media;
 mod metrics;
@@ -16,5 +17,6 @@ mod rules;
 mod run;
 pub mod view;
 
+pub use journal::JournalTo;
 pub use rules::{Change, Rules, RulesError};
 pub use run::{Gateway, Options, StartError};

@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     pub(crate) rtp_received: IntCounter,
     /// RTP packets from another address than the call's own, dropped.
     pub(crate) rtp_stray: IntCounter,
+    /// Journals that ended because the disk couldn't follow.
+    pub(crate) journal_failures: IntCounter,
     /// Whether the recorder answers: 1 or 0.
     pub(crate) recorder_up: IntGauge,
 }
@@ -94,6 +96,10 @@ impl Metrics {
             rtp_stray: keep.counter(
                 "vaxel_rtp_packets_stray_total",
                 "RTP packets from a stranger, dropped",
+            )?,
+            journal_failures: keep.counter(
+                "vaxel_journal_failures_total",
+                "Journals that ended because the disk couldn't follow",
             )?,
             recorder_up: keep.gauge("vaxel_recorder_up", "Whether the recorder answers OPTIONS")?,
         })

@@ -30,6 +30,8 @@ pub struct Rules {
 pub(crate) struct Replacement {
     pub(crate) scenario: Arc<Scenario>,
     pub(crate) library: Library,
+    /// What it was read from, for the journal.
+    pub(crate) text: String,
     pub(crate) by: String,
     pub(crate) answer: oneshot::Sender<Result<Change, ReplaceError>>,
 }
@@ -90,6 +92,7 @@ impl Rules {
         let replacement = Replacement {
             scenario: Arc::new(scenario),
             library,
+            text: text.to_owned(),
             by: by.to_owned(),
             answer,
         };

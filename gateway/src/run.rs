@@ -21,6 +21,7 @@ use crate::{
     audio::{AudioError, Library},
     clock::Clock,
     exchange::{Exchange, Parts, RecorderLink},
+    journal::{Journal, JournalTo},
     ledger::Ledger,
     media::{MediaEvent, MediaFactory},
     observer::Observer,
@@ -54,6 +55,8 @@ pub struct Options {
     pub history: Option<PathBuf>,
     /// Where the boundary ledger is kept, one JSON object a line; `None`: it isn't.
     pub ledger: Option<PathBuf>,
+    /// Where the journal of everything that happens is kept; `None`: it isn't.
+    pub journal: Option<JournalTo>,
     /// The UDP ports for audio.
     pub rtp_ports: std::ops::RangeInclusive<u16>,
 }
@@ -74,6 +77,7 @@ impl Options {
             nurse_talks: None,
             history: None,
             ledger: None,
+            journal: None,
             rtp_ports: 10_000..=19_999,
         }
     }
@@ -96,6 +100,14 @@ pub enum StartError {
     /// The boundary ledger can't be opened.
     #[error("the boundary ledger {} can't be written: {source}", file.display())]
     Ledger {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The journal can't be begun.
+    #[error("the journal {} can't be begun: {source}; name a new file", file.display())]
+    Journal {
         /// Its file.
         file: PathBuf,
         /// Why.
@@ -145,6 +157,7 @@ impl Gateway {
             };
             observer.keep_ledger(ledger.map_err(error)?);
         }
+        let journal = begin_journal(&scenario, &options, &observer)?;
         let config = Config::default_for(scenario.listen.sip, rand::random());
         let sip = SipDriver::bind(scenario.listen.sip, config)?;
         let local = sip.local_addr();
@@ -165,6 +178,7 @@ impl Gateway {
             seed: options.seed,
             recorder,
             nurse_talks: options.nurse_talks,
+            journal,
         });
         let (stop, stopped) = watch::channel(Stage::Running);
         let (inbox, replacements) = mpsc::channel(REPLACEMENTS_MAX);
@@ -249,9 +263,7 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
             event = sip.event() => exchange.on_sip(&mut sip, event),
             Some(event) = media.recv() => exchange.on_media(&mut sip, event),
             Some(replacement) = replacements.recv() => {
-                let Replacement { scenario, library, by, answer } = replacement;
-                // Whoever asked may have gone; the rules are replaced all the same.
-                let _ = answer.send(exchange.replace(scenario, library, by));
+                exchange.replace_and_answer(replacement);
             }
             () = sleep_until(wake) => exchange.on_time(&mut sip),
             _ = publish.tick() => {
@@ -274,6 +286,7 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
         }
     }
     exchange.publish(&mut sip);
+    exchange.close_journal();
     exchange.observer.totals().clone()
 }
 
@@ -284,6 +297,22 @@ fn library_of(scenario: &Scenario, options: &Options) -> Result<Library, AudioEr
         .iter()
         .map(|announcement| &*announcement.file);
     Library::load(&options.folder, files)
+}
+
+fn begin_journal(
+    scenario: &Scenario,
+    options: &Options,
+    observer: &Observer,
+) -> Result<Option<Journal>, StartError> {
+    let Some(to) = &options.journal else {
+        return Ok(None);
+    };
+    let failures = observer.metrics().journal_failures.clone();
+    let begun = Journal::create(to, scenario, failures);
+    begun.map(Some).map_err(|source| StartError::Journal {
+        file: to.file.clone(),
+        source,
+    })
 }
 
 fn recorder_of(scenario: &Scenario) -> Result<Option<RecorderLink>, StartError> {

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -63,8 +64,8 @@ struct Provider {
 }
 
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
-    let inera = start("imy-2019", &args, None).await?;
-    let medhelp = start("medhelp-2019", &args, Some(PROVIDER_RTP_PORTS)).await?;
+    let inera = start("imy-2019", &args, None, args.journal.clone()).await?;
+    let medhelp = start("medhelp-2019", &args, Some(PROVIDER_RTP_PORTS), None).await?;
     introduce(&inera, &medhelp);
     let load = if args.quiet_callers {
         None
@@ -98,6 +99,7 @@ async fn start(
     name: &str,
     args: &DemoArgs,
     rtp_ports: Option<std::ops::RangeInclusive<u16>>,
+    journal: Option<PathBuf>,
 ) -> Result<Operator, Failure> {
     let mut loaded = files::load(name)?;
     files::settle(&mut loaded.scenario, args.data.as_deref());
@@ -105,8 +107,10 @@ async fn start(
         queue.wrap_up = WRAP_UP;
     }
     ports::shift(&mut loaded.scenario, args.shift)?;
+    let journal = operator::journal(journal, &loaded);
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
+    options.journal = journal;
     options.nurse_talks = Some(NURSE_TALKS);
     if let Some(ports) = rtp_ports {
         options.rtp_ports = ports;

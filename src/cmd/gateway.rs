@@ -15,16 +15,19 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         admin_token,
         history,
         ledger,
+        journal,
     } = args;
     let mut loaded = files::load(&args.config)?;
     ports::shift(&mut loaded.scenario, args.shift)?;
     let listen = &mut loaded.scenario.listen;
     listen.sip = args.sip.unwrap_or(listen.sip);
     listen.web = args.web.unwrap_or(listen.web);
+    let journal = operator::journal(journal, &loaded);
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
     options.history = history;
     options.ledger = ledger;
+    options.journal = journal;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
     let token = admin_token.as_deref().map(files::read_secret).transpose()?;

@@ -9,6 +9,7 @@ pub(crate) mod incident;
 pub(crate) mod load;
 pub(crate) mod recorder;
 pub(crate) mod recordings;
+pub(crate) mod replay;
 pub(crate) mod ropa;
 pub(crate) mod routes;
 pub(crate) mod simulate;

@@ -48,6 +48,7 @@ fn play() -> Run {
     let output = Command::new(VAXEL)
         .current_dir(&folder)
         .args(["-vv", "demo", "--json", "--seed", "7", "--rate", "4"])
+        .args(["--journal", "run.journal"])
         .args(["--calls", &Run::CALLS.to_string()])
         .args(["--shift", &shift.by.to_string()])
         .output()

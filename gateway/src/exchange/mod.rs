@@ -34,10 +34,11 @@ pub(crate) use self::recording::RecorderLink;
 use crate::{
     audio::Library,
     clock::Clock,
+    journal::Journal,
     media::{MediaEvent, MediaFactory},
     observer::{Observer, swedish},
     origin::TrustedPeers,
-    rules::Change,
+    rules::{Change, Replacement},
 };
 
 /// A call is ended after this long whatever happens: a vanished peer must not hold resources for ever.
@@ -60,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) seed: u64,
     pub(crate) recorder: Option<RecorderLink>,
     pub(crate) nurse_talks: Option<Range<Duration>>,
+    pub(crate) journal: Option<Journal>,
 }
 
 /// What a simulated nurse will do.
@@ -88,6 +90,7 @@ pub(crate) struct Exchange {
     nurses: BTreeSet<(Instant, CallId, NurseStep)>,
     nurse_talks: Option<Range<Duration>>,
     recorder: Option<RecorderLink>,
+    journal: Option<Journal>,
     next_call: u64,
     next_sweep: Instant,
 }
@@ -110,6 +113,7 @@ impl Exchange {
             nurses: BTreeSet::new(),
             nurse_talks: parts.nurse_talks,
             recorder: parts.recorder,
+            journal: parts.journal,
             next_call: 1,
             next_sweep: Instant::now() + SWEEP_INTERVAL,
         }
@@ -215,19 +219,46 @@ impl Exchange {
 
     /// Shows the state of the moment to whoever watches.
     pub(crate) fn publish(&mut self, sip: &mut SipDriver) {
+        if let Some(journal) = &mut self.journal {
+            journal.flush();
+        }
         self.observer
             .publish(&self.switch, self.clock.now(), sip.endpoint().counters());
     }
 
+    /// Closes the journal in good order.
+    pub(crate) fn close_journal(&mut self) {
+        if let Some(journal) = self.journal.take() {
+            journal.close();
+        }
+    }
+
+    /// Puts another rule set in force, and tells whoever asked; who may have gone.
+    pub(crate) fn replace_and_answer(&mut self, replacement: Replacement) {
+        let Replacement {
+            scenario,
+            library,
+            text,
+            by,
+            answer,
+        } = replacement;
+        let change = self.replace(scenario, library, &text, by);
+        let _ = answer.send(change);
+    }
+
     /// Puts another rule set in force for new calls.
-    pub(crate) fn replace(
+    fn replace(
         &mut self,
         scenario: Arc<Scenario>,
         library: Library,
+        text: &str,
         by: String,
     ) -> Result<Change, ReplaceError> {
         let from = self.scenario.routes.digest().to_string();
         self.switch.replace(Arc::clone(&scenario))?;
+        if let Some(journal) = &mut self.journal {
+            journal.rules(self.clock.now(), text);
+        }
         self.library.extend(library);
         self.observer
             .replace(Arc::clone(&scenario), self.clock.now());
@@ -247,12 +278,23 @@ impl Exchange {
     }
 
     fn input(&mut self, input: Input) {
-        self.switch.handle(self.clock.now(), input);
+        let now = self.clock.now();
+        if let Some(journal) = &mut self.journal {
+            let caller = match &input {
+                Input::Offered { call, .. } => self.calls.get(call),
+                _ => None,
+            };
+            journal.input(now, &input, caller.and_then(|call| call.number.as_ref()));
+        }
+        self.switch.handle(now, input);
     }
 
     /// Carries out everything the call machine asks for, and what it asks for because of that.
     fn settle(&mut self, sip: &mut SipDriver) {
         while let Some(output) = self.switch.poll_output() {
+            if let Some(journal) = &mut self.journal {
+                journal.output(&output);
+            }
             self.carry_out(sip, output);
         }
         sip.flush();

@@ -1,0 +1,151 @@
+//! Inputs as words, and back.
+
+use crate::{
+    digit::Digit,
+    kommun::KommunId,
+    origin::{InvalidReason, Origin, UnknownReason},
+    scenario::AgentId,
+    switch::{CallId, Input, LegFailure},
+};
+
+const FAILURES: [(LegFailure, &str); 4] = [
+    (LegFailure::Busy, "busy"),
+    (LegFailure::NoAnswer, "no-answer"),
+    (LegFailure::Refused, "refused"),
+    (LegFailure::Unavailable, "unavailable"),
+];
+
+const ORIGINS: [(Origin, &str); 5] = [
+    (Origin::Unknown(UnknownReason::Missing), "missing"),
+    (Origin::Unknown(UnknownReason::Untrusted), "untrusted"),
+    (
+        Origin::Unknown(UnknownReason::NoSuchKommun),
+        "no-such-kommun",
+    ),
+    (Origin::Invalid(InvalidReason::Length), "length"),
+    (Origin::Invalid(InvalidReason::NotDigits), "not-digits"),
+];
+
+/// An input about a call, with nothing else in it.
+type OfCall = (&'static str, fn(CallId) -> Input);
+
+const OF_CALL: [OfCall; 11] = [
+    ("announced", Input::AnnouncementDone),
+    ("agent-ringing", Input::AgentRinging),
+    ("agent-answered", Input::AgentAnswered),
+    ("provider-ringing", Input::ProviderRinging),
+    ("provider-answered", Input::ProviderAnswered),
+    ("caller-answered", Input::CallerAnswered),
+    ("caller-gone", Input::CallerGone),
+    ("far-end-gone", Input::FarEndGone),
+    ("call-lost", Input::CallLost),
+    ("recording-started", Input::RecordingStarted),
+    ("recording-lost", Input::RecordingLost),
+];
+
+/// The words of an input. [`Input::TableReplaced`] has a line of its own form.
+pub(super) fn text(input: &Input) -> String {
+    match input {
+        Input::Offered {
+            call,
+            origin,
+            reachable,
+        } => {
+            let reachable = if *reachable {
+                "reachable"
+            } else {
+                "unreachable"
+            };
+            format!("offered {} {} {reachable}", call.0, origin_text(*origin))
+        }
+        Input::AnnouncementDone(call) => format!("announced {}", call.0),
+        Input::AgentRinging(call) => format!("agent-ringing {}", call.0),
+        Input::AgentAnswered(call) => format!("agent-answered {}", call.0),
+        Input::AgentFailed(call, why) => format!("agent-failed {} {}", call.0, failure_text(*why)),
+        Input::ProviderRinging(call) => format!("provider-ringing {}", call.0),
+        Input::ProviderAnswered(call) => format!("provider-answered {}", call.0),
+        Input::ProviderFailed(call, why) => {
+            format!("provider-failed {} {}", call.0, failure_text(*why))
+        }
+        Input::Digit(call, digit) => format!("digit {} {}", call.0, digit.as_char()),
+        Input::CallerAnswered(call) => format!("caller-answered {}", call.0),
+        Input::CallerFailed(call, why) => {
+            format!("caller-failed {} {}", call.0, failure_text(*why))
+        }
+        Input::CallerGone(call) => format!("caller-gone {}", call.0),
+        Input::FarEndGone(call) => format!("far-end-gone {}", call.0),
+        Input::CallLost(call) => format!("call-lost {}", call.0),
+        Input::RecordingStarted(call) => format!("recording-started {}", call.0),
+        Input::RecordingLost(call) => format!("recording-lost {}", call.0),
+        Input::RecorderBack => "recorder-back".to_owned(),
+        Input::AgentReady(agent) => format!("agent-ready {}", agent.0),
+        Input::AgentAway(agent) => format!("agent-away {}", agent.0),
+        Input::TableReplaced(_) => "table-replaced".to_owned(),
+        Input::TimePassed => "time-passed".to_owned(),
+    }
+}
+
+/// The input that words stand for; words after it are passed over.
+pub(super) fn parse(text: &str) -> Option<Input> {
+    let mut words = text.split_ascii_whitespace();
+    let (verb, subject) = (words.next()?, words.next());
+    match verb {
+        "recorder-back" => return Some(Input::RecorderBack),
+        "time-passed" => return Some(Input::TimePassed),
+        _ => {}
+    }
+    let number: u64 = subject?.parse().ok()?;
+    let call = CallId(number);
+    if let Some((_, input)) = OF_CALL.iter().find(|(known, _)| *known == verb) {
+        return Some(input(call));
+    }
+    let agent = || u32::try_from(number).ok().map(AgentId);
+    Some(match verb {
+        "agent-ready" => Input::AgentReady(agent()?),
+        "agent-away" => Input::AgentAway(agent()?),
+        "offered" => Input::Offered {
+            call,
+            origin: origin(words.next()?)?,
+            reachable: words.next()? == "reachable",
+        },
+        "digit" => Input::Digit(call, Digit::parse(words.next()?)?),
+        "agent-failed" => Input::AgentFailed(call, failure(words.next()?)?),
+        "provider-failed" => Input::ProviderFailed(call, failure(words.next()?)?),
+        "caller-failed" => Input::CallerFailed(call, failure(words.next()?)?),
+        _ => return None,
+    })
+}
+
+fn origin_text(origin: Origin) -> String {
+    match origin {
+        Origin::Known(kommun) => kommun.to_string(),
+        Origin::Conflict(one, other) => format!("{one}/{other}"),
+        other => {
+            let known = ORIGINS.iter().find(|(known, _)| *known == other);
+            known.map_or("missing", |(_, word)| *word).to_owned()
+        }
+    }
+}
+
+fn origin(text: &str) -> Option<Origin> {
+    if let Some((origin, _)) = ORIGINS.iter().find(|(_, word)| *word == text) {
+        return Some(*origin);
+    }
+    match text.split_once('/') {
+        Some((one, other)) => Some(Origin::Conflict(
+            KommunId::parse(one)?,
+            KommunId::parse(other)?,
+        )),
+        None => KommunId::parse(text).map(Origin::Known),
+    }
+}
+
+fn failure_text(failure: LegFailure) -> &'static str {
+    let known = FAILURES.iter().find(|(known, _)| *known == failure);
+    known.map_or("unavailable", |(_, word)| *word)
+}
+
+fn failure(text: &str) -> Option<LegFailure> {
+    let known = FAILURES.iter().find(|(_, word)| *word == text);
+    known.map(|(failure, _)| *failure)
+}
