@@ -92,7 +92,11 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
 /// The store and keys of a scenario moved under `data`, when they are relative and `data` is given.
 pub(crate) fn settle(scenario: &mut Scenario, data: Option<&Path>) {
     if let (Some(recorder), Some(data)) = (&mut scenario.recorder, data) {
-        for folder in [&mut recorder.store, &mut recorder.keys] {
+        let calls = recorder.calls.as_mut();
+        for folder in [&mut recorder.store, &mut recorder.keys]
+            .into_iter()
+            .chain(calls)
+        {
             *folder = data.join(&**folder).to_string_lossy().into();
         }
     }

@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             controller: Some("region-07".to_owned()),
             kommun: Some("0780".to_owned()),
             limit: 50,
+            ..Filter::default()
         };
         let found = index.list(&filter)?.len();
         println!("  {found} rows");

@@ -27,6 +27,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
                     controller,
                     kommun,
                     limit,
+                    ..Filter::default()
                 })
                 .map_err(failed)?;
             if args.json {

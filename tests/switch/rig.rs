@@ -166,5 +166,6 @@ fn settings(folder: &Path, siprec: &str) -> RecorderSettings {
         store: folder.join("store").to_string_lossy().into(),
         keys: folder.join("keys").to_string_lossy().into(),
         api: "127.0.0.1:0".into(),
+        ..RecorderSettings::default()
     }
 }

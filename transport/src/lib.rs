@@ -4,6 +4,7 @@
 //! Start with [`SipDriver`] for signalling and [`media::RtpPorts`] for audio.
 
 mod bind;
+pub mod certificates;
 mod link;
 pub mod media;
 mod sip;

@@ -198,7 +198,7 @@ pub struct Lines {
 }
 
 /// Where our own recorder is and what it keeps where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecorderSettings {
     /// The SIPREC server's address, `sip:recorder@127.0.0.1:5070`.
     pub siprec: Box<str>,
@@ -208,6 +208,12 @@ pub struct RecorderSettings {
     pub keys: Box<str>,
     /// The address of its web API, `127.0.0.1:1178`.
     pub api: Box<str>,
+    /// The API's certificate and those that vouch for it, a PEM file; `None` to serve without TLS, on loopback only.
+    pub certificate: Option<Box<str>>,
+    /// The certificate's key, a PEM file that nobody else may read.
+    pub certificate_key: Option<Box<str>>,
+    /// The folder where a switch says of each call whether it should have been recorded, for reconciliation.
+    pub calls: Option<Box<str>>,
 }
 
 /// Where the switch listens and whom it believes.

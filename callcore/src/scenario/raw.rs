@@ -381,6 +381,15 @@ pub(super) struct RawRecorder {
     pub(super) keys: Option<Text>,
     #[schemars(with = "Option<String>")]
     pub(super) api: Option<Text>,
+    /// The API's certificate, a PEM file; needed outside this machine.
+    #[schemars(with = "Option<String>")]
+    pub(super) certificate: Option<Text>,
+    /// The certificate's key, a PEM file of mode 0600.
+    #[schemars(with = "Option<String>")]
+    pub(super) certificate_key: Option<Text>,
+    /// The folder where a switch says of each call whether it should have been recorded.
+    #[schemars(with = "Option<String>")]
+    pub(super) calls: Option<Text>,
 }
 
 /// Where the switch listens and whom it believes.

@@ -18,13 +18,7 @@ pub(super) fn append<W: Write + Seek>(
     law: Option<Law>,
 ) -> io::Result<()> {
     out.seek(SeekFrom::End(0))?;
-    for (id, body) in [
-        (b"LIST", info(entry)),
-        (b"bext", bext(entry, law)),
-        (b"iXML", ixml(entry).into_bytes()),
-    ] {
-        out.write_all(&chunk(*id, &body)?)?;
-    }
+    out.write_all(&all(entry, law)?)?;
     let length = out.stream_position()?;
     let riff = u32::try_from(length.saturating_sub(8))
         .map_err(|_| io::Error::other("a WAV file holds 4 GB at most"))?;
@@ -32,6 +26,17 @@ pub(super) fn append<W: Write + Seek>(
     out.write_all(&riff.to_le_bytes())?;
     out.seek(SeekFrom::End(0))?;
     out.flush()
+}
+
+/// The chunks, one after the other.
+pub(super) fn all(entry: &Entry, law: Option<Law>) -> io::Result<Vec<u8>> {
+    let bodies = [
+        (b"LIST", info(entry)),
+        (b"bext", bext(entry, law)),
+        (b"iXML", ixml(entry).into_bytes()),
+    ];
+    let chunks = bodies.iter().map(|(id, body)| chunk(**id, body));
+    Ok(chunks.collect::<io::Result<Vec<_>>>()?.concat())
 }
 
 /// A RIFF chunk: id, length, body, and a byte more when the body is odd.

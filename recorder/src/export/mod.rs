@@ -5,6 +5,7 @@
 
 mod chunks;
 mod side;
+mod sound;
 
 use std::{
     fs::{self, File},
@@ -16,6 +17,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use serde::Serialize;
 
 use self::side::Side;
+pub use self::sound::{Sound, SoundReader};
 use crate::{
     index::{Entry, Index, IndexError, State},
     names::{RecordingId, StreamLabel},

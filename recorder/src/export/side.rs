@@ -45,6 +45,13 @@ impl Side {
         self.reader.ending()
     }
 
+    /// Goes to a place on the timeline; the next block that is asked for begins there.
+    pub(super) fn seek(&mut self, begin: u32) -> Result<(), VaultError> {
+        self.held = None;
+        self.window.fill(0);
+        self.reader.seek(begin)
+    }
+
     /// Adds the second that begins at `begin` to `block`. Blocks are asked for in order, each once. Gives the end of
     /// what has been read so far.
     pub(super) fn add_block(&mut self, begin: u32, block: &mut [i16]) -> Result<u32, VaultError> {

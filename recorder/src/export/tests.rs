@@ -225,3 +225,57 @@ fn a_closed_recording_without_its_end_is_not_exported() {
         "nothing is left behind"
     );
 }
+
+/// A sound file's bytes from a place on.
+fn from(sound: &Sound, place: u64) -> Vec<u8> {
+    let mut reader = sound.read_from(place).expect("opens");
+    let mut bytes = Vec::new();
+    while let Some(piece) = reader.next_piece().expect("read") {
+        assert!(!piece.is_empty() && piece.len() <= 4 * BLOCK);
+        bytes.extend_from_slice(&piece);
+    }
+    bytes
+}
+
+/// What a player hears is what an export holds, from every place.
+#[test]
+fn a_sound_read_from_any_place_is_the_export() {
+    let packets = |law: Law| -> Vec<Packet> {
+        let mut packets: Vec<_> = (0..1000_u32)
+            .map(|n| audio(n * 160, law, (n as i16 % 50) * 100))
+            .collect();
+        // One came late, and some never.
+        packets.swap(300, 330);
+        packets.drain(500..560);
+        packets
+    };
+    let (left, right) = (packets(Law::A), packets(Law::U));
+    let bench = bench(&[("1", Law::A, &left), ("2", Law::U, &right)]);
+    let path = bench.place.path().join("out.wav");
+    wav(&bench.vault, &bench.index, bench.id, &path).expect("exported");
+    let exported = fs::read(&path).expect("there");
+    let mut entry = bench.index.get(bench.id).expect("there");
+    entry.tally.end = 160_000;
+    let sound = Sound::open(&bench.vault, &entry).expect("opens");
+    assert_eq!(sound.length(), exported.len() as u64);
+    let last = exported.len();
+    for place in [
+        0,
+        1,
+        43,
+        44,
+        45,
+        191_000,
+        191_999,
+        320_002,
+        639_998,
+        640_044,
+        last - 1,
+        last,
+    ] {
+        assert!(
+            from(&sound, place as u64) == exported[place..],
+            "from {place}"
+        );
+    }
+}

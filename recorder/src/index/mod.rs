@@ -9,7 +9,8 @@ mod row;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use callcore::tag::RecordingTag;
-use rusqlite::{Connection, ErrorCode, OpenFlags, named_params, params_from_iter};
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags, named_params, params_from_iter, types::Value};
 
 pub use self::{
     error::IndexError,
@@ -89,6 +90,12 @@ CREATE INDEX recordings_numbers_erasing ON recordings (numbers) WHERE numbers LI
 PRAGMA user_version = 2;
 "#;
 
+/// Indexes that an earlier program can do without.
+const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS recordings_call ON recordings (call, started_micros);
+CREATE INDEX IF NOT EXISTS recordings_region ON recordings (region, started_micros);
+";
+
 /// Which recordings to list; newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -96,6 +103,16 @@ pub struct Filter {
     pub controller: Option<String>,
     /// Only from this kommun-ID.
     pub kommun: Option<String>,
+    /// Only from this region, by its two-digit code.
+    pub region: Option<String>,
+    /// Only of this call of the switch.
+    pub call: Option<u64>,
+    /// Only what began then or later.
+    pub from: Option<Timestamp>,
+    /// Only what began earlier.
+    pub until: Option<Timestamp>,
+    /// Only what comes after this one in the list: the last one of the page before.
+    pub after: Option<(Timestamp, RecordingId)>,
     /// At most so many; [`LIST_MAX`] is the most there are.
     pub limit: usize,
 }
@@ -105,6 +122,11 @@ impl Default for Filter {
         Self {
             controller: None,
             kommun: None,
+            region: None,
+            call: None,
+            from: None,
+            until: None,
+            after: None,
             limit: 100,
         }
     }
@@ -223,16 +245,32 @@ impl Index {
     pub fn list(&self, filter: &Filter) -> Result<Vec<Entry>, IndexError> {
         let limit = filter.limit.min(LIST_MAX) as u64;
         let mut sql = "SELECT * FROM recordings WHERE erasing IS NULL".to_owned();
-        let mut values = Vec::new();
+        let mut values: Vec<Value> = Vec::new();
         // Only what is asked for stands in the question, so that an index answers it.
+        let call = filter.call.map(|call| call.to_string());
         for (column, value) in [
             ("controller", &filter.controller),
             ("kommun", &filter.kommun),
+            ("region", &filter.region),
+            ("call", &call),
         ] {
             if let Some(value) = value {
                 sql.push_str(&format!(" AND {column} = ?"));
-                values.push(value.clone());
+                values.push(value.clone().into());
             }
+        }
+        for (sign, moment) in [(">=", filter.from), ("<", filter.until)] {
+            if let Some(moment) = moment {
+                sql.push_str(&format!(" AND started_micros {sign} ?"));
+                values.push(moment.as_microsecond().into());
+            }
+        }
+        if let Some((started, id)) = filter.after {
+            // The first part is what an index answers.
+            sql.push_str(" AND started_micros <= ? AND (started_micros < ? OR id > ?)");
+            values.push(started.as_microsecond().into());
+            values.push(started.as_microsecond().into());
+            values.push(id.to_string().into());
         }
         sql.push_str(&format!(" ORDER BY started_micros DESC, id LIMIT {limit}"));
         self.entries(&sql, params_from_iter(values))
@@ -346,6 +384,9 @@ impl Index {
         } else if version == 1 {
             self.db
                 .execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA_2} COMMIT;"))?;
+        }
+        if version <= VERSION {
+            self.db.execute_batch(INDEXES)?;
         }
         Ok(())
     }

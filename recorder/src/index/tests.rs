@@ -127,6 +127,58 @@ fn lists_are_newest_first_and_filtered() {
 }
 
 #[test]
+fn a_search_goes_on_page_by_page_and_by_time_region_and_call() {
+    let Bench { index, .. } = bench();
+    let begun: jiff::Timestamp = "2026-11-22T08:00:00Z".parse().expect("a moment");
+    // Two begin at once: a page may end between them.
+    let moment = |call: u64| begun + jiff::SignedDuration::from_secs((call as i64 / 2) * 60);
+    for call in 0..6 {
+        let mut tag = test_tag("region-01");
+        tag.call = callcore::switch::CallId(call);
+        tag.region = if call < 3 { "01" } else { "03" }.into();
+        tag.started = moment(call).into();
+        let id = RecordingId::random().expect("random");
+        index.insert_open(id, &tag).expect("entered");
+    }
+    let calls = |filter: Filter| -> Vec<u64> {
+        let found = index.list(&filter).expect("listed");
+        found.into_iter().map(|entry| entry.tag.call.0).collect()
+    };
+    let all = calls(Filter::default());
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let filter = Filter {
+            limit: 1,
+            after,
+            ..Filter::default()
+        };
+        let found = index.list(&filter).expect("listed");
+        let Some(last) = found.last() else { break };
+        paged.push(last.tag.call.0);
+        after = Some((last.tag.started.timestamp(), last.id));
+    }
+    assert_eq!(paged, all);
+    let mut region = calls(Filter {
+        region: Some("01".into()),
+        ..Filter::default()
+    });
+    region.sort_unstable();
+    assert_eq!(region, [0, 1, 2]);
+    let mut between = calls(Filter {
+        from: Some(moment(2)),
+        until: Some(moment(4)),
+        ..Filter::default()
+    });
+    between.sort_unstable();
+    assert_eq!(between, [2, 3]);
+    let one = Filter {
+        call: Some(5),
+        ..Filter::default()
+    };
+    assert_eq!(calls(one), [5]);
+}
+
+#[test]
 fn a_recording_is_found_by_the_beginning_of_its_id() {
     let Bench {
         index,

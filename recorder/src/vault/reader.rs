@@ -2,11 +2,12 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::{BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
-use aead_stream::DecryptorBE32;
+use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use bytes::Bytes;
 use chacha20poly1305::ChaCha20Poly1305;
 use wire::g711::Law;
@@ -17,6 +18,9 @@ use super::{
     keys::Key,
 };
 use crate::names::{RecordingId, StreamLabel};
+
+/// A packet may have been written this long after its place on the timeline: two seconds, in samples.
+const SEEK_MARGIN: u32 = 16_000;
 
 /// How a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +37,11 @@ pub struct StreamReader {
     file: BufReader<File>,
     header: Header,
     associated: Vec<u8>,
-    /// `None` after the last chunk.
-    open: Option<DecryptorBE32<ChaCha20Poly1305>>,
+    cipher: StreamBE32<ChaCha20Poly1305>,
     chunk: Bytes,
+    /// The number of the next chunk.
     chunks_read: u32,
+    last_read: bool,
     ending: Option<Ending>,
 }
 
@@ -60,10 +65,11 @@ impl StreamReader {
             path: path.to_owned(),
             file,
             associated: header.associated(tag),
-            open: Some(DecryptorBE32::from_aead(cipher, &header.prefix.into())),
+            cipher: StreamBE32::from_aead(cipher, &header.prefix.into()),
             header,
             chunk: Bytes::new(),
             chunks_read: 0,
+            last_read: false,
             ending: None,
         })
     }
@@ -97,15 +103,15 @@ impl StreamReader {
     fn next_chunk(&mut self) -> Result<bool, VaultError> {
         let mut head = [0; 4];
         let got = self.read_full(&mut head)?;
-        let Some(mut open) = self.open.take() else {
-            // The last chunk was read: nothing may follow.
+        if self.last_read {
+            // Nothing may follow.
             self.ending = Some(Ending::Whole);
             return if got == 0 {
                 Ok(false)
             } else {
                 Err(self.damaged())
             };
-        };
+        }
         if got < head.len() {
             self.ending = Some(Ending::Truncated);
             return Ok(false);
@@ -117,17 +123,82 @@ impl StreamReader {
             self.ending = Some(Ending::Truncated);
             return Ok(false);
         }
-        if head.last {
-            open.decrypt_last_in_place(&self.associated, &mut sealed)
-                .map_err(|_| self.damaged())?;
-        } else {
-            open.decrypt_next_in_place(&self.associated, &mut sealed)
-                .map_err(|_| self.damaged())?;
-            self.open = Some(open);
-        }
+        self.cipher
+            .decrypt_in_place(self.chunks_read, head.last, &self.associated, &mut sealed)
+            .map_err(|_| self.damaged())?;
+        self.last_read = head.last;
         self.chunk = Bytes::from(sealed);
-        self.chunks_read += 1;
+        // A file of 2^32 chunks would be longer than any disk.
+        self.chunks_read = self
+            .chunks_read
+            .checked_add(1)
+            .ok_or_else(|| self.damaged())?;
         Ok(true)
+    }
+
+    /// Goes to where the audio of a position begins, or a little before: a packet may have come late. Reads the heads
+    /// of the chunks, and opens a few.
+    ///
+    /// # Errors
+    /// When a chunk isn't what was written, or the file can't be read.
+    pub fn seek(&mut self, position: u32) -> Result<(), VaultError> {
+        let wanted = position.saturating_sub(SEEK_MARGIN);
+        let places = self.places()?;
+        let (mut from, mut until) = (0, places.len());
+        // The chunk before the first one that begins after what is wanted.
+        while from < until {
+            let middle = from + (until - from) / 2;
+            if self
+                .first_position(&places, middle)?
+                .is_none_or(|first| first <= wanted)
+            {
+                from = middle + 1;
+            } else {
+                until = middle;
+            }
+        }
+        self.go_to(&places, from.saturating_sub(1))
+    }
+
+    /// Where each whole chunk begins in the file.
+    fn places(&mut self) -> Result<Vec<u64>, VaultError> {
+        let unusable = folder::unusable(&self.path);
+        let file = self.file.get_ref();
+        let length = file.metadata().map_err(&unusable)?.len();
+        let mut places = Vec::new();
+        let mut place = self.header.bytes().len() as u64;
+        let mut head = [0; 4];
+        while place + (head.len() as u64) < length {
+            file.read_exact_at(&mut head, place).map_err(&unusable)?;
+            let next = ChunkHead::read(head).map(|head| place + 4 + head.sealed_len as u64);
+            // Whatever is wrong from here on is found when it is read.
+            let Some(next) = next.filter(|next| *next <= length) else {
+                break;
+            };
+            places.push(place);
+            place = next;
+        }
+        Ok(places)
+    }
+
+    fn first_position(&mut self, places: &[u64], number: usize) -> Result<Option<u32>, VaultError> {
+        self.go_to(places, number)?;
+        Ok(self.next_packet()?.map(|packet| packet.position))
+    }
+
+    fn go_to(&mut self, places: &[u64], number: usize) -> Result<(), VaultError> {
+        let place = places
+            .get(number)
+            .copied()
+            .unwrap_or(self.header.bytes().len() as u64);
+        self.file
+            .seek(SeekFrom::Start(place))
+            .map_err(folder::unusable(&self.path))?;
+        self.chunk = Bytes::new();
+        self.chunks_read = u32::try_from(number).map_err(|_| self.damaged())?;
+        self.last_read = false;
+        self.ending = None;
+        Ok(())
     }
 
     /// Reads as much as there is, up to the buffer's length.

@@ -150,6 +150,7 @@ pub(crate) async fn start_at(
         store: text(&store),
         keys: text(&keys),
         api: "127.0.0.1:0".into(),
+        ..RecorderSettings::default()
     };
     Recorder::start(&settings, options).await
 }

@@ -51,11 +51,24 @@ impl Reader<'_> {
             let remedy = "put them apart: whoever copies the store must not get the keys with it";
             self.fault(span, "the keys lie inside the store", remedy);
         }
+        if let (Some(alone), None) | (None, Some(alone)) = (&raw.certificate, &raw.certificate_key)
+        {
+            let remedy = "name both files, `certificate` and `certificate_key`";
+            self.fault(
+                alone.span(),
+                "a certificate without its key is of no use",
+                remedy,
+            );
+        }
+        let given = |raw: Option<Spanned<String>>| raw.map(|raw| raw.into_inner().into());
         RecorderSettings {
             siprec: raw.siprec.into_inner().into(),
             store: store.into(),
             keys: keys.into(),
             api: text(&raw.api, RECORDER_API_DEFAULT).into(),
+            certificate: given(raw.certificate),
+            certificate_key: given(raw.certificate_key),
+            calls: given(raw.calls),
         }
     }
 
