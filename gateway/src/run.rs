@@ -23,7 +23,7 @@ use crate::{
     exchange::{Exchange, Parts, RecorderLink},
     journal::{Journal, JournalTo},
     ledger::Ledger,
-    media::{MediaEvent, MediaFactory},
+    media::{Engine, MediaEvent, MediaFactory},
     observer::Observer,
     rules::{Replacement, Rules},
     view::{Monitor, Totals},
@@ -113,6 +113,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The threads that carry audio can't be started.
+    #[error("no audio: {0}. Raise the limits of open files and threads for this process")]
+    AudioThreads(#[source] std::io::Error),
     /// A metric's name is taken twice: a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -162,11 +165,11 @@ impl Gateway {
         let sip = SipDriver::bind(scenario.listen.sip, config)?;
         let local = sip.local_addr();
         let (events, media) = mpsc::unbounded_channel();
+        let metrics = observer.metrics();
+        let engine = Engine::start(events, &metrics.rtp_received, &metrics.rtp_stray);
         let factory = MediaFactory {
             ports: RtpPorts::new(local.ip(), options.rtp_ports),
-            events,
-            received: observer.metrics().rtp_received.clone(),
-            stray: observer.metrics().rtp_stray.clone(),
+            engine: engine.map_err(StartError::AudioThreads)?,
         };
         let exchange = Exchange::new(Parts {
             scenario,

@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
+    os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -70,6 +71,20 @@ impl RtpPorts {
 
     /// A socket on a free port. Those that the system refuses are passed over. Must be called inside a tokio runtime.
     pub fn open(&self) -> Result<RtpSocket, PortsError> {
+        let (socket, lease) = self.lease(|socket| UdpSocket::from_std(socket))?;
+        Ok(RtpSocket { socket, lease })
+    }
+
+    /// As [`RtpPorts::open`], for an owner that polls its sockets itself; needs no runtime.
+    pub fn open_polled(&self) -> Result<PolledSocket, PortsError> {
+        let (socket, lease) = self.lease(Ok)?;
+        Ok(PolledSocket { socket, lease })
+    }
+
+    fn lease<S>(
+        &self,
+        make: impl Fn(std::net::UdpSocket) -> io::Result<S>,
+    ) -> Result<(S, Lease), PortsError> {
         let mut pool = lock(&self.pool);
         for _ in 0..pool.len() {
             let port = pool.step();
@@ -77,14 +92,14 @@ impl RtpPorts {
                 continue;
             }
             let address = SocketAddr::new(self.ip, port);
-            match bind::udp(address).and_then(UdpSocket::from_std) {
+            match bind::udp(address).and_then(&make) {
                 Ok(socket) => {
                     pool.used.insert(port);
-                    return Ok(RtpSocket {
-                        socket,
+                    let lease = Lease {
                         local: address,
                         pool: Arc::clone(&self.pool),
-                    });
+                    };
+                    return Ok((socket, lease));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                     return Err(PortsError::NoSuchAddress { ip: self.ip });
@@ -152,6 +167,20 @@ fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
 #[derive(Debug)]
 pub struct RtpSocket {
     socket: UdpSocket,
+    lease: Lease,
+}
+
+/// A non-blocking UDP socket for one stream, for an owner with an event loop of its own. Its port is free again when it
+/// is dropped.
+#[derive(Debug)]
+pub struct PolledSocket {
+    socket: std::net::UdpSocket,
+    lease: Lease,
+}
+
+/// A port in use; free again when dropped.
+#[derive(Debug)]
+struct Lease {
     local: SocketAddr,
     pool: Arc<Mutex<Pool>>,
 }
@@ -159,7 +188,7 @@ pub struct RtpSocket {
 impl RtpSocket {
     /// Where it receives: what goes into SDP.
     pub const fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.lease.local
     }
 
     /// Waits for a datagram. May be dropped at any time.
@@ -195,7 +224,41 @@ impl RtpSocket {
     }
 }
 
-impl Drop for RtpSocket {
+impl PolledSocket {
+    /// Where it receives: what goes into SDP.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.lease.local
+    }
+
+    /// A datagram that is there already; `WouldBlock` when there's none.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.socket.recv_from(buffer)
+    }
+
+    /// Sends a datagram now or not at all. Audio that comes late is worth nothing.
+    pub fn send_to(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        self.socket.send_to(datagram, peer)
+    }
+
+    /// Sends to this peer, faster than [`PolledSocket::send_to`]: [`PolledSocket::connect`] named it.
+    pub fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        self.socket.send(datagram)
+    }
+
+    /// Takes datagrams from this peer only, and learns from ICMP when nobody listens there any more: the next send
+    /// fails with `ConnectionRefused`.
+    pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        self.socket.connect(peer)
+    }
+}
+
+impl AsFd for PolledSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Lease {
     fn drop(&mut self) {
         lock(&self.pool).used.remove(&self.local.port());
     }

@@ -1,23 +1,22 @@
-//! A call's audio: one task a call owns its sockets, plays, bridges and forks to the recorder.
+//! A call's audio: played, bridged and forked to the recorder by the threads of the [engine], which own every call's sockets.
 //!
-//! The exchange holds a [`Media`] and sends it commands; dropping it ends the task and frees its ports.
+//! The exchange holds a [`Media`] and sends it commands; dropping it ends the call's audio and frees its ports.
 
+mod call;
+mod engine;
 mod keys;
 mod port;
-mod task;
+mod turns;
 
 use std::{cell::OnceCell, net::SocketAddr};
 
 use callcore::{digit::Digit, switch::CallId};
-use prometheus::IntCounter;
-use tokio::sync::mpsc;
-use transport::media::{PortsError, RtpPorts, RtpSocket};
+use transport::media::{PolledSocket, PortsError, RtpPorts};
 use wire::g711::Law;
 
 use crate::audio::Clip;
-
-/// Commands that may wait for a media task. It takes them at once; more than this means that it is stuck.
-const COMMANDS_MAX: usize = 64;
+pub(crate) use engine::Engine;
+use engine::Line;
 
 /// Where the other end of a stream is, and what it understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(crate) struct Remote {
     pub(crate) listens: bool,
 }
 
-/// What a media task reports.
+/// What a call's audio reports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum MediaEvent {
     /// A clip that was to be played once is over.
@@ -48,9 +47,9 @@ pub(crate) enum MediaEvent {
 #[derive(Debug)]
 enum Command {
     CallerAt(Remote),
-    FarSocket(RtpSocket),
+    FarSocket(PolledSocket),
     FarAt(Remote),
-    ForkSockets(RtpSocket, RtpSocket),
+    ForkSockets(PolledSocket, PolledSocket),
     Play { clip: Clip, mode: Mode },
     Join,
     Fork { caller: Remote, far: Remote },
@@ -66,35 +65,22 @@ enum Mode {
     Nurse,
 }
 
-/// Makes media tasks.
+/// Makes calls' media.
 #[derive(Debug)]
 pub(crate) struct MediaFactory {
     /// The ports of this switch.
     pub(crate) ports: RtpPorts,
-    /// Where tasks report.
-    pub(crate) events: mpsc::UnboundedSender<MediaEvent>,
-    /// RTP packets received.
-    pub(crate) received: IntCounter,
-    /// RTP packets from strangers.
-    pub(crate) stray: IntCounter,
+    /// The threads that carry the audio.
+    pub(crate) engine: Engine,
 }
 
 impl MediaFactory {
     /// Starts the media of a call with a port for the caller's leg.
     pub(crate) fn start(&mut self, call: CallId) -> Result<Media, PortsError> {
-        let socket = self.ports.open()?;
+        let socket = self.ports.open_polled()?;
         let caller_local = socket.local_addr();
-        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let task = task::Task::new(
-            call,
-            socket,
-            self.events.clone(),
-            self.received.clone(),
-            self.stray.clone(),
-        );
-        tokio::spawn(task.run(inbox));
         Ok(Media {
-            commands,
+            line: self.engine.begin(call, socket),
             caller_local,
             far_local: OnceCell::new(),
         })
@@ -104,7 +90,7 @@ impl MediaFactory {
 /// The handle on a call's media.
 #[derive(Debug)]
 pub(crate) struct Media {
-    commands: mpsc::Sender<Command>,
+    line: Line,
     caller_local: SocketAddr,
     far_local: OnceCell<SocketAddr>,
 }
@@ -125,7 +111,7 @@ impl Media {
         if let Some(local) = self.far_local() {
             return Ok(local);
         }
-        let socket = factory.ports.open()?;
+        let socket = factory.ports.open_polled()?;
         let local = *self.far_local.get_or_init(|| socket.local_addr());
         self.tell(Command::FarSocket(socket));
         Ok(local)
@@ -136,7 +122,7 @@ impl Media {
         &self,
         factory: &mut MediaFactory,
     ) -> Result<(SocketAddr, SocketAddr), PortsError> {
-        let (caller, far) = (factory.ports.open()?, factory.ports.open()?);
+        let (caller, far) = (factory.ports.open_polled()?, factory.ports.open_polled()?);
         let locals = (caller.local_addr(), far.local_addr());
         self.tell(Command::ForkSockets(caller, far));
         Ok(locals)
@@ -192,8 +178,6 @@ impl Media {
     }
 
     fn tell(&self, command: Command) {
-        if let Err(error) = self.commands.try_send(command) {
-            tracing::error!(%error, "a media task does not take commands");
-        }
+        self.line.tell(command);
     }
 }

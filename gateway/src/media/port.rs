@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use transport::media::RtpSocket;
+use transport::media::PolledSocket;
 use wire::{
     g711::Law,
     rtp::{self, Packet},
@@ -13,7 +13,7 @@ use super::Remote;
 /// A socket with the remote it belongs to.
 #[derive(Debug)]
 pub(super) struct Port {
-    pub(super) socket: RtpSocket,
+    pub(super) socket: PolledSocket,
     remote: Option<Remote>,
     latched: bool,
     out: OutStream,
@@ -40,7 +40,7 @@ pub(super) enum Content<'a> {
 }
 
 impl Port {
-    pub(super) fn new(socket: RtpSocket) -> Self {
+    pub(super) fn new(socket: PolledSocket) -> Self {
         Self {
             socket,
             remote: None,
@@ -104,7 +104,7 @@ impl Port {
     }
 
     /// Sends a frame to the remote, in its codec. `Err` when the remote refuses (ICMP); a full buffer only loses the packet.
-    pub(super) fn send(&mut self, frame: Frame<'_>) -> Result<(), Refused> {
+    pub(super) fn send(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Refused> {
         let Some(remote) = self.remote.filter(|remote| remote.listens) else {
             return Ok(());
         };
@@ -124,8 +124,8 @@ impl Port {
             },
         };
         self.out
-            .write(payload_type, &frame, payload, &mut self.datagram);
-        match self.socket.try_send_to(&self.datagram, remote.address) {
+            .write(payload_type, &frame, payload, now, &mut self.datagram);
+        match self.socket.send_to(&self.datagram, remote.address) {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 Err(Refused::Unreachable)
             }
@@ -177,9 +177,9 @@ impl OutStream {
         payload_type: u8,
         frame: &Frame<'_>,
         payload: &[u8],
+        now: Instant,
         datagram: &mut Vec<u8>,
     ) {
-        let now = Instant::now();
         let (offset, changed) = match self.last {
             Some(last) if last.source == frame.source => (last.offset, false),
             Some(last) => {

@@ -1,0 +1,249 @@
+//! One call's audio: who is heard by whom, what is played, what goes to the recorder. No socket is polled and no time is read
+//! here; the [engine](super::engine) does that.
+
+use std::{net::SocketAddr, time::Instant};
+
+use callcore::switch::CallId;
+use prometheus::IntCounter;
+use tokio::sync::mpsc;
+use transport::media::PolledSocket;
+use wire::{g711::Law, rtp};
+
+use super::{
+    Command, MediaEvent, Mode, Remote,
+    keys::Keys,
+    port::{Content, Frame, Port, Refused},
+};
+use crate::audio::Clip;
+
+/// How long a simulated nurse listens between two turns, in samples: a second and a half.
+const NURSE_PAUSE: usize = 12_000;
+
+/// A-law's silence.
+const SILENCE: [u8; rtp::SAMPLES_PER_PACKET] = [0xd5; rtp::SAMPLES_PER_PACKET];
+
+/// One call's audio.
+#[derive(Debug)]
+pub(super) struct CallMedia {
+    id: CallId,
+    caller: Port,
+    far: Option<Port>,
+    joined: bool,
+    player: Option<Player>,
+    fork: Fork,
+    keys: Keys,
+    report: Report,
+}
+
+/// Where a call's audio reports, and counts.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub(super) events: mpsc::UnboundedSender<MediaEvent>,
+    pub(super) stray: IntCounter,
+}
+
+/// Whose voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Caller,
+    Far,
+}
+
+/// The way to the recorder.
+#[derive(Debug)]
+enum Fork {
+    Off,
+    Open { caller: Port, far: Port },
+    On { caller: Port, far: Port },
+}
+
+/// A clip being played.
+#[derive(Debug)]
+struct Player {
+    clip: Clip,
+    mode: Mode,
+    position: usize,
+    timestamp: u32,
+    source: u32,
+}
+
+impl CallMedia {
+    pub(super) fn new(id: CallId, caller: PolledSocket, report: Report) -> Self {
+        Self {
+            id,
+            caller: Port::new(caller),
+            far: None,
+            joined: false,
+            player: None,
+            fork: Fork::Off,
+            keys: Keys::default(),
+            report,
+        }
+    }
+
+    /// The socket of one side, when it is open.
+    pub(super) fn socket(&self, side: Side) -> Option<&PolledSocket> {
+        match side {
+            Side::Caller => Some(&self.caller.socket),
+            Side::Far => self.far.as_ref().map(|far| &far.socket),
+        }
+    }
+
+    /// Whether something is being played: then [`CallMedia::tick`] is wanted every 20 ms.
+    pub(super) const fn plays(&self) -> bool {
+        self.player.is_some()
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::CallerAt(remote) => self.caller.set_remote(remote),
+            Command::FarSocket(socket) => self.far = Some(Port::new(socket)),
+            Command::FarAt(remote) => {
+                if let Some(far) = &mut self.far {
+                    far.set_remote(remote);
+                }
+            }
+            Command::ForkSockets(caller, far) => {
+                self.fork = Fork::Open {
+                    caller: Port::new(caller),
+                    far: Port::new(far),
+                };
+            }
+            Command::Play { clip, mode } => {
+                self.joined = false;
+                self.player = Some(Player {
+                    clip,
+                    mode,
+                    position: 0,
+                    timestamp: 0,
+                    source: rand::random(),
+                });
+            }
+            Command::Join => {
+                self.player = None;
+                self.joined = true;
+            }
+            Command::Fork { caller, far } => self.begin_fork(caller, far),
+            Command::ForkOff => self.fork = Fork::Off,
+        }
+    }
+
+    fn begin_fork(&mut self, caller_remote: Remote, far_remote: Remote) {
+        self.fork = match std::mem::replace(&mut self.fork, Fork::Off) {
+            Fork::Off => Fork::Off,
+            Fork::Open {
+                mut caller,
+                mut far,
+            }
+            | Fork::On {
+                mut caller,
+                mut far,
+            } => {
+                caller.set_only_remote(caller_remote);
+                far.set_only_remote(far_remote);
+                Fork::On { caller, far }
+            }
+        };
+    }
+
+    /// A datagram has come to that side's socket.
+    pub(super) fn heard(&mut self, side: Side, datagram: &[u8], from: SocketAddr, now: Instant) {
+        match side {
+            Side::Caller => self.caller_heard(datagram, from, now),
+            Side::Far => self.far_heard(datagram, from, now),
+        }
+    }
+
+    fn caller_heard(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        let Some(frame) = self.caller.accept(datagram, from, &self.report.stray) else {
+            return;
+        };
+        // What is pressed for a nurse or a provider is not for us to read.
+        if let (false, Content::Event(event)) = (self.joined, frame.content)
+            && let Some(digit) = self.keys.pressed(now, frame.timestamp, event)
+        {
+            self.report(MediaEvent::Key(self.id, digit));
+        }
+        if let (true, Some(far)) = (self.joined, &mut self.far) {
+            // A far end that refuses audio is noticed by SIP; the caller's words still go to the recorder.
+            let _ = far.send(frame, now);
+        }
+        self.fork_frame(Side::Caller, frame, now);
+    }
+
+    fn far_heard(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        let Some(far) = &mut self.far else { return };
+        let Some(frame) = far.accept(datagram, from, &self.report.stray) else {
+            return;
+        };
+        if self.joined {
+            let _ = self.caller.send(frame, now);
+            self.fork_frame(Side::Far, frame, now);
+        }
+    }
+
+    /// Plays the next 20 ms.
+    pub(super) fn tick(&mut self, now: Instant) {
+        let Some(player) = &mut self.player else {
+            return;
+        };
+        let mut samples = SILENCE;
+        let over = player.fill(&mut samples);
+        let frame = Frame {
+            source: player.source,
+            timestamp: player.timestamp,
+            marker: false,
+            content: Content::Audio(Law::A, &samples),
+        };
+        player.timestamp = player.timestamp.wrapping_add(samples.len() as u32);
+        let nurse = player.mode == Mode::Nurse;
+        let _ = self.caller.send(frame, now);
+        if nurse {
+            self.fork_frame(Side::Far, frame, now);
+        }
+        if over {
+            self.player = None;
+            self.report(MediaEvent::PlayedToEnd(self.id));
+        }
+    }
+
+    fn fork_frame(&mut self, side: Side, frame: Frame<'_>, now: Instant) {
+        let Fork::On { caller, far } = &mut self.fork else {
+            return;
+        };
+        let port = if side == Side::Caller { caller } else { far };
+        if port.send(frame, now) == Err(Refused::Unreachable) {
+            self.fork = Fork::Off;
+            self.report(MediaEvent::ForkRefused(self.id));
+        }
+    }
+
+    fn report(&self, event: MediaEvent) {
+        // Unbounded, yet bounded by the calls: one report a command at most, and so many keys a second. It fails only while the switch
+        // stops.
+        let _ = self.report.events.send(event);
+    }
+}
+
+impl Player {
+    /// Writes the next 20 ms and says whether a clip that is played once is over with it.
+    fn fill(&mut self, samples: &mut [u8; rtp::SAMPLES_PER_PACKET]) -> bool {
+        let pause = if self.mode == Mode::Nurse {
+            NURSE_PAUSE
+        } else {
+            0
+        };
+        let length = self.clip.len() + pause;
+        for sample in samples.iter_mut() {
+            if self.position >= length {
+                if self.mode == Mode::Once || length == 0 {
+                    break;
+                }
+                self.position = 0;
+            }
+            *sample = self.clip.get(self.position).copied().unwrap_or(SILENCE[0]);
+            self.position += 1;
+        }
+        self.mode == Mode::Once && self.position >= length
+    }
+}

@@ -1,0 +1,297 @@
+//! The threads that carry audio. Each waits on the sockets of its calls with one `epoll`, in place of a task and two system calls
+//! more a packet; a busy one waits in steps of half a millisecond, so that one wake-up serves many packets.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use callcore::switch::CallId;
+use prometheus::IntCounter;
+use rustix::{
+    buffer::spare_capacity,
+    event::{EventfdFlags, Timespec, epoll, eventfd},
+};
+use transport::media::PolledSocket;
+
+use super::{
+    Command,
+    call::{CallMedia, Report, Side},
+    turns::Turns,
+};
+
+/// A datagram longer than this is no telephone audio.
+const DATAGRAM_MAX: usize = 2048;
+/// Sockets told of by one look at them.
+const EVENTS_MAX: usize = 256;
+/// So many sockets ready at once, and the thread is busy: it waits a little before it looks again.
+const BUSY: usize = 4;
+/// How long: far under the millisecond that a packet may be late through us, and 25 packets at 1000 streams.
+const PAUSE: Duration = Duration::from_micros(400);
+/// One thread carries some 200 000 packets a second; more threads than this only share the cores with signalling.
+const THREADS_MAX: usize = 4;
+/// The waker's token; calls have theirs from [`token`].
+const WAKER: u64 = u64::MAX;
+
+/// The threads.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    threads: Vec<Arc<Thread>>,
+}
+
+/// A call's way to its thread. Dropping it ends the call's audio.
+#[derive(Debug)]
+pub(super) struct Line {
+    call: CallId,
+    thread: Arc<Thread>,
+}
+
+/// The handle on a thread; it ends with the last of these.
+#[derive(Debug)]
+struct Thread {
+    orders: Sender<Order>,
+    waker: Arc<OwnedFd>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Begin(CallId, PolledSocket),
+    Tell(CallId, Command),
+    End(CallId),
+    Stop,
+}
+
+impl Engine {
+    /// Starts the threads. Fails when the system has no more descriptors or threads.
+    pub(crate) fn start(
+        events: tokio::sync::mpsc::UnboundedSender<super::MediaEvent>,
+        received: &IntCounter,
+        stray: &IntCounter,
+    ) -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let report = Report {
+            events,
+            stray: stray.clone(),
+        };
+        let start = |_| Thread::start(report.clone(), received.clone()).map(Arc::new);
+        let threads = (0..cores.div_ceil(2).min(THREADS_MAX)).map(start);
+        Ok(Self {
+            threads: threads.collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// Begins a call's audio with the socket of the caller's leg.
+    pub(super) fn begin(&self, call: CallId, socket: PolledSocket) -> Line {
+        let thread = Arc::clone(&self.threads[call.0 as usize % self.threads.len()]);
+        thread.order(Order::Begin(call, socket));
+        Line { call, thread }
+    }
+}
+
+impl Line {
+    pub(super) fn tell(&self, command: Command) {
+        self.thread.order(Order::Tell(self.call, command));
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.thread.order(Order::End(self.call));
+    }
+}
+
+impl Thread {
+    fn start(report: Report, received: IntCounter) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let waker = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let data = epoll::EventData::new_u64(WAKER);
+        epoll::add(&epoll, &waker, data, epoll::EventFlags::IN)?;
+        let (orders, inbox) = channel();
+        let running = Running {
+            epoll,
+            waker: Arc::clone(&waker),
+            inbox,
+            calls: Vec::new(),
+            free: Vec::new(),
+            slots: BTreeMap::new(),
+            turns: Turns::new(Instant::now()),
+            report,
+            received,
+        };
+        thread::Builder::new()
+            .name("audio".to_owned())
+            .spawn(move || running.run())?;
+        Ok(Self { orders, waker })
+    }
+
+    /// The channel has no bound of its own: a call sends one order a step of its dialog, and calls are bounded.
+    fn order(&self, order: Order) {
+        // Both fail only when the thread is gone, and then there is nothing left to tell.
+        let _ = self.orders.send(order);
+        let _ = rustix::io::write(&*self.waker, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.order(Order::Stop);
+    }
+}
+
+/// What a thread works on.
+#[derive(Debug)]
+struct Running {
+    epoll: OwnedFd,
+    waker: Arc<OwnedFd>,
+    inbox: Receiver<Order>,
+    calls: Vec<Option<CallMedia>>,
+    free: Vec<usize>,
+    slots: BTreeMap<CallId, usize>,
+    turns: Turns,
+    report: Report,
+    received: IntCounter,
+}
+
+impl Running {
+    fn run(mut self) {
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        let mut buffer = [0; DATAGRAM_MAX];
+        loop {
+            let wait = self.turns.until_next(Instant::now()).map(timespec);
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    tracing::error!(%error, "audio stops: the system can't wait for packets");
+                    return;
+                }
+            }
+            let now = Instant::now();
+            let ready = events.len();
+            let mut woken = false;
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    WAKER => woken = true,
+                    token => self.receive(token, now, &mut buffer),
+                }
+            }
+            self.turns.take(now, |slot| {
+                let call = self.calls.get_mut(slot).and_then(Option::as_mut);
+                call.is_some_and(|call| {
+                    call.tick(now);
+                    call.plays()
+                })
+            });
+            // After the packets: an order may end a call whose packet is in this very batch, and its slot is another's then.
+            if woken && self.take_orders().is_break() {
+                return;
+            }
+            if ready >= BUSY {
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    fn receive(&mut self, token: u64, now: Instant, buffer: &mut [u8]) {
+        let (slot, side) = slot_and_side(token);
+        let Some(Some(call)) = self.calls.get_mut(slot) else {
+            return;
+        };
+        let Some(socket) = call.socket(side) else {
+            return;
+        };
+        // One packet a look: who sends faster than we look waits in his own socket, and nobody else does.
+        if let Ok((len, from)) = socket.recv_from(buffer) {
+            self.received.inc();
+            call.heard(side, &buffer[..len], from, now);
+        }
+    }
+
+    fn take_orders(&mut self) -> std::ops::ControlFlow<()> {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&*self.waker, &mut count);
+        while let Ok(order) = self.inbox.try_recv() {
+            match order {
+                Order::Begin(id, socket) => self.begin(id, socket),
+                Order::Tell(id, command) => self.tell(id, command),
+                Order::End(id) => self.end(id),
+                Order::Stop => return std::ops::ControlFlow::Break(()),
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn begin(&mut self, id: CallId, socket: PolledSocket) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.calls.push(None);
+            self.calls.len() - 1
+        });
+        self.slots.insert(id, slot);
+        let call = CallMedia::new(id, socket, self.report.clone());
+        watch(&self.epoll, &call, slot, Side::Caller);
+        self.calls[slot] = Some(call);
+    }
+
+    fn tell(&mut self, id: CallId, command: Command) {
+        let Some(&slot) = self.slots.get(&id) else {
+            return;
+        };
+        let Some(call) = &mut self.calls[slot] else {
+            return;
+        };
+        let opens_far = matches!(command, Command::FarSocket(_));
+        call.command(command);
+        if opens_far {
+            watch(&self.epoll, call, slot, Side::Far);
+        }
+        if call.plays() {
+            self.turns.join(slot);
+        }
+    }
+
+    fn end(&mut self, id: CallId) {
+        if let Some(slot) = self.slots.remove(&id) {
+            // Closing its sockets takes them out of the epoll as well.
+            self.calls[slot] = None;
+            self.turns.leave(slot);
+            self.free.push(slot);
+        }
+    }
+}
+
+fn watch(epoll: &OwnedFd, call: &CallMedia, slot: usize, side: Side) {
+    let Some(socket) = call.socket(side) else {
+        return;
+    };
+    let data = epoll::EventData::new_u64(token(slot, side));
+    if let Err(error) = epoll::add(epoll, socket, data, epoll::EventFlags::IN) {
+        tracing::error!(%error, "a call will not be heard: the system can't watch its socket");
+    }
+}
+
+const fn token(slot: usize, side: Side) -> u64 {
+    (slot as u64) << 1 | matches!(side, Side::Far) as u64
+}
+
+const fn slot_and_side(token: u64) -> (usize, Side) {
+    let side = if token & 1 == 0 {
+        Side::Caller
+    } else {
+        Side::Far
+    };
+    ((token >> 1) as usize, side)
+}
+
+fn timespec(wait: Duration) -> Timespec {
+    Timespec {
+        // A packet's length at most.
+        tv_sec: wait.as_secs().cast_signed(),
+        tv_nsec: wait.subsec_nanos().into(),
+    }
+}
