@@ -8,6 +8,7 @@ use std::{
 use callcore::scenario::Scenario;
 use jiff::{Timestamp, civil::DateTime};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
+use recorder::place::Place;
 
 use crate::failure::Failure;
 
@@ -92,12 +93,17 @@ pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
 /// The store and keys of a scenario moved under `data`, when they are relative and `data` is given.
 pub(crate) fn settle(scenario: &mut Scenario, data: Option<&Path>) {
     if let (Some(recorder), Some(data)) = (&mut scenario.recorder, data) {
-        let calls = recorder.calls.as_mut();
-        for folder in [&mut recorder.store, &mut recorder.keys]
-            .into_iter()
-            .chain(calls)
-        {
-            *folder = data.join(&**folder).to_string_lossy().into();
+        let parts = [Some(&mut recorder.store), Some(&mut recorder.keys)];
+        let more = [
+            recorder.spool.as_mut(),
+            recorder.credentials.as_mut(),
+            recorder.index.as_mut(),
+            recorder.calls.as_mut(),
+        ];
+        // What isn't on this machine's disk isn't moved.
+        let near = |part: &&mut Box<str>| !part.contains(':');
+        for part in parts.into_iter().chain(more).flatten().filter(near) {
+            *part = data.join(&**part).to_string_lossy().into();
         }
     }
 }
@@ -111,19 +117,15 @@ pub(crate) fn kept(config: &str, data: Option<&Path>) -> Result<Kept, Failure> {
             "the scenario {config} has no [recorder], so it keeps no recordings"
         )));
     };
-    Ok(Kept {
-        store: PathBuf::from(&*settings.store),
-        keys: PathBuf::from(&*settings.keys),
-        scenario,
-    })
+    let place = Place::of(settings).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Kept { place, scenario })
 }
 
 /// A scenario and where its recorder keeps things.
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) scenario: Scenario,
-    pub(crate) store: PathBuf,
-    pub(crate) keys: PathBuf,
+    pub(crate) place: Place,
 }
 
 /// A day as a person writes it; today in Sweden when nothing is said.

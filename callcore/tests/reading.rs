@@ -317,6 +317,33 @@ fn keys_inside_the_store() {
 }
 
 #[test]
+fn a_recorder_may_keep_its_parts_elsewhere_but_no_secret_in_the_scenario() {
+    let recorder = |more: &str| format!("{LEAST}\n[recorder]\nsiprec = \"sip:r@host\"\n{more}\n");
+    let both = "store = \"s3://bucket/prefix\"\nindex = \"postgres://vaxel@db.example/vaxel?sslrootcert=ca.pem\"";
+    let scenario = read(&recorder(both)).expect("good");
+    let settings = scenario.recorder.expect("there");
+    assert_eq!(settings.spool.as_deref(), Some("recordings/spool"));
+    assert!(settings.index.expect("given").starts_with("postgres://"));
+    for secret in [
+        "index = \"postgres://vaxel:hush@db.example/vaxel\"",
+        "index = \"postgres://vaxel@db.example/vaxel?password=hush\"",
+    ] {
+        refused(
+            &recorder(secret),
+            11,
+            "a secret stands in the scenario",
+            "credentials",
+        );
+    }
+    refused(
+        &recorder("spool = \"a\""),
+        11,
+        "a spool is for a store in S3",
+        "leave",
+    );
+}
+
+#[test]
 fn all_faults_are_told_in_one_go() {
     let text = changed("\"processor\"", "\"x\"")
         .replace("queue = \"all\" }", "queue = \"y\", hours = \"z\" }");

@@ -23,6 +23,10 @@ pub(crate) struct Board {
     pub(crate) packets: IntCounter,
     pub(crate) packets_lost: IntCounter,
     pub(crate) bytes_written: IntCounter,
+    /// Encrypted bytes that wait to be moved to S3.
+    pub(crate) spool_bytes: IntGauge,
+    pub(crate) uploads: IntCounter,
+    pub(crate) upload_failures: IntCounter,
     /// Datagrams that belong to no recorded stream.
     pub(crate) datagrams_dropped: IntCounterVec,
 }
@@ -59,6 +63,18 @@ impl Board {
                 "vaxel_recorder_bytes_written_total",
                 "Encrypted bytes of closed recordings",
             )?,
+            spool_bytes: IntGauge::new(
+                "vaxel_recorder_spool_bytes",
+                "Encrypted bytes of ended recordings that wait to be moved to S3",
+            )?,
+            uploads: IntCounter::new(
+                "vaxel_recorder_uploads_total",
+                "Recordings moved to S3 and compared with what was sent",
+            )?,
+            upload_failures: IntCounter::new(
+                "vaxel_recorder_upload_failures_total",
+                "Attempts to move a recording to S3 that failed; it waits in the spool",
+            )?,
             datagrams_dropped: labelled(
                 "vaxel_recorder_datagrams_dropped_total",
                 "Datagrams to a recording's port that are no part of it, by reason",
@@ -82,9 +98,16 @@ impl Board {
         for counters in [&self.recordings, &self.refused, &self.datagrams_dropped] {
             self.registry.register(Box::new(counters.clone()))?;
         }
-        for counter in [&self.packets, &self.packets_lost, &self.bytes_written] {
+        for counter in [
+            &self.packets,
+            &self.packets_lost,
+            &self.bytes_written,
+            &self.uploads,
+            &self.upload_failures,
+        ] {
             self.registry.register(Box::new(counter.clone()))?;
         }
+        self.registry.register(Box::new(self.spool_bytes.clone()))?;
         self.registry.register(Box::new(self.open.clone()))
     }
 

@@ -8,12 +8,14 @@
 pub mod access;
 mod board;
 pub mod check;
+pub mod credentials;
 pub mod export;
 pub mod gallring;
 pub mod index;
 pub mod ledger;
 pub mod monitor;
 pub mod names;
+pub mod place;
 pub mod recover;
 mod server;
 pub mod store;
@@ -21,4 +23,6 @@ pub mod tally;
 mod text;
 pub mod vault;
 
-pub use server::{Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle};
+pub use server::{
+    Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle, SPOOL_BYTES_MAX,
+};

@@ -12,6 +12,7 @@ use crate::{
     index::{Entry, Hold, Index, IndexError, State},
     ledger::LedgerError,
     names::{RecordingId, StreamLabel},
+    place::Place,
     tally::Tally,
     vault::{Ending, Recording, Vault, VaultError},
 };
@@ -54,7 +55,15 @@ pub struct Store {
 /// # Errors
 /// When there is no store, it is open to others, or its index can't be read.
 pub fn open_existing(store: &Path, keys: &Path) -> Result<Store, StoreError> {
-    let vault = Vault::open_existing(store, keys)?;
+    open_existing_place(Place::folders(store, keys))
+}
+
+/// The same, wherever its parts are.
+///
+/// # Errors
+/// The same.
+pub fn open_existing_place(place: Place) -> Result<Store, StoreError> {
+    let vault = Vault::open_existing_place(place)?;
     let index = Index::open_existing(&vault)?;
     Ok(Store { vault, index })
 }
@@ -64,7 +73,15 @@ pub fn open_existing(store: &Path, keys: &Path) -> Result<Store, StoreError> {
 /// # Errors
 /// When there is no store, it is open to others, or its index can't be written.
 pub fn open_to_change(store: &Path, keys: &Path) -> Result<Store, StoreError> {
-    let vault = Vault::open_existing(store, keys)?;
+    open_to_change_place(Place::folders(store, keys))
+}
+
+/// The same, wherever its parts are.
+///
+/// # Errors
+/// The same.
+pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
+    let vault = Vault::open_existing_place(place)?;
     let index = Index::open_to_change(&vault)?;
     Ok(Store { vault, index })
 }

@@ -19,7 +19,7 @@ fn by(purpose: &str) -> By {
 
 impl Bench {
     fn store(&self) -> store::Store {
-        store::open_to_change(self.vault.store(), self.vault.keys()).expect("opens")
+        store::open_to_change_place(self.vault.place().clone()).expect("opens")
     }
 
     fn wrong(&self) -> Vec<Wrong> {

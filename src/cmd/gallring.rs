@@ -18,7 +18,7 @@ use crate::{
 
 pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
     let kept = files::kept(&args.config, args.data.as_deref())?;
-    let store = store::open_to_change(&kept.store, &kept.keys).map_err(failed)?;
+    let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
     match &args.what {
         GallringCommand::Plan { at } => {
             let day = files::day(at.as_deref())?;

@@ -93,9 +93,9 @@ fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
         RecordingsCommand::Hold { .. } | RecordingsCommand::Release { .. }
     );
     let opened = if changes {
-        store::open_to_change(&kept.store, &kept.keys)
+        store::open_to_change_place(kept.place)
     } else {
-        store::open_existing(&kept.store, &kept.keys)
+        store::open_existing_place(kept.place)
     };
     opened.map_err(failed)
 }

@@ -202,10 +202,16 @@ pub struct Lines {
 pub struct RecorderSettings {
     /// The SIPREC server's address, `sip:recorder@127.0.0.1:5070`.
     pub siprec: Box<str>,
-    /// The folder of the store.
+    /// The folder of the store, or `s3://bucket/prefix`.
     pub store: Box<str>,
     /// The folder of the keys; never inside the store.
     pub keys: Box<str>,
+    /// The index: `postgres://user@host/database`, a file of SQLite, or `None` for SQLite in the store.
+    pub index: Option<Box<str>>,
+    /// With a store in S3, the folder where recordings wait until they are safe there.
+    pub spool: Option<Box<str>>,
+    /// A file, readable by this user only, with the names and secrets that S3 and PostgreSQL ask for; else the environment.
+    pub credentials: Option<Box<str>>,
     /// The address of its web API, `127.0.0.1:1178`.
     pub api: Box<str>,
     /// The API's certificate and those that vouch for it, a PEM file; `None` to serve without TLS, on loopback only.

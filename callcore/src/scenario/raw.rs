@@ -380,6 +380,12 @@ pub(super) struct RawRecorder {
     #[schemars(with = "Option<String>")]
     pub(super) keys: Option<Text>,
     #[schemars(with = "Option<String>")]
+    pub(super) index: Option<Text>,
+    #[schemars(with = "Option<String>")]
+    pub(super) spool: Option<Text>,
+    #[schemars(with = "Option<String>")]
+    pub(super) credentials: Option<Text>,
+    #[schemars(with = "Option<String>")]
     pub(super) api: Option<Text>,
     /// The API's certificate, a PEM file; needed outside this machine.
     #[schemars(with = "Option<String>")]

@@ -74,7 +74,8 @@ impl Targets {
             ..Self::default()
         };
         if let Some(settings) = &scenario.recorder {
-            targets.store = Some(PathBuf::from(&*settings.store));
+            let near = settings.spool.as_ref().unwrap_or(&settings.store);
+            targets.store = Some(PathBuf::from(&**near));
             targets.keys = Some(PathBuf::from(&*settings.keys));
             let siprec = settings.siprec.rsplit('@').next().unwrap_or_default();
             for (name, address) in [

@@ -7,9 +7,14 @@
 //! 5. The index forgets.
 //!
 //! Stopped before 2, a mark is taken back; after 2, the rest is done by the next run. One wait for the disk a step and
-//! batch, not a recording.
+//! batch, not a recording; and within a batch files go side by side, as each may wait for the disk to free its space.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::{
+    collections::BTreeSet,
+    ops::ControlFlow,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use callcore::retention::{ErasurePermit, ObjectClass};
 use jiff::Timestamp;
@@ -28,6 +33,13 @@ use crate::{
 /// Erased at once: large enough that waiting for the disk costs little, small enough that a hold placed meanwhile is
 /// seen soon.
 pub const BATCH: usize = 500;
+
+/// Files removed side by side. Where freeing space is told to the disk at once (`discard`), one removal took 1 to 4 ms,
+/// and 32 of them no longer than one.
+const HANDS: usize = 32;
+
+/// Whoever watches a run; may be told from several threads, one at a time.
+pub type Watch<'a> = &'a mut (dyn FnMut(Step) -> ControlFlow<()> + Send);
 
 /// What a run has just done; whoever watches may stop it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +65,12 @@ pub(super) struct Tools<'a> {
     pub(super) signer: Signer,
     pub(super) register: Ledger,
     pub(super) now: Timestamp,
-    pub(super) watch: &'a mut dyn FnMut(Step) -> ControlFlow<()>,
+    pub(super) watch: Mutex<Watch<'a>>,
 }
 
 impl Tools<'_> {
-    pub(super) fn step(&mut self, step: Step) -> Result<(), GallringError> {
-        match (self.watch)(step) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(GallringError::Stopped),
-        }
+    pub(super) fn step(&self, step: Step) -> Result<(), GallringError> {
+        tell(&self.watch, step)
     }
 
     /// Erases recordings, or who spoke in them, each under its permit. Gives how many went and their bytes.
@@ -78,19 +87,21 @@ impl Tools<'_> {
             .into_iter()
             .collect();
         self.step(Step::Marked)?;
-        let mut gone = Vec::with_capacity(marked.len());
-        for (entry, permit) in batch {
-            // Held meanwhile: its permit lapses.
-            if !marked.contains(&entry.id) {
-                continue;
-            }
+        // Held meanwhile: its permit lapses.
+        let (gone, permits): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .filter(|(entry, _)| marked.contains(&entry.id))
+            .map(|(entry, permit)| ((entry, decided.clone()), permit))
+            .unzip();
+        let (vault, watch) = (self.vault, &self.watch);
+        let going: Vec<_> = gone.iter().map(|(entry, _)| entry).zip(permits).collect();
+        side_by_side(going, &|(entry, permit)| {
             match what {
-                Mark::Recording => self.vault.destroy_key(entry.id, permit)?,
-                Mark::Numbers => self.vault.erase_numbers(entry.id, &entry.tag, permit)?,
+                Mark::Recording => vault.destroy_key(entry.id, permit)?,
+                Mark::Numbers => vault.erase_numbers(entry.id, &entry.tag, permit)?,
             }
-            self.step(Step::Destroyed)?;
-            gone.push((entry, decided.clone()));
-        }
+            tell(watch, Step::Destroyed)
+        })?;
         self.vault.sync_keys()?;
         self.step(Step::Synced)?;
         self.finish(what, &gone, &BTreeSet::new())?;
@@ -106,10 +117,11 @@ impl Tools<'_> {
         known: &BTreeSet<(String, String)>,
     ) -> Result<(), GallringError> {
         if what == Mark::Recording {
-            for (entry, _) in gone {
-                self.vault.remove_remains(entry.id, &entry.tag)?;
-                self.step(Step::Removed)?;
-            }
+            let (vault, watch) = (self.vault, &self.watch);
+            side_by_side(gone.iter().collect(), &|(entry, _): &(Entry, Decided)| {
+                vault.remove_remains(entry.id, &entry.tag)?;
+                tell(watch, Step::Removed)
+            })?;
         }
         let entries = gone
             .iter()
@@ -132,6 +144,41 @@ impl Tools<'_> {
         debug_assert_eq!(values.len(), entries.len());
         Ok(self.register.add(&self.signer, self.now, &values)?)
     }
+}
+
+fn tell(watch: &Mutex<Watch<'_>>, step: Step) -> Result<(), GallringError> {
+    let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+    match (*watch)(step) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(GallringError::Stopped),
+    }
+}
+
+/// Works on all of them until one fails; what other hands have begun is ended then.
+fn side_by_side<T: Send>(
+    items: Vec<T>,
+    work: &(impl Fn(T) -> Result<(), GallringError> + Sync),
+) -> Result<(), GallringError> {
+    let hands = items.len().min(HANDS);
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let hand = || {
+        while let Some(item) = next() {
+            if let Err(error) = work(item) {
+                while next().is_some() {}
+                return Err(error);
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let hands: Vec<_> = (0..hands).map(|_| scope.spawn(hand)).collect();
+        let ended = hands
+            .into_iter()
+            .map(|hand| hand.join().unwrap_or(Err(GallringError::Stopped)));
+        // All of them end before this does.
+        ended.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 fn destroyed(what: Mark, entry: &Entry, decided: &Decided) -> Destroyed {

@@ -17,7 +17,7 @@ use callcore::{
 use jiff::civil::Date;
 
 pub use self::{
-    erase::{BATCH, Step},
+    erase::{BATCH, Step, Watch},
     plan::{Group, Plan, plan},
     register::{Destroyed, Register, register},
     run::{Report, recover, run},

@@ -1,6 +1,6 @@
 //! Erases all that is due on a day, and finishes what an earlier run left.
 
-use std::{collections::BTreeSet, fs, ops::ControlFlow};
+use std::{collections::BTreeSet, fs, ops::ControlFlow, sync::Mutex};
 
 use callcore::{
     retention::{ErasurePermit, Verdict},
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     BATCH, GallringError, REGISTER, Step,
-    erase::Tools,
+    erase::{Tools, Watch},
     matter::Matter,
     register::{Decided, Destroyed},
 };
@@ -53,7 +53,7 @@ pub fn run(
     scenario: &Scenario,
     today: Date,
     now: Timestamp,
-    watch: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    watch: Watch<'_>,
 ) -> Result<Report, GallringError> {
     if today > callcore::time::Time::from(now).in_sweden().date() {
         return Err(GallringError::NotYet { at: today });
@@ -123,7 +123,7 @@ fn tools<'a>(
     vault: &'a Vault,
     index: &'a Index,
     now: Timestamp,
-    watch: &'a mut dyn FnMut(Step) -> ControlFlow<()>,
+    watch: Watch<'a>,
 ) -> Result<Tools<'a>, GallringError> {
     index.wait_for_disk()?;
     Ok(Tools {
@@ -132,7 +132,7 @@ fn tools<'a>(
         signer: Signer::open(vault.keys())?,
         register: Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?,
         now,
-        watch,
+        watch: Mutex::new(watch),
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::credentials::CredentialsError;
+
 /// Why the index refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -19,11 +21,32 @@ pub enum IndexError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// PostgreSQL can't be reached, or refuses.
+    #[error(
+        "the index {place} can't be used ({what}): check `index` under [recorder], and that the database answers"
+    )]
+    Database {
+        /// Database and host.
+        place: String,
+        /// What was said.
+        what: String,
+    },
+    /// Another recorder has it.
+    #[error(
+        "another recorder works with the index {place}: stop it, or set another `index` under [recorder]"
+    )]
+    InUse {
+        /// Database and host.
+        place: String,
+    },
+    /// The secrets can't be had.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// Written by another version.
-    #[error("the index {} has version {found}, this program knows {known}: {}", path.display(), if found < known { "start the recorder once, which brings it up to date" } else { "use the program that wrote it" })]
+    #[error("the index {place} has version {found}, this program knows {known}: {}", if found < known { "start the recorder once, which brings it up to date" } else { "use the program that wrote it" })]
     Version {
         /// The database.
-        path: PathBuf,
+        place: String,
         /// Its version.
         found: u32,
         /// Ours.
@@ -34,6 +57,14 @@ pub enum IndexError {
     Missing {
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// There are no tables of ours in the database.
+    #[error(
+        "there is no index in {place}: check `index` under [recorder], or record something first"
+    )]
+    NoTables {
+        /// Database and host.
+        place: String,
     },
     /// A row that no recorder writes.
     #[error(

@@ -1,10 +1,12 @@
 //! What the index knows for gallring: what is alike, what is held, what is being erased.
 
 use jiff::Timestamp;
-use rusqlite::{Row, named_params, params};
 use serde::Serialize;
 
-use super::{Entry, Index, IndexError};
+use super::{
+    Entry, Index, IndexError,
+    db::{Change, Row, Value},
+};
 use crate::names::RecordingId;
 
 /// Recordings of one controller, class and month that retention can't tell apart.
@@ -71,6 +73,9 @@ pub struct Hold {
     pub released_by: String,
 }
 
+/// Recordings named in one statement: SQLite takes 32,766 values, PostgreSQL twice that.
+const NAMED_MAX: usize = 5000;
+
 /// Neither being written nor being erased.
 const AT_REST: &str = "state <> 'open' AND erasing IS NULL";
 
@@ -81,20 +86,21 @@ impl Index {
     /// When the index can't be read.
     pub fn alike(&self) -> Result<Vec<Alike>, IndexError> {
         let sql = format!(
-            "SELECT controller, class, month, earliest, latest, held, handed_over, COUNT(*), SUM(bytes) \
-             FROM recordings INDEXED BY recordings_alike WHERE {AT_REST} GROUP BY 1, 2, 3, 4, 5, 6, 7"
+            "SELECT controller, class, month, earliest, latest, held, handed_over, COUNT(*) AS recordings, \
+             CAST(SUM(bytes) AS BIGINT) AS bytes FROM recordings {} WHERE {AT_REST} GROUP BY 1, 2, 3, 4, 5, 6, 7",
+            self.db.by("recordings_alike")
         );
-        self.rows(&sql, [], |row| {
+        self.rows(&sql, &[], |row| {
             Ok(Alike {
-                controller: row.get(0)?,
-                class: row.get(1)?,
-                month: row.get(2)?,
-                earliest: row.get(3)?,
-                latest: row.get(4)?,
-                held: row.get(5)?,
-                handed_over: row.get(6)?,
-                recordings: count(row, 7)?,
-                bytes: count(row, 8)?,
+                controller: row.text("controller")?,
+                class: row.text("class")?,
+                month: row.text("month")?,
+                earliest: row.text("earliest")?,
+                latest: row.text("latest")?,
+                held: row.count("held")? != 0,
+                handed_over: row.text("handed_over")?,
+                recordings: row.count("recordings")?,
+                bytes: row.count("bytes")?,
             })
         })
     }
@@ -105,16 +111,17 @@ impl Index {
     /// When the index can't be read.
     pub fn numbers_alike(&self) -> Result<Vec<NumbersAlike>, IndexError> {
         let sql = format!(
-            "SELECT controller, day, held, handed_over, COUNT(*) FROM recordings \
-             INDEXED BY recordings_numbers WHERE {AT_REST} AND numbers = 'kept' GROUP BY 1, 2, 3, 4"
+            "SELECT controller, day, held, handed_over, COUNT(*) AS recordings FROM recordings {} \
+             WHERE {AT_REST} AND numbers = 'kept' GROUP BY 1, 2, 3, 4",
+            self.db.by("recordings_numbers")
         );
-        self.rows(&sql, [], |row| {
+        self.rows(&sql, &[], |row| {
             Ok(NumbersAlike {
-                controller: row.get(0)?,
-                day: row.get(1)?,
-                held: row.get(2)?,
-                handed_over: row.get(3)?,
-                recordings: count(row, 4)?,
+                controller: row.text("controller")?,
+                day: row.text("day")?,
+                held: row.count("held")? != 0,
+                handed_over: row.text("handed_over")?,
+                recordings: row.count("recordings")?,
             })
         })
     }
@@ -125,18 +132,21 @@ impl Index {
     /// When the index can't be read.
     pub fn some_alike(&self, group: &Alike, limit: usize) -> Result<Vec<Entry>, IndexError> {
         let sql = format!(
-            "SELECT * FROM recordings INDEXED BY recordings_alike WHERE {AT_REST} AND controller = :controller \
-             AND class = :class AND month = :month AND earliest = :earliest AND latest = :latest AND held = :held \
-             AND handed_over = :handed_over LIMIT :limit"
+            "SELECT * FROM recordings {} WHERE {AT_REST} AND controller = ? AND class = ? AND month = ? \
+             AND earliest = ? AND latest = ? AND held = ? AND handed_over = ? LIMIT ?",
+            self.db.by("recordings_alike")
         );
-        self.entries(
-            &sql,
-            named_params! {
-                ":controller": group.controller, ":class": group.class, ":month": group.month,
-                ":earliest": group.earliest, ":latest": group.latest, ":held": group.held,
-                ":handed_over": group.handed_over, ":limit": limit as i64,
-            },
-        )
+        let values: [Value; 8] = [
+            (&*group.controller).into(),
+            (&*group.class).into(),
+            (&*group.month).into(),
+            (&*group.earliest).into(),
+            (&*group.latest).into(),
+            group.held.into(),
+            (&*group.handed_over).into(),
+            (limit as u64).into(),
+        ];
+        self.entries(&sql, &values)
     }
 
     /// Some of a group's recordings whose numbers are kept.
@@ -149,16 +159,18 @@ impl Index {
         limit: usize,
     ) -> Result<Vec<Entry>, IndexError> {
         let sql = format!(
-            "SELECT * FROM recordings INDEXED BY recordings_numbers WHERE {AT_REST} AND numbers = 'kept' \
-             AND controller = :controller AND day = :day AND held = :held AND handed_over = :handed_over LIMIT :limit"
+            "SELECT * FROM recordings {} WHERE {AT_REST} AND numbers = 'kept' AND controller = ? AND day = ? \
+             AND held = ? AND handed_over = ? LIMIT ?",
+            self.db.by("recordings_numbers")
         );
-        self.entries(
-            &sql,
-            named_params! {
-                ":controller": group.controller, ":day": group.day, ":held": group.held,
-                ":handed_over": group.handed_over, ":limit": limit as i64,
-            },
-        )
+        let values: [Value; 5] = [
+            (&*group.controller).into(),
+            (&*group.day).into(),
+            group.held.into(),
+            (&*group.handed_over).into(),
+            (limit as u64).into(),
+        ];
+        self.entries(&sql, &values)
     }
 
     /// Every later change waits until it is on disk: for gallring, where an order of events must survive a power cut.
@@ -166,12 +178,10 @@ impl Index {
     /// # Errors
     /// When the index refuses.
     pub fn wait_for_disk(&self) -> Result<(), IndexError> {
-        self.db
-            .pragma_update(None, "synchronous", "FULL")
-            .map_err(|error| self.failed(error))
+        self.db.wait_for_disk()
     }
 
-    /// Marks recordings as being erased under a decision, all or none. What was marked, held or opened meanwhile is left
+    /// Marks recordings as being erased under a decision. What was marked, held or opened meanwhile is left
     /// out: gives those that were marked.
     ///
     /// # Errors
@@ -186,22 +196,19 @@ impl Index {
             Mark::Recording => ("erasing", decision.to_owned()),
             Mark::Numbers => ("numbers", format!("erasing {decision}")),
         };
-        let sql =
-            format!("UPDATE recordings SET {set} = ? WHERE id = ? AND held = 0 AND {AT_REST}");
-        let write = || {
-            let change = self.db.unchecked_transaction()?;
-            let mut marked = Vec::with_capacity(ids.len());
-            {
-                let mut update = change.prepare_cached(&sql)?;
-                for id in ids {
-                    if update.execute(params![value, id.to_string()])? == 1 {
-                        marked.push(*id);
-                    }
-                }
-            }
-            change.commit().map(|()| marked)
-        };
-        write().map_err(|error| self.failed(error))
+        let mut marked = Vec::with_capacity(ids.len());
+        for some in ids.chunks(NAMED_MAX) {
+            let sql = format!(
+                "UPDATE recordings SET {set} = ? WHERE id IN ({}) AND held = 0 AND {AT_REST} RETURNING id",
+                places(some.len())
+            );
+            let values: Vec<Value> = std::iter::once(value.clone().into())
+                .chain(some.iter().map(|id| id.to_string().into()))
+                .collect();
+            let found = self.rows(&sql, &values, |row| row.text("id"))?;
+            marked.extend(found.iter().filter_map(|id| RecordingId::parse(id).ok()));
+        }
+        Ok(marked)
     }
 
     /// Takes marks back: nothing of these was erased.
@@ -212,9 +219,10 @@ impl Index {
         self.each(
             ids,
             match what {
-                Mark::Recording => "UPDATE recordings SET erasing = NULL WHERE id = ?",
-                Mark::Numbers => "UPDATE recordings SET numbers = 'kept' WHERE id = ?",
+                Mark::Recording => "UPDATE recordings SET erasing = NULL",
+                Mark::Numbers => "UPDATE recordings SET numbers = 'kept'",
             },
+            &[],
         )
     }
 
@@ -229,12 +237,12 @@ impl Index {
         };
         let entries = self.entries(
             &format!("SELECT * FROM recordings WHERE {condition} ORDER BY id"),
-            [],
+            &[],
         )?;
         let marks = self.rows(
-            &format!("SELECT {column} FROM recordings WHERE {condition} ORDER BY id"),
-            [],
-            |row| row.get::<_, String>(0),
+            &format!("SELECT id, {column} AS mark FROM recordings WHERE {condition} ORDER BY id"),
+            &[],
+            |row| row.text("mark"),
         )?;
         let decision = |mark: String| {
             mark.strip_prefix("erasing ")
@@ -254,9 +262,10 @@ impl Index {
         self.each(
             ids,
             match what {
-                Mark::Recording => "DELETE FROM recordings WHERE id = ?",
-                Mark::Numbers => "UPDATE recordings SET numbers = 'erased' WHERE id = ?",
+                Mark::Recording => "DELETE FROM recordings",
+                Mark::Numbers => "UPDATE recordings SET numbers = 'erased'",
             },
+            &[],
         )
     }
 
@@ -271,21 +280,27 @@ impl Index {
         by: &str,
         at: Timestamp,
     ) -> Result<bool, IndexError> {
-        let write = || {
-            let change = self.db.unchecked_transaction()?;
-            let there = change.execute(
-                "UPDATE recordings SET held = 1 WHERE id = ? AND erasing IS NULL",
-                [id.to_string()],
-            )?;
-            if there == 1 {
-                change.execute(
-                    "INSERT INTO holds (id, reason, placed, placed_by) VALUES (?, ?, ?, ?)",
-                    params![id.to_string(), reason, at.to_string(), by],
-                )?;
-            }
-            change.commit().map(|()| there == 1)
-        };
-        write().map_err(|error| self.failed(error))
+        let id = id.to_string();
+        let there = "SELECT 1 FROM recordings WHERE id = ? AND erasing IS NULL";
+        let note = Change::new(
+            format!(
+                "INSERT INTO holds (id, reason, placed, placed_by) SELECT CAST(? AS TEXT), CAST(? AS TEXT), \
+                 CAST(? AS TEXT), CAST(? AS TEXT) WHERE EXISTS ({there})"
+            ),
+            [
+                (&*id).into(),
+                reason.into(),
+                at.to_string().into(),
+                by.into(),
+                (&*id).into(),
+            ],
+        );
+        let set = Change::new(
+            "UPDATE recordings SET held = 1 WHERE id = ? AND erasing IS NULL",
+            [(&*id).into()],
+        );
+        let changed = self.db.change(vec![set, note])?;
+        Ok(changed == [1, 1])
     }
 
     /// Ends every hold on a recording; gives how many there were.
@@ -293,19 +308,19 @@ impl Index {
     /// # Errors
     /// When the index can't be written.
     pub fn release(&self, id: RecordingId, by: &str, at: Timestamp) -> Result<usize, IndexError> {
-        let write = || {
-            let change = self.db.unchecked_transaction()?;
-            let ended = change.execute(
-                "UPDATE holds SET released = ?, released_by = ? WHERE id = ? AND released IS NULL",
-                params![at.to_string(), by, id.to_string()],
-            )?;
-            change.execute(
-                "UPDATE recordings SET held = 0 WHERE id = ?",
-                [id.to_string()],
-            )?;
-            change.commit().map(|()| ended)
-        };
-        write().map_err(|error| self.failed(error))
+        let id = id.to_string();
+        let end = Change::new(
+            "UPDATE holds SET released = ?, released_by = ? WHERE id = ? AND released IS NULL",
+            [at.to_string().into(), by.into(), (&*id).into()],
+        );
+        let free = Change::new(
+            "UPDATE recordings SET held = 0 WHERE id = ?",
+            [(&*id).into()],
+        );
+        let changed = self.db.change(vec![end, free])?;
+        Ok(changed
+            .first()
+            .map_or(0, |ended| usize::try_from(*ended).unwrap_or(usize::MAX)))
     }
 
     /// Every hold that there is or was, latest first.
@@ -314,14 +329,14 @@ impl Index {
     /// When the index can't be read.
     pub fn holds(&self) -> Result<Vec<Hold>, IndexError> {
         let sql = "SELECT id, reason, placed, placed_by, released, released_by FROM holds ORDER BY placed DESC, id";
-        self.rows(sql, [], |row| {
+        self.rows(sql, &[], |row: &Row<'_>| {
             Ok(Hold {
-                id: row.get(0)?,
-                reason: row.get(1)?,
-                placed: row.get(2)?,
-                placed_by: row.get(3)?,
-                released: row.get::<_, Option<_>>(4)?.unwrap_or_default(),
-                released_by: row.get::<_, Option<_>>(5)?.unwrap_or_default(),
+                id: row.text("id")?,
+                reason: row.text("reason")?,
+                placed: row.text("placed")?,
+                placed_by: row.text("placed_by")?,
+                released: row.text_if_any("released")?.unwrap_or_default(),
+                released_by: row.text_if_any("released_by")?.unwrap_or_default(),
             })
         })
     }
@@ -331,50 +346,31 @@ impl Index {
     /// # Errors
     /// When the index can't be written.
     pub fn handed_over(&self, ids: &[RecordingId], receipt: &str) -> Result<(), IndexError> {
-        let write = || {
-            let change = self.db.unchecked_transaction()?;
-            for id in ids {
-                change.execute(
-                    "UPDATE recordings SET handed_over = ? WHERE id = ?",
-                    params![receipt, id.to_string()],
-                )?;
-            }
-            change.commit()
-        };
-        write().map_err(|error| self.failed(error))
+        self.each(
+            ids,
+            "UPDATE recordings SET handed_over = ?",
+            &[receipt.into()],
+        )
     }
 
-    fn each(&self, ids: &[RecordingId], sql: &str) -> Result<(), IndexError> {
-        let write = || {
-            let change = self.db.unchecked_transaction()?;
-            {
-                let mut update = change.prepare_cached(sql)?;
-                for id in ids {
-                    update.execute([id.to_string()])?;
-                }
-            }
-            change.commit()
+    /// The same change to each of these, all or none.
+    fn each(&self, ids: &[RecordingId], sql: &str, first: &[Value]) -> Result<(), IndexError> {
+        let change = |some: &[RecordingId]| {
+            let named = some.iter().map(|id| id.to_string().into());
+            Change::new(
+                format!("{sql} WHERE id IN ({})", places(some.len())),
+                first.iter().cloned().chain(named),
+            )
         };
-        write().map_err(|error| self.failed(error))
-    }
-
-    fn rows<T>(
-        &self,
-        sql: &str,
-        values: impl rusqlite::Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, IndexError> {
-        let collect = || -> rusqlite::Result<Vec<T>> {
-            self.db
-                .prepare_cached(sql)?
-                .query_map(values, read)?
-                .collect()
-        };
-        collect().map_err(|error| self.failed(error))
+        let changes: Vec<Change> = ids.chunks(NAMED_MAX).map(change).collect();
+        if !changes.is_empty() {
+            self.db.change(changes)?;
+        }
+        Ok(())
     }
 }
 
-fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(at)
-        .map(|number| u64::try_from(number).unwrap_or(0))
+/// `?, ?, ?`
+fn places(count: usize) -> String {
+    vec!["?"; count].join(", ")
 }

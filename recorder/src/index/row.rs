@@ -4,9 +4,8 @@ use std::fmt;
 
 use callcore::tag::RecordingTag;
 use jiff::Timestamp;
-use rusqlite::Row;
 
-use super::IndexError;
+use super::{IndexError, db::Row};
 use crate::{names::RecordingId, tally::Tally};
 
 /// How far a recording has come.
@@ -78,63 +77,43 @@ pub struct Closing {
     pub files: Vec<String>,
 }
 
-/// Fifteen fields of the tag and what the index adds; the order of [`COLUMNS`].
+/// Fifteen fields of the tag and what the index adds.
 pub(super) fn read(row: &Row<'_>) -> Result<Entry, IndexError> {
-    let id_text: String = column(row, "id", "")?;
-    let wrong = |what: &str| IndexError::Row {
-        id: id_text.clone(),
-        what: what.to_owned(),
-    };
-    let state: String = column(row, "state", &id_text)?;
-    let ended: Option<String> = column(row, "ended", &id_text)?;
-    let files: String = column(row, "files", &id_text)?;
-    let number = |name: &'static str| {
-        column::<i64>(row, name, &id_text).map(|n| u64::try_from(n).unwrap_or(0))
-    };
-    let samples = number("samples")?;
+    let id = row.text("id").unwrap_or_default();
+    entry(row, &id).map_err(|what| IndexError::Row { id, what })
+}
+
+fn entry(row: &Row<'_>, id: &str) -> Result<Entry, String> {
+    let ended = row.text_if_any("ended")?;
     Ok(Entry {
-        id: RecordingId::parse(&id_text).map_err(|_| wrong("id"))?,
-        state: State::parse(&state).ok_or_else(|| wrong("state"))?,
-        tag: read_tag(row, &id_text)?,
+        id: RecordingId::parse(id).map_err(|_| "id")?,
+        state: State::parse(&row.text("state")?).ok_or("state")?,
+        tag: tag(row)?,
         ended: ended
             .map(|text| text.parse())
             .transpose()
-            .map_err(|_| wrong("ended"))?,
-        bytes: number("bytes")?,
+            .map_err(|_| "ended")?,
+        bytes: row.count("bytes")?,
         tally: Tally {
-            packets: number("packets")?,
-            packets_lost: number("packets_lost")?,
-            gaps: number("gaps")?,
-            end: u32::try_from(samples).unwrap_or(u32::MAX),
+            packets: row.count("packets")?,
+            packets_lost: row.count("packets_lost")?,
+            gaps: row.count("gaps")?,
+            end: u32::try_from(row.count("samples")?).unwrap_or(u32::MAX),
         },
-        files: serde_json::from_str(&files).map_err(|_| wrong("files"))?,
+        files: serde_json::from_str(&row.text("files")?).map_err(|_| "files")?,
     })
 }
 
-fn read_tag(row: &Row<'_>, id: &str) -> Result<RecordingTag, IndexError> {
+fn tag(row: &Row<'_>) -> Result<RecordingTag, String> {
     let texts = super::TAG_COLUMNS
         .iter()
-        .map(|name| Ok((*name, column::<String>(row, name, id)?)))
-        .collect::<Result<Vec<_>, IndexError>>()?;
+        .map(|name| Ok((*name, row.text(name)?)))
+        .collect::<Result<Vec<_>, String>>()?;
     let lookup = |name: &str| {
         texts
             .iter()
             .find(|(have, _)| *have == name)
             .map(|(_, text)| text.as_str())
     };
-    RecordingTag::from_fields(lookup).map_err(|error| IndexError::Row {
-        id: id.to_owned(),
-        what: error.to_string(),
-    })
-}
-
-fn column<T: rusqlite::types::FromSql>(
-    row: &Row<'_>,
-    name: &str,
-    id: &str,
-) -> Result<T, IndexError> {
-    row.get(name).map_err(|error| IndexError::Row {
-        id: id.to_owned(),
-        what: error.to_string(),
-    })
+    RecordingTag::from_fields(lookup).map_err(|error| error.to_string())
 }

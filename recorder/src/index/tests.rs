@@ -3,7 +3,10 @@
 use std::fs;
 
 use super::*;
-use crate::{tally::Tally, vault::test_tag};
+use crate::{place::Place, tally::Tally, vault::test_tag};
+
+#[path = "../../tests/place/mod.rs"]
+mod postgres;
 
 struct Bench {
     _place: tempfile::TempDir,
@@ -12,6 +15,22 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    let place = tempfile::tempdir().expect("a folder");
+    let mut at = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+    if let Some(url) = postgres::index_of(place.path()) {
+        at.index = IndexPlace::Postgres(url);
+    }
+    let vault = Vault::open_place(at).expect("fresh");
+    let index = Index::open(&vault).expect("fresh");
+    Bench {
+        _place: place,
+        vault,
+        index,
+    }
+}
+
+/// In a file, whatever the other tests run on.
+fn sqlite() -> Bench {
     let place = tempfile::tempdir().expect("a folder");
     let vault =
         Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
@@ -247,7 +266,7 @@ fn a_corrupt_index_is_refused_clearly() {
         index,
         vault,
         _place,
-    } = bench();
+    } = sqlite();
     drop(index);
     let path = vault.store().join(FILE);
     fs::write(&path, "this is no database, it is a text of some length").expect("ours");
@@ -266,10 +285,12 @@ fn a_later_version_is_refused() {
         vault,
         _place,
     } = bench();
-    index
-        .db
-        .pragma_update(None, "user_version", 9)
-        .expect("ours");
+    let sql = match index.db {
+        Db::Sqlite(_) => "PRAGMA user_version = 9",
+        Db::Postgres(_) => "UPDATE vaxel_version SET version = 9",
+    };
+    index.db.change(vec![Change::new(sql, [])]).expect("ours");
+    drop(index);
     assert!(matches!(
         Index::open(&vault),
         Err(IndexError::Version { found: 9, .. })

@@ -47,6 +47,10 @@ impl Server {
         if self.sessions.len() + self.starting.len() >= self.options.recordings_max {
             return Err(no_room("full", "as many recordings as this recorder holds"));
         }
+        let waits = u64::try_from(self.board.spool_bytes.get()).unwrap_or(0);
+        if waits > self.options.spool_bytes_max {
+            return Err(no_room("spool-full", "what waits for S3 fills the spool"));
+        }
         let Wanted { tag, meta, offer } = offer::read(request, peer, &self.options)?;
         let id = RecordingId::random().map_err(|error| no_room("random", error.to_string()))?;
         let sockets = self.open_sockets(&offer, 0)?;

@@ -24,7 +24,7 @@ use crate::{
     board::Board,
     index::{Closing, Index, IndexError, State},
     names::{RecordingId, StreamLabel},
-    vault::{Meta, Packet, StoreLock, Vault, VaultError},
+    vault::{Meta, Packet, StoreLock, Vault, VaultError, Waiting},
 };
 
 /// Jobs that may wait: a thousand calls' packets of two thirds of a second, about 6 MB.
@@ -76,6 +76,8 @@ pub(super) struct Disk {
     pub(super) vault: Vault,
     pub(super) index: Index,
     pub(super) board: Arc<Board>,
+    /// Told what has ended, where it goes on to S3.
+    pub(super) ended: Option<std::sync::mpsc::Sender<Waiting>>,
     pub(super) lock: StoreLock,
     /// Told when a recording takes no more audio.
     pub(super) broken: mpsc::UnboundedSender<RecordingId>,
@@ -196,6 +198,21 @@ impl Disk {
             }
         }
         self.board.closed(tag, closing);
+        self.tell_ended(id, tag);
+    }
+
+    /// Should it fail, it is found in the spool at the next start.
+    fn tell_ended(&self, id: RecordingId, tag: &RecordingTag) {
+        let Some(ended) = &self.ended else { return };
+        match self.vault.ended(id, tag) {
+            Ok(Some(one)) => {
+                let _told = ended.send(one);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(recording = %id, %error, "it stays in the spool until the next start")
+            }
+        }
     }
 }
 
@@ -226,6 +243,7 @@ mod tests {
             vault: vault.clone(),
             index,
             board: Arc::clone(&board),
+            ended: None,
             lock,
             broken: broken_sender,
             jobs: jobs.downgrade(),

@@ -10,12 +10,12 @@ mod open;
 mod run;
 mod session;
 mod timeline;
+mod upload;
 
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
-    path::Path,
     sync::Arc,
 };
 
@@ -37,6 +37,7 @@ use crate::{
     gallring::{self, GallringError},
     index::{Index, IndexError},
     monitor::{Figures, Monitor},
+    place::{Place, PlaceError},
     recover,
     vault::{Vault, VaultError},
 };
@@ -45,6 +46,8 @@ use crate::{
 pub const RECORDINGS_MAX: usize = 2000;
 /// Ports for audio when nothing else is said: apart from those of a gateway on the same machine.
 pub const RTP_PORTS: RangeInclusive<u16> = 20_000..=29_999;
+/// Bytes that may wait in the spool when nothing else is said: over an hour of a thousand calls at once.
+pub const SPOOL_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// Sessions beyond the recordings, so that it is we who say why there is no room.
 const SESSIONS_SPARE: usize = 100;
 
@@ -57,6 +60,8 @@ pub struct Options {
     pub peers: Vec<IpAddr>,
     /// Recordings open at once.
     pub recordings_max: usize,
+    /// Bytes that may wait for S3; with more of them no new recording is taken.
+    pub spool_bytes_max: u64,
     /// Ports for audio.
     pub rtp_ports: RangeInclusive<u16>,
 }
@@ -68,6 +73,7 @@ impl Options {
             controllers: controllers.into_iter().collect(),
             peers: Vec::new(),
             recordings_max: RECORDINGS_MAX,
+            spool_bytes_max: SPOOL_BYTES_MAX,
             rtp_ports: RTP_PORTS,
         }
     }
@@ -87,6 +93,9 @@ pub enum RecorderError {
         "`siprec` under [recorder] must be a SIP address with an IP, such as sip:recorder@127.0.0.1:5070"
     )]
     Address,
+    /// A place in the settings isn't one.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// The store or the keys refuse.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -127,12 +136,9 @@ impl Recorder {
         options: Options,
     ) -> Result<RecorderHandle, RecorderError> {
         let address = listen_address(&settings.siprec)?;
-        let (store, keys) = (
-            Path::new(&*settings.store).to_owned(),
-            Path::new(&*settings.keys).to_owned(),
-        );
+        let place = Place::of(settings)?;
         // Waits for the disk: a large index is checked, and what was left open is read.
-        let opened = tokio::task::spawn_blocking(move || open(&store, &keys)).await;
+        let opened = tokio::task::spawn_blocking(move || open(place)).await;
         let Opened {
             vault,
             index,
@@ -149,8 +155,10 @@ impl Recorder {
 
         let (jobs, todo) = mpsc::channel(JOBS_MAX);
         let (broken_sender, broken) = mpsc::unbounded_channel();
+        let ended = upload::start(&vault, &board)?;
         let disk = Disk {
             vault,
+            ended,
             index,
             board: Arc::clone(&board),
             lock,
@@ -211,9 +219,9 @@ struct Opened {
     figures: Figures,
 }
 
-fn open(store: &Path, keys: &Path) -> Result<Opened, RecorderError> {
-    let vault = Vault::open(store, keys)?;
-    if let Some(found) = check::quick(store, keys) {
+fn open(place: Place) -> Result<Opened, RecorderError> {
+    let vault = Vault::open_place(place)?;
+    if let Some(found) = check::quick(vault.store(), vault.keys()) {
         return Err(RecorderError::Open(found.message));
     }
     let lock = vault.lock()?;

@@ -1,10 +1,10 @@
 //! The only ways out of a vault: the key first, then what nobody can open any more.
 
-use std::{fs, fs::File, io, path::Path};
+use std::{fs, fs::File, io, path::Path, sync::Arc};
 
 use callcore::{retention::ErasurePermit, tag::RecordingTag};
 
-use super::{Vault, VaultError, folder, recording::META_FILE, relative_folder};
+use super::{Vault, VaultError, folder, recording::META_FILE, relative_folder, remote::Remote};
 use crate::names::{ControllerName, RecordingId};
 
 impl Vault {
@@ -31,7 +31,7 @@ impl Vault {
     /// # Errors
     /// When the disk refuses.
     pub fn sync_keys(&self) -> Result<(), VaultError> {
-        sync_folder(&self.keys.join("data"))
+        sync_folder(&self.keys().join("data"))
     }
 
     /// Removes what is left of a recording whose key was destroyed. Needs no permit: what is left can't be opened.
@@ -42,12 +42,17 @@ impl Vault {
         if self.has_key(id) {
             return Err(VaultError::KeyStillThere { id });
         }
-        let path = self.store.join(self.folder_of(id, tag)?);
+        let relative = self.folder_of(id, tag)?;
+        let path = self.store().join(&relative);
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(folder::unusable(&path)(error))
+                return Err(folder::unusable(&path)(error));
             }
-            _ => Ok(()),
+            _ => {}
+        }
+        match &self.remote {
+            Some(remote) => remote.remove_all(&relative.to_string_lossy()),
+            None => Ok(()),
         }
     }
 
@@ -62,21 +67,30 @@ impl Vault {
         permit: ErasurePermit,
     ) -> Result<(), VaultError> {
         let _used = permit.into_decision();
-        let folder = self.store.join(self.folder_of(id, tag)?);
+        let relative = self.folder_of(id, tag)?;
+        let folder = self.store().join(&relative);
         remove(&folder.join(META_FILE))?;
         if folder.is_dir() {
             sync_folder(&folder)?;
         }
-        Ok(())
+        match &self.remote {
+            Some(remote) => remote.remove(&format!("{}/{META_FILE}", relative.display())),
+            None => Ok(()),
+        }
     }
 
     /// Whether it is stored who spoke.
     pub fn has_numbers(&self, id: RecordingId, tag: &RecordingTag) -> bool {
-        self.folder_of(id, tag)
-            .is_ok_and(|folder| self.store.join(folder).join(META_FILE).exists())
+        let Ok(relative) = self.folder_of(id, tag) else {
+            return false;
+        };
+        let name = format!("{}/{META_FILE}", relative.display());
+        // Whoever can't tell must take it to be there: what is there is never said to be erased.
+        let far = |remote: &Arc<Remote>| remote.exists(&name).unwrap_or(true);
+        self.store().join(&name).exists() || self.remote.as_ref().is_some_and(far)
     }
 
-    fn folder_of(
+    pub(super) fn folder_of(
         &self,
         id: RecordingId,
         tag: &RecordingTag,

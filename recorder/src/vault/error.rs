@@ -116,6 +116,19 @@ pub enum VaultError {
     /// The tag names a year that no recording is made in.
     #[error("the recording's start isn't between the years 2000 and 9999: set the sender's clock")]
     Year,
+    /// S3 can't be reached, or refuses.
+    #[error(
+        "{place} can't be used ({what}): check `store` and `credentials` under [recorder]; recordings wait in the spool"
+    )]
+    Remote {
+        /// Bucket and prefix.
+        place: String,
+        /// What was said.
+        what: String,
+    },
+    /// The secrets can't be had.
+    #[error(transparent)]
+    Credentials(#[from] crate::credentials::CredentialsError),
     /// A name that can't be used.
     #[error(transparent)]
     Name(#[from] NameError),

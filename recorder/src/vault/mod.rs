@@ -18,6 +18,8 @@ mod keys;
 mod meta;
 mod reader;
 mod recording;
+mod remote;
+mod upload;
 mod writer;
 
 use std::{
@@ -28,21 +30,27 @@ use std::{
 
 use callcore::tag::RecordingTag;
 
+use self::remote::Remote;
 pub use self::{
     error::VaultError,
     format::{Kind, PAYLOAD_MAX, Packet},
     meta::{Meta, Party},
     reader::{Ending, StreamReader},
     recording::Recording,
+    upload::Waiting,
     writer::{CHUNK_AGE_MAX, StreamWriter},
 };
-use crate::names::{ControllerName, RecordingId};
+use crate::{
+    names::{ControllerName, RecordingId},
+    place::Place,
+};
 
 /// A store and its keys.
 #[derive(Debug, Clone)]
 pub struct Vault {
-    store: PathBuf,
-    keys: PathBuf,
+    place: Arc<Place>,
+    /// Where ended recordings go; `None`: they stay in the folder.
+    remote: Option<Arc<Remote>>,
     /// Held while a controller's key is read or made: two first recordings of one controller must not make two keys.
     making_key: Arc<Mutex<()>>,
 }
@@ -63,15 +71,20 @@ impl Vault {
     /// # Errors
     /// When the keys lie inside the store, others can reach a folder, or a folder can't be written.
     pub fn open(store: &Path, keys: &Path) -> Result<Self, VaultError> {
+        Self::open_place(Place::folders(store, keys))
+    }
+
+    /// The same, wherever its parts are.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_place(place: Place) -> Result<Self, VaultError> {
+        let (store, keys) = (&place.store, &place.keys);
         folder::check_apart(store, keys)?;
         for path in [store, keys, &keys.join("controllers"), &keys.join("data")] {
             folder::make_private(path)?;
         }
-        Ok(Self {
-            store: store.to_owned(),
-            keys: keys.to_owned(),
-            making_key: Arc::default(),
-        })
+        Self::at(place)
     }
 
     /// Opens a vault to read from it; makes nothing.
@@ -79,8 +92,16 @@ impl Vault {
     /// # Errors
     /// The same, and when there is no vault.
     pub fn open_existing(store: &Path, keys: &Path) -> Result<Self, VaultError> {
-        folder::check_apart(store, keys)?;
-        for path in [store, keys] {
+        Self::open_existing_place(Place::folders(store, keys))
+    }
+
+    /// The same, wherever its parts are.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_existing_place(place: Place) -> Result<Self, VaultError> {
+        folder::check_apart(&place.store, &place.keys)?;
+        for path in [&place.store, &place.keys] {
             if !path.is_dir() {
                 return Err(VaultError::NoStore {
                     path: path.to_owned(),
@@ -88,16 +109,25 @@ impl Vault {
             }
             folder::check_private(path)?;
         }
+        Self::at(place)
+    }
+
+    fn at(place: Place) -> Result<Self, VaultError> {
         Ok(Self {
-            store: store.to_owned(),
-            keys: keys.to_owned(),
+            remote: Remote::of(&place)?,
+            place: Arc::new(place),
             making_key: Arc::default(),
         })
     }
 
+    /// Where its parts are.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The store's folder.
     pub fn store(&self) -> &Path {
-        &self.store
+        &self.place.store
     }
 
     /// Keeps every other recorder out of this store.
@@ -105,12 +135,12 @@ impl Vault {
     /// # Errors
     /// When there is one already.
     pub fn lock(&self) -> Result<StoreLock, VaultError> {
-        let path = self.store.join(".lock");
+        let path = self.store().join(".lock");
         let file = folder::create_private(&path, true).map_err(folder::unusable(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(StoreLock(file)),
             Err(fs::TryLockError::WouldBlock) => Err(VaultError::InUse {
-                path: self.store.clone(),
+                path: self.store().to_owned(),
             }),
             Err(fs::TryLockError::Error(error)) => Err(folder::unusable(&path)(error)),
         }
@@ -124,10 +154,10 @@ impl Vault {
         let controller = ControllerName::parse(&tag.controller)?;
         let relative = relative_folder(&controller, id, tag)?;
         let master = self.key_to_write(&controller)?;
-        folder::make_private(&self.store.join(&relative))?;
+        folder::make_private(&self.store().join(&relative))?;
         let bound = tag.canonical();
         let key = keys::make_data_key(&self.key_path(id), &master, id, &bound)?;
-        let recording = Recording::new(id, &self.store, relative, key, bound);
+        let recording = Recording::new(id, self, relative, key, bound);
         recording.write_tag(tag)?;
         Ok(recording)
     }
@@ -138,8 +168,8 @@ impl Vault {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // A controller with audio and no key has lost its key: a new one would hide that.
-        let nothing_stored = !self.store.join(controller.as_str()).exists();
-        keys::controller_key(&self.keys, controller, nothing_stored)
+        let nothing_stored = !self.store().join(controller.as_str()).exists();
+        keys::controller_key(self.keys(), controller, nothing_stored)
     }
 
     /// Opens a recording under its tag.
@@ -149,21 +179,21 @@ impl Vault {
     pub fn unlock(&self, id: RecordingId, tag: &RecordingTag) -> Result<Recording, VaultError> {
         let controller = ControllerName::parse(&tag.controller)?;
         let relative = relative_folder(&controller, id, tag)?;
-        let master = keys::controller_key(&self.keys, &controller, false)?;
+        let master = keys::controller_key(self.keys(), &controller, false)?;
         let bound = tag.canonical();
         let key = keys::open_data_key(&self.key_path(id), &master, id, &bound)?;
-        Ok(Recording::new(id, &self.store, relative, key, bound))
+        Ok(Recording::new(id, self, relative, key, bound))
     }
 
     /// The key folder.
     pub fn keys(&self) -> &Path {
-        &self.keys
+        &self.place.keys
     }
 
     /// Refuses a path inside the store or the keys.
     pub(crate) fn refuse_inside(&self, path: &Path) -> Result<(), ()> {
         let apart = |folder: &Path| folder::check_apart(folder, path).is_ok();
-        if apart(&self.store) && apart(&self.keys) {
+        if apart(self.store()) && apart(self.keys()) {
             Ok(())
         } else {
             Err(())
@@ -171,7 +201,7 @@ impl Vault {
     }
 
     fn key_path(&self, id: RecordingId) -> PathBuf {
-        self.keys.join("data").join(format!("{id}.key"))
+        self.keys().join("data").join(format!("{id}.key"))
     }
 }
 

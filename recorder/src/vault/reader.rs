@@ -1,9 +1,7 @@
 //! Reads one stream back: every whole chunk that was written, and whether the end is there.
 
 use std::{
-    fs::File,
     io::{BufReader, Read, Seek, SeekFrom},
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -31,10 +29,15 @@ pub enum Ending {
     Truncated,
 }
 
+/// Where a stream's bytes come from: a file, or S3.
+pub(super) trait Source: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Source for T {}
+
 /// One stream being read. Gives packets in the order they were written.
 pub struct StreamReader {
     path: PathBuf,
-    file: BufReader<File>,
+    file: BufReader<Box<dyn Source>>,
     header: Header,
     associated: Vec<u8>,
     cipher: StreamBE32<ChaCha20Poly1305>,
@@ -46,15 +49,16 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
+    /// `path` names it to people.
     pub(super) fn open(
+        from: Box<dyn Source>,
         path: &Path,
         id: RecordingId,
         label: &StreamLabel,
         data: &Key,
         tag: &[u8],
     ) -> Result<Self, VaultError> {
-        let file = File::open(path).map_err(folder::unusable(path))?;
-        let mut file = BufReader::new(file);
+        let mut file = BufReader::new(from);
         let header = Header::read(id, &mut file)
             .filter(|header| header.label == *label)
             .ok_or_else(|| VaultError::Foreign {
@@ -163,13 +167,14 @@ impl StreamReader {
     /// Where each whole chunk begins in the file.
     fn places(&mut self) -> Result<Vec<u64>, VaultError> {
         let unusable = folder::unusable(&self.path);
-        let file = self.file.get_ref();
-        let length = file.metadata().map_err(&unusable)?.len();
+        let file = self.file.get_mut();
+        let length = file.seek(SeekFrom::End(0)).map_err(&unusable)?;
         let mut places = Vec::new();
         let mut place = self.header.bytes().len() as u64;
         let mut head = [0; 4];
         while place + (head.len() as u64) < length {
-            file.read_exact_at(&mut head, place).map_err(&unusable)?;
+            file.seek(SeekFrom::Start(place)).map_err(&unusable)?;
+            file.read_exact(&mut head).map_err(&unusable)?;
             let next = ChunkHead::read(head).map(|head| place + 4 + head.sealed_len as u64);
             // Whatever is wrong from here on is found when it is read.
             let Some(next) = next.filter(|next| *next <= length) else {

@@ -1,8 +1,11 @@
 //! One unlocked recording: its folder and its key.
 
 use std::{
-    fs, io,
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use callcore::tag::RecordingTag;
@@ -11,10 +14,11 @@ use wire::g711::Law;
 use zeroize::Zeroizing;
 
 use super::{
-    VaultError, folder,
+    Vault, VaultError, folder,
     keys::{self, Key},
     meta::Meta,
-    reader::StreamReader,
+    reader::{Source, StreamReader},
+    remote::Remote,
     writer::StreamWriter,
 };
 use crate::names::{RecordingId, StreamLabel};
@@ -30,6 +34,7 @@ const STREAM_SUFFIX: &str = ".vax";
 pub struct Recording {
     id: RecordingId,
     folder: PathBuf,
+    remote: Option<Arc<Remote>>,
     relative: PathBuf,
     key: Key,
     tag: Vec<u8>,
@@ -38,14 +43,15 @@ pub struct Recording {
 impl Recording {
     pub(super) fn new(
         id: RecordingId,
-        store: &Path,
+        vault: &Vault,
         relative: PathBuf,
         key: Key,
         tag: Vec<u8>,
     ) -> Self {
         Self {
             id,
-            folder: store.join(&relative),
+            folder: vault.store().join(&relative),
+            remote: vault.remote.clone(),
             relative,
             key,
             tag,
@@ -82,13 +88,15 @@ impl Recording {
     /// # Errors
     /// When it isn't there, or isn't this recording's.
     pub fn stream_reader(&self, label: &StreamLabel) -> Result<StreamReader, VaultError> {
-        StreamReader::open(
-            &self.stream_path(label),
-            self.id,
-            label,
-            &self.key,
-            &self.tag,
-        )
+        let path = self.stream_path(label);
+        let from: Box<dyn Source> = match (fs::File::open(&path), &self.remote) {
+            (Ok(file), _) => Box::new(file),
+            (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => {
+                Box::new(remote.open(&self.file_name(label))?)
+            }
+            (Err(error), _) => return Err(folder::unusable(&path)(error)),
+        };
+        StreamReader::open(from, &path, self.id, label, &self.key, &self.tag)
     }
 
     /// The name of a stream's file, relative to the store.
@@ -105,15 +113,14 @@ impl Recording {
     /// # Errors
     /// When the folder can't be read.
     pub fn labels(&self) -> Result<Vec<StreamLabel>, VaultError> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(folder::unusable(&self.folder))? {
-            let name = entry.map_err(folder::unusable(&self.folder))?.file_name();
+        let files = self.files()?;
+        let label = |name: &String| {
             let label = name
-                .to_str()
-                .filter(|name| *name != META_FILE)
-                .and_then(|name| name.strip_suffix(STREAM_SUFFIX));
-            found.extend(label.and_then(|label| StreamLabel::parse(label).ok()));
-        }
+                .strip_suffix(STREAM_SUFFIX)
+                .filter(|_| name != META_FILE);
+            label.and_then(|label| StreamLabel::parse(label).ok())
+        };
+        let mut found: Vec<_> = files.keys().filter_map(label).collect();
         found.sort();
         Ok(found)
     }
@@ -123,12 +130,34 @@ impl Recording {
     /// # Errors
     /// When the folder can't be read.
     pub fn stored_bytes(&self) -> Result<u64, VaultError> {
-        let sum = || -> io::Result<u64> {
-            fs::read_dir(&self.folder)?
-                .map(|entry| Ok(entry?.metadata()?.len()))
-                .sum()
-        };
-        sum().map_err(folder::unusable(&self.folder))
+        Ok(self.files()?.values().sum())
+    }
+
+    /// Its files with their lengths, wherever they are.
+    fn files(&self) -> Result<BTreeMap<String, u64>, VaultError> {
+        let mut found = BTreeMap::new();
+        if let Some(remote) = &self.remote {
+            found.extend(remote.list(&self.relative.to_string_lossy())?);
+        }
+        let unusable = folder::unusable(&self.folder);
+        match fs::read_dir(&self.folder) {
+            // It has left the spool.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !found.is_empty() => {}
+            entries => {
+                for entry in entries.map_err(&unusable)? {
+                    let entry = entry.map_err(&unusable)?;
+                    let length = entry.metadata().map_err(&unusable)?.len();
+                    found.extend(
+                        entry
+                            .file_name()
+                            .into_string()
+                            .ok()
+                            .map(|name| (name, length)),
+                    );
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Stores who spoke, encrypted; replaces what was there.
@@ -157,12 +186,12 @@ impl Recording {
             path: path.clone(),
             chunk: 0,
         };
-        match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Ok(found) if found.len() > META_LEN_MAX => return Err(damaged()),
-            _ => {}
+        let Some(file) = self.meta_bytes(&path)? else {
+            return Ok(None);
+        };
+        if file.len() as u64 > META_LEN_MAX {
+            return Err(damaged());
         }
-        let file = fs::read(&path).map_err(folder::unusable(&path))?;
         let (nonce, sealed) = file
             .split_first_chunk::<META_NONCE_LEN>()
             .ok_or_else(damaged)?;
@@ -174,6 +203,25 @@ impl Recording {
         serde_json::from_slice(&opened)
             .map(Some)
             .map_err(|_| damaged())
+    }
+
+    fn meta_bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, VaultError> {
+        let near = fs::File::open(path).and_then(|file| {
+            let mut bytes = Vec::new();
+            file.take(META_LEN_MAX + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        match (near, &self.remote) {
+            (Ok(bytes), _) => Ok(Some(bytes)),
+            (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => {
+                let name = format!("{}/{META_FILE}", self.relative.display());
+                Ok(remote
+                    .read(&name, META_LEN_MAX)?
+                    .map(|bytes| bytes.to_vec()))
+            }
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            (Err(error), _) => Err(folder::unusable(path)(error)),
+        }
     }
 
     pub(super) fn write_tag(&self, tag: &RecordingTag) -> Result<(), VaultError> {

@@ -14,6 +14,7 @@ use callcore::{
 use recorder::{
     Options, Recorder, RecorderError, RecorderHandle,
     monitor::Figures,
+    place::Place,
     store::{self, By, Store},
 };
 use tempfile::TempDir;
@@ -29,6 +30,9 @@ use wire::{
     },
     siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
 };
+
+#[path = "../place/mod.rs"]
+mod postgres;
 
 pub(crate) const CONTROLLER: &str = "region-01";
 /// A number set aside by PTS for books and films (data/test_numbers.csv).
@@ -106,21 +110,26 @@ impl Bench {
 
     /// A metric's value with those label values, as it is exposed.
     pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let families = self.handle.monitor().metrics.gather();
-        let metrics = families
-            .iter()
-            .filter(|family| family.name() == name)
-            .flat_map(|family| family.get_metric());
-        let fits = |metric: &&prometheus::proto::Metric| {
-            labels
-                .iter()
-                .all(|label| metric.get_label().iter().any(|pair| pair.value() == *label))
-        };
-        metrics
-            .filter(fits)
-            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
-            .sum()
+        metric(&self.handle, name, labels)
     }
+}
+
+/// A metric's value with those label values, as it is exposed.
+pub(crate) fn metric(handle: &RecorderHandle, name: &str, labels: &[&str]) -> f64 {
+    let families = handle.monitor().metrics.gather();
+    let metrics = families
+        .iter()
+        .filter(|family| family.name() == name)
+        .flat_map(|family| family.get_metric());
+    let fits = |metric: &&prometheus::proto::Metric| {
+        labels
+            .iter()
+            .all(|label| metric.get_label().iter().any(|pair| pair.value() == *label))
+    };
+    metrics
+        .filter(fits)
+        .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+        .sum()
 }
 
 fn paths(place: &Path) -> (PathBuf, PathBuf) {
@@ -128,8 +137,8 @@ fn paths(place: &Path) -> (PathBuf, PathBuf) {
 }
 
 pub(crate) fn store_in(place: &TempDir) -> Store {
-    let (store, keys) = paths(place.path());
-    store::open_existing(&store, &keys).expect("a store")
+    let place = Place::of(&settings(place.path())).expect("a place");
+    store::open_existing_place(place).expect("a store")
 }
 
 pub(crate) async fn start_in(
@@ -143,16 +152,20 @@ pub(crate) async fn start_at(
     place: &Path,
     options: Options,
 ) -> Result<RecorderHandle, RecorderError> {
+    Recorder::start(&settings(place), options).await
+}
+
+pub(crate) fn settings(place: &Path) -> RecorderSettings {
     let (store, keys) = paths(place);
     let text = |path: &PathBuf| path.to_str().expect("UTF-8").into();
-    let settings = RecorderSettings {
+    RecorderSettings {
         siprec: "sip:recorder@127.0.0.1:0".into(),
         store: text(&store),
         keys: text(&keys),
         api: "127.0.0.1:0".into(),
+        index: postgres::index_of(place).map(Into::into),
         ..RecorderSettings::default()
-    };
-    Recorder::start(&settings, options).await
+    }
 }
 
 /// A recording client.

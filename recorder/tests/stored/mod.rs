@@ -12,11 +12,15 @@ use jiff::Timestamp;
 use recorder::{
     index::{Closing, Index, State},
     names::{RecordingId, StreamLabel},
+    place::{IndexPlace, Place},
     tally::Tally,
     vault::{Meta, Packet, Party, Vault},
 };
 use tempfile::TempDir;
 use wire::g711::Law;
+
+#[path = "../place/mod.rs"]
+mod postgres;
 
 pub(crate) const REGION: &str = "region-23";
 /// Set aside by PTS for books and films (data/test_numbers.csv).
@@ -62,8 +66,11 @@ pub(crate) fn tag(controller: &str, call: u64) -> RecordingTag {
 impl Bench {
     pub(crate) fn new() -> Self {
         let place = tempfile::tempdir().expect("a folder");
-        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
-        let vault = Vault::open(&store, &keys).expect("fresh");
+        let mut at = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+        if let Some(url) = postgres::index_of(place.path()) {
+            at.index = IndexPlace::Postgres(url);
+        }
+        let vault = Vault::open_place(at).expect("fresh");
         let index = Index::open(&vault).expect("fresh");
         Self {
             place,

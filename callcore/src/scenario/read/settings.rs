@@ -27,6 +27,7 @@ const TRUSTED_DEFAULT: [(std::net::IpAddr, u8); 2] = [
 const RECORDER_API_DEFAULT: &str = "127.0.0.1:1178";
 const STORE_DEFAULT: &str = "recordings/store";
 const KEYS_DEFAULT: &str = "recordings/keys";
+const SPOOL_DEFAULT: &str = "recordings/spool";
 
 impl Reader<'_> {
     pub(super) fn recorder(&mut self, raw: RawRecorder) -> RecorderSettings {
@@ -42,7 +43,19 @@ impl Reader<'_> {
             text(&raw.store, STORE_DEFAULT),
             text(&raw.keys, KEYS_DEFAULT),
         );
-        if is_inside(&keys, &store) {
+        let in_s3 = store.starts_with("s3://");
+        let spool = in_s3.then(|| text(&raw.spool, SPOOL_DEFAULT));
+        if let (Some(raw), false) = (&raw.spool, in_s3) {
+            let remedy = "leave `spool` out, or set `store = \"s3://bucket/prefix\"`";
+            self.fault(raw.span(), "a spool is for a store in S3", remedy);
+        }
+        for raw in [&raw.store, &raw.index].into_iter().flatten() {
+            if has_secret(raw.get_ref()) {
+                let remedy = "name the user only, and put the secret in the file that `credentials` names, or in the environment";
+                self.fault(raw.span(), "a secret stands in the scenario", remedy);
+            }
+        }
+        if is_inside(&keys, spool.as_ref().unwrap_or(&store)) {
             let span = raw
                 .keys
                 .as_ref()
@@ -65,6 +78,9 @@ impl Reader<'_> {
             siprec: raw.siprec.into_inner().into(),
             store: store.into(),
             keys: keys.into(),
+            index: given(raw.index),
+            spool: spool.map(Into::into),
+            credentials: given(raw.credentials),
             api: text(&raw.api, RECORDER_API_DEFAULT).into(),
             certificate: given(raw.certificate),
             certificate_key: given(raw.certificate_key),
@@ -167,4 +183,18 @@ fn is_inside(folder: &str, other: &str) -> bool {
             .collect()
     };
     folder.starts_with('/') == other.starts_with('/') && parts(folder).starts_with(&parts(other))
+}
+
+/// Whether a URL holds a secret: `user:secret@`, or a parameter that says so.
+fn has_secret(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let parameters = rest.split_once('?').map_or("", |(_, after)| after);
+    user.contains(':')
+        || parameters
+            .split('&')
+            .any(|one| one.starts_with("password=") || one.contains("secret"))
 }

@@ -1,0 +1,169 @@
+//! From the spool to S3: a recording that has ended is put there, read back and compared, and only then leaves the spool.
+//!
+//! Stopped anywhere in between, all of it is put there again.
+
+use std::{fs, io, path::Path, time::SystemTime};
+
+use callcore::tag::RecordingTag;
+
+use super::{Vault, VaultError, folder};
+use crate::names::RecordingId;
+
+/// A recording in the spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its id.
+    pub id: RecordingId,
+    /// Its folder within the store.
+    pub folder: String,
+    /// Encrypted bytes.
+    pub bytes: u64,
+}
+
+/// The tag is the last to leave: a folder without it can't be told whose it is.
+const TAG_FILE: &str = "tag.json";
+
+impl Vault {
+    /// Whether ended recordings go elsewhere.
+    pub const fn has_spool(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// Every recording in the folder, also those that are being written; with `since` only of months in which
+    /// recordings came or went since then.
+    ///
+    /// # Errors
+    /// When a folder can't be read.
+    pub fn recordings_near(&self, since: Option<SystemTime>) -> Result<Vec<Waiting>, VaultError> {
+        let mut found = Vec::new();
+        for (controller, path) in folders(self.store())? {
+            if controller.starts_with('.') {
+                continue;
+            }
+            for (_, year) in folders(&path)? {
+                for (_, month) in folders(&year)? {
+                    let changed = fs::metadata(&month).and_then(|found| found.modified());
+                    if since.is_some_and(|since| changed.is_ok_and(|at| at < since)) {
+                        continue;
+                    }
+                    for (name, recording) in folders(&month)? {
+                        found.extend(self.waiting(&recording, &name)?);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// A recording that has ended, as it waits in the spool.
+    ///
+    /// # Errors
+    /// When its folder can't be read.
+    pub(crate) fn ended(
+        &self,
+        id: RecordingId,
+        tag: &RecordingTag,
+    ) -> Result<Option<Waiting>, VaultError> {
+        self.waiting(
+            &self.store().join(self.folder_of(id, tag)?),
+            &id.to_string(),
+        )
+    }
+
+    fn waiting(&self, path: &Path, name: &str) -> Result<Option<Waiting>, VaultError> {
+        let (Ok(id), Ok(relative)) = (RecordingId::parse(name), path.strip_prefix(self.store()))
+        else {
+            return Ok(None);
+        };
+        let bytes = files(path)?.iter().map(|(_, bytes)| bytes).sum();
+        Ok(Some(Waiting {
+            id,
+            folder: relative.to_string_lossy().into_owned(),
+            bytes,
+        }))
+    }
+
+    /// Moves a recording that has ended out of the spool. Does nothing where there is none.
+    ///
+    /// # Errors
+    /// When S3 or the disk refuses: then it is still in the spool, whole.
+    pub fn move_out(&self, one: &Waiting) -> Result<(), VaultError> {
+        let Some(remote) = &self.remote else {
+            return Ok(());
+        };
+        let near = self.store().join(&one.folder);
+        let mut names: Vec<String> = files(&near)?.into_iter().map(|(name, _)| name).collect();
+        names.sort_by_key(|name| name == TAG_FILE);
+        for name in &names {
+            remote.put(&format!("{}/{name}", one.folder), &near.join(name))?;
+        }
+        if !self.has_key(one.id) {
+            // Erased meanwhile: nobody can open what was put there, and nothing of it stays.
+            remote.remove_all(&one.folder)?;
+        }
+        clear(&near, &names)
+    }
+}
+
+fn clear(near: &Path, names: &[String]) -> Result<(), VaultError> {
+    for name in names {
+        match fs::remove_file(near.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(folder::unusable(near)(error));
+            }
+            _ => {}
+        }
+    }
+    match fs::remove_dir(near) {
+        // Something was written there meanwhile: it follows at the next look.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
+            Err(folder::unusable(near)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Files with their lengths; none when there is no folder.
+fn files(path: &Path) -> Result<Vec<(String, u64)>, VaultError> {
+    entries(path, |found| found.is_file())
+}
+
+fn folders(path: &Path) -> Result<Vec<(String, std::path::PathBuf)>, VaultError> {
+    let found = entries(path, fs::Metadata::is_dir)?;
+    Ok(found
+        .into_iter()
+        .map(|(name, _)| (name.clone(), path.join(name)))
+        .collect())
+}
+
+fn entries(
+    path: &Path,
+    fits: impl Fn(&fs::Metadata) -> bool,
+) -> Result<Vec<(String, u64)>, VaultError> {
+    let unusable = folder::unusable(path);
+    let listed = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(&unusable)?,
+    };
+    let mut found = Vec::new();
+    for entry in listed {
+        let entry = entry.map_err(&unusable)?;
+        // Gone meanwhile is gone.
+        let Ok(meta) = entry.metadata() else { continue };
+        if fits(&meta) {
+            found.extend(
+                entry
+                    .file_name()
+                    .into_string()
+                    .ok()
+                    .map(|name| (name, meta.len())),
+            );
+        }
+    }
+    Ok(found)
+}
