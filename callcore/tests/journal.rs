@@ -7,7 +7,7 @@ use callcore::{
     journal::{self, END, Header, Replay, ReplayError, Report},
     kommun::kommuner,
     origin::Origin,
-    scenario::{AgentId, Scenario},
+    scenario::{AgentId, ProviderId, Scenario},
     switch::{CallId, Input, LegFailure, Switch},
     time::{Span, Time},
 };
@@ -50,6 +50,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => call.clone().prop_map(Input::CallLost),
         1 => call.clone().prop_map(Input::RecordingStarted),
         1 => call.prop_map(Input::RecordingLost),
+        1 => (0..3_u16, 0..3_u16).prop_map(|(provider, target)| Input::TargetDown(ProviderId::at(provider), target)),
+        1 => (0..3_u16, 0..3_u16).prop_map(|(provider, target)| Input::TargetUp(ProviderId::at(provider), target)),
         1 => Just(Input::RecorderBack),
         1 => (0..6_u32).prop_map(|agent| Input::AgentReady(AgentId(agent))),
         1 => (0..6_u32).prop_map(|agent| Input::AgentAway(AgentId(agent))),

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use gateway::view::{CallView, Fixed, Live, QueueView};
+use gateway::view::{CallView, Fixed, Live, ProviderView, QueueView};
 use recorder::monitor::Figures;
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/view", get(view))
         .route("/api/calls", get(calls))
         .route("/api/queues", get(queues))
+        .route("/api/providers", get(providers))
         .with_state(Arc::new(app))
 }
 
@@ -74,5 +75,19 @@ async fn queues(State(app): State<Arc<App>>) -> Json<Queues> {
     Json(Queues {
         clock: live.clock.clone(),
         queues: live.queues.clone(),
+    })
+}
+
+#[derive(Serialize)]
+struct Providers {
+    clock: String,
+    providers: Vec<ProviderView>,
+}
+
+async fn providers(State(app): State<Arc<App>>) -> Json<Providers> {
+    let live = app.gateway.live.borrow();
+    Json(Providers {
+        clock: live.clock.clone(),
+        providers: live.providers.clone(),
     })
 }

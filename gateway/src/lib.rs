@@ -6,6 +6,7 @@
 pub mod audio;
 mod clock;
 mod exchange;
+mod health;
 mod journal;
 pub mod ledger;
 mod media;
@@ -16,6 +17,7 @@ mod origin;
 mod rules;
 mod run;
 pub mod view;
+mod watch;
 
 pub use journal::JournalTo;
 pub use rules::{Change, Rules, RulesError};

@@ -34,6 +34,10 @@ pub(crate) struct Metrics {
     pub(crate) rtp_received: IntCounter,
     /// RTP packets from another address than the call's own, dropped.
     pub(crate) rtp_stray: IntCounter,
+    /// Whether a provider's target answers: 1 or 0.
+    pub(crate) target_up: IntGaugeVec,
+    /// Times that a provider was passed over for a call.
+    pub(crate) passed_over: IntCounterVec,
     /// Journals that ended because the disk couldn't follow.
     pub(crate) journal_failures: IntCounter,
     /// Whether the recorder answers: 1 or 0.
@@ -96,6 +100,16 @@ impl Metrics {
             rtp_stray: keep.counter(
                 "vaxel_rtp_packets_stray_total",
                 "RTP packets from a stranger, dropped",
+            )?,
+            target_up: keep.gauges(
+                "vaxel_provider_target_up",
+                "Whether a provider's target answers OPTIONS",
+                &["provider", "target"],
+            )?,
+            passed_over: keep.counters(
+                "vaxel_provider_passed_over_total",
+                "Calls for which a provider, or a target of it, was passed over because it is down",
+                &["provider"],
             )?,
             journal_failures: keep.counter(
                 "vaxel_journal_failures_total",

@@ -18,7 +18,9 @@ use wire::sip::endpoint::Counters;
 use crate::{
     ledger::Ledger,
     metrics::Metrics,
-    view::{Arrival, CallView, Fixed, KommunView, Live, Monitor, Party, QueueView, Totals},
+    view::{
+        Arrival, CallView, Fixed, KommunView, Live, Monitor, Party, ProviderView, QueueView, Totals,
+    },
 };
 
 /// Calls shown one by one; more is not read by anybody.
@@ -30,7 +32,7 @@ const ARRIVALS_BEHIND_MAX: usize = 1024;
 /// Everything that watches the switch.
 #[derive(Debug)]
 pub(crate) struct Observer {
-    scenario: Arc<Scenario>,
+    pub(crate) scenario: Arc<Scenario>,
     metrics: Metrics,
     totals: Totals,
     /// What each call in progress was decided to be.
@@ -41,6 +43,7 @@ pub(crate) struct Observer {
     arrivals: broadcast::Sender<Arrival>,
     pub(crate) ready: watch::Sender<bool>,
     counted: Counters,
+    pub(crate) providers: Vec<ProviderView>,
 }
 
 #[derive(Debug)]
@@ -93,6 +96,7 @@ impl Observer {
             arrivals,
             ready,
             counted: Counters::default(),
+            providers: Vec::new(),
         };
         Ok((observer, monitor))
     }
@@ -156,6 +160,13 @@ impl Observer {
             }
             FactKind::Tried(external) => {
                 tracing::info!(call = call.0, provider = %scenario.provider(external.provider).name, handover = external.handover.name(), "leaves");
+            }
+            FactKind::PassedOver(external) => {
+                tracing::info!(call = call.0, provider = %scenario.provider(external.provider).name, "passed over: down");
+                self.metrics
+                    .passed_over
+                    .with_label_values(&[&scenario.provider(external.provider).name])
+                    .inc();
             }
             FactKind::TakenOver(external) => {
                 tracing::info!(call = call.0, provider = %scenario.provider(external.provider).name, recorded = false, "taken over");
@@ -241,6 +252,7 @@ impl Observer {
             calls,
             calls_now: in_progress,
             queues,
+            providers: self.providers.clone(),
             totals: self.totals.clone(),
         };
         self.live.send_replace(Arc::new(live));

@@ -78,6 +78,8 @@ pub struct Live {
     pub calls_now: usize,
     /// The queues.
     pub queues: Vec<QueueView>,
+    /// Providers whose targets are asked whether they are there.
+    pub providers: Vec<ProviderView>,
     /// Since the start.
     pub totals: Totals,
 }
@@ -124,6 +126,24 @@ pub struct QueueView {
     pub agents_ready: usize,
     /// Agents ringing, talking or in wrap-up.
     pub agents_busy: usize,
+}
+
+/// A provider, and whether its targets answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProviderView {
+    /// Its name.
+    pub name: String,
+    /// The targets that are asked, in the scenario's order.
+    pub targets: Vec<TargetView>,
+}
+
+/// A provider's target. Its address stays in the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TargetView {
+    /// Its place in the scenario, from 0.
+    pub target: u16,
+    /// Whether it answers.
+    pub up: bool,
 }
 
 /// Counted since the start. The keys are the fixed ones of `vaxel demo --json`.

@@ -71,6 +71,7 @@ fn detail(what: &FactKind) -> u64 {
         FactKind::Ended(outcome) => (11, *outcome as u64),
         FactKind::Diverted(place) => (12, to(*place)),
         FactKind::Callback(step) => (13, callback(*step)),
+        FactKind::PassedOver(external) => (14, out(*external)),
     };
     kind | detail << 4
 }

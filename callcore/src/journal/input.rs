@@ -4,7 +4,7 @@ use crate::{
     digit::Digit,
     kommun::KommunId,
     origin::{InvalidReason, Origin, UnknownReason},
-    scenario::AgentId,
+    scenario::{AgentId, ProviderId},
     switch::{CallId, Input, LegFailure},
 };
 
@@ -72,6 +72,8 @@ pub(super) fn text(input: &Input) -> String {
         Input::CallerFailed(call, why) => {
             format!("caller-failed {} {}", call.0, failure_text(*why))
         }
+        Input::TargetDown(provider, target) => format!("target-down {} {target}", provider.0),
+        Input::TargetUp(provider, target) => format!("target-up {} {target}", provider.0),
         Input::CallerGone(call) => format!("caller-gone {}", call.0),
         Input::FarEndGone(call) => format!("far-end-gone {}", call.0),
         Input::CallLost(call) => format!("call-lost {}", call.0),
@@ -99,9 +101,12 @@ pub(super) fn parse(text: &str) -> Option<Input> {
     if let Some((_, input)) = OF_CALL.iter().find(|(known, _)| *known == verb) {
         return Some(input(call));
     }
+    let provider = || u16::try_from(number).ok().map(ProviderId);
     let agent = || u32::try_from(number).ok().map(AgentId);
     Some(match verb {
         "agent-ready" => Input::AgentReady(agent()?),
+        "target-down" => Input::TargetDown(provider()?, words.next()?.parse().ok()?),
+        "target-up" => Input::TargetUp(provider()?, words.next()?.parse().ok()?),
         "agent-away" => Input::AgentAway(agent()?),
         "offered" => Input::Offered {
             call,

@@ -83,6 +83,19 @@ pub struct Provider {
     pub ring_max: Span,
     /// Whether it records the calls it answers, on its own behalf and in its own system.
     pub records: bool,
+    /// How its targets are asked whether they are there; `None`: they aren't asked.
+    pub ping: Option<Ping>,
+}
+
+/// How a provider's targets are asked whether they are there (OPTIONS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ping {
+    /// How often each is asked.
+    pub every: Span,
+    /// Answers that fail to come, in a row, until it counts as down.
+    pub down_after: u8,
+    /// Answers that come, in a row, until it counts as up again.
+    pub up_after: u8,
 }
 
 /// Something that is played.

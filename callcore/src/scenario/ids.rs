@@ -22,6 +22,13 @@ index_id!(/** A provider of the scenario. */ ProviderId);
 index_id!(/** An announcement of the scenario. */ AnnouncementId);
 index_id!(/** An agreement of the scenario. */ AgreementId);
 
+impl ProviderId {
+    /// The provider at this place of the scenario's list.
+    pub const fn at(place: u16) -> Self {
+        Self(place)
+    }
+}
+
 /// An agent: an answering place of one queue. Numbered through the whole scenario, queue by queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AgentId(pub u32);

@@ -26,8 +26,8 @@ pub use duties::{
     Backup, BackupPlan, Collection, Information, Reach, Sanction, Stated, Store, Told,
 };
 pub use entries::{
-    Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Pause, Provider,
-    Queue, RecorderSettings, Retention, Traffic,
+    Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Pause, Ping,
+    Provider, Queue, RecorderSettings, Retention, Traffic,
 };
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};

@@ -16,7 +16,7 @@ pub(super) use duties::{
 pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
 pub(super) use schema::json_schema;
 pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
-pub(super) use waiting::RawCallback;
+pub(super) use waiting::{RawCallback, RawPing};
 
 type Text = Spanned<String>;
 type Anything = Spanned<toml::Value>;
@@ -306,6 +306,8 @@ pub(super) struct RawProvider {
     /// Whether it records the calls it answers, in its own system.
     #[serde(default)]
     pub(super) records: bool,
+    /// How its targets are asked whether they are there.
+    pub(super) ping: Option<RawPing>,
 }
 
 /// How long a class of data stays.

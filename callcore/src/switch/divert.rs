@@ -17,6 +17,17 @@ use crate::{
 pub(super) struct Instead {
     list: List,
     tried: usize,
+    pub(super) pass: Pass,
+}
+
+/// Which of the providers' targets are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Those that aren't known to be down.
+    Up,
+    /// Those that are, when nobody else took the call: that a target answers no question doesn't prove that it would
+    /// take no call.
+    Down,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +41,7 @@ impl Instead {
     pub(super) const FAILOVER: Self = Self {
         list: List::Failover,
         tried: 0,
+        pass: Pass::Up,
     };
 
     /// The overflow list of a full queue. The lists of the queues in it aren't followed: two could name each other.
@@ -37,7 +49,17 @@ impl Instead {
         Self {
             list: List::Overflow(queue),
             tried: 0,
+            pass: Pass::Up,
         }
+    }
+
+    /// The same list from its beginning, for the targets that were passed over. `None` when that has been done.
+    fn last_resort(self) -> Option<Self> {
+        (self.pass == Pass::Up).then_some(Self {
+            tried: 0,
+            pass: Pass::Down,
+            ..self
+        })
     }
 
     fn take(&mut self, head: &CallHead) -> Option<Destination> {
@@ -60,18 +82,44 @@ impl Switch {
             .and_then(|call| instead.take(&call.head))
         {
             match to {
-                Destination::Queue(queue) if self.is_full(now, queue) => {}
+                Destination::Queue(queue)
+                    if instead.pass == Pass::Down || self.is_full(now, queue) => {}
                 Destination::Queue(queue) => {
                     self.divert_to_queue(now, id, queue, instead);
                     return true;
                 }
                 Destination::External(external) => {
-                    self.divert_to_provider(now, id, external, instead);
-                    return true;
+                    if let Some(target) = self.target_to_try(now, id, external, 0, instead.pass) {
+                        self.divert_to_provider(now, id, external, target, instead);
+                        return true;
+                    }
                 }
             }
         }
         false
+    }
+
+    /// Nobody took the call: tries, once, the targets that were passed over.
+    pub(super) fn divert_at_last(&mut self, now: Time, id: CallId, instead: Instead) -> bool {
+        let Some(instead) = instead.last_resort() else {
+            return false;
+        };
+        let decided = self.calls.get(&id).map(|call| call.head.decision.to);
+        if let (List::Failover, Some(Destination::External(to))) = (instead.list, decided)
+            && let Some(target) = self.target_to_try(now, id, to, 0, Pass::Down)
+        {
+            self.try_provider(
+                now,
+                id,
+                Attempt {
+                    to,
+                    target,
+                    instead,
+                },
+            );
+            return true;
+        }
+        self.divert(now, id, instead)
     }
 
     /// The same for a caller who has been answered: only another queue can take the call then. A provider could
@@ -115,7 +163,14 @@ impl Switch {
         self.change_way(now, id, way, Destination::Queue(queue));
     }
 
-    fn divert_to_provider(&mut self, now: Time, id: CallId, to: External, instead: Instead) {
+    fn divert_to_provider(
+        &mut self,
+        now: Time,
+        id: CallId,
+        to: External,
+        target: usize,
+        instead: Instead,
+    ) {
         let is_out = matches!(
             self.calls.get(&id).map(|call| &call.way),
             Some(Way::Outgoing(_))
@@ -127,7 +182,7 @@ impl Switch {
         }
         let attempt = Attempt {
             to,
-            target: 0,
+            target,
             instead,
         };
         self.try_provider(now, id, attempt);

@@ -35,23 +35,6 @@ impl OutgoingCall {
     }
 }
 
-impl Attempt {
-    const fn first(to: External) -> Self {
-        Self {
-            to,
-            target: 0,
-            instead: Instead::FAILOVER,
-        }
-    }
-
-    /// The next target of the same provider.
-    fn next_target(self, head: &CallHead) -> Option<Self> {
-        let targets = head.scenario.provider(self.to.provider).targets.len();
-        let target = self.target + 1;
-        (target < targets).then_some(Self { target, ..self })
-    }
-}
-
 impl Switch {
     pub(super) fn offer_external(&mut self, now: Time, head: CallHead, to: External) {
         let id = head.id;
@@ -73,7 +56,7 @@ impl Switch {
         );
         match notice {
             Some(notice) => self.outputs.push_back(Output::Announce(id, notice)),
-            None => self.try_provider(now, id, Attempt::first(to)),
+            None => self.try_first(now, id, to),
         }
     }
 
@@ -90,7 +73,7 @@ impl Switch {
                 let Destination::External(to) = head.decision.to else {
                     return false;
                 };
-                self.try_provider(now, id, Attempt::first(to));
+                self.try_first(now, id, to);
                 true
             }
             OutgoingStage::Apology => self.end(now, id, Outcome::ProviderFailed),
@@ -143,17 +126,24 @@ impl Switch {
 
     fn give_up(&mut self, now: Time, id: CallId, attempt: Attempt, failure: LegFailure) {
         self.fact(now, id, FactKind::ProviderFailed(attempt.to, failure));
-        let next = self
-            .calls
-            .get(&id)
-            .and_then(|call| attempt.next_target(&call.head));
-        match next {
-            Some(next) => self.try_provider(now, id, next),
-            None => {
-                if !self.divert(now, id, attempt.instead) {
-                    self.apologise(now, id);
-                }
-            }
+        self.try_next(now, id, attempt.to, attempt.target + 1, attempt.instead);
+    }
+
+    fn try_first(&mut self, now: Time, id: CallId, to: External) {
+        self.try_next(now, id, to, 0, Instead::FAILOVER);
+    }
+
+    /// Tries the provider's targets from this one on, then whoever comes instead, then those that were passed over.
+    fn try_next(&mut self, now: Time, id: CallId, to: External, from: usize, instead: Instead) {
+        if let Some(target) = self.target_to_try(now, id, to, from, instead.pass) {
+            let attempt = Attempt {
+                to,
+                target,
+                instead,
+            };
+            self.try_provider(now, id, attempt);
+        } else if !self.divert(now, id, instead) && !self.divert_at_last(now, id, instead) {
+            self.apologise(now, id);
         }
     }
 

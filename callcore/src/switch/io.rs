@@ -47,6 +47,10 @@ pub enum Input {
     CallerAnswered(CallId),
     /// The caller who is called back couldn't be reached this time.
     CallerFailed(CallId, LegFailure),
+    /// A provider's target doesn't answer any more when asked whether it is there: it is passed over until it does.
+    TargetDown(ProviderId, u16),
+    /// It answers again.
+    TargetUp(ProviderId, u16),
     /// The caller hung up or cancelled.
     CallerGone(CallId),
     /// The far end (agent or provider) hung up.
@@ -220,6 +224,8 @@ pub enum FactKind {
     },
     /// A provider was tried.
     Tried(External),
+    /// A provider, or some of its targets, was passed over: they are known to be down.
+    PassedOver(External),
     /// A provider took the call.
     TakenOver(External),
     /// A provider failed.

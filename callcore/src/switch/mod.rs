@@ -12,6 +12,7 @@ mod call;
 mod callback;
 mod divert;
 mod external;
+mod health;
 mod io;
 mod permit;
 mod recording;
@@ -21,7 +22,10 @@ mod timers;
 mod view;
 mod waiting;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use self::{
     agents::AgentDesk,
@@ -43,7 +47,7 @@ use crate::{
     origin::Origin,
     queue::Line,
     route::Destination,
-    scenario::{Queue, QueueId, Scenario},
+    scenario::{ProviderId, Queue, QueueId, Scenario},
     time::{Span, Time},
 };
 
@@ -60,6 +64,8 @@ pub struct Switch {
     /// By queue.
     promises: Vec<Promises>,
     agents: Vec<AgentDesk>,
+    /// Targets that don't answer, in the providers of the rule set in force.
+    down: BTreeSet<(ProviderId, u16)>,
     timers: Timers,
     floors: Floors,
     outputs: VecDeque<Output>,
@@ -100,6 +106,7 @@ impl Switch {
             promises: vec![Promises::default(); lines.len()],
             lines,
             agents,
+            down: BTreeSet::new(),
             timers: Timers::default(),
             floors: Floors::default(),
             outputs: VecDeque::new(),
@@ -126,6 +133,8 @@ impl Switch {
             Input::Digit(call, digit) => self.digit(now, call, digit),
             Input::CallerAnswered(call) => self.caller_answered(now, call),
             Input::CallerFailed(call, failure) => self.caller_failed(now, call, failure),
+            Input::TargetDown(provider, target) => self.target_is(provider, target, false),
+            Input::TargetUp(provider, target) => self.target_is(provider, target, true),
             Input::CallerGone(call) => self.caller_gone(now, call),
             Input::FarEndGone(call) => self.far_end_gone(now, call),
             Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
@@ -186,6 +195,8 @@ impl Switch {
             });
         }
         self.scenario = scenario;
+        // The providers may be others now; who watches them tells again.
+        self.down.clear();
         self.floors = Floors::default();
         Ok(())
     }

@@ -59,7 +59,9 @@ impl Switch {
         // A full queue is checked before the answer too, so that those turned away hear one thing only.
         if !self.is_full(now, queue) {
             self.greet(now, id, queue);
-        } else if !self.divert(now, id, Instead::overflow(queue)) {
+        } else if !self.divert(now, id, Instead::overflow(queue))
+            && !self.divert_at_last(now, id, Instead::overflow(queue))
+        {
             self.turn_away(now, id);
         }
     }

@@ -5,6 +5,7 @@ mod bench;
 mod callback;
 mod divert;
 mod external;
+mod health;
 mod random;
 mod recording;
 mod regional;

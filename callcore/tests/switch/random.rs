@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use callcore::{
     digit::Digit,
     origin::Origin,
-    scenario::AgentId,
+    scenario::{AgentId, ProviderId},
     switch::{CallId, FactKind, Input, LegFailure, Output, Switch, WakeReason},
     time::{Span, Time},
 };
@@ -93,6 +93,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => call.clone().prop_map(Input::CallLost),
         1 => call.clone().prop_map(Input::RecordingStarted),
         1 => call.prop_map(Input::RecordingLost),
+        1 => (0..3_u16, 0..3_u16).prop_map(|(provider, target)| Input::TargetDown(ProviderId::at(provider), target)),
+        1 => (0..3_u16, 0..3_u16).prop_map(|(provider, target)| Input::TargetUp(ProviderId::at(provider), target)),
         1 => Just(Input::RecorderBack),
         1 => agent.clone().prop_map(Input::AgentReady),
         1 => agent.prop_map(Input::AgentAway),

@@ -204,6 +204,7 @@ pub(crate) fn busy(
         calls_now: calls.len(),
         calls,
         queues,
+        providers: Vec::new(),
         totals: Totals {
             offered,
             completed: ended - abandoned,

@@ -56,6 +56,7 @@ async fn every_route_answers_with_its_type_and_the_security_headers() {
         ("/api/view", "application/json"),
         ("/api/calls", "application/json"),
         ("/api/queues", "application/json"),
+        ("/api/providers", "application/json"),
         ("/api/openapi.json", "application/json"),
         ("/metrics", "text/plain; version=0.0.4"),
         ("/healthz", "text/plain; charset=utf-8"),

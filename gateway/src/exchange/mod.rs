@@ -7,6 +7,7 @@ mod call;
 mod callback;
 mod caller;
 mod far;
+mod providers;
 mod recording;
 
 use std::{
@@ -34,6 +35,7 @@ pub(crate) use self::recording::RecorderLink;
 use crate::{
     audio::Library,
     clock::Clock,
+    health::Health,
     journal::Journal,
     media::{MediaEvent, MediaFactory},
     observer::{Observer, swedish},
@@ -90,6 +92,7 @@ pub(crate) struct Exchange {
     nurses: BTreeSet<(Instant, CallId, NurseStep)>,
     nurse_talks: Option<Range<Duration>>,
     recorder: Option<RecorderLink>,
+    health: Health,
     journal: Option<Journal>,
     next_call: u64,
     next_sweep: Instant,
@@ -98,7 +101,8 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// An exchange without calls.
     pub(crate) fn new(parts: Parts) -> Self {
-        Self {
+        let mut exchange = Self {
+            health: Health::default(),
             trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
             switch: Switch::new(Arc::clone(&parts.scenario)),
             scenario: parts.scenario,
@@ -116,7 +120,9 @@ impl Exchange {
             journal: parts.journal,
             next_call: 1,
             next_sweep: Instant::now() + SWEEP_INTERVAL,
-        }
+        };
+        exchange.watch_providers();
+        exchange
     }
 
     /// Takes one SIP event and does what follows from it.
@@ -145,7 +151,7 @@ impl Exchange {
             Event::Changed { session, result } => self.changed(sip, session, result),
             Event::InSession { .. } => {}
             Event::Ended { session, why } => self.ended(session, why),
-            Event::Pong { alive, .. } => self.recorder_pong(alive),
+            Event::Pong { ping, alive } => self.pong(ping, alive),
         }
         self.settle(sip);
     }
@@ -168,7 +174,7 @@ impl Exchange {
             .map(|wake| self.clock.instant_of(wake.at));
         let nurse = self.nurses.first().map(|(at, ..)| *at);
         let recorder = self.recorder.as_ref().map(RecorderLink::next_ping);
-        [switch, nurse, recorder]
+        [switch, nurse, recorder, self.health.next()]
             .into_iter()
             .flatten()
             .fold(self.next_sweep, Instant::min)
@@ -190,6 +196,7 @@ impl Exchange {
             self.input(Input::TimePassed);
         }
         self.ping_recorder(sip, now);
+        self.ping_providers(sip, now);
         if self.next_sweep <= now {
             self.next_sweep = now + SWEEP_INTERVAL;
             let stale: Vec<CallId> = self
@@ -264,6 +271,7 @@ impl Exchange {
             .replace(Arc::clone(&scenario), self.clock.now());
         let to = scenario.routes.digest().to_string();
         self.scenario = scenario;
+        self.watch_providers();
         Ok(Change {
             at: swedish(self.clock.now()),
             by,

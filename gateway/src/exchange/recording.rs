@@ -16,7 +16,7 @@ use rand::RngExt;
 use transport::SipDriver;
 use wire::{
     sip::{
-        endpoint::Invite,
+        endpoint::{Invite, PingId},
         message::{HeaderName, Headers, Response, StatusCode},
         uri::Uri,
     },
@@ -46,6 +46,7 @@ pub(crate) struct RecorderLink {
     try_again: bool,
     next_ping: Instant,
     asked: Option<Instant>,
+    ping: Option<PingId>,
 }
 
 impl RecorderLink {
@@ -60,6 +61,7 @@ impl RecorderLink {
             try_again: false,
             next_ping: Instant::now(),
             asked: None,
+            ping: None,
         })
     }
 
@@ -206,10 +208,18 @@ impl Exchange {
         if recorder.asked.is_none() && recorder.next_ping <= now {
             recorder.asked = Some(now);
             let (uri, address, at) = (recorder.uri.clone(), recorder.address, sip.now());
-            if sip.endpoint().ping(at, uri, Some(address)).is_err() {
+            recorder.ping = sip.endpoint().ping(at, uri, Some(address)).ok();
+            if recorder.ping.is_none() {
                 self.recorder_pong(false);
             }
         }
+    }
+
+    /// Whether this question was put to the recorder, and is open.
+    pub(super) fn is_recorders(&self, ping: PingId) -> bool {
+        self.recorder
+            .as_ref()
+            .is_some_and(|recorder| recorder.ping == Some(ping))
     }
 
     /// The recorder answered OPTIONS, or didn't.
@@ -219,6 +229,7 @@ impl Exchange {
         };
         let was_up = recorder.up;
         recorder.asked = None;
+        recorder.ping = None;
         recorder.next_ping = Instant::now() + PING_INTERVAL;
         recorder.up = alive;
         let again = alive && std::mem::take(&mut recorder.try_again);

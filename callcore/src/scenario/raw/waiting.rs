@@ -1,4 +1,4 @@
-//! What callers are offered while they wait, as it is written.
+//! What callers are offered while they wait, and how providers are watched, as it is written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,4 +37,20 @@ pub(in crate::scenario) struct RawCallback {
     /// The SIP address of the trunk that calls are made through; the peer that brought the call unless it is said.
     #[schemars(with = "Option<String>")]
     pub(in crate::scenario) via: Option<Text>,
+}
+
+/// How a provider's targets are asked whether they are there (OPTIONS).
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Ping")]
+pub(in crate::scenario) struct RawPing {
+    /// Seconds between two questions; 10 unless it is said, 0 to ask never.
+    #[schemars(with = "Option<u32>")]
+    pub(in crate::scenario) every_s: Option<Spanned<u32>>,
+    /// Answers that fail to come, in a row, until a target counts as down.
+    #[schemars(with = "Option<u8>")]
+    pub(in crate::scenario) down_after: Option<Spanned<u8>>,
+    /// Answers that come, in a row, until it counts as up again.
+    #[schemars(with = "Option<u8>")]
+    pub(in crate::scenario) up_after: Option<Spanned<u8>>,
 }

@@ -165,6 +165,7 @@ impl Reader<'_> {
                 .collect(),
             ring_max: Span::from_secs(raw.ring_s.unwrap_or(RING_DEFAULT_S)),
             records: raw.records,
+            ping: self.ping(raw.ping),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What callers are offered while they wait.
+//! What callers are offered while they wait, and how providers are watched.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,10 @@ use toml::Spanned;
 use super::{Reader, names::Names};
 use crate::{
     digit::Digit,
-    scenario::{Callback, raw::RawCallback},
+    scenario::{
+        Callback, Ping,
+        raw::{RawCallback, RawPing},
+    },
     time::Span,
 };
 
@@ -23,6 +26,17 @@ const CALLBACK_RING_DEFAULT_S: u32 = 30;
 const CALLBACK_RING_S: RangeInclusive<u32> = 5..=180;
 /// Promises at once: each is a state in memory and a telephone number that is kept.
 const AT_MOST: RangeInclusive<u32> = 1..=10_000;
+
+/// How often a provider is asked: a caller who rings in between is helped by the failover list. An assumption.
+const PING_EVERY_DEFAULT_S: u32 = 10;
+/// Asked less often than once an hour, it would tell nothing.
+const PING_EVERY_MAX_S: u32 = 3600;
+/// One answer may be lost, and two; the third is no chance.
+const DOWN_AFTER_DEFAULT: u8 = 3;
+/// A provider that comes and goes isn't back at its first answer.
+const UP_AFTER_DEFAULT: u8 = 2;
+/// More in a row would take longer than the trouble.
+const PING_TIMES_MAX: u8 = 100;
 
 impl Reader<'_> {
     pub(super) fn callback(&mut self, raw: RawCallback, names: &Names) -> Callback {
@@ -49,6 +63,35 @@ impl Reader<'_> {
             })),
             via: raw.via.map(|via| via.into_inner().into()),
         }
+    }
+
+    pub(super) fn ping(&mut self, raw: Option<RawPing>) -> Option<Ping> {
+        let raw = raw.unwrap_or(RawPing {
+            every_s: None,
+            down_after: None,
+            up_after: None,
+        });
+        let mut times = |raw: Option<Spanned<u8>>, default| {
+            raw.map_or(default, |times| {
+                self.within(&times, 1..=PING_TIMES_MAX, "how many answers in a row")
+            })
+        };
+        let (down_after, up_after) = (
+            times(raw.down_after, DOWN_AFTER_DEFAULT),
+            times(raw.up_after, UP_AFTER_DEFAULT),
+        );
+        let every = raw.every_s.map_or(PING_EVERY_DEFAULT_S, |every| {
+            self.within(
+                &every,
+                0..=PING_EVERY_MAX_S,
+                "seconds between two questions",
+            )
+        });
+        (every > 0).then_some(Ping {
+            every: Span::from_secs(every),
+            down_after,
+            up_after,
+        })
     }
 
     pub(super) fn digit(&mut self, raw: Option<&Spanned<String>>) -> Option<Digit> {

@@ -1,0 +1,54 @@
+//! Providers' targets that are known to be down, and who is tried while they are.
+
+use std::sync::Arc;
+
+use super::{
+    Switch,
+    call::CallHead,
+    divert::Pass,
+    io::{CallId, FactKind},
+};
+use crate::{route::External, scenario::ProviderId, time::Time};
+
+impl Switch {
+    /// Notes that a target answers or doesn't; false when that was known, or there is no such target.
+    pub(super) fn target_is(&mut self, provider: ProviderId, target: u16, up: bool) -> bool {
+        let known = self.scenario.providers.get(provider.index());
+        if known.is_none_or(|provider| usize::from(target) >= provider.targets.len()) {
+            return false;
+        }
+        if up {
+            self.down.remove(&(provider, target))
+        } else {
+            self.down.insert((provider, target))
+        }
+    }
+
+    /// The first target of the provider, from this one on, that is tried in this pass.
+    pub(super) fn target_to_try(
+        &mut self,
+        now: Time,
+        id: CallId,
+        to: External,
+        from: usize,
+        pass: Pass,
+    ) -> Option<usize> {
+        let head = &self.calls.get(&id)?.head;
+        let targets = head.scenario.provider(to.provider).targets.len();
+        let wanted =
+            |target: &usize| self.is_down(head, to.provider, *target) == (pass == Pass::Down);
+        let found = (from..targets).find(wanted);
+        // In the last pass everything that answers has been tried already: that is no news.
+        let passed_over = pass == Pass::Up && found.unwrap_or(targets) > from;
+        if passed_over {
+            self.fact(now, id, FactKind::PassedOver(to));
+        }
+        found
+    }
+
+    /// What is known holds for the rule set in force; a call of an earlier one tries every target it names.
+    fn is_down(&self, head: &CallHead, provider: ProviderId, target: usize) -> bool {
+        let known = !self.down.is_empty() && Arc::ptr_eq(&head.scenario, &self.scenario);
+        known && u16::try_from(target).is_ok_and(|target| self.down.contains(&(provider, target)))
+    }
+}

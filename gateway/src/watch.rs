@@ -1,0 +1,65 @@
+//! What is seen of the providers' health: the metric, the log line and the view.
+
+use crate::{
+    health::{Health, Target},
+    observer::Observer,
+    view::{ProviderView, TargetView},
+};
+
+impl Observer {
+    /// Other targets are watched from now on; all count as up until they show otherwise.
+    pub(crate) fn watch(&mut self, health: &Health) {
+        self.metrics().target_up.reset();
+        self.providers.clear();
+        for (target, up) in health.states() {
+            let name = self.provider_name(target);
+            if self.providers.last().is_none_or(|last| last.name != name) {
+                self.providers.push(ProviderView {
+                    name,
+                    targets: Vec::new(),
+                });
+            }
+            if let Some(provider) = self.providers.last_mut() {
+                let target = target.place;
+                provider.targets.push(TargetView { target, up });
+            }
+            self.gauge(target, up);
+        }
+    }
+
+    /// A target was found to be up or down.
+    pub(crate) fn target_is(&mut self, target: Target, up: bool) {
+        let name = self.provider_name(target);
+        if up {
+            tracing::info!(
+                provider = name,
+                target = target.place,
+                "a provider's target answers again"
+            );
+        } else {
+            tracing::warn!(
+                provider = name,
+                target = target.place,
+                "a provider's target is down: it is passed over"
+            );
+        }
+        self.gauge(target, up);
+        let view = self.providers.iter_mut().find(|view| view.name == name);
+        let targets = view.into_iter().flat_map(|view| &mut view.targets);
+        targets
+            .filter(|seen| seen.target == target.place)
+            .for_each(|seen| seen.up = up);
+    }
+
+    fn gauge(&self, target: Target, up: bool) {
+        let (name, place) = (self.provider_name(target), target.place.to_string());
+        self.metrics()
+            .target_up
+            .with_label_values(&[&name, &place])
+            .set(i64::from(up));
+    }
+
+    fn provider_name(&self, target: Target) -> String {
+        self.scenario.provider(target.provider).name.to_string()
+    }
+}

@@ -1,0 +1,113 @@
+//! Providers that are busy, silent, broken or gone: the next is tried, and one that is known to be down is passed over.
+
+use testkit::{AnswerPlan, Phone, Then, Until};
+use wire::sip::message::StatusCode;
+
+use crate::{
+    rig::{A_WHILE, FAR_TONE, Rig, answers},
+    routes,
+};
+
+const AGENTS: &str = "[{ simulated = 1 }]";
+
+/// Two providers, the second in place of the first; both ring for a second and are asked every second.
+fn two(first: &Phone, second: &Phone, ping: &str) -> String {
+    let provider = |name: &str, phone: &Phone| {
+        format!(
+            "{{ name = \"{name}\", organisation = \"medhelp\", targets = [\"sip:1177@{}\"], ring_s = 1, ping = {ping} }}",
+            phone.address()
+        )
+    };
+    format!(
+        "provider = [{}, {}]\n{}",
+        provider("first", first),
+        provider("second", second),
+        routes("provider = \"first\", handover = \"relay\", failover = [\"second\"]")
+    )
+}
+
+const NEVER: &str = "{ every_s = 0 }";
+const AT_ONCE: &str = "{ every_s = 1, down_after = 1, up_after = 1 }";
+
+fn phones() -> (Phone, Phone) {
+    let phone = || Phone::bind().expect("a phone");
+    (phone(), phone())
+}
+
+#[tokio::test]
+async fn busy_broken_refused_and_silent_providers_give_way_to_the_next() {
+    let reject = |status| Then::Reject(status);
+    let ways = [
+        ("busy", reject(StatusCode::BUSY_HERE)),
+        ("broken", reject(StatusCode::SERVER_INTERNAL_ERROR)),
+        ("overloaded", reject(StatusCode::SERVICE_UNAVAILABLE)),
+        ("refuses", reject(StatusCode::FORBIDDEN)),
+        ("rings on", Then::RingOn),
+    ];
+    for (way, then) in ways {
+        let (mut first, mut second) = phones();
+        let rig = Rig::start(AGENTS, &two(&first, &second, NEVER)).await;
+        let fails = AnswerPlan {
+            then,
+            ..AnswerPlan::default()
+        };
+        let (caller, _, answered) = tokio::join!(
+            rig.call("0180", A_WHILE),
+            first.answer(fails),
+            second.answer(answers())
+        );
+        assert_eq!((caller.code(), answered.code()), (200, 200), "{way}");
+        assert!(caller.heard_tone(FAR_TONE), "{way}");
+        let totals = rig.stop().await.totals;
+        assert_eq!((totals.completed, totals.unaccounted), (1, 0), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_there_gives_way_when_its_time_is_up() {
+    let (first, mut second) = phones();
+    let rest = two(&first, &second, NEVER);
+    // Its port is closed now: nothing answers there.
+    drop(first);
+    let rig = Rig::start(AGENTS, &rest).await;
+    let (caller, answered) = tokio::join!(rig.call("0180", A_WHILE), second.answer(answers()));
+    assert_eq!((caller.code(), answered.code()), (200, 200));
+    assert_eq!(rig.stop().await.totals.completed, 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_passed_over_and_taken_again_when_it_is_back() {
+    let (mut first, mut second) = phones();
+    let rig = Rig::start(AGENTS, &two(&first, &second, AT_ONCE)).await;
+    let live = rig.gateway.monitor().live.clone();
+    // Neither phone answers questions while it isn't used.
+    let is_up = |place: usize, up: bool| {
+        let mut live = live.clone();
+        async move {
+            live.wait_for(|live| {
+                let provider = live.providers.get(place);
+                provider.is_some_and(|provider| provider.targets[0].up == up)
+            })
+            .await
+            .map(drop)
+        }
+    };
+    is_up(0, false).await.expect("the switch runs");
+    let (caller, _) = tokio::join!(
+        async {
+            is_up(1, true).await.expect("the switch runs");
+            rig.call("0180", Until::HeardTone(FAR_TONE)).await
+        },
+        second.answer(answers())
+    );
+    assert_eq!(caller.code(), 200);
+    let (back, _) = tokio::join!(
+        async {
+            is_up(0, true).await.expect("the switch runs");
+            rig.call("0180", Until::HeardTone(FAR_TONE)).await
+        },
+        first.answer(answers())
+    );
+    assert_eq!(back.code(), 200);
+    assert_eq!(rig.stop().await.totals.completed, 2);
+}
