@@ -84,12 +84,17 @@ pub(crate) fn both(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Bind
     }
 }
 
-fn refused(address: SocketAddr, protocol: Protocol) -> impl Fn(io::Error) -> BindError {
+pub(crate) fn refused(address: SocketAddr, protocol: Protocol) -> impl Fn(io::Error) -> BindError {
     move |source| BindError::Refused {
         address,
         protocol,
         source,
     }
+}
+
+/// A listener for a stream transport of its own (TLS).
+pub(crate) fn stream(address: SocketAddr) -> Result<TcpListener, BindError> {
+    tcp(address).map_err(refused(address, Protocol::Tcp))
 }
 
 /// A UDP socket whose receive buffer is that of the system: seconds of one call's audio.

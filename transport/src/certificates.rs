@@ -133,6 +133,16 @@ impl Certificate {
         &self.chain[0]
     }
 
+    /// Our certificate first, then those that vouch for it.
+    pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// The key, for a configuration of its own.
+    pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
+        self.key.clone_key()
+    }
+
     /// What a listener needs: TLS 1.2 and 1.3, no client certificate.
     ///
     /// # Errors
@@ -165,7 +175,7 @@ pub fn client(
 }
 
 /// Named, so that no other crate's choice changes ours.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
@@ -181,13 +191,13 @@ fn made() -> Result<(rcgen::Certificate, KeyPair), CertificateError> {
     Ok((params.self_signed(&key)?, key))
 }
 
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(path)?.write_all(text.as_bytes())
 }
 
-fn unusable(path: &Path) -> impl Fn(io::Error) -> CertificateError + '_ {
+pub(crate) fn unusable(path: &Path) -> impl Fn(io::Error) -> CertificateError + '_ {
     move |source| CertificateError::Unusable {
         path: path.to_owned(),
         source,

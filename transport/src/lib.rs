@@ -5,9 +5,18 @@
 
 mod bind;
 pub mod certificates;
+mod guard;
 mod link;
+mod listen;
 pub mod media;
+pub mod mutual;
 mod sip;
+mod streams;
+mod tasks;
+mod web_socket;
 
 pub use bind::{BindError, Protocol};
+pub use guard::{Limits, Networks, Refusals};
+pub use listen::{Listen, TlsListen};
 pub use sip::SipDriver;
+pub use web_socket::{DoorClosed, FRAME_LEN_MAX, FramesIn, FramesOut, SUBPROTOCOL, WebSocketDoor};

@@ -1,4 +1,4 @@
-//! A TCP connection: a task that reads and says when writing goes on, and what waits to be written.
+//! A connection as the driver holds it; and plain TCP: a task that reads and says when writing goes on, and what waits to be written.
 //!
 //! The driver itself writes, as far as the system takes it at once; so a burst of messages costs no waiting bytes,
 //! and a peer that doesn't read is known by what waits.
@@ -10,15 +10,21 @@ use tokio::{
     net::{TcpSocket, TcpStream},
     sync::{Notify, mpsc},
     task::JoinHandle,
+    time::{Instant, sleep_until},
 };
-use wire::sip::endpoint::ConnectionId;
+use wire::sip::endpoint::{ConnectionId, TransportKind};
+
+use crate::tasks::TaskLink;
 
 /// Bytes that may wait for a peer that came to us; whoever leaves more unread is closed.
-const BACKLOG_LEN_MAX: usize = 64 * 1024;
+pub(crate) const BACKLOG_LEN_MAX: usize = 64 * 1024;
 /// Bytes that may wait for a peer that we called upon: a burst of our own requests before it is open is not its fault.
-const OWN_BACKLOG_LEN_MAX: usize = 1024 * 1024;
+pub(crate) const OWN_BACKLOG_LEN_MAX: usize = 1024 * 1024;
 /// Bytes read at once.
-const READ_LEN: usize = 8 * 1024;
+pub(crate) const READ_LEN: usize = 8 * 1024;
+/// A connection that came to us and on which nothing comes for this long is closed: twice the quarter of an hour at which
+/// a session is refreshed (RFC 4028), and fifteen times a phone's keep-alive (RFC 5626 section 4.4.1: 120 s).
+pub(crate) const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long opening a connection may take; after that the next target is worth more than waiting.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -33,15 +39,57 @@ pub(crate) struct News {
 pub(crate) enum What {
     /// A connection that was asked for is open.
     Opened(Arc<TcpStream>),
+    /// A TLS handshake is done; `name`: which of the names known to us the peer has proved to bear.
+    Secured {
+        name: Option<Box<str>>,
+    },
+    HandshakeFailed,
+    /// A web server let somebody in.
+    Entered {
+        link: TaskLink,
+        peer: SocketAddr,
+        kind: TransportKind,
+    },
     Read(Bytes),
+    /// One whole message of a WebSocket.
+    Frame(Bytes),
     /// The system takes bytes again.
     Writable,
     Closed,
+    /// Nothing came for [`IDLE_MAX`].
+    Idle,
 }
 
 /// The driver's side of a connection.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) enum Link {
+    /// The driver writes itself.
+    Tcp(TcpLink),
+    /// A task writes.
+    Task(TaskLink),
+}
+
+impl Link {
+    /// Sends bytes now, or as soon as the peer takes them.
+    pub(crate) fn send(&mut self, bytes: Bytes) -> Result<(), Broken> {
+        match self {
+            Self::Tcp(link) => link.send(bytes),
+            Self::Task(link) => link.send(bytes),
+        }
+    }
+
+    /// Writes what waits, as far as the system takes it.
+    pub(crate) fn write_on(&mut self) -> Result<(), Broken> {
+        match self {
+            Self::Tcp(link) => link.write_on(),
+            Self::Task(_) => Ok(()),
+        }
+    }
+}
+
+/// The driver's side of a TCP connection.
+#[derive(Debug)]
+pub(crate) struct TcpLink {
     /// `None` until it is open.
     stream: Option<Arc<TcpStream>>,
     waiting: VecDeque<Bytes>,
@@ -55,7 +103,7 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Broken;
 
-impl Link {
+impl TcpLink {
     /// Serves a connection that was accepted.
     pub(crate) fn accepted(
         connection: ConnectionId,
@@ -69,6 +117,7 @@ impl Link {
             Arc::clone(&stream),
             Arc::clone(&wants_to_write),
             news,
+            Some(IDLE_MAX),
         ));
         Self::new(Some(stream), BACKLOG_LEN_MAX, wants_to_write, task)
     }
@@ -149,7 +198,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for TcpLink {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -181,12 +230,12 @@ async fn open(
     if news.send(News { connection, what }).await.is_ok()
         && let Some(stream) = opened
     {
-        serve(connection, stream, wants_to_write, news).await;
+        serve(connection, stream, wants_to_write, news, None).await;
     }
 }
 
 /// Connects from the address that we listen on: peers trust addresses.
-async fn connect(local: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn connect(local: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
     if local.is_ipv4() != peer.is_ipv4() {
         return TcpStream::connect(peer).await;
     }
@@ -207,10 +256,13 @@ async fn serve(
     stream: Arc<TcpStream>,
     wants_to_write: Arc<Notify>,
     news: mpsc::Sender<News>,
+    idle_max: Option<Duration>,
 ) {
     let mut buffer = vec![0; READ_LEN];
     let mut wanted = false;
+    let mut end = What::Closed;
     loop {
+        let idle_at = idle_max.map(|idle| Instant::now() + idle);
         let what = tokio::select! {
             ready = stream.readable() => {
                 if ready.is_err() {
@@ -222,6 +274,10 @@ async fn serve(
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                     Err(_) => break,
                 }
+            }
+            () = sleep_until(idle_at.unwrap_or_else(Instant::now)), if idle_at.is_some() => {
+                end = What::Idle;
+                break;
             }
             () = wants_to_write.notified(), if !wanted => {
                 wanted = true;
@@ -243,7 +299,7 @@ async fn serve(
     let _ = news
         .send(News {
             connection,
-            what: What::Closed,
+            what: end,
         })
         .await;
 }

@@ -1,41 +1,35 @@
 //! A SIP endpoint on real sockets.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     io,
-    net::SocketAddr,
-    time::Duration,
+    net::{SocketAddr, TcpListener as StdTcpListener},
 };
 
 use bytes::Bytes;
 use tokio::{
-    net::{TcpListener, TcpStream, UdpSocket},
-    sync::mpsc,
+    net::{TcpListener, UdpSocket},
     time::{Instant, sleep_until},
 };
 use wire::{
-    sip::endpoint::{Config, ConnectionId, Endpoint, Event, Flow, Input, Output},
+    sip::endpoint::{Config, Endpoint, Event, Flow, Input, Output},
     time::Time,
 };
 
 use crate::{
     bind::{self, BindError, Protocol},
-    link::{Link, News, What},
+    guard::{Guard, Refusals},
+    listen::Listen,
+    streams::Streams,
+    tasks::Acceptor,
 };
 
-/// TCP connections held at once: 32 MiB of read buffers, and below the usual limit of open files with calls on top.
-const CONNECTIONS_MAX: usize = 4096;
 /// Datagrams taken in a row before timers and connections have their turn.
 const BATCH_MAX: usize = 64;
 /// A datagram can't be longer.
 const DATAGRAM_LEN_MAX: usize = 64 * 1024;
 /// Datagrams that wait when the system takes no more; the ones after are lost, as on any network.
 const UNSENT_MAX: usize = 1024;
-/// What connections have read and the driver hasn't taken: at most 8 MiB.
-const NEWS_MAX: usize = 1024;
-/// A pause when the system has no room for one more connection (open files), so as not to spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// An [`Endpoint`] with its sockets. One task owns it.
 ///
 /// ```no_run
@@ -51,17 +45,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// ```
 #[derive(Debug)]
 pub struct SipDriver {
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     local: SocketAddr,
     started: Instant,
     udp: UdpSocket,
     unsent: VecDeque<(SocketAddr, Bytes)>,
-    listener: TcpListener,
-    accept_from: Instant,
-    links: BTreeMap<ConnectionId, Link>,
-    next_connection: u64,
-    news: mpsc::Receiver<News>,
-    news_sender: mpsc::Sender<News>,
+    pub(crate) streams: Streams,
     events: VecDeque<Event>,
     buffer: Box<[u8]>,
 }
@@ -72,35 +61,44 @@ impl SipDriver {
     ///
     /// The seed of `config` is drawn here. In its advertised address, port 0 means the port listened on, and an
     /// unspecified IP (0.0.0.0) the IP listened on.
-    pub fn bind(address: SocketAddr, mut config: Config) -> Result<Self, BindError> {
-        let (udp, listener) = bind::both(address)?;
-        let refused = |protocol| {
-            move |source| BindError::Refused {
-                address,
-                protocol,
-                source,
-            }
-        };
-        let udp = UdpSocket::from_std(udp).map_err(refused(Protocol::Udp))?;
-        let listener = TcpListener::from_std(listener).map_err(refused(Protocol::Tcp))?;
-        let local = udp.local_addr().map_err(refused(Protocol::Udp))?;
+    pub fn bind(address: SocketAddr, config: Config) -> Result<Self, BindError> {
+        Self::listen(Listen::plain(address), config)
+    }
+
+    /// The same, with TLS and limits besides.
+    ///
+    /// # Errors
+    /// When an address is taken or not ours.
+    pub fn listen(listen: Listen, mut config: Config) -> Result<Self, BindError> {
+        let (udp, tcp) = bind::both(listen.sip)?;
+        let udp = UdpSocket::from_std(udp).map_err(bind::refused(listen.sip, Protocol::Udp))?;
+        let local = udp
+            .local_addr()
+            .map_err(bind::refused(listen.sip, Protocol::Udp))?;
+        let tcp = watched(tcp, local)?;
         config.advertised = advertised(config.advertised, local)?;
+        let mut tls = None;
+        if let Some(secure) = listen.tls {
+            let listener = watched(bind::stream(secure.address)?, secure.address)?;
+            let own = listener
+                .local_addr()
+                .map_err(bind::refused(secure.address, Protocol::Tcp))?;
+            config.advertised_tls = Some(SocketAddr::new(config.advertised.ip(), own.port()));
+            let acceptor = Acceptor {
+                config: secure.config,
+                names: secure.names.into(),
+            };
+            tls = Some((listener, acceptor));
+        }
+        config.advertised_ws = config.advertised_ws.or(listen.web);
         config.seed = rand::random();
-        let (news_sender, news) = mpsc::channel(NEWS_MAX);
-        let started = Instant::now();
         Ok(Self {
             endpoint: Endpoint::new(config),
             local,
-            started,
+            started: Instant::now(),
             udp,
             unsent: VecDeque::new(),
-            listener,
-            accept_from: started,
-            links: BTreeMap::new(),
-            // The driver's names are even, the endpoint's odd.
-            next_connection: 2,
-            news,
-            news_sender,
+            streams: Streams::new(tcp, tls, listen.tls_client, Guard::new(listen.limits)),
             events: VecDeque::new(),
             buffer: vec![0; DATAGRAM_LEN_MAX].into_boxed_slice(),
         })
@@ -109,6 +107,11 @@ impl SipDriver {
     /// Where it listens.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// What was refused before it was read.
+    pub const fn refusals(&self) -> Refusals {
+        self.streams.guard.refusals
     }
 
     /// The endpoint, to say what a user agent says. What it queues is sent by the next [`Self::event`] or
@@ -142,19 +145,21 @@ impl SipDriver {
                     bytes,
                 } => self.send_datagram(peer, bytes),
                 Output::Transmit {
-                    flow: Flow::Tcp { connection, .. },
+                    flow: Flow::Stream { connection, .. },
                     bytes,
                 } => {
                     self.on_link(connection, |link| link.send(bytes));
                 }
-                Output::Connect { connection, peer } => {
-                    let link =
-                        Link::connect(connection, self.local, peer, self.news_sender.clone());
-                    self.links.insert(connection, link);
+                Output::Connect {
+                    connection,
+                    peer,
+                    kind,
+                } => {
+                    if !self.streams.connect(connection, self.local, peer, kind) {
+                        self.on_closed(connection);
+                    }
                 }
-                Output::Close { connection } => {
-                    self.links.remove(&connection);
-                }
+                Output::Close { connection } => self.streams.forget(connection),
                 Output::Event(event) => self.events.push_back(event),
             }
         }
@@ -164,10 +169,11 @@ impl SipDriver {
     /// doesn't wait.
     async fn io(&mut self) {
         let wake = self.endpoint.wake().map(|wake| self.started + wake.at.0);
+        let (news, tcp, tls, accept_from) = self.streams.waits();
         tokio::select! {
             _ = self.udp.readable() => self.read_datagrams(),
-            Some(news) = self.news.recv() => self.on_news(news),
-            accepted = accept(&self.listener, self.accept_from) => self.on_accepted(accepted),
+            Some(news) = news.recv() => self.on_news(news),
+            accepted = Streams::accept(tcp, tls, accept_from) => self.on_accepted(accepted),
             () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => {
                 let now = self.now();
                 self.endpoint.handle(now, Input::TimePassed);
@@ -183,6 +189,9 @@ impl SipDriver {
                 break;
             };
             let now = Time(self.started.elapsed());
+            if !self.streams.guard.admits_datagram(now, peer.ip()) {
+                continue;
+            }
             let bytes = self.buffer.get(..len).unwrap_or_default();
             self.endpoint.handle(now, Input::Datagram { peer, bytes });
         }
@@ -224,87 +233,11 @@ impl SipDriver {
         let now = self.now();
         self.endpoint.handle(now, Input::Unreachable { peer });
     }
-
-    fn on_accepted(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "can't accept a TCP connection");
-                self.accept_from = Instant::now() + ACCEPT_PAUSE;
-                return;
-            }
-        };
-        if self.links.len() >= CONNECTIONS_MAX || stream.set_nodelay(true).is_err() {
-            tracing::warn!(%peer, limit = CONNECTIONS_MAX, "TCP connection closed at once: too many");
-            return;
-        }
-        let connection = ConnectionId(self.next_connection);
-        self.next_connection += 2;
-        self.links.insert(
-            connection,
-            Link::accepted(connection, stream, self.news_sender.clone()),
-        );
-        let now = self.now();
-        self.endpoint
-            .handle(now, Input::Connected { connection, peer });
-    }
-
-    fn on_news(&mut self, news: News) {
-        let News { connection, what } = news;
-        // A closed connection's last words.
-        if !self.links.contains_key(&connection) {
-            return;
-        }
-        let now = self.now();
-        match what {
-            What::Opened(stream) => {
-                // A peer that is gone at once is as good as closed.
-                let Ok(peer) = stream.peer_addr() else {
-                    return self.on_closed(connection);
-                };
-                self.endpoint
-                    .handle(now, Input::Connected { connection, peer });
-                self.on_link(connection, |link| link.opened(stream));
-            }
-            What::Read(bytes) => self.endpoint.handle(
-                now,
-                Input::Stream {
-                    connection,
-                    bytes: &bytes,
-                },
-            ),
-            What::Writable => self.on_link(connection, Link::write_on),
-            What::Closed => self.on_closed(connection),
-        }
-    }
-
-    fn on_link(
-        &mut self,
-        connection: ConnectionId,
-        act: impl FnOnce(&mut Link) -> Result<(), crate::link::Broken>,
-    ) {
-        let Some(link) = self.links.get_mut(&connection) else {
-            return;
-        };
-        if act(link).is_err() {
-            tracing::debug!(
-                connection = connection.0,
-                "TCP connection closed: broken, or not read from"
-            );
-            self.on_closed(connection);
-        }
-    }
-
-    fn on_closed(&mut self, connection: ConnectionId) {
-        self.links.remove(&connection);
-        let now = self.now();
-        self.endpoint.handle(now, Input::Closed { connection });
-    }
 }
 
-async fn accept(listener: &TcpListener, from: Instant) -> io::Result<(TcpStream, SocketAddr)> {
-    sleep_until(from).await;
-    listener.accept().await
+/// A listener of the system as one of tokio's.
+fn watched(listener: StdTcpListener, address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::from_std(listener).map_err(bind::refused(address, Protocol::Tcp))
 }
 
 fn advertised(wanted: SocketAddr, local: SocketAddr) -> Result<SocketAddr, BindError> {

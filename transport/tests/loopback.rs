@@ -7,7 +7,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use transport::SipDriver;
+use transport::{
+    Listen, SipDriver, TlsListen,
+    mutual::{self, CertificateFiles},
+};
 use wire::sip::{
     endpoint::{Config, Ending, Event, Invite, SessionId, TransportKind},
     message::{Body, Headers, StatusCode},
@@ -124,6 +127,228 @@ async fn call(transport: TransportKind, len: usize) {
         (caller.endpoint().sessions(), callee.endpoint().sessions()),
         (0, 0)
     );
+}
+
+/// A driver that speaks TLS both ways with certificates made for this test.
+fn secure_driver(folder: &std::path::Path, client_ca: &std::path::Path) -> SipDriver {
+    let files = mutual::generate(folder, &["127.0.0.1", "::1", "trunk.example"])
+        .expect("certificates");
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let tls = TlsListen {
+        address,
+        config: files.server().expect("a server's TLS"),
+        names: vec!["other.example".into(), "trunk.example".into()],
+    };
+    let client = CertificateFiles {
+        peers_ca: Some(client_ca.to_owned()),
+        ..files
+    };
+    let listen = Listen {
+        tls: Some(tls),
+        tls_client: Some(client.client().expect("a client's TLS")),
+        ..Listen::plain(address)
+    };
+    SipDriver::listen(listen, Config::default_for(address, [0; 32])).expect("free ports")
+}
+
+fn invite_tls(caller: &mut SipDriver, callee: &SipDriver) -> SessionId {
+    let now = caller.now();
+    let to = callee.tls_addr().expect("it listens by TLS");
+    let call = Invite {
+        target: Uri::parse(&format!("sips:1177@{to}")).expect("a URI"),
+        next_hop: None,
+        transport: None,
+        from: "<sip:anonymous@anonymous.invalid>".into(),
+        to: None,
+        headers: Headers::new(),
+        max_forwards: None,
+        body: Some(body(200)),
+    };
+    caller.endpoint().invite(now, call).expect("a call")
+}
+
+#[tokio::test]
+async fn a_call_over_tls_and_who_the_peer_proved_to_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut caller = secure_driver(folder.path(), &folder.path().join("ca.pem"));
+    // The callee's CA is that of the caller too: both certificates lead to it.
+    let mut callee = {
+        let files = CertificateFiles {
+            certificate: folder.path().join("certificate.pem"),
+            key: folder.path().join("key.pem"),
+            peers_ca: Some(folder.path().join("ca.pem")),
+        };
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let tls = TlsListen {
+            address,
+            config: files.server().expect("TLS"),
+            names: vec!["other.example".into(), "trunk.example".into()],
+        };
+        let listen = Listen {
+            tls: Some(tls),
+            ..Listen::plain(address)
+        };
+        SipDriver::listen(listen, Config::default_for(address, [0; 32])).expect("free ports")
+    };
+    invite_tls(&mut caller, &callee);
+    let event = next(&mut callee, &mut caller).await;
+    let Event::Incoming {
+        session,
+        request,
+        flow,
+        ..
+    } = event
+    else {
+        panic!("a call")
+    };
+    assert_eq!(flow.kind(), TransportKind::Tls);
+    assert_eq!(callee.peer_name(flow), Some("trunk.example"));
+    let contact = request.contact_uri().expect("a contact");
+    assert_eq!(contact.transport(), Some("tls"));
+    assert_eq!(contact.address(), caller.tls_addr());
+    let now = callee.now();
+    callee
+        .endpoint()
+        .answer(now, session, Some(body(10)))
+        .expect("answers");
+    assert!(matches!(
+        next(&mut caller, &mut callee).await,
+        Event::Answered { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_leads_elsewhere_is_not_called() {
+    let (one, two) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
+    let callee = secure_driver(one.path(), &one.path().join("ca.pem"));
+    let mut caller = secure_driver(two.path(), &two.path().join("ca.pem"));
+    let mut callee = callee;
+    invite_tls(&mut caller, &callee);
+    let event = next(&mut caller, &mut callee).await;
+    let Event::Rejected { from_peer, .. } = event else {
+        panic!("{event:?}")
+    };
+    assert!(!from_peer);
+    assert_eq!(caller.refusals().handshake, 1);
+    let mut stranger = secure_driver(two.path(), &one.path().join("ca.pem"));
+    let to = callee.tls_addr().expect("it listens");
+    stranger.expect_name(to, "elsewhere.example");
+    invite_tls(&mut stranger, &callee);
+    let event = next(&mut stranger, &mut callee).await;
+    assert!(matches!(
+        event,
+        Event::Rejected {
+            from_peer: false,
+            ..
+        }
+    ));
+}
+
+#[tokio::test]
+async fn a_call_over_ipv6() {
+    let address = "[::1]:0".parse().expect("an address");
+    let listen =
+        || SipDriver::bind(address, Config::default_for(address, [0; 32])).expect("a free port");
+    for transport in [TransportKind::Udp, TransportKind::Tcp] {
+        let (mut caller, mut callee) = (listen(), listen());
+        invite(&mut caller, &callee, transport, 200);
+        let event = next(&mut callee, &mut caller).await;
+        let Event::Incoming { session, peer, .. } = event else {
+            panic!("a call")
+        };
+        assert!(peer.is_ipv6());
+        let now = callee.now();
+        callee
+            .endpoint()
+            .answer(now, session, Some(body(10)))
+            .expect("answers");
+        let event = next(&mut caller, &mut callee).await;
+        assert!(matches!(event, Event::Answered { .. }));
+        let confirmed = next(&mut callee, &mut caller).await;
+        assert!(matches!(confirmed, Event::Confirmed { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_web_socket_is_a_way_like_others() {
+    let mut callee = driver();
+    let door = callee.web_socket_door();
+    let peer = "127.0.0.1:40000".parse().expect("an address");
+    let (to_switch, mut from_switch) = door.enter(peer, true).await.expect("let in");
+    let options = "OPTIONS sip:1177@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/WSS x7.invalid;branch=z9hG4bKw1;rport\r\n\
+         From: <sip:nurse@127.0.0.1>;tag=a\r\nTo: <sip:1177@127.0.0.1>\r\nCall-ID: ws1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n";
+    to_switch.pass(options.into()).await.expect("taken");
+    let answer = soon(async {
+        tokio::select! {
+            event = callee.event() => panic!("{event:?}"),
+            answer = from_switch.next() => answer,
+        }
+    })
+    .await
+    .expect("an answer");
+    assert!(answer.starts_with(b"SIP/2.0 200"), "{answer:?}");
+    assert_eq!(callee.endpoint().connections(), 1);
+    drop(to_switch);
+    let end = soon(async {
+        tokio::select! {
+            event = callee.event() => panic!("{event:?}"),
+            end = from_switch.next() => end,
+        }
+    })
+    .await;
+    assert_eq!(end, None);
+    assert_eq!(callee.endpoint().connections(), 0);
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_connections_and_messages() {
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let mut listen = Listen::plain(address);
+    listen.limits.connections_of_one_max = 3;
+    listen.limits.burst_max = 10;
+    listen.limits.rate_max = 1;
+    let mut callee =
+        SipDriver::listen(listen, Config::default_for(address, [0; 32])).expect("a free port");
+    let to = callee.local_addr();
+    let crowd = async {
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            held.push(TcpStream::connect(to).await.expect("a connection"));
+        }
+        let mut shut = 0;
+        for stream in &mut held[3..] {
+            shut += usize::from(matches!(stream.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+        }
+        let flooder = tokio::net::UdpSocket::bind(address).await.expect("a port");
+        for number in 0..100 {
+            let text = format!("garbage {number}");
+            flooder.send_to(text.as_bytes(), to).await.expect("sent");
+        }
+        (shut, held)
+    };
+    let (shut, held) = soon(async {
+        tokio::select! {
+            event = callee.event() => panic!("{event:?}"),
+            done = crowd => done,
+        }
+    })
+    .await;
+    assert_eq!((shut, held.len()), (2, 5));
+    soon(async {
+        while callee.refusals().flood < 90 {
+            tokio::select! {
+                biased;
+                event = callee.event() => panic!("{event:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    })
+    .await;
+    assert_eq!(callee.refusals().connections_of_one, 2);
+    assert_eq!(callee.endpoint().counters().malformed, 10);
 }
 
 #[tokio::test]

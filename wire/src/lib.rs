@@ -6,6 +6,7 @@
 //!
 //! Start with [`sip::endpoint::Endpoint`].
 
+pub mod auth;
 pub mod g711;
 pub mod rtp;
 pub mod sdp;

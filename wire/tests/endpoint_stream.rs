@@ -145,6 +145,7 @@ fn a_connection_that_never_finishes_a_message_is_closed() {
         Input::Connected {
             connection,
             peer: address(5),
+            kind: TransportKind::Tcp,
         },
     );
     endpoint.handle(
@@ -175,6 +176,7 @@ fn a_ping_has_its_pong_and_garbage_closes() {
         Input::Connected {
             connection,
             peer: address(5),
+            kind: TransportKind::Tcp,
         },
     );
     endpoint.handle(
@@ -213,6 +215,7 @@ fn connections_over_the_limit_are_closed() {
             Input::Connected {
                 connection,
                 peer: address(5),
+                kind: TransportKind::Tcp,
             },
         );
     }

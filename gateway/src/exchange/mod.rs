@@ -149,7 +149,7 @@ impl Exchange {
             } => self.rejected(session, status, from_peer),
             Event::ChangeRequested { session, body } => self.change_requested(sip, session, body),
             Event::Changed { session, result } => self.changed(sip, session, result),
-            Event::InSession { .. } => {}
+            Event::InSession { .. } | Event::Request { .. } => {}
             Event::Ended { session, why } => self.ended(session, why),
             Event::Pong { ping, alive } => self.pong(ping, alive),
         }

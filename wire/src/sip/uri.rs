@@ -105,7 +105,7 @@ impl Uri {
         self.params.get(name).map(Option::unwrap_or_default)
     }
 
-    /// Where the host is an IP address: that, with the port or the scheme's own (5060, 5061 for `sips:` and TLS).
+    /// Where the host is an IP address: that, with the port or the scheme's own (5060; 5061 for `sips:` and TLS; a WebSocket's 80 or 443).
     pub fn address(&self) -> Option<SocketAddr> {
         let ip: IpAddr = self.host.parse().ok()?;
         Some(SocketAddr::new(
@@ -125,11 +125,17 @@ impl Uri {
     }
 
     fn default_port(&self) -> u16 {
-        let tls = self.scheme == Scheme::Sips
-            || self
-                .transport()
-                .is_some_and(|name| name.eq_ignore_ascii_case("tls"));
-        if tls { 5061 } else { 5060 }
+        let asks = |kind: &str| {
+            self.transport()
+                .is_some_and(|name| name.eq_ignore_ascii_case(kind))
+        };
+        let secure = self.scheme == Scheme::Sips;
+        match () {
+            () if asks("wss") || secure && asks("ws") => 443,
+            () if asks("ws") => 80,
+            () if secure || asks("tls") => 5061,
+            () => 5060,
+        }
     }
 }
 

@@ -267,6 +267,7 @@ impl Net {
                     Input::Connected {
                         connection: *connection,
                         peer: *peer,
+                        kind: wire::sip::endpoint::TransportKind::Tcp,
                     },
                 );
             }
@@ -299,13 +300,15 @@ impl Net {
                     self.carry(self.nodes[node].address, peer, &bytes);
                 }
                 Output::Transmit {
-                    flow: Flow::Tcp { connection, .. },
+                    flow: Flow::Stream { connection, .. },
                     bytes,
                 } => {
                     self.note(node, &bytes);
                     self.pour(node, connection, &bytes);
                 }
-                Output::Connect { connection, peer } => self.connect(node, connection, peer),
+                Output::Connect {
+                    connection, peer, ..
+                } => self.connect(node, connection, peer),
                 Output::Close { connection } => self.hang_up(node, connection),
                 Output::Event(event) => self.happened(node, event),
             }

@@ -4,10 +4,13 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::super::{
-    header::MaxForwards,
-    message::{Body, Headers, Request, Response, StatusCode},
-    uri::Uri,
+use super::{
+    super::{
+        header::MaxForwards,
+        message::{Body, Headers, Request, Response, StatusCode},
+        uri::Uri,
+    },
+    ident::Key,
 };
 use crate::time::Time;
 
@@ -28,22 +31,30 @@ pub enum Flow {
         /// Its address.
         peer: SocketAddr,
     },
-    /// A TCP (later TLS, WebSocket) connection.
-    Tcp {
+    /// A connection.
+    Stream {
         /// Which.
         connection: ConnectionId,
         /// The peer's address.
         peer: SocketAddr,
+        /// What it speaks.
+        kind: TransportKind,
     },
 }
 
-/// Transport protocol of an outgoing request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Transport protocol of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TransportKind {
     /// UDP.
     Udp,
     /// TCP.
     Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// WebSocket (RFC 7118). Browsers open these; nobody can open one to a browser.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 /// What this endpoint is and how much it will hold.
@@ -51,6 +62,10 @@ pub enum TransportKind {
 pub struct Config {
     /// The address it names in Via and Contact for UDP and TCP.
     pub advertised: SocketAddr,
+    /// The same for TLS; `None`: as for TCP (an element that only calls by TLS).
+    pub advertised_tls: Option<SocketAddr>,
+    /// The same for WebSocket.
+    pub advertised_ws: Option<SocketAddr>,
     /// The user part of its Contact, such as `1177`.
     pub contact_user: Box<str>,
     /// `User-Agent` and `Server`.
@@ -65,22 +80,37 @@ pub struct Config {
     /// Extensions understood by the user of the endpoint, such as `siprec`: named in `Supported`, and accepted in
     /// `Require` (RFC 3261 section 8.2.2.3).
     pub supported: Vec<Box<str>>,
+    /// REGISTER is given to the user of the endpoint; else it is refused with 405.
+    pub registrar: bool,
     /// Makes tags, branches and Call-IDs hard to guess; from the driver's random source. Whoever knows it can guess
     /// them all.
     pub seed: [u8; 32],
 }
 
 impl Config {
+    /// The address named in Via and Contact for this transport.
+    pub(crate) fn sent_by(&self, kind: TransportKind) -> SocketAddr {
+        let own = match kind {
+            TransportKind::Udp | TransportKind::Tcp => None,
+            TransportKind::Tls => self.advertised_tls,
+            TransportKind::Ws | TransportKind::Wss => self.advertised_ws,
+        };
+        own.unwrap_or(self.advertised)
+    }
+
     /// An element at this address, with the RFC's own timers and room for 60 000 sessions.
     pub fn default_for(advertised: SocketAddr, seed: [u8; 32]) -> Self {
         Self {
             advertised,
+            advertised_tls: None,
+            advertised_ws: None,
             contact_user: "vaxel".into(),
             product: concat!("vaxel/", env!("CARGO_PKG_VERSION")).into(),
             sessions_max: 60_000,
             t1: Duration::from_millis(500),
             tcp_when_large: true,
             supported: Vec::new(),
+            registrar: false,
             seed,
         }
     }
@@ -102,12 +132,21 @@ pub enum Input<'a> {
         connection: ConnectionId,
         /// The other side.
         peer: SocketAddr,
+        /// What it speaks.
+        kind: TransportKind,
     },
     /// Bytes came on a stream, cut anywhere.
     Stream {
         /// Which connection.
         connection: ConnectionId,
         /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// A message came on a connection that keeps messages apart (WebSocket, RFC 7118 section 5).
+    Message {
+        /// Which connection.
+        connection: ConnectionId,
+        /// One message, whole.
         bytes: &'a [u8],
     },
     /// A connection closed or could not be opened.
@@ -134,12 +173,14 @@ pub enum Output {
         /// What.
         bytes: Bytes,
     },
-    /// Open a TCP connection; what is for it follows as `Transmit` and may be written once it's open.
+    /// Open a connection; what is for it follows as `Transmit` and may be written once it's open.
     Connect {
         /// Its name.
         connection: ConnectionId,
         /// To whom.
         peer: SocketAddr,
+        /// What it is to speak.
+        kind: TransportKind,
     },
     /// Close this connection.
     Close {
@@ -149,6 +190,10 @@ pub enum Output {
     /// Something for the user of the endpoint.
     Event(Event),
 }
+
+/// A request outside any session that waits for the user's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(crate) Key);
 
 /// An OPTIONS of ours that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -165,6 +210,16 @@ pub enum Event {
         request: Box<Request>,
         /// The peer that sent it.
         peer: SocketAddr,
+        /// How it came.
+        flow: Flow,
+    },
+    /// A request outside any session that the user answers, once, with `respond_to`: REGISTER, when the
+    /// configuration says that this is a registrar.
+    Request {
+        /// Its name.
+        id: RequestId,
+        /// The request.
+        request: Box<Request>,
         /// How it came.
         flow: Flow,
     },

@@ -234,7 +234,7 @@ impl Endpoint {
             phase: Phase::Ringing {
                 server: incoming.key,
             },
-            contact: self.default_contact(incoming.flow.is_reliable()),
+            contact: self.default_contact(incoming.flow.kind()),
             dialog: Some(Box::new(dialog)),
             ok: None,
             ack_due: None,

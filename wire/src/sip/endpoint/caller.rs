@@ -35,8 +35,7 @@ impl Endpoint {
             ident::text(self.names.fresh())
         ));
         let contact = invite.headers.value(&HeaderName::Contact).cloned();
-        let contact =
-            contact.unwrap_or_else(|| self.default_contact(hop.kind == TransportKind::Tcp));
+        let contact = contact.unwrap_or_else(|| self.default_contact(hop.kind));
 
         let mut request = Request::new(Method::Invite, invite.target);
         let headers = &mut request.headers;

@@ -381,14 +381,17 @@ impl Endpoint {
             request.headers.remove_first(&HeaderName::Via);
             let bytes = self.stamp(request, TransportKind::Tcp, key);
             return Rendered {
-                flow: self.stream_to(hop),
+                flow: self.stream_to(Hop {
+                    kind: TransportKind::Tcp,
+                    ..hop
+                }),
                 bytes,
                 by_size: Some(hop.peer),
             };
         }
         let flow = match hop.kind {
             TransportKind::Udp => Flow::Udp { peer: hop.peer },
-            TransportKind::Tcp => self.stream_to(hop),
+            _ => self.stream_to(hop),
         };
         Rendered {
             flow,
@@ -401,24 +404,26 @@ impl Endpoint {
         let branch = format!("{COOKIE}{}", ident::text(key.branch));
         request.headers.push_first(
             HeaderName::Via,
-            &Via::new(kind.as_str(), self.config.advertised, &branch),
+            &Via::new(kind.as_str(), self.config.sent_by(kind), &branch),
         );
         request.to_bytes()
     }
 
     /// An open connection to there, or one that is asked for.
     pub(crate) fn stream_to(&mut self, hop: Hop) -> Flow {
-        if let Some(flow) = self.net.reuse(hop.connection, hop.peer) {
+        if let Some(flow) = self.net.reuse(hop.connection, hop.peer, hop.kind) {
             return flow;
         }
-        let connection = self.net.ask(hop.peer);
+        let connection = self.net.ask(hop.peer, hop.kind);
         self.outputs.push_back(Output::Connect {
             connection,
             peer: hop.peer,
+            kind: hop.kind,
         });
-        Flow::Tcp {
+        Flow::Stream {
             connection,
             peer: hop.peer,
+            kind: hop.kind,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    border::{ConnectionId, Flow},
+    border::{ConnectionId, Flow, TransportKind},
     clients::ClientKey,
 };
 use crate::{sip::stream::Framer, time::Time};
@@ -23,6 +23,7 @@ pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(32);
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
+    pub(crate) kind: TransportKind,
     pub(crate) framer: Framer,
     /// When it counts as stalled.
     pub(crate) stalls_at: Option<Time>,
@@ -32,7 +33,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct Connections {
     open: BTreeMap<ConnectionId, Connection>,
-    by_peer: BTreeMap<SocketAddr, ConnectionId>,
+    by_peer: BTreeMap<(SocketAddr, TransportKind), ConnectionId>,
     /// Client transactions with no response yet, by where they were sent: what fails when that way fails.
     waiting: BTreeSet<(Flow, ClientKey)>,
     /// Our next name; odd.
@@ -66,12 +67,13 @@ impl Connections {
     }
 
     /// A connection came, or one of ours is open now.
-    pub(crate) fn add(&mut self, connection: ConnectionId, peer: SocketAddr) {
-        self.by_peer.insert(peer, connection);
+    pub(crate) fn add(&mut self, connection: ConnectionId, peer: SocketAddr, kind: TransportKind) {
+        self.by_peer.insert((peer, kind), connection);
         self.open.insert(
             connection,
             Connection {
                 peer,
+                kind,
                 framer: Framer::default(),
                 stalls_at: None,
             },
@@ -79,32 +81,44 @@ impl Connections {
     }
 
     /// The name of a connection to open to this peer.
-    pub(crate) fn ask(&mut self, peer: SocketAddr) -> ConnectionId {
+    pub(crate) fn ask(&mut self, peer: SocketAddr, kind: TransportKind) -> ConnectionId {
         let connection = ConnectionId(self.next);
         self.next += 2;
-        self.add(connection, peer);
+        self.add(connection, peer, kind);
         connection
     }
 
     /// A connection there already is to this peer: the one preferred, or any.
-    pub(crate) fn reuse(&self, preferred: Option<ConnectionId>, peer: SocketAddr) -> Option<Flow> {
-        let flow = |connection: ConnectionId| {
-            self.open.get(&connection).map(|found| Flow::Tcp {
-                connection,
-                peer: found.peer,
-            })
-        };
+    pub(crate) fn reuse(
+        &self,
+        preferred: Option<ConnectionId>,
+        peer: SocketAddr,
+        kind: TransportKind,
+    ) -> Option<Flow> {
+        let flow = |connection| self.flow_of(connection);
         preferred
             .and_then(flow)
-            .or_else(|| self.by_peer.get(&peer).copied().and_then(flow))
+            .or_else(|| self.by_peer.get(&(peer, kind)).copied().and_then(flow))
     }
 
-    pub(crate) fn remove(&mut self, connection: ConnectionId) -> Option<SocketAddr> {
-        let peer = self.open.remove(&connection)?.peer;
-        if self.by_peer.get(&peer) == Some(&connection) {
-            self.by_peer.remove(&peer);
+    /// The way over a connection.
+    pub(crate) fn flow_of(&self, connection: ConnectionId) -> Option<Flow> {
+        self.open.get(&connection).map(|found| Flow::Stream {
+            connection,
+            peer: found.peer,
+            kind: found.kind,
+        })
+    }
+
+    /// Forgets a connection; gives the way that it was.
+    pub(crate) fn remove(&mut self, connection: ConnectionId) -> Option<Flow> {
+        let flow = self.flow_of(connection)?;
+        self.open.remove(&connection);
+        let name = (flow.peer(), flow.kind());
+        if self.by_peer.get(&name) == Some(&connection) {
+            self.by_peer.remove(&name);
         }
-        Some(peer)
+        Some(flow)
     }
 
     pub(crate) fn wait(&mut self, flow: Flow, client: ClientKey) {

@@ -8,7 +8,7 @@
 use super::border::Config;
 
 /// A server transaction's place in the table: what RFC 3261 section 17.2.3 compares, hashed with our key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key(u128);
 
 /// The source of all names of one endpoint.

@@ -13,11 +13,12 @@
 //! | [`Endpoint::change`] | the session is up | `Changed` |
 //! | [`Endpoint::accept_change`], [`Endpoint::reject_change`] | after `ChangeRequested` | |
 //! | [`Endpoint::end`] | any time | `Ended` |
+//! | [`Endpoint::respond_to`] | after `Request` | nothing |
 //!
 //! A session is one INVITE dialog (or its attempt), from first message to last. It ends once: by `reject` or
 //! `redirect`, or with one `Rejected` or one `Ended`.
 //!
-//! What it doesn't do: look up names (a next hop is an address), TLS, authentication, registration, reliable provisional
+//! What it doesn't do: look up names (a next hop is an address), encrypt, authenticate, keep registrations, reliable provisional
 //! responses (RFC 3262), session timers (RFC 4028).
 
 mod border;
@@ -28,6 +29,7 @@ mod connections;
 mod dialog;
 mod ident;
 mod inside;
+mod outside;
 mod ping;
 mod receive;
 mod responses;
@@ -42,7 +44,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 pub use border::{
-    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId,
+    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId, RequestId,
     SessionError, SessionId, Timer, TransportKind, Wake,
 };
 
@@ -94,22 +96,53 @@ struct Own {
     allow: HeaderValue,
     /// `None`: no extension.
     supported: Option<HeaderValue>,
-    contact_udp: HeaderValue,
-    contact_tcp: HeaderValue,
+    contacts: Contacts,
+}
+
+/// Our Contact for each transport.
+#[derive(Debug)]
+struct Contacts {
+    udp: HeaderValue,
+    tcp: HeaderValue,
+    tls: HeaderValue,
+    ws: HeaderValue,
+}
+
+impl Contacts {
+    fn new(config: &Config) -> Self {
+        let contact = |kind: TransportKind| {
+            let mut uri = Uri::sip(Some(&config.contact_user), config.sent_by(kind));
+            if let Some(name) = kind.param() {
+                uri.params.set("transport", Some(name));
+            }
+            HeaderValue::from(&NameAddr::new(uri))
+        };
+        Self {
+            udp: contact(TransportKind::Udp),
+            tcp: contact(TransportKind::Tcp),
+            tls: contact(TransportKind::Tls),
+            ws: contact(TransportKind::Ws),
+        }
+    }
+
+    const fn of(&self, kind: TransportKind) -> &HeaderValue {
+        match kind {
+            TransportKind::Udp => &self.udp,
+            TransportKind::Tcp => &self.tcp,
+            TransportKind::Tls => &self.tls,
+            TransportKind::Ws | TransportKind::Wss => &self.ws,
+        }
+    }
 }
 
 impl Own {
     fn new(config: &Config) -> Self {
         let some = |text: &str| (!text.is_empty()).then(|| HeaderValue::from(text));
-        let mut contact = Uri::sip(Some(&config.contact_user), config.advertised);
-        let contact_udp = HeaderValue::from(&NameAddr::new(contact.clone()));
-        contact.params.set("transport", Some("tcp"));
         Self {
             product: some(&config.product),
-            allow: HeaderValue::from(session::ALLOW),
+            allow: HeaderValue::from(session::allow(config.registrar)),
             supported: some(&config.supported.join(", ")),
-            contact_udp,
-            contact_tcp: HeaderValue::from(&NameAddr::new(contact)),
+            contacts: Contacts::new(config),
         }
     }
 }
@@ -139,8 +172,13 @@ impl Endpoint {
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
             Input::Datagram { peer, bytes } => self.on_datagram(now, peer, bytes),
-            Input::Connected { connection, peer } => self.on_connected(now, connection, peer),
+            Input::Connected {
+                connection,
+                peer,
+                kind,
+            } => self.on_connected(now, connection, peer, kind),
             Input::Stream { connection, bytes } => self.on_stream(now, connection, bytes),
+            Input::Message { connection, bytes } => self.on_stream_message(now, connection, bytes),
             Input::Closed { connection } => self.on_closed(now, connection),
             Input::Unreachable { peer } => self.on_way_lost(now, Flow::Udp { peer }),
             Input::TimePassed => self.on_time(now),

@@ -50,7 +50,7 @@ impl Endpoint {
     }
 
     fn options(&mut self, target: Uri, kind: TransportKind) -> Request {
-        let contact = self.default_contact(kind == TransportKind::Tcp);
+        let contact = self.default_contact(kind);
         let tag = ident::text(self.names.fresh());
         let from = NameAddr::new(Uri::sip(Some("ping"), self.config.advertised)).with_tag(&tag);
         let to = NameAddr::new(target.clone());

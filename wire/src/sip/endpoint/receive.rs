@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     Endpoint, OUTPUTS_MAX,
-    border::{ConnectionId, Counters, Flow, Output, Timer},
+    border::{ConnectionId, Counters, Flow, Output, Timer, TransportKind},
     clients::{COOKIE, ClientKey},
     connections::{CONNECTIONS_MAX, STALLED_AFTER},
     ident::{self, Key},
@@ -43,7 +43,13 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn on_connected(&mut self, now: Time, connection: ConnectionId, peer: SocketAddr) {
+    pub(crate) fn on_connected(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        peer: SocketAddr,
+        kind: TransportKind,
+    ) {
         if self.net.get(connection).is_some() {
             return;
         }
@@ -53,7 +59,7 @@ impl Endpoint {
             self.outputs.push_back(Output::Close { connection });
             return;
         }
-        self.net.add(connection, peer);
+        self.net.add(connection, peer, kind);
         self.watch(now, connection);
     }
 
@@ -63,14 +69,12 @@ impl Endpoint {
             self.counters.shed += 1;
             return self.close(now, connection);
         }
-        let Some(found) = self.net.get_mut(connection) else {
+        let Some(flow) = self.net.flow_of(connection) else {
             return;
         };
-        let flow = Flow::Tcp {
-            connection,
-            peer: found.peer,
-        };
-        found.framer.push(bytes);
+        if let Some(found) = self.net.get_mut(connection) {
+            found.framer.push(bytes);
+        }
         let mut whole = false;
         while let Some(frame) = self
             .net
@@ -107,9 +111,30 @@ impl Endpoint {
         }
     }
 
+    /// One message of a WebSocket; Content-Length may be missing there (RFC 7118 section 5.2).
+    pub(crate) fn on_stream_message(&mut self, now: Time, connection: ConnectionId, bytes: &[u8]) {
+        if self.outputs.len() >= OUTPUTS_MAX {
+            self.counters.shed += 1;
+            return self.close(now, connection);
+        }
+        let Some(flow) = self.net.flow_of(connection) else {
+            return;
+        };
+        if let Some(found) = self.net.get_mut(connection) {
+            found.stalls_at = None;
+        }
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return self.transmit(flow, bytes::Bytes::from_static(PONG));
+        }
+        match Message::parse(bytes) {
+            Ok(message) => self.on_message(now, flow, message),
+            Err(error) => self.on_malformed(flow, &error),
+        }
+    }
+
     pub(crate) fn on_closed(&mut self, now: Time, connection: ConnectionId) {
-        if let Some(peer) = self.net.remove(connection) {
-            self.on_way_lost(now, Flow::Tcp { connection, peer });
+        if let Some(flow) = self.net.remove(connection) {
+            self.on_way_lost(now, flow);
         }
     }
 
@@ -134,6 +159,7 @@ impl Endpoint {
         let status = match &incoming.request.method {
             Method::Invite => return self.on_invite(now, incoming),
             Method::Options => StatusCode::OK,
+            Method::Register if self.config.registrar => return self.hand_to_user(incoming),
             Method::Bye | Method::Update | Method::Info | Method::Notify | Method::Prack => {
                 StatusCode::CALL_DOES_NOT_EXIST
             }

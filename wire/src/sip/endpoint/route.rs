@@ -3,7 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::border::{ConnectionId, Flow, TransportKind};
-use crate::sip::{header::Via, uri::Uri};
+use crate::sip::{
+    header::Via,
+    uri::{Scheme, Uri},
+};
 
 /// SIP's port (RFC 3261 section 19.1.2).
 const PORT: u16 = 5060;
@@ -21,7 +24,7 @@ impl Flow {
     /// The other side's address.
     pub const fn peer(self) -> SocketAddr {
         match self {
-            Self::Udp { peer } | Self::Tcp { peer, .. } => peer,
+            Self::Udp { peer } | Self::Stream { peer, .. } => peer,
         }
     }
 
@@ -29,7 +32,7 @@ impl Flow {
     pub const fn kind(self) -> TransportKind {
         match self {
             Self::Udp { .. } => TransportKind::Udp,
-            Self::Tcp { .. } => TransportKind::Tcp,
+            Self::Stream { kind, .. } => kind,
         }
     }
 
@@ -37,13 +40,13 @@ impl Flow {
     pub const fn connection(self) -> Option<ConnectionId> {
         match self {
             Self::Udp { .. } => None,
-            Self::Tcp { connection, .. } => Some(connection),
+            Self::Stream { connection, .. } => Some(connection),
         }
     }
 
     /// Whether the transport itself repeats what is lost.
     pub(crate) const fn is_reliable(self) -> bool {
-        matches!(self, Self::Tcp { .. })
+        matches!(self, Self::Stream { .. })
     }
 }
 
@@ -53,21 +56,51 @@ impl TransportKind {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
+    }
+
+    /// As the `transport` parameter names it; `None` for the one that needs no naming.
+    pub(crate) const fn param(self) -> Option<&'static str> {
+        match self {
+            Self::Udp => None,
+            Self::Tcp => Some("tcp"),
+            Self::Tls => Some("tls"),
+            // RFC 7118 section 5.5.1: `ws` for both.
+            Self::Ws | Self::Wss => Some("ws"),
+        }
+    }
+
+    /// Whether this side can open such a connection.
+    pub(crate) const fn can_be_opened(self) -> bool {
+        !matches!(self, Self::Ws | Self::Wss)
     }
 }
 
 /// The transport a URI asks for; `None` when it leaves it open, or asks for one we don't have.
 pub(crate) fn kind_of(uri: &Uri) -> Option<TransportKind> {
-    let name = uri.transport()?;
-    if name.eq_ignore_ascii_case("tcp") {
-        Some(TransportKind::Tcp)
-    } else if name.eq_ignore_ascii_case("udp") {
-        Some(TransportKind::Udp)
-    } else {
-        None
+    let secure = uri.scheme == Scheme::Sips;
+    let named = |name: &str| {
+        KINDS
+            .iter()
+            .find(|(known, ..)| name.eq_ignore_ascii_case(known))
+    };
+    match uri.transport() {
+        Some(name) => named(name).map(|&(_, plain, safe)| if secure { safe } else { plain }),
+        None => secure.then_some(TransportKind::Tls),
     }
 }
+
+/// Each `transport` parameter, with what it means in `sip:` and in `sips:` (RFC 3261 section 26.2.2, RFC 7118 section 5.5.1).
+const KINDS: [(&str, TransportKind, TransportKind); 5] = [
+    ("udp", TransportKind::Udp, TransportKind::Tls),
+    ("tcp", TransportKind::Tcp, TransportKind::Tls),
+    ("tls", TransportKind::Tls, TransportKind::Tls),
+    ("ws", TransportKind::Ws, TransportKind::Wss),
+    ("wss", TransportKind::Wss, TransportKind::Wss),
+];
 
 /// Where responses to a request with this Via that came this way go: the flow itself, but by UDP without `rport` to
 /// the port that Via names (RFC 3261 section 18.2.2, RFC 3581 section 4).

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint, Hop,
-    border::{Flow, SessionId, Timer, TransportKind},
+    border::{Flow, SessionId, Timer},
     ident::{self, Key},
     route,
     timers::{Owner, Slots},
@@ -279,10 +279,14 @@ impl Endpoint {
             .flow
             .connection()
             .is_some_and(|connection| self.net.get(connection).is_none());
+        if gone && !back.flow.kind().can_be_opened() {
+            self.counters.shed += 1;
+            return;
+        }
         let flow = if gone {
             self.stream_to(Hop {
                 peer: back.reopen,
-                kind: TransportKind::Tcp,
+                kind: back.flow.kind(),
                 connection: None,
             })
         } else {

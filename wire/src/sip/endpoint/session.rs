@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
-    border::{Ending, Event, SessionError, SessionId, Timer},
+    border::{Ending, Event, SessionError, SessionId, Timer, TransportKind},
     clients::{ClientKey, Purpose},
     dialog::Dialog,
     ident::{self, Key},
@@ -21,6 +21,14 @@ use crate::{
 
 /// What we can do in a session (RFC 3261 section 20.5).
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY, MESSAGE";
+
+/// The same of a registrar.
+const ALLOW_REGISTRAR: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY, MESSAGE, REGISTER";
+
+pub(crate) const fn allow(registrar: bool) -> &'static str {
+    if registrar { ALLOW_REGISTRAR } else { ALLOW }
+}
 
 /// A session.
 #[derive(Debug)]
@@ -311,12 +319,8 @@ impl Endpoint {
     }
 
     /// Our Contact, when the user gave none.
-    pub(crate) fn default_contact(&self, tcp: bool) -> HeaderValue {
-        if tcp {
-            self.own.contact_tcp.clone()
-        } else {
-            self.own.contact_udp.clone()
-        }
+    pub(crate) fn default_contact(&self, kind: TransportKind) -> HeaderValue {
+        self.own.contacts.of(kind).clone()
     }
 
     /// Contact, Allow and Supported: what every INVITE and 2xx to one says of us.

@@ -1,0 +1,46 @@
+//! Where and how a driver listens, beyond the one address for UDP and TCP.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio_rustls::rustls::{ClientConfig, ServerConfig};
+
+use crate::guard::Limits;
+
+/// Where a driver listens and what it lets in.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// UDP and TCP.
+    pub sip: SocketAddr,
+    /// TLS.
+    pub tls: Option<TlsListen>,
+    /// How TLS is spoken to those we call; `None`: we don't, and such calls fail.
+    pub tls_client: Option<Arc<ClientConfig>>,
+    /// The web address under which WebSockets come in, for our Contact there.
+    pub web: Option<SocketAddr>,
+    /// What one address may send.
+    pub limits: Limits,
+}
+
+/// A listener for TLS.
+#[derive(Debug, Clone)]
+pub struct TlsListen {
+    /// Where.
+    pub address: SocketAddr,
+    /// Certificate, key, and whose certificates count.
+    pub config: Arc<ServerConfig>,
+    /// Names that a peer's certificate may prove: [`SipDriver::peer_name`](crate::SipDriver::peer_name) tells which.
+    pub names: Vec<Box<str>>,
+}
+
+impl Listen {
+    /// UDP and TCP only, with the usual limits.
+    pub fn plain(sip: SocketAddr) -> Self {
+        Self {
+            sip,
+            tls: None,
+            tls_client: None,
+            web: None,
+            limits: Limits::default(),
+        }
+    }
+}

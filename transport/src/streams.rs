@@ -1,0 +1,375 @@
+//! The driver's connections: those that come, those that are asked for, and what happens on them.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
+use wire::sip::endpoint::{ConnectionId, Flow, Input, TransportKind};
+
+use crate::{
+    guard::Guard,
+    link::{Broken, Link, News, TcpLink, What},
+    sip::SipDriver,
+    tasks::{Acceptor, TaskLink},
+    web_socket::WebSocketDoor,
+};
+
+/// Connections held at once: 32 MiB of read buffers, and below the usual limit of open files with calls on top.
+const CONNECTIONS_MAX: usize = 4096;
+/// What connections have read and the driver hasn't taken: at most 8 MiB.
+const NEWS_MAX: usize = 1024;
+/// A pause when the system has no room for one more connection (open files), so as not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Names of peers remembered: every target of every provider, many times over.
+const NAMES_MAX: usize = 4096;
+
+/// Everything about connections that the driver holds.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    held: BTreeMap<ConnectionId, Held>,
+    /// The next name; the driver's names are even, the endpoint's odd.
+    names: Arc<AtomicU64>,
+    pub(crate) news: mpsc::Receiver<News>,
+    news_sender: mpsc::Sender<News>,
+    tcp: TcpListener,
+    tls: Option<(TcpListener, Acceptor)>,
+    accept_from: Instant,
+    client: Option<Arc<ClientConfig>>,
+    /// What a peer's certificate must say when we call it, when it was found by a name.
+    peer_names: BTreeMap<SocketAddr, Box<str>>,
+    pub(crate) guard: Guard,
+}
+
+#[derive(Debug)]
+struct Held {
+    link: Link,
+    peer: SocketAddr,
+    kind: TransportKind,
+    /// The name that the peer's certificate has proved.
+    name: Option<Box<str>>,
+    /// It came to us, and counts among its address's connections.
+    came: bool,
+}
+
+/// A connection that somebody opened to us.
+pub(crate) type Accepted = (io::Result<(TcpStream, SocketAddr)>, TransportKind);
+
+impl Streams {
+    pub(crate) fn new(
+        tcp: TcpListener,
+        tls: Option<(TcpListener, Acceptor)>,
+        client: Option<Arc<ClientConfig>>,
+        guard: Guard,
+    ) -> Self {
+        let (news_sender, news) = mpsc::channel(NEWS_MAX);
+        Self {
+            held: BTreeMap::new(),
+            names: Arc::new(AtomicU64::new(2)),
+            news,
+            news_sender,
+            tcp,
+            tls,
+            accept_from: Instant::now(),
+            client,
+            peer_names: BTreeMap::new(),
+            guard,
+        }
+    }
+
+    /// Waits for a connection. May be dropped: nothing is lost. Apart from the rest, so that other parts of the driver
+    /// can be waited for beside it.
+    pub(crate) async fn accept(
+        tcp: &TcpListener,
+        tls: Option<&TcpListener>,
+        from: Instant,
+    ) -> Accepted {
+        sleep_until(from).await;
+        let secure = async {
+            match tls {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = tcp.accept() => (accepted, TransportKind::Tcp),
+            accepted = secure => (accepted, TransportKind::Tls),
+        }
+    }
+
+    /// What is waited for: the news, and what [`Streams::accept`] needs.
+    pub(crate) fn waits(
+        &mut self,
+    ) -> (
+        &mut mpsc::Receiver<News>,
+        &TcpListener,
+        Option<&TcpListener>,
+        Instant,
+    ) {
+        let tls = self.tls.as_ref().map(|(listener, _)| listener);
+        (&mut self.news, &self.tcp, tls, self.accept_from)
+    }
+
+    pub(crate) fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.as_ref()?.0.local_addr().ok()
+    }
+
+    pub(crate) fn door(&self) -> WebSocketDoor {
+        WebSocketDoor {
+            news: self.news_sender.clone(),
+            names: Arc::clone(&self.names),
+        }
+    }
+
+    pub(crate) fn name_of(&self, connection: ConnectionId) -> Option<&str> {
+        self.held.get(&connection)?.name.as_deref()
+    }
+
+    pub(crate) fn expect_name(&mut self, peer: SocketAddr, name: &str) {
+        if self.peer_names.len() < NAMES_MAX || self.peer_names.contains_key(&peer) {
+            self.peer_names.insert(peer, name.into());
+        }
+    }
+
+    /// Opens a connection that the endpoint asked for. False when it can't be.
+    pub(crate) fn connect(
+        &mut self,
+        connection: ConnectionId,
+        local: SocketAddr,
+        peer: SocketAddr,
+        kind: TransportKind,
+    ) -> bool {
+        let news = self.news_sender.clone();
+        let link = match kind {
+            TransportKind::Tcp => Link::Tcp(TcpLink::connect(connection, local, peer, news)),
+            TransportKind::Tls => {
+                let (Some(config), Some(name)) = (self.client.clone(), self.server_name(peer))
+                else {
+                    tracing::warn!(%peer, "no TLS to a peer: name the CA under [listen.tls]");
+                    return false;
+                };
+                let ends = (local, peer);
+                Link::Task(TaskLink::connect_tls(connection, ends, config, name, news))
+            }
+            _ => return false,
+        };
+        self.hold(connection, link, peer, kind, false);
+        true
+    }
+
+    fn server_name(&self, peer: SocketAddr) -> Option<ServerName<'static>> {
+        match self.peer_names.get(&peer) {
+            Some(name) => ServerName::try_from(name.to_string()).ok(),
+            None => Some(ServerName::IpAddress(peer.ip().into())),
+        }
+    }
+
+    fn hold(
+        &mut self,
+        connection: ConnectionId,
+        link: Link,
+        peer: SocketAddr,
+        kind: TransportKind,
+        came: bool,
+    ) {
+        let held = Held {
+            link,
+            peer,
+            kind,
+            name: None,
+            came,
+        };
+        self.held.insert(connection, held);
+    }
+
+    /// Whether one more connection may be held.
+    fn has_room_for(&mut self, peer: SocketAddr) -> bool {
+        if self.held.len() >= CONNECTIONS_MAX {
+            self.guard.refusals.connections += 1;
+            return false;
+        }
+        self.guard.admits_connection(peer.ip())
+    }
+
+    pub(crate) fn forget(&mut self, connection: ConnectionId) {
+        if let Some(held) = self.held.remove(&connection)
+            && held.came
+        {
+            self.guard.gone(held.peer.ip());
+        }
+    }
+}
+
+impl SipDriver {
+    /// The name that the peer at the other end of this way proved by its certificate, of those in
+    /// [`TlsListen`](crate::TlsListen).
+    pub fn peer_name(&self, flow: Flow) -> Option<&str> {
+        self.streams.name_of(flow.connection()?)
+    }
+
+    /// A TLS peer at this address must prove to be `name`; else it must prove to be the address itself (RFC 5922).
+    pub fn expect_name(&mut self, peer: SocketAddr, name: &str) {
+        self.streams.expect_name(peer, name);
+    }
+
+    /// Where WebSockets go in that a web server accepted.
+    pub fn web_socket_door(&self) -> WebSocketDoor {
+        self.streams.door()
+    }
+
+    /// Where it listens by TLS.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.streams.tls_addr()
+    }
+
+    pub(crate) fn on_accepted(&mut self, (accepted, kind): Accepted) {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                self.streams.accept_from = Instant::now() + ACCEPT_PAUSE;
+                return;
+            }
+        };
+        let streams = &mut self.streams;
+        if stream.set_nodelay(true).is_err() || !streams.has_room_for(peer) {
+            tracing::debug!(%peer, "connection closed at once: too many");
+            return;
+        }
+        let connection = ConnectionId(streams.names.fetch_add(2, Ordering::Relaxed));
+        let news = streams.news_sender.clone();
+        match (kind, &streams.tls) {
+            (TransportKind::Tls, Some((_, acceptor))) => {
+                let link = TaskLink::accept_tls(connection, stream, acceptor.clone(), news);
+                streams.hold(connection, Link::Task(link), peer, kind, true);
+            }
+            _ => {
+                let link = TcpLink::accepted(connection, stream, news);
+                streams.hold(connection, Link::Tcp(link), peer, kind, true);
+                self.connected(connection);
+            }
+        }
+    }
+
+    pub(crate) fn on_news(&mut self, news: News) {
+        let News { connection, what } = news;
+        if let What::Entered { link, peer, kind } = what {
+            return self.on_entered(connection, link, peer, kind);
+        }
+        // A closed connection's last words.
+        let now = self.now();
+        let Some(held) = self.streams.held.get_mut(&connection) else {
+            return;
+        };
+        match what {
+            What::Opened(stream) => {
+                self.connected(connection);
+                self.on_link(connection, |link| match link {
+                    Link::Tcp(link) => link.opened(stream),
+                    Link::Task(_) => Ok(()),
+                });
+            }
+            What::Secured { name } => {
+                held.name = name;
+                self.connected(connection);
+            }
+            What::Read(bytes) if self.may_read(connection, bytes.len()) => {
+                let bytes = &bytes;
+                self.endpoint
+                    .handle(now, Input::Stream { connection, bytes });
+            }
+            What::Frame(bytes) if self.may_read(connection, bytes.len()) => {
+                let bytes = &bytes;
+                self.endpoint
+                    .handle(now, Input::Message { connection, bytes });
+            }
+            What::Writable => self.on_link(connection, Link::write_on),
+            What::HandshakeFailed => {
+                self.streams.guard.refusals.handshake += 1;
+                self.on_closed(connection);
+            }
+            What::Idle => {
+                self.streams.guard.refusals.idle += 1;
+                self.on_closed(connection);
+            }
+            What::Read(_) | What::Frame(_) | What::Closed | What::Entered { .. } => {
+                self.on_closed(connection);
+            }
+        }
+    }
+
+    /// Whether a connection keeps within its address's budget. Bytes can't be left out of a stream, so it is closed.
+    fn may_read(&mut self, connection: ConnectionId, len: usize) -> bool {
+        let now = self.now();
+        let streams = &mut self.streams;
+        let Some(held) = streams.held.get(&connection).filter(|held| held.came) else {
+            return true;
+        };
+        streams.guard.admits_bytes(now, held.peer.ip(), len)
+    }
+
+    fn on_entered(
+        &mut self,
+        connection: ConnectionId,
+        link: TaskLink,
+        peer: SocketAddr,
+        kind: TransportKind,
+    ) {
+        if self.streams.has_room_for(peer) {
+            self.streams
+                .hold(connection, Link::Task(link), peer, kind, true);
+            self.connected(connection);
+        }
+    }
+
+    fn connected(&mut self, connection: ConnectionId) {
+        let now = self.now();
+        if let Some(held) = self.streams.held.get(&connection) {
+            let (peer, kind) = (held.peer, held.kind);
+            self.endpoint.handle(
+                now,
+                Input::Connected {
+                    connection,
+                    peer,
+                    kind,
+                },
+            );
+        }
+    }
+
+    pub(crate) fn on_link(
+        &mut self,
+        connection: ConnectionId,
+        act: impl FnOnce(&mut Link) -> Result<(), Broken>,
+    ) {
+        let Some(held) = self.streams.held.get_mut(&connection) else {
+            return;
+        };
+        if act(&mut held.link).is_err() {
+            tracing::debug!(
+                connection = connection.0,
+                "connection closed: broken, or not read from"
+            );
+            self.streams.guard.refusals.unread += 1;
+            self.on_closed(connection);
+        }
+    }
+
+    pub(crate) fn on_closed(&mut self, connection: ConnectionId) {
+        self.streams.forget(connection);
+        let now = self.now();
+        self.endpoint.handle(now, Input::Closed { connection });
+    }
+}
