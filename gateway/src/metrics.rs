@@ -28,7 +28,7 @@ pub(crate) struct Metrics {
     pub(crate) wait: Histogram,
     /// SIP messages that could not be parsed.
     pub(crate) malformed: IntCounter,
-    /// SIP requests refused, by status.
+    /// SIP refused, by reason.
     pub(crate) refused: IntCounterVec,
     /// RTP packets received by the media path.
     pub(crate) rtp_received: IntCounter,
@@ -92,8 +92,8 @@ impl Metrics {
             )?,
             refused: keep.counters(
                 "vaxel_sip_refused_total",
-                "SIP requests refused",
-                &["status"],
+                "SIP messages and connections refused",
+                &["reason"],
             )?,
             rtp_received: keep
                 .counter("vaxel_rtp_packets_received_total", "RTP packets received")?,

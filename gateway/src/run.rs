@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
-use transport::{BindError, SipDriver, media::RtpPorts};
+use transport::{BindError, SipDriver, WebSocketDoor, media::RtpPorts};
 use wire::sip::endpoint::Config;
 
 use crate::{
@@ -23,8 +23,11 @@ use crate::{
     exchange::{Exchange, Parts, RecorderLink},
     journal::{Journal, JournalTo},
     ledger::Ledger,
+    listen::{self, ListenError},
     media::{Engine, MediaEvent, MediaFactory},
+    names::{self, Names},
     observer::Observer,
+    registrar::Registrar,
     rules::{Replacement, Rules},
     view::{Monitor, Totals},
 };
@@ -89,6 +92,9 @@ pub enum StartError {
     /// The SIP address is taken or not ours.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A certificate or the credentials can't be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// An announcement can't be played.
     #[error(transparent)]
     Audio(#[from] AudioError),
@@ -127,6 +133,9 @@ pub struct Gateway {
     monitor: Monitor,
     rules: Rules,
     sip: SocketAddr,
+    tls: Option<SocketAddr>,
+    door: WebSocketDoor,
+    resolver: JoinHandle<()>,
     stop: watch::Sender<Stage>,
     task: JoinHandle<Totals>,
 }
@@ -161,9 +170,12 @@ impl Gateway {
             observer.keep_ledger(ledger.map_err(error)?);
         }
         let journal = begin_journal(&scenario, &options, &observer)?;
-        let config = Config::default_for(scenario.listen.sip, rand::random());
-        let sip = SipDriver::bind(scenario.listen.sip, config)?;
-        let local = sip.local_addr();
+        let (sip, registrar) = open_borders(&scenario, &options.folder)?;
+        let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
+        let names = Names::default();
+        let hosts = names::hosts_of(&scenario);
+        names.look_up(&hosts).await;
+        let resolver = tokio::spawn(names.clone().look_up_again(hosts));
         let (events, media) = mpsc::unbounded_channel();
         let metrics = observer.metrics();
         let engine = Engine::start(events, &metrics.rtp_received, &metrics.rtp_stray);
@@ -182,6 +194,8 @@ impl Gateway {
             recorder,
             nurse_talks: options.nurse_talks,
             journal,
+            registrar,
+            names,
         });
         let (stop, stopped) = watch::channel(Stage::Running);
         let (inbox, replacements) = mpsc::channel(REPLACEMENTS_MAX);
@@ -203,6 +217,9 @@ impl Gateway {
             monitor,
             rules,
             sip: local,
+            tls,
+            door,
+            resolver,
             stop,
             task,
         })
@@ -223,6 +240,16 @@ impl Gateway {
         self.sip
     }
 
+    /// Where it takes calls by TLS.
+    pub const fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls
+    }
+
+    /// Where a web server passes on WebSockets that speak SIP (RFC 7118).
+    pub const fn web_socket_door(&self) -> &WebSocketDoor {
+        &self.door
+    }
+
     /// Takes no new calls; those in progress go on.
     pub fn drain(&self) {
         self.stop.send_if_modified(|stage| {
@@ -236,6 +263,7 @@ impl Gateway {
 
     /// Ends every call by BYE, closes every recording, and gives the totals.
     pub async fn stop(self) -> Totals {
+        self.resolver.abort();
         self.stop.send_replace(Stage::Stopping);
         self.task.await.unwrap_or_default()
     }
@@ -291,6 +319,15 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
     exchange.publish(&mut sip);
     exchange.close_journal();
     exchange.observer.totals().clone()
+}
+
+/// The sockets, and who may come in by them.
+fn open_borders(scenario: &Scenario, folder: &Path) -> Result<(SipDriver, Registrar), StartError> {
+    let credentials = listen::credentials_of(scenario, folder)?;
+    let mut config = Config::default_for(scenario.listen.sip, rand::random());
+    config.registrar = !credentials.is_empty();
+    let sip = SipDriver::listen(listen::listen_of(scenario, folder)?, config)?;
+    Ok((sip, Registrar::new(scenario, credentials, rand::random())))
 }
 
 /// The clips that the scenario names.

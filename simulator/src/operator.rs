@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use callcore::{
     route::Destination,
-    scenario::{QueueId, Scenario},
+    scenario::{AgentId, Contact, QueueId, Scenario},
     switch::{CallId, Fact, FactKind, Input, OUTCOMES, Outcome, Output, Switch},
     time::{Span, Time},
 };
@@ -81,7 +81,7 @@ impl Operator {
             events.put(begins, Happens::ShiftChanges, 0);
         }
         Self {
-            switch: Switch::new(Arc::clone(&scenario)),
+            switch: switch_of(&scenario, begins),
             books: Books::new(
                 scenario.queues.len(),
                 scenario.routes.routes().len(),
@@ -468,4 +468,15 @@ impl Operator {
         }
         Ok(())
     }
+}
+
+/// A switch whose nurses are all there: a simulated phone has registered before the day begins.
+fn switch_of(scenario: &Arc<Scenario>, begins: Time) -> Switch {
+    let mut switch = Switch::new(Arc::clone(scenario));
+    for (id, agent) in (0..).map(AgentId).zip(&scenario.agents) {
+        if matches!(agent.contact, Contact::Registers(_)) {
+            switch.handle(begins, Input::AgentReady(id));
+        }
+    }
+    switch
 }

@@ -39,11 +39,10 @@ impl CertificateFiles {
         let Some(file) = &self.peers_ca else {
             return own.server();
         };
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(roots(file)?.into(), provider())
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots(file)?.into(), provider())
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)

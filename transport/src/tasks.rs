@@ -165,11 +165,10 @@ impl Outgoing {
 /// Which of the names the certificate is for.
 fn known_as(chain: &[CertificateDer<'_>], names: &[Box<str>]) -> Option<Box<str>> {
     let certificate = ParsedCertificate::try_from(chain.first()?).ok()?;
-    let fits = |name: &&Box<str>| {
-        ServerName::try_from(&***name)
-            .is_ok_and(|name| verify_server_name(&certificate, &name).is_ok())
+    let fits = |name: &str| {
+        ServerName::try_from(name).is_ok_and(|name| verify_server_name(&certificate, &name).is_ok())
     };
-    names.iter().find(fits).cloned()
+    names.iter().find(|name| fits(name)).cloned()
 }
 
 async fn tell(news: &mpsc::Sender<News>, connection: ConnectionId, what: What) -> bool {

@@ -131,8 +131,8 @@ async fn call(transport: TransportKind, len: usize) {
 
 /// A driver that speaks TLS both ways with certificates made for this test.
 fn secure_driver(folder: &std::path::Path, client_ca: &std::path::Path) -> SipDriver {
-    let files = mutual::generate(folder, &["127.0.0.1", "::1", "trunk.example"])
-        .expect("certificates");
+    let files =
+        mutual::generate(folder, &["127.0.0.1", "::1", "trunk.example"]).expect("certificates");
     let address = "127.0.0.1:0".parse().expect("an address");
     let tls = TlsListen {
         address,

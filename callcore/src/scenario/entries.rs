@@ -27,6 +27,8 @@ pub enum Contact {
     Simulated,
     /// A fixed SIP contact, such as `sip:queue@127.0.0.1:5180`.
     Sip(Box<str>),
+    /// A phone that registers as this user; away until it has.
+    Registers(Box<str>),
 }
 
 /// A queue: where the callers of a region wait for its nurses.
@@ -244,6 +246,28 @@ pub struct Listen {
     pub web: std::net::SocketAddr,
     /// Networks whose kommun-ID and caller number are believed, as `address/prefix`.
     pub trusted: Vec<(std::net::IpAddr, u8)>,
+    /// SIP over TLS.
+    pub tls: Option<TlsSettings>,
+    /// The file of those who may register, or call from outside the trusted networks, and of who we are to trunks that ask.
+    pub credentials: Option<Box<str>>,
+    /// The realm of those who register here.
+    pub realm: Box<str>,
+}
+
+/// SIP over TLS: where, and by which files. Paths are as the scenario names them; looked for beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Where it listens.
+    pub address: std::net::SocketAddr,
+    /// The certificate chain, PEM.
+    pub certificate: Box<str>,
+    /// Its private key, PEM.
+    pub key: Box<str>,
+    /// The CA certificates, PEM, that peers' certificates must lead to; `None`: nobody is asked for one, and nobody is
+    /// called by TLS.
+    pub peers_ca: Option<Box<str>>,
+    /// Names in peers' certificates that are believed like trusted networks.
+    pub trusted_names: Vec<Box<str>>,
 }
 
 /// A test inside the file: this kommun at this moment goes there.

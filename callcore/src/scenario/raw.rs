@@ -2,6 +2,7 @@
 
 mod duties;
 mod either;
+mod listen;
 mod schema;
 mod simulation;
 mod waiting;
@@ -14,6 +15,7 @@ pub(super) use duties::{
     RawBackup, RawBackupTable, RawCollection, RawInformation, RawSanction, RawStore,
 };
 pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
+pub(super) use listen::RawTls;
 pub(super) use schema::json_schema;
 pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
 pub(super) use waiting::{RawCallback, RawPing};
@@ -412,6 +414,13 @@ pub(super) struct RawListen {
     /// Networks whose kommun-ID and caller's number are believed.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) trusted: Option<Vec<Text>>,
+    /// A file of `user:realm:algorithm:ha1` lines.
+    #[schemars(with = "Option<String>")]
+    pub(super) credentials: Option<Text>,
+    /// The realm of those who register here.
+    #[schemars(with = "Option<String>")]
+    pub(super) realm: Option<Text>,
+    pub(super) tls: Option<RawTls>,
 }
 
 /// The traffic that simulation and load generation offer.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     queue::Line,
-    scenario::{AgentId, QueueId, Scenario},
+    scenario::{AgentId, Contact, QueueId, Scenario},
     time::{Span, Time},
 };
 
@@ -40,16 +40,22 @@ pub(super) enum Then {
 }
 
 impl AgentDesk {
-    pub(super) fn all_ready(scenario: &Scenario, lines: &mut [Line]) -> Vec<Self> {
+    /// Everyone is ready at the start, but those whose phones must register first.
+    pub(super) fn at_start(scenario: &Scenario, lines: &mut [Line]) -> Vec<Self> {
         (0..)
             .map(AgentId)
             .zip(&scenario.agents)
             .map(|(id, agent)| {
-                lines[agent.queue.index()].staff_came();
-                lines[agent.queue.index()].agent_idle(id);
+                let state = if matches!(agent.contact, Contact::Registers(_)) {
+                    AgentState::Away
+                } else {
+                    lines[agent.queue.index()].staff_came();
+                    lines[agent.queue.index()].agent_idle(id);
+                    AgentState::Ready
+                };
                 Self {
                     queue: agent.queue,
-                    state: AgentState::Ready,
+                    state,
                 }
             })
             .collect()

@@ -99,7 +99,7 @@ impl Switch {
     /// A switch without calls, all of whose agents are ready, in the order in which the scenario names them.
     pub fn new(scenario: Arc<Scenario>) -> Self {
         let mut lines = first_lines(&scenario);
-        let agents = AgentDesk::all_ready(&scenario, &mut lines);
+        let agents = AgentDesk::at_start(&scenario, &mut lines);
         Self {
             scenario,
             calls: CallTable::default(),

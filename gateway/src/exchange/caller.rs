@@ -1,6 +1,6 @@
 //! The caller's leg: offered, answered, announced to, changed, hung up.
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
 use callcore::{
     scenario::AnnouncementId,
@@ -8,7 +8,7 @@ use callcore::{
 };
 use transport::SipDriver;
 use wire::sip::{
-    endpoint::SessionId,
+    endpoint::{Flow, SessionId},
     header::MaxForwards,
     message::{Body, Headers, Request, StatusCode},
 };
@@ -25,14 +25,19 @@ impl Exchange {
         sip: &mut SipDriver,
         session: SessionId,
         request: &Request,
-        peer: SocketAddr,
+        flow: Flow,
     ) {
+        let peer = flow.peer();
+        let Some(trusted) = self.let_in(sip, session, request, flow) else {
+            return;
+        };
         let offer = request.body();
         if let Some(problem) = offer.as_ref().and_then(negotiate::refusal) {
             refuse(sip, session, problem);
             return;
         }
-        let origin = origin::read(request, peer.ip(), &self.trusted);
+        let origin = origin::read(request, peer.ip(), &trusted);
+        self.note_claim(origin);
         let id = CallId(self.next_call);
         self.next_call += 1;
         self.legs.insert(session, Leg::Caller(id));
@@ -41,12 +46,12 @@ impl Exchange {
             Call {
                 caller: session,
                 peer,
-                trusted: self.trusted.contains(peer.ip()),
+                trusted: trusted.contains(peer.ip()),
                 caller_stage: CallerStage::Offered,
                 offer,
                 answer: None,
                 described: None,
-                number: origin::caller(request, peer.ip(), &self.trusted),
+                number: origin::caller(request, peer.ip(), &trusted),
                 kommun: origin.kommun().map(|kommun| kommun.to_string()),
                 hops_left: request
                     .max_forwards()

@@ -35,6 +35,7 @@ impl Exchange {
                 }
                 self.input(Input::AgentRinging(id));
             }
+            Contact::Registers(user) => self.ring_registered(sip, id, agent, &user),
             Contact::Sip(uri) => {
                 if let Err(failure) = self.ring_phone(sip, id, agent, &uri) {
                     self.input(Input::AgentFailed(id, failure));
@@ -43,7 +44,7 @@ impl Exchange {
         }
     }
 
-    fn ring_phone(
+    pub(super) fn ring_phone(
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
@@ -188,14 +189,15 @@ impl Exchange {
         body: Option<Body>,
     ) -> Result<SessionId, LegFailure> {
         let target = Uri::parse(uri).map_err(|_| LegFailure::Unavailable)?;
+        let (next_hop, transport) = self.way_to(sip, &target);
         let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
         if call.hops_left == 0 {
             return Err(LegFailure::Refused);
         }
         let invite = Invite {
             target,
-            next_hop: None,
-            transport: None,
+            next_hop,
+            transport,
             from: call.caller_address(self.local).into(),
             to: None,
             headers: call.headers_to_far(self.local),

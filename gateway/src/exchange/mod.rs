@@ -3,6 +3,7 @@
 //! One task owns an [`Exchange`]; there is no lock and no second writer. The call machine decides everything;
 //! this module only translates between sessions and calls.
 
+mod borders;
 mod call;
 mod callback;
 mod caller;
@@ -24,7 +25,7 @@ use callcore::{
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
-use transport::SipDriver;
+use transport::{Refusals, SipDriver};
 use wire::sip::{
     endpoint::{Ending, Event, SessionId},
     message::StatusCode,
@@ -38,8 +39,10 @@ use crate::{
     health::Health,
     journal::Journal,
     media::{MediaEvent, MediaFactory},
+    names::Names,
     observer::{Observer, swedish},
     origin::TrustedPeers,
+    registrar::Registrar,
     rules::{Change, Replacement},
 };
 
@@ -64,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) recorder: Option<RecorderLink>,
     pub(crate) nurse_talks: Option<Range<Duration>>,
     pub(crate) journal: Option<Journal>,
+    pub(crate) registrar: Registrar,
+    pub(crate) names: Names,
 }
 
 /// What a simulated nurse will do.
@@ -94,6 +99,9 @@ pub(crate) struct Exchange {
     recorder: Option<RecorderLink>,
     health: Health,
     journal: Option<Journal>,
+    registrar: Registrar,
+    names: Names,
+    refusals: Refusals,
     next_call: u64,
     next_sweep: Instant,
 }
@@ -118,6 +126,9 @@ impl Exchange {
             nurse_talks: parts.nurse_talks,
             recorder: parts.recorder,
             journal: parts.journal,
+            registrar: parts.registrar,
+            names: parts.names,
+            refusals: Refusals::default(),
             next_call: 1,
             next_sweep: Instant::now() + SWEEP_INTERVAL,
         };
@@ -131,9 +142,10 @@ impl Exchange {
             Event::Incoming {
                 session,
                 request,
-                peer,
+                flow,
                 ..
-            } => self.incoming(sip, session, &request, peer),
+            } => self.incoming(sip, session, &request, flow),
+            Event::Request { id, request, flow } => self.asked(sip, id, &request, flow),
             Event::Confirmed { session, body } => self.confirmed(session, body.as_ref()),
             Event::Progress {
                 session,
@@ -149,7 +161,7 @@ impl Exchange {
             } => self.rejected(session, status, from_peer),
             Event::ChangeRequested { session, body } => self.change_requested(sip, session, body),
             Event::Changed { session, result } => self.changed(sip, session, result),
-            Event::InSession { .. } | Event::Request { .. } => {}
+            Event::InSession { .. } => {}
             Event::Ended { session, why } => self.ended(session, why),
             Event::Pong { ping, alive } => self.pong(ping, alive),
         }
@@ -174,8 +186,10 @@ impl Exchange {
             .map(|wake| self.clock.instant_of(wake.at));
         let nurse = self.nurses.first().map(|(at, ..)| *at);
         let recorder = self.recorder.as_ref().map(RecorderLink::next_ping);
-        [switch, nurse, recorder, self.health.next()]
+        let others = [self.health.next(), self.registrar.wake()];
+        [switch, nurse, recorder]
             .into_iter()
+            .chain(others)
             .flatten()
             .fold(self.next_sweep, Instant::min)
     }
@@ -197,6 +211,7 @@ impl Exchange {
         }
         self.ping_recorder(sip, now);
         self.ping_providers(sip, now);
+        self.expire_registrations(now);
         if self.next_sweep <= now {
             self.next_sweep = now + SWEEP_INTERVAL;
             let stale: Vec<CallId> = self
@@ -229,6 +244,7 @@ impl Exchange {
         if let Some(journal) = &mut self.journal {
             journal.flush();
         }
+        self.count_refusals(sip.refusals());
         self.observer
             .publish(&self.switch, self.clock.now(), sip.endpoint().counters());
     }

@@ -45,7 +45,7 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
     }
 }
 
-/// `"sip:queue@host"`, `{ sip = "...", at_once = 3 }` or `{ simulated = 12 }`.
+/// `"sip:queue@host"`, `{ sip = "...", at_once = 3 }`, `{ register = "nurse-01" }` or `{ simulated = 12 }`.
 pub(in crate::scenario) enum RawAgent {
     Contact(String),
     Table(RawAgentTable),
@@ -59,6 +59,8 @@ pub(in crate::scenario) struct RawAgentTable {
     pub(in crate::scenario) simulated: Option<u32>,
     pub(in crate::scenario) sip: Option<String>,
     pub(in crate::scenario) at_once: Option<u32>,
+    /// The user that a phone registers as.
+    pub(in crate::scenario) register: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for RawAgent {

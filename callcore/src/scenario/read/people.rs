@@ -228,18 +228,25 @@ impl Reader<'_> {
                 sip: Some(uri),
                 simulated: None,
                 at_once,
+                register: None,
             }) => (self.contact(uri, raw.span()), at_once.unwrap_or(1)),
             RawAgent::Table(RawAgentTable {
                 simulated: Some(count),
                 sip: None,
                 at_once: None,
+                register: None,
             }) => (Contact::Simulated, *count),
+            RawAgent::Table(RawAgentTable {
+                register: Some(user),
+                simulated: None,
+                sip: None,
+                at_once: None,
+            }) => (self.registering(user, raw.span(), agents), 1),
             RawAgent::Table(_) => {
-                let remedy =
-                    "write { simulated = 12 }, { sip = \"sip:...\", at_once = 3 } or \"sip:...\"";
+                let remedy = "write { simulated = 12 }, { register = \"nurse-01\" }, { sip = \"sip:...\", at_once = 3 } or \"sip:...\"";
                 return self.fault(
                     raw.span(),
-                    "an agent is either simulated or a SIP contact",
+                    "an agent is either simulated, a phone that registers, or a SIP contact",
                     remedy,
                 );
             }
@@ -250,6 +257,27 @@ impl Reader<'_> {
             return self.fault(raw.span(), &message, "use fewer agents");
         }
         agents.extend(std::iter::repeat_n(Agent { queue, contact }, count));
+    }
+
+    /// A user is one phone, whichever queue it answers for.
+    fn registering(&mut self, user: &str, span: Range<usize>, agents: &[Agent]) -> Contact {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if user.is_empty() || !user.bytes().all(plain) {
+            self.fault(
+                span.clone(),
+                "this is no user that can register",
+                "write letters, digits, `-`, `_` and `.`, such as `nurse-01`",
+            );
+        }
+        let contact = Contact::Registers(user.into());
+        if agents.iter().any(|agent| agent.contact == contact) {
+            self.fault(
+                span,
+                "two agents register as the same user",
+                "give each phone a user of its own",
+            );
+        }
+        contact
     }
 
     fn contact(&mut self, uri: &str, span: Range<usize>) -> Contact {

@@ -7,8 +7,8 @@ use toml::Spanned;
 use super::{Reader, names::Names};
 use crate::{
     scenario::{
-        Expectation, Listen, RecorderSettings, Traffic,
-        raw::{RawExpect, RawListen, RawRecorder, RawTraffic},
+        Expectation, Listen, RecorderSettings, TlsSettings, Traffic,
+        raw::{RawExpect, RawListen, RawRecorder, RawTls, RawTraffic},
         values,
     },
     time::{Span, Time},
@@ -16,6 +16,8 @@ use crate::{
 
 /// Where the switch listens unless the scenario says otherwise: on this machine only.
 const SIP_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 5060);
+const TLS_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 5061);
+const REALM_DEFAULT: &str = "vaxel";
 const WEB_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 1177);
 const LOCALHOST: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Who is believed unless the scenario says otherwise: this machine only.
@@ -103,7 +105,39 @@ impl Reader<'_> {
             Some(networks) => networks.iter().filter_map(&mut network).collect(),
             None => TRUSTED_DEFAULT.to_vec(),
         };
-        Listen { sip, web, trusted }
+        Listen {
+            sip,
+            web,
+            trusted,
+            tls: raw.tls.map(|tls| self.tls(tls)),
+            credentials: raw.credentials.map(|file| file.into_inner().into()),
+            realm: raw
+                .realm
+                .map_or_else(|| REALM_DEFAULT.into(), |realm| realm.into_inner().into()),
+        }
+    }
+
+    fn tls(&mut self, raw: RawTls) -> TlsSettings {
+        if raw.peers_ca.is_none()
+            && let Some(name) = raw.trusted_names.first()
+        {
+            self.fault(
+                name.span(),
+                "names are believed only from certificates that are checked",
+                "name the CA: `peers_ca = \"trunks-ca.pem\"`",
+            );
+        }
+        let text = |raw: Spanned<String>| raw.into_inner().into();
+        TlsSettings {
+            address: raw
+                .address
+                .and_then(|raw| self.socket(&raw))
+                .unwrap_or(TLS_DEFAULT),
+            certificate: text(raw.certificate),
+            key: text(raw.key),
+            peers_ca: raw.peers_ca.map(text),
+            trusted_names: raw.trusted_names.into_iter().map(text).collect(),
+        }
     }
 
     fn socket(&mut self, raw: &Spanned<String>) -> Option<SocketAddr> {

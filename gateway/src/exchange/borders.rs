@@ -1,0 +1,157 @@
+//! Who is let in and by what way others are reached: REGISTER, trust, challenges, names and flows.
+
+use std::{net::SocketAddr, time::Instant};
+
+use callcore::{
+    origin::{Origin, UnknownReason},
+    scenario::AgentId,
+    switch::{CallId, Input, LegFailure},
+};
+use transport::{Refusals, SipDriver};
+use wire::sip::{
+    endpoint::{Flow, RequestId, SessionId, TransportKind},
+    message::{Request, StatusCode},
+    uri::Uri,
+};
+
+use super::Exchange;
+use crate::{origin::TrustedPeers, registrar::Presence};
+
+impl Exchange {
+    /// Whose word counts for a call that came this way; `None`: it was challenged, and is over.
+    pub(super) fn let_in(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        request: &Request,
+        flow: Flow,
+    ) -> Option<TrustedPeers> {
+        if self.trusted.contains(flow.peer().ip()) {
+            return Some(self.trusted.clone());
+        }
+        if sip.peer_name(flow).is_some() {
+            return Some(TrustedPeers::everyone());
+        }
+        if !self.registrar.asks_callers() {
+            return Some(self.trusted.clone());
+        }
+        let now = sip.now();
+        match self.registrar.proves(now, request) {
+            Ok(_) => Some(TrustedPeers::everyone()),
+            Err((doubt, challenge)) => {
+                self.count_refused(doubt.label(), 1);
+                // A caller who is gone already needs no answer.
+                let _ = sip
+                    .endpoint()
+                    .reject(now, session, StatusCode::UNAUTHORIZED, &challenge);
+                None
+            }
+        }
+    }
+
+    /// Counts a kommun-ID that was claimed by somebody who isn't believed.
+    pub(super) fn note_claim(&self, origin: Origin) {
+        if origin == Origin::Unknown(UnknownReason::Untrusted) {
+            self.count_refused("untrusted_kommun_id", 1);
+        }
+    }
+
+    fn count_refused(&self, reason: &str, times: u64) {
+        let refused = &self.observer.metrics().refused;
+        refused.with_label_values(&[reason]).inc_by(times);
+    }
+
+    /// Counts what the transport refused before it was read.
+    pub(super) fn count_refusals(&mut self, now: Refusals) {
+        let before = std::mem::replace(&mut self.refusals, now);
+        let reasons = |seen: &Refusals| {
+            [
+                ("flood", seen.flood),
+                ("connections_of_one", seen.connections_of_one),
+                ("connections", seen.connections),
+                ("handshake", seen.handshake),
+                ("idle", seen.idle),
+                ("unread", seen.unread),
+            ]
+        };
+        for ((reason, now), (_, before)) in reasons(&now).into_iter().zip(reasons(&before)) {
+            self.count_refused(reason, now.saturating_sub(before));
+        }
+    }
+
+    /// A REGISTER.
+    pub(super) fn asked(
+        &mut self,
+        sip: &mut SipDriver,
+        id: RequestId,
+        request: &Request,
+        flow: Flow,
+    ) {
+        let now = sip.now();
+        let reply = self.registrar.register(now, Instant::now(), request, flow);
+        if let Some(doubt) = reply.doubt {
+            self.count_refused(doubt.label(), 1);
+        }
+        // Each is answered once, here.
+        let _ = sip
+            .endpoint()
+            .respond_to(now, id, reply.status, &reply.headers);
+        if let Some(change) = reply.change {
+            self.presence(change);
+        }
+    }
+
+    /// Lets go of registrations that have ended.
+    pub(super) fn expire_registrations(&mut self, moment: Instant) {
+        for change in self.registrar.expire(moment) {
+            self.presence(change);
+        }
+    }
+
+    fn presence(&mut self, change: Presence) {
+        match change {
+            Presence::Came(agent) => {
+                tracing::info!(agent = agent.0, "a phone registered");
+                self.input(Input::AgentReady(agent));
+            }
+            Presence::Went(agent) => {
+                tracing::info!(agent = agent.0, "a phone is gone");
+                self.input(Input::AgentAway(agent));
+            }
+        }
+    }
+
+    pub(super) fn ring_registered(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        agent: AgentId,
+        user: &str,
+    ) {
+        let rung = match self.registrar.contact_of(user) {
+            Some(contact) => self.ring_phone(sip, id, agent, &contact),
+            None => Err(LegFailure::Unavailable),
+        };
+        if let Err(failure) = rung {
+            self.input(Input::AgentFailed(id, failure));
+        }
+    }
+
+    /// By what way a target is called: as its phone registered, as its name was found, or (`None`) as it says itself.
+    pub(super) fn way_to(
+        &self,
+        sip: &mut SipDriver,
+        target: &Uri,
+    ) -> (Option<SocketAddr>, Option<TransportKind>) {
+        if let Some(way) = self.registrar.way_to(&target.to_string()) {
+            return (Some(way.peer), Some(way.kind));
+        }
+        match self.names.find(target) {
+            Some(address) => {
+                sip.expect_name(address, &target.host);
+                (Some(address), None)
+            }
+            None => (None, None),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Phones that register (RFC 3261 section 10.3): who they are, where they are, until when.
+//!
+//! A binding keeps the way its REGISTER came, so that a phone behind NAT, or a browser on its WebSocket, is called the
+//! same way (RFC 5626 in spirit: the flow, not the Contact, says where a phone is).
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use callcore::scenario::{AgentId, Contact as Reached, Scenario};
+use wire::{
+    auth::{Authenticator, Credentials, Doubt},
+    sip::{
+        endpoint::{Flow, TransportKind},
+        header::{Contact, NameAddr},
+        message::{HeaderName, Headers, Request, StatusCode},
+    },
+    time::Time,
+};
+
+/// How long a registration lasts that doesn't say, and the longest there is (RFC 3261 section 10.2.1.1).
+const EXPIRES_MAX_S: u32 = 3600;
+/// The shortest: a phone that refreshes more often costs more than it is worth.
+const EXPIRES_MIN_S: u32 = 60;
+/// Contacts of one user: a desk phone, a soft phone, a browser, and each of them once more after a restart.
+const CONTACTS_MAX: usize = 6;
+
+/// Every user that may register, and where each is.
+#[derive(Debug)]
+pub(crate) struct Registrar {
+    users: BTreeMap<Box<str>, User>,
+    credentials: Credentials,
+    authenticator: Authenticator,
+}
+
+#[derive(Debug)]
+struct User {
+    agent: AgentId,
+    /// The latest last.
+    bindings: Vec<Binding>,
+}
+
+/// Where a user can be called.
+#[derive(Debug, Clone)]
+struct Binding {
+    contact: NameAddr,
+    call_id: Box<str>,
+    cseq: u32,
+    way: Way,
+    until: Instant,
+}
+
+/// By what way a phone is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) peer: SocketAddr,
+    pub(crate) kind: TransportKind,
+}
+
+/// What to answer a REGISTER, and what became of the agent.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Headers,
+    pub(crate) change: Option<Presence>,
+    /// Why it was refused, for the metric.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// An agent came or went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Came(AgentId),
+    Went(AgentId),
+}
+
+impl Reply {
+    fn of(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: Headers::default(),
+            change: None,
+            doubt: None,
+        }
+    }
+}
+
+impl Registrar {
+    /// A registrar for the agents of a scenario. `seal`: drawn by chance.
+    pub(crate) fn new(scenario: &Scenario, credentials: Credentials, seal: [u8; 32]) -> Self {
+        let users = (0..).map(AgentId).zip(&scenario.agents);
+        let users = users.filter_map(|(id, agent)| match &agent.contact {
+            Reached::Registers(user) => Some((
+                user.clone(),
+                User {
+                    agent: id,
+                    bindings: Vec::new(),
+                },
+            )),
+            _ => None,
+        });
+        Self {
+            users: users.collect(),
+            authenticator: Authenticator::new(&scenario.listen.realm, seal),
+            credentials,
+        }
+    }
+
+    /// Whether callers from outside the trusted networks must prove who they are.
+    pub(crate) fn asks_callers(&self) -> bool {
+        !self.credentials.is_empty()
+    }
+
+    /// The user a request proves to be from; else the challenge to answer it with.
+    pub(crate) fn proves(
+        &mut self,
+        now: Time,
+        request: &Request,
+    ) -> Result<Box<str>, (Doubt, Headers)> {
+        self.authenticator
+            .check(now, request, &self.credentials)
+            .map_err(|doubt| (doubt, self.authenticator.challenge(now, doubt)))
+    }
+
+    /// Takes a REGISTER. `now` counts as the endpoint does, `moment` as the machine.
+    pub(crate) fn register(
+        &mut self,
+        now: Time,
+        moment: Instant,
+        request: &Request,
+        flow: Flow,
+    ) -> Reply {
+        let user = match self.proves(now, request) {
+            Ok(user) => user,
+            Err((doubt, headers)) => {
+                let mut reply = Reply::of(StatusCode::UNAUTHORIZED);
+                (reply.headers, reply.doubt) = (headers, Some(doubt));
+                return reply;
+            }
+        };
+        // Who proved to be one user may not register another (RFC 3261 section 10.3, step 4).
+        let names_itself = request
+            .to()
+            .is_ok_and(|to| to.uri.user_decoded().as_deref() == Some(&*user));
+        if !names_itself {
+            return Reply::of(StatusCode::FORBIDDEN);
+        }
+        let Some(known) = self.users.get_mut(&user) else {
+            return Reply::of(StatusCode::NOT_FOUND);
+        };
+        known.register(moment, request, flow)
+    }
+
+    /// The Contact of the phone that this user registered last.
+    pub(crate) fn contact_of(&self, user: &str) -> Option<String> {
+        let binding = self.users.get(user)?.bindings.last()?;
+        Some(binding.contact.uri.to_string())
+    }
+
+    /// By what way a registered Contact is reached.
+    pub(crate) fn way_to(&self, contact: &str) -> Option<Way> {
+        self.users
+            .values()
+            .flat_map(|user| &user.bindings)
+            .find(|binding| binding.contact.uri.to_string() == contact)
+            .map(|binding| binding.way)
+    }
+
+    /// When the next registration ends.
+    pub(crate) fn wake(&self) -> Option<Instant> {
+        let bindings = self.users.values().flat_map(|user| &user.bindings);
+        bindings.map(|binding| binding.until).min()
+    }
+
+    /// Forgets what has ended; gives the agents who went.
+    pub(crate) fn expire(&mut self, moment: Instant) -> Vec<Presence> {
+        let mut went = Vec::new();
+        for user in self.users.values_mut() {
+            let was_there = !user.bindings.is_empty();
+            user.bindings.retain(|binding| binding.until > moment);
+            if was_there && user.bindings.is_empty() {
+                went.push(Presence::Went(user.agent));
+            }
+        }
+        went
+    }
+}
+
+impl User {
+    fn register(&mut self, moment: Instant, request: &Request, flow: Flow) -> Reply {
+        let was_there = !self.bindings.is_empty();
+        let mut fresh = self.bindings.clone();
+        if let Err(reply) = renew(&mut fresh, moment, request, flow) {
+            return *reply;
+        }
+        self.bindings = fresh;
+        let mut reply = Reply::of(StatusCode::OK);
+        for binding in &self.bindings {
+            let left = binding.until.saturating_duration_since(moment).as_secs();
+            let mut contact = binding.contact.clone();
+            contact.params.set("expires", Some(&left.to_string()));
+            reply.headers.push(HeaderName::Contact, &contact);
+        }
+        reply.change = match (was_there, self.bindings.is_empty()) {
+            (false, false) => Some(Presence::Came(self.agent)),
+            (true, true) => Some(Presence::Went(self.agent)),
+            _ => None,
+        };
+        reply
+    }
+}
+
+/// Carries out a REGISTER on a copy: it holds whole or not at all (RFC 3261 section 10.3, step 7).
+fn renew(
+    bindings: &mut Vec<Binding>,
+    moment: Instant,
+    request: &Request,
+    flow: Flow,
+) -> Result<(), Box<Reply>> {
+    let refuse = |status| Box::new(Reply::of(status));
+    let call_id = request
+        .call_id()
+        .map_err(|_| refuse(StatusCode::BAD_REQUEST))?;
+    let cseq = request
+        .cseq()
+        .map_err(|_| refuse(StatusCode::BAD_REQUEST))?
+        .number;
+    let asked = request
+        .headers
+        .get(&HeaderName::Expires)
+        .map(|text| text.trim().parse::<u32>().unwrap_or(EXPIRES_MAX_S));
+    if request.headers.get(&HeaderName::Contact).is_none() {
+        return Ok(());
+    }
+    let in_order = |binding: &Binding| &*binding.call_id != call_id || cseq > binding.cseq;
+    let addresses = match request.headers.contact() {
+        Ok(Contact::Addresses(addresses)) => addresses,
+        Ok(_) if asked == Some(0) && bindings.iter().all(in_order) => {
+            bindings.clear();
+            return Ok(());
+        }
+        _ => return Err(refuse(StatusCode::BAD_REQUEST)),
+    };
+    for contact in addresses {
+        let own = contact
+            .params
+            .value("expires")
+            .map(|text| text.parse().unwrap_or(EXPIRES_MAX_S));
+        let expires = own.or(asked).unwrap_or(EXPIRES_MAX_S).min(EXPIRES_MAX_S);
+        if (1..EXPIRES_MIN_S).contains(&expires) {
+            let mut reply = refuse(StatusCode::INTERVAL_TOO_BRIEF);
+            reply.headers.push(HeaderName::MinExpires, EXPIRES_MIN_S);
+            return Err(reply);
+        }
+        let same = bindings
+            .iter()
+            .position(|binding| binding.contact.uri == contact.uri);
+        if let Some(at) = same {
+            if !in_order(&bindings[at]) {
+                return Err(refuse(StatusCode::SERVER_INTERNAL_ERROR));
+            }
+            bindings.remove(at);
+        }
+        if expires > 0 {
+            if bindings.len() >= CONTACTS_MAX {
+                return Err(refuse(StatusCode::FORBIDDEN));
+            }
+            bindings.push(Binding {
+                contact: NameAddr::new(contact.uri),
+                call_id: call_id.into(),
+                cseq,
+                way: Way {
+                    peer: flow.peer(),
+                    kind: flow.kind(),
+                },
+                until: moment + Duration::from_secs(expires.into()),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! A nurse's phone comes, stays, moves and goes; others can't take its place.
+
+use wire::{auth::Algorithm, sip::message::Message};
+
+use super::*;
+
+const SCENARIO: &str = r#"
+[operator]
+organisation = "inera"
+[[organisation]]
+id = "inera"
+name = "Inera"
+kind = "processor"
+[[organisation]]
+id = "region-01"
+name = "Region Stockholm"
+kind = "region"
+[[queue]]
+name = "region-01"
+region = "01"
+controller = "region-01"
+agents = [{ register = "nurse-01" }, { register = "nurse-02" }]
+[[route]]
+name = "all"
+all = true
+unknown = true
+invalid = true
+conflict = true
+queue = "region-01"
+"#;
+
+struct Phone {
+    registrar: Registrar,
+    moment: Instant,
+    cseq: u32,
+}
+
+impl Phone {
+    fn new() -> Self {
+        let scenario = Scenario::from_toml(SCENARIO, "test.toml").expect("a scenario");
+        let mut credentials = Credentials::default();
+        for user in ["nurse-01", "nurse-02", "visitor"] {
+            let ha1 = Algorithm::Sha256.ha1(user, "vaxel", user);
+            credentials.add(user, "vaxel", Algorithm::Sha256, ha1);
+        }
+        Self {
+            registrar: Registrar::new(&scenario, credentials, [1; 32]),
+            moment: Instant::now(),
+            cseq: 0,
+        }
+    }
+
+    /// A REGISTER by `user` for `of`, challenged and proved.
+    fn says(&mut self, user: &str, of: &str, extra: &str) -> Reply {
+        let challenge = self.send(of, extra);
+        assert_eq!(
+            (challenge.status, challenge.doubt),
+            (StatusCode::UNAUTHORIZED, Some(Doubt::Missing))
+        );
+        let mut own = Credentials::default();
+        let ha1 = Algorithm::Sha256.ha1(user, "vaxel", user);
+        own.add(user, "vaxel", Algorithm::Sha256, ha1);
+        let asked = challenge.headers.get_all(&HeaderName::WwwAuthenticate);
+        let answer = own
+            .answer(asked, "REGISTER", "sip:127.0.0.1", "c", 1)
+            .expect("an answer");
+        self.send(of, &format!("Authorization: {}\r\n{extra}", answer.value))
+    }
+
+    fn send(&mut self, of: &str, extra: &str) -> Reply {
+        self.cseq += 1;
+        let text = format!(
+            "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5066;branch=z9hG4bK{0};rport\r\nFrom: <sip:{of}@127.0.0.1>;tag=a\r\n\
+             To: <sip:{of}@127.0.0.1>\r\nCall-ID: one\r\nCSeq: {0} REGISTER\r\n{extra}Content-Length: 0\r\n\r\n",
+            self.cseq
+        );
+        let Ok(Message::Request(request)) = Message::parse(text.as_bytes()) else {
+            panic!("a request was written")
+        };
+        let flow = Flow::Udp {
+            peer: "192.0.2.7:40000".parse().expect("an address"),
+        };
+        self.registrar
+            .register(Time(Duration::from_secs(1)), self.moment, &request, flow)
+    }
+}
+
+#[test]
+fn a_phone_registers_is_reached_by_its_way_and_expires() {
+    let mut phone = Phone::new();
+    let reply = phone.says(
+        "nurse-01",
+        "nurse-01",
+        "Contact: <sip:nurse-01@10.0.0.9:5066>\r\nExpires: 120\r\n",
+    );
+    assert_eq!(
+        (reply.status, reply.change),
+        (StatusCode::OK, Some(Presence::Came(AgentId(0))))
+    );
+    let told = reply
+        .headers
+        .get(&HeaderName::Contact)
+        .expect("its contact");
+    assert!(told.contains("expires=120"), "{told}");
+    let contact = phone.registrar.contact_of("nurse-01").expect("registered");
+    let way = phone.registrar.way_to(&contact).expect("a way");
+    // Behind NAT: where it came from, not what it says of itself.
+    assert_eq!(way.peer, "192.0.2.7:40000".parse().expect("an address"));
+    let again = phone.says(
+        "nurse-01",
+        "nurse-01",
+        "Contact: <sip:nurse-01@10.0.0.9:5066>;expires=60\r\n",
+    );
+    assert_eq!((again.status, again.change), (StatusCode::OK, None));
+    assert_eq!(
+        phone.registrar.wake(),
+        Some(phone.moment + Duration::from_secs(60))
+    );
+    assert_eq!(
+        phone
+            .registrar
+            .expire(phone.moment + Duration::from_secs(59)),
+        []
+    );
+    assert_eq!(
+        phone
+            .registrar
+            .expire(phone.moment + Duration::from_secs(60)),
+        [Presence::Went(AgentId(0))]
+    );
+    assert_eq!(phone.registrar.contact_of("nurse-01"), None);
+}
+
+#[test]
+fn a_phone_unregisters_one_contact_or_all() {
+    let mut phone = Phone::new();
+    phone.says(
+        "nurse-02",
+        "nurse-02",
+        "Contact: <sip:a@10.0.0.9>, <sip:b@10.0.0.9>\r\n",
+    );
+    let one = phone.says(
+        "nurse-02",
+        "nurse-02",
+        "Contact: <sip:a@10.0.0.9>;expires=0\r\n",
+    );
+    assert_eq!((one.status, one.change), (StatusCode::OK, None));
+    let asked = phone.says("nurse-02", "nurse-02", "");
+    assert_eq!(asked.headers.get_all(&HeaderName::Contact).count(), 1);
+    let all = phone.says("nurse-02", "nurse-02", "Contact: *\r\nExpires: 0\r\n");
+    assert_eq!(
+        (all.status, all.change),
+        (StatusCode::OK, Some(Presence::Went(AgentId(1))))
+    );
+    let wrong = phone.says("nurse-02", "nurse-02", "Contact: *\r\nExpires: 60\r\n");
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn what_may_not_be_is_refused() {
+    let mut phone = Phone::new();
+    let contact = "Contact: <sip:x@10.0.0.9>\r\n";
+    assert_eq!(
+        phone.says("nurse-02", "nurse-01", contact).status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        phone.says("visitor", "visitor", contact).status,
+        StatusCode::NOT_FOUND
+    );
+    let brief = phone.says(
+        "nurse-01",
+        "nurse-01",
+        "Contact: <sip:x@10.0.0.9>;expires=5\r\n",
+    );
+    assert_eq!(brief.status, StatusCode::INTERVAL_TOO_BRIEF);
+    assert_eq!(brief.headers.get(&HeaderName::MinExpires), Some("60"));
+    let crowd: Vec<String> = (0..9)
+        .map(|number| format!("<sip:{number}@10.0.0.9>"))
+        .collect();
+    let crowd = format!("Contact: {}\r\n", crowd.join(", "));
+    assert_eq!(
+        phone.says("nurse-01", "nurse-01", &crowd).status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        phone.registrar.contact_of("nurse-01"),
+        None,
+        "whole or not at all"
+    );
+    let forged = phone.send("nurse-01", &format!("Authorization: Digest username=\"nurse-01\", realm=\"vaxel\", nonce=\"0\", uri=\"sip:127.0.0.1\", response=\"0\", qop=auth, nc=00000001, cnonce=\"c\"\r\n{contact}"));
+    assert_eq!(
+        (forged.status, forged.doubt),
+        (StatusCode::UNAUTHORIZED, Some(Doubt::Wrong))
+    );
+}
