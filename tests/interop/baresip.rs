@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -38,22 +39,30 @@ pub(crate) struct Baresip {
 impl Baresip {
     /// Dials `digits` at the switch, and says its tone once answered.
     pub(crate) fn dials(switch: &Switch, digits: &str) -> Self {
-        let folder = switch.folder().join("baresip");
-        let dump = folder.join("dump");
-        fs::create_dir_all(&dump).expect("the test's own folder");
-        let words = folder.join("caller.wav");
-        sound::write_wav(&words, sound::CALLER, 30);
-        fs::write(folder.join("config"), config(&words, &dump)).expect("the test's own folder");
         // It doesn't register: `regint=0`.
         let account = format!("<sip:{CALLER_NUMBER}@127.0.0.1>;regint=0\n");
+        let dial = format!("/dial sip:{digits}@{}", switch.sip());
+        Self::start(switch, "baresip", &account, &["-e", &dial])
+    }
+
+    /// Registers as `user`, and answers whoever calls, with the caller's tone.
+    pub(crate) fn registers(switch: &Switch, user: &str, registrar: SocketAddr) -> Self {
+        let account = format!("<sip:{user}@{registrar}>;regint=60;answermode=auto\n");
+        Self::start(switch, user, &account, &[])
+    }
+
+    fn start(switch: &Switch, name: &str, account: &str, args: &[&str]) -> Self {
+        let folder = switch.folder().join(name);
+        let dump = folder.join("dump");
+        fs::create_dir_all(&dump).expect("the test's own folder");
+        let words = folder.join("words.wav");
+        sound::write_wav(&words, sound::CALLER, 30);
+        fs::write(folder.join("config"), config(&words, &dump)).expect("the test's own folder");
         fs::write(folder.join("accounts"), account).expect("the test's own folder");
         fs::write(folder.join("contacts"), "").expect("the test's own folder");
-        let dial = format!("/dial sip:{digits}@{}", switch.sip());
         let mut command = Command::new("baresip");
-        command
-            .args(["-4", "-f"])
-            .arg(&folder)
-            .args(["-t", SECONDS_MAX, "-e", &dial]);
+        command.args(["-4", "-f"]).arg(&folder);
+        command.args(["-t", SECONDS_MAX]).args(args);
         Self {
             child: Child::start("baresip", &mut command),
             dump,

@@ -1,17 +1,22 @@
-//! Real SIP peers against the real switch: SIPp and baresip call `vaxel`, and what they and we heard is compared.
+//! Real SIP peers against the real switch: SIPp and baresip call `vaxel`, straight or through Kamailio and rtpengine, and what they
+//! and we heard is compared; tshark looks for malformed packets.
 //!
 //! Every test starts its own switch and recorder on ports of their own, so that tests run side by side and beside a
 //! demo. Nothing sleeps to give another time: every wait is for an event, with a deadline that only a fault reaches.
 
 mod answering;
 mod baresip;
+mod kamailio;
 mod recordings;
 mod scenario;
 mod sipp;
 mod sound;
 mod switch;
 
+mod bad_network;
+mod capture;
 mod endings;
 mod four_baresip;
 mod four_sipp;
 mod origins;
+mod through_kamailio;

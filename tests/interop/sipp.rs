@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{TcpListener, UdpSocket},
+    net::{SocketAddr, TcpListener, UdpSocket},
     path::PathBuf,
     process::Command,
 };
@@ -21,6 +21,7 @@ const MESSAGES_FILE: &str = "sipp-messages.log";
 /// One run of SIPp.
 pub(crate) struct Sipp<'a> {
     switch: &'a Switch,
+    to: SocketAddr,
     command: Command,
     calls: u32,
 }
@@ -31,7 +32,6 @@ impl<'a> Sipp<'a> {
         let mut command = Command::new("sipp");
         command
             .current_dir(switch.folder())
-            .arg(switch.sip().to_string())
             .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"])
             .args(["-p", &free_port().to_string()])
             .args(["-mp", &free_port().to_string()])
@@ -46,6 +46,7 @@ impl<'a> Sipp<'a> {
             .args(["-trace_msg", "-message_file", MESSAGES_FILE]);
         Self {
             switch,
+            to: switch.sip(),
             command,
             calls: 1,
         }
@@ -61,6 +62,12 @@ impl<'a> Sipp<'a> {
     /// The kommun-ID in the INVITE.
     pub(crate) fn kommun(mut self, code: &str) -> Self {
         self.command.args(["-key", "kommun", code]);
+        self
+    }
+
+    /// Not straight to the switch, but to what is in front of it.
+    pub(crate) fn by_way_of(mut self, proxy: SocketAddr) -> Self {
+        self.to = proxy;
         self
     }
 
@@ -103,7 +110,9 @@ impl<'a> Sipp<'a> {
     /// Runs it, and fails the test when a call didn't go as its scenario says.
     pub(crate) async fn succeeds(mut self) {
         sound::write_raw_a_law(&self.switch.folder().join(TONE_FILE), sound::CALLER);
-        self.command.args(["-m", &self.calls.to_string()]);
+        self.command
+            .args(["-m", &self.calls.to_string()])
+            .arg(self.to.to_string());
         let mut child = Child::start("sipp", &mut self.command);
         let status = child.ends().await;
         if !status.success() {
@@ -124,6 +133,20 @@ pub(crate) fn to_tag(switch: &Switch, status: u16) -> String {
     tag.expect("a tag").1.to_owned()
 }
 
+/// The port for audio in the answer that SIPp got, in the run before.
+pub(crate) fn audio_port(switch: &Switch) -> u16 {
+    let messages = fs::read_to_string(switch.folder().join(MESSAGES_FILE)).expect("SIPp ran");
+    let (_, answer) = messages.rsplit_once("SIP/2.0 200 OK").expect("an answer");
+    let answer = match answer.contains("m=audio ") {
+        true => answer,
+        // The last 200 was to a BYE.
+        false => messages.split("SIP/2.0 200 OK").nth(1).unwrap_or_default(),
+    };
+    let (_, port) = answer.split_once("m=audio ").expect("a stream");
+    let port = port.split(' ').next().unwrap_or_default();
+    port.parse().expect("a port")
+}
+
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/interop/sipp")
@@ -131,7 +154,7 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// A port that nobody has now, neither for UDP nor for TCP, and even, as audio wants it.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
         let address = udp.local_addr().expect("it is bound");

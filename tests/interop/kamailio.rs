@@ -1,0 +1,122 @@
+//! Kamailio, the SIP proxy that many operators have in front: <https://www.kamailio.org>, and rtpengine beside it.
+
+use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, process::Command};
+
+use tempfile::TempDir;
+use testkit::child::Child;
+
+use crate::sipp::free_port;
+
+/// Where Debian keeps its modules.
+const MODULE_FOLDERS: [&str; 3] = [
+    "/usr/lib/x86_64-linux-gnu/kamailio/modules/",
+    "/usr/lib/aarch64-linux-gnu/kamailio/modules/",
+    "/usr/lib/kamailio/modules/",
+];
+
+/// Where rtpengine's audio comes from: none of the switch's, the phones' or baresip's ports.
+pub(crate) const RTPENGINE_PORTS: std::ops::RangeInclusive<u16> = 40_000..=40_998;
+
+/// A running proxy.
+pub(crate) struct Kamailio {
+    child: Child,
+    address: SocketAddr,
+    rtpengine: Option<Child>,
+    /// Its configuration and its pipes.
+    _folder: TempDir,
+}
+
+impl Kamailio {
+    /// A proxy that sends calls of each kommun to the switch beside it.
+    pub(crate) async fn dispatching(kommuner: &[(&str, SocketAddr)]) -> Self {
+        Self::start(kommuner, false).await
+    }
+
+    /// As [`Kamailio::dispatching`], with the audio of its calls through rtpengine.
+    pub(crate) async fn relaying(kommuner: &[(&str, SocketAddr)]) -> Self {
+        Self::start(kommuner, true).await
+    }
+
+    /// A registrar and nothing else.
+    pub(crate) async fn registrar() -> Self {
+        Self::start(&[("0001", ([127, 0, 0, 1], 9).into())], false).await
+    }
+
+    async fn start(kommuner: &[(&str, SocketAddr)], media: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let control = free_port();
+        let rtpengine = media.then(|| rtpengine(control));
+        configure(folder.path(), kommuner, address.port(), control);
+        let mut command = Command::new("kamailio");
+        command
+            .current_dir(folder.path())
+            .args(["-f", "kamailio.cfg", "-DD", "-E", "-m", "64", "-M", "8"])
+            .arg("-w")
+            .arg(folder.path())
+            .arg("-Y")
+            .arg(folder.path());
+        if media {
+            command.args(["-A", "WITH_MEDIA"]);
+        }
+        let mut child = Child::start("kamailio", &mut command);
+        child.says("ready for calls").await;
+        Self {
+            child,
+            address,
+            rtpengine,
+            _folder: folder,
+        }
+    }
+
+    /// Where it takes calls and registrations.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until somebody has registered.
+    pub(crate) async fn registered(&mut self, user: &str) {
+        self.child.says(&format!("registered {user}")).await;
+    }
+
+    /// Ends it as a supervisor does, with its workers.
+    pub(crate) async fn stop(mut self) {
+        for child in [Some(&mut self.child), self.rtpengine.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            child.terminate();
+            child.ends().await;
+        }
+    }
+}
+
+fn configure(folder: &Path, kommuner: &[(&str, SocketAddr)], sip: u16, control: u16) {
+    let modules = MODULE_FOLDERS
+        .iter()
+        .find(|folder| Path::new(folder).exists());
+    let config = include_str!("kamailio/proxy.cfg")
+        .replace("FOLDER", &folder.display().to_string())
+        .replace("SIP_PORT", &sip.to_string())
+        .replace("NG_PORT", &control.to_string())
+        .replace("MODULES", modules.expect("run tests/install-peers"));
+    fs::write(folder.join("kamailio.cfg"), config).expect("the test's own folder");
+    let mut sets = String::new();
+    for (kommun, switch) in kommuner {
+        // A set's number has no leading zero.
+        let set: u16 = kommun.parse().expect("four digits");
+        writeln!(sets, "{set} sip:{switch} 0 0").expect("a string takes it");
+    }
+    fs::write(folder.join("dispatcher.list"), sets).expect("the test's own folder");
+}
+
+fn rtpengine(control: u16) -> Child {
+    let mut command = Command::new("rtpengine");
+    command
+        .args(["--foreground", "--table=-1", "--interface=127.0.0.1"])
+        .arg(format!("--listen-ng=127.0.0.1:{control}"))
+        .arg(format!("--port-min={}", RTPENGINE_PORTS.start()))
+        .arg(format!("--port-max={}", RTPENGINE_PORTS.end()))
+        .args(["--log-level=4", "--log-stderr"]);
+    Child::start("rtpengine", &mut command)
+}
