@@ -76,6 +76,8 @@ impl<'a> Sipp<'a> {
         let mode = match transport {
             TransportKind::Udp => "u1",
             TransportKind::Tcp => "t1",
+            TransportKind::Tls => "l1",
+            TransportKind::Ws | TransportKind::Wss => panic!("SIPp has no WebSocket"),
         };
         self.command.args(["-t", mode]);
         self
