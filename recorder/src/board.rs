@@ -25,6 +25,8 @@ pub(crate) struct Board {
     pub(crate) bytes_written: IntCounter,
     /// Encrypted bytes that wait to be moved to S3.
     pub(crate) spool_bytes: IntGauge,
+    /// Beginnings and ends that the index couldn't take yet.
+    pub(crate) index_backlog: IntGauge,
     pub(crate) uploads: IntCounter,
     pub(crate) upload_failures: IntCounter,
     /// Datagrams that belong to no recorded stream.
@@ -67,6 +69,10 @@ impl Board {
                 "vaxel_recorder_spool_bytes",
                 "Encrypted bytes of ended recordings that wait to be moved to S3",
             )?,
+            index_backlog: IntGauge::new(
+                "vaxel_recorder_index_backlog",
+                "Beginnings and ends of recordings that the index could not take yet",
+            )?,
             uploads: IntCounter::new(
                 "vaxel_recorder_uploads_total",
                 "Recordings moved to S3 and compared with what was sent",
@@ -107,7 +113,9 @@ impl Board {
         ] {
             self.registry.register(Box::new(counter.clone()))?;
         }
-        self.registry.register(Box::new(self.spool_bytes.clone()))?;
+        for gauge in [&self.spool_bytes, &self.index_backlog] {
+            self.registry.register(Box::new(gauge.clone()))?;
+        }
         self.registry.register(Box::new(self.open.clone()))
     }
 

@@ -1,12 +1,81 @@
-//! After a crash: recordings that were left open are closed from what their files hold.
+//! After a crash: recordings that were left open are closed from what their files hold, and those that the index doesn't
+//! know of are entered.
 
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use callcore::tag::RecordingTag;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     index::{Closing, Entry, Index, IndexError, State},
+    names::RecordingId,
     tally::Tally,
-    vault::{Ending, Vault, VaultError},
+    vault::{Ending, Vault, VaultError, folder},
 };
+
+/// Why what a crash left can't be put right.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The index refuses.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The vault refuses.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// What clock and disk may differ by, and a day's work besides: a month's folder that is older than that has no recording
+/// which the index could have lost since the last start.
+const MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// Touched at every start.
+const MARK: &str = ".started";
+
+/// What a start found to put right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Recordings that were open, now closed.
+    pub closed: usize,
+    /// Recordings on disk that the index didn't know; they are among those closed.
+    pub entered: usize,
+    /// Beginnings without a key, removed: nothing was ever written in them.
+    pub removed: usize,
+}
+
+/// Makes index and store agree. Only for a recorder that holds the store's lock.
+///
+/// # Errors
+/// When the index can't be read or written, or a folder can't be read.
+pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> {
+    let mut found = Recovered::default();
+    let mark = vault.store().join(MARK);
+    let last = fs::metadata(&mark).and_then(|found| found.modified()).ok();
+    let since = last.and_then(|last: SystemTime| last.checked_sub(MARGIN));
+    for one in vault.recordings_near(since)? {
+        if index.find(&one.id.to_string()).is_ok() {
+            continue;
+        }
+        match vault.tag_near(&one.folder) {
+            Some(tag) if vault.has_key(one.id) => {
+                enter(vault, index, one.id, &tag)?;
+                found.entered += 1;
+            }
+            // Stopped before the key was there.
+            _ if !vault.has_key(one.id) => {
+                vault.remove_keyless(&one)?;
+                found.removed += 1;
+            }
+            _ => {
+                tracing::error!(recording = %one.id, "its tag can't be read: restore tag.json from a backup")
+            }
+        }
+    }
+    found.closed = close_left_open(vault, index)?;
+    folder::write_private(&mark, b"")?;
+    Ok(found)
+}
 
 /// Closes every recording that the index still calls open; gives how many. Only for a recorder that holds the
 /// store's lock: what another is writing is open too.
@@ -25,6 +94,25 @@ pub fn close_left_open(vault: &Vault, index: &Index) -> Result<usize, IndexError
         tracing::info!(recording = %entry.id, state = %closing.state, seconds = closing.tally.seconds(), "closed after a crash");
     }
     Ok(left.len())
+}
+
+/// Only a recording that opens under its tag is entered: what a stranger put there isn't one.
+fn enter(
+    vault: &Vault,
+    index: &Index,
+    id: RecordingId,
+    tag: &RecordingTag,
+) -> Result<(), RecoverError> {
+    match vault.unlock(id, tag) {
+        Ok(_) => {
+            index.insert_open(id, tag)?;
+            tracing::info!(recording = %id, "entered in the index again");
+        }
+        Err(error) => {
+            tracing::error!(recording = %id, %error, "it isn't in the index and doesn't open")
+        }
+    }
+    Ok(())
 }
 
 fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {

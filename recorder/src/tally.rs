@@ -50,11 +50,17 @@ impl Tally {
 
     /// Reads a stream to its end, counting. What was whole is counted even when the rest is damaged.
     pub fn read(reader: &mut StreamReader) -> (Self, Result<Ending, VaultError>) {
-        let mut tally = Self::default();
+        let (mut tally, mut damage) = (Self::default(), None);
         loop {
             match reader.next_packet() {
                 Ok(Some(packet)) => tally.count(&packet),
-                Ok(None) => return (tally, Ok(reader.ending().unwrap_or(Ending::Truncated))),
+                Ok(None) => {
+                    let ending = reader.ending().unwrap_or(Ending::Truncated);
+                    return (tally, damage.map_or(Ok(ending), Err));
+                }
+                Err(error @ VaultError::Damaged { .. }) => {
+                    damage.get_or_insert(error);
+                }
                 Err(error) => return (tally, Err(error)),
             }
         }

@@ -45,6 +45,9 @@ pub struct Exported {
     pub packets_lost: u64,
     /// Stretches of silence because of that.
     pub gaps: u64,
+    /// Stretches that were changed or spoilt after they were stored, up to a second each: silence. Restore them from a
+    /// backup.
+    pub damaged_chunks: u64,
     /// Whether every stream has its end; false after a crash, and while it is being recorded.
     pub whole: bool,
 }
@@ -188,15 +191,16 @@ fn channels(recording: &Recording) -> Result<[Channel; 2], VaultError> {
 }
 
 fn finish(entry: &Entry, left: Channel, right: Channel) -> Result<Exported, ExportError> {
-    let (mut tally, mut whole, mut streams) = (Tally::default(), true, 0);
+    let (mut tally, mut whole, mut streams, mut damaged) = (Tally::default(), true, 0, 0);
     for side in left.sides.into_iter().chain(right.sides) {
         tally.add(side.tally);
         streams += 1;
+        damaged += side.damaged;
         if side.ending() == Some(Ending::Whole) {
             continue;
         }
         whole = false;
-        if entry.state == State::Closed {
+        if side.damaged == 0 && entry.state == State::Closed {
             return Err(ExportError::EndMissing {
                 id: entry.id,
                 label: side.label().as_str().to_owned(),
@@ -210,7 +214,8 @@ fn finish(entry: &Entry, left: Channel, right: Channel) -> Result<Exported, Expo
         packets: tally.packets,
         packets_lost: tally.packets_lost,
         gaps: tally.gaps,
-        whole,
+        whole: whole && damaged == 0,
+        damaged_chunks: damaged,
     })
 }
 

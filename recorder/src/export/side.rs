@@ -20,6 +20,8 @@ pub(super) struct Side {
     /// The first packet that lies beyond the window.
     held: Option<Packet>,
     pub(super) tally: Tally,
+    /// Chunks that aren't what was written.
+    pub(super) damaged: u64,
 }
 
 impl Side {
@@ -30,6 +32,7 @@ impl Side {
             window: vec![0; BLOCK + LATE_MAX + PAYLOAD_MAX],
             held: None,
             tally: Tally::default(),
+            damaged: 0,
         })
     }
 
@@ -74,11 +77,22 @@ impl Side {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
-        let packet = self.reader.next_packet()?;
-        if let Some(packet) = &packet {
-            self.tally.count(packet);
+        loop {
+            match self.reader.next_packet() {
+                Ok(packet) => {
+                    if let Some(packet) = &packet {
+                        self.tally.count(packet);
+                    }
+                    return Ok(packet);
+                }
+                // What follows is heard; what isn't there is silence.
+                Err(VaultError::Damaged { chunk, .. }) => {
+                    self.damaged += 1;
+                    tracing::error!(label = self.label.as_str(), chunk, "a chunk is damaged");
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(packet)
     }
 
     fn place(&mut self, begin: u32, packet: &Packet) {

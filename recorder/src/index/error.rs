@@ -39,6 +39,12 @@ pub enum IndexError {
         /// Database and host.
         place: String,
     },
+    /// The index has been gone for too long.
+    #[error("the index is gone, and {waiting} beginnings and ends wait for it: bring it back")]
+    Backlog {
+        /// How many.
+        waiting: usize,
+    },
     /// The secrets can't be had.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),

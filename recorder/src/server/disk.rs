@@ -5,11 +5,12 @@
 //! therefore made by [`Hands`], and the writer only writes.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     io,
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use callcore::tag::RecordingTag;
@@ -17,12 +18,12 @@ use tokio::sync::{mpsc, oneshot};
 use wire::g711::Law;
 
 use super::{
+    entering::{Entering, Entry},
     hands::{Hands, Task},
     open::Open,
 };
 use crate::{
-    board::Board,
-    index::{Closing, Index, IndexError, State},
+    index::{Closing, IndexError, State},
     names::{RecordingId, StreamLabel},
     vault::{Meta, Packet, StoreLock, Vault, VaultError, Waiting},
 };
@@ -71,11 +72,31 @@ pub(super) enum DiskError {
     Index(#[from] IndexError),
 }
 
+/// How often what was written is made safe: with the wait for a chunk and a round, a power cut costs five seconds at most.
+const SYNC_EVERY: Duration = Duration::from_secs(2);
+/// Files that one hand waits for in a round, one after the other.
+const SYNC_AT_ONCE: usize = 32;
+
+/// A round of waiting for the disk: over when nobody else holds it.
+pub(super) struct Syncing {
+    round: Arc<()>,
+    begun: Instant,
+}
+
+impl Default for Syncing {
+    fn default() -> Self {
+        Self {
+            round: Arc::default(),
+            begun: Instant::now(),
+        }
+    }
+}
+
 /// The writer's own things.
 pub(super) struct Disk {
     pub(super) vault: Vault,
-    pub(super) index: Index,
-    pub(super) board: Arc<Board>,
+    pub(super) entering: Entering,
+    pub(super) syncing: RefCell<Syncing>,
     /// Told what has ended, where it goes on to S3.
     pub(super) ended: Option<std::sync::mpsc::Sender<Waiting>>,
     pub(super) lock: StoreLock,
@@ -101,8 +122,9 @@ impl Disk {
         }
         // Each task of the hands holds a sender, so all of them are done.
         for (id, recording) in open {
-            self.on_finished(id, &recording.finish(State::Truncated));
+            self.on_finished(id, Box::new(recording.finish(State::Truncated)));
         }
+        self.entering.end();
         drop(self.lock);
     }
 
@@ -114,22 +136,40 @@ impl Disk {
                 self.on(open, id, |recording| recording.add_streams(&streams))
             }
             Job::Meta(id, meta) => self.on(open, id, |recording| recording.write_meta(&meta)),
-            Job::Packet(id, stream, packet) => {
-                self.on(open, id, |recording| recording.push(stream, &packet))
-            }
+            Job::Packet(id, stream, packet) => self.on(open, id, |recording| {
+                recording.push(stream, &packet, Instant::now())
+            }),
             Job::Flush => {
                 let now = Instant::now();
                 let ids: Vec<_> = open.keys().copied().collect();
                 for id in ids {
                     self.on(open, id, |recording| recording.flush_due(now));
                 }
+                self.sync_due(hands, open, now);
             }
             Job::Finish(id, state) => {
                 if let Some(recording) = open.remove(&id) {
                     self.finish(hands, id, recording, state);
                 }
             }
-            Job::Finished(id, closed) => self.on_finished(id, &closed),
+            Job::Finished(id, closed) => self.on_finished(id, closed),
+        }
+    }
+
+    /// Has what was written since the last round made safe, unless that round isn't over.
+    fn sync_due(&self, hands: &Hands, open: &mut BTreeMap<RecordingId, Open>, now: Instant) {
+        let mut syncing = self.syncing.borrow_mut();
+        let due = now.saturating_duration_since(syncing.begun) >= SYNC_EVERY;
+        if !due || Arc::strong_count(&syncing.round) > 1 {
+            return;
+        }
+        syncing.begun = now;
+        let files: Vec<_> = open.values_mut().flat_map(Open::unsynced).collect();
+        for some in files.chunks(SYNC_AT_ONCE) {
+            hands.give(Task::Sync {
+                files: some.to_vec(),
+                round: Arc::clone(&syncing.round),
+            });
         }
     }
 
@@ -146,17 +186,18 @@ impl Disk {
         begin: Begin,
         made: Result<Box<Open>, VaultError>,
     ) {
-        let begun = made.map_err(DiskError::from).and_then(|recording| {
-            self.index.insert_open(begin.id, &begin.tag)?;
-            open.insert(begin.id, *recording);
-            self.board.opened();
-            Ok(())
-        });
-        if let Err(error) = &begun {
-            tracing::error!(recording = %begin.id, %error, "a recording can't begin");
+        match made {
+            Ok(recording) => {
+                open.insert(begin.id, *recording);
+                let entry = Entry::Open(begin.id, Box::new(begin.tag), begin.begun);
+                self.entering.enter(entry);
+            }
+            Err(error) => {
+                tracing::error!(recording = %begin.id, %error, "a recording can't begin");
+                // Whoever asked may have gone.
+                let _told = begin.begun.send(Err(error.into()));
+            }
         }
-        // Whoever asked may have gone; then it finishes the recording as well.
-        let _told = begin.begun.send(begun);
     }
 
     /// Works on an open recording; one that fails takes no more, and its session is to end.
@@ -185,20 +226,13 @@ impl Disk {
                 state,
                 back,
             }),
-            None => self.on_finished(id, &recording.finish(state)),
+            None => self.on_finished(id, Box::new(recording.finish(state))),
         }
     }
 
-    fn on_finished(&self, id: RecordingId, (tag, closing): &(RecordingTag, Closing)) {
-        match self.index.close(id, closing) {
-            Ok(true) => {}
-            Ok(false) => tracing::error!(recording = %id, "closed twice"),
-            Err(error) => {
-                tracing::error!(recording = %id, %error, "the index will know that a recording ended at the next start")
-            }
-        }
-        self.board.closed(tag, closing);
-        self.tell_ended(id, tag);
+    fn on_finished(&self, id: RecordingId, closed: Box<(RecordingTag, Closing)>) {
+        self.tell_ended(id, &closed.0);
+        self.entering.enter(Entry::Closed(id, closed));
     }
 
     /// Should it fail, it is found in the spool at the next start.
@@ -219,7 +253,7 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{monitor::Figures, vault::test_tag};
+    use crate::{board::Board, index::Index, monitor::Figures, vault::test_tag};
 
     struct Bench {
         _place: tempfile::TempDir,
@@ -241,8 +275,9 @@ mod tests {
         let lock = vault.lock().expect("free");
         let disk = Disk {
             vault: vault.clone(),
-            index,
-            board: Arc::clone(&board),
+            entering: Entering::start(index, Arc::clone(&board), jobs.downgrade())
+                .expect("a thread"),
+            syncing: RefCell::default(),
             ended: None,
             lock,
             broken: broken_sender,

@@ -16,7 +16,11 @@ use super::{
     disk::{Begin, Job},
     open::Open,
 };
-use crate::{index::State, names::RecordingId, vault::Vault};
+use crate::{
+    index::State,
+    names::RecordingId,
+    vault::{Vault, folder::Out},
+};
 
 /// How many wait side by side: a burst of calls begins within a second on a disk that takes a tenth for one.
 const HANDS: usize = 16;
@@ -29,6 +33,8 @@ pub(super) enum Task {
         begin: Box<Begin>,
         back: Sender<Job>,
     },
+    /// Wait until these files are safe; the last to be done ends the round.
+    Sync { files: Vec<Out>, round: Arc<()> },
     /// Close the files.
     Finish {
         id: RecordingId,
@@ -80,6 +86,15 @@ impl Task {
             Self::Make { begin, back } => {
                 let made = Open::make(vault, &begin).map(Box::new);
                 (Job::Made(begin, made), back)
+            }
+            Self::Sync { files, round } => {
+                for file in files {
+                    if let Err(error) = file.sync() {
+                        tracing::error!(%error, "audio isn't safe yet: the disk refuses");
+                    }
+                }
+                drop(round);
+                return;
             }
             Self::Finish {
                 id,

@@ -3,6 +3,9 @@
 mod begin;
 mod change;
 mod disk;
+mod entering;
+#[cfg(test)]
+mod faults;
 mod hands;
 mod media;
 mod offer;
@@ -30,7 +33,10 @@ use wire::{
     siprec,
 };
 
-use self::disk::{Disk, JOBS_MAX};
+use self::{
+    disk::{Disk, JOBS_MAX},
+    entering::Entering,
+};
 use crate::{
     board::Board,
     check,
@@ -107,6 +113,9 @@ pub enum RecorderError {
         "it doesn't start while a stranger would get in: {0}; `vaxel store check` finds all there is"
     )]
     Open(String),
+    /// What a crash left can't be put right.
+    #[error(transparent)]
+    Recover(#[from] recover::RecoverError),
     /// What a stopped gallring left can't be finished.
     #[error(transparent)]
     Gallring(#[from] GallringError),
@@ -155,12 +164,13 @@ impl Recorder {
 
         let (jobs, todo) = mpsc::channel(JOBS_MAX);
         let (broken_sender, broken) = mpsc::unbounded_channel();
+        let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade())?;
         let ended = upload::start(&vault, &board)?;
         let disk = Disk {
             vault,
             ended,
-            index,
-            board: Arc::clone(&board),
+            entering,
+            syncing: std::cell::RefCell::default(),
             lock,
             broken: broken_sender,
             jobs: jobs.downgrade(),
@@ -226,7 +236,7 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
     }
     let lock = vault.lock()?;
     let index = Index::open(&vault)?;
-    recover::close_left_open(&vault, &index)?;
+    recover::recover(&vault, &index)?;
     gallring::recover(&vault, &index, jiff::Timestamp::now())?;
     let figures = Figures {
         controllers: index.figures()?,

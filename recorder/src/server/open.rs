@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use callcore::tag::RecordingTag;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use wire::g711::Law;
 
 use super::disk::Begin;
@@ -11,7 +11,7 @@ use crate::{
     index::{Closing, State},
     names::StreamLabel,
     tally::Tally,
-    vault::{Meta, Packet, Recording, StreamWriter, Vault, VaultError},
+    vault::{Meta, Packet, Recording, StreamWriter, Vault, VaultError, folder::Out},
 };
 
 /// A recording being written.
@@ -43,7 +43,15 @@ impl Open {
             broken: false,
         };
         open.add_streams(&begin.streams)?;
+        open.recording.sync()?;
         Ok(open)
+    }
+
+    /// Files with bytes that a power cut would take.
+    pub(super) fn unsynced(&mut self) -> impl Iterator<Item = Out> {
+        self.streams
+            .iter_mut()
+            .filter_map(|stream| stream.writer.take_unsynced())
     }
 
     pub(super) fn add_streams(&mut self, streams: &[(StreamLabel, Law)]) -> Result<(), VaultError> {
@@ -62,12 +70,17 @@ impl Open {
         self.recording.write_meta(meta)
     }
 
-    pub(super) fn push(&mut self, stream: usize, packet: &Packet) -> Result<(), VaultError> {
+    pub(super) fn push(
+        &mut self,
+        stream: usize,
+        packet: &Packet,
+        now: Instant,
+    ) -> Result<(), VaultError> {
         let Some(stream) = self.streams.get_mut(stream) else {
             return Ok(());
         };
         stream.tally.count(packet);
-        stream.writer.push(packet, Instant::now())
+        stream.writer.push(packet, now)
     }
 
     pub(super) fn flush_due(&mut self, now: Instant) -> Result<(), VaultError> {
@@ -88,15 +101,52 @@ impl Open {
         }
         let state = if whole { state } else { State::Truncated };
         let bytes = self.recording.stored_bytes().unwrap_or(0);
+        let ended = ended(&self.tag, tally, Timestamp::now());
         (
             self.tag,
             Closing {
                 state,
-                ended: Timestamp::now(),
+                ended,
                 bytes,
                 tally,
                 files,
             },
         )
+    }
+}
+
+/// When a recording ended: now, unless the clock was set back meanwhile. Audio doesn't end before it began.
+fn ended(tag: &RecordingTag, tally: Tally, now: Timestamp) -> Timestamp {
+    let micros = i64::from(tally.end) * 1_000_000 / i64::from(crate::tally::RATE);
+    let started = tag.started.timestamp();
+    let heard = started.checked_add(SignedDuration::from_micros(micros));
+    if now < started {
+        heard.unwrap_or(now)
+    } else {
+        now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::test_tag;
+
+    #[test]
+    fn a_clock_that_steps_back_ends_nothing_before_it_began() {
+        let tag = test_tag("region-01");
+        let tally = Tally {
+            end: 16_000,
+            ..Tally::default()
+        };
+        let (started, hour) = (tag.started.timestamp(), SignedDuration::from_hours(1));
+        let later = started.checked_add(hour).expect("in range");
+        assert_eq!(ended(&tag, tally, later), later);
+        let back = started.checked_sub(hour).expect("in range");
+        let two_seconds = SignedDuration::from_secs(2);
+        assert_eq!(
+            ended(&tag, tally, back),
+            started.checked_add(two_seconds).expect("in range")
+        );
     }
 }

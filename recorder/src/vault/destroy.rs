@@ -1,6 +1,6 @@
 //! The only ways out of a vault: the key first, then what nobody can open any more.
 
-use std::{fs, fs::File, io, path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use callcore::{retention::ErasurePermit, tag::RecordingTag};
 
@@ -31,7 +31,7 @@ impl Vault {
     /// # Errors
     /// When the disk refuses.
     pub fn sync_keys(&self) -> Result<(), VaultError> {
-        sync_folder(&self.keys().join("data"))
+        folder::sync_folder(&self.keys().join("data"))
     }
 
     /// Removes what is left of a recording whose key was destroyed. Needs no permit: what is left can't be opened.
@@ -71,7 +71,7 @@ impl Vault {
         let folder = self.store().join(&relative);
         remove(&folder.join(META_FILE))?;
         if folder.is_dir() {
-            sync_folder(&folder)?;
+            folder::sync_folder(&folder)?;
         }
         match &self.remote {
             Some(remote) => remote.remove(&format!("{}/{META_FILE}", relative.display())),
@@ -105,10 +105,4 @@ fn remove(path: &Path) -> Result<(), VaultError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(folder::unusable(path)(error)),
         _ => Ok(()),
     }
-}
-
-fn sync_folder(path: &Path) -> Result<(), VaultError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(folder::unusable(path))
 }

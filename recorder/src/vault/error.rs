@@ -38,8 +38,10 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// Another recorder holds this store.
-    #[error("another recorder works in {}: stop it, or set another `store` under [recorder]", path.display())]
+    #[error("another recorder works in {} (process {pid}): stop it, or set another `store` under [recorder]", path.display())]
     InUse {
+        /// Its process id, as it wrote it.
+        pid: String,
         /// The store folder.
         path: PathBuf,
     },

@@ -7,24 +7,10 @@ use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
-/// A change of the disk.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Op<'a> {
-    /// A new, empty file.
-    Create(&'a Path),
-    /// Bytes at a file's end, which is then so long.
-    Append(&'a Path, u64),
-    /// A file's bytes are safe.
-    Sync(&'a Path),
-    /// A folder's names are safe.
-    SyncFolder(&'a Path),
-    Rename(&'a Path, &'a Path),
-    /// A new folder, or a file or folder that goes.
-    Other(&'a Path),
-}
+use super::folder::Op;
 
 /// What is to happen.
 #[derive(Debug, Default)]
@@ -64,8 +50,13 @@ pub(crate) fn end() -> Plan {
     PLAN.take().unwrap_or_default()
 }
 
+/// A step that isn't the disk's: between two others a program may be killed as well.
+pub(crate) fn step() -> io::Result<()> {
+    pass(&Op::Other, 0).map(|_| ())
+}
+
 /// How much of an append of that length reaches the disk, or why nothing can be done.
-pub(super) fn pass(op: Op<'_>, bytes: usize) -> io::Result<usize> {
+pub(super) fn pass(op: &Op<'_>, bytes: usize) -> io::Result<usize> {
     PLAN.with_borrow_mut(|plan| {
         let Some(plan) = plan else { return Ok(bytes) };
         plan.taken += 1;
@@ -75,7 +66,7 @@ pub(super) fn pass(op: Op<'_>, bytes: usize) -> io::Result<usize> {
         }
         let error = plan.error.unwrap_or(io::ErrorKind::Other);
         // Torn in the middle of a write, but only once: a killed program writes nothing more.
-        if plan.taken == plan.steps + 1 && matches!(op, Op::Append(..)) {
+        if plan.taken == plan.steps + 1 && matches!(op, Op::Append) {
             return Ok(bytes / 2);
         }
         Err(error.into())
@@ -83,25 +74,31 @@ pub(super) fn pass(op: Op<'_>, bytes: usize) -> io::Result<usize> {
 }
 
 impl Plan {
-    fn note(&mut self, op: Op<'_>) {
+    fn note(&mut self, op: &Op<'_>) {
         match op {
             Op::Create(path) => {
-                self.files.insert(path.to_owned(), Fate::default());
+                self.files.insert((*path).to_owned(), Fate::default());
             }
             Op::Sync(path) => {
                 let length = fs::metadata(path).map_or(0, |found| found.len());
-                self.files.entry(path.to_owned()).or_default().safe_len = length;
+                self.files.entry((*path).to_owned()).or_default().safe_len = length;
             }
             Op::SyncFolder(path) => {
                 for (file, fate) in &mut self.files {
-                    fate.named |= file.parent() == Some(path);
+                    fate.named |= file.parent() == Some(*path);
                 }
             }
             Op::Rename(from, to) => {
-                let fate = self.files.remove(from).unwrap_or_default();
-                self.files.insert(to.to_owned(), Fate { named: false, ..fate });
+                let fate = self.files.remove(*from).unwrap_or_default();
+                self.files.insert(
+                    (*to).to_owned(),
+                    Fate {
+                        named: false,
+                        ..fate
+                    },
+                );
             }
-            Op::Append(..) | Op::Other(_) => {}
+            Op::Append | Op::Other => {}
         }
     }
 
@@ -112,7 +109,10 @@ impl Plan {
                 continue;
             }
             if fate.named {
-                OpenOptions::new().write(true).open(path)?.set_len(fate.safe_len)?;
+                OpenOptions::new()
+                    .write(true)
+                    .open(path)?
+                    .set_len(fate.safe_len)?;
             } else {
                 fs::remove_file(path)?;
             }

@@ -5,12 +5,97 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::VaultError;
 
 /// Bits that let anybody else in.
 const OTHERS: u32 = 0o077;
+
+/// A change of the disk. Each asks [`pass`] first, so that a test can stop it, tear it or forget it.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the plans of tests read which file it is")
+)]
+pub(super) enum Op<'a> {
+    /// A new, empty file.
+    Create(&'a Path),
+    /// Bytes at a file's end.
+    Append,
+    /// A file's bytes are safe.
+    Sync(&'a Path),
+    /// A folder's names are safe.
+    SyncFolder(&'a Path),
+    Rename(&'a Path, &'a Path),
+    /// A new folder, or a step between two others.
+    Other,
+}
+
+#[cfg(test)]
+use super::faults::pass;
+
+/// Outside tests every change may be made, whole.
+#[cfg(not(test))]
+const fn pass(_: &Op<'_>, bytes: usize) -> io::Result<usize> {
+    Ok(bytes)
+}
+
+/// A file being written at its end. Cheap to clone: whoever waits for the disk holds it beside whoever writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Out {
+    file: Arc<File>,
+    path: Arc<Path>,
+}
+
+impl Out {
+    /// Makes a file 0600; refuses one that is there unless told to replace it.
+    pub(crate) fn create(path: &Path, replace: bool) -> io::Result<Self> {
+        pass(&Op::Create(path), 0)?;
+        Ok(Self {
+            file: Arc::new(create_private(path, replace)?),
+            path: path.into(),
+        })
+    }
+
+    pub(crate) fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        let passed = pass(&Op::Append, bytes.len())?;
+        (&*self.file).write_all(&bytes[..passed])?;
+        if passed < bytes.len() {
+            return Err(io::Error::from(io::ErrorKind::WriteZero));
+        }
+        Ok(())
+    }
+
+    /// Waits until what was written is safe.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        pass(&Op::Sync(&self.path), 0)?;
+        self.file.sync_data()
+    }
+}
+
+/// Waits until the names in a folder are safe.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), VaultError> {
+    let sync = || {
+        pass(&Op::SyncFolder(path), 0)?;
+        File::open(path)?.sync_all()
+    };
+    sync().map_err(unusable(path))
+}
+
+/// Makes a folder 0700 with its parents, all of them safe on disk.
+pub(crate) fn make_safe(path: &Path) -> Result<(), VaultError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|one| !one.exists()).collect();
+    pass(&Op::Other, 0).map_err(unusable(path))?;
+    make_private(path)?;
+    for made in missing {
+        if let Some(parent) = made.parent() {
+            sync_folder(parent)?;
+        }
+    }
+    Ok(())
+}
 
 /// Makes a folder 0700 with its parents, or checks one that is there: closed to others, and writable.
 pub(crate) fn make_private(path: &Path) -> Result<(), VaultError> {
@@ -84,15 +169,17 @@ pub(crate) fn create_private(path: &Path, replace: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// Writes a whole small file so that a crash leaves the old one or the new one, never half of it.
+/// Writes a whole small file so that a crash leaves the old one or the new one, never half of it. Its name is safe after
+/// [`sync_folder`].
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
     let write = || {
-        let mut file = create_private(&beside, true)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
+        let file = Out::create(&beside, true)?;
+        file.append(bytes)?;
+        file.sync()?;
+        pass(&Op::Rename(&beside, path), 0)?;
         fs::rename(&beside, path)
     };
     write().map_err(unusable(path))

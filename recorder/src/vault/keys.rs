@@ -94,6 +94,8 @@ pub(crate) fn controller_key(
             }
             let key = Key::random()?;
             folder::write_private(&path, &key.0)?;
+            // Everything recorded under it is lost with it.
+            folder::sync_folder(&keys.join("controllers"))?;
             Ok(key)
         }
         Err(error) => Err(folder::unusable(&path)(error)),

@@ -12,6 +12,8 @@
 
 mod destroy;
 mod error;
+#[cfg(test)]
+pub(crate) mod faults;
 pub(crate) mod folder;
 mod format;
 mod keys;
@@ -24,6 +26,8 @@ mod writer;
 
 use std::{
     fs::{self, File},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -136,11 +140,27 @@ impl Vault {
     /// When there is one already.
     pub fn lock(&self) -> Result<StoreLock, VaultError> {
         let path = self.store().join(".lock");
-        let file = folder::create_private(&path, true).map_err(folder::unusable(&path))?;
+        let unusable = folder::unusable(&path);
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(&unusable)?;
         match file.try_lock() {
-            Ok(()) => Ok(StoreLock(file)),
+            Ok(()) => {
+                let whose = std::process::id().to_string();
+                let write = file
+                    .set_len(0)
+                    .and_then(|()| file.write_all(whose.as_bytes()));
+                write.map_err(&unusable)?;
+                Ok(StoreLock(file))
+            }
             Err(fs::TryLockError::WouldBlock) => Err(VaultError::InUse {
                 path: self.store().to_owned(),
+                pid: fs::read_to_string(&path).unwrap_or_default(),
             }),
             Err(fs::TryLockError::Error(error)) => Err(folder::unusable(&path)(error)),
         }
@@ -154,12 +174,15 @@ impl Vault {
         let controller = ControllerName::parse(&tag.controller)?;
         let relative = relative_folder(&controller, id, tag)?;
         let master = self.key_to_write(&controller)?;
-        folder::make_private(&self.store().join(&relative))?;
+        let path = self.store().join(&relative);
+        folder::make_safe(&path)?;
+        // The tag before the key: a key that no tag leads to could be neither used nor erased.
+        recording::write_tag(&path, tag)?;
+        folder::sync_folder(&path)?;
         let bound = tag.canonical();
         let key = keys::make_data_key(&self.key_path(id), &master, id, &bound)?;
-        let recording = Recording::new(id, self, relative, key, bound);
-        recording.write_tag(tag)?;
-        Ok(recording)
+        self.sync_keys()?;
+        Ok(Recording::new(id, self, relative, key, bound))
     }
 
     fn key_to_write(&self, controller: &ControllerName) -> Result<keys::Key, VaultError> {

@@ -88,7 +88,7 @@ impl StreamReader {
         self.ending
     }
 
-    /// The next packet; `None` at the end.
+    /// The next packet; `None` at the end. After a damaged chunk it goes on with the one that follows.
     ///
     /// # Errors
     /// When a chunk isn't what was written, or the file can't be read.
@@ -98,9 +98,12 @@ impl StreamReader {
                 return Ok(None);
             }
         }
-        Packet::take(&mut self.chunk)
-            .map(Some)
-            .ok_or_else(|| self.damaged())
+        let packet = Packet::take(&mut self.chunk);
+        if packet.is_none() {
+            // What no writer makes isn't asked for again.
+            self.chunk.clear();
+        }
+        packet.map(Some).ok_or_else(|| self.damaged())
     }
 
     /// Opens the next chunk; false at the end of the file.
@@ -120,23 +123,30 @@ impl StreamReader {
             self.ending = Some(Ending::Truncated);
             return Ok(false);
         }
-        let head = ChunkHead::read(head).ok_or_else(|| self.damaged())?;
+        let Some(head) = ChunkHead::read(head) else {
+            // Nobody can tell where the next one begins.
+            self.ending = Some(Ending::Truncated);
+            return Err(self.damaged());
+        };
         let mut sealed = vec![0; head.sealed_len];
         if self.read_full(&mut sealed)? < sealed.len() {
             // Torn in the middle of a write: what is whole has been read.
             self.ending = Some(Ending::Truncated);
             return Ok(false);
         }
-        self.cipher
-            .decrypt_in_place(self.chunks_read, head.last, &self.associated, &mut sealed)
-            .map_err(|_| self.damaged())?;
+        let opened = self.cipher.decrypt_in_place(
+            self.chunks_read,
+            head.last,
+            &self.associated,
+            &mut sealed,
+        );
+        let damaged = self.damaged();
         self.last_read = head.last;
-        self.chunk = Bytes::from(sealed);
         // A file of 2^32 chunks would be longer than any disk.
-        self.chunks_read = self
-            .chunks_read
-            .checked_add(1)
-            .ok_or_else(|| self.damaged())?;
+        let next = self.chunks_read.checked_add(1);
+        self.chunks_read = next.ok_or_else(|| self.damaged())?;
+        opened.map_err(|_| damaged)?;
+        self.chunk = Bytes::from(sealed);
         Ok(true)
     }
 

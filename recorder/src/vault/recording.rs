@@ -224,16 +224,12 @@ impl Recording {
         }
     }
 
-    pub(super) fn write_tag(&self, tag: &RecordingTag) -> Result<(), VaultError> {
-        let path = self.folder.join("tag.json");
-        let fields: serde_json::Map<String, serde_json::Value> = tag
-            .fields()
-            .into_iter()
-            .map(|(name, text)| (name.to_owned(), text.into()))
-            .collect();
-        let text = serde_json::to_vec_pretty(&fields)
-            .map_err(|_| VaultError::Broken { path: path.clone() })?;
-        folder::write_private(&path, &text)
+    /// Waits until the names of its files are safe.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&self) -> Result<(), VaultError> {
+        folder::sync_folder(&self.folder)
     }
 
     fn meta_key(&self) -> Key {
@@ -244,4 +240,18 @@ impl Recording {
         self.folder
             .join(format!("{}{STREAM_SUFFIX}", label.as_str()))
     }
+}
+
+pub(super) const TAG_FILE: &str = "tag.json";
+
+pub(super) fn write_tag(folder: &Path, tag: &RecordingTag) -> Result<(), VaultError> {
+    let path = folder.join(TAG_FILE);
+    let fields: serde_json::Map<String, serde_json::Value> = tag
+        .fields()
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect();
+    let text = serde_json::to_vec_pretty(&fields)
+        .map_err(|_| VaultError::Broken { path: path.clone() })?;
+    folder::write_private(&path, &text)
 }

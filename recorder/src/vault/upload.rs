@@ -2,11 +2,11 @@
 //!
 //! Stopped anywhere in between, all of it is put there again.
 
-use std::{fs, io, path::Path, time::SystemTime};
+use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
 
 use callcore::tag::RecordingTag;
 
-use super::{Vault, VaultError, folder};
+use super::{Vault, VaultError, folder, recording::TAG_FILE};
 use crate::names::RecordingId;
 
 /// A recording in the spool.
@@ -19,9 +19,6 @@ pub struct Waiting {
     /// Encrypted bytes.
     pub bytes: u64,
 }
-
-/// The tag is the last to leave: a folder without it can't be told whose it is.
-const TAG_FILE: &str = "tag.json";
 
 impl Vault {
     /// Whether ended recordings go elsewhere.
@@ -83,6 +80,22 @@ impl Vault {
         }))
     }
 
+    /// The tag of a recording in the folder; `None` when it can't be read.
+    pub(crate) fn tag_near(&self, folder: &str) -> Option<RecordingTag> {
+        let text = fs::read(self.store().join(folder).join(TAG_FILE)).ok()?;
+        let fields: BTreeMap<String, String> = serde_json::from_slice(&text).ok()?;
+        RecordingTag::from_fields(|name| fields.get(name).map(String::as_str)).ok()
+    }
+
+    /// Removes the folder of a recording that has no key: nothing in it can be opened.
+    pub(crate) fn remove_keyless(&self, one: &Waiting) -> Result<(), VaultError> {
+        if self.has_key(one.id) {
+            return Err(VaultError::KeyStillThere { id: one.id });
+        }
+        let path = self.store().join(&one.folder);
+        fs::remove_dir_all(&path).map_err(folder::unusable(&path))
+    }
+
     /// Moves a recording that has ended out of the spool. Does nothing where there is none.
     ///
     /// # Errors
@@ -93,6 +106,7 @@ impl Vault {
         };
         let near = self.store().join(&one.folder);
         let mut names: Vec<String> = files(&near)?.into_iter().map(|(name, _)| name).collect();
+        // The tag is the last to leave: a folder without it can't be told whose it is.
         names.sort_by_key(|name| name == TAG_FILE);
         for name in &names {
             remote.put(&format!("{}/{name}", one.folder), &near.join(name))?;

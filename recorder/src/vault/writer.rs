@@ -1,8 +1,6 @@
 //! Writes one stream: packets in, sealed chunks out, at most half a second held in memory.
 
 use std::{
-    fs::File,
-    io::Write,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,7 +11,8 @@ use wire::g711::Law;
 use zeroize::Zeroizing;
 
 use super::{
-    VaultError, folder,
+    VaultError,
+    folder::{self, Out},
     format::{CHUNK_BYTES, ChunkHead, Header, Packet, SEALED_MAX},
     keys::Key,
 };
@@ -26,7 +25,9 @@ pub const CHUNK_AGE_MAX: Duration = Duration::from_millis(500);
 /// One stream being written. Dropped without [`finish`](Self::finish) it leaves a file that says it is truncated.
 pub struct StreamWriter {
     path: PathBuf,
-    file: File,
+    file: Out,
+    /// Written to since whoever waits for the disk took it.
+    unsynced: bool,
     /// `None` once a write failed: a chunk's nonce is used up by its first attempt.
     seal: Option<EncryptorBE32<ChaCha20Poly1305>>,
     associated: Vec<u8>,
@@ -45,18 +46,19 @@ impl StreamWriter {
         tag: &[u8],
     ) -> Result<Self, VaultError> {
         let header = Header::new(id, label, law)?;
-        let mut file = folder::create_private(path, false).map_err(|error| match error.kind() {
+        let file = Out::create(path, false).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => VaultError::AlreadyThere {
                 path: path.to_owned(),
             },
             _ => folder::unusable(path)(error),
         })?;
         let bytes = header.bytes();
-        file.write_all(&bytes).map_err(folder::unusable(path))?;
+        file.append(&bytes).map_err(folder::unusable(path))?;
         let cipher = header.key(data).cipher();
         Ok(Self {
             path: path.to_owned(),
             file,
+            unsynced: true,
             seal: Some(EncryptorBE32::from_aead(cipher, &header.prefix.into())),
             associated: header.associated(tag),
             // Never grows past this, so that no copy of audio is left behind in freed memory.
@@ -106,10 +108,13 @@ impl StreamWriter {
             })?;
         self.append(&sealed, true)
             .map_err(folder::unusable(&self.path))?;
-        self.file
-            .sync_data()
-            .map_err(folder::unusable(&self.path))?;
+        self.file.sync().map_err(folder::unusable(&self.path))?;
         Ok(self.written_bytes)
+    }
+
+    /// The file, when it has bytes that a power cut would take; whoever takes it waits for the disk.
+    pub(crate) fn take_unsynced(&mut self) -> Option<Out> {
+        std::mem::take(&mut self.unsynced).then(|| self.file.clone())
     }
 
     /// How many bytes the file has.
@@ -141,7 +146,8 @@ impl StreamWriter {
         }
         .bytes();
         let chunk = [head.as_slice(), sealed].concat();
-        self.file.write_all(&chunk)?;
+        self.file.append(&chunk)?;
+        self.unsynced = true;
         self.written_bytes += chunk.len() as u64;
         Ok(())
     }
