@@ -394,6 +394,18 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Change a controller's key: wrap every data key anew, then destroy the old one; goes on where it stopped
+    RotateKey {
+        /// Whose key
+        #[arg(long)]
+        controller: String,
+        /// The scenario that says where the keys are: a file or a built-in name
+        #[arg(long, default_value = "imy-2019")]
+        config: String,
+        /// Folder that relative store and key paths start from (default: here)
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ pub mod monitor;
 pub mod names;
 pub mod place;
 pub mod recover;
+pub mod rotate;
 mod server;
 pub mod store;
 pub mod tally;

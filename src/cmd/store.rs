@@ -1,8 +1,11 @@
-//! `vaxel store check`: tries what is kept as a stranger would.
+//! `vaxel store`: tries what is kept as a stranger would, and changes a controller's key.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use recorder::check::{self, Severity, Targets};
+use recorder::{
+    check::{self, Severity, Targets},
+    rotate, store,
+};
 
 use crate::{
     cli::{StoreArgs, StoreCommand},
@@ -11,12 +14,19 @@ use crate::{
 };
 
 pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
-    let StoreCommand::Check {
-        config,
-        data,
-        listener,
-        json,
-    } = args.what;
+    let (config, data, listener, json) = match args.what {
+        StoreCommand::Check {
+            config,
+            data,
+            listener,
+            json,
+        } => (config, data, listener, json),
+        StoreCommand::RotateKey {
+            controller,
+            config,
+            data,
+        } => return rotate_key(&controller, &config, data.as_deref()),
+    };
     let mut scenario = files::load(&config)?.scenario;
     files::settle(&mut scenario, data.as_deref());
     let mut targets = Targets::of(&scenario);
@@ -46,4 +56,22 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
         ))?;
     }
     Ok(ExitCode::from(u8::from(!checked.findings.is_empty())))
+}
+
+fn rotate_key(controller: &str, config: &str, data: Option<&Path>) -> Result<ExitCode, Failure> {
+    let kept = files::kept(config, data)?;
+    let failed = |error: String| Failure::run(error);
+    let store =
+        store::open_to_change_place(kept.place).map_err(|error| failed(error.to_string()))?;
+    let (vault, index) = store.parts();
+    let bar = show::bar(None, "data keys");
+    let done = rotate::rotate(vault, index, controller, |more| bar.inc(more));
+    bar.finish_and_clear();
+    let done = done.map_err(|error| failed(error.to_string()))?;
+    let again = if done.resumed { ", gone on with" } else { "" };
+    show::line(format_args!(
+        "{controller} has a new key{again}: {} data keys wrapped anew, {} were already; the old key is destroyed",
+        done.wrapped, done.passed_over
+    ))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -240,6 +240,22 @@ impl Index {
         }
     }
 
+    /// A page of a controller's recordings, whatever their state, after one of them.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn of_controller(
+        &self,
+        controller: &str,
+        after: Option<RecordingId>,
+    ) -> Result<Vec<Entry>, IndexError> {
+        let sql = format!(
+            "SELECT * FROM recordings WHERE id > ? AND controller = ? ORDER BY id LIMIT {PAGE}"
+        );
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        self.entries(&sql, &[after.into(), controller.into()])
+    }
+
     /// Recordings that no one closed.
     ///
     /// # Errors

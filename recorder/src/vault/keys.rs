@@ -2,7 +2,12 @@
 //!
 //! Destroying a recording's key file erases every copy of its audio, also those in backups.
 
-use std::{fmt, fs, io, path::Path};
+use std::{
+    fmt, fs,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use hkdf::Hkdf;
@@ -49,7 +54,7 @@ impl Key {
     }
 
     /// Names the key without giving it away.
-    fn print(&self) -> [u8; PRINT_LEN] {
+    pub(crate) fn print(&self) -> [u8; PRINT_LEN] {
         let mut print = [0; PRINT_LEN];
         let expanded = Hkdf::<Sha256>::new(None, &self.0).expand(b"vaxel key print 1", &mut print);
         debug_assert!(expanded.is_ok());
@@ -81,24 +86,71 @@ pub(crate) fn controller_key(
     let path = keys
         .join("controllers")
         .join(format!("{}.key", controller.as_str()));
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let bytes = Zeroizing::new(bytes);
-            let key = <[u8; KEY_LEN]>::try_from(bytes.as_slice())
-                .map_err(|_| VaultError::KeyDamaged { path })?;
-            Ok(Key(key))
+    if let Some(key) = read_key(&path)? {
+        return Ok(key);
+    }
+    if !may_make {
+        return Err(VaultError::KeyMissing { path });
+    }
+    let key = Key::random()?;
+    store_key(&path, &key)?;
+    // Everything recorded under it is lost with it.
+    folder::sync_folder(&keys.join("controllers"))?;
+    Ok(key)
+}
+
+/// The key that a rotation is moving away from.
+pub(crate) fn old_controller_key(
+    keys: &Path,
+    controller: &ControllerName,
+) -> Result<Option<Key>, VaultError> {
+    read_key(&old_path(keys, controller))
+}
+
+/// No controller's name has a dot in it.
+pub(crate) fn old_path(keys: &Path, controller: &ControllerName) -> PathBuf {
+    keys.join("controllers")
+        .join(format!("{}.old.key", controller.as_str()))
+}
+
+pub(crate) fn store_key(path: &Path, key: &Key) -> Result<(), VaultError> {
+    folder::write_private(path, &key.0)
+}
+
+fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
+    let unusable = folder::unusable(path);
+    let file = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(&unusable)?,
+    };
+    let mode = file.metadata().map_err(&unusable)?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(VaultError::OpenToOthers {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    // One byte more would show that it isn't a key.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_LEN + 1));
+    file.take(KEY_LEN as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(&unusable)?;
+    let key = <[u8; KEY_LEN]>::try_from(bytes.as_slice());
+    key.map(|key| Some(Key(key)))
+        .map_err(|_| VaultError::KeyDamaged {
+            path: path.to_owned(),
+        })
+}
+
+/// Whether a data key is wrapped by this controller's key; one that was destroyed is under none.
+pub(crate) fn is_under(path: &Path, master: &Key) -> Result<bool, VaultError> {
+    match fs::read(path) {
+        Ok(file) => {
+            let print = file.get(WRAPPED_MAGIC.len()..WRAPPED_MAGIC.len() + PRINT_LEN);
+            Ok(print == Some(master.print().as_slice()))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !may_make {
-                return Err(VaultError::KeyMissing { path });
-            }
-            let key = Key::random()?;
-            folder::write_private(&path, &key.0)?;
-            // Everything recorded under it is lost with it.
-            folder::sync_folder(&keys.join("controllers"))?;
-            Ok(key)
-        }
-        Err(error) => Err(folder::unusable(&path)(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(folder::unusable(path)(error)),
     }
 }
 
@@ -110,6 +162,18 @@ pub(crate) fn make_data_key(
     tag: &[u8],
 ) -> Result<Key, VaultError> {
     let data = Key::random()?;
+    wrap_data_key(path, &data, master, id, tag)?;
+    Ok(data)
+}
+
+/// Stores a data key wrapped by the controller's key, whole or not at all.
+pub(crate) fn wrap_data_key(
+    path: &Path,
+    data: &Key,
+    master: &Key,
+    id: RecordingId,
+    tag: &[u8],
+) -> Result<(), VaultError> {
     let nonce = nonce::<NONCE_LEN>()?;
     let mut wrapped = Zeroizing::new(Vec::with_capacity(WRAPPED_LEN));
     wrapped.extend_from_slice(&data.0);
@@ -119,8 +183,7 @@ pub(crate) fn make_data_key(
         .encrypt_in_place(&nonce.into(), tag, &mut *wrapped)
         .map_err(|_| VaultError::TagChanged { id })?;
     let file = [WRAPPED_MAGIC.as_slice(), &master.print(), &nonce, &wrapped].concat();
-    folder::write_private(path, &file)?;
-    Ok(data)
+    folder::write_private(path, &file)
 }
 
 /// Unwraps a recording's data key; fails when the controller's key or the tag is another one.

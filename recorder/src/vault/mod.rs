@@ -21,6 +21,7 @@ mod meta;
 mod reader;
 mod recording;
 mod remote;
+mod rotation;
 mod upload;
 mod writer;
 
@@ -180,7 +181,13 @@ impl Vault {
         recording::write_tag(&path, tag)?;
         folder::sync_folder(&path)?;
         let bound = tag.canonical();
-        let key = keys::make_data_key(&self.key_path(id), &master, id, &bound)?;
+        let path = self.key_path(id);
+        let key = keys::make_data_key(&path, &master, id, &bound)?;
+        let now = self.key_to_write(&controller)?;
+        if now.print() != master.print() {
+            // The controller's key was changed meanwhile; the old one is about to go.
+            keys::wrap_data_key(&path, &key, &now, id, &bound)?;
+        }
         self.sync_keys()?;
         Ok(Recording::new(id, self, relative, key, bound))
     }
@@ -202,9 +209,8 @@ impl Vault {
     pub fn unlock(&self, id: RecordingId, tag: &RecordingTag) -> Result<Recording, VaultError> {
         let controller = ControllerName::parse(&tag.controller)?;
         let relative = relative_folder(&controller, id, tag)?;
-        let master = keys::controller_key(self.keys(), &controller, false)?;
         let bound = tag.canonical();
-        let key = keys::open_data_key(&self.key_path(id), &master, id, &bound)?;
+        let key = self.data_key(&controller, id, &bound)?;
         Ok(Recording::new(id, self, relative, key, bound))
     }
 

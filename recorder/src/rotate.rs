@@ -1,0 +1,241 @@
+//! Changes a controller's key: every data key of its recordings is wrapped anew, then the old key is destroyed.
+//!
+//! 1. The old key is kept beside as `<controller>.old.key`, and that is on disk.
+//! 2. A new one takes its place, whole or not at all: what begins from here on is recorded under it.
+//! 3. Each data key is wrapped anew, whole or not at all.
+//! 4. When none is left under the old key, it is destroyed.
+//!
+//! Stopped anywhere, the next run goes on: the old key tells that there is something left. Works beside a running recorder,
+//! and what is read meanwhile opens with whichever key its data key names. Audio isn't touched.
+
+use std::thread;
+
+use crate::{
+    index::{Entry, Index, IndexError},
+    names::ControllerName,
+    vault::{Vault, VaultError},
+};
+
+/// Data keys wrapped side by side: each waits for the disk.
+const HANDS: usize = 16;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Rotated {
+    /// Data keys wrapped anew by this run.
+    pub wrapped: u64,
+    /// Recordings whose data key was under the new key already, or that have none any more.
+    pub passed_over: u64,
+    /// Whether an earlier run was gone on with.
+    pub resumed: bool,
+}
+
+/// Why a key can't be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// The vault refuses.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The index refuses.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// Data keys that belong to no recording the index knows: the old key stays, as they would be lost with it.
+    #[error(
+        "{count} data keys are still under the old key and belong to no recording in the index: start the recorder once, which enters what the index has lost, then rotate again; the old key stays until then"
+    )]
+    Left {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// Changes a controller's key, or goes on where an earlier run stopped. `each` is told after every page how many recordings
+/// were looked at.
+///
+/// # Errors
+/// When a key is missing or damaged, or disk or index refuse: the next run goes on.
+pub fn rotate(
+    vault: &Vault,
+    index: &Index,
+    controller: &str,
+    mut each: impl FnMut(u64),
+) -> Result<Rotated, RotateError> {
+    let controller = ControllerName::parse(controller).map_err(VaultError::from)?;
+    let resumed = vault.begin_rotation(&controller)?;
+    let mut done = Rotated {
+        resumed,
+        ..Rotated::default()
+    };
+    let mut after = None;
+    loop {
+        let page = index.of_controller(controller.as_str(), after)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        done.wrapped += wrap(vault, &controller, &page)?;
+        each(page.len() as u64);
+        done.passed_over += page.len() as u64;
+    }
+    done.passed_over -= done.wrapped;
+    let left = vault.keys_under_old(&controller)?;
+    if left > 0 {
+        return Err(RotateError::Left { count: left });
+    }
+    vault.end_rotation(&controller)?;
+    Ok(done)
+}
+
+fn wrap(vault: &Vault, controller: &ControllerName, page: &[Entry]) -> Result<u64, VaultError> {
+    let share = page.len().div_ceil(HANDS).max(1);
+    thread::scope(|scope| {
+        let hands: Vec<_> = page
+            .chunks(share)
+            .map(|some| {
+                scope.spawn(move || {
+                    vault.wrap_anew(controller, some.iter().map(|one| (one.id, &one.tag)))
+                })
+            })
+            .collect();
+        hands
+            .into_iter()
+            .map(|hand| hand.join().unwrap_or(Ok(0)))
+            .sum()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::ErrorKind, time::Instant};
+
+    use bytes::Bytes;
+    use wire::g711::Law;
+
+    use super::*;
+    use crate::{
+        names::{RecordingId, StreamLabel},
+        vault::{Packet, faults, test_tag},
+    };
+
+    const CONTROLLER: &str = "region-01";
+
+    struct Bench {
+        place: tempfile::TempDir,
+        vault: Vault,
+        index: Index,
+    }
+
+    fn bench(recordings: usize) -> Bench {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let index = Index::open(&vault).expect("fresh");
+        let bench = Bench {
+            place,
+            vault,
+            index,
+        };
+        (0..recordings).for_each(|_| {
+            bench.record(CONTROLLER);
+        });
+        bench
+    }
+
+    impl Bench {
+        fn record(&self, controller: &str) -> RecordingId {
+            let (id, tag) = (RecordingId::random().expect("random"), test_tag(controller));
+            let recording = self.vault.begin(id, &tag).expect("begins");
+            self.index.insert_open(id, &tag).expect("entered");
+            let label = StreamLabel::parse("1").expect("a label");
+            let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
+            let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
+            writer.push(&audio, Instant::now()).expect("written");
+            writer.finish().expect("finished");
+            id
+        }
+
+        fn all_open(&self) -> usize {
+            let entries = self.index.left_open().expect("read");
+            let opens = entries.iter().filter(|entry| {
+                let recording = self.vault.unlock(entry.id, &entry.tag);
+                let label = StreamLabel::parse("1").expect("a label");
+                recording.is_ok_and(|one| {
+                    one.stream_reader(&label)
+                        .is_ok_and(|mut reader| reader.next_packet().is_ok())
+                })
+            });
+            opens.count()
+        }
+
+        fn key(&self, name: &str) -> Option<Vec<u8>> {
+            fs::read(self.place.path().join("keys/controllers").join(name)).ok()
+        }
+    }
+
+    #[test]
+    fn every_recording_opens_under_the_new_key_and_the_old_one_is_gone() {
+        let bench = bench(5);
+        let other = bench.record("region-23");
+        let before = (bench.key("region-01.key"), bench.key("region-23.key"));
+        let done = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {}).expect("rotated");
+        assert_eq!(
+            (done.wrapped, done.passed_over, done.resumed),
+            (5, 0, false)
+        );
+        assert_ne!(bench.key("region-01.key"), before.0);
+        assert_eq!(
+            (bench.key("region-23.key"), bench.key("region-01.old.key")),
+            (before.1, None)
+        );
+        assert_eq!(bench.all_open(), 6);
+        // The old key opens nothing any more.
+        fs::write(
+            bench.place.path().join("keys/controllers/region-01.key"),
+            before.0.expect("there"),
+        )
+        .expect("ours");
+        assert_eq!(bench.all_open(), 1);
+        let entry = bench.index.get(other).expect("there");
+        assert!(bench.vault.unlock(other, &entry.tag).is_ok());
+    }
+
+    #[test]
+    fn stopped_at_any_step_everything_opens_and_the_next_run_goes_on() {
+        // More steps than a run has, so that the last one is reached.
+        for at in 0.. {
+            let bench = bench(2);
+            faults::plan(at, ErrorKind::Other);
+            // One thread only has the plan: what the hands do isn't stopped here, but what leads to them and follows is.
+            let stopped = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {}).is_err();
+            faults::end();
+            assert_eq!(bench.all_open(), 2, "stopped at step {at}");
+            bench.record(CONTROLLER);
+            rotate(&bench.vault, &bench.index, CONTROLLER, |_| {}).expect("goes on");
+            assert_eq!(bench.all_open(), 3, "stopped at step {at}");
+            assert_eq!(bench.key("region-01.old.key"), None);
+            if !stopped {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_data_key_that_the_index_does_not_know_keeps_the_old_key() {
+        let bench = bench(1);
+        let unknown = RecordingId::random().expect("random");
+        bench
+            .vault
+            .begin(unknown, &test_tag(CONTROLLER))
+            .expect("begins");
+        let refused = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {});
+        assert!(
+            matches!(refused, Err(RotateError::Left { count: 1 })),
+            "{refused:?}"
+        );
+        assert!(bench.vault.unlock(unknown, &test_tag(CONTROLLER)).is_ok());
+        bench
+            .index
+            .insert_open(unknown, &test_tag(CONTROLLER))
+            .expect("entered");
+        let done = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {}).expect("goes on");
+        assert_eq!((done.wrapped, done.resumed), (1, true));
+    }
+}
