@@ -10,7 +10,7 @@ use transport::SipDriver;
 use wire::sip::{
     endpoint::{Flow, SessionId},
     header::MaxForwards,
-    message::{Body, Headers, Request, StatusCode},
+    message::{Body, HeaderName, Headers, Request, StatusCode},
 };
 
 use super::{
@@ -31,6 +31,9 @@ impl Exchange {
         let Some(trusted) = self.let_in(sip, session, request, flow) else {
             return;
         };
+        if !takes_sdp(request) {
+            return refuse(sip, session, StatusCode::NOT_ACCEPTABLE);
+        }
         let offer = request.body();
         if let Some(problem) = offer.as_ref().and_then(negotiate::refusal) {
             refuse(sip, session, problem);
@@ -348,4 +351,16 @@ fn refuse(sip: &mut SipDriver, session: SessionId, status: StatusCode) {
     let _ = sip
         .endpoint()
         .reject(now, session, status, &Headers::default());
+}
+
+/// Whether the caller can read our answer: it names SDP, or says nothing of what it reads (RFC 3261 section 20.1).
+fn takes_sdp(request: &Request) -> bool {
+    let mut kinds = request.headers.list(&HeaderName::Accept).peekable();
+    let fits = |kind: &str| {
+        let kind = kind.split(';').next().unwrap_or(kind).trim();
+        ["application/sdp", "application/*", "*/*"]
+            .iter()
+            .any(|known| kind.eq_ignore_ascii_case(known))
+    };
+    kinds.peek().is_none() || kinds.any(fits)
 }

@@ -262,12 +262,19 @@ impl Endpoint {
         let Some(mut response) = error.bad_request() else {
             return;
         };
-        let Ok(mut via) = response.headers.via_top() else {
-            return;
-        };
-        let key = self.names.key(&[via.to_string().as_bytes()]);
-        via.note_source(flow.peer());
-        response.headers.set_via_top(&via);
+        // Without a Via that can be read the answer goes back where the message came from.
+        let named = response.headers.via_top().ok();
+        let key = self.names.key(&[named
+            .as_ref()
+            .map(Via::to_string)
+            .unwrap_or_default()
+            .as_bytes()]);
+        let mut back = Back::straight(flow);
+        if let Some(mut via) = named {
+            via.note_source(flow.peer());
+            response.headers.set_via_top(&via);
+            back = Back::new(&via, flow);
+        }
         if let Ok(to) = response.headers.to()
             && to.tag().is_none()
         {
@@ -280,7 +287,7 @@ impl Endpoint {
             .responses_sent
             .entry(response.status.code())
             .or_default() += 1;
-        self.send_back(Back::new(&via, flow), response.to_bytes());
+        self.send_back(back, response.to_bytes());
     }
 
     /// What makes two requests one transaction (RFC 3261 section 17.2.3); ACK and CANCEL are of their INVITE's. The second form is for

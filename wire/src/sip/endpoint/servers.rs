@@ -73,6 +73,14 @@ pub(crate) struct Back {
 }
 
 impl Back {
+    /// Straight back where a message came from.
+    pub(crate) const fn straight(flow: Flow) -> Self {
+        Self {
+            flow,
+            reopen: flow.peer(),
+        }
+    }
+
     pub(crate) fn new(via: &Via, flow: Flow) -> Self {
         let reopen = route::reopen_address(via, flow.peer().ip());
         Self {

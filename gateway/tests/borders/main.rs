@@ -1,0 +1,8 @@
+//! The switch's borders, live: what comes in by its sockets from phones, trunks, strangers and attackers.
+#![allow(clippy::expect_used, reason = "a test says what it expects")]
+
+mod attacks;
+mod phones;
+mod rig;
+mod secure;
+mod torture;
