@@ -220,12 +220,13 @@ pub(crate) struct SimulateArgs {
     /// Run twice and compare
     #[arg(long)]
     pub(crate) twice: bool,
-    /// Real calls instead of drawn ones: CSV with the columns time, kommun, talk_s
+    /// Real calls instead of drawn ones: CSV or Parquet with the columns time, kommun, talk_s
     #[arg(long, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
-    /// Compare with the JSON that another run printed
-    #[arg(long, value_name = "JSON")]
-    pub(crate) against: Option<PathBuf>,
+    /// Compare with another scenario (a file or a built-in name), which is run with the same callers and without --set,
+    /// or with the JSON that another run printed. With --report, the report shows both
+    #[arg(long, value_name = "OTHER")]
+    pub(crate) against: Option<String>,
     /// Write a report with pictures, one HTML file that needs no network
     #[arg(long, value_name = "HTML")]
     pub(crate) report: Option<PathBuf>,
@@ -235,6 +236,12 @@ pub(crate) struct SimulateArgs {
     /// Write every hour of every queue as CSV
     #[arg(long, value_name = "CSV")]
     pub(crate) hours_csv: Option<PathBuf>,
+    /// Write every call as Parquet
+    #[arg(long, value_name = "PARQUET")]
+    pub(crate) calls_parquet: Option<PathBuf>,
+    /// Write every hour of every queue as Parquet
+    #[arg(long, value_name = "PARQUET")]
+    pub(crate) hours_parquet: Option<PathBuf>,
     /// Print the figures as JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,

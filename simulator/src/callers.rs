@@ -17,9 +17,10 @@ use rand_distr::{Distribution, Exp1, LogNormal};
 use rand_pcg::Pcg64;
 
 use crate::{
-    hours::{HOUR, Hours},
+    hours::Hours,
+    moments::Moments,
     plan::Plan,
-    random::{Purpose, stream},
+    random::{Purpose, fixed_chance, stream},
 };
 
 /// One caller, with everything about them that chance decides.
@@ -39,6 +40,15 @@ pub struct Caller {
     pub patience: f32,
     /// How many files its recording becomes.
     pub files: u8,
+}
+
+impl Caller {
+    /// A number from 0 to 1 that is this caller's own, whatever else a run is like: under other rules the same caller
+    /// decides the same.
+    pub(crate) fn chance(&self, seed: u64, what: u64) -> f64 {
+        let who = self.at.as_micros().cast_unsigned() ^ (self.home.index() as u64) << 52;
+        fixed_chance(seed, who, what)
+    }
 }
 
 /// Whose calls a process makes.
@@ -77,14 +87,7 @@ impl Source {
 #[derive(Debug)]
 pub struct Callers {
     source: Source,
-    hours: Arc<Hours>,
-    share: f64,
-    surges: Vec<Surge>,
-    /// The hour the next call may lie in, and how far into it, from 0 to 1.
-    hour: usize,
-    into: f64,
-    /// Expected calls of that hour.
-    rate: f64,
+    moments: Moments,
     homes: Homes,
     everyone: Homes,
     wrong_share: f64,
@@ -123,14 +126,9 @@ impl Callers {
             Source::Region(own) => Homes::new(|region| region == own),
             Source::Missing | Source::Invalid => everyone.clone(),
         };
-        let mut callers = Self {
+        Self {
             source,
-            hours: Arc::clone(hours),
-            share: share_of(plan, source),
-            surges: surges_of(plan, source),
-            hour: 0,
-            into: 0.0,
-            rate: 0.0,
+            moments: Moments::new(hours, share_of(plan, source), surges_of(plan, source)),
             homes,
             everyone,
             wrong_share: wrong_share(plan),
@@ -143,59 +141,17 @@ impl Callers {
                 ring: of(Purpose::Ring),
                 files: of(Purpose::Files),
             },
-        };
-        callers.rate = callers.rate_of(0);
-        callers
+        }
     }
 
     /// Expected calls of this source in an hour.
     pub fn rate_of(&self, hour: usize) -> f64 {
-        let Some(of_all) = self.hours.hours.get(hour) else {
-            return 0.0;
-        };
-        let begins = self.hours.first.as_micros() + hour as i64 * HOUR.as_micros();
-        let ends = begins + HOUR.as_micros();
-        let surge: f64 = self
-            .surges
-            .iter()
-            .map(|surge| {
-                let from = surge.from.as_micros().max(begins);
-                let until = surge.until.as_micros().min(ends);
-                let part = (until - from).max(0) as f64 / HOUR.as_micros() as f64;
-                1.0 + (surge.factor - 1.0) * part
-            })
-            .product();
-        of_all.calls * self.share * surge
+        self.moments.rate_of(hour)
     }
 
     /// The source's share of all calls.
     pub const fn share(&self) -> f64 {
-        self.share
-    }
-
-    /// The next moment, by running the unit-rate process through the hours' rates.
-    fn next_moment(&mut self) -> Option<Time> {
-        let mut needed: f64 = Exp1.sample(&mut self.streams.arrivals);
-        loop {
-            let left = (1.0 - self.into) * self.rate;
-            if needed < left {
-                self.into += needed / self.rate;
-                let micros = (self.into * HOUR.as_micros() as f64) as i64;
-                let begins = self.hour as i64 * HOUR.as_micros();
-                return Some(Time::from_micros(
-                    self.hours.first.as_micros() + begins + micros.min(HOUR.as_micros() - 1),
-                ));
-            }
-            needed -= left;
-            self.hour += 1;
-            self.into = 0.0;
-            if self.hour >= self.hours.hours.len() {
-                // Once at the end, always at the end.
-                self.rate = 0.0;
-                return None;
-            }
-            self.rate = self.rate_of(self.hour);
-        }
+        self.moments.share()
     }
 
     fn origin(&mut self, home: KommunId) -> (Origin, KommunId) {
@@ -217,7 +173,7 @@ impl Iterator for Callers {
     type Item = Caller;
 
     fn next(&mut self) -> Option<Caller> {
-        let at = self.next_moment()?;
+        let at = self.moments.next(&mut self.streams.arrivals)?;
         let home = self.homes.draw(&mut self.streams.origins);
         let (origin, home) = self.origin(home);
         let streams = &mut self.streams;
@@ -244,7 +200,7 @@ fn wrong_share(plan: &Plan) -> f64 {
 }
 
 /// The source's share of all calls.
-fn share_of(plan: &Plan, source: Source) -> f64 {
+pub(crate) fn share_of(plan: &Plan, source: Source) -> f64 {
     let settings = &plan.settings;
     match source {
         Source::Missing => settings.missing_share,
@@ -348,12 +304,12 @@ pub struct Draws {
     /// 1/k of the Weibull distribution, and what brings its mean to 1; `None` for exponential.
     patience: Option<(f64, f64)>,
     ring: (i64, i64),
-    /// The chance that each of nine further files exists, of 2^16.
-    further_file: u16,
+    /// How many of 2^64 recordings have at most one file, two, and so on to nine.
+    files: [u64; FURTHER_FILES_MAX],
 }
 
 /// Files beyond the first of a call: ten in all (IMY-REPORT p. 3).
-const FURTHER_FILES_MAX: u32 = 9;
+const FURTHER_FILES_MAX: usize = 9;
 
 impl Draws {
     /// The distributions of a plan.
@@ -362,7 +318,6 @@ impl Draws {
         let cv = plan.traffic.talk_sd.as_secs_f64() / mean_s;
         let settings = &plan.settings;
         let shape = settings.patience_shape;
-        let further = (settings.files_per_call - 1.0) / f64::from(FURTHER_FILES_MAX);
         Self {
             talk_mean_s: mean_s,
             // A mean of 0 has no log-normal; every draw is 0 then.
@@ -375,7 +330,7 @@ impl Draws {
                 settings.answer.0.as_micros(),
                 settings.answer.1.max(settings.answer.0).as_micros(),
             ),
-            further_file: (further * 65536.0).min(65535.0) as u16,
+            files: at_most(settings.files_per_call),
         }
     }
 
@@ -399,7 +354,7 @@ impl Draws {
         }
     }
 
-    fn talk(&self, rng: &mut Pcg64) -> Span {
+    pub(crate) fn talk(&self, rng: &mut Pcg64) -> Span {
         let seconds = match &self.talk {
             Some(log_normal) => log_normal.sample(rng),
             None => {
@@ -427,15 +382,25 @@ impl Draws {
     }
 
     fn files(&self, rng: &mut Pcg64) -> u8 {
-        let (first, second, third) = (rng.next_u64(), rng.next_u64(), rng.next_u64());
-        let words = [first, second, third];
-        let mut files = 1;
-        for place in 0..FURTHER_FILES_MAX {
-            let word = words[place as usize / 4] >> (16 * (place % 4));
-            files += u8::from((word as u16) < self.further_file);
-        }
-        files
+        let word = rng.next_u64();
+        let further = self.files.iter().filter(|&&at_most| word >= at_most);
+        1 + further.count() as u8
     }
+}
+
+/// Of 2^64 recordings, how many have at most one file, two, and so on: each of nine further files exists or not by
+/// itself, so that their number is binomial.
+fn at_most(files_per_call: f64) -> [u64; FURTHER_FILES_MAX] {
+    let most = FURTHER_FILES_MAX as f64;
+    let chance = (files_per_call - 1.0) / most;
+    let (mut ways, mut sum) = (1.0, 0.0);
+    std::array::from_fn(|further| {
+        let (with, without) = (further as f64, most - further as f64);
+        sum += ways * chance.powf(with) * (1.0 - chance).powf(without);
+        ways *= without / (with + 1.0);
+        // From a float to a whole number, what is too much becomes the most.
+        (sum * 2.0_f64.powi(64)) as u64
+    })
 }
 
 /// The gamma function for arguments above 1/2, by Lanczos' series with nine terms.

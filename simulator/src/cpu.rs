@@ -1,7 +1,7 @@
 //! The processor time this process has used, for the figure of calls a CPU second.
 
 /// Seconds on all threads together; wall time where the system doesn't tell.
-pub(crate) fn seconds() -> f64 {
+pub fn seconds() -> f64 {
     // Clock ticks are hundredths of a second on every Linux there is (sysconf(_SC_CLK_TCK), USER_HZ).
     const TICKS: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();

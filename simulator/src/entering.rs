@@ -5,9 +5,9 @@ use callcore::{
 };
 
 use crate::{
-    operator::Operator,
-    records::Record,
+    records::{Record, happened},
     tally::{CallRow, DayRecordings, HourRow, WAIT_CLASS_S, WAIT_CLASSES},
+    world::World,
 };
 
 /// How a call was in its queue.
@@ -15,32 +15,35 @@ use crate::{
 struct Stay {
     wait_s: Option<f64>,
     in_time: bool,
-    busy_s: f64,
 }
 
-impl Operator {
+impl World {
     /// Enters a call that is over.
     pub(crate) fn enter(&mut self, now: Time, record: &Record, outcome: Outcome) {
         let queue = match record.place {
             Some(Destination::Queue(queue)) => Some(queue),
             _ => None,
         };
-        let stay = self.stay(now, record, queue);
+        if let (Some(queue), Some(rung)) = (queue, happened(record.rung)) {
+            let until = match happened(record.answered) {
+                Some(_) => now + self.scenario.queue(queue).wrap_up,
+                None => now,
+            };
+            // Also with a call of the warm-up, where it reaches into counted time.
+            self.enter_busy(queue, rung, until);
+        }
         if !record.counts {
-            // Busy with a call of the warm-up, but in counted time.
-            if let Some(queue) = queue {
-                self.books.queues[queue.index()].tally.busy_s += stay.busy_s;
-            }
             return;
         }
+        let stay = self.stay(now, record);
         self.enter_kommun(record, stay);
         match queue {
             Some(queue) => self.enter_queue(queue, record, outcome, stay),
             None if record.taken_over => self.books.external += 1,
             None => self.books.failed += 1,
         }
-        if let Some((queue, since)) = record.recorded {
-            self.enter_recording(queue, since, now, record.caller.files);
+        if let Some(queue) = record.recorded_by {
+            self.enter_recording(queue, record.recorded, now, record.caller.files);
         }
         if self.plan.keeps_calls {
             let row = call_row(now, record, outcome, stay);
@@ -48,26 +51,13 @@ impl Operator {
         }
     }
 
-    fn stay(&self, now: Time, record: &Record, queue: Option<QueueId>) -> Stay {
-        let answered = record.answered;
-        let wait_s = record
-            .joined
+    fn stay(&self, now: Time, record: &Record) -> Stay {
+        let answered = happened(record.answered);
+        let wait_s = happened(record.joined)
             .map(|joined| answered.unwrap_or(now).since(joined).as_secs_f64());
-        let busy_s = match (record.rung, queue) {
-            (Some(rung), Some(queue)) => {
-                let until = match answered {
-                    Some(_) => now + self.scenario.queue(queue).wrap_up,
-                    None => now,
-                };
-                let until = until.min(self.end);
-                until.since(rung.max(self.counts_from)).as_secs_f64()
-            }
-            _ => 0.0,
-        };
         Stay {
             wait_s,
             in_time: answered.is_some() && wait_s.is_some_and(|wait_s| wait_s <= self.plan.goal_s),
-            busy_s,
         }
     }
 
@@ -81,7 +71,7 @@ impl Operator {
     }
 
     fn enter_queue(&mut self, queue: QueueId, record: &Record, outcome: Outcome, stay: Stay) {
-        let answered = record.answered.is_some();
+        let answered = happened(record.answered).is_some();
         let one = |is| u32::from(is);
         let row = HourRow {
             offered: 1,
@@ -91,7 +81,7 @@ impl Operator {
             joined: one(stay.wait_s.is_some()),
             in_time: one(stay.in_time),
             wait_s: stay.wait_s.unwrap_or(0.0) as f32,
-            busy_s: stay.busy_s as f32,
+            ..HourRow::default()
         };
         let hour = self.hours.place(record.caller.at);
         let book = self.books.queue(queue, self.hours.hours.len());
@@ -111,7 +101,27 @@ impl Operator {
         tally.joined += u64::from(row.joined);
         tally.waited += u64::from(record.waited);
         tally.in_time += u64::from(row.in_time);
-        tally.busy_s += stay.busy_s;
+        self.books.callbacks.unreached += u64::from(outcome == Outcome::Unreached);
+    }
+
+    /// Enters the time an agent was busy, in the hours in which it was.
+    pub(crate) fn enter_busy(&mut self, queue: QueueId, from: Time, until: Time) {
+        let (mut from, until) = (from.max(self.counts_from), until.min(self.end));
+        if from >= until {
+            return;
+        }
+        let mut hour = self.hours.place(from);
+        let book = self.books.queue(queue, self.hours.hours.len());
+        book.tally.busy_s += until.since(from).as_secs_f64();
+        loop {
+            let ends = self.hours.ends(hour);
+            let part = until.min(ends).since(from).as_secs_f64();
+            book.hours[hour].busy_s += part as f32;
+            if until <= ends || hour + 1 >= book.hours.len() {
+                return;
+            }
+            (from, hour) = (ends, hour + 1);
+        }
     }
 
     fn enter_recording(&mut self, queue: QueueId, since: Time, now: Time, files: u8) {
@@ -136,9 +146,7 @@ fn call_row(now: Time, record: &Record, outcome: Outcome, stay: Stay) -> CallRow
         Some(Destination::External(external)) => (NONE, external.provider.index() as u16),
         None => (NONE, NONE),
     };
-    let talked = record
-        .answered
-        .map_or(0.0, |at| now.since(at).as_secs_f64());
+    let talked = happened(record.answered).map_or(0.0, |at| now.since(at).as_secs_f64());
     CallRow {
         at: record.caller.at.as_micros(),
         kommun: match record.caller.origin {
@@ -148,7 +156,7 @@ fn call_row(now: Time, record: &Record, outcome: Outcome, stay: Stay) -> CallRow
         queue,
         provider: if record.taken_over { provider } else { NONE },
         outcome: outcome as u8,
-        files: record.recorded.map_or(0, |_| record.caller.files),
+        files: record.recorded_by.map_or(0, |_| record.caller.files),
         wait_s: stay.wait_s.map_or(f32::NAN, |wait_s| wait_s as f32),
         talk_s: talked as f32,
     }

@@ -1,6 +1,6 @@
 //! The event list: what callers, nurses and providers will do, by moment.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, num::NonZeroU32};
 
 use callcore::time::Time;
 
@@ -14,6 +14,8 @@ pub(crate) enum Happens {
     FarEndAnswers,
     /// The caller hangs up unless somebody has answered.
     PatienceEnds,
+    /// The caller who is called back answers.
+    CallerAnswers,
     /// Caller and far end have nothing more to say.
     TalkEnds,
     /// Somebody who gave up calls again.
@@ -25,7 +27,7 @@ pub(crate) enum Happens {
 /// The name of one event in the list. An event that was overtaken stays in the list and isn't looked for there:
 /// whoever expects it remembers the ticket, and passes over any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u32);
+pub(crate) struct Ticket(NonZeroU32);
 
 /// An event that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,40 +47,79 @@ pub(crate) const SUBJECT_BITS: u32 = 28;
 
 /// Events by moment; at the same moment, in the order in which they were put in. Sixteen bytes each: the moment above,
 /// then the ticket, the kind and the subject, so that one comparison of numbers orders them.
+///
+/// The next few lie sorted, and the rest in a heap behind them: what is put in is soon due as a rule and moves two or
+/// three others, where a heap would let it rise all the way and then sink another.
 #[derive(Debug, Default)]
 pub(crate) struct EventList {
-    heap: BinaryHeap<Reverse<u128>>,
+    /// The last is next. None is later than any of `far`.
+    near: Vec<u128>,
+    far: BinaryHeap<Reverse<u128>>,
     tickets: u32,
 }
+
+/// How many lie sorted: beyond it, moving them costs more than a heap.
+const NEAR_MAX: usize = 96;
 
 impl EventList {
     /// Puts an event in.
     pub(crate) fn put(&mut self, at: Time, what: Happens, subject: u32) -> Ticket {
-        // Tickets go round after four thousand million; events so far apart aren't in the list together.
-        self.tickets = self.tickets.wrapping_add(1);
+        let ticket = self.next_ticket();
         let moment = at.as_micros().cast_unsigned() ^ (1 << 63);
-        let low = u64::from(self.tickets) << 32
+        let low = u64::from(ticket.0.get()) << 32
             | u64::from(what as u8) << SUBJECT_BITS
             | u64::from(subject & ((1 << SUBJECT_BITS) - 1));
-        self.heap
-            .push(Reverse(u128::from(moment) << 64 | u128::from(low)));
-        Ticket(self.tickets)
+        self.insert(u128::from(moment) << 64 | u128::from(low));
+        ticket
     }
 
     /// When the next event is.
     pub(crate) fn next_at(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse(packed)| moment(*packed))
+        self.near.last().map(|&packed| moment(packed))
     }
 
     /// Takes the next event out.
     pub(crate) fn take(&mut self) -> Option<Event> {
-        let Reverse(packed) = self.heap.pop()?;
+        let packed = self.near.pop()?;
+        if self.near.is_empty() {
+            self.refill();
+        }
         Some(Event {
             at: moment(packed),
-            ticket: Ticket((packed >> 32) as u32),
+            ticket: Ticket(NonZeroU32::new((packed >> 32) as u32)?),
             what: kind((packed as u32 >> SUBJECT_BITS) as u8),
             subject: packed as u32 & ((1 << SUBJECT_BITS) - 1),
         })
+    }
+
+    /// Tickets go round after four thousand million; events so far apart aren't in the list together.
+    fn next_ticket(&mut self) -> Ticket {
+        self.tickets = self.tickets.wrapping_add(1).max(1);
+        Ticket(NonZeroU32::new(self.tickets).unwrap_or(NonZeroU32::MIN))
+    }
+
+    fn insert(&mut self, packed: u128) {
+        let is_far = |first: &Reverse<u128>| packed > first.0;
+        if self.far.peek().is_some_and(is_far) {
+            self.far.push(Reverse(packed));
+            return;
+        }
+        let place = self.near.partition_point(|&other| other > packed);
+        self.near.insert(place, packed);
+        if self.near.len() > NEAR_MAX {
+            let later = self.near.drain(..NEAR_MAX / 2);
+            self.far.extend(later.map(Reverse));
+        }
+    }
+
+    fn refill(&mut self) {
+        for _ in 0..NEAR_MAX / 2 {
+            let Some(Reverse(packed)) = self.far.pop() else {
+                break;
+            };
+            self.near.push(packed);
+        }
+        self.near.reverse();
     }
 }
 
@@ -91,8 +132,9 @@ const fn kind(byte: u8) -> Happens {
         0 => Happens::AnnouncementEnds,
         1 => Happens::FarEndAnswers,
         2 => Happens::PatienceEnds,
-        3 => Happens::TalkEnds,
-        4 => Happens::CallsAgain,
+        3 => Happens::CallerAnswers,
+        4 => Happens::TalkEnds,
+        5 => Happens::CallsAgain,
         _ => Happens::ShiftChanges,
     }
 }
@@ -116,15 +158,38 @@ mod tests {
     }
 
     #[test]
+    fn many_events_come_in_order_whenever_they_are_put_in() {
+        let mut list = EventList::default();
+        let (mut word, mut now) = (1_u64, 0);
+        let (mut put, mut taken) = (0, Vec::new());
+        while taken.len() < 5_000 {
+            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // More are put in than taken for a while, then the other way round.
+            if put < 5_000 && (word >> 60) < if put < 3_000 { 10 } else { 7 } {
+                let after = (word >> 33) as i64 % 1_000;
+                list.put(Time::from_micros(now + after), Happens::TalkEnds, put);
+                put += 1;
+            } else if let Some(event) = list.take() {
+                now = event.at.as_micros();
+                taken.push((now, event.ticket));
+            }
+        }
+        assert!(taken.is_sorted(), "by moment, then by ticket");
+        assert_eq!(list.next_at(), None);
+    }
+
+    #[test]
     fn every_kind_comes_out_as_it_went_in() {
         use Happens::{
-            AnnouncementEnds, CallsAgain, FarEndAnswers, PatienceEnds, ShiftChanges, TalkEnds,
+            AnnouncementEnds, CallerAnswers, CallsAgain, FarEndAnswers, PatienceEnds, ShiftChanges,
+            TalkEnds,
         };
         let mut list = EventList::default();
         for what in [
             AnnouncementEnds,
             FarEndAnswers,
             PatienceEnds,
+            CallerAnswers,
             TalkEnds,
             CallsAgain,
             ShiftChanges,

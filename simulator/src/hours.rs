@@ -75,6 +75,11 @@ impl Hours {
             .min(self.hours.len().saturating_sub(1))
     }
 
+    /// The first moment after an hour.
+    pub fn ends(&self, place: usize) -> Time {
+        self.first + Span::from_micros((place as i64 + 1) * HOUR.as_micros())
+    }
+
     /// All calls that are expected.
     pub fn expected(&self) -> f64 {
         self.hours.iter().map(|hour| hour.calls).sum()

@@ -9,8 +9,10 @@
 //! `shard` (what can run apart), [`run`] and [`Summary`]. [`erlang`] has the closed forms the simulation is checked
 //! against. [`load`] is apart: real SIP and RTP.
 
+mod again;
+mod callback;
 pub mod callers;
-mod cpu;
+pub mod cpu;
 mod digest;
 mod entering;
 pub mod erlang;
@@ -19,11 +21,13 @@ mod event;
 pub mod hours;
 pub mod keeping;
 pub mod load;
+mod moments;
 mod operator;
 pub mod overrides;
 pub mod plan;
 pub mod random;
 mod records;
+pub mod reference;
 pub mod replay;
 pub mod report;
 pub mod run;
@@ -34,6 +38,7 @@ pub mod staffing;
 pub mod summary;
 pub mod tables;
 pub mod tally;
+mod world;
 
 use std::sync::atomic::AtomicBool;
 

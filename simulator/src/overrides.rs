@@ -30,7 +30,8 @@ pub enum OverrideError {
 
 /// What can be set.
 const KEYS: &str = "lambda_per_h, mu_per_h, theta_per_h, agents, calls_per_year, talk_mean_s, talk_sd_s, wrap_up_s, \
-    patience_mean_s, patience_shape, redial_share, redial_after_s, missing_share, invalid_share, wrong_share, \
+    patience_mean_s, patience_shape, redial_share, redial_after_s, returning_share, \
+    callback_share, callback_missed_share, missing_share, invalid_share, wrong_share, \
     sick_share, break_share, warm_up_h, files_per_call, weekend_factor, holiday_factor";
 
 /// What doesn't fit in a scenario.
@@ -98,6 +99,9 @@ impl Overrides {
             "patience_shape" => settings.patience_shape = number(0.1, 10.0)?,
             "redial_share" => settings.redial_share = number(0.0, 1.0)?,
             "redial_after_s" => settings.redial_after = seconds(number(1.0, 1e6)?),
+            "returning_share" => settings.returning_share = number(0.0, 1.0)?,
+            "callback_share" => settings.callback_share = number(0.0, 1.0)?,
+            "callback_missed_share" => settings.callback_missed_share = number(0.0, 1.0)?,
             "missing_share" => settings.missing_share = number(0.0, 1.0)?,
             "invalid_share" => settings.invalid_share = number(0.0, 1.0)?,
             "wrong_share" => settings.wrong_share = number(0.0, 1.0)?,

@@ -9,10 +9,21 @@ use crate::{
     event::{SUBJECT_BITS, Ticket},
 };
 
-/// What the run knows of a call in progress.
+/// What the run knows of a call in progress. Small, since it is moved twice: hence [`NEVER`] for no moment.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) caller: Caller,
+    /// When it joined the queue: waits, or has an agent rung at once.
+    pub(crate) joined: Time,
+    /// Since when the agent is busy with it.
+    pub(crate) rung: Time,
+    pub(crate) answered: Time,
+    /// When the caller was promised to be called back.
+    pub(crate) promised: Time,
+    /// Since when it is recorded.
+    pub(crate) recorded: Time,
+    /// The queue that records it.
+    pub(crate) recorded_by: Option<QueueId>,
     /// Where it is now: as decided, unless a full queue or a failed provider sent it on. `None` when no rule took it.
     pub(crate) place: Option<Destination>,
     /// Whether it was decided to be a provider's, wherever it is now.
@@ -21,37 +32,56 @@ pub(crate) struct Record {
     pub(crate) counts: bool,
     pub(crate) waited: bool,
     pub(crate) taken_over: bool,
+    /// Whether the caller will take the offer to be called back, once it has been heard to its end.
+    pub(crate) accepts: bool,
+    /// Whether the agent is kept for a caller who is called back.
+    pub(crate) called_back: bool,
+    /// How often the caller was called back.
+    pub(crate) attempts: u8,
     /// The announcement that plays.
     pub(crate) playing: Option<Ticket>,
     /// The phone that rings.
     pub(crate) ringing: Option<Ticket>,
     /// The end of patience, or of the conversation: whichever comes next.
     pub(crate) leaving: Option<Ticket>,
-    /// When it joined the queue: waits, or has an agent rung at once.
-    pub(crate) joined: Option<Time>,
-    /// Since when the agent is busy with it.
-    pub(crate) rung: Option<Time>,
-    pub(crate) answered: Option<Time>,
-    /// The queue that records it, and since when.
-    pub(crate) recorded: Option<(QueueId, Time)>,
+}
+
+/// What has not happened.
+pub(crate) const NEVER: Time = Time::from_micros(i64::MIN);
+
+/// A moment, unless it is [`NEVER`].
+pub(crate) fn happened(at: Time) -> Option<Time> {
+    (at != NEVER).then_some(at)
 }
 
 impl Record {
-    fn new(caller: Caller, counts: bool) -> Self {
+    const fn new(caller: Caller, counts: bool) -> Self {
         Self {
             caller,
+            joined: NEVER,
+            rung: NEVER,
+            answered: NEVER,
+            promised: NEVER,
+            recorded: NEVER,
+            recorded_by: None,
             place: None,
             decided_out: false,
             counts,
             waited: false,
             taken_over: false,
+            accepts: false,
+            called_back: false,
+            attempts: 0,
             playing: None,
             ringing: None,
             leaving: None,
-            joined: None,
-            rung: None,
-            answered: None,
-            recorded: None,
+        }
+    }
+
+    /// Joins the queue, unless it had before.
+    pub(crate) fn join(&mut self, now: Time) {
+        if self.joined == NEVER {
+            self.joined = now;
         }
     }
 }

@@ -95,7 +95,7 @@ pub fn run(
     };
     let stores = keeping::stores(scenario, beside, plan, &first)?;
     let cpu_s = cpu::seconds() - begun_cpu;
-    let mut results = summary::results(scenario, beside, plan, hours, first, &all, stores);
+    let mut results = summary::results(scenario, beside, plan, hours, first, all, stores);
     results.summary.calls_per_cpu_second = done.calls as f64 / cpu_s.max(1e-9);
     results.summary.cpu_seconds = cpu_s;
     debug_assert!(days > 0, "checked above");
@@ -146,7 +146,7 @@ fn go(
         in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
         let calls = shards
             .iter()
-            .map(|shard| locked(shard).operator.books.offered)
+            .map(|shard| locked(shard).operator.world.books.offered)
             .sum();
         progress(at.since(start).as_secs_f64() / 86_400.0, calls);
         if stop.load(Ordering::Relaxed) && at < end {
@@ -209,14 +209,14 @@ fn close(shards: Vec<Mutex<Shard>>, runs: usize, beside: usize) -> Vec<Finished>
 
 fn add_up(shards: Vec<Shard>, beside: usize) -> Option<Finished> {
     let first = shards.first()?;
-    let until = first.operator.end;
+    let until = first.operator.world.end;
     let digest = joined(shards.iter().flat_map(|shard| {
-        std::iter::once(shard.operator.digest.finish())
+        std::iter::once(shard.operator.world.digest.finish())
             .chain(
                 shard
                     .beside
                     .iter()
-                    .map(|(_, operator)| operator.digest.finish()),
+                    .map(|(_, operator)| operator.world.digest.finish()),
             )
             .collect::<Vec<_>>()
     }));
@@ -224,9 +224,9 @@ fn add_up(shards: Vec<Shard>, beside: usize) -> Option<Finished> {
     let mut others: Vec<Option<Books>> = (0..beside).map(|_| None).collect();
     for shard in shards {
         for (at, operator) in shard.beside {
-            join(&mut others[at], operator.books);
+            join(&mut others[at], operator.world.books);
         }
-        join(&mut books, shard.operator.books);
+        join(&mut books, shard.operator.world.books);
     }
     Some(Finished {
         books: books?,

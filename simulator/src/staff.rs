@@ -55,6 +55,11 @@ impl Staff {
         Time::from_micros((now.as_micros().div_euclid(quarter) + 1) * quarter)
     }
 
+    /// When it was last looked at.
+    pub(crate) const fn since(&self) -> Time {
+        self.changed
+    }
+
     /// The time that nurses were there since the last change, by queue.
     pub(crate) fn staffed(&self, now: Time) -> impl Iterator<Item = (QueueId, f64)> {
         let span_s = now.since(self.changed).as_secs_f64();

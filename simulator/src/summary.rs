@@ -12,7 +12,7 @@ use crate::{
     plan::Plan,
     run::Finished,
     shard::Beside,
-    tally::{Books, Tally},
+    tally::{Books, Callbacks, Tally},
 };
 
 /// Everything a run found: the figures, and the books that pictures and lists are made from.
@@ -26,8 +26,19 @@ pub struct Results {
     pub books: Books,
     /// The books of the switches beside.
     pub beside: Vec<Books>,
+    /// The figures of each replication, in their order.
+    pub runs: Vec<RunFigures>,
     /// What is kept, by store; the summary's, with the years' series.
     pub stores: BTreeMap<String, StoreFigures>,
+}
+
+/// The figures of one replication.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFigures {
+    /// All queues together.
+    pub service: Service,
+    /// Each queue, in the scenario's order.
+    pub queues: Vec<Service>,
 }
 
 /// The figures of a run. With several replications, how queues served is the mean over all, and counts and queues are
@@ -63,6 +74,8 @@ pub struct Summary {
     pub stores: BTreeMap<String, StoreFigures>,
     /// Calls that a provider took over, and those its sub-processors answered, by organisation.
     pub provider_calls: BTreeMap<String, u64>,
+    /// The offers to be called back, and what became of them.
+    pub callbacks: Callbacks,
     /// Calls that came under another kommun's ID.
     pub misrouted: u64,
     /// Recordings begun at this switch of calls that were decided to be a provider's: a run with one is refused.
@@ -90,6 +103,8 @@ pub struct Calls {
     pub external: u64,
     /// No rule, or no provider, took the call; in a partial run, those still in progress too.
     pub failed: u64,
+    /// Were promised to be called back, and never reached.
+    pub unreached: u64,
     /// Times a call was sent on from a full queue, or from a failed provider to a queue.
     pub diverted: u64,
     /// Of those offered, how many came from somebody who had given up before.
@@ -179,23 +194,33 @@ pub(crate) fn figures(
     hours: &Hours,
     finished: &Finished,
     until: callcore::time::Time,
-) -> Service {
+) -> RunFigures {
     debug_assert!(!hours.hours.is_empty(), "a plan has days");
     let mut all = Tally::default();
     let span_s = until.since(plan.window().0).as_secs_f64();
-    for at in 0..scenario.queues.len() {
-        all.add(&staffed(scenario, &finished.books, at, span_s));
+    let tallies =
+        (0..scenario.queues.len()).map(|at| staffed(scenario, &finished.books, at, span_s));
+    let queues = tallies.map(|tally| {
+        all.add(&tally);
+        Service::of(&tally)
+    });
+    let queues = queues.collect();
+    RunFigures {
+        service: Service::of(&all),
+        queues,
     }
-    Service::of(&all)
 }
 
 /// A queue's tally with its agents: all of them all the time, unless somebody counted who was there.
 fn staffed(scenario: &Scenario, books: &Books, at: usize, span_s: f64) -> Tally {
-    let mut tally = books.queues[at].tally;
+    let book = &books.queues[at];
+    let mut tally = book.tally;
     tally.agents = scenario.agents_of(scenario.queue_by_place(at)).count() as u64;
-    if tally.staffed_s == 0.0 {
-        tally.staffed_s = tally.agents as f64 * span_s;
-    }
+    let all_always = tally.agents as f64 * span_s;
+    tally.staffed_s = book
+        .all_staffed_s()
+        .filter(|s| *s > 0.0)
+        .unwrap_or(all_always);
     tally
 }
 
@@ -205,10 +230,11 @@ pub(crate) fn results(
     plan: &Plan,
     hours: Arc<Hours>,
     finished: Finished,
-    all: &[Service],
+    runs: Vec<RunFigures>,
     stores: BTreeMap<String, StoreFigures>,
 ) -> Results {
     let span_s = finished.until.since(plan.window().0).as_secs_f64();
+    let all: Vec<Service> = runs.iter().map(|run| run.service).collect();
     let mut queues = BTreeMap::new();
     add_queues(&mut queues, scenario, &finished.books, span_s, "");
     for (other, books) in beside.iter().zip(&finished.beside) {
@@ -224,14 +250,15 @@ pub(crate) fn results(
         partial: finished.until < plan.window().1,
         until: until.to_string(),
         calls: calls(books),
-        service: mean(all),
+        service: mean(&all),
         replications: all.len() as u32,
-        intervals: intervals(all),
+        intervals: intervals(&all),
         by_route: by_route(scenario, books),
         queues,
         recorded: recorded(scenario, books),
         stores: stores.clone(),
         provider_calls: provider_calls(scenario, beside, &finished),
+        callbacks: books.callbacks,
         misrouted: books
             .kommuner
             .iter()
@@ -247,6 +274,7 @@ pub(crate) fn results(
         hours,
         books: finished.books,
         beside: finished.beside,
+        runs,
         stores,
     }
 }
@@ -279,7 +307,8 @@ fn calls(books: &Books) -> Calls {
         of(|tally| tally.abandoned),
         of(|tally| tally.blocked),
     );
-    let others = answered + abandoned + blocked + books.external;
+    let unreached = books.callbacks.unreached;
+    let others = answered + abandoned + blocked + books.external + unreached;
     Calls {
         offered: books.offered,
         answered,
@@ -287,6 +316,7 @@ fn calls(books: &Books) -> Calls {
         blocked,
         external: books.external,
         failed: books.offered.saturating_sub(others),
+        unreached,
         diverted: books.diverted,
         redialled: books.redialled,
     }

@@ -1,6 +1,7 @@
 //! What is added up while calls end: by queue, by hour, by wait and by kommun.
 
 use callcore::{kommun::KOMMUNER_LEN, scenario::QueueId};
+use serde::Serialize;
 
 /// Answered within this many seconds counts as in time: the first goal of the service, r045.
 pub const SERVICE_GOAL_S: f64 = 180.0;
@@ -59,7 +60,7 @@ impl Tally {
     }
 }
 
-/// One hour of one queue, small because ten years have millions of them. By the hour in which calls came in.
+/// One hour of one queue, small because ten years have millions of them. Calls are in the hour in which they came in.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct HourRow {
     /// Calls that came in.
@@ -76,8 +77,10 @@ pub struct HourRow {
     pub in_time: u32,
     /// All waits together, s.
     pub wait_s: f32,
-    /// The time agents were busy, s.
+    /// The time agents were busy in this hour, with whichever calls, s.
     pub busy_s: f32,
+    /// The time agents were there in this hour, s; 0 throughout when all always are.
+    pub staffed_s: f32,
 }
 
 impl HourRow {
@@ -91,6 +94,35 @@ impl HourRow {
         self.in_time += other.in_time;
         self.wait_s += other.wait_s;
         self.busy_s += other.busy_s;
+        self.staffed_s += other.staffed_s;
+    }
+}
+
+/// What became of the offers to be called back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Callbacks {
+    /// Callers who were offered it.
+    pub offered: u64,
+    /// Those who took the offer.
+    pub promised: u64,
+    /// Times that the switch called.
+    pub tried: u64,
+    /// Those who were reached.
+    pub reached: u64,
+    /// Those who never were.
+    pub unreached: u64,
+    /// All times from promise to answer together, s.
+    pub until_reached_s: f64,
+}
+
+impl Callbacks {
+    fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.promised += other.promised;
+        self.tried += other.tried;
+        self.reached += other.reached;
+        self.unreached += other.unreached;
+        self.until_reached_s += other.until_reached_s;
     }
 }
 
@@ -175,6 +207,8 @@ pub struct Books {
     pub redialled: u64,
     /// Recordings begun.
     pub recorded: u64,
+    /// Offers to be called back.
+    pub callbacks: Callbacks,
     /// The calls themselves, when the plan keeps them.
     pub calls: Vec<CallRow>,
 }
@@ -193,6 +227,7 @@ impl Books {
             diverted: 0,
             redialled: 0,
             recorded: 0,
+            callbacks: Callbacks::default(),
             calls: Vec::new(),
         }
     }
@@ -226,11 +261,34 @@ impl Books {
         self.diverted += other.diverted;
         self.redialled += other.redialled;
         self.recorded += other.recorded;
+        self.callbacks.add(&other.callbacks);
         self.calls.extend(other.calls);
     }
 }
 
 impl QueueBook {
+    /// The time agents were busy in an hour.
+    pub fn busy_s(&self, hour: usize) -> f64 {
+        self.hours
+            .get(hour)
+            .map_or(0.0, |row| f64::from(row.busy_s))
+    }
+
+    /// The time agents were there in an hour; `None` when all always are. Who finishes a call after the end of a shift is
+    /// there as long.
+    pub fn staffed_s(&self, hour: usize) -> Option<f64> {
+        if self.tally.staffed_s <= 0.0 {
+            return None;
+        }
+        let row = self.hours.get(hour)?;
+        Some(f64::from(row.staffed_s.max(row.busy_s)))
+    }
+
+    /// The same of all hours together.
+    pub fn all_staffed_s(&self) -> Option<f64> {
+        (0..self.hours.len()).map(|hour| self.staffed_s(hour)).sum()
+    }
+
     /// The parts of a run have queues of their own, so that one of two is empty as a rule.
     fn add(&mut self, other: Self) {
         self.tally.add(&other.tally);

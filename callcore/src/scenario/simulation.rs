@@ -42,6 +42,14 @@ pub struct Simulation {
     pub redial_share: f64,
     /// After how long they do, on average (exponential): 10 min.
     pub redial_after: Span,
+    /// The share of those who talked who call again with something more.
+    pub returning_share: f64,
+    /// After how long they do, on average (exponential): a day.
+    pub returning_after: Span,
+    /// The share of those who are offered to be called back who take the offer: one half, an assumption.
+    pub callback_share: f64,
+    /// The share of calls back that nobody answers: one in ten, an assumption.
+    pub callback_missed_share: f64,
     /// Recording files a call, on average: 3.5 (IMY-REPORT p. 3: 3 to 4, at most 10).
     pub files_per_call: f64,
     /// The share of nurses who are away on a day.

@@ -31,14 +31,14 @@ pub(super) struct CallHead {
 }
 
 /// Which of the two ways the call went. There is no way from one to the other.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Way {
     Regional(RegionalCall),
     Outgoing(OutgoingCall),
 }
 
 /// A call to a queue of this switch's own.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct RegionalCall {
     pub(super) queue: QueueId,
     pub(super) stage: RegionalStage,
@@ -123,7 +123,7 @@ pub(super) enum Recording {
 }
 
 /// A call on its way out to a provider. Nothing here leads to a recording.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct OutgoingCall {
     pub(super) stage: OutgoingStage,
     pub(super) since: Time,

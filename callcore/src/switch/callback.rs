@@ -70,7 +70,7 @@ impl Switch {
         if let Some((spot, queue, confirmation)) = accepted {
             self.accept(now, id, spot, queue);
             match confirmation {
-                Some(confirmation) => self.outputs.push_back(Output::Announce(id, confirmation)),
+                Some(confirmation) => self.outputs.push(Output::Announce(id, confirmation)),
                 None => self.promise(now, id),
             }
         }
@@ -96,7 +96,7 @@ impl Switch {
     /// Lets go of the caller's line and keeps the place.
     pub(super) fn promise(&mut self, now: Time, id: CallId) {
         if let Some(RegionalStage::Promising(promise)) = self.stage(id) {
-            self.outputs.push_back(Output::Promise(id));
+            self.outputs.push(Output::Promise(id));
             self.stand(now, id, promise);
         }
     }
@@ -122,7 +122,7 @@ impl Switch {
         self.go(now, id, stage);
         self.agent_rings(agent, id);
         self.fact(now, id, FactKind::Callback(CallbackStep::Tried));
-        self.outputs.push_back(Output::CallBack(id));
+        self.outputs.push(Output::CallBack(id));
     }
 
     pub(super) fn caller_answered(&mut self, now: Time, id: CallId) -> bool {
@@ -167,7 +167,7 @@ impl Switch {
 
     pub(super) fn callback_timeout(&mut self, now: Time, id: CallId) {
         if let Some(RegionalStage::CallingBack { promise, agent, .. }) = self.stage(id) {
-            self.outputs.push_back(Output::StopCallingBack(id));
+            self.outputs.push(Output::StopCallingBack(id));
             self.unreached(now, id, promise, agent, LegFailure::NoAnswer);
         }
     }
@@ -213,7 +213,7 @@ impl Switch {
             return false;
         };
         self.timers.stop(timer);
-        self.outputs.push_back(Output::StopCallingBack(id));
+        self.outputs.push(Output::StopCallingBack(id));
         self.stand(now, id, promise);
         true
     }

@@ -147,7 +147,7 @@ impl Switch {
             List::Overflow(_) => self.greet(now, id, queue),
             // What the route announces is the provider, and the caller has heard it.
             List::Failover => {
-                self.outputs.push_back(Output::Answer(id));
+                self.outputs.push(Output::Answer(id));
                 self.join(now, id, queue);
             }
         }

@@ -55,7 +55,7 @@ impl Switch {
             },
         );
         match notice {
-            Some(notice) => self.outputs.push_back(Output::Announce(id, notice)),
+            Some(notice) => self.outputs.push(Output::Announce(id, notice)),
             None => self.try_first(now, id, to),
         }
     }
@@ -112,7 +112,7 @@ impl Switch {
         if let Some(OutgoingStage::Trying { attempt, .. }) =
             self.outgoing(id).map(|call| call.stage)
         {
-            self.outputs.push_back(Output::StopTrying(id));
+            self.outputs.push(Output::StopTrying(id));
             self.give_up(now, id, attempt, LegFailure::NoAnswer);
         }
     }
@@ -166,7 +166,7 @@ impl Switch {
             target: attempt.target,
             handover,
         };
-        self.outputs.push_back(Output::HandOver(call));
+        self.outputs.push(Output::HandOver(call));
     }
 
     fn apologise(&mut self, now: Time, id: CallId) {
@@ -175,7 +175,7 @@ impl Switch {
         };
         call.go(now, OutgoingStage::Apology);
         match self.scenario_of(id).and_then(|scenario| scenario.no_answer) {
-            Some(apology) => self.outputs.push_back(Output::Announce(id, apology)),
+            Some(apology) => self.outputs.push(Output::Announce(id, apology)),
             None => {
                 self.end(now, id, Outcome::ProviderFailed);
             }

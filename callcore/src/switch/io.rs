@@ -113,7 +113,7 @@ pub enum Output {
     /// The provider rang too long: cancel the leg that the last [`Output::HandOver`] asked for.
     StopTrying(CallId),
     /// Record the call that is bridged. The permit is the only key to a recording and is used up by it.
-    StartRecording(CallId, Box<RecordingPermit>),
+    StartRecording(CallId, RecordingPermit),
     /// The call ended or was held: close its recording.
     StopRecording(CallId),
     /// End every leg that is left; an unanswered caller gets the SIP status that fits the outcome.

@@ -68,7 +68,9 @@ pub struct Switch {
     down: BTreeSet<(ProviderId, u16)>,
     timers: Timers,
     floors: Floors,
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
+    /// What is polled one by one, in order.
+    polled: VecDeque<Output>,
     counts: Counts,
 }
 
@@ -109,7 +111,8 @@ impl Switch {
             down: BTreeSet::new(),
             timers: Timers::default(),
             floors: Floors::default(),
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
+            polled: VecDeque::new(),
             counts: Counts::default(),
         }
     }
@@ -153,7 +156,22 @@ impl Switch {
 
     /// The next thing the driver is to do; `None` when it has been told everything.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        if self.polled.is_empty() {
+            self.polled.extend(self.outputs.drain(..));
+        }
+        self.polled.pop_front()
+    }
+
+    /// Everything the driver is to do, in order, without taking it: for one that does it all at once and then calls
+    /// [`forget_outputs`](Self::forget_outputs). Not to be mixed with [`poll_output`](Self::poll_output).
+    pub fn outputs(&self) -> &[Output] {
+        debug_assert!(self.polled.is_empty(), "polled or looked at, not both");
+        &self.outputs
+    }
+
+    /// Forgets what was done.
+    pub fn forget_outputs(&mut self) {
+        self.outputs.clear();
     }
 
     /// When, and why, the switch wants [`Input::TimePassed`]; `None` while it waits for others only.
@@ -300,17 +318,17 @@ impl Switch {
 
     /// Ends a call, whatever its state. The only way out of the list of calls.
     fn end(&mut self, now: Time, id: CallId, outcome: Outcome) -> bool {
-        let Some(call) = self.calls.remove(&id) else {
+        let Some(way) = self.calls.remove(&id) else {
             return false;
         };
-        match &call.way {
+        match way {
             Way::Regional(regional) => {
-                self.stop_regional(&call.head, regional);
+                self.stop_regional(id, &regional);
                 self.close(now, id, outcome);
-                self.release_agent(now, regional);
+                self.release_agent(now, &regional);
             }
             Way::Outgoing(outgoing) => {
-                self.stop_outgoing(outgoing);
+                self.stop_outgoing(&outgoing);
                 self.close(now, id, outcome);
             }
         }
@@ -321,12 +339,13 @@ impl Switch {
     fn close(&mut self, now: Time, id: CallId, outcome: Outcome) {
         self.counts.ended[outcome as usize] += 1;
         self.fact(now, id, FactKind::Ended(outcome));
-        self.outputs.push_back(Output::HangUp(id, outcome));
+        self.outputs.push(Output::HangUp(id, outcome));
     }
 
+    // Inlined so that each kind of fact is written where it goes, and not copied there.
+    #[inline(always)]
     fn fact(&mut self, at: Time, call: CallId, what: FactKind) {
-        self.outputs
-            .push_back(Output::Fact(Fact { at, call, what }));
+        self.outputs.push(Output::Fact(Fact { at, call, what }));
     }
 
     const fn line(&mut self, queue: QueueId) -> &mut Line {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     origin::Origin,
     retention::{ObjectClass, RetentionWindow},
-    route::{Decision, Destination},
-    scenario::{OrgId, QueueId, Scenario},
+    route::Destination,
+    scenario::{OrgId, QueueId, RouteId, Scenario},
     tag::RecordingTag,
     time::{Time, sweden},
 };
@@ -39,11 +39,11 @@ use crate::{
 pub struct RecordingPermit {
     scenario: Arc<Scenario>,
     call: CallId,
-    origin: Origin,
-    decision: Decision,
-    queue: QueueId,
-    floor: Floor,
     started: Time,
+    floor: Floor,
+    origin: Origin,
+    route: RouteId,
+    queue: QueueId,
 }
 
 impl RecordingPermit {
@@ -52,7 +52,7 @@ impl RecordingPermit {
         let scenario = &self.scenario;
         let queue = scenario.queue(self.queue);
         let basis = if queue.basis.is_empty() {
-            &scenario.retention[self.floor.rule].basis
+            &scenario.retention[usize::from(self.floor.rule)].basis
         } else {
             &queue.basis
         };
@@ -77,8 +77,8 @@ impl RecordingPermit {
             class: ObjectClass::Audio,
             earliest: self.floor.window.earliest(),
             latest: self.floor.window.latest(),
-            route: scenario.route_name(self.decision.route).into(),
-            table: self.decision.digest.to_string().into(),
+            route: scenario.route_name(self.route).into(),
+            table: scenario.routes.digest().to_string().into(),
             call: self.call,
             started: self.started,
         }
@@ -119,7 +119,7 @@ impl RegionalCall {
             scenario: Arc::clone(&head.scenario),
             call: head.id,
             origin: head.origin,
-            decision: head.decision,
+            route: head.decision.route,
             queue: self.queue,
             started: now,
         })
@@ -130,7 +130,7 @@ impl RegionalCall {
 #[derive(Debug, Clone, Copy)]
 struct Floor {
     window: RetentionWindow,
-    rule: usize,
+    rule: u16,
 }
 
 /// Floors of one day, by queue: worked out once, since every call of the day has the same.
@@ -162,6 +162,7 @@ impl Floors {
                 .retention
                 .iter()
                 .position(|known| std::ptr::eq(known, rule))?;
+            let rule = u16::try_from(rule).ok()?;
             Some(Floor { window, rule })
         })
     }

@@ -71,8 +71,7 @@ impl Switch {
             Some(permit) => {
                 *recording = Recording::Running;
                 self.counts.recordings += 1;
-                self.outputs
-                    .push_back(Output::StartRecording(id, Box::new(permit)));
+                self.outputs.push(Output::StartRecording(id, permit));
             }
             // A recording that should be there and isn't is a gap, whatever the reason.
             None if wanted => {

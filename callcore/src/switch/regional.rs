@@ -68,13 +68,13 @@ impl Switch {
 
     /// Answers a caller for whom there is room in the queue.
     pub(super) fn greet(&mut self, now: Time, id: CallId, queue: QueueId) {
-        self.outputs.push_back(Output::Answer(id));
+        self.outputs.push(Output::Answer(id));
         let greeting = self
             .calls
             .get(&id)
             .and_then(|call| call.head.decision.announcement);
         match greeting {
-            Some(announcement) => self.outputs.push_back(Output::Announce(id, announcement)),
+            Some(announcement) => self.outputs.push(Output::Announce(id, announcement)),
             None => self.join(now, id, queue),
         }
     }
@@ -117,7 +117,7 @@ impl Switch {
         );
         self.timers.stop(timer);
         self.agent_talks(agent, id);
-        self.outputs.push_back(Output::Bridge(id));
+        self.outputs.push(Output::Bridge(id));
         self.fact(now, id, FactKind::Connected { queue, agent });
         self.start_recording(now, id);
         true
@@ -141,7 +141,7 @@ impl Switch {
         else {
             return;
         };
-        self.outputs.push_back(Output::StopRinging(id, agent));
+        self.outputs.push(Output::StopRinging(id, agent));
         self.put_back(now, id, spot);
         self.agent_set_aside(now, agent);
     }
@@ -157,22 +157,22 @@ impl Switch {
             return;
         };
         self.timers.stop(timer);
-        self.outputs.push_back(Output::StopRinging(id, agent));
+        self.outputs.push(Output::StopRinging(id, agent));
         self.put_back(now, id, spot);
     }
 
     /// Stops what goes on for a call that is over.
-    pub(super) fn stop_regional(&mut self, head: &CallHead, call: &RegionalCall) {
+    pub(super) fn stop_regional(&mut self, id: CallId, call: &RegionalCall) {
         match call.stage {
             RegionalStage::Greeting | RegionalStage::TurningAway => {}
             RegionalStage::Waiting(spot) => self.line(call.queue).leave(spot.place),
             RegionalStage::Ringing { agent, timer, .. } => {
                 self.timers.stop(timer);
-                self.outputs.push_back(Output::StopRinging(head.id, agent));
+                self.outputs.push(Output::StopRinging(id, agent));
             }
             RegionalStage::Talking { recording, .. } => {
                 if recording == Recording::Running {
-                    self.outputs.push_back(Output::StopRecording(head.id));
+                    self.outputs.push(Output::StopRecording(id));
                 }
             }
             RegionalStage::Promising(_)
@@ -222,7 +222,7 @@ impl Switch {
             .scenario_of(id)
             .and_then(|scenario| scenario.queue(queue).busy_announcement.or(scenario.busy));
         match busy {
-            Some(busy) => self.outputs.push_back(Output::Announce(id, busy)),
+            Some(busy) => self.outputs.push(Output::Announce(id, busy)),
             None => {
                 self.end(now, id, Outcome::TurnedAway);
             }

@@ -1,6 +1,9 @@
 //! The calls in progress, found by number.
 
-use super::{call::Call, io::CallId};
+use super::{
+    call::{Call, Way},
+    io::CallId,
+};
 
 /// Calls by number: open addressing on the low bits of the number. Numbers count up, so that neighbours never meet,
 /// and a call that lasts long costs later ones a step at most.
@@ -54,13 +57,15 @@ impl CallTable {
         self.len += 1;
     }
 
-    pub(super) fn remove(&mut self, id: &CallId) -> Option<Call> {
+    /// Takes a call out; what is left of it is where it stood.
+    pub(super) fn remove(&mut self, id: &CallId) -> Option<Way> {
         let (place, slot) = self.find(*id)?;
-        let call = self.slots[slot].take();
+        let way = self.slots[slot].as_ref().map(|call| call.way);
+        self.slots[slot] = None;
         self.free.push(slot as u32);
         self.len -= 1;
         self.close_gap(place);
-        call
+        way
     }
 
     /// The calls, oldest first.

@@ -65,7 +65,7 @@ impl Switch {
             .scenario_of(id)
             .and_then(|scenario| scenario.queue(queue).announcement);
         match notice {
-            Some(notice) => self.outputs.push_back(Output::Announce(id, notice)),
+            Some(notice) => self.outputs.push(Output::Announce(id, notice)),
             None => self.hear_next(now, id),
         }
     }
@@ -85,7 +85,7 @@ impl Switch {
         match offer {
             Some(offer) => {
                 (spot.hears, spot.offered) = (Hears::Offer, true);
-                self.outputs.push_back(Output::Announce(id, offer));
+                self.outputs.push(Output::Announce(id, offer));
                 self.fact(now, id, FactKind::Callback(CallbackStep::Offered));
             }
             None => {
@@ -130,7 +130,7 @@ impl Switch {
             call.go(now, RegionalStage::Ringing { spot, agent, timer });
         }
         self.agent_rings(agent, id);
-        self.outputs.push_back(Output::RingAgent(id, agent));
+        self.outputs.push(Output::RingAgent(id, agent));
     }
 
     pub(super) fn play_music(&mut self, id: CallId, queue: QueueId) {
@@ -138,7 +138,7 @@ impl Switch {
             .scenario_of(id)
             .and_then(|scenario| scenario.queue(queue).music)
         {
-            self.outputs.push_back(Output::Music(id, music));
+            self.outputs.push(Output::Music(id, music));
         }
     }
 

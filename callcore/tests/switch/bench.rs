@@ -130,7 +130,7 @@ impl Bench {
             }
             Output::StopTrying(_) => "stop-trying".to_owned(),
             Output::StartRecording(_, permit) => {
-                self.permits.push(*permit);
+                self.permits.push(permit);
                 "record".to_owned()
             }
             Output::StopRecording(_) => "stop-recording".to_owned(),

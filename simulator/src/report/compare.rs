@@ -1,6 +1,9 @@
 //! Two runs beside each other.
 
+use callcore::scenario::Scenario;
 use serde_json::Value;
+
+use crate::summary::{Interval, Results, Service, interval};
 
 /// One figure in both runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,11 +57,121 @@ fn walk(name: &str, before: &Value, after: &Value, found: &mut Vec<Comparison>) 
     }
 }
 
+/// How a figure differs between two runs that met the same callers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Its name, as in JSON.
+    pub name: String,
+    /// In the other run, as a mean over its replications.
+    pub before: f64,
+    /// In this one.
+    pub after: f64,
+    /// Where 95 % of such differences' means lie: replication by replication, so that what both have of the same luck
+    /// falls away. `None` with fewer than two replications.
+    pub interval: Option<Interval>,
+}
+
+impl Difference {
+    fn new(name: String, before: &[f64], after: &[f64]) -> Self {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let pairs = before
+            .iter()
+            .zip(after)
+            .map(|(before, after)| after - before);
+        Self {
+            name,
+            before: mean(before),
+            after: mean(after),
+            interval: (before.len().min(after.len()) > 1).then(|| interval(pairs)),
+        }
+    }
+
+    /// Whether the runs differ by more than luck would have it; unknown with one replication.
+    pub fn is_sure(&self) -> Option<bool> {
+        let Interval { low, high, .. } = self.interval?;
+        Some(low > 0.0 || high < 0.0)
+    }
+}
+
+/// How the service differs between two runs of the same seed and span: all together, then queue by queue where both have
+/// one of the name.
+pub fn differences(
+    (scenario_before, before): (&Scenario, &Results),
+    (scenario_after, after): (&Scenario, &Results),
+) -> Vec<Difference> {
+    let figure = |results: &Results, queue: Option<usize>, place: usize| -> Vec<f64> {
+        let of = |service: &Service| service.named()[place].1;
+        let runs = results.runs.iter();
+        runs.filter_map(|run| match queue {
+            None => Some(of(&run.service)),
+            Some(queue) => run.queues.get(queue).map(of),
+        })
+        .collect()
+    };
+    let names = Service::default().named().map(|(name, _)| name);
+    let mut found = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let (before, after) = (figure(before, None, place), figure(after, None, place));
+        found.push(Difference::new((*name).to_owned(), &before, &after));
+    }
+    for (at, queue) in scenario_after.queues.iter().enumerate() {
+        let queues = &scenario_before.queues;
+        let Some(other) = queues.iter().position(|other| other.name == queue.name) else {
+            continue;
+        };
+        for (place, name) in names.iter().enumerate() {
+            let (before, after) = (
+                figure(before, Some(other), place),
+                figure(after, Some(at), place),
+            );
+            let name = format!("queues.{}.{name}", queue.name);
+            found.push(Difference::new(name, &before, &after));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{Plan, run, tests::today};
+
+    #[test]
+    fn the_same_callers_under_two_rule_sets_show_a_small_difference_for_sure() {
+        let scenario = today();
+        let mut fewer = today();
+        fewer.agents.retain({
+            let mut seen = 0;
+            move |agent| {
+                // Two nurses of the first queue's 62 are gone.
+                seen += u32::from(agent.queue.index() == 0);
+                agent.queue.index() != 0 || seen > 2
+            }
+        });
+        let results = |scenario: &Scenario| {
+            let plan = Plan {
+                replications: 4,
+                threads: 2,
+                ..Plan::new(scenario, jiff::civil::date(2026, 2, 1), 2, 9)
+            };
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            run::run(scenario, &[], &plan, &stop, |_| {}).expect("it balances")
+        };
+        let (before, after) = (results(&scenario), results(&fewer));
+        let found = differences((&scenario, &before), (&fewer, &after));
+        let of = |name: &str| found.iter().find(|one| one.name == name).expect("named");
+        let busier = of("queues.region-01.occupancy");
+        assert_eq!(busier.is_sure(), Some(true), "{busier:?}");
+        let (one, width) = (busier.after - busier.before, busier.interval.expect("four"));
+        assert!(one > 0.0 && width.high - width.low < one, "{busier:?}");
+        let untouched = of("queues.region-03.mean_wait_s");
+        assert_eq!(
+            (untouched.after - untouched.before, untouched.is_sure()),
+            (0.0, Some(false))
+        );
+    }
 
     #[test]
     fn what_differs_is_named_and_the_rest_left_out() {

@@ -1,5 +1,6 @@
 //! The report of a run: one HTML page with its pictures inside, in English and Swedish, that needs no network.
 
+mod beside;
 mod compare;
 mod map;
 mod pictures;
@@ -13,7 +14,8 @@ use callcore::scenario::Scenario;
 use self::words::{Words, escape};
 use crate::summary::Results;
 
-pub use compare::{Comparison, compare};
+pub use beside::{Run, comparison};
+pub use compare::{Comparison, Difference, compare, differences};
 
 const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;margin:0;color:#1d2129;background:#f4f5f7}\
@@ -31,18 +33,14 @@ td,th{padding:3px 8px;text-align:right;border-bottom:1px solid #eceef2}td:first-
 .partial{background:#fff3cd;border:1px solid #e0b100;padding:8px 14px;border-radius:6px}\
 label{float:right;margin-top:34px;padding:4px 12px;border:1px solid #c8ccd4;border-radius:6px;background:#fff;cursor:pointer}\
 #lang{position:absolute;opacity:0}#lang:checked~main .en,#lang:not(:checked)~main .sv{display:none}\
-#lang:focus~main label{outline:2px solid #0072b2}";
+#lang:focus~main label{outline:2px solid #0072b2}\
+.compare{max-width:1500px}.compare td:nth-child(n+2){font-variant-numeric:tabular-nums}\
+.names{position:sticky;top:0;background:#f4f5f7;padding:6px 0;font-size:17px;z-index:1}";
 
 /// The page. `name` is what the scenario is called.
 pub fn html(scenario: &Scenario, results: &Results, name: &str) -> String {
     let summary = &results.summary;
-    let mut page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>vaxel: {0}</title><style>{STYLE}</style></head><body>\
-         <input type=\"checkbox\" id=\"lang\"><main><label for=\"lang\">{1}</label><h1>{0}</h1>",
-        escape(name),
-        Words::new("På svenska", "In English").html()
-    );
+    let mut page = head(name, "");
     let span = Words::new(
         &format!(
             "{} days from {}, seed {}",
@@ -86,6 +84,17 @@ pub fn html(scenario: &Scenario, results: &Results, name: &str) -> String {
         summary.digest
     );
     page
+}
+
+/// The page's beginning, up to its first heading, and the switch between the languages.
+fn head(title: &str, class: &str) -> String {
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>vaxel: {0}</title><style>{STYLE}</style></head><body>\
+         <input type=\"checkbox\" id=\"lang\"><main class=\"{class}\"><label for=\"lang\">{1}</label><h1>{0}</h1>",
+        escape(title),
+        Words::new("På svenska", "In English").html()
+    )
 }
 
 fn figures(results: &Results) -> String {

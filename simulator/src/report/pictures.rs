@@ -19,12 +19,37 @@ use crate::{
 
 /// Every picture in its frame, in the order of the page.
 pub(super) fn all(scenario: &Scenario, results: &Results) -> Vec<String> {
-    let day = hours_of_day(results);
+    let [
+        arrivals,
+        occupancy,
+        waits,
+        by_queue,
+        levels,
+        abandonment,
+        map,
+        controllers,
+        storage,
+    ] = each(scenario, results);
     vec![
-        pair(&arrivals(&day), &occupancy(scenario, results)),
-        pair(&waits(results), &waits_by_queue(results)),
+        pair(&arrivals, &occupancy),
+        pair(&waits, &by_queue),
+        levels,
+        pair(&abandonment, &map),
+        controllers,
+        storage,
+    ]
+}
+
+/// The pictures one by one.
+pub(super) fn each(scenario: &Scenario, results: &Results) -> [String; 9] {
+    [
+        arrivals(&hours_of_day(results)),
+        occupancy(scenario, results),
+        waits(results),
+        waits_by_queue(results),
         service_levels(scenario, results),
-        pair(&abandonment(results), &the_map(results)),
+        abandonment(results),
+        the_map(results),
         controllers(scenario, results),
         storage(results),
     ]
@@ -38,7 +63,7 @@ fn frame(title: &Words, note: &Words, picture: &str) -> String {
     )
 }
 
-fn pair(one: &str, other: &str) -> String {
+pub(super) fn pair(one: &str, other: &str) -> String {
     format!("<div class=\"row\">{one}{other}</div>")
 }
 
@@ -109,9 +134,11 @@ fn arrivals(day: &Day) -> String {
 }
 
 fn occupancy(scenario: &Scenario, results: &Results) -> String {
-    let agents = scenario.agents.len() as f64;
+    let agents: Vec<f64> = (0..scenario.queues.len())
+        .map(|at| scenario.agents_of(scenario.queue_by_place(at)).count() as f64)
+        .collect();
     let mut busy = [[0.0; 24]; 2];
-    let mut hours = [[0.0; 24]; 2];
+    let mut there = [[0.0; 24]; 2];
     for (place, hour) in results
         .hours
         .hours
@@ -123,17 +150,14 @@ fn occupancy(scenario: &Scenario, results: &Results) -> String {
             usize::from(hour.of_week >= 120),
             usize::from(hour.of_week % 24),
         );
-        hours[at.0][at.1] += 3600.0;
-        for book in &results.books.queues {
-            busy[at.0][at.1] += book
-                .hours
-                .get(place)
-                .map_or(0.0, |row| f64::from(row.busy_s));
+        for (book, agents) in results.books.queues.iter().zip(&agents) {
+            busy[at.0][at.1] += book.busy_s(place);
+            there[at.0][at.1] += book.staffed_s(place).unwrap_or(agents * 3600.0);
         }
     }
     let of = |kind: usize| {
         (0..24)
-            .map(|hour| 100.0 * share(busy[kind][hour], hours[kind][hour] * agents))
+            .map(|hour| 100.0 * share(busy[kind][hour], there[kind][hour]))
             .collect()
     };
     let series = [
@@ -149,13 +173,13 @@ fn occupancy(scenario: &Scenario, results: &Results) -> String {
         },
     ];
     let unit = Words::new(
-        "hour in which the call came; % of all nurses",
-        "timme då samtalet kom; % av alla sjuksköterskor",
+        "hour of the day; % of the nurses who are there",
+        "timme på dygnet; % av sjuksköterskorna på plats",
     );
     let picture = lines(&series, &hour_labels(), &unit);
     let note = Words::new(
-        "Ringing, talking and wrapping up, of everybody employed in all queues.",
-        "Ringer, samtalar och efterarbetar, av alla anställda i alla köer.",
+        "Ringing, talking and wrapping up, all queues together.",
+        "Rings upp, samtalar och efterarbetar, alla köer tillsammans.",
     );
     frame(
         &Words::new("Nurses busy", "Sjuksköterskor upptagna"),

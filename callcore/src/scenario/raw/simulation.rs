@@ -44,6 +44,14 @@ pub(in crate::scenario) struct RawSimulation {
     #[schemars(with = "Option<f64>")]
     pub(in crate::scenario) redial_after_s: Option<Spanned<f64>>,
     #[schemars(with = "Option<f64>")]
+    pub(in crate::scenario) returning_share: Option<Spanned<f64>>,
+    #[schemars(with = "Option<f64>")]
+    pub(in crate::scenario) returning_after_s: Option<Spanned<f64>>,
+    #[schemars(with = "Option<f64>")]
+    pub(in crate::scenario) callback_share: Option<Spanned<f64>>,
+    #[schemars(with = "Option<f64>")]
+    pub(in crate::scenario) callback_missed_share: Option<Spanned<f64>>,
+    #[schemars(with = "Option<f64>")]
     pub(in crate::scenario) files_per_call: Option<Spanned<f64>>,
     #[schemars(with = "Option<f64>")]
     pub(in crate::scenario) sick_share: Option<Spanned<f64>>,

@@ -21,6 +21,12 @@ const FACTOR_MAX: f64 = 1000.0;
 const REPLICATIONS_MAX: u32 = 1000;
 /// Mean time until somebody calls again.
 const REDIAL_AFTER_S: f64 = 600.0;
+/// Mean time until somebody who talked has something more to ask: assumption.
+const RETURNING_AFTER_S: f64 = 86_400.0;
+/// Who takes the offer to be called back: assumption.
+const CALLBACK_SHARE: f64 = 0.5;
+/// How many calls back nobody answers: assumption.
+const CALLBACK_MISSED_SHARE: f64 = 0.1;
 /// 3 to 4 files a call (IMY-REPORT p. 3).
 const FILES_PER_CALL: f64 = 3.5;
 
@@ -58,6 +64,14 @@ impl Reader<'_> {
             wrong_share: self.share(raw.wrong_share, 0.0),
             redial_share: self.share(raw.redial_share, 0.0),
             redial_after: seconds(self.number(raw.redial_after_s, REDIAL_AFTER_S, 1.0..=1e6)),
+            returning_share: self.share(raw.returning_share, 0.0),
+            returning_after: seconds(self.number(
+                raw.returning_after_s,
+                RETURNING_AFTER_S,
+                1.0..=1e7,
+            )),
+            callback_share: self.share(raw.callback_share, CALLBACK_SHARE),
+            callback_missed_share: self.share(raw.callback_missed_share, CALLBACK_MISSED_SHARE),
             files_per_call: self.number(raw.files_per_call, FILES_PER_CALL, 1.0..=10.0),
             sick_share: self.share(raw.sick_share, 0.0),
             break_share: self.share(raw.break_share, 0.0),

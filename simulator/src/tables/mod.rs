@@ -1,4 +1,6 @@
-//! Lists for other programs: calls and hours as comma-separated values.
+//! Lists for other programs: calls and hours, as comma-separated values and as [Parquet](parquet).
+
+pub mod parquet;
 
 use std::io::{self, Write};
 
@@ -43,10 +45,7 @@ pub fn hours(out: &mut impl Write, scenario: &Scenario, results: &Results) -> io
 /// # Errors
 /// What the writer says.
 pub fn calls(out: &mut impl Write, scenario: &Scenario, results: &mut Results) -> io::Result<()> {
-    results
-        .books
-        .calls
-        .sort_by_key(|row| (row.at, row.kommun, row.queue));
+    in_order(results);
     writeln!(
         out,
         "time,kommun,queue,provider,outcome,wait_s,talk_s,files"
@@ -71,6 +70,12 @@ pub fn calls(out: &mut impl Write, scenario: &Scenario, results: &mut Results) -
         writeln!(out, ",{:.1},{}", row.talk_s, row.files)?;
     }
     Ok(())
+}
+
+/// Each part of a run kept its own calls.
+fn in_order(results: &mut Results) {
+    let calls = &mut results.books.calls;
+    calls.sort_by_key(|row| (row.at, row.kommun, row.queue));
 }
 
 /// A moment on a Swedish clock, with its offset.

@@ -1,4 +1,8 @@
-//! Real calls as traffic: a list of when, from where and how long.
+//! Real calls as traffic: a list of when, from where and how long, as comma-separated values or as Parquet.
+
+mod parquet;
+
+use std::{fs::File, io::Read, path::Path};
 
 use callcore::{
     kommun::{KommunId, kommuner},
@@ -6,6 +10,7 @@ use callcore::{
     time::{Span, Time, sweden},
 };
 use jiff::{Timestamp, civil::DateTime};
+use rand_pcg::Pcg64;
 
 use crate::{
     callers::{Caller, Draws},
@@ -20,14 +25,15 @@ pub const CALLS_MAX: usize = 50_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// The header lacks a column.
-    #[error(
-        "line 1: the list has no column `{0}`: its first line must name time, kommun and talk_s"
-    )]
+    #[error("the list has no column `{0}`: its first line must name time, kommun and talk_s")]
     NoColumn(&'static str),
+    /// The file isn't there, or can't be read.
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
     /// A value isn't written as it must be.
     #[error("line {line}: {what}")]
     Value {
-        /// Where.
+        /// Where; in a Parquet file, which row.
         line: usize,
         /// What stands there and what should.
         what: &'static str,
@@ -38,6 +44,23 @@ pub enum ReplayError {
     /// Too many calls.
     #[error("the list has more than {CALLS_MAX} calls: split it")]
     TooLong,
+}
+
+/// Reads a list of calls from a file, of whichever of the two kinds it is.
+///
+/// # Errors
+/// The first line or row that can't be read, with what should stand there.
+pub fn read_file(path: &Path, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
+    let unreadable = |error: std::io::Error| ReplayError::Unreadable(error.to_string());
+    let mut first = [0; 4];
+    let is_parquet = {
+        let mut file = File::open(path).map_err(unreadable)?;
+        file.read_exact(&mut first).is_ok() && first == *parquet::MAGIC
+    };
+    if is_parquet {
+        return parquet::read(File::open(path).map_err(unreadable)?, plan);
+    }
+    read(&std::fs::read_to_string(path).map_err(unreadable)?, plan)
 }
 
 /// Reads a list of calls; what it doesn't say (patience, ringing, files) is drawn as the plan has it.
@@ -61,40 +84,80 @@ pub fn read(text: &str, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
         found.ok_or(ReplayError::NoColumn(name))
     };
     let (time, kommun, talk) = (column("time")?, column("kommun")?, column("talk_s")?);
-    let draws = Draws::new(plan);
-    let mut rng = stream(plan.seed, Purpose::Patience, "replay");
-    let mut callers = Vec::new();
+    let mut list = List::new(plan);
     for (place, line) in lines {
         if line.trim().is_empty() {
             continue;
         }
-        if callers.len() >= CALLS_MAX {
-            return Err(ReplayError::TooLong);
-        }
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         let cell = |column: usize| cells.get(column).copied().unwrap_or_default();
-        let wrong = |what| ReplayError::Value {
+        let row = Row {
             line: place + 1,
-            what,
+            at: moment(cell(time)),
+            kommun: cell(kommun),
+            talk_s: cell(talk).parse().ok(),
         };
-        let at = moment(cell(time))
-            .ok_or_else(|| wrong("the time must be written like 2026-03-02T08:15:00"))?;
-        let seconds: f64 = cell(talk)
-            .parse()
-            .ok()
-            .filter(|seconds| (0.0..=1e6).contains(seconds))
-            .ok_or_else(|| {
-                wrong("talk_s must be the conversation's length in seconds, such as 420")
-            })?;
-        let origin = Origin::from_code(cell(kommun));
+        list.add(&row)?;
+    }
+    list.finish()
+}
+
+/// One call of a list; `None` where nothing readable stands.
+struct Row<'a> {
+    line: usize,
+    at: Option<Time>,
+    kommun: &'a str,
+    talk_s: Option<f64>,
+}
+
+/// The calls read so far.
+struct List {
+    callers: Vec<Caller>,
+    draws: Draws,
+    rng: Pcg64,
+}
+
+/// The longest conversation that is believed: eleven days.
+const TALK_MAX_S: f64 = 1e6;
+
+impl List {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            callers: Vec::new(),
+            draws: Draws::new(plan),
+            rng: stream(plan.seed, Purpose::Patience, "replay"),
+        }
+    }
+
+    fn add(&mut self, row: &Row<'_>) -> Result<(), ReplayError> {
+        if self.callers.len() >= CALLS_MAX {
+            return Err(ReplayError::TooLong);
+        }
+        let line = row.line;
+        let wrong = |what| ReplayError::Value { line, what };
+        let at = row
+            .at
+            .ok_or(wrong("the time must be written like 2026-03-02T08:15:00"))?;
+        let seconds = row.talk_s.filter(|s| (0.0..=TALK_MAX_S).contains(s));
+        let seconds = seconds.ok_or(wrong(
+            "talk_s must be the conversation's length in seconds, such as 420",
+        ))?;
+        let origin = Origin::from_code(row.kommun);
         let talk = Span::from_micros((seconds * 1e6) as i64);
-        callers.push(draws.caller(at, origin, home(origin), talk, &mut rng));
+        let caller = self
+            .draws
+            .caller(at, origin, home(origin), talk, &mut self.rng);
+        self.callers.push(caller);
+        Ok(())
     }
-    if callers.is_empty() {
-        return Err(ReplayError::Empty);
+
+    fn finish(mut self) -> Result<Vec<Caller>, ReplayError> {
+        if self.callers.is_empty() {
+            return Err(ReplayError::Empty);
+        }
+        self.callers.sort_by_key(|caller| caller.at);
+        Ok(self.callers)
     }
-    callers.sort_by_key(|caller| caller.at);
-    Ok(callers)
 }
 
 /// Where a caller is of whom only the origin is known; the first kommun for one who said nothing.

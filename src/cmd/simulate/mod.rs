@@ -1,5 +1,8 @@
 //! `vaxel simulate`: a scenario in virtual time, through the very call machine that runs live.
 
+mod against;
+mod print;
+
 use std::{
     fs::File,
     io::{BufWriter, Write},
@@ -24,6 +27,10 @@ use simulator::{
     tables,
 };
 
+use self::{
+    against::{Compared, Other},
+    print::print,
+};
 use crate::{cli::SimulateArgs, failure::Failure, files, show};
 
 /// The first Monday of 2026.
@@ -46,6 +53,7 @@ struct Setup {
 
 pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     let setup = setup(args)?;
+    let other = Other::new(args, &setup)?;
     let stop = stop_on_interrupt();
     let begun = Instant::now();
     let mut results = once(&setup, &stop)?;
@@ -54,6 +62,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(1));
     }
     write_lists(args, &setup.scenario, &mut results)?;
+    // One summary for both, since a run that is compared may be stopped in the other's turn.
     let printed = Printed {
         summary: &results.summary,
         seconds,
@@ -64,10 +73,16 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     } else {
         print(&printed)?;
     }
-    if let Some(other) = &args.against {
-        print_against(other, &printed)?;
+    let compared = match other {
+        Some(other) => other.compare(&setup, &printed, &results, &stop)?,
+        None => None,
+    };
+    if let Some(compared) = &compared {
+        compared.print();
     }
-    if results.summary.partial {
+    write_report(args, &setup, &results, compared.as_ref())?;
+    let cut_short = compared.is_some_and(|compared| compared.results.summary.partial);
+    if results.summary.partial || cut_short {
         show::note(format_args!(
             "vaxel: interrupted; everything above is partial, up to {}",
             results.summary.until
@@ -78,30 +93,46 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
 }
 
 fn setup(args: &SimulateArgs) -> Result<Setup, Failure> {
-    let usage = |error: &dyn std::error::Error| Failure::usage(error.to_string());
-    let mut scenario = files::load(&args.scenario)?.scenario;
-    let mut overrides = Overrides::default();
-    for text in &args.set {
-        overrides
-            .set(&mut scenario, text)
-            .map_err(|error| usage(&error))?;
-    }
-    let beside = beside(&scenario, &args.scenario)?;
+    let Setup {
+        scenario,
+        beside,
+        plan,
+    } = setup_of(&args.scenario, &args.set)?;
     let (start, days) = span(args, &scenario)?;
     let mut plan = Plan {
-        replications: args
-            .replications
-            .unwrap_or(scenario.simulation.replications),
+        start,
+        days,
+        seed: args.seed,
+        replications: args.replications.unwrap_or(plan.replications),
         threads: args.threads.unwrap_or_else(threads).clamp(1, 256),
-        calls_per_hour: overrides.calls_per_hour,
-        keeps_calls: args.calls_csv.is_some(),
-        ..Plan::new(&scenario, start, days, args.seed)
+        keeps_calls: args.calls_csv.is_some() || args.calls_parquet.is_some(),
+        ..plan
     };
     if let Some(file) = &args.replay {
-        let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
-        plan.replay = replay::read(&text, &plan)
+        plan.replay = replay::read_file(file, &plan)
             .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
     }
+    Ok(Setup {
+        scenario,
+        beside,
+        plan,
+    })
+}
+
+/// A scenario with what is set on the command line, and a plan of a day of it.
+fn setup_of(name: &str, set: &[String]) -> Result<Setup, Failure> {
+    let mut scenario = files::load(name)?.scenario;
+    let mut overrides = Overrides::default();
+    for text in set {
+        overrides
+            .set(&mut scenario, text)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    let beside = beside(&scenario, name)?;
+    let plan = Plan {
+        calls_per_hour: overrides.calls_per_hour,
+        ..Plan::new(&scenario, START_DEFAULT, 1, 1)
+    };
     Ok(Setup {
         scenario,
         beside,
@@ -187,10 +218,26 @@ fn once(setup: &Setup, stop: &AtomicBool) -> Result<Results, Failure> {
             Failure::usage(format!("{}: {error}", setup.scenario.file))
         }
         error => Failure::run(format!(
-            "{error}; this is a fault of ours, and this repeats it: vaxel simulate {} --start {} --days {} --seed {}",
-            setup.scenario.file, plan.start, plan.days, plan.seed
+            "{error}; this is a fault of ours, and this repeats it: {}",
+            invocation(plan)
         )),
     })
+}
+
+/// The command as it was given, with the seed also where that was the default.
+fn invocation(plan: &Plan) -> String {
+    let quoted = |arg: String| match arg
+        .chars()
+        .all(|c| c.is_alphanumeric() || "-_./=,:".contains(c))
+    {
+        true => arg,
+        false => format!("'{}'", arg.replace('\'', "'\\''")),
+    };
+    let mut words: Vec<String> = std::env::args().skip(1).map(quoted).collect();
+    if !words.iter().any(|word| word.starts_with("--seed")) {
+        words.push(format!("--seed {}", plan.seed));
+    }
+    format!("vaxel {}", words.join(" "))
 }
 
 fn is_same_again(setup: &Setup, results: &Results) -> Result<bool, Failure> {
@@ -218,11 +265,36 @@ fn write_lists(
     if let Some(file) = &args.calls_csv {
         write_file(file, |out| tables::calls(out, scenario, results))?;
     }
-    if let Some(file) = &args.report {
-        let page = report::html(scenario, results, &args.scenario);
-        write_file(file, |out| out.write_all(page.as_bytes()))?;
+    if let Some(file) = &args.hours_parquet {
+        write_file(file, |out| tables::parquet::hours(out, scenario, results))?;
+    }
+    if let Some(file) = &args.calls_parquet {
+        write_file(file, |out| tables::parquet::calls(out, scenario, results))?;
     }
     Ok(())
+}
+
+fn write_report(
+    args: &SimulateArgs,
+    setup: &Setup,
+    results: &Results,
+    compared: Option<&Compared>,
+) -> Result<(), Failure> {
+    let Some(file) = &args.report else {
+        return Ok(());
+    };
+    let name = named(args);
+    let page = match compared {
+        Some(compared) => compared.html(&name, setup, results),
+        None => report::html(&setup.scenario, results, &name),
+    };
+    write_file(file, |out| out.write_all(page.as_bytes()))
+}
+
+/// What the run is called: the scenario, and what was set.
+fn named(args: &SimulateArgs) -> String {
+    let set = args.set.iter().map(|set| format!(" {set}"));
+    std::iter::once(args.scenario.clone()).chain(set).collect()
 }
 
 fn write_file(
@@ -237,133 +309,6 @@ fn write_file(
     written.map_err(|error| Failure::run(format!("{} can't be written: {error}", file.display())))
 }
 
-/// What another run had where this one differs. On stderr with `--json`, so that stdout stays JSON.
-fn print_against(other: &Path, printed: &Printed<'_>) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(other).map_err(|error| unreadable(other, &error))?;
-    let before: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(format!(
-            "{} is no output of `vaxel simulate --json`: {error}",
-            other.display()
-        ))
-    })?;
-    let after =
-        serde_json::to_value(printed).map_err(|error| Failure::run(format!("JSON: {error}")))?;
-    let rows = report::compare(&before, &after).into_iter().map(|one| {
-        [
-            one.name,
-            format!("{:.4}", one.before),
-            format!("{:.4}", one.after),
-            format!(
-                "{:+.1} %",
-                100.0 * (one.after - one.before) / one.before.abs().max(1e-12)
-            ),
-        ]
-    });
-    let table = show::table(["figure", "before", "now", "change"], rows);
-    show::note(format_args!("against {}\n{table}", other.display()));
-    Ok(())
-}
-
 fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!("{} can't be read: {error}", file.display()))
-}
-
-fn print(printed: &Printed<'_>) -> Result<(), Failure> {
-    let summary = printed.summary;
-    let calls = &summary.calls;
-    show::line(format_args!(
-        "{} days from {}, seed {}: {} calls in {:.2} s ({:.2} M a second, {:.2} M a CPU second)",
-        summary.days,
-        summary.start,
-        summary.seed,
-        calls.offered,
-        printed.seconds,
-        printed.calls_per_second / 1e6,
-        summary.calls_per_cpu_second / 1e6
-    ))?;
-    show::line(format_args!(
-        "answered {}   gave up {}   turned away {}   to a provider {}   failed {}   called again {}",
-        calls.answered,
-        calls.abandoned,
-        calls.blocked,
-        calls.external,
-        calls.failed,
-        calls.redialled
-    ))?;
-    let service = &summary.service;
-    show::line(format_args!(
-        "within 180 s {:.1} %   mean wait {:.0} s   gave up {:.1} %   nurses busy {:.1} %",
-        100.0 * service.service_level,
-        service.mean_wait_s,
-        100.0 * service.p_abandon,
-        100.0 * service.occupancy
-    ))?;
-    for (name, interval) in &summary.intervals {
-        show::line(format_args!(
-            "  {name}: {:.5}, 95 % of {} such runs' means between {:.5} and {:.5}",
-            interval.mean, summary.replications, interval.low, interval.high
-        ))?;
-    }
-    print_queues(summary)?;
-    print_stores(summary)?;
-    for (organisation, count) in &summary.provider_calls {
-        show::line(format_args!("to {organisation}: {count} calls"))?;
-    }
-    show::line(format_args!(
-        "recorded at the switch for a provider: {}",
-        summary.recorded_at_switch_for_provider
-    ))?;
-    show::line(format_args!("digest {}", summary.digest))
-}
-
-fn print_queues(summary: &Summary) -> Result<(), Failure> {
-    let rows = summary.queues.iter().map(|(name, queue)| {
-        [
-            name.clone(),
-            queue.offered.to_string(),
-            queue.answered.to_string(),
-            format!("{:.1} %", 100.0 * queue.service.service_level),
-            format!("{:.0} s", queue.service.mean_wait_s),
-            format!("{:.1} %", 100.0 * queue.service.p_abandon),
-            format!("{:.1} %", 100.0 * queue.service.occupancy),
-        ]
-    });
-    let header = [
-        "queue",
-        "calls",
-        "answered",
-        "in 180 s",
-        "mean wait",
-        "gave up",
-        "busy",
-    ];
-    show::line(format_args!("{}", show::table(header, rows)))
-}
-
-fn print_stores(summary: &Summary) -> Result<(), Failure> {
-    let rows = summary.stores.iter().map(|(name, store)| {
-        let erased: u64 = store
-            .controllers
-            .values()
-            .map(|held| held.erased_files)
-            .sum();
-        let overdue: u64 = store
-            .controllers
-            .values()
-            .map(|held| held.overdue_files)
-            .sum();
-        [
-            name.clone(),
-            store.processor.clone(),
-            store.calls.to_string(),
-            store.files.to_string(),
-            format!("{:.0} GB", store.gigabytes),
-            erased.to_string(),
-            overdue.to_string(),
-        ]
-    });
-    let header = [
-        "store", "run by", "calls", "files", "audio", "erased", "overdue",
-    ];
-    show::line(format_args!("{}", show::table(header, rows)))
 }

@@ -1,0 +1,96 @@
+//! Those who call again: most because they gave up, some because they have something more to ask.
+
+use callcore::{
+    switch::Outcome,
+    time::{Span, Time},
+};
+use rand::RngExt;
+use rand_distr::{Distribution, Exp1};
+use rand_pcg::Pcg64;
+
+use crate::{
+    callers::{Caller, Draws},
+    plan::Plan,
+    random::{Purpose, stream},
+    records::Record,
+};
+
+/// Who will call again, by number.
+#[derive(Debug)]
+pub(crate) struct Again {
+    rng: Pcg64,
+    draws: Draws,
+    waiting: Vec<Caller>,
+    free: Vec<u32>,
+    /// Whether anybody does: asked after every call.
+    somebody: bool,
+}
+
+impl Again {
+    pub(crate) fn new(plan: &Plan, seed: u64, place: &str) -> Self {
+        let settings = &plan.settings;
+        Self {
+            rng: stream(seed, Purpose::Redial, place),
+            draws: Draws::new(plan),
+            waiting: Vec::new(),
+            free: Vec::new(),
+            somebody: settings.redial_share > 0.0 || settings.returning_share > 0.0,
+        }
+    }
+
+    /// Whether the caller of a call that is over calls again: when, and under which number it is kept.
+    pub(crate) fn decide(
+        &mut self,
+        plan: &Plan,
+        now: Time,
+        record: &Record,
+        outcome: Outcome,
+    ) -> Option<(Time, u32)> {
+        if !self.somebody {
+            return None;
+        }
+        let settings = &plan.settings;
+        let (share, after) = match outcome {
+            Outcome::Abandoned | Outcome::TurnedAway => {
+                (settings.redial_share, settings.redial_after)
+            }
+            Outcome::Completed => (settings.returning_share, settings.returning_after),
+            _ => return None,
+        };
+        if share <= 0.0 || self.rng.random::<f64>() >= share {
+            return None;
+        }
+        let multiple: f64 = Exp1.sample(&mut self.rng);
+        let after = Span::from_micros((multiple * after.as_micros() as f64) as i64);
+        let caller = self.another_call(record, outcome);
+        Some((now + after, self.keep(caller)))
+    }
+
+    /// Who gave up has the same to say; who returns has something new.
+    fn another_call(&mut self, record: &Record, outcome: Outcome) -> Caller {
+        let talk = match outcome {
+            Outcome::Completed => self.draws.talk(&mut self.rng),
+            _ => record.caller.talk,
+        };
+        Caller {
+            patience: self.draws.patience(&mut self.rng) as f32,
+            talk,
+            ..record.caller
+        }
+    }
+
+    fn keep(&mut self, caller: Caller) -> u32 {
+        if let Some(subject) = self.free.pop() {
+            self.waiting[subject as usize] = caller;
+            return subject;
+        }
+        self.waiting.push(caller);
+        self.waiting.len() as u32 - 1
+    }
+
+    /// The one who was kept under a number.
+    pub(crate) fn take(&mut self, subject: u32) -> Caller {
+        self.free.push(subject);
+        self.waiting[subject as usize]
+    }
+}

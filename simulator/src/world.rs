@@ -1,0 +1,308 @@
+//! The world around one switch: callers, phones, providers and nurses, and the books of what became of each call.
+
+use std::sync::Arc;
+
+use callcore::{
+    route::Destination,
+    scenario::{QueueId, Scenario},
+    switch::{CallId, Fact, FactKind, Input, Outcome, Output},
+    time::{Span, Time},
+};
+
+use crate::{
+    again::Again,
+    callers::Caller,
+    digest::FactDigest,
+    error::RunError,
+    event::{Event, EventList, Happens, Ticket},
+    hours::Hours,
+    plan::{PROVIDER_RING, Plan},
+    records::{Record, Records},
+    staff::Staff,
+    tally::Books,
+};
+
+/// Everything around the switch.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) books: Books,
+    pub(crate) digest: FactDigest,
+    pub(crate) hours: Arc<Hours>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) seed: u64,
+    pub(crate) now: Time,
+    pub(crate) events: EventList,
+    pub(crate) records: Records,
+    staff: Option<Staff>,
+    again: Again,
+    /// Mean patience by queue, in microseconds.
+    patience: Vec<f64>,
+    /// For each provider whether it is run beside.
+    passes_on: Vec<bool>,
+    /// Callers that such a provider took over, in order of time.
+    pub(crate) handed: Vec<Caller>,
+    pub(crate) counts_from: Time,
+    pub(crate) end: Time,
+    pub(crate) error: Option<RunError>,
+    /// The call whose recording the switch just asked for: it is told that it has begun.
+    pub(crate) recording_begins: Option<CallId>,
+}
+
+impl World {
+    pub(crate) fn new(
+        scenario: Arc<Scenario>,
+        plan: Arc<Plan>,
+        hours: Arc<Hours>,
+        seed: u64,
+        place: &str,
+        queues: &[QueueId],
+    ) -> Self {
+        let (counts_from, end) = plan.window();
+        let begins = plan.begins();
+        let staff = Staff::new(&scenario, &scenario.simulation, queues, seed, begins);
+        let mut events = EventList::default();
+        if staff.is_some() {
+            events.put(begins, Happens::ShiftChanges, 0);
+        }
+        Self {
+            books: Books::new(
+                scenario.queues.len(),
+                scenario.routes.routes().len(),
+                scenario.providers.len(),
+            ),
+            digest: FactDigest::default(),
+            now: Time::from_micros(i64::MIN),
+            events,
+            records: Records::default(),
+            staff,
+            again: Again::new(&plan, seed, place),
+            patience: scenario
+                .queues
+                .iter()
+                .map(|queue| queue.patience_mean.as_micros() as f64)
+                .collect(),
+            passes_on: vec![false; scenario.providers.len()],
+            handed: Vec::new(),
+            counts_from,
+            end,
+            error: None,
+            recording_begins: None,
+            scenario,
+            plan,
+            hours,
+            seed,
+        }
+    }
+
+    /// Hands on the callers of these providers.
+    pub(crate) fn pass_on(&mut self, provider: usize) {
+        self.passes_on[provider] = true;
+    }
+
+    /// What an event means to the switch; `None` for one that was overtaken.
+    pub(crate) fn input_of(&mut self, event: Event) -> Option<Input> {
+        let call = self.records.named(event.subject);
+        let record = self.records.get(call)?;
+        let awaited = match event.what {
+            Happens::AnnouncementEnds => &mut record.playing,
+            Happens::FarEndAnswers | Happens::CallerAnswers => &mut record.ringing,
+            _ => &mut record.leaving,
+        };
+        awaited.take_if(|ticket| *ticket == event.ticket)?;
+        Some(match (event.what, record.place) {
+            (Happens::AnnouncementEnds, _) => Input::AnnouncementDone(call),
+            (Happens::CallerAnswers, _) => Input::CallerAnswered(call),
+            (Happens::FarEndAnswers, Some(Destination::Queue(_))) => Input::AgentAnswered(call),
+            (Happens::FarEndAnswers, _) => Input::ProviderAnswered(call),
+            _ => Input::CallerGone(call),
+        })
+    }
+
+    pub(crate) fn calls_again(&mut self, event: Event) -> Caller {
+        self.books.redialled += u64::from(event.at >= self.counts_from);
+        Caller {
+            at: event.at,
+            ..self.again.take(event.subject)
+        }
+    }
+
+    pub(crate) fn shift_changes(&mut self, now: Time) -> Vec<Input> {
+        self.count_staff(now);
+        let staff = self.staff.as_mut();
+        staff.map_or_else(Vec::new, |staff| {
+            staff.change(&self.scenario.simulation, now)
+        })
+    }
+
+    /// Enters who was there since the last change of shifts.
+    pub(crate) fn count_staff(&mut self, now: Time) {
+        let Some(staff) = &self.staff else { return };
+        if now <= self.counts_from {
+            return;
+        }
+        // Shifts change on quarters of an hour, so that all of it lies in one hour.
+        let hour = self.hours.place(staff.since());
+        for (queue, staffed_s) in staff.staffed(now) {
+            let book = self.books.queue(queue, self.hours.hours.len());
+            book.tally.staffed_s += staffed_s;
+            book.hours[hour].staffed_s += staffed_s as f32;
+        }
+    }
+
+    pub(crate) fn carry_out(&mut self, output: &Output) {
+        match *output {
+            Output::Fact(ref fact) => self.fact(fact),
+            Output::Announce(call, announcement) => {
+                let until = self.now + self.plan.announcement(announcement);
+                let ticket = self.put(until, Happens::AnnouncementEnds, call);
+                self.with(call, |record| record.playing = Some(ticket));
+            }
+            Output::Music(call, _) | Output::Bridge(call) => {
+                self.with(call, |record| record.playing = None);
+            }
+            Output::RingAgent(call, _) => self.ring_agent(call),
+            Output::HandOver(external) => {
+                let answers = self.now + PROVIDER_RING;
+                let ticket = self.put(answers, Happens::FarEndAnswers, external.call);
+                self.with(external.call, |record| record.ringing = Some(ticket));
+            }
+            Output::StopRinging(call, _) | Output::StopTrying(call) => {
+                self.with(call, |record| record.ringing = None);
+            }
+            Output::StartRecording(call, ref permit) => self.start_recording(call, permit.queue()),
+            Output::HangUp(call, outcome) => self.hang_up(call, outcome),
+            Output::Promise(call) => {
+                // Off the line: nothing plays any more, and there is no patience to lose.
+                self.with(call, |record| {
+                    (record.playing, record.leaving) = (None, None)
+                });
+            }
+            Output::CallBack(call) => self.call_back(call),
+            Output::StopCallingBack(call) => self.not_reached(call),
+            Output::Answer(_) | Output::StopRecording(_) => {}
+        }
+    }
+
+    fn put(&mut self, at: Time, what: Happens, call: CallId) -> Ticket {
+        self.events.put(at, what, call.0 as u32)
+    }
+
+    fn with(&mut self, call: CallId, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = self.records.get(call) {
+            change(record);
+        }
+    }
+
+    fn ring_agent(&mut self, call: CallId) {
+        let now = self.now;
+        let Some(record) = self.records.get(call) else {
+            return;
+        };
+        // For a caller who was called back, the agent has been kept since that began.
+        if !record.called_back {
+            record.rung = now;
+        }
+        record.join(now);
+        let answers = now + record.caller.ring;
+        record.ringing = Some(
+            self.events
+                .put(answers, Happens::FarEndAnswers, call.0 as u32),
+        );
+    }
+
+    fn start_recording(&mut self, call: CallId, queue: QueueId) {
+        let (now, seed) = (self.now, self.seed);
+        if let Some(record) = self.records.get(call) {
+            if record.decided_out {
+                self.error = Some(RunError::RecordedForProvider { seed, call });
+            }
+            (record.recorded, record.recorded_by) = (now, Some(queue));
+            self.books.recorded += u64::from(record.counts);
+        }
+        self.recording_begins = Some(call);
+    }
+
+    fn fact(&mut self, fact: &Fact) {
+        self.digest.add(fact);
+        let (now, call) = (fact.at, fact.call);
+        match fact.what {
+            FactKind::Routed { ref decision, .. } => {
+                let (route, to) = (decision.route.index(), decision.to);
+                if let Some(record) = self.records.get(call) {
+                    record.place = Some(to);
+                    record.decided_out = matches!(to, Destination::External(_));
+                    self.books.routes[route] += u64::from(record.counts);
+                }
+            }
+            FactKind::Diverted(to) => {
+                if let Some(record) = self.records.get(call) {
+                    record.place = Some(to);
+                    self.books.diverted += u64::from(record.counts);
+                }
+            }
+            FactKind::Queued(queue) => self.queued(now, call, queue),
+            FactKind::Callback(step) => self.callback_step(call, step),
+            FactKind::Connected { .. } => self.connected(now, call),
+            FactKind::TakenOver(external) => {
+                let provider = external.provider.index();
+                self.taken_over(now, call, provider);
+            }
+            _ => {}
+        }
+    }
+
+    fn queued(&mut self, now: Time, call: CallId, queue: QueueId) {
+        let mean = self.patience[queue.index()];
+        let Some(record) = self.records.get(call) else {
+            return;
+        };
+        record.waited = true;
+        record.join(now);
+        let patience = Span::from_micros((f64::from(record.caller.patience) * mean) as i64);
+        let gone = self
+            .events
+            .put(now + patience, Happens::PatienceEnds, call.0 as u32);
+        record.leaving = Some(gone);
+    }
+
+    fn connected(&mut self, now: Time, call: CallId) {
+        if let Some(record) = self.records.get(call) {
+            record.answered = now;
+            let until = now + record.caller.talk;
+            record.leaving = Some(self.events.put(until, Happens::TalkEnds, call.0 as u32));
+        }
+    }
+
+    fn taken_over(&mut self, now: Time, call: CallId, provider: usize) {
+        if let Some(record) = self.records.get(call) {
+            record.taken_over = true;
+            self.books.providers[provider] += u64::from(record.counts);
+            if self.passes_on[provider] {
+                self.handed.push(Caller {
+                    at: now,
+                    ..record.caller
+                });
+            }
+            // What the caller does there is no longer seen here: the end of the call is all that comes back.
+            let until = now + record.caller.talk;
+            record.leaving = Some(self.events.put(until, Happens::TalkEnds, call.0 as u32));
+        }
+    }
+
+    fn hang_up(&mut self, call: CallId, outcome: Outcome) {
+        let Some(record) = self.records.close(call) else {
+            let seed = self.seed;
+            self.error = Some(RunError::EndedTwice { seed, call });
+            return;
+        };
+        if let Some((at, subject)) = self.again.decide(&self.plan, self.now, &record, outcome) {
+            if at < self.end {
+                self.events.put(at, Happens::CallsAgain, subject);
+            } else {
+                self.again.take(subject);
+            }
+        }
+        self.enter(self.now, &record, outcome);
+    }
+}
