@@ -325,6 +325,32 @@ fn gigabytes(seconds: u64) -> f64 {
     (seconds * BYTES_A_SECOND) as f64 / 1e9
 }
 
+/// Why something stays, on a Swedish page.
+pub(crate) fn in_swedish(kept_because: &str) -> String {
+    const SAID: [(&str, &str); 7] = [
+        ("before its floor, ", "före golvet, "),
+        ("held", "undantagen"),
+        ("erasure is paused", "gallringen är pausad"),
+        ("it can't be told apart from ", "går inte att skilja från "),
+        (
+            "its controller has decided nothing",
+            "den ansvarige har inte beslutat något",
+        ),
+        (
+            "its controller has decided to keep it",
+            "den ansvarige har beslutat att behålla den",
+        ),
+        ("not yet handed over", "ännu inte överlämnad"),
+    ];
+    let known = SAID
+        .iter()
+        .find_map(|(en, sv)| Some((sv, kept_because.strip_prefix(en)?)));
+    known.map_or_else(
+        || kept_because.to_owned(),
+        |(sv, rest)| format!("{sv}{rest}"),
+    )
+}
+
 fn said(reason: KeepReason) -> String {
     match reason {
         KeepReason::BeforeFloor(day) => format!("before its floor, {day}"),

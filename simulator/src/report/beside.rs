@@ -57,8 +57,13 @@ pub fn comparison(before: Run<'_>, after: Run<'_>, differences: &[Difference]) -
         escape(before.name),
         escape(after.name)
     );
-    for (left, right) in left.iter().zip(&right) {
-        page.push_str(&pictures::pair(left, right));
+    for (place, (left, right)) in left.iter().zip(&right).enumerate() {
+        if pictures::WIDE.contains(&place) {
+            let (before, after) = (escape(before.name), escape(after.name));
+            let _ = write!(page, "<h2>{before}</h2>{left}<h2>{after}</h2>{right}");
+        } else {
+            page.push_str(&pictures::pair(left, right));
+        }
     }
     page + "</main></body></html>"
 }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use callcore::scenario::Scenario;
 
 use self::words::{Words, escape};
-use crate::summary::Results;
+use crate::{keeping::in_swedish, summary::Results};
 
 pub use beside::{Run, comparison};
 pub use compare::{Comparison, Difference, compare, differences};
@@ -137,7 +137,7 @@ fn figures(results: &Results) -> String {
     text + "</section>"
 }
 
-fn table(title: &Words, header: &[Words], rows: impl Iterator<Item = Vec<String>>) -> String {
+fn table(title: &Words, header: &[Words], rows: impl Iterator<Item = Vec<Words>>) -> String {
     let mut text = format!("<section><h2>{}</h2><table><tr>", title.html());
     for cell in header {
         let _ = write!(text, "<th>{}</th>", cell.html());
@@ -146,7 +146,7 @@ fn table(title: &Words, header: &[Words], rows: impl Iterator<Item = Vec<String>
     for row in rows {
         text.push_str("<tr>");
         for cell in row {
-            let _ = write!(text, "<td>{}</td>", escape(&cell));
+            let _ = write!(text, "<td>{}</td>", cell.html());
         }
         text.push_str("</tr>");
     }
@@ -177,6 +177,7 @@ fn queues(results: &Results) -> String {
             format!("{:.1} %", 100.0 * service.occupancy),
         ]
     });
+    let rows = rows.map(|row| row.iter().map(|cell| Words::name(cell)).collect());
     table(&Words::new("Queues", "Köer"), &header, rows)
 }
 
@@ -193,16 +194,19 @@ fn stores(results: &Results) -> String {
     ];
     let rows = results.stores.iter().flat_map(|(name, store)| {
         store.controllers.iter().map(move |(controller, held)| {
-            vec![
-                name.clone(),
-                controller.clone(),
+            let numbers = [
                 held.calls.to_string(),
                 held.files.to_string(),
                 format!("{:.0}", held.gigabytes),
                 held.erased_files.to_string(),
                 held.overdue_files.to_string(),
-                held.kept_because.clone(),
-            ]
+            ];
+            let because = &held.kept_because;
+            [Words::name(name), Words::name(controller)]
+                .into_iter()
+                .chain(numbers.iter().map(|number| Words::name(number)))
+                .chain([Words::new(because, &in_swedish(because))])
+                .collect()
         })
     });
     table(

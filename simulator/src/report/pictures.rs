@@ -40,6 +40,9 @@ pub(super) fn all(scenario: &Scenario, results: &Results) -> Vec<String> {
     ]
 }
 
+/// Which of [`each`] need the width of the page: the heat map, the flows and the years.
+pub(super) const WIDE: [usize; 3] = [4, 7, 8];
+
 /// The pictures one by one.
 pub(super) fn each(scenario: &Scenario, results: &Results) -> [String; 9] {
     [

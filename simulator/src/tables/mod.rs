@@ -15,15 +15,21 @@ use crate::{hours::HOUR, summary::Results};
 pub fn hours(out: &mut impl Write, scenario: &Scenario, results: &Results) -> io::Result<()> {
     writeln!(
         out,
-        "time,queue,region,offered,answered,abandoned,blocked,joined,answered_in_180_s,wait_s,busy_s"
+        "time,queue,region,offered,answered,abandoned,blocked,joined,answered_in_180_s,wait_s,busy_s,staffed_s"
     )?;
-    for (queue, book) in scenario.queues.iter().zip(&results.books.queues) {
+    for (at, (queue, book)) in scenario
+        .queues
+        .iter()
+        .zip(&results.books.queues)
+        .enumerate()
+    {
+        let agents = scenario.agents_of(scenario.queue_by_place(at)).count() as f64;
         let region = queue.region.map_or("", |region| region.code());
         for (place, row) in book.hours.iter().enumerate().skip(results.hours.warm_up) {
             let at = results.hours.first.as_micros() + place as i64 * HOUR.as_micros();
             writeln!(
                 out,
-                "{},{},{region},{},{},{},{},{},{},{:.1},{:.1}",
+                "{},{},{region},{},{},{},{},{},{},{:.1},{:.1},{:.1}",
                 stamp(at),
                 queue.name,
                 row.offered,
@@ -33,7 +39,8 @@ pub fn hours(out: &mut impl Write, scenario: &Scenario, results: &Results) -> io
                 row.joined,
                 row.in_time,
                 row.wait_s,
-                row.busy_s
+                row.busy_s,
+                book.staffed_s(place).unwrap_or(agents * 3600.0)
             )?;
         }
     }

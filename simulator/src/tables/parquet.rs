@@ -54,6 +54,7 @@ const HOURS: &str = "message hours {
     REQUIRED INT32 answered_in_180_s;
     REQUIRED FLOAT wait_s;
     REQUIRED FLOAT busy_s;
+    REQUIRED FLOAT staffed_s;
 }";
 
 /// Every call, in order of time.
@@ -81,13 +82,21 @@ pub fn hours(out: impl Write + Send, scenario: &Scenario, results: &Results) -> 
     let mut file = file(out, HOURS)?;
     let (warm_up, first) = (results.hours.warm_up, results.hours.first.as_micros());
     let time = |place: usize| first + place as i64 * HOUR.as_micros();
-    for (queue, book) in scenario.queues.iter().zip(&results.books.queues) {
+    for (at, (queue, book)) in scenario
+        .queues
+        .iter()
+        .zip(&results.books.queues)
+        .enumerate()
+    {
         if book.hours.len() <= warm_up {
             continue;
         }
         let rows = &book.hours[warm_up..];
         let times: Vec<i64> = (warm_up..book.hours.len()).map(time).collect();
         let region = queue.region.map(|region| text(region.code()));
+        let all_always = 3600.0 * scenario.agents_of(scenario.queue_by_place(at)).count() as f64;
+        let staffed = |hour| book.staffed_s(hour).unwrap_or(all_always) as f32;
+        let staffed: Vec<f32> = (warm_up..book.hours.len()).map(staffed).collect();
         let mut group = file.next_row_group()?;
         let g = &mut group;
         put::<Int64Type, _>(g, &times)?;
@@ -107,6 +116,7 @@ pub fn hours(out: impl Write + Send, scenario: &Scenario, results: &Results) -> 
         }
         put::<FloatType, _>(g, &rows.iter().map(|row| row.wait_s).collect::<Vec<_>>())?;
         put::<FloatType, _>(g, &rows.iter().map(|row| row.busy_s).collect::<Vec<_>>())?;
+        put::<FloatType, _>(g, &staffed)?;
         group.close()?;
     }
     file.close()?;
