@@ -1,12 +1,13 @@
 //! The arguments.
 
+mod keeping;
 mod routes;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::routes::*;
+pub(crate) use self::{keeping::*, routes::*};
 
 /// A call-routing and recording gateway simulator for 1177, Sweden's health-care advice number.
 ///
@@ -53,6 +54,12 @@ pub(crate) enum Command {
     Gallring(GallringArgs),
     /// Whether a stranger would get at what is kept
     Store(StoreArgs),
+    /// Copies in another place, tried by restoring them
+    Backup(BackupArgs),
+    /// Hand a controller its recordings; with its receipt they go here
+    Handover(HandoverArgs),
+    /// Extracts of personal data: order, check, deliver, close
+    Uttag(UttagArgs),
 }
 
 impl Default for Command {
@@ -333,13 +340,19 @@ pub(crate) enum RecordingsCommand {
         #[command(flatten)]
         asker: Asker,
     },
-    /// Write one recording as a two-channel WAV file with its tag; needs --purpose, written to the access log
+    /// Write one recording as a two-channel WAV file with its tag, or as a vCon; needs --purpose, written to the access log
     Export {
         /// Its id, or the beginning of it
         id: String,
-        /// Where to write it (default: the id with .wav)
+        /// Where to write it (default: the id with .wav or .vcon.json)
         #[arg(long, short)]
         out: Option<PathBuf>,
+        /// A sound file, or a vCon 0.4.0 with who spoke, the sound and the tag
+        #[arg(long, value_enum, default_value_t = ExportFormat::Wav)]
+        format: ExportFormat,
+        /// The https:// address at which the sound of a vCon will be; it is then written beside the vCon, not into it
+        #[arg(long, value_name = "URL")]
+        audio_url: Option<String>,
         #[command(flatten)]
         asker: Asker,
     },
@@ -365,6 +378,15 @@ pub(crate) enum RecordingsCommand {
     },
     /// Every hold that there is or was
     Holds,
+}
+
+/// As what a recording is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Two channels, 8 kHz, the tag in its chunks.
+    Wav,
+    /// JSON, draft-ietf-vcon-vcon-core.
+    Vcon,
 }
 
 /// Who asks for a recording, and what for.
@@ -412,43 +434,6 @@ pub(crate) enum StoreCommand {
         /// Folder that relative store and key paths start from (default: here)
         #[arg(long)]
         data: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct GallringArgs {
-    /// The scenario with rules, decisions and pauses: a file or a built-in name
-    #[arg(long, default_value = "imy-2019", global = true)]
-    pub(crate) config: String,
-    /// Folder that relative store and key paths start from (default: here)
-    #[arg(long, global = true)]
-    pub(crate) data: Option<PathBuf>,
-    /// Print JSON on stdout
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    #[command(subcommand)]
-    pub(crate) what: GallringCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum GallringCommand {
-    /// What would go on a day, when the rest may, and what blocks it; exit code 1 when anything has outstayed its ceiling
-    Plan {
-        /// The day, such as 2029-01-01 (default: today)
-        #[arg(long)]
-        at: Option<String>,
-    },
-    /// Erase what is due, under the decisions in force: keys first, then objects; all into the destruction register
-    Run {
-        /// Judge by this day, not later than today (default: today)
-        #[arg(long)]
-        at: Option<String>,
-    },
-    /// The destruction register
-    Register {
-        /// Check every line, signature and the end
-        #[arg(long)]
-        verify: bool,
     },
 }
 

@@ -34,6 +34,14 @@ impl Failure {
         }
     }
 
+    /// What was looked at isn't right: exit code 1.
+    pub(crate) fn finding(said: impl Into<String>) -> Self {
+        Self {
+            said: Said::Sentence(said.into()),
+            code: 1,
+        }
+    }
+
     /// It could not run: exit code 3.
     pub(crate) fn run(said: impl Into<String>) -> Self {
         Self {

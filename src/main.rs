@@ -55,6 +55,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Ropa(args) => cmd::ropa::run(&args),
         Command::Gallring(args) => cmd::gallring::run(&args),
         Command::Store(args) => cmd::store::run(args),
+        Command::Backup(args) => cmd::backup::run(args),
+        Command::Handover(args) => cmd::handover::run(args),
+        Command::Uttag(args) => cmd::uttag::run(args),
     }
 }
 

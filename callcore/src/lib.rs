@@ -28,3 +28,4 @@ pub mod switch;
 pub mod tag;
 pub mod test_numbers;
 pub mod time;
+pub mod uttag;

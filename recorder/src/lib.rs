@@ -6,11 +6,15 @@
 //! Commands start at [`store::open_existing`].
 
 pub mod access;
+mod archive;
+pub mod backup;
 mod board;
 pub mod check;
 pub mod credentials;
+pub mod envelope;
 pub mod export;
 pub mod gallring;
+pub mod handover;
 pub mod index;
 pub mod ledger;
 pub mod monitor;
@@ -22,7 +26,9 @@ mod server;
 pub mod store;
 pub mod tally;
 mod text;
+pub mod uttag;
 pub mod vault;
+pub mod vcon;
 
 pub use server::{
     Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle, SPOOL_BYTES_MAX,

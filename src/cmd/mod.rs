@@ -1,10 +1,12 @@
 //! One short file a subcommand.
 
+pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod erlang;
 pub(crate) mod explain;
 pub(crate) mod gallring;
 pub(crate) mod gateway;
+pub(crate) mod handover;
 pub(crate) mod incident;
 pub(crate) mod load;
 pub(crate) mod recorder;
@@ -15,6 +17,7 @@ pub(crate) mod routes;
 pub(crate) mod simulate;
 pub(crate) mod staff;
 pub(crate) mod store;
+pub(crate) mod uttag;
 
 use simulator::load::{LoadHandle, LoadReport};
 

@@ -2,14 +2,16 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use jiff::Timestamp;
 use recorder::{
     index::{Filter, Hold},
     store::{self, By, Row, Shown, Sound, Store, StoreError, Wrong},
+    vcon::{self, Audio},
 };
 use serde::Serialize;
 
 use crate::{
-    cli::{Asker, RecordingsArgs, RecordingsCommand},
+    cli::{Asker, ExportFormat, RecordingsArgs, RecordingsCommand},
     failure::Failure,
     files, show,
 };
@@ -45,20 +47,15 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             }
         }
         RecordingsCommand::Verify => return verify(&store, args.json),
-        RecordingsCommand::Export { id, out, asker } => {
-            let out = out.unwrap_or_else(|| PathBuf::from(format!("{id}.wav")));
-            let exported = store.export(&id, &out, &by(asker)).map_err(failed)?;
-            if args.json {
-                show::json(&exported)?;
-            } else {
-                show::line(format_args!(
-                    "{}: {:.1} s, {} streams, {} packets lost",
-                    out.display(),
-                    exported.seconds,
-                    exported.streams,
-                    exported.packets_lost
-                ))?;
-            }
+        RecordingsCommand::Export {
+            id,
+            out,
+            format,
+            audio_url,
+            asker,
+        } => {
+            let audio = audio_of(format, audio_url)?;
+            export(&store, &id, out, audio.as_ref(), asker, args.json)?;
         }
         RecordingsCommand::Hold { id, reason, who } => {
             let asker = Asker {
@@ -86,6 +83,46 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where the sound of a vCon goes; `None` for a sound file.
+fn audio_of(format: ExportFormat, url: Option<String>) -> Result<Option<Audio>, Failure> {
+    match (format, url) {
+        (ExportFormat::Wav, None) => Ok(None),
+        (ExportFormat::Vcon, None) => Ok(Some(Audio::Inline)),
+        (ExportFormat::Vcon, Some(url)) if url.starts_with("https://") => Ok(Some(Audio::At(url))),
+        _ => Err(Failure::usage(
+            "--audio-url goes with `--format vcon` and begins with https://: a vCon's sound lies nowhere else",
+        )),
+    }
+}
+
+fn export(
+    store: &Store,
+    id: &str,
+    out: Option<PathBuf>,
+    audio: Option<&Audio>,
+    asker: Asker,
+    json: bool,
+) -> Result<(), Failure> {
+    let end = if audio.is_some() { "vcon.json" } else { "wav" };
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("{id}.{end}")));
+    let by = by(asker);
+    let exported = match audio {
+        None => store.export(id, &out, &by),
+        Some(audio) => vcon::export(store.parts(), id, &out, audio, (&by, Timestamp::now())),
+    };
+    let exported = exported.map_err(failed)?;
+    if json {
+        return show::json(&exported);
+    }
+    show::line(format_args!(
+        "{}: {:.1} s, {} streams, {} packets lost",
+        out.display(),
+        exported.seconds,
+        exported.streams,
+        exported.packets_lost
+    ))
+}
+
 fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
     let kept = files::kept(&args.config, args.data.as_deref())?;
     let changes = matches!(
@@ -101,7 +138,7 @@ fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
 }
 
 /// Who asks: who it says, else the account on this machine.
-fn by(asker: Asker) -> By {
+pub(super) fn by(asker: Asker) -> By {
     let account = || {
         std::env::var("USER")
             .or_else(|_| std::env::var("LOGNAME"))

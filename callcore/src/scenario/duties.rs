@@ -140,6 +140,15 @@ pub struct BackupPlan {
     pub restore_test: Option<Period>,
 }
 
+/// How extracts of personal data are ordered (UTTAG).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UttagSettings {
+    /// The file of the HSA catalogue, as the scenario names it; looked for beside the scenario.
+    pub hsa: Box<str>,
+    /// Who makes and delivers them.
+    pub supplier: OrgId,
+}
+
 /// An administrative sanction that an authority has decided in a case the scenario describes. A fact, never an estimate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sanction {

@@ -24,6 +24,7 @@ use crate::{
 
 pub use duties::{
     Backup, BackupPlan, Collection, Information, Reach, Sanction, Stated, Store, Told,
+    UttagSettings,
 };
 pub use entries::{
     Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Pause, Ping,
@@ -93,6 +94,8 @@ pub struct Scenario {
     pub pauses: Vec<Pause>,
     /// The recorder, when there is one.
     pub recorder: Option<RecorderSettings>,
+    /// How extracts of personal data are ordered; `None` when they aren't.
+    pub uttag: Option<UttagSettings>,
     /// Where the switch listens.
     pub listen: Listen,
     /// What simulation offers.

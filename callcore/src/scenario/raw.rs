@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub(super) use duties::{
-    RawBackup, RawBackupTable, RawCollection, RawInformation, RawSanction, RawStore,
+    RawBackup, RawBackupTable, RawCollection, RawInformation, RawSanction, RawStore, RawUttag,
 };
 pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
 pub(super) use listen::RawTls;
@@ -60,6 +60,7 @@ pub(super) struct RawScenario {
     #[serde(default)]
     pub(super) sanction: Vec<RawSanction>,
     pub(super) recorder: Option<RawRecorder>,
+    pub(super) uttag: Option<RawUttag>,
     #[serde(default)]
     pub(super) listen: RawListen,
     #[serde(default)]

@@ -44,6 +44,15 @@ impl Matter {
         }
     }
 
+    /// The receipt of its hand-over; empty when there was none.
+    pub(super) fn handed_over(&self) -> &str {
+        match self {
+            Self::Recordings(group) => &group.handed_over,
+            Self::Numbers(group) => &group.handed_over,
+            Self::AccessLog(_) => "",
+        }
+    }
+
     /// `2026-11`.
     pub(super) fn month(&self) -> &str {
         match self {
@@ -106,17 +115,17 @@ impl Matter {
 
     /// What retention says; `None` when the scenario doesn't know its controller, class or rule.
     pub(super) fn verdict(&self, scenario: &Scenario, today: Date) -> Option<Verdict> {
-        let (held, handed_over) = match self {
-            Self::Recordings(group) => (group.held, !group.handed_over.is_empty()),
-            Self::Numbers(group) => (group.held, !group.handed_over.is_empty()),
-            Self::AccessLog(_) => (false, false),
+        let held = match self {
+            Self::Recordings(group) => group.held,
+            Self::Numbers(group) => group.held,
+            Self::AccessLog(_) => false,
         };
         let thing = Thing {
             controller: self.controller(),
             class: ObjectClass::parse(self.class())?,
             window: self.window(scenario)?,
             held,
-            handed_over,
+            handed_over: !self.handed_over().is_empty(),
         };
         verdict(scenario, &thing, today)
     }

@@ -16,6 +16,7 @@ use callcore::{
 };
 use jiff::civil::Date;
 
+pub(crate) use self::run::{lock, run_handed_over};
 pub use self::{
     erase::{BATCH, Step, Watch},
     plan::{Group, Plan, plan},
@@ -48,7 +49,9 @@ pub enum GallringError {
         at: Date,
     },
     /// Another run is going on.
-    #[error("another gallring works in this store: wait for it, or look for what it waits for")]
+    #[error(
+        "another gallring or a backup works in this store: wait for it, or look for what it waits for"
+    )]
     Busy,
     /// Whoever watched the run stopped it.
     #[error("stopped; what was begun is finished or taken back by the next run")]

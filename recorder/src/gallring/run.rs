@@ -55,6 +55,35 @@ pub fn run(
     now: Timestamp,
     watch: Watch<'_>,
 ) -> Result<Report, GallringError> {
+    run_only(vault, index, scenario, today, now, watch, &|_| true)
+}
+
+/// The same for what was handed over under this receipt, and nothing else.
+///
+/// # Errors
+/// The same.
+pub(crate) fn run_handed_over(
+    vault: &Vault,
+    index: &Index,
+    scenario: &Scenario,
+    today: Date,
+    now: Timestamp,
+    receipt: &str,
+    watch: Watch<'_>,
+) -> Result<Report, GallringError> {
+    let only = |matter: &Matter| matter.handed_over() == receipt;
+    run_only(vault, index, scenario, today, now, watch, &only)
+}
+
+fn run_only(
+    vault: &Vault,
+    index: &Index,
+    scenario: &Scenario,
+    today: Date,
+    now: Timestamp,
+    watch: Watch<'_>,
+    only: &dyn Fn(&Matter) -> bool,
+) -> Result<Report, GallringError> {
     if today > callcore::time::Time::from(now).in_sweden().date() {
         return Err(GallringError::NotYet { at: today });
     }
@@ -66,7 +95,7 @@ pub fn run(
         ..Report::default()
     };
     let mut due = Due::default();
-    for matter in Matter::all(vault, index)? {
+    for matter in Matter::all(vault, index)?.into_iter().filter(only) {
         let Some(Verdict::Erase(permit)) = matter.verdict(scenario, today) else {
             continue;
         };
@@ -136,7 +165,8 @@ fn tools<'a>(
     })
 }
 
-fn lock(vault: &Vault) -> Result<fs::File, GallringError> {
+/// Keeps every other gallring out of a store; backups too keep it out while they are made.
+pub(crate) fn lock(vault: &Vault) -> Result<fs::File, GallringError> {
     let path = vault.store().join(".gallring");
     let file = folder::create_private(&path, true).map_err(folder::unusable(&path))?;
     match file.try_lock() {

@@ -17,13 +17,13 @@ mod verify;
 
 use std::path::PathBuf;
 
-pub(crate) use self::file::forget_head;
 pub use self::{
     file::Ledger,
     key::{Signer, public_key},
     line::Line,
     verify::{Verified, read, verify},
 };
+pub(crate) use self::{file::forget_head, key::parse_public};
 use crate::{names::NameError, vault::VaultError};
 
 /// What stands before the first line.

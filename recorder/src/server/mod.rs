@@ -38,6 +38,7 @@ use self::{
     entering::Entering,
 };
 use crate::{
+    backup::{self, BackupError},
     board::Board,
     check,
     gallring::{self, GallringError},
@@ -122,6 +123,9 @@ pub enum RecorderError {
     /// It can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The store comes from a backup and was never held against the destruction register.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The metrics refuse: two of one name.
     #[error("the metrics can't be made: {0}; this is a fault of the program")]
     Metrics(#[from] prometheus::Error),
@@ -155,6 +159,8 @@ impl Recorder {
             figures,
         } = opened.map_err(std::io::Error::other)??;
         let board = Arc::new(Board::new(figures)?);
+        let backups = backup::Gauges::new(vault.clone())?;
+        board.monitor().metrics.register(Box::new(backups))?;
 
         let mut config = Config::default_for(address, [0; 32]);
         config.contact_user = "recorder".into();
@@ -231,6 +237,7 @@ struct Opened {
 
 fn open(place: Place) -> Result<Opened, RecorderError> {
     let vault = Vault::open_place(place)?;
+    backup::refuse_unswept(vault.store())?;
     if let Some(found) = check::quick(vault.store(), vault.keys()) {
         return Err(RecorderError::Open(found.message));
     }

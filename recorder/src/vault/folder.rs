@@ -128,6 +128,22 @@ pub(crate) fn check_private(path: &Path) -> Result<(), VaultError> {
     Ok(())
 }
 
+/// Refuses a file that others can reach.
+pub(crate) fn check_private_file(path: &Path) -> Result<(), VaultError> {
+    let mode = fs::metadata(path)
+        .map_err(unusable(path))?
+        .permissions()
+        .mode()
+        & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(VaultError::OpenToOthers {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
 /// Refuses keys inside the store and the store inside the keys, also by way of links.
 pub(crate) fn check_apart(store: &Path, keys: &Path) -> Result<(), VaultError> {
     let (real_store, real_keys) = (resolved(store)?, resolved(keys)?);

@@ -30,7 +30,7 @@ pub enum Ending {
 }
 
 /// Where a stream's bytes come from: a file, or S3.
-pub(super) trait Source: Read + Seek + Send {}
+pub(crate) trait Source: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Source for T {}
 

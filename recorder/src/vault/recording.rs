@@ -89,14 +89,24 @@ impl Recording {
     /// When it isn't there, or isn't this recording's.
     pub fn stream_reader(&self, label: &StreamLabel) -> Result<StreamReader, VaultError> {
         let path = self.stream_path(label);
-        let from: Box<dyn Source> = match (fs::File::open(&path), &self.remote) {
-            (Ok(file), _) => Box::new(file),
-            (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => {
-                Box::new(remote.open(&self.file_name(label))?)
-            }
-            (Err(error), _) => return Err(folder::unusable(&path)(error)),
-        };
+        let from = self.raw(&format!("{}{STREAM_SUFFIX}", label.as_str()))?;
         StreamReader::open(from, &path, self.id, label, &self.key, &self.tag)
+    }
+
+    /// One of its files as it lies there, encrypted, wherever that is.
+    ///
+    /// # Errors
+    /// When it isn't there.
+    pub(crate) fn raw(&self, name: &str) -> Result<Box<dyn Source>, VaultError> {
+        let path = self.folder.join(name);
+        match (fs::File::open(&path), &self.remote) {
+            (Ok(file), _) => Ok(Box::new(file)),
+            (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => {
+                let name = format!("{}/{name}", self.relative.display());
+                Ok(Box::new(remote.open(&name)?))
+            }
+            (Err(error), _) => Err(folder::unusable(&path)(error)),
+        }
     }
 
     /// The name of a stream's file, relative to the store.
@@ -134,7 +144,10 @@ impl Recording {
     }
 
     /// Its files with their lengths, wherever they are.
-    fn files(&self) -> Result<BTreeMap<String, u64>, VaultError> {
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub(crate) fn files(&self) -> Result<BTreeMap<String, u64>, VaultError> {
         let mut found = BTreeMap::new();
         if let Some(remote) = &self.remote {
             found.extend(remote.list(&self.relative.to_string_lossy())?);

@@ -104,6 +104,19 @@ pub(in crate::scenario) struct RawSanction {
     pub(in crate::scenario) note: String,
 }
 
+/// How extracts of personal data are ordered.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Uttag")]
+pub(in crate::scenario) struct RawUttag {
+    /// The HSA catalogue: a CSV file beside the scenario, with the columns hsa_id,role,organisation,mail,phone.
+    #[schemars(with = "String")]
+    pub(in crate::scenario) hsa: Text,
+    /// The organisation that makes and delivers extracts.
+    #[schemars(with = "String")]
+    pub(in crate::scenario) supplier: Text,
+}
+
 /// `"none"`, `"not-examined"`, or `{ place = "...", lifetime = "...", restore_test = "..." }`.
 pub(in crate::scenario) enum RawBackup {
     Word(String),

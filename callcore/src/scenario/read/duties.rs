@@ -5,8 +5,10 @@ use toml::Spanned;
 use super::{Reader, line, names::Names, shown};
 use crate::scenario::{
     Backup, BackupPlan, Collection, Information, Reach, RouteId, Sanction, Stated, Store, Told,
+    UttagSettings,
     raw::{
         RawBackup, RawBackupTable, RawCollection, RawInformation, RawRoute, RawSanction, RawStore,
+        RawUttag,
     },
     values,
 };
@@ -122,6 +124,20 @@ impl Reader<'_> {
                     apart: !place.is_empty() && *place != original,
                 })
             }
+        }
+    }
+
+    pub(super) fn uttag(&mut self, raw: RawUttag, names: &Names) -> UttagSettings {
+        if raw.hsa.get_ref().is_empty() {
+            self.fault(
+                raw.hsa.span(),
+                "no file is named",
+                "name the CSV file of the HSA catalogue",
+            );
+        }
+        UttagSettings {
+            supplier: names.org(self, &raw.supplier),
+            hsa: raw.hsa.into_inner().into(),
         }
     }
 

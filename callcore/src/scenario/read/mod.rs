@@ -30,10 +30,7 @@ const FAULTS_MAX: usize = 50;
 
 pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError> {
     let raw = syntax::parse(text).map_err(|fault| ScenarioError::new(file, fault))?;
-    let mut reader = Reader {
-        text,
-        faults: Vec::new(),
-    };
+    let mut reader = Reader::new(text);
     let names = reader.all_names(&raw);
     let starts = syntax::line_starts(text);
     let lines = lines(&starts, &raw);
@@ -61,6 +58,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let stores = reader.each(raw.store, |reader, raw| reader.store(raw, &names, &starts));
     let sanctions = reader.each(raw.sanction, |reader, raw| reader.sanction(raw, &names));
     let recorder = raw.recorder.map(|raw| reader.recorder(raw));
+    let uttag = raw.uttag.map(|raw| reader.uttag(raw, &names));
     let listen = reader.listen(raw.listen);
     let traffic = reader.traffic(&raw.traffic);
     let simulation = reader.simulation(raw.simulation, &names, &calendars);
@@ -85,6 +83,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
         decisions,
         pauses,
         recorder,
+        uttag,
         listen,
         traffic,
         simulation,
@@ -103,6 +102,15 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
 struct Reader<'t> {
     text: &'t str,
     faults: Vec<Fault>,
+}
+
+impl<'t> Reader<'t> {
+    const fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            faults: Vec::new(),
+        }
+    }
 }
 
 impl Reader<'_> {

@@ -1,0 +1,158 @@
+//! What backups there are: a small file in the store. Restoring needs nothing of it.
+
+use std::{fs, io, path::PathBuf};
+
+use callcore::time::Time;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{BackupError, Policy, file};
+use crate::vault::{Vault, folder};
+
+const FILE: &str = ".backups.json";
+
+/// Every backup that there is, oldest first, and the key part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// For whom they are sealed, as `age` writes it; empty before the first.
+    pub recipient: String,
+    /// The backups.
+    pub backups: Vec<Kept>,
+    /// The one key part.
+    pub keys: Option<KeyPart>,
+    /// The latest trial of a restore, of whichever backup.
+    #[serde(default)]
+    pub tested: Option<Tested>,
+}
+
+/// One backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its name, `vaxel-<moment>`.
+    pub name: String,
+    /// When it was made, RFC 3339 in UTC.
+    pub at: String,
+    /// Its audio part.
+    pub audio: PathBuf,
+    /// Recordings in it.
+    pub recordings: u64,
+    /// Bytes of the audio part.
+    pub bytes: u64,
+    /// SHA-256 of the audio part.
+    pub sha256: String,
+    /// First day on which it must be gone, ISO 8601; empty when the scenario decides nothing.
+    pub expires: String,
+    /// Its latest trial.
+    pub tested: Option<Tested>,
+}
+
+/// The key part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyPart {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it was replaced last, RFC 3339 in UTC.
+    pub at: String,
+    /// Files in it.
+    pub files: u64,
+    /// Lines of the destruction register in it: what was erased later is still in it.
+    pub register_lines: u64,
+}
+
+/// A trial of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Of which backup.
+    pub name: String,
+    /// Whether all of it came back.
+    pub sound: bool,
+    /// When the next one is due, ISO 8601; empty when the scenario decides nothing.
+    pub next: String,
+}
+
+impl Catalogue {
+    /// The catalogue of a store; empty when nothing was backed up.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn read(vault: &Vault) -> Result<Self, BackupError> {
+        let path = vault.store().join(FILE);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| file(&path)(io::Error::other(error)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(file(&path)(error)),
+        }
+    }
+
+    pub(super) fn write(&self, vault: &Vault) -> Result<(), BackupError> {
+        let path = vault.store().join(FILE);
+        let bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| file(&path)(io::Error::other(error)))?;
+        Ok(folder::write_private(&path, &bytes)?)
+    }
+
+    /// The backup of that name; the newest when nothing is named.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find(&self, name: Option<&str>) -> Result<&Kept, BackupError> {
+        let Some(name) = name else {
+            return self.backups.last().ok_or(BackupError::None);
+        };
+        self.backups
+            .iter()
+            .find(|kept| kept.name == name)
+            .ok_or_else(|| BackupError::Unknown(name.to_owned()))
+    }
+
+    /// The backups whose time is over on a day.
+    pub fn expired(&self, now: Timestamp) -> impl Iterator<Item = &Kept> {
+        let today = day(now);
+        self.backups
+            .iter()
+            .filter(move |kept| !kept.expires.is_empty() && kept.expires <= today)
+    }
+
+    /// Whether a trial is due: none was made, the last one failed, or its time is over.
+    pub fn test_due(&self, policy: Policy, now: Timestamp) -> bool {
+        match &self.tested {
+            None => policy.restore_test.is_some() && !self.backups.is_empty(),
+            Some(tested) => !tested.sound || (!tested.next.is_empty() && tested.next <= day(now)),
+        }
+    }
+
+    /// Removes the backups whose time is over; gives their names.
+    ///
+    /// # Errors
+    /// When one can't be removed.
+    pub fn prune(vault: &Vault, now: Timestamp) -> Result<Vec<String>, BackupError> {
+        let mut catalogue = Self::read(vault)?;
+        let gone: Vec<Kept> = catalogue.expired(now).cloned().collect();
+        for kept in &gone {
+            match fs::remove_file(&kept.audio) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(file(&kept.audio)(error));
+                }
+                _ => {}
+            }
+            catalogue.backups.retain(|one| one.name != kept.name);
+            catalogue.write(vault)?;
+        }
+        Ok(gone.into_iter().map(|kept| kept.name).collect())
+    }
+}
+
+/// The Swedish day of a moment, ISO 8601.
+pub(super) fn day(now: Timestamp) -> String {
+    Time::from(now).in_sweden().date().to_string()
+}
+
+/// The day that lies a period after a moment; empty when there is no period.
+pub(super) fn after(now: Timestamp, period: Option<callcore::retention::Period>) -> String {
+    let today = Time::from(now).in_sweden().date();
+    period.map_or(String::new(), |period| period.after(today).to_string())
+}

@@ -1,0 +1,188 @@
+//! The key part: keys and ledgers. There is one, and it is replaced.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    BackupError, Catalogue, KEY_PART, KEYS, KeyPart, LEDGERS, catalogue::Kept, envelope, file,
+};
+use crate::{
+    access, archive,
+    envelope::{Recipient, seal},
+    gallring::REGISTER,
+    index::Index,
+    ledger,
+    vault::{Vault, folder},
+};
+
+/// Replaces the key part of a store's backups, so that keys destroyed since are gone from it. `None`: no backup was ever
+/// made, so there is nothing to replace.
+///
+/// # Errors
+/// When the place can't be reached, or keys are missing that nobody destroyed: then the old one stays.
+pub fn refresh(
+    vault: &Vault,
+    index: &Index,
+    now: Timestamp,
+) -> Result<Option<KeyPart>, BackupError> {
+    let mut catalogue = Catalogue::read(vault)?;
+    let Some(old) = &catalogue.keys else {
+        return Ok(None);
+    };
+    let place = old.path.parent().unwrap_or(Path::new(".")).to_owned();
+    let recipient = Recipient::parse(&catalogue.recipient).map_err(envelope(&old.path))?;
+    let part = write(vault, index, &place, recipient, now)?;
+    catalogue.keys = Some(part.clone());
+    catalogue.write(vault)?;
+    Ok(Some(part))
+}
+
+/// Writes the key part into a folder: a new one beside the old, then in its place.
+pub(super) fn write(
+    vault: &Vault,
+    index: &Index,
+    place: &Path,
+    recipient: Recipient,
+    now: Timestamp,
+) -> Result<KeyPart, BackupError> {
+    let path = place.join(KEY_PART);
+    nothing_lost(vault, index, &path)?;
+    let new = place.join(format!("{KEY_PART}.new"));
+    let counted = fill(vault, &new, recipient);
+    if counted.is_err() {
+        // Half a key part is no copy of anything.
+        let _gone = fs::remove_file(&new);
+    }
+    let (files, register_lines) = counted?;
+    fs::rename(&new, &path).map_err(file(&path))?;
+    sync(place)?;
+    Ok(KeyPart {
+        path,
+        at: now.to_string(),
+        files,
+        register_lines,
+    })
+}
+
+fn fill(vault: &Vault, path: &Path, recipient: Recipient) -> Result<(u64, u64), BackupError> {
+    let out = folder::create_private(path, true).map_err(file(path))?;
+    let sealer = seal(BufWriter::new(out), &[recipient]).map_err(envelope(path))?;
+    let mut archive = archive::Writer::new(sealer);
+    let mut files = 0;
+    // Where ledgers were when they were signed goes before the ledgers: longer than that they may be, not shorter.
+    for name in below(vault.keys())? {
+        add(&mut archive, vault.keys(), &name, KEYS)?;
+        files += 1;
+    }
+    let mut ledgers: Vec<String> = access::segments(vault.store())?
+        .into_iter()
+        .map(|segment| segment.name)
+        .collect();
+    let mut register_lines = 0;
+    if vault.store().join(REGISTER).exists() {
+        ledger::read::<BackupError>(vault.store(), REGISTER, |_| {
+            register_lines += 1;
+            Ok(())
+        })?;
+        ledgers.push(REGISTER.to_owned());
+    }
+    for name in ledgers {
+        add(&mut archive, vault.store(), &name, LEDGERS)?;
+        files += 1;
+    }
+    let sealer = archive.finish().map_err(file(path))?;
+    finish(sealer, path)?;
+    Ok((files, register_lines))
+}
+
+/// Ends an envelope and waits until it is on disk.
+pub(super) fn finish(
+    sealer: crate::envelope::Sealer<BufWriter<File>>,
+    path: &Path,
+) -> Result<(), BackupError> {
+    let mut out = sealer.finish().map_err(file(path))?;
+    out.flush().map_err(file(path))?;
+    out.get_ref().sync_all().map_err(file(path))
+}
+
+pub(super) fn sync(place: &Path) -> Result<(), BackupError> {
+    File::open(place)
+        .and_then(|folder| folder.sync_all())
+        .map_err(file(place))
+}
+
+/// Adds a file that may grow meanwhile: what it had when it was opened. One that is gone meanwhile isn't added.
+fn add<W: Write>(
+    archive: &mut archive::Writer<W>,
+    root: &Path,
+    name: &str,
+    under: &str,
+) -> Result<(), BackupError> {
+    let path = root.join(name);
+    let open = || {
+        let source = File::open(&path)?;
+        let length = source.metadata()?.len();
+        Ok((source, length))
+    };
+    let (source, length) = open().map_err(file(&path))?;
+    let mut source = std::io::Read::take(source, length);
+    archive
+        .add(&format!("{under}{name}"), length, &mut source)
+        .map(drop)
+        .map_err(file(&path))
+}
+
+/// Every file below a folder by its relative name, in order. What is being written (`.new`, `.probe`) isn't told of.
+pub(super) fn below(root: &Path) -> Result<Vec<String>, BackupError> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(relative) = folders.pop() {
+        let path = root.join(&relative);
+        for entry in fs::read_dir(&path).map_err(file(&path))? {
+            let entry = entry.map_err(file(&path))?;
+            let inside = relative.join(entry.file_name());
+            let kind = entry.file_type().map_err(file(&path))?;
+            let unfinished = |name: &str| name.ends_with(".new") || name.ends_with(".probe");
+            match inside.to_str() {
+                _ if kind.is_dir() => folders.push(inside),
+                Some(name) if kind.is_file() && !unfinished(name) => found.push(name.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Every recording has its key. What lacks one wasn't erased, or the index wouldn't know it any more.
+fn nothing_lost(vault: &Vault, index: &Index, part: &Path) -> Result<(), BackupError> {
+    let (mut count, mut first) = (0, String::new());
+    index.every(|entry| {
+        if !vault.has_key(entry.id) {
+            count += 1;
+            if first.is_empty() {
+                first = entry.id.to_string();
+            }
+        }
+    })?;
+    if count == 0 {
+        return Ok(());
+    }
+    Err(BackupError::KeysLost {
+        count,
+        first,
+        part: part.to_owned(),
+    })
+}
+
+impl Kept {
+    /// Whether its file is still where it was put.
+    pub fn is_there(&self) -> bool {
+        self.audio.is_file()
+    }
+}

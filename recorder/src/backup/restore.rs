@@ -1,0 +1,330 @@
+//! Puts a backup back into a new place, without what was erased since.
+//!
+//! The destruction register is read first, then keys, then audio: what it says was erased is never put there at all. The
+//! store carries its mark ([`refuse_unswept`](super::refuse_unswept)) until everything else is done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::{self, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use callcore::retention::ObjectClass;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    BackupError, INDEX, KEYS, LEDGERS, MANIFEST, STORE, UNSWEPT, envelope, file, log, rows::Line,
+};
+use crate::{
+    archive,
+    archive::Hashed,
+    envelope::{Identity, open},
+    gallring::{Destroyed, REGISTER},
+    index::{Index, Mark},
+    names::RecordingId,
+    store::By,
+    vault::{Vault, folder},
+};
+
+/// More text of an index or a manifest isn't ours: a month of a controller with a million recordings.
+const TEXT_LEN_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Which parts are restored.
+#[derive(Debug, Clone)]
+pub struct From {
+    /// The audio part of the backup.
+    pub audio: PathBuf,
+    /// The key part.
+    pub keys: PathBuf,
+    /// The destruction register of the live store, when there still is one: it may know of later erasures.
+    pub register: Option<PathBuf>,
+}
+
+/// What was restored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// The store's new folder.
+    pub store: PathBuf,
+    /// The keys' new folder.
+    pub keys: PathBuf,
+    /// Recordings that are there again.
+    pub recordings: u64,
+    /// Recordings of the backup that had been erased since, and so stay away.
+    pub erased_since: u64,
+    /// Recordings whose telephone numbers had been erased since, and so stay away.
+    pub numbers_erased_since: u64,
+    /// Files whose digests were compared.
+    pub files: u64,
+    /// Lines of the destruction register they were held against.
+    pub register_lines: u64,
+}
+
+/// Restores a backup below a folder, as `store` and `keys`.
+///
+/// # Errors
+/// When there is something already, a part doesn't open or isn't what was backed up: then it says which file.
+pub fn restore(
+    from: &From,
+    identities: &[Identity],
+    to: &Path,
+    by: &By,
+    now: Timestamp,
+) -> Result<Restored, BackupError> {
+    let (store, keys) = (to.join("store"), to.join("keys"));
+    for path in [&store, &keys] {
+        if path.exists() {
+            return Err(BackupError::There { path: path.clone() });
+        }
+    }
+    let vault = Vault::open(&store, &keys)?;
+    folder::write_private(&store.join(UNSWEPT), b"")?;
+    let gone = Gone::read(from, identities, &vault)?;
+    unpack_keys(from, identities, &vault, &gone)?;
+    let index = Index::open(&vault)?;
+    let mut restoring = Restoring {
+        vault: &vault,
+        index: &index,
+        gone: &gone,
+        pending: BTreeMap::new(),
+        done: Restored {
+            register_lines: gone.lines,
+            store: store.clone(),
+            keys: keys.clone(),
+            ..Restored::default()
+        },
+    };
+    each_file(&from.audio, identities, |name, _, bytes| {
+        restoring.take(name, bytes)
+    })?;
+    let done = restoring.done;
+    log(
+        &vault,
+        &index,
+        "restore",
+        &from.audio.display().to_string(),
+        by,
+        now,
+    )?;
+    fs::remove_file(store.join(UNSWEPT)).map_err(file(&store))?;
+    super::keys::sync(&store)?;
+    Ok(done)
+}
+
+/// What the register says was erased.
+#[derive(Debug, Default)]
+struct Gone {
+    recordings: BTreeSet<String>,
+    numbers: BTreeSet<String>,
+    logs: BTreeSet<String>,
+    lines: u64,
+}
+
+impl Gone {
+    /// Puts the register and what it is checked with into the new place, checks it, and reads it.
+    fn read(from: &From, identities: &[Identity], vault: &Vault) -> Result<Self, BackupError> {
+        let register = format!("{LEDGERS}{REGISTER}");
+        each_file(&from.keys, identities, |name, _, bytes| {
+            let checks = ["signing.pub", "heads/"];
+            match name.strip_prefix(KEYS) {
+                Some(key) if checks.iter().any(|check| key.starts_with(check)) => {
+                    put(vault.keys(), key, bytes).map(drop)
+                }
+                _ if name == register => put(vault.store(), REGISTER, bytes).map(drop),
+                _ => Ok(()),
+            }
+        })?;
+        if let Some(live) = &from.register {
+            take_longer(live, vault)?;
+        }
+        let mut gone = Self::default();
+        if !vault.store().join(REGISTER).exists() {
+            return Ok(gone);
+        }
+        crate::gallring::register(vault, true, |line| gone.add(line.destroyed))?;
+        Ok(gone)
+    }
+
+    fn add(&mut self, destroyed: Destroyed) {
+        self.lines += 1;
+        match ObjectClass::parse(&destroyed.class) {
+            Some(ObjectClass::TelephoneNumber) => self.numbers.insert(destroyed.object),
+            Some(ObjectClass::AccessLog) => self.logs.insert(destroyed.object),
+            _ => self.recordings.insert(destroyed.object),
+        };
+    }
+
+    /// Whether a file of the store or of the keys is of something that was erased.
+    fn holds(&self, name: &str) -> bool {
+        let mut parts = name.rsplit('/');
+        let last = parts.next().unwrap_or_default();
+        let folder = parts.next().unwrap_or_default();
+        let stem = last.split('.').next().unwrap_or_default();
+        self.logs.contains(name)
+            || self.recordings.contains(folder)
+            || self.recordings.contains(stem)
+            || (last == "meta.vax" && self.numbers.contains(folder))
+    }
+}
+
+/// The live store's register instead of the backup's, when it goes on from it.
+fn take_longer(live: &Path, vault: &Vault) -> Result<(), BackupError> {
+    let ours = vault.store().join(REGISTER);
+    let length = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+    if length(live) > length(&ours) {
+        let bytes = fs::read(live).map_err(file(live))?;
+        // That it goes on from where the backup's was signed is checked when it is read.
+        folder::write_private(&ours, &bytes)?;
+    }
+    Ok(())
+}
+
+fn unpack_keys(
+    from: &From,
+    identities: &[Identity],
+    vault: &Vault,
+    gone: &Gone,
+) -> Result<(), BackupError> {
+    let register = format!("{LEDGERS}{REGISTER}");
+    each_file(&from.keys, identities, |name, _, bytes| {
+        if let Some(key) = name.strip_prefix(KEYS) {
+            if !gone.holds(key) {
+                put(vault.keys(), key, bytes)?;
+            }
+        } else if let Some(log) = name.strip_prefix(LEDGERS)
+            && name != register
+            && !gone.holds(log)
+        {
+            put(vault.store(), log, bytes)?;
+        }
+        Ok(())
+    })
+}
+
+/// The audio part on its way into a store.
+struct Restoring<'a> {
+    vault: &'a Vault,
+    index: &'a Index,
+    gone: &'a Gone,
+    /// Files put there whose digests haven't been compared yet: those of one group.
+    pending: BTreeMap<String, String>,
+    done: Restored,
+}
+
+impl Restoring<'_> {
+    fn take(&mut self, name: &str, bytes: &mut dyn Read) -> io::Result<()> {
+        if let Some(name) = name.strip_prefix(STORE) {
+            if name != UNSWEPT && !self.gone.holds(name) {
+                let digest = put(self.vault.store(), name, bytes)?;
+                if !name.starts_with('.') {
+                    self.pending.insert(name.to_owned(), digest);
+                }
+            }
+        } else if name.starts_with(MANIFEST) {
+            self.compare(&text(bytes)?)?;
+        } else if name.starts_with(INDEX) {
+            for line in text(bytes)?.lines() {
+                self.enter(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds what was put there against the digests that were taken when it was backed up.
+    fn compare(&mut self, manifest: &str) -> io::Result<()> {
+        for line in manifest.lines() {
+            let (digest, name) = line
+                .split_once("  ")
+                .ok_or_else(|| damaged("a manifest that isn't one"))?;
+            match self.pending.remove(name) {
+                Some(found) if found == digest => self.done.files += 1,
+                None if self.gone.holds(name) => {}
+                Some(_) => return Err(damaged(&format!("{name} isn't what was backed up"))),
+                None => return Err(damaged(&format!("{name} is missing"))),
+            }
+        }
+        match self.pending.first_key_value() {
+            None => Ok(()),
+            Some((name, _)) => Err(damaged(&format!("{name} stands in no manifest"))),
+        }
+    }
+
+    fn enter(&mut self, line: &str) -> io::Result<()> {
+        let row = Line::read(line).ok_or_else(|| damaged("a row that isn't one"))?;
+        let id = row.id.to_string();
+        if self.gone.recordings.contains(&id) {
+            self.done.erased_since += 1;
+            return Ok(());
+        }
+        self.index
+            .insert_open(row.id, &row.tag)
+            .and_then(|()| self.index.close(row.id, &row.closing))
+            .map_err(io::Error::other)?;
+        if !row.handed_over.is_empty() {
+            self.index
+                .handed_over(&[row.id], &row.handed_over)
+                .map_err(io::Error::other)?;
+        }
+        for (reason, who, since) in &row.holds {
+            self.hold(row.id, reason, who, since)?;
+        }
+        if self.gone.numbers.contains(&id) {
+            self.done.numbers_erased_since += 1;
+            self.index
+                .forget(Mark::Numbers, &[row.id])
+                .map_err(io::Error::other)?;
+        }
+        self.done.recordings += 1;
+        Ok(())
+    }
+
+    fn hold(&self, id: RecordingId, reason: &str, who: &str, since: &str) -> io::Result<()> {
+        let since: Timestamp = since
+            .parse()
+            .map_err(|_| damaged("a hold without its day"))?;
+        let held = self.index.hold(id, reason, who, since);
+        held.map(drop).map_err(io::Error::other)
+    }
+}
+
+/// Opens a part and gives each file in it, in order, to its end.
+fn each_file(
+    part: &Path,
+    identities: &[Identity],
+    each: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
+) -> Result<(), BackupError> {
+    let input = BufReader::new(File::open(part).map_err(file(part))?);
+    let opener = open(input, identities).map_err(envelope(part))?;
+    archive::read(opener, each).map_err(|error| BackupError::Damaged {
+        part: part.to_owned(),
+        what: error.to_string(),
+    })
+}
+
+/// Writes a file below a folder, private, with its parents; gives its SHA-256.
+fn put(root: &Path, name: &str, bytes: &mut dyn Read) -> io::Result<String> {
+    let path = root.join(name);
+    if let Some(parent) = path.parent() {
+        use std::os::unix::fs::DirBuilderExt;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)?;
+    }
+    let mut hashed = Hashed::new(bytes);
+    let mut out = folder::create_private(&path, true)?;
+    io::copy(&mut hashed, &mut out)?;
+    out.sync_data()?;
+    Ok(hashed.digest())
+}
+
+fn text(bytes: &mut dyn Read) -> io::Result<String> {
+    let mut text = String::new();
+    bytes.take(TEXT_LEN_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

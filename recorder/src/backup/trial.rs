@@ -1,0 +1,132 @@
+//! Tries a backup: restores it to a scratch place, compares every digest, reads every recording through, and clears up.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    BackupError, Catalogue, From, Policy, Restored, Tested, catalogue::after, file, log, restore,
+};
+use crate::{
+    envelope::Identity,
+    gallring::REGISTER,
+    index::Index,
+    store::{self, By, Wrong},
+    vault::Vault,
+};
+
+/// What a trial found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tried {
+    /// When, which, and when the next one is due.
+    #[serde(flatten)]
+    pub tested: Tested,
+    /// What came back; `None` when nothing did.
+    pub restored: Option<Restored>,
+    /// Recordings and ledgers that aren't as they were written, and what kept anything from coming back.
+    pub wrong: Vec<Wrong>,
+}
+
+/// Tries the backup of that name, or the newest, and writes down what came of it. `scratch` holds the store with its keys
+/// while it lasts: a folder that is nobody else's.
+///
+/// # Errors
+/// When there is no such backup, or the scratch place can't be used. A backup that doesn't come back is a finding.
+pub fn trial(
+    (vault, index): (&Vault, &Index),
+    name: Option<&str>,
+    identities: &[Identity],
+    scratch: &Path,
+    policy: Policy,
+    by: &By,
+    now: Timestamp,
+) -> Result<Tried, BackupError> {
+    let mut catalogue = Catalogue::read(vault)?;
+    let kept = catalogue.find(name)?.clone();
+    let keys = catalogue.keys.as_ref().ok_or(BackupError::None)?;
+    let live = vault.store().join(REGISTER);
+    let from = From {
+        audio: kept.audio.clone(),
+        keys: keys.path.clone(),
+        register: live.exists().then_some(live),
+    };
+    log(vault, index, "backup-test", &kept.name, by, now)?;
+    let place = Scratch::new(scratch, now)?;
+    let mut wrong = Vec::new();
+    let mut restored = None;
+    match restore(&from, identities, &place.0, by, now) {
+        Ok(back) => {
+            read_through(&back, kept.recordings, &mut wrong);
+            restored = Some(back);
+        }
+        Err(error) => wrong.push(Wrong {
+            what: kept.name.clone(),
+            why: error.to_string(),
+        }),
+    }
+    let tested = Tested {
+        at: now.to_string(),
+        name: kept.name.clone(),
+        sound: wrong.is_empty(),
+        next: after(now, policy.restore_test),
+    };
+    if let Some(one) = catalogue
+        .backups
+        .iter_mut()
+        .find(|one| one.name == kept.name)
+    {
+        one.tested = Some(tested.clone());
+    }
+    catalogue.tested = Some(tested.clone());
+    catalogue.write(vault)?;
+    Ok(Tried {
+        tested,
+        restored,
+        wrong,
+    })
+}
+
+fn read_through(back: &Restored, expected: u64, wrong: &mut Vec<Wrong>) {
+    let found = back.recordings + back.erased_since;
+    if found != expected {
+        wrong.push(Wrong {
+            what: "index".to_owned(),
+            why: format!("{found} recordings came back of {expected}"),
+        });
+    }
+    let verified = store::open_existing(&back.store, &back.keys)
+        .and_then(|store| store.verify(|one| wrong.push(one)));
+    if let Err(error) = verified {
+        wrong.push(Wrong {
+            what: "store".to_owned(),
+            why: error.to_string(),
+        });
+    }
+}
+
+/// A place that is gone when the trial is over, however it ends: keys lie in it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(within: &Path, now: Timestamp) -> Result<Self, BackupError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = within.join(format!("vaxel-restore-test-{}", now.as_second()));
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(file(&path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::error!(path = %self.0.display(), %error, "a scratch place with keys in it can't be removed");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Takes a receipt: what it proves to be with its controller counts as handed over, and goes here when retention lets it go.
+
+use std::ops::ControlFlow;
+
+use callcore::{scenario::Scenario, time::Time};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{HandoverError, Receipt, Record};
+use crate::{
+    access::{self, Access},
+    gallring::{self, Report, Step},
+    index::Index,
+    ledger::parse_public,
+    names::RecordingId,
+    store::By,
+    vault::Vault,
+};
+
+/// What came of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Closed {
+    /// The hand-over.
+    pub handover: String,
+    /// Recordings that count as handed over now.
+    pub recordings: u64,
+    /// What was erased of them, under the decision.
+    pub erased: Report,
+    /// Recordings that stay for now: `vaxel gallring plan` says why.
+    pub stay: u64,
+}
+
+/// Closes a hand-over by its receipt, and erases what retention lets go of it. `watch` is told every step of erasing.
+///
+/// # Errors
+/// When the receipt isn't of a hand-over of this store, isn't true or was taken before: then nothing is erased.
+pub fn close(
+    (vault, index): (&Vault, &Index),
+    scenario: &Scenario,
+    receipt: &Receipt,
+    (by, now): (&By, Timestamp),
+    watch: &mut (dyn FnMut(Step) -> ControlFlow<()> + Send),
+) -> Result<Closed, HandoverError> {
+    let mut record = Record::read(vault, &receipt.handover)?;
+    check(&record, receipt)?;
+    let access = Access {
+        who: by.who.clone(),
+        controller: record.controller.clone(),
+        action: "hand-over-closed".to_owned(),
+        object: record.id.clone(),
+        purpose: by.purpose.clone(),
+    };
+    access::write(vault, now, &[access])?;
+    let ids: Vec<RecordingId> = record
+        .recordings
+        .iter()
+        .map(|id| RecordingId::parse(id))
+        .collect::<Result<_, _>>()?;
+    index.handed_over(&ids, &record.id)?;
+    record.closed = now.to_string();
+    record.write(vault)?;
+    let today = Time::from(now).in_sweden().date();
+    let erased = gallring::run_handed_over(vault, index, scenario, today, now, &record.id, watch)?;
+    let stay = ids.iter().filter(|id| index.get(**id).is_ok()).count();
+    Ok(Closed {
+        handover: record.id,
+        recordings: ids.len() as u64,
+        erased,
+        stay: stay as u64,
+    })
+}
+
+fn check(record: &Record, receipt: &Receipt) -> Result<(), HandoverError> {
+    let key = parse_public(&record.receipt_key).ok_or(HandoverError::Receiver)?;
+    if !receipt.is_signed_by(&key) {
+        return Err(HandoverError::Forged("the receiver didn't sign it"));
+    }
+    let stated = (
+        &receipt.controller,
+        &receipt.manifest,
+        receipt.recordings,
+        receipt.files,
+        receipt.bytes,
+    );
+    let packed = (
+        &record.controller,
+        &record.manifest,
+        record.recordings.len() as u64,
+        record.files,
+        record.bytes,
+    );
+    if stated != packed {
+        return Err(HandoverError::Forged(
+            "it states something else than was packed",
+        ));
+    }
+    if !record.closed.is_empty() {
+        return Err(HandoverError::Closed(record.closed.clone()));
+    }
+    Ok(())
+}

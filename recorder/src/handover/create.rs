@@ -1,0 +1,275 @@
+//! Makes a package: nothing of it lies on a disk in the clear.
+
+use std::{
+    fs::{self, File},
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
+
+use callcore::{retention::ObjectClass, scenario::Scenario, time::Time};
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+
+use super::{HandoverError, Receiver, Record, bag::Bag, file};
+use crate::{
+    access::{self, Access},
+    envelope::{Sealer, seal},
+    index::{Entry, Index},
+    names::RecordingId,
+    store::By,
+    text::hex,
+    vault::{Vault, folder},
+    vcon::{self, Audio},
+};
+
+/// Accesses written at once: one wait for the disk.
+const LOG_BATCH: usize = 500;
+const AUDIO_NAME: &str = "audio.wav";
+
+/// Which recordings are handed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whose.
+    pub controller: String,
+    /// Only from this kommun-ID.
+    pub kommun: Option<String>,
+    /// Only those that began before this day, by the Swedish clock.
+    pub before: Option<Date>,
+}
+
+/// What was packed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Created {
+    /// The hand-over's id: the receipt names it.
+    pub handover: String,
+    /// The package.
+    pub package: PathBuf,
+    /// Recordings in it.
+    pub recordings: u64,
+    /// Files in the bag's payload.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Recordings that don't open, and so aren't in it: their ids and why.
+    pub wrong: Vec<(String, String)>,
+}
+
+/// Packs a controller's recordings at rest for it. Every recording is written to the access log first. `each` is told of every one.
+///
+/// # Errors
+/// When there is no decision or nothing fits, or the package can't be written: then none is left behind.
+pub fn create(
+    (vault, index): (&Vault, &Index),
+    scenario: &Scenario,
+    wanted: &Wanted,
+    receiver: &Receiver,
+    package: &Path,
+    (by, now): (&By, Timestamp),
+    each: &mut dyn FnMut(),
+) -> Result<Created, HandoverError> {
+    if by.purpose.trim().is_empty() {
+        return Err(HandoverError::Purpose);
+    }
+    vault
+        .refuse_inside(package)
+        .map_err(|()| HandoverError::InsideStore {
+            path: package.to_owned(),
+        })?;
+    let decision = decision(scenario, &wanted.controller, now)?;
+    let ids = select(index, wanted)?;
+    write_log(vault, &wanted.controller, &ids, by, now)?;
+    let mut record = Record {
+        id: RecordingId::random()?.to_string(),
+        controller: wanted.controller.clone(),
+        decision,
+        at: now.to_string(),
+        by: by.who.clone(),
+        recipient: receiver.recipient.to_string(),
+        receipt_key: hex(receiver.receipt_key.as_bytes()),
+        manifest: String::new(),
+        files: 0,
+        bytes: 0,
+        recordings: Vec::new(),
+        closed: String::new(),
+    };
+    let part = PathBuf::from(format!("{}.part", package.display()));
+    let packing = Packing {
+        vault,
+        index,
+        scenario,
+        now,
+        wrong: Vec::new(),
+    };
+    let packed = packing.pack(&part, receiver, &ids, &mut record, each);
+    let wrong = packed.inspect_err(|_| {
+        let _gone = fs::remove_file(&part);
+    })?;
+    // Known here before it can be anywhere else: no receipt comes to a stranger.
+    record.write(vault)?;
+    fs::rename(&part, package).map_err(file(package))?;
+    Ok(Created {
+        handover: record.id,
+        package: package.to_owned(),
+        recordings: record.recordings.len() as u64,
+        files: record.files,
+        bytes: record.bytes,
+        wrong,
+    })
+}
+
+/// The diary number of the controller's decision that it wants its recordings.
+fn decision(
+    scenario: &Scenario,
+    controller: &str,
+    now: Timestamp,
+) -> Result<String, HandoverError> {
+    let today = Time::from(now).in_sweden().date();
+    scenario
+        .org_by_id(controller)
+        .and_then(|org| scenario.decision_in_force(org, ObjectClass::Audio, today))
+        .filter(|decision| &*decision.permits == "hand-over")
+        .map(|decision| decision.diary_number.to_string())
+        .ok_or_else(|| HandoverError::NoDecision {
+            controller: controller.to_owned(),
+        })
+}
+
+fn select(index: &Index, wanted: &Wanted) -> Result<Vec<RecordingId>, HandoverError> {
+    let mut ids = Vec::new();
+    index.every(|entry| {
+        let tag = &entry.tag;
+        let fits = *tag.controller == *wanted.controller
+            && wanted
+                .kommun
+                .as_ref()
+                .is_none_or(|kommun| *tag.kommun == **kommun)
+            && wanted
+                .before
+                .is_none_or(|day| tag.started.in_sweden().date() < day);
+        if fits {
+            ids.push(entry.id);
+        }
+    })?;
+    if ids.is_empty() {
+        return Err(HandoverError::Nothing);
+    }
+    Ok(ids)
+}
+
+fn write_log(
+    vault: &Vault,
+    controller: &str,
+    ids: &[RecordingId],
+    by: &By,
+    now: Timestamp,
+) -> Result<(), HandoverError> {
+    for batch in ids.chunks(LOG_BATCH) {
+        let accesses: Vec<Access> = batch
+            .iter()
+            .map(|id| Access {
+                who: by.who.clone(),
+                controller: controller.to_owned(),
+                action: "hand-over".to_owned(),
+                object: id.to_string(),
+                purpose: by.purpose.clone(),
+            })
+            .collect();
+        access::write(vault, now, &accesses)?;
+    }
+    Ok(())
+}
+
+struct Packing<'a> {
+    vault: &'a Vault,
+    index: &'a Index,
+    scenario: &'a Scenario,
+    now: Timestamp,
+    wrong: Vec<(String, String)>,
+}
+
+impl Packing<'_> {
+    /// Writes the package; gives what isn't in it.
+    fn pack(
+        mut self,
+        path: &Path,
+        receiver: &Receiver,
+        ids: &[RecordingId],
+        record: &mut Record,
+        each: &mut dyn FnMut(),
+    ) -> Result<Vec<(String, String)>, HandoverError> {
+        let out = folder::create_private(path, true).map_err(file(path))?;
+        let sealer = seal(BufWriter::new(out), &[receiver.recipient]).map_err(|source| {
+            HandoverError::Envelope {
+                path: path.to_owned(),
+                source,
+            }
+        })?;
+        let name = format!("vaxel-handover-{}", record.id);
+        let mut bag = Bag::begin(sealer, &name).map_err(file(path))?;
+        for id in ids {
+            each();
+            let entry = self.index.get(*id)?;
+            match self.files(&entry) {
+                Ok(files) => {
+                    for (name, bytes) in files {
+                        bag.add(&format!("{id}/{name}"), &bytes)
+                            .map_err(file(path))?;
+                    }
+                    record.recordings.push(id.to_string());
+                }
+                Err(error) => self.wrong.push((id.to_string(), error.to_string())),
+            }
+        }
+        (record.files, record.bytes) = (bag.files, bag.bytes);
+        let (sealer, manifest) = bag.finish(&self.info(record)).map_err(file(path))?;
+        record.manifest = manifest;
+        finish(sealer).map_err(file(path))?;
+        Ok(self.wrong)
+    }
+
+    /// What the bag holds of a recording.
+    fn files(&self, entry: &Entry) -> Result<[(&'static str, Vec<u8>); 3], HandoverError> {
+        let (sound, _) = vcon::sound_of(self.vault, entry)?;
+        let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
+        let audio = Audio::Beside(AUDIO_NAME.to_owned());
+        let vcon = vcon::vcon(entry, meta.as_ref(), &sound, &audio, self.now);
+        let json = |error: serde_json::Error| file(Path::new("vcon.json"))(error.into());
+        let fields = entry.tag.fields().into_iter();
+        let tag: serde_json::Map<String, serde_json::Value> = fields
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .collect();
+        Ok([
+            (AUDIO_NAME, sound),
+            ("tag.json", serde_json::to_vec_pretty(&tag).map_err(json)?),
+            ("vcon.json", serde_json::to_vec_pretty(&vcon).map_err(json)?),
+        ])
+    }
+
+    fn info(&self, record: &Record) -> [(&'static str, String); 6] {
+        let operator = &self.scenario.org(self.scenario.operator).name;
+        [
+            ("Source-Organization", operator.to_string()),
+            ("External-Identifier", record.id.clone()),
+            (
+                "External-Description",
+                format!("Recorded 1177 calls handed over under {}", record.decision),
+            ),
+            (
+                "Bagging-Date",
+                Time::from(self.now).in_sweden().date().to_string(),
+            ),
+            (
+                "Bag-Software-Agent",
+                format!("vaxel {}", env!("CARGO_PKG_VERSION")),
+            ),
+            ("Vaxel-Controller", record.controller.clone()),
+        ]
+    }
+}
+
+fn finish(sealer: Sealer<BufWriter<File>>) -> std::io::Result<()> {
+    let out = sealer.finish()?;
+    out.into_inner()
+        .map_err(std::io::IntoInnerError::into_error)?
+        .sync_all()
+}

@@ -1,0 +1,137 @@
+//! The receiver's key, and the receipt it signs.
+
+use std::{fs, path::Path};
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::HandoverError;
+use crate::{
+    envelope::{Identity, Recipient},
+    ledger::parse_public,
+    text::{hex, unhex},
+};
+
+/// What the signing key is derived for, and what keeps its signatures apart from any others.
+const CONTEXT: &str = "vaxel hand-over receipt 1";
+const KEY_REMARK: &str = "# receipt-key: ";
+/// A receiver's key has three lines.
+const RECEIVER_LEN_MAX: u64 = 4096;
+
+/// Who receives: for whom a package is sealed, and whose signature its receipt carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receiver {
+    pub(super) recipient: Recipient,
+    pub(super) receipt_key: VerifyingKey,
+}
+
+impl Receiver {
+    /// The public half of a receiver's secret.
+    pub fn of(identity: &Identity) -> Self {
+        Self {
+            recipient: identity.recipient(),
+            receipt_key: signing_key(identity).verifying_key(),
+        }
+    }
+
+    /// Reads a file that [`to_text`](Self::to_text) was written to.
+    ///
+    /// # Errors
+    /// When it isn't one.
+    pub fn read(path: &Path) -> Result<Self, HandoverError> {
+        let failed = super::file(path);
+        if fs::metadata(path).map_err(&failed)?.len() > RECEIVER_LEN_MAX {
+            return Err(HandoverError::Receiver);
+        }
+        let text = fs::read_to_string(path).map_err(&failed)?;
+        let key = text
+            .lines()
+            .find_map(|line| line.strip_prefix(KEY_REMARK))
+            .and_then(|key| parse_public(key.trim()));
+        let recipient = text.lines().find(|line| line.starts_with("age1"));
+        match (key, recipient.map(Recipient::parse)) {
+            (Some(receipt_key), Some(Ok(recipient))) => Ok(Self {
+                recipient,
+                receipt_key,
+            }),
+            _ => Err(HandoverError::Receiver),
+        }
+    }
+
+    /// As a file that is also a recipients file of `age`.
+    pub fn to_text(&self) -> String {
+        format!(
+            "# receiver of a hand-over: give this file to whoever hands over\n{KEY_REMARK}{}\n{}\n",
+            hex(self.receipt_key.as_bytes()),
+            self.recipient
+        )
+    }
+}
+
+/// What the receiver states: that all of it came, and is what was packed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The hand-over.
+    pub handover: String,
+    /// Whose recordings.
+    pub controller: String,
+    /// SHA-256 of the bag's manifest, which stands inside the sealed package only.
+    pub manifest: String,
+    /// Recordings received.
+    pub recordings: u64,
+    /// Files received.
+    pub files: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// When, RFC 3339 in UTC.
+    pub received: String,
+    /// Ed25519 (RFC 8032) over all of it, 128 hexadecimal digits.
+    pub signature: String,
+}
+
+impl Receipt {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When it isn't one.
+    pub fn parse(text: &str) -> Result<Self, HandoverError> {
+        serde_json::from_str(text).map_err(|_| HandoverError::NoReceipt)
+    }
+
+    pub(super) fn sign(mut self, identity: &Identity, now: Timestamp) -> Self {
+        self.received = now.to_string();
+        let signature = signing_key(identity).sign(&self.signed_bytes());
+        self.signature = hex(&signature.to_bytes());
+        self
+    }
+
+    pub(super) fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+        let bytes = unhex(&self.signature);
+        let bytes = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes.as_slice()).ok());
+        bytes.is_some_and(|bytes| {
+            key.verify_strict(&self.signed_bytes(), &Signature::from_bytes(&bytes))
+                .is_ok()
+        })
+    }
+
+    /// Every field with its length before it, so that no two receipts share them.
+    fn signed_bytes(&self) -> Vec<u8> {
+        let numbers = [self.recordings, self.files, self.bytes].map(|number| number.to_string());
+        let texts = [
+            &self.handover,
+            &self.controller,
+            &self.manifest,
+            &self.received,
+        ];
+        let mut bytes = format!("{CONTEXT}\n").into_bytes();
+        for field in texts.into_iter().chain(&numbers) {
+            bytes.extend(format!("{}:{field}\n", field.len()).into_bytes());
+        }
+        bytes
+    }
+}
+
+fn signing_key(identity: &Identity) -> SigningKey {
+    SigningKey::from_bytes(&identity.derive(CONTEXT))
+}

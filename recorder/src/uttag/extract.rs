@@ -1,0 +1,187 @@
+//! What an extract holds, by its kind, written straight into the sealed delivery.
+
+use std::{collections::BTreeSet, io, io::Write};
+
+use callcore::{
+    retention::ObjectClass,
+    scenario::Scenario,
+    time::Time,
+    uttag::{Kind, Order},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    UttagError,
+    lookup::{Numbers, is_among},
+};
+use crate::{
+    access,
+    archive::Writer,
+    index::{Entry, Index},
+    names::RecordingId,
+    vault::Vault,
+    vcon::{self, Audio},
+};
+
+/// What an extract is made of.
+pub(super) struct Source<'a> {
+    pub(super) vault: &'a Vault,
+    pub(super) index: &'a Index,
+    pub(super) scenario: &'a Scenario,
+    pub(super) order: &'a Order,
+    pub(super) now: Timestamp,
+}
+
+/// The recordings of the person that an extract is about.
+#[derive(Debug, Default)]
+pub(super) struct Theirs {
+    pub(super) ids: Vec<RecordingId>,
+    /// Recordings of the time that can't be tied to anyone: their numbers were erased, or never sent.
+    pub(super) untied: u64,
+}
+
+impl Source<'_> {
+    /// Finds a person's recordings: who spoke is encrypted, so each recording of the controller and time is opened.
+    pub(super) fn find(&self, numbers: &Numbers) -> Result<Theirs, UttagError> {
+        let mut of_time = Vec::new();
+        self.index.every(|entry| {
+            let day = entry.tag.started.in_sweden().date();
+            if *entry.tag.controller == *self.order.controller() && self.order.covers(day) {
+                of_time.push(entry.id);
+            }
+        })?;
+        let mut theirs = Theirs::default();
+        for id in of_time {
+            let entry = self.index.get(id)?;
+            let meta = self.vault.unlock(id, &entry.tag)?.meta()?;
+            match meta.and_then(|meta| is_among(&meta, numbers)) {
+                Some(true) => theirs.ids.push(id),
+                Some(false) => {}
+                None => theirs.untied += 1,
+            }
+        }
+        Ok(theirs)
+    }
+
+    /// Writes the extract. `theirs` is `None` for a whole access log.
+    pub(super) fn write<W: Write>(
+        &self,
+        archive: &mut Writer<W>,
+        theirs: Option<&Theirs>,
+    ) -> Result<(), UttagError> {
+        match self.order.kind() {
+            Kind::AccessLog => {
+                let accesses = self.accesses(theirs)?;
+                put(archive, "access-log.json", &accesses)
+            }
+            Kind::Content => self.write_recordings(archive, theirs),
+            Kind::Register => {
+                let register = self.register(theirs)?;
+                put(archive, "register.json", &register)
+            }
+        }
+    }
+
+    /// Who looked at what, what for: of these recordings, or of all the controller's.
+    fn accesses(&self, theirs: Option<&Theirs>) -> Result<Value, UttagError> {
+        let ids: Option<BTreeSet<String>> =
+            theirs.map(|theirs| theirs.ids.iter().map(ToString::to_string).collect());
+        let mut found = Vec::new();
+        access::read(self.vault, self.order.controller(), |at, access| {
+            let day = at
+                .parse::<Timestamp>()
+                .map(|at| Time::from(at).in_sweden().date());
+            let fits = day.is_ok_and(|day| self.order.covers(day))
+                && ids.as_ref().is_none_or(|ids| ids.contains(&access.object));
+            if fits {
+                found.push(json!({
+                    "at": at, "who": access.who, "action": access.action,
+                    "object": access.object, "purpose": access.purpose,
+                }));
+            }
+        })?;
+        Ok(found.into())
+    }
+
+    fn write_recordings<W: Write>(
+        &self,
+        archive: &mut Writer<W>,
+        theirs: Option<&Theirs>,
+    ) -> Result<(), UttagError> {
+        for entry in self.entries(theirs)? {
+            let (sound, _) = vcon::sound_of(self.vault, &entry)?;
+            let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
+            let audio = Audio::Beside("audio.wav".to_owned());
+            let vcon = vcon::vcon(&entry, meta.as_ref(), &sound, &audio, self.now);
+            archive
+                .add_bytes(&format!("recordings/{}/audio.wav", entry.id), &sound)
+                .map_err(io_failed)?;
+            let vcon = serde_json::to_value(&vcon).map_err(|error| io_failed(error.into()))?;
+            put(
+                archive,
+                &format!("recordings/{}/vcon.json", entry.id),
+                &vcon,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What GDPR Art. 15.1 asks for, of these recordings.
+    fn register(&self, theirs: Option<&Theirs>) -> Result<Value, UttagError> {
+        let controller = self.scenario.org_by_id(self.order.controller());
+        let controller = controller.ok_or(UttagError::Controller)?;
+        let retention: Vec<Value> = [
+            ObjectClass::Audio,
+            ObjectClass::TelephoneNumber,
+            ObjectClass::AccessLog,
+        ]
+        .into_iter()
+        .filter_map(|class| {
+            let day = Time::from(self.now).in_sweden().date();
+            let (_, rule) = self.scenario.retention_window(controller, class, day)?;
+            let latest = rule.latest.map(|latest| latest.to_string());
+            Some(json!({
+                "class": class.name(), "at_least": rule.earliest.to_string(), "at_most": latest,
+                "basis": rule.basis.to_string(),
+            }))
+        })
+        .collect();
+        let recordings: Vec<Value> = self
+            .entries(theirs)?
+            .iter()
+            .map(|entry| {
+                let fields = entry.tag.fields().into_iter();
+                fields
+                    .map(|(name, text)| (name.to_owned(), Value::from(text)))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            })
+            .collect();
+        Ok(json!({
+            "controller": self.scenario.org(controller).name.to_string(),
+            "made": self.now.to_string(),
+            "categories": ["audio recordings of calls", "telephone numbers", "kommun", "access log"],
+            "source": "the caller, by telephone",
+            "rights": "rectification, erasure or restriction are asked of the controller; complaints go to IMY",
+            "retention": retention,
+            "recordings": recordings,
+            "recordings_without_a_number": theirs.map_or(0, |theirs| theirs.untied),
+            "accesses": self.accesses(theirs)?,
+        }))
+    }
+
+    fn entries(&self, theirs: Option<&Theirs>) -> Result<Vec<Entry>, UttagError> {
+        let ids = theirs.map_or(&[][..], |theirs| &theirs.ids);
+        ids.iter().map(|id| Ok(self.index.get(*id)?)).collect()
+    }
+}
+
+fn put<W: Write>(archive: &mut Writer<W>, name: &str, value: &Value) -> Result<(), UttagError> {
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| io_failed(error.into()))?;
+    archive.add_bytes(name, &bytes).map(drop).map_err(io_failed)
+}
+
+pub(super) fn io_failed(error: io::Error) -> UttagError {
+    super::file(std::path::Path::new("the delivery"))(error)
+}

@@ -1,0 +1,242 @@
+//! A recording as a vCon, the JSON container for conversations (draft-ietf-vcon-vcon-core, version 0.4.0).
+//!
+//! One recording is one vCon: who spoke (`parties`), what was said (`dialog`, as the two-channel sound file that
+//! [`export`](crate::export) makes, with its SHA-512), and whose it is and why (`attachments`: our tag). Who spoke is personal
+//! data: it stands in the vCon, which is for whoever asked for the recording, and nowhere else.
+
+mod object;
+
+use std::{
+    io::{Cursor, Write},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use jiff::Timestamp;
+use sha2::{Digest, Sha512};
+
+pub use self::object::VCon;
+use self::object::{Attachment, Dialog, Party};
+use crate::{
+    access::{self, Access},
+    export::{self, ExportError, Exported},
+    index::{Entry, Index},
+    names::RecordingId,
+    store::{By, StoreError},
+    vault::{Meta, Vault, folder},
+};
+
+/// The version that is written.
+pub const VERSION: &str = "0.4.0";
+const WAV: &str = "audio/x-wav";
+/// What the draft calls a party of whom nothing is known.
+const ANONYMOUS: &str = "anonymous";
+
+/// Where the sound is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audio {
+    /// In the vCon itself.
+    Inline,
+    /// Where this URL leads; the vCon holds its digest.
+    At(String),
+    /// In a file of this name beside the vCon, whose digest the vCon holds.
+    Beside(String),
+}
+
+/// Writes a recording as a vCon, readable by this user only. Sound that isn't in it is written beside it, as its name with
+/// `.wav`. Written to the access log first; needs a purpose.
+///
+/// # Errors
+/// When there is no such recording or several, no purpose is stated, or the file or the access log can't be written.
+pub fn export(
+    (vault, index): (&Vault, &Index),
+    id: &str,
+    path: &Path,
+    audio: &Audio,
+    (by, now): (&By, Timestamp),
+) -> Result<Exported, StoreError> {
+    if by.purpose.trim().is_empty() {
+        return Err(StoreError::Purpose);
+    }
+    vault
+        .refuse_inside(path)
+        .map_err(|()| ExportError::InsideStore {
+            path: path.to_owned(),
+        })?;
+    let entry = index.find(id)?;
+    let access = Access {
+        who: by.who.clone(),
+        controller: entry.tag.controller.to_string(),
+        action: "export".to_owned(),
+        object: entry.id.to_string(),
+        purpose: by.purpose.clone(),
+    };
+    access::write(vault, now, &[access])?;
+    let (sound, exported) = sound_of(vault, &entry)?;
+    let meta = vault.unlock(entry.id, &entry.tag)?.meta()?;
+    let vcon = vcon(&entry, meta.as_ref(), &sound, audio, now);
+    let text = serde_json::to_vec_pretty(&vcon).map_err(|error| ExportError::Write {
+        path: path.to_owned(),
+        source: error.into(),
+    })?;
+    if *audio != Audio::Inline {
+        write(&path.with_extension("wav"), &sound)?;
+    }
+    write(path, &text)?;
+    Ok(exported)
+}
+
+/// The file appears when it is whole.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    let part = PathBuf::from(format!("{}.part", path.display()));
+    let written = folder::create_private(&part, true)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|source| {
+        // Half an export is open audio that nobody asked for.
+        let _gone = std::fs::remove_file(&part);
+        ExportError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// A recording's sound file, in memory: it never touches a disk in the clear.
+///
+/// # Errors
+/// When the recording doesn't open.
+pub fn sound_of(vault: &Vault, entry: &Entry) -> Result<(Vec<u8>, Exported), ExportError> {
+    let mut sound = Cursor::new(Vec::new());
+    let exported = export::wav_into(vault, entry, &mut sound)?;
+    Ok((sound.into_inner(), exported))
+}
+
+/// Makes the vCon of a recording. `meta` is who spoke; `None` when that was erased or never known. `sound` is its sound file.
+pub fn vcon(
+    entry: &Entry,
+    meta: Option<&Meta>,
+    sound: &[u8],
+    audio: &Audio,
+    now: Timestamp,
+) -> VCon {
+    let parties = parties(meta);
+    let start = entry.tag.started.timestamp().to_string();
+    let filename = format!("{}.wav", entry.id);
+    let mut dialog = Dialog {
+        r#type: "recording",
+        start: start.clone(),
+        duration: entry.tally.seconds(),
+        parties: channels(meta),
+        mediatype: WAV,
+        filename,
+        content_hash: content_hash(sound),
+        body: None,
+        encoding: None,
+        url: None,
+    };
+    match audio {
+        Audio::Inline => {
+            dialog.body = Some(BASE64URL.encode(sound));
+            dialog.encoding = Some("base64url");
+        }
+        Audio::At(url) => dialog.url = Some(url.clone()),
+        Audio::Beside(name) => dialog.filename.clone_from(name),
+    }
+    VCon {
+        vcon: VERSION,
+        uuid: uuid(entry.id),
+        created_at: now.to_string(),
+        subject: format!("1177, {}", entry.tag.purpose),
+        parties,
+        dialog: vec![dialog],
+        analysis: Vec::new(),
+        attachments: vec![tag(entry, start)],
+    }
+}
+
+/// As the draft writes digests of content: `sha512-` and base64url.
+pub fn content_hash(bytes: &[u8]) -> String {
+    format!("sha512-{}", BASE64URL.encode(Sha512::digest(bytes)))
+}
+
+/// A UUID of version 8 (RFC 9562) made of the recording's own id: the same recording is the same vCon, wherever it is exported.
+fn uuid(id: RecordingId) -> String {
+    let mut bytes = *id.as_bytes();
+    bytes[6] = 0x80 | bytes[6] & 0x0f;
+    bytes[8] = 0x80 | bytes[8] & 0x3f;
+    let digits = crate::text::hex(&bytes);
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &digits[part]);
+    parts.join("-")
+}
+
+/// Whoever isn't known is there without a name: a channel has somebody on it.
+fn parties(meta: Option<&Meta>) -> Vec<Party> {
+    let mut parties: Vec<Party> = meta
+        .map(|meta| meta.parties.iter().map(party).collect())
+        .unwrap_or_default();
+    while parties.len() < 2 {
+        parties.push(Party {
+            name: Some(ANONYMOUS.to_owned()),
+            ..Party::default()
+        });
+    }
+    parties
+}
+
+fn party(known: &crate::vault::Party) -> Party {
+    let address = known.address.trim();
+    let is = |scheme: &str| {
+        address
+            .get(..scheme.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    };
+    let named = (!known.name.is_empty()).then(|| known.name.clone());
+    let mut party = Party {
+        validation: named.is_some().then_some("none"),
+        name: named,
+        ..Party::default()
+    };
+    if is("sip:") || is("sips:") {
+        party.sip = Some(address.to_owned());
+    } else if is("tel:") || address.starts_with('+') {
+        party.tel = Some(address.to_owned());
+    } else if party.name.is_none() {
+        party.name = Some(ANONYMOUS.to_owned());
+    }
+    party
+}
+
+/// Who is heard on which channel: the caller on the left, everybody else on the right, as the sound file has them.
+fn channels(meta: Option<&Meta>) -> Vec<Vec<usize>> {
+    let known = meta.map_or(&[][..], |meta| &meta.parties);
+    let is_caller = |party: &crate::vault::Party| {
+        party.name == "caller" || matches!(party.stream.as_str(), "caller" | "1")
+    };
+    let caller = known.iter().position(is_caller).unwrap_or(0);
+    let others = (0..known.len().max(2)).filter(|at| *at != caller);
+    vec![vec![caller], others.collect()]
+}
+
+/// Our tag, as a document that whoever recorded has added.
+fn tag(entry: &Entry, start: String) -> Attachment {
+    let fields: serde_json::Map<String, serde_json::Value> = entry
+        .tag
+        .fields()
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect();
+    Attachment {
+        purpose: "recording tag: controller, legal basis, retention",
+        start,
+        party: 1,
+        dialog: 0,
+        mediatype: "application/json",
+        filename: "tag.json",
+        encoding: "json",
+        body: serde_json::Value::from(fields).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! Hand-over: the controller gets all of it or is told which file isn't right, and nothing goes here before its receipt.
+
+mod stored;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    ops::ControlFlow,
+    path::PathBuf,
+};
+
+use callcore::scenario::Scenario;
+use jiff::{Timestamp, civil::date};
+use recorder::{
+    access,
+    envelope::{self, Identity},
+    gallring,
+    handover::{self, Closed, Created, HandoverError, Receipt, Receiver, Verified, Wanted},
+    store::By,
+};
+use stored::{Bench, REGION, now};
+
+/// Region 23 wants its recordings; another region has decided nothing.
+const SCENARIO: &str = r#"
+    organisation = [
+      { id = "inera", name = "Inera AB", kind = "processor" },
+      { id = "region-23", name = "Region Jämtland Härjedalen", kind = "region" },
+      { id = "region-01", name = "Region Stockholm", kind = "region" },
+    ]
+    operator = { organisation = "inera" }
+    queue = [{ name = "q", controller = "region-23" }]
+    route = [{ name = "r", all = true, unknown = true, invalid = true, conflict = true, queue = "q" }]
+    retention = [{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }]
+    decision = [
+      { controller = "region-23", diary_number = "RS/1/2022", date = 2022-02-01, permits = "hand-over", classes = ["audio"] },
+    ]
+"#;
+
+fn scenario() -> Scenario {
+    Scenario::from_toml(SCENARIO, "test").unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn by() -> By {
+    By {
+        who: "anna".into(),
+        purpose: "RS/1/2022".into(),
+    }
+}
+
+struct Sides {
+    bench: Bench,
+    region: Identity,
+}
+
+impl Sides {
+    fn with(recordings: u64) -> Self {
+        Self {
+            bench: Bench::with(recordings),
+            region: Identity::generate().expect("random"),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.bench.place.path().join(name)
+    }
+
+    fn create(&self, controller: &str) -> Result<Created, HandoverError> {
+        let wanted = Wanted {
+            controller: controller.to_owned(),
+            ..Wanted::default()
+        };
+        let parts = (&self.bench.vault, &self.bench.index);
+        let receiver = Receiver::of(&self.region);
+        let package = self.path("package.age");
+        let by = by();
+        handover::create(
+            parts,
+            &scenario(),
+            &wanted,
+            &receiver,
+            &package,
+            (&by, now()),
+            &mut || {},
+        )
+    }
+
+    fn verify(&self, out: Option<&str>) -> Result<Verified, HandoverError> {
+        let out = out.map(|name| self.path(name));
+        let identities = std::slice::from_ref(&self.region);
+        handover::verify(&self.path("package.age"), identities, out.as_deref(), now())
+    }
+
+    fn close_at(&self, receipt: &Receipt, at: Timestamp) -> Result<Closed, HandoverError> {
+        let parts = (&self.bench.vault, &self.bench.index);
+        let mut watch = |_| ControlFlow::Continue(());
+        handover::close(parts, &scenario(), receipt, (&by(), at), &mut watch)
+    }
+
+    fn close(&self, receipt: &Receipt) -> Result<Closed, HandoverError> {
+        self.close_at(receipt, now())
+    }
+
+    /// Opens the package, changes what is in it, and seals it again, as somebody in the middle might who has the public key.
+    fn reseal(&self, change: impl Fn(&mut Vec<u8>)) {
+        let path = self.path("package.age");
+        let identities = std::slice::from_ref(&self.region);
+        let sealed = fs::read(&path).expect("there");
+        let mut bytes = Vec::new();
+        let mut opener = envelope::open(sealed.as_slice(), identities).expect("opens");
+        opener.read_to_end(&mut bytes).expect("whole");
+        change(&mut bytes);
+        let mut sealer = envelope::seal(Vec::new(), &[self.region.recipient()]).expect("begins");
+        sealer.write_all(&bytes).expect("taken");
+        fs::write(&path, sealer.finish().expect("ended")).expect("ours");
+    }
+}
+
+fn place_of(bytes: &[u8], what: &[u8]) -> usize {
+    let mut windows = bytes.windows(what.len());
+    windows.position(|window| window == what).expect("in it")
+}
+
+#[test]
+fn the_region_gets_all_of_it_and_then_it_goes_here() {
+    let sides = Sides::with(3);
+    sides.bench.record("region-01", 7);
+    let ids = sides.bench.ids();
+    let created = sides.create(REGION).expect("packed");
+    assert_eq!(
+        (created.recordings, created.files, created.wrong.len()),
+        (3, 9, 0)
+    );
+    // Before the receipt nothing goes, although its time has come.
+    let (vault, index) = (&sides.bench.vault, &sides.bench.index);
+    let mut watch = |_| ControlFlow::Continue(());
+    let day = date(2022, 3, 1);
+    let report = gallring::run(vault, index, &scenario(), day, now(), &mut watch).expect("ran");
+    assert_eq!(report.recordings, 0);
+
+    let verified = sides.verify(Some("region")).expect("as it was packed");
+    assert_eq!(verified.from, "Inera AB");
+    assert_eq!(
+        (verified.receipt.recordings, verified.receipt.files),
+        (3, 9)
+    );
+    let folder = sides.path("region/data").join(
+        ids.iter()
+            .find(|id| index.get(**id).expect("there").tag.controller == REGION.into())
+            .expect("one")
+            .to_string(),
+    );
+    let sound = fs::read(folder.join("audio.wav")).expect("unpacked");
+    assert!(sound.starts_with(b"RIFF"));
+    let vcon = fs::read_to_string(folder.join("vcon.json")).expect("unpacked");
+    assert!(vcon.contains(stored::CALLER) && vcon.contains("\"0.4.0\""));
+
+    let closed = sides.close(&verified.receipt).expect("closed");
+    assert_eq!(
+        (closed.recordings, closed.erased.recordings, closed.stay),
+        (3, 3, 0)
+    );
+    assert_eq!(sides.bench.ids().len(), 1, "another's recording stays");
+    let mut register = Vec::new();
+    gallring::register(vault, true, |line| register.push(line)).expect("whole");
+    assert_eq!(register[0].destroyed.decision, "RS/1/2022");
+    assert!(matches!(
+        sides.close(&verified.receipt),
+        Err(HandoverError::Closed(_))
+    ));
+    let mut actions = Vec::new();
+    access::read(vault, REGION, |_, access| actions.push(access.action)).expect("read");
+    assert_eq!(
+        actions,
+        ["hand-over", "hand-over", "hand-over", "hand-over-closed"]
+    );
+    assert_eq!(handover::list(vault).expect("read")[0].id, created.handover);
+}
+
+#[test]
+fn a_forged_or_foreign_receipt_erases_nothing() {
+    let sides = Sides::with(2);
+    sides.create(REGION).expect("packed");
+    let receipt = sides.verify(None).expect("whole").receipt;
+    let changed = |change: fn(&mut Receipt)| {
+        let mut receipt = receipt.clone();
+        change(&mut receipt);
+        sides.close(&receipt).expect_err("no true receipt")
+    };
+    for change in [
+        (|receipt| receipt.recordings = 1) as fn(&mut Receipt),
+        |receipt| receipt.manifest = "0".repeat(64),
+        |receipt| receipt.received = "2026-01-16T09:00:00Z".into(),
+        |receipt| receipt.signature = "0".repeat(128),
+        |receipt| receipt.signature = String::new(),
+        |receipt| receipt.controller = "region-01".into(),
+    ] {
+        assert!(matches!(changed(change), HandoverError::Forged(_)));
+    }
+    for change in [
+        (|receipt| receipt.handover = "0".repeat(32)) as fn(&mut Receipt),
+        |receipt| receipt.handover = "../../etc/passwd".into(),
+        |receipt| receipt.handover = String::new(),
+    ] {
+        assert!(matches!(changed(change), HandoverError::Foreign));
+    }
+    // Signed by another region, of a package of its own.
+    let other = Sides::with(2);
+    other.create(REGION).expect("packed");
+    let foreign = other.verify(None).expect("whole").receipt;
+    assert!(matches!(sides.close(&foreign), Err(HandoverError::Foreign)));
+    assert!(matches!(
+        Receipt::parse("{}"),
+        Err(HandoverError::NoReceipt)
+    ));
+    assert_eq!(sides.bench.ids().len(), 2);
+    let alike = sides.bench.index.alike().expect("read");
+    assert!(alike.iter().all(|group| group.handed_over.is_empty()));
+    sides.close(&receipt).expect("the true one");
+}
+
+#[test]
+fn retention_has_the_last_word() {
+    let sides = Sides::with(2);
+    sides.create(REGION).expect("packed");
+    let receipt = sides.verify(None).expect("whole").receipt;
+    let held = sides.bench.ids()[0];
+    let placed = sides.bench.index.hold(held, "a dispute", "anna", now());
+    assert!(placed.expect("held"));
+    let closed = sides.close(&receipt).expect("closed");
+    assert_eq!((closed.erased.recordings, closed.stay), (1, 1));
+    assert_eq!(sides.bench.ids(), [held]);
+}
+
+#[test]
+fn without_a_decision_nothing_is_handed_over() {
+    let sides = Sides::with(1);
+    sides.bench.record("region-01", 7);
+    for controller in ["region-01", "nobody"] {
+        let refused = sides.create(controller);
+        assert!(
+            matches!(refused, Err(HandoverError::NoDecision { .. })),
+            "{controller}"
+        );
+    }
+    assert!(!sides.path("package.age").exists());
+}
+
+#[test]
+fn a_tampered_package_says_which_file() {
+    let sides = Sides::with(1);
+    sides.create(REGION).expect("packed");
+    let sound = fs::read(sides.path("package.age")).expect("there");
+    let refused = |out: &str| match sides.verify(Some(out)) {
+        Err(HandoverError::Tampered { file, what, .. }) => {
+            assert!(!sides.path(out).exists(), "nothing of it is kept");
+            assert!(!sides.path(&format!("{out}.part")).exists());
+            (file, what)
+        }
+        other => panic!("{other:?}"),
+    };
+    // Under the seal: the archive says how far it came.
+    let mut changed = sound.clone();
+    let last = changed.len() - 40;
+    changed[last] ^= 1;
+    fs::write(sides.path("package.age"), &changed).expect("ours");
+    assert!(!refused("a").0.is_empty());
+    let restore = || fs::write(sides.path("package.age"), &sound).expect("ours");
+    // By somebody who sealed it anew: the digests say which.
+    restore();
+    sides.reseal(|bytes| {
+        let at = place_of(bytes, b"RIFF");
+        bytes[at + 60] ^= 1;
+    });
+    assert!(refused("b").0.ends_with("audio.wav"));
+    restore();
+    sides.reseal(|bytes| {
+        let at = place_of(bytes, b"\"region-23\"");
+        bytes[at + 1] = b'R';
+    });
+    assert!(refused("c").0.ends_with(".json"));
+    restore();
+    sides.reseal(|bytes| {
+        let at = place_of(bytes, b"Source-Organization: Inera");
+        bytes[at + 21] = b'X';
+    });
+    assert_eq!(refused("d").0, "bag-info.txt");
+    // The last file of the payload left out.
+    restore();
+    sides.reseal(|bytes| {
+        let name = b"vcon.json";
+        let at = place_of(bytes, name) / 512 * 512;
+        let manifest = place_of(bytes, b"/manifest-sha256.txt") / 512 * 512;
+        bytes.drain(at..manifest);
+    });
+    let (file, what) = refused("e");
+    assert!(
+        file.ends_with("vcon.json") && what.contains("missing"),
+        "{file}: {what}"
+    );
+}
+
+#[test]
+fn nobody_else_opens_a_package() {
+    let mut sides = Sides::with(1);
+    sides.create(REGION).expect("packed");
+    let bytes = fs::read(sides.path("package.age")).expect("there");
+    for secret in [
+        b"RIFF".as_slice(),
+        stored::CALLER.as_bytes(),
+        REGION.as_bytes(),
+    ] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+    }
+    sides.region = Identity::generate().expect("random");
+    assert!(matches!(
+        sides.verify(None),
+        Err(HandoverError::Envelope { .. })
+    ));
+}
+
+#[test]
+fn a_receivers_key_reads_back() {
+    let sides = Sides::with(0);
+    let receiver = Receiver::of(&sides.region);
+    let path = sides.path("region.pub");
+    fs::write(&path, receiver.to_text()).expect("ours");
+    assert_eq!(Receiver::read(&path).expect("reads"), receiver);
+    let recipient = envelope::read_recipient(path.to_str().expect("text"));
+    assert_eq!(recipient.expect("one"), sides.region.recipient());
+    fs::write(&path, sides.region.recipient().to_string()).expect("ours");
+    assert!(matches!(
+        Receiver::read(&path),
+        Err(HandoverError::Receiver)
+    ));
+}

@@ -1,0 +1,339 @@
+//! Uttag: from an order without a name in it to a delivery that only the orderer opens, each step written down.
+
+mod stored;
+
+use std::{fs, io::Read, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use callcore::{
+    scenario::Scenario,
+    uttag::{Catalogue, Refusal},
+};
+use recorder::{
+    access::{self, Access},
+    envelope::{self, Identity},
+    store::By,
+    uttag::{self, Deliver, Delivered, Row, UttagError},
+    vault::{Meta, Party},
+};
+use stored::{Bench, REGION, now, scenario};
+
+const ORDERER: &str = "SE2321000214-E4TQ";
+const LINK: &str = "https://stod.example.invalid/?patientID=a81f77c2";
+const CATALOGUE: &str = "hsa_id,role,organisation,mail,phone\n\
+    SE2321000214-E4TQ,verksamhetschef,region-23,chef@example.invalid,+46701740605\n\
+    SE2321000214-N001,sjuksköterska,region-23,n@example.invalid,+46701740605\n";
+
+fn by() -> By {
+    By {
+        who: "support".into(),
+        purpose: "a complaint".into(),
+    }
+}
+
+fn catalogue() -> Catalogue {
+    Catalogue::parse(CATALOGUE).expect("a catalogue")
+}
+
+struct Desk {
+    bench: Bench,
+    scenario: Scenario,
+}
+
+impl Desk {
+    fn new(recordings: u64) -> Self {
+        let bench = Bench::with(recordings);
+        let desk = Self {
+            bench,
+            scenario: scenario(),
+        };
+        fs::create_dir(desk.path("out")).expect("ours");
+        let lookup = format!(
+            "patient_id,number\na81f77c2,{}\nbad00001,0701740605\n",
+            stored::CALLER
+        );
+        fs::write(desk.path("lookup.csv"), lookup).expect("ours");
+        let private = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(desk.path("lookup.csv"), private).expect("ours");
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.bench.place.path().join(name)
+    }
+
+    fn order(&self, kind: &str, orderer: &str, patient: &str) -> Result<Row, UttagError> {
+        let form = [
+            ("kind", kind),
+            (
+                "asked-by",
+                if patient.is_empty() {
+                    "care-provider"
+                } else {
+                    "resident"
+                },
+            ),
+            ("controller", REGION),
+            ("orderer", orderer),
+            ("patient", patient),
+        ];
+        uttag::order(&self.bench.vault, form, &by(), now())
+    }
+
+    fn check(&self, id: &str) -> Result<Row, UttagError> {
+        uttag::check(&self.bench.vault, id, &catalogue(), "p24", &by(), now())
+    }
+
+    fn deliver(&self, id: &str) -> Result<Delivered, UttagError> {
+        let how = Deliver {
+            to: self.path("out"),
+            secret: None,
+            lookup: Some(self.path("lookup.csv")),
+        };
+        let parts = (&self.bench.vault, &self.bench.index);
+        let by = by();
+        uttag::deliver(parts, &self.scenario, &catalogue(), id, &how, (&by, now()))
+    }
+
+    fn delivered(&self, kind: &str, patient: &str) -> (Delivered, String) {
+        let id = self.order(kind, ORDERER, patient).expect("taken on").id;
+        assert_eq!(self.check(&id).expect("entitled").step, "sent");
+        let delivered = self.deliver(&id).expect("delivered");
+        let sealed = fs::read(&delivered.file).expect("there");
+        let identity = Identity::parse(&delivered.secret).expect("a key");
+        let mut bytes = Vec::new();
+        let mut opener = envelope::open(sealed.as_slice(), &[identity]).expect("opens");
+        opener.read_to_end(&mut bytes).expect("whole");
+        (delivered, String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn log(&self) -> Vec<Access> {
+        let mut log = Vec::new();
+        access::read(&self.bench.vault, REGION, |_, access| log.push(access)).expect("read");
+        log
+    }
+
+    fn step(&self, id: &str) -> &'static str {
+        let rows = uttag::list(&self.bench.vault).expect("read");
+        rows.iter().find(|row| row.id == id).expect("listed").step
+    }
+}
+
+#[test]
+fn an_extract_goes_from_its_order_to_its_end() {
+    let desk = Desk::new(2);
+    let (delivered, text) = desk.delivered("content", LINK);
+    assert_eq!((delivered.recordings, delivered.untied), (2, 0));
+    assert_eq!(text.matches("RIFF").count(), 2);
+    for id in desk.bench.ids() {
+        assert!(text.contains(&format!("recordings/{id}/vcon.json")));
+    }
+    // The file goes by mail, the secret by SMS: neither is enough.
+    assert_eq!(delivered.mail, "chef@example.invalid");
+    let stranger = Identity::generate().expect("random");
+    let sealed = fs::read(&delivered.file).expect("there");
+    assert!(envelope::open(sealed.as_slice(), &[stranger]).is_err());
+    assert!(!format!("{delivered:?}").contains("SECRET"));
+    assert_eq!(desk.step(&delivered.id), "reported");
+    let closed = uttag::close(&desk.bench.vault, &delivered.id, &by(), now());
+    assert_eq!(closed.expect("closed").step, "closed");
+    let log = desk.log();
+    let actions: Vec<&str> = log.iter().map(|access| access.action.as_str()).collect();
+    assert_eq!(
+        actions,
+        [
+            "uttag-order",
+            "uttag-check",
+            "uttag-deliver",
+            "uttag",
+            "uttag",
+            "uttag-report",
+            "uttag-close"
+        ]
+    );
+    assert!(!format!("{log:?}").contains("a81f77c2") && !format!("{log:?}").contains("+46"));
+}
+
+#[test]
+fn no_step_is_left_out_or_taken_twice() {
+    let desk = Desk::new(1);
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    let must = |result: Result<(), UttagError>, must: &str| match result {
+        Err(UttagError::Step { must: found, .. }) => assert_eq!(found, must),
+        other => panic!("{other:?}"),
+    };
+    must(desk.deliver(&id).map(drop), "sent");
+    let close = || uttag::close(&desk.bench.vault, &id, &by(), now()).map(drop);
+    must(close(), "reported");
+    desk.check(&id).expect("entitled");
+    must(desk.check(&id).map(drop), "ordered");
+    must(close(), "reported");
+    desk.deliver(&id).expect("delivered");
+    must(desk.deliver(&id).map(drop), "sent");
+    close().expect("closed");
+    must(close(), "reported");
+    for unknown in ["", "000000000000", "../../etc/pas"] {
+        assert!(
+            matches!(desk.check(unknown), Err(UttagError::Unknown(_))),
+            "{unknown}"
+        );
+    }
+}
+
+#[test]
+fn who_is_no_verksamhetschef_gets_nothing() {
+    let desk = Desk::new(1);
+    for (orderer, why) in [
+        ("SE2321000214-N001", Refusal::NotManager),
+        ("SE2321000214-X", Refusal::NotInCatalogue),
+    ] {
+        let id = desk.order("content", orderer, LINK).expect("taken on").id;
+        match desk.check(&id) {
+            Err(UttagError::Refused(refusal)) => assert_eq!(refusal, why),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(desk.step(&id), "ordered");
+        assert!(desk.deliver(&id).is_err());
+    }
+    assert_eq!(
+        desk.log()
+            .iter()
+            .filter(|one| one.action == "uttag-refused")
+            .count(),
+        2
+    );
+    // Whoever has left the post since the check gets nothing either.
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    desk.check(&id).expect("entitled");
+    let nobody = Catalogue::parse("hsa_id,role,organisation,mail,phone\n").expect("empty");
+    let how = Deliver {
+        to: desk.path("out"),
+        secret: None,
+        lookup: Some(desk.path("lookup.csv")),
+    };
+    let parts = (&desk.bench.vault, &desk.bench.index);
+    let refused = uttag::deliver(parts, &desk.scenario, &nobody, &id, &how, (&by(), now()));
+    assert!(matches!(refused, Err(UttagError::Refused(_))));
+}
+
+#[test]
+fn an_order_with_personal_data_leaves_nothing_behind() {
+    let desk = Desk::new(1);
+    let personal = [stored::CALLER, "https://x.invalid/?patientID=191212121212"];
+    for patient in personal {
+        let refused = desk
+            .order("content", ORDERER, patient)
+            .expect_err("refused");
+        assert!(matches!(
+            refused,
+            UttagError::Refused(Refusal::PersonalData { .. })
+        ));
+        assert!(!refused.to_string().contains(patient));
+    }
+    assert!(!desk.bench.vault.store().join(".uttag").exists());
+    assert!(desk.log().is_empty());
+}
+
+#[test]
+fn only_the_recordings_of_the_one_who_asks_are_in_it() {
+    let desk = Desk::new(2);
+    // Somebody else's call, and one whose numbers are gone.
+    let other = desk.bench.record(REGION, 7);
+    let tag = desk.bench.index.get(other).expect("there").tag;
+    let meta = Meta {
+        parties: vec![Party {
+            stream: "1".into(),
+            name: "caller".into(),
+            address: "sip:+46701740606@127.0.0.1".into(),
+        }],
+    };
+    let recording = desk.bench.vault.unlock(other, &tag).expect("opens");
+    recording.write_meta(&meta).expect("written");
+    let erased = desk.bench.record(REGION, 8);
+    fs::remove_file(desk.bench.folder(erased).join("meta.vax")).expect("ours");
+
+    let (delivered, text) = desk.delivered("register", LINK);
+    assert_eq!((delivered.recordings, delivered.untied), (2, 1));
+    assert!(text.contains("\"controller\": \"Region Jämtland Härjedalen\""));
+    assert!(text.contains("BTV instruction 8") && text.contains("\"accesses\""));
+    assert!(!text.contains(&other.to_string()) && !text.contains(&erased.to_string()));
+}
+
+#[test]
+fn an_access_log_is_extracted_whole_or_for_one_resident() {
+    let desk = Desk::new(1);
+    let id = desk.bench.ids()[0].to_string();
+    for object in [id.as_str(), "another"] {
+        let access = Access {
+            who: "anna".into(),
+            controller: REGION.into(),
+            action: "export".into(),
+            object: object.into(),
+            purpose: "quality".into(),
+        };
+        access::write(&desk.bench.vault, now(), &[access]).expect("written");
+    }
+    let (_, whole) = desk.delivered("access-log", "");
+    assert!(whole.contains(&id) && whole.contains("another"));
+    let (_, theirs) = desk.delivered("access-log", LINK);
+    assert!(theirs.contains(&id) && !theirs.contains("another"));
+}
+
+#[test]
+fn look_ups_need_the_country_code_and_a_private_file() {
+    let desk = Desk::new(1);
+    let sent = |patient: &str| {
+        let id = desk
+            .order("content", ORDERER, patient)
+            .expect("taken on")
+            .id;
+        desk.check(&id).expect("entitled");
+        id
+    };
+    let without_code = sent("https://stod.example.invalid/?patientID=bad00001");
+    assert!(matches!(
+        desk.deliver(&without_code),
+        Err(UttagError::Lookup(3, _))
+    ));
+    let unknown = sent("https://stod.example.invalid/?patientID=nobody01");
+    assert!(matches!(
+        desk.deliver(&unknown),
+        Err(UttagError::NobodyFound)
+    ));
+    assert_eq!(desk.step(&unknown), "sent");
+    let open = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(desk.path("lookup.csv"), open).expect("ours");
+    assert!(desk.deliver(&sent(LINK)).is_err());
+    assert_eq!(fs::read_dir(desk.path("out")).expect("there").count(), 0);
+}
+
+#[test]
+fn the_secret_never_lies_beside_the_delivery() {
+    let desk = Desk::new(1);
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    desk.check(&id).expect("entitled");
+    let deliver = |secret: &str| {
+        let how = Deliver {
+            to: desk.path("out"),
+            secret: Some(desk.path(secret)),
+            lookup: Some(desk.path("lookup.csv")),
+        };
+        let parts = (&desk.bench.vault, &desk.bench.index);
+        uttag::deliver(
+            parts,
+            &desk.scenario,
+            &catalogue(),
+            &id,
+            &how,
+            (&by(), now()),
+        )
+    };
+    assert!(matches!(
+        deliver("out/secret"),
+        Err(UttagError::SameChannel)
+    ));
+    let inside = deliver("store/secret");
+    assert!(matches!(inside, Err(UttagError::InsideStore { .. })));
+    let delivered = deliver("secret").expect("delivered");
+    let written = envelope::read_identities(&desk.path("secret")).expect("one");
+    assert_eq!(written[0].to_text(), delivered.secret);
+}

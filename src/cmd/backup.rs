@@ -1,0 +1,435 @@
+//! `vaxel backup`: copies in another place, tried by restoring them.
+
+use std::{
+    fs,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use jiff::Timestamp;
+use recorder::{
+    backup::{
+        self, BackupError, Catalogue, Created, From, KEY_PART, Policy, Restored, Tried, Where,
+    },
+    envelope::{self, Identity},
+    gallring::{self, REGISTER},
+    store::{self, Store},
+};
+use serde::Serialize;
+
+use super::recordings::by;
+use crate::{
+    cli::{Asker, BackupArgs, BackupCommand},
+    failure::Failure,
+    files::{self, Kept},
+    show,
+};
+
+pub(crate) fn run(args: BackupArgs) -> Result<ExitCode, Failure> {
+    let json = args.store.json;
+    if let BackupCommand::Key { out } = &args.what {
+        return key(out, json);
+    }
+    let kept = files::kept(&args.store.config, args.store.data.as_deref())?;
+    match args.what {
+        BackupCommand::Key { .. } => Ok(ExitCode::SUCCESS),
+        BackupCommand::Create {
+            to,
+            keys_to,
+            recipient,
+            force,
+            asker,
+        } => {
+            let recipient = recipient.as_deref().map(envelope::read_recipient);
+            let place = Where {
+                keys: keys_to.unwrap_or_else(|| beside(&to)),
+                audio: to,
+                recipient: recipient.transpose().map_err(usage)?,
+                force,
+            };
+            create(&kept, &place, asker, json)
+        }
+        BackupCommand::Keys => keys(&kept, json),
+        BackupCommand::List => list(&kept, json),
+        BackupCommand::Test {
+            name,
+            identity,
+            scratch,
+            asker,
+        } => {
+            let identities = envelope::read_identities(&identity).map_err(usage)?;
+            let scratch = scratch.unwrap_or_else(std::env::temp_dir);
+            test(&kept, name.as_deref(), &identities, &scratch, asker, json)
+        }
+        BackupCommand::Restore {
+            backup,
+            keys,
+            identity,
+            to,
+            register,
+            asker,
+        } => {
+            let identities = envelope::read_identities(&identity).map_err(usage)?;
+            let from = source(&kept, &backup, keys, register)?;
+            restore(&kept, &from, &identities, &to, asker, json)
+        }
+        BackupCommand::Prune => prune(&kept, json),
+    }
+}
+
+/// What `gallring run` does afterwards: the keys it destroyed go from the backups too.
+pub(super) fn after_gallring(store: &Store) {
+    let (vault, index) = store.parts();
+    if let Err(error) = backup::refresh(vault, index, Timestamp::now()) {
+        show::note(format_args!(
+            "vaxel: the keys that were destroyed are still in the key part of the backups: {error}; then run `vaxel backup keys`"
+        ));
+    }
+}
+
+fn key(out: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let identity = Identity::generate().map_err(failed)?;
+    write_key(out, &identity)?;
+    let recipient = identity.recipient().to_string();
+    if json {
+        show::json(&serde_json::json!({ "recipient": recipient, "file": out }))?;
+    } else {
+        show::line(recipient)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A new secret key as `age-keygen` writes it; never over one that is there.
+pub(super) fn write_key(out: &Path, identity: &Identity) -> Result<(), Failure> {
+    use std::io::Write;
+    let text = format!(
+        "# created: {}\n# public key: {}\n{}\n",
+        Timestamp::now(),
+        identity.recipient(),
+        identity.to_text().as_str()
+    );
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(out)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Failure::usage(format!("{} can't be made: {error}", out.display())))
+}
+
+fn beside(to: &Path) -> PathBuf {
+    let mut name = to.as_os_str().to_owned();
+    name.push("-keys");
+    PathBuf::from(name)
+}
+
+fn open(kept: &Kept) -> Result<Store, Failure> {
+    store::open_to_change_place(kept.place.clone()).map_err(failed)
+}
+
+fn create(kept: &Kept, place: &Where, asker: Asker, json: bool) -> Result<ExitCode, Failure> {
+    let store = open(kept)?;
+    let policy = Policy::of(&kept.scenario);
+    let bar = show::bar(None, "backed up");
+    let made = backup::create(
+        store.parts(),
+        place,
+        policy,
+        &by(asker),
+        Timestamp::now(),
+        &mut || bar.inc(1),
+    );
+    bar.finish_and_clear();
+    let created = made.map_err(told)?;
+    let code = ExitCode::from(u8::from(!created.wrong.is_empty()));
+    if json {
+        show::json(&created)?;
+    } else {
+        print_created(&created)?;
+    }
+    Ok(code)
+}
+
+fn print_created(created: &Created) -> Result<(), Failure> {
+    for (id, why) in &created.wrong {
+        show::line(format_args!("{id} isn't in it: {why}"))?;
+    }
+    let kept = &created.kept;
+    show::line(format_args!(
+        "{}: {} recordings, {} bytes in {}",
+        kept.name,
+        kept.recordings,
+        kept.bytes,
+        kept.audio.display()
+    ))?;
+    show::line(format_args!(
+        "keys and ledgers: {} files in {}",
+        created.keys.files,
+        created.keys.path.display()
+    ))?;
+    if kept.expires.is_empty() {
+        show::line(
+            "how long it is kept isn't decided: add `lifetime` to the store's `backup` in the scenario",
+        )
+    } else {
+        show::line(format_args!("it must be gone on {}", kept.expires))
+    }
+}
+
+fn keys(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
+    let store = open(kept)?;
+    let (vault, index) = store.parts();
+    let part = backup::refresh(vault, index, Timestamp::now()).map_err(told)?;
+    let part = part.ok_or_else(|| told(BackupError::None))?;
+    if json {
+        show::json(&part)?;
+    } else {
+        show::line(format_args!(
+            "{} replaced: {} files, {} lines of the destruction register",
+            part.path.display(),
+            part.files,
+            part.register_lines
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    catalogue: Catalogue,
+    expired: Vec<String>,
+    test_due: bool,
+}
+
+fn list(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
+    let store = open(kept)?;
+    let now = Timestamp::now();
+    let catalogue = Catalogue::read(store.parts().0).map_err(told)?;
+    let listed = Listed {
+        expired: catalogue.expired(now).map(|one| one.name.clone()).collect(),
+        test_due: catalogue.test_due(Policy::of(&kept.scenario), now),
+        catalogue,
+    };
+    let missing = listed.catalogue.backups.iter().any(|one| !one.is_there());
+    let wrong = listed.test_due || missing || !listed.expired.is_empty();
+    if json {
+        show::json(&listed)?;
+    } else {
+        print_list(&listed)?;
+    }
+    Ok(ExitCode::from(u8::from(wrong)))
+}
+
+fn print_list(listed: &Listed) -> Result<(), Failure> {
+    if listed.catalogue.backups.is_empty() {
+        return show::line(BackupError::None);
+    }
+    let rows = listed.catalogue.backups.iter().map(|one| {
+        let state = match (one.is_there(), listed.expired.contains(&one.name)) {
+            (false, _) => "MISSING",
+            (true, true) => "EXPIRED",
+            (true, false) => "kept",
+        };
+        let tested = one.tested.as_ref().map_or("never".to_owned(), |tested| {
+            let day = tested.at.get(..10).unwrap_or_default();
+            let how = if tested.sound { "" } else { ", FAILED" };
+            format!("{day}{how}")
+        });
+        [
+            one.name.clone(),
+            one.recordings.to_string(),
+            one.bytes.to_string(),
+            one.expires.clone(),
+            state.to_owned(),
+            tested,
+        ]
+    });
+    let header = [
+        "backup",
+        "recordings",
+        "bytes",
+        "gone by",
+        "state",
+        "restore tried",
+    ];
+    show::line(show::table(header, rows))?;
+    if listed.test_due {
+        show::line("a trial of a restore is due: `vaxel backup test --identity FILE`")?;
+    }
+    if !listed.expired.is_empty() {
+        show::line("`vaxel backup prune` removes what has expired")?;
+    }
+    Ok(())
+}
+
+fn test(
+    kept: &Kept,
+    name: Option<&str>,
+    identities: &[Identity],
+    scratch: &Path,
+    asker: Asker,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let store = open(kept)?;
+    let policy = Policy::of(&kept.scenario);
+    let bar = show::bar(None, "restoring");
+    let tried = backup::trial(
+        store.parts(),
+        name,
+        identities,
+        scratch,
+        policy,
+        &by(asker),
+        Timestamp::now(),
+    );
+    bar.finish_and_clear();
+    let tried = tried.map_err(told)?;
+    let code = ExitCode::from(u8::from(!tried.tested.sound));
+    if json {
+        show::json(&tried)?;
+    } else {
+        print_tried(&tried)?;
+    }
+    Ok(code)
+}
+
+fn print_tried(tried: &Tried) -> Result<(), Failure> {
+    for wrong in &tried.wrong {
+        show::line(format_args!("{}: {}", wrong.what, wrong.why))?;
+    }
+    if let Some(back) = &tried.restored {
+        show::line(format_args!(
+            "{}: {} recordings came back, {} files as they were backed up, {} erased since stayed away",
+            tried.tested.name, back.recordings, back.files, back.erased_since
+        ))?;
+    }
+    if tried.tested.next.is_empty() {
+        show::line(
+            "how often it is tried isn't decided: add `restore_test` to the store's `backup` in the scenario",
+        )
+    } else {
+        show::line(format_args!(
+            "the next trial is due on {}",
+            tried.tested.next
+        ))
+    }
+}
+
+/// A file, or a name in the catalogue of the live store; what isn't said comes from there too.
+fn source(
+    kept: &Kept,
+    backup: &str,
+    keys: Option<PathBuf>,
+    register: Option<PathBuf>,
+) -> Result<From, Failure> {
+    let live = kept.place.store.join(REGISTER);
+    let register = register.or_else(|| live.exists().then_some(live));
+    let audio = PathBuf::from(backup);
+    if let (true, Some(keys)) = (audio.is_file(), keys.clone()) {
+        return Ok(From {
+            audio,
+            keys,
+            register,
+        });
+    }
+    let store = open(kept)?;
+    let catalogue = Catalogue::read(store.parts().0).map_err(told)?;
+    let part = catalogue.keys.as_ref().map(|part| part.path.clone());
+    let audio = if audio.is_file() {
+        audio
+    } else {
+        catalogue.find(Some(backup)).map_err(told)?.audio.clone()
+    };
+    let keys = keys.or(part).ok_or_else(|| {
+        Failure::usage(format!(
+            "say where the key part is: `--keys .../{KEY_PART}`"
+        ))
+    })?;
+    Ok(From {
+        audio,
+        keys,
+        register,
+    })
+}
+
+fn restore(
+    kept: &Kept,
+    from: &From,
+    identities: &[Identity],
+    to: &Path,
+    asker: Asker,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let bar = show::bar(None, "restoring");
+    let restored = backup::restore(from, identities, to, &by(asker), Timestamp::now());
+    bar.finish_and_clear();
+    let restored = restored.map_err(told)?;
+    let store = store::open_to_change(&restored.store, &restored.keys).map_err(failed)?;
+    let (vault, index) = store.parts();
+    let plan = gallring::plan(vault, index, &kept.scenario, files::day(None)?).map_err(failed)?;
+    if json {
+        show::json(
+            &serde_json::json!({ "restored": restored, "due": plan.due, "overdue": plan.overdue }),
+        )?;
+    } else {
+        print_restored(&restored, plan.due)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_restored(restored: &Restored, due: u64) -> Result<(), Failure> {
+    show::line(format_args!(
+        "{} recordings in {}, keys in {}; {} files as they were backed up",
+        restored.recordings,
+        restored.store.display(),
+        restored.keys.display(),
+        restored.files
+    ))?;
+    show::line(format_args!(
+        "held against {} lines of the destruction register: {} recordings and the numbers of {} stay away",
+        restored.register_lines, restored.erased_since, restored.numbers_erased_since
+    ))?;
+    if due > 0 {
+        show::line(format_args!(
+            "{due} things are due to be erased now: `vaxel gallring run` before it serves"
+        ))?;
+    }
+    Ok(())
+}
+
+fn prune(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
+    let store = open(kept)?;
+    let gone = Catalogue::prune(store.parts().0, Timestamp::now()).map_err(told)?;
+    if json {
+        show::json(&serde_json::json!({ "removed": gone }))?;
+    } else {
+        show::line(format_args!("{} removed", gone.len()))?;
+        gone.iter().try_for_each(show::line)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands in map_err, which gives the error away"
+)]
+fn told(error: BackupError) -> Failure {
+    match error {
+        BackupError::SameVolume { .. }
+        | BackupError::NotApart { .. }
+        | BackupError::NoRecipient
+        | BackupError::Unknown(_)
+        | BackupError::There { .. } => Failure::usage(error.to_string()),
+        _ => Failure::run(error.to_string()),
+    }
+}
+
+fn usage(error: impl std::error::Error) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+fn failed(error: impl std::error::Error) -> Failure {
+    Failure::run(error.to_string())
+}

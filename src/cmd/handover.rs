@@ -1,0 +1,268 @@
+//! `vaxel handover`: a controller gets its recordings; with its receipt they go here.
+
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use jiff::Timestamp;
+use recorder::{
+    envelope::{self, Identity},
+    handover::{self, Closed, Created, HandoverError, Receipt, Receiver, Record, Verified, Wanted},
+    store::{self, Store},
+};
+
+use super::recordings::by;
+use crate::{
+    cli::{Asker, HandoverArgs, HandoverCommand},
+    failure::Failure,
+    files::{self, Kept},
+    show,
+};
+
+pub(crate) fn run(args: HandoverArgs) -> Result<ExitCode, Failure> {
+    let json = args.store.json;
+    let kept = || files::kept(&args.store.config, args.store.data.as_deref());
+    match args.what {
+        HandoverCommand::Key { identity } => key(&identity, json),
+        HandoverCommand::Verify {
+            package,
+            identity,
+            out,
+            receipt,
+        } => verify(&package, &identity, out.as_deref(), receipt, json),
+        HandoverCommand::Create {
+            controller,
+            kommun,
+            before,
+            receiver,
+            to,
+            asker,
+        } => {
+            let wanted = Wanted {
+                controller,
+                kommun,
+                before: before.map(|day| files::day(Some(&day))).transpose()?,
+            };
+            create(&kept()?, &wanted, &receiver, &to, asker, json)
+        }
+        HandoverCommand::Close { receipt, asker } => close(&kept()?, &receipt, asker, json),
+        HandoverCommand::List => list(&kept()?, json),
+    }
+}
+
+fn key(path: &Path, json: bool) -> Result<ExitCode, Failure> {
+    if !path.exists() {
+        let identity = Identity::generate().map_err(failed)?;
+        super::backup::write_key(path, &identity)?;
+    }
+    let identities = envelope::read_identities(path).map_err(usage)?;
+    let text = Receiver::of(&identities[0]).to_text();
+    if json {
+        show::json(&serde_json::json!({ "receiver": text }))?;
+    } else {
+        show::line(text.trim_end())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(kept: &Kept) -> Result<Store, Failure> {
+    store::open_to_change_place(kept.place.clone()).map_err(failed)
+}
+
+fn create(
+    kept: &Kept,
+    wanted: &Wanted,
+    receiver: &Path,
+    to: &Path,
+    asker: Asker,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let store = open(kept)?;
+    let receiver = Receiver::read(receiver).map_err(told)?;
+    let bar = show::bar(None, "packed");
+    let packed = handover::create(
+        store.parts(),
+        &kept.scenario,
+        wanted,
+        &receiver,
+        to,
+        (&by(asker), Timestamp::now()),
+        &mut || bar.inc(1),
+    );
+    bar.finish_and_clear();
+    let created = packed.map_err(told)?;
+    if json {
+        show::json(&created)?;
+    } else {
+        print_created(&created)?;
+    }
+    Ok(ExitCode::from(u8::from(!created.wrong.is_empty())))
+}
+
+fn print_created(created: &Created) -> Result<(), Failure> {
+    for (id, why) in &created.wrong {
+        show::line(format_args!("{id} isn't in it: {why}"))?;
+    }
+    show::line(format_args!(
+        "{}: {} recordings, {} files, {} bytes; hand-over {}",
+        created.package.display(),
+        created.recordings,
+        created.files,
+        created.bytes,
+        created.handover
+    ))?;
+    show::line("they stay here until its receipt comes: `vaxel handover close RECEIPT`")
+}
+
+fn verify(
+    package: &Path,
+    identity: &Path,
+    out: Option<&Path>,
+    receipt: Option<PathBuf>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let identities = envelope::read_identities(identity).map_err(usage)?;
+    let bar = show::bar(None, "checking");
+    let checked = handover::verify(package, &identities, out, Timestamp::now());
+    bar.finish_and_clear();
+    let verified = match checked {
+        Ok(verified) => verified,
+        // What somebody looked for: a finding.
+        Err(error @ HandoverError::Tampered { .. }) => {
+            show::note(format_args!("vaxel: {error}"));
+            return Ok(ExitCode::from(1));
+        }
+        Err(error) => return Err(told(error)),
+    };
+    let receipt =
+        receipt.unwrap_or_else(|| PathBuf::from(format!("{}.receipt.json", package.display())));
+    let text = serde_json::to_string_pretty(&verified.receipt).map_err(failed)?;
+    fs::write(&receipt, text + "\n")
+        .map_err(|error| Failure::run(format!("{}: {error}", receipt.display())))?;
+    if json {
+        show::json(&verified)?;
+    } else {
+        print_verified(&verified, &receipt)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_verified(verified: &Verified, receipt: &Path) -> Result<(), Failure> {
+    let of = &verified.receipt;
+    show::line(format_args!(
+        "from {}: {} recordings of {}, {} files as they were packed, {} bytes",
+        verified.from, of.recordings, of.controller, of.files, of.bytes
+    ))?;
+    if let Some(path) = &verified.unpacked {
+        show::line(format_args!("unpacked in {}", path.display()))?;
+    }
+    show::line(format_args!(
+        "receipt in {}: with it they are erased over there",
+        receipt.display()
+    ))
+}
+
+fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCode, Failure> {
+    let text = fs::read_to_string(receipt)
+        .map_err(|error| Failure::usage(format!("{}: {error}", receipt.display())))?;
+    let receipt = Receipt::parse(&text).map_err(told)?;
+    let store = open(kept)?;
+    let mut watch = |_| ControlFlow::Continue(());
+    let by = by(asker);
+    let closed = handover::close(
+        store.parts(),
+        &kept.scenario,
+        &receipt,
+        (&by, Timestamp::now()),
+        &mut watch,
+    )
+    .map_err(told)?;
+    super::backup::after_gallring(&store);
+    if json {
+        show::json(&closed)?;
+    } else {
+        print_closed(&closed)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_closed(closed: &Closed) -> Result<(), Failure> {
+    show::line(format_args!(
+        "{}: {} recordings are with their controller; {} erased here",
+        closed.handover, closed.recordings, closed.erased.recordings
+    ))?;
+    if closed.stay > 0 {
+        show::line(format_args!(
+            "{} stay for now: `vaxel gallring plan` says why",
+            closed.stay
+        ))?;
+    }
+    Ok(())
+}
+
+fn list(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
+    let store = open(kept)?;
+    let records = handover::list(store.parts().0).map_err(told)?;
+    if json {
+        show::json(&records)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if records.is_empty() {
+        show::line("No hand-overs yet.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |record: Record| {
+        let closed = match &*record.closed {
+            "" => "waits for its receipt".to_owned(),
+            at => at.get(..19).unwrap_or(at).to_owned(),
+        };
+        [
+            record.id,
+            record.controller,
+            record.decision,
+            record.at.get(..19).unwrap_or_default().to_owned(),
+            record.recordings.len().to_string(),
+            closed,
+        ]
+    };
+    let header = [
+        "id",
+        "controller",
+        "decision",
+        "packed",
+        "recordings",
+        "receipt",
+    ];
+    show::line(show::table(header, records.into_iter().map(row)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands in map_err, which gives the error away"
+)]
+fn told(error: HandoverError) -> Failure {
+    match error {
+        HandoverError::NoDecision { .. }
+        | HandoverError::Purpose
+        | HandoverError::Receiver
+        | HandoverError::NoReceipt
+        | HandoverError::There { .. }
+        | HandoverError::InsideStore { .. } => Failure::usage(error.to_string()),
+        HandoverError::Foreign | HandoverError::Forged(_) | HandoverError::Closed(_) => {
+            Failure::finding(error.to_string())
+        }
+        _ => Failure::run(error.to_string()),
+    }
+}
+
+fn usage(error: impl std::error::Error) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+fn failed(error: impl std::error::Error) -> Failure {
+    Failure::run(error.to_string())
+}

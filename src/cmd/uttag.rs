@@ -1,0 +1,233 @@
+//! `vaxel uttag`: extracts of personal data, from the order to its end.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use callcore::{scenario::UttagSettings, uttag::Catalogue};
+use jiff::Timestamp;
+use recorder::{
+    store::{self, Store},
+    uttag::{self, Deliver, Delivered, Row, UttagError},
+};
+
+use super::recordings::by;
+use crate::{
+    cli::{UttagArgs, UttagCommand},
+    failure::Failure,
+    files::{self, Kept},
+    show,
+};
+
+/// An order form is a few lines.
+const FORM_LEN_MAX: u64 = 64 * 1024;
+
+pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
+    let kept = files::kept(&args.store.config, args.store.data.as_deref())?;
+    let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
+    let (vault, _) = store.parts();
+    let (json, now) = (args.store.json, Timestamp::now());
+    match args.what {
+        UttagCommand::Order {
+            form,
+            kind,
+            asked_by,
+            controller,
+            orderer,
+            patient,
+            from,
+            until,
+            asker,
+        } => {
+            let given = [kind, asked_by, controller, orderer, patient, from, until];
+            let form = match form {
+                Some(path) => read_form(&path)?,
+                None => callcore::uttag::FIELDS
+                    .into_iter()
+                    .zip(given)
+                    .filter_map(|(name, text)| Some((name.to_owned(), text?)))
+                    .collect(),
+            };
+            let fields = form
+                .iter()
+                .map(|(name, text)| (name.as_str(), text.as_str()));
+            print(
+                &uttag::order(vault, fields, &by(asker), now).map_err(told)?,
+                json,
+            )
+        }
+        UttagCommand::Check { id, asker } => {
+            let settings = settings(&kept)?;
+            let supplier = &kept.scenario.org(settings.supplier).id;
+            let catalogue = catalogue(&kept, settings)?;
+            let row = uttag::check(vault, &id, &catalogue, supplier, &by(asker), now);
+            print(&row.map_err(told)?, json)
+        }
+        UttagCommand::Deliver {
+            id,
+            to,
+            lookup,
+            secret,
+            asker,
+        } => {
+            let how = Deliver { to, secret, lookup };
+            let catalogue = catalogue(&kept, settings(&kept)?)?;
+            deliver(&store, &kept, &catalogue, &id, &how, &by(asker), json)
+        }
+        UttagCommand::Close { id, asker } => print(
+            &uttag::close(vault, &id, &by(asker), now).map_err(told)?,
+            json,
+        ),
+        UttagCommand::List => list(&store, json),
+    }
+}
+
+fn read_form(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let unreadable = |what: &dyn std::fmt::Display| {
+        Failure::usage(format!("the form {}: {what}", path.display()))
+    };
+    let length = fs::metadata(path)
+        .map_err(|error| unreadable(&error))?
+        .len();
+    if length > FORM_LEN_MAX {
+        return Err(unreadable(&"it is too long for an order"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+    // What serde says of it may repeat what stands in it.
+    serde_json::from_str(&text).map_err(|_| unreadable(&"it is no JSON object of texts"))
+}
+
+fn settings(kept: &Kept) -> Result<&UttagSettings, Failure> {
+    kept.scenario.uttag.as_ref().ok_or_else(|| {
+        Failure::usage("the scenario says nothing of extracts: add [uttag] with `hsa`, the file of the HSA catalogue, and `supplier`")
+    })
+}
+
+/// The catalogue beside the scenario, or from here.
+fn catalogue(kept: &Kept, settings: &UttagSettings) -> Result<Catalogue, Failure> {
+    let beside = Path::new(&*kept.scenario.file)
+        .parent()
+        .map(|folder| folder.join(&*settings.hsa))
+        .filter(|path| path.is_file());
+    let path = beside.unwrap_or_else(|| PathBuf::from(&*settings.hsa));
+    let text = fs::read_to_string(&path).map_err(|error| {
+        Failure::usage(format!("the HSA catalogue {}: {error}", path.display()))
+    })?;
+    Catalogue::parse(&text).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn deliver(
+    store: &Store,
+    kept: &Kept,
+    catalogue: &Catalogue,
+    id: &str,
+    how: &Deliver,
+    by: &store::By,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let now = Timestamp::now();
+    let made = uttag::deliver(store.parts(), &kept.scenario, catalogue, id, how, (by, now));
+    let delivered = made.map_err(told)?;
+    if json {
+        show::json(&delivered)?;
+    } else {
+        print_delivered(&delivered, how.secret.as_deref())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_delivered(delivered: &Delivered, secret: Option<&Path>) -> Result<(), Failure> {
+    show::line(format_args!(
+        "{}: {} recordings, {} that can't be tied to anyone; mail it to {}",
+        delivered.file.display(),
+        delivered.recordings,
+        delivered.untied,
+        delivered.mail
+    ))?;
+    match secret {
+        Some(path) => show::line(format_args!(
+            "the secret is in {}: send it by SMS to {}, then remove it",
+            path.display(),
+            delivered.phone
+        )),
+        None => show::line(format_args!(
+            "the secret, shown this once; send it by SMS to {}:\n{}",
+            delivered.phone,
+            delivered.secret.as_str()
+        )),
+    }
+}
+
+fn print(row: &Row, json: bool) -> Result<ExitCode, Failure> {
+    if json {
+        show::json(row)?;
+    } else {
+        show::line(format_args!(
+            "{}: {}; {} of {} for {}, ordered by {}",
+            row.id, row.step, row.kind, row.controller, row.asked_by, row.orderer
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(store: &Store, json: bool) -> Result<ExitCode, Failure> {
+    let rows = uttag::list(store.parts().0).map_err(told)?;
+    if json {
+        show::json(&rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if rows.is_empty() {
+        show::line("No extracts yet.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cells = rows.into_iter().map(|row| {
+        let since = row.since.get(..19).unwrap_or_default().to_owned();
+        let texts = [row.kind, row.asked_by, row.step].map(str::to_owned);
+        let [kind, asked_by, step] = texts;
+        [
+            row.id,
+            kind,
+            asked_by,
+            row.controller,
+            row.orderer,
+            step,
+            since,
+        ]
+    });
+    let header = [
+        "id",
+        "kind",
+        "for",
+        "controller",
+        "orderer",
+        "step",
+        "since (UTC)",
+    ];
+    show::line(show::table(header, cells))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands in map_err, which gives the error away"
+)]
+fn told(error: UttagError) -> Failure {
+    match error {
+        UttagError::Refused(_) => Failure::finding(error.to_string()),
+        UttagError::Unknown(_)
+        | UttagError::Step { .. }
+        | UttagError::Controller
+        | UttagError::NobodyFound
+        | UttagError::Lookup(..)
+        | UttagError::SameChannel
+        | UttagError::InsideStore { .. } => Failure::usage(error.to_string()),
+        _ => Failure::run(error.to_string()),
+    }
+}
+
+fn failed(error: impl std::error::Error) -> Failure {
+    Failure::run(error.to_string())
+}
