@@ -33,6 +33,7 @@ bench:
     cargo build --release
     tests/bench
 
-# Gallring on a large index: search, plan, erasure with register
-bench-recorder rows="1000000" erased="20000":
+# Recording at once, a recording of one hour opened, and gallring on a large index: search, plan, erasure with register
+bench-recorder calls="500" seconds="20" rows="1000000" erased="20000":
+    cargo run --release -p recorder --example recording_rates -- {{calls}} {{seconds}}
     cargo run --release -p recorder --example gallring_rates -- {{rows}} {{erased}}

@@ -335,6 +335,17 @@ fn a_recorder_may_keep_its_parts_elsewhere_but_no_secret_in_the_scenario() {
             "credentials",
         );
     }
+    let peers = "[recorder.peers]\n\"192.0.2.5\" = [\"region-01\"]";
+    let settings = read(&recorder(peers))
+        .expect("good")
+        .recorder
+        .expect("there");
+    let (address, controllers) = &settings.peers[0];
+    assert_eq!(
+        (address.to_string().as_str(), &*controllers[0]),
+        ("192.0.2.5", "region-01")
+    );
+    assert!(read(&recorder("[recorder.peers]\ngateway = []")).is_err());
     refused(
         &recorder("spool = \"a\""),
         11,

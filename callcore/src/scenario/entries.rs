@@ -227,6 +227,8 @@ pub struct RecorderSettings {
     pub spool: Option<Box<str>>,
     /// A file, readable by this user only, with the names and secrets that S3 and PostgreSQL ask for; else the environment.
     pub credentials: Option<Box<str>>,
+    /// Who may record here and for which controllers, by their ids; empty: anybody for all of them.
+    pub peers: Vec<(std::net::IpAddr, Vec<Box<str>>)>,
     /// The address of its web API, `127.0.0.1:1178`.
     pub api: Box<str>,
     /// The API's certificate and those that vouch for it, a PEM file; `None` to serve without TLS, on loopback only.

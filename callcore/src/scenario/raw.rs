@@ -401,6 +401,9 @@ pub(super) struct RawRecorder {
     /// The folder where a switch says of each call whether it should have been recorded.
     #[schemars(with = "Option<String>")]
     pub(super) calls: Option<Text>,
+    /// Who may record here, by address, and for which controllers; without it anybody for all of them.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, Vec<String>>>")]
+    pub(super) peers: Option<Spanned<std::collections::BTreeMap<String, Vec<String>>>>,
 }
 
 /// Where the switch listens and whom it believes.

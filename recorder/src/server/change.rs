@@ -154,7 +154,9 @@ fn lone_metadata(body: &Body) -> Result<Option<Metadata>, Refusal> {
         .next()
         .unwrap_or_default()
         .trim();
-    if !kind.eq_ignore_ascii_case(siprec::METADATA_TYPE) {
+    // Some clients leave the `+xml` out.
+    let known = [siprec::METADATA_TYPE, "application/rs-metadata"];
+    if !known.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
         return Ok(None);
     }
     let parsed = Metadata::parse(&body.bytes);

@@ -16,7 +16,7 @@ mod timeline;
 mod upload;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     sync::Arc,
@@ -63,8 +63,8 @@ const SESSIONS_SPARE: usize = 100;
 pub struct Options {
     /// The controllers it records for, by id. A tag with another is refused.
     pub controllers: BTreeSet<String>,
-    /// Addresses it takes recordings from; empty: any.
-    pub peers: Vec<IpAddr>,
+    /// Addresses it takes recordings from, each for these of the controllers; empty: any, for all of them.
+    pub peers: BTreeMap<IpAddr, BTreeSet<String>>,
     /// Recordings open at once.
     pub recordings_max: usize,
     /// Bytes that may wait for S3; with more of them no new recording is taken.
@@ -78,7 +78,7 @@ impl Options {
     pub fn new(controllers: impl IntoIterator<Item = String>) -> Self {
         Self {
             controllers: controllers.into_iter().collect(),
-            peers: Vec::new(),
+            peers: BTreeMap::new(),
             recordings_max: RECORDINGS_MAX,
             spool_bytes_max: SPOOL_BYTES_MAX,
             rtp_ports: RTP_PORTS,
@@ -88,7 +88,18 @@ impl Options {
     /// For the controllers of a scenario's recorded queues.
     pub fn of(scenario: &Scenario) -> Self {
         let recorded = scenario.queues.iter().filter(|queue| queue.recording);
-        Self::new(recorded.map(|queue| scenario.org(queue.controller).id.to_string()))
+        let mut options =
+            Self::new(recorded.map(|queue| scenario.org(queue.controller).id.to_string()));
+        if let Some(settings) = &scenario.recorder {
+            let peers = settings.peers.iter().map(|(address, controllers)| {
+                (
+                    *address,
+                    controllers.iter().map(ToString::to_string).collect(),
+                )
+            });
+            options.peers = peers.collect();
+        }
+        options
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) struct Wanted {
 
 /// Reads the INVITE of a recording session.
 pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result<Wanted, Refusal> {
-    if !options.peers.is_empty() && !options.peers.contains(&peer) {
+    if !options.peers.is_empty() && !options.peers.contains_key(&peer) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "peer",
@@ -73,10 +73,13 @@ pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result
         .metadata
         .ok_or_else(|| no_tag("the INVITE has no recording metadata"))?;
     let tag = tag(&metadata)?;
+    let may = options.peers.get(&peer);
     if !options.controllers.contains(&*tag.controller)
+        || may.is_some_and(|may| !may.contains(&*tag.controller))
         || ControllerName::parse(&tag.controller).is_err()
     {
-        let text = "this recorder doesn't record for the controller in the tag";
+        let text =
+            "this recorder doesn't record for the controller in the tag, or not from that address";
         return Err(Refusal::new(StatusCode::FORBIDDEN, "controller", text));
     }
     check_streams(&parts.sdp)?;

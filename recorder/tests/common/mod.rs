@@ -287,8 +287,16 @@ impl Client {
         recording: &Recording,
         offer: &Description,
     ) -> Result<Description, StatusCode> {
+        self.change_body(recording, offer.to_body()).await
+    }
+
+    /// The same with a body of one's own.
+    pub(crate) async fn change_body(
+        &mut self,
+        recording: &Recording,
+        body: Body,
+    ) -> Result<Description, StatusCode> {
         let now = self.driver.now();
-        let body = offer.to_body();
         self.driver
             .endpoint()
             .change(now, recording.session, Some(body))
@@ -342,6 +350,14 @@ impl Client {
             self.senders[stream].next(&codes, 160, false, &mut datagram);
             self.sockets[stream].send_to(&datagram, to).expect("sent");
         }
+    }
+
+    /// Sends one packet of 20 ms with these codes.
+    pub(crate) fn send_codes(&mut self, recording: &Recording, stream: usize, codes: &[u8; 160]) {
+        let to = recording.answer.streams[stream].address;
+        let mut datagram = Vec::with_capacity(200);
+        self.senders[stream].next(codes, 160, false, &mut datagram);
+        self.sockets[stream].send_to(&datagram, to).expect("sent");
     }
 
     /// Loses that many packets of a stream.

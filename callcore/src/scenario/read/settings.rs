@@ -1,6 +1,6 @@
 //! Recorder, listeners, traffic, and the tests inside the file.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use toml::Spanned;
 
@@ -75,8 +75,13 @@ impl Reader<'_> {
                 remedy,
             );
         }
+        let peers = raw
+            .peers
+            .map(|peers| self.peers(&peers))
+            .unwrap_or_default();
         let given = |raw: Option<Spanned<String>>| raw.map(|raw| raw.into_inner().into());
         RecorderSettings {
+            peers,
             siprec: raw.siprec.into_inner().into(),
             store: store.into(),
             keys: keys.into(),
@@ -88,6 +93,23 @@ impl Reader<'_> {
             certificate_key: given(raw.certificate_key),
             calls: given(raw.calls),
         }
+    }
+
+    fn peers(
+        &mut self,
+        raw: &Spanned<BTreeMap<String, Vec<String>>>,
+    ) -> Vec<(std::net::IpAddr, Vec<Box<str>>)> {
+        let mut peers = Vec::new();
+        for (address, controllers) in raw.get_ref() {
+            let Ok(address) = address.parse() else {
+                let remedy = "write `\"10.0.0.5\" = [\"region-01\"]`";
+                self.fault(raw.span(), "a peer is named by its IP address", remedy);
+                continue;
+            };
+            let ids = controllers.iter().map(|id| id.as_str().into());
+            peers.push((address, ids.collect()));
+        }
+        peers
     }
 
     pub(super) fn listen(&mut self, raw: RawListen) -> Listen {
