@@ -24,6 +24,7 @@ pub mod retention;
 pub mod roles;
 pub mod route;
 pub mod scenario;
+pub mod speech;
 pub mod switch;
 pub mod tag;
 pub mod test_numbers;

@@ -248,6 +248,54 @@ fn an_offer_to_call_back_is_read_and_its_limits_are_told() {
 }
 
 #[test]
+fn a_menu_is_read_and_its_faults_are_told() {
+    let with = |menu: &str| {
+        let announced =
+            format!("announcement = [{{ name = \"menu\", file = \"queue.wav\" }}]{LEAST}");
+        let to = "queue = \"all\" }]\n";
+        announced.replacen(
+            to,
+            &format!("queue = \"all\", menu = {{ {menu} }} }}]\n"),
+            1,
+        )
+    };
+    let whole = "announcement = \"menu\", choices = [{ digit = \"1\", continue = true }, { digit = \"2\", queue = \"all\" }]";
+    let scenario = read(&with(whole)).unwrap_or_else(|error| panic!("{error}"));
+    let menu = scenario.routes.routes()[0].menu.as_ref().expect("a menu");
+    assert_eq!((menu.choices.len(), menu.repeats), (2, 1));
+    assert_ne!(
+        scenario.routes.digest(),
+        read(LEAST).expect("valid").routes.digest(),
+        "a menu decides"
+    );
+    let wrong = [
+        (
+            whole.replace("\"2\"", "\"1\""),
+            "this key is named twice",
+            "a key of its own",
+        ),
+        (
+            whole.replace("queue = \"all\"", "callback = false"),
+            "a key is for one thing",
+            "`callback = true`",
+        ),
+        (
+            "announcement = \"menu\", choices = []".to_owned(),
+            "a menu of no keys",
+            "from 1 to 12",
+        ),
+        (
+            format!("{whole}, timeout_s = 0"),
+            "0 is out of range",
+            "1 to 60",
+        ),
+    ];
+    for (menu, message, remedy) in wrong {
+        refused(&with(&menu), 4, message, remedy);
+    }
+}
+
+#[test]
 fn dates_that_are_none() {
     refused(
         &changed("queue = \"all\" }", "queue = \"all\", from = 2019-02-29 }"),

@@ -1,8 +1,13 @@
 //! What the switch plays: announcements, music and the simulated nurse, held as A-law and shared by all calls.
 
+mod parts;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use callcore::speech::{self, Spoken};
 use wire::wav::{self, WavError};
+
+use parts::PARTS;
 
 /// One clip of 8 kHz mono A-law.
 pub type Clip = Arc<[u8]>;
@@ -44,6 +49,11 @@ const BUILT_IN: &[(&str, &[u8])] = &[
     ("nurse.wav", include_bytes!("../../data/audio/nurse.wav")),
     ("caller.wav", include_bytes!("../../data/audio/caller.wav")),
 ];
+
+/// Between two sentences: a third of a second, in samples.
+const SENTENCE_PAUSE: usize = 2_667;
+/// A-law's zero.
+const A_LAW_SILENCE: u8 = 0xd5;
 
 /// Every clip that a scenario names, ready to play.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +104,8 @@ impl Library {
         files: impl Iterator<Item = &'a str>,
     ) -> Result<Self, AudioError> {
         let mut library = Self::default();
-        for file in files.chain(["nurse.wav"]) {
+        let parts = speech::parts().map(|part| part.file);
+        for file in files.chain(["nurse.wav"]).chain(parts) {
             if !library.clips.contains_key(file) {
                 library.clips.insert(file.into(), read(folder, file)?);
             }
@@ -105,6 +116,20 @@ impl Library {
     /// Adds another scenario's clips; those of one name are the newer ones.
     pub(crate) fn extend(&mut self, newer: Self) {
         self.clips.extend(newer.clips);
+    }
+
+    /// Sentences from recorded words, with a pause between them.
+    pub(crate) fn spoken(&self, spoken: &Spoken) -> Clip {
+        let mut samples = Vec::new();
+        for sentence in spoken.sentences() {
+            if !samples.is_empty() {
+                samples.resize(samples.len() + SENTENCE_PAUSE, A_LAW_SILENCE);
+            }
+            for part in sentence {
+                samples.extend_from_slice(&self.clip(part.file));
+            }
+        }
+        samples.into()
     }
 
     /// The clip of that name; silence of no length when it was never loaded.
@@ -118,7 +143,7 @@ impl Library {
 /// # Errors
 /// When there is no clip of that name.
 pub fn built_in(file: &str) -> Result<Clip, AudioError> {
-    let found = BUILT_IN.iter().find(|(name, _)| *name == file);
+    let found = BUILT_IN.iter().chain(PARTS).find(|(name, _)| *name == file);
     let (name, bytes) = found.ok_or_else(|| AudioError::Missing {
         file: file.to_owned(),
         built_in: BUILT_IN
@@ -176,5 +201,32 @@ mod tests {
             .expect_err("no such clip")
             .to_string();
         assert!(missing.contains("region.wav"), "{missing}");
+    }
+
+    #[test]
+    fn every_part_of_a_spoken_sentence_is_there_and_sentences_are_their_sum() {
+        let library = Library::load(Path::new("."), std::iter::empty()).expect("the parts");
+        for part in speech::parts() {
+            let clip = library.clip(part.file);
+            assert!(
+                clip.len() > 2_000,
+                "{} is a quarter of a second or more",
+                part.file
+            );
+        }
+        let spoken = Spoken {
+            place: Some(23),
+            wait: Some(callcore::time::Span::from_secs(420)),
+        };
+        let files = [
+            "say-position.wav",
+            "say-20.wav",
+            "say-3.wav",
+            "say-wait.wav",
+            "say-7.wav",
+            "say-minutes.wav",
+        ];
+        let words: usize = files.iter().map(|file| library.clip(file).len()).sum();
+        assert_eq!(library.spoken(&spoken).len(), words + SENTENCE_PAUSE);
     }
 }

@@ -22,6 +22,9 @@ use crate::{
     tally::Books,
 };
 
+/// How long place and wait take to say: about what the recorded words take.
+const SPEECH: Span = Span::from_secs(5);
+
 /// Everything around the switch.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -156,6 +159,10 @@ impl World {
             Output::Announce(call, announcement) => {
                 let until = self.now + self.plan.announcement(announcement);
                 let ticket = self.put(until, Happens::AnnouncementEnds, call);
+                self.with(call, |record| record.playing = Some(ticket));
+            }
+            Output::Speak(call, _) => {
+                let ticket = self.put(self.now + SPEECH, Happens::AnnouncementEnds, call);
                 self.with(call, |record| record.playing = Some(ticket));
             }
             Output::Music(call, _) | Output::Bridge(call) => {

@@ -5,6 +5,7 @@ mod callback;
 mod failover;
 mod replace;
 mod rig;
+mod waiting;
 
 use rig::{A_WHILE, CALLER_TONE, FAR_TONE, Rig, answers};
 use testkit::{AnswerPlan, Ended, Phone, Then, Until, tone};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     organisation::OrganisationKind,
     route::{Destination, Route, Who},
-    scenario::{AnnouncementId, OrgId, QueueId, RouteId, Scenario, Told},
+    scenario::{AnnouncementId, Choice, OrgId, QueueId, RouteId, Scenario, Told},
 };
 
 /// A way from a route to a place that may answer.
@@ -15,7 +15,7 @@ pub(crate) struct Way {
     pub(crate) route: RouteId,
     /// The place.
     pub(crate) to: Destination,
-    /// Whether it is the route's own destination, not a failover or an overflow.
+    /// Whether it is the route's own destination, not a failover, an overflow or a key of its menu.
     pub(crate) first: bool,
     /// What the call's own announcements have told the caller by then.
     pub(crate) told: BTreeSet<Told>,
@@ -39,6 +39,12 @@ fn ways_of(scenario: &Scenario, id: RouteId, route: &Route) -> Vec<Way> {
         }
     };
     add(&mut places, &route.failover);
+    let keys = route.menu.iter().flat_map(|menu| &menu.choices);
+    let chosen = keys.filter_map(|(_, choice)| match choice {
+        Choice::Queue(queue) => Some(Destination::Queue(*queue)),
+        Choice::Callback | Choice::Continue => None,
+    });
+    add(&mut places, &chosen.collect::<Vec<_>>());
     let mut seen = 0;
     while let Some(&place) = places.get(seen) {
         if let Destination::Queue(queue) = place {

@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::{
     calendar::Hours,
-    scenario::{AnnouncementId, ProviderId, QueueId, RouteId},
+    scenario::{AnnouncementId, Menu, ProviderId, QueueId, RouteId},
     time::Time,
 };
 
@@ -97,6 +97,8 @@ pub struct Route {
     pub to: Destination,
     /// What the caller hears first.
     pub announcement: Option<AnnouncementId>,
+    /// Keys to choose by after that, when the call goes to a queue.
+    pub menu: Option<Menu>,
     /// Where the call goes instead when the destination fails, in order.
     pub failover: Vec<Destination>,
 }

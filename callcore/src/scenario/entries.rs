@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{AgreementId, AnnouncementId, Callback, OrgId, QueueId};
+use super::{AgreementId, AnnouncementId, Callback, OrgId, QueueId, Speak};
 use crate::{
     kommun::RegionCode,
     origin::Origin,
@@ -68,6 +68,8 @@ pub struct Queue {
     pub patience_mean: Span,
     /// Where callers go that this queue turns away, in order; empty to turn them away for good.
     pub overflow: Vec<Destination>,
+    /// What a waiting caller is told about place and wait, when anything is.
+    pub speak: Option<Speak>,
     /// The offer to be called back, when there is one.
     pub callback: Option<Callback>,
 }

@@ -33,7 +33,7 @@ pub use entries::{
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};
 pub use simulation::{Simulation, Staffing, Surge};
-pub use waiting::Callback;
+pub use waiting::{Callback, Choice, Menu, Speak};
 
 /// The longest scenario that is read, in bytes. Sweden with every kommun on a line of its own is a tenth of it.
 pub const SCENARIO_LEN_MAX: usize = 4 * 1024 * 1024;

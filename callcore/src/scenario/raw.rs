@@ -18,7 +18,7 @@ pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
 pub(super) use listen::RawTls;
 pub(super) use schema::json_schema;
 pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
-pub(super) use waiting::{RawCallback, RawPing};
+pub(super) use waiting::{RawCallback, RawChoice, RawMenu, RawPing, RawSpeak};
 
 type Text = Spanned<String>;
 type Anything = Spanned<toml::Value>;
@@ -242,6 +242,8 @@ pub(super) struct RawRoute {
     /// What the caller hears first.
     #[schemars(with = "Option<String>")]
     pub(super) announcement: Option<Text>,
+    /// Keys to choose by after that; only for a queue.
+    pub(super) menu: Option<RawMenu>,
     /// Never true for a provider: the checker says so.
     #[schemars(with = "Option<bool>")]
     pub(super) recording: Option<Spanned<bool>>,
@@ -291,6 +293,8 @@ pub(super) struct RawQueue {
     pub(super) overflow: Vec<Text>,
     /// The offer to be called back instead of waiting on the line.
     pub(super) callback: Option<RawCallback>,
+    /// What a waiting caller is told about place and wait, between the music.
+    pub(super) speak: Option<RawSpeak>,
 }
 
 /// A care provider outside this switch. Its calls are never recorded here.

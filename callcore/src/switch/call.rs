@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{divert::Instead, io::CallId, timers::TimerKey};
+use super::{divert::Instead, io::CallId, menu::Choosing, timers::TimerKey};
 use crate::{
     origin::Origin,
     queue::Place,
@@ -50,6 +50,8 @@ pub(super) struct RegionalCall {
 pub(super) enum RegionalStage {
     /// Hears the route's announcement.
     Greeting,
+    /// Hears the route's menu, or has heard it and may press a key.
+    Choosing(Choosing),
     /// Hears that the queue is full; is hung up after it.
     TurningAway,
     /// Stands in the queue.
@@ -88,6 +90,8 @@ pub(super) struct Spot {
     pub(super) hears: Hears,
     /// Whether the caller has been offered to be called back: the key is taken from then on.
     pub(super) offered: bool,
+    /// Runs while music plays, until place and wait are said again.
+    pub(super) speaks: Option<TimerKey>,
 }
 
 /// A place in the queue that is kept for a caller without a line.
@@ -105,6 +109,8 @@ pub(super) struct Promise {
 pub(super) enum Hears {
     /// The queue's announcement; music follows.
     Notice,
+    /// Place and expected wait.
+    Place,
     /// The offer to be called back; music follows.
     Offer,
     /// Music, or silence in a queue that has none.

@@ -23,6 +23,11 @@ pub(super) struct Promises {
 }
 
 impl Promises {
+    /// One more.
+    pub(super) const fn promised(&mut self) {
+        self.open += 1;
+    }
+
     /// Callers who are to be called back, wherever they are in that.
     pub(super) const fn open(self) -> usize {
         self.open
@@ -62,6 +67,7 @@ impl Switch {
         if !self.calls.contains_key(&id) {
             return false;
         }
+        self.menu_key(now, id, digit);
         let accepted = self.callback_of(id).and_then(|(spot, queue, callback)| {
             let room = self.promises[queue.index()].open < callback.at_most;
             let accepts = spot.offered && room && callback.digit == digit;
@@ -79,7 +85,8 @@ impl Switch {
 
     fn accept(&mut self, now: Time, id: CallId, spot: Spot, queue: QueueId) {
         self.line(queue).leave(spot.place);
-        self.promises[queue.index()].open += 1;
+        self.stop_speaking(spot);
+        self.promises[queue.index()].promised();
         let promise = Promise {
             place: spot.place,
             queued: spot.queued,
@@ -146,6 +153,7 @@ impl Switch {
             queued: promise.queued,
             hears: Hears::Music,
             offered: true,
+            speaks: None,
         };
         self.ring(now, id, spot, agent);
         true
@@ -263,6 +271,18 @@ impl Switch {
         head.reachable.then_some((*spot, *queue, callback))
     }
 
+    /// The queue that could promise a caller at once to call back, and what confirms it.
+    pub(super) fn callback_possible(
+        &self,
+        id: CallId,
+    ) -> Option<(QueueId, Option<AnnouncementId>)> {
+        let head = &self.calls.get(&id)?.head;
+        let queue = self.calls.get(&id)?.queue()?;
+        let callback = head.scenario.queue(queue).callback.as_ref()?;
+        let room = self.promises[queue.index()].open < callback.at_most;
+        (room && head.reachable).then_some((queue, callback.accepted))
+    }
+
     fn callback_settings(&self, id: CallId) -> Option<&Callback> {
         let call = self.calls.get(&id)?;
         let Way::Regional(RegionalCall { queue, .. }) = &call.way else {
@@ -271,14 +291,14 @@ impl Switch {
         call.head.scenario.queue(*queue).callback.as_ref()
     }
 
-    fn stage(&self, id: CallId) -> Option<RegionalStage> {
+    pub(super) fn stage(&self, id: CallId) -> Option<RegionalStage> {
         match &self.calls.get(&id)?.way {
             Way::Regional(call) => Some(call.stage),
             Way::Outgoing(_) => None,
         }
     }
 
-    fn go(&mut self, now: Time, id: CallId, stage: RegionalStage) {
+    pub(super) fn go(&mut self, now: Time, id: CallId, stage: RegionalStage) {
         if let Some(call) = self.regional(id) {
             call.go(now, stage);
         }

@@ -153,7 +153,7 @@ impl Switch {
         }
     }
 
-    fn change_queue(&mut self, now: Time, id: CallId, queue: QueueId) {
+    pub(super) fn change_queue(&mut self, now: Time, id: CallId, queue: QueueId) {
         let stage = RegionalStage::Greeting;
         let way = Way::Regional(RegionalCall {
             queue,

@@ -8,6 +8,7 @@ use crate::{
     origin::Origin,
     route::{Decision, Destination, External, Handover},
     scenario::{AgentId, AnnouncementId, ProviderId, QueueId, Scenario},
+    speech::Spoken,
     time::Time,
 };
 
@@ -94,6 +95,8 @@ pub enum Output {
     /// Play this once to the caller, then say [`Input::AnnouncementDone`]. To a caller who has not been
     /// answered it is early media (183).
     Announce(CallId, AnnouncementId),
+    /// Say this once to the caller, put together from recorded words, then say [`Input::AnnouncementDone`].
+    Speak(CallId, Spoken),
     /// Play this over and over to the caller, until something else is asked for.
     Music(CallId, AnnouncementId),
     /// Ring this agent for this call.
@@ -288,4 +291,8 @@ pub enum WakeReason {
     CallbackTimeout(CallId),
     /// A caller who couldn't be reached is to be tried again.
     CallbackAgain(CallId),
+    /// A caller has pressed no key for long enough.
+    MenuTimeout(CallId),
+    /// A waiting caller is to be told place and wait again.
+    SpeakAgain(CallId),
 }

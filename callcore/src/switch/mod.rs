@@ -14,9 +14,11 @@ mod divert;
 mod external;
 mod health;
 mod io;
+mod menu;
 mod permit;
 mod recording;
 mod regional;
+mod spoken;
 mod table;
 mod timers;
 mod view;
@@ -311,6 +313,8 @@ impl Switch {
                 WakeReason::WrapUpDone(agent) => self.wrap_up_done(now, agent),
                 WakeReason::CallbackTimeout(call) => self.callback_timeout(now, call),
                 WakeReason::CallbackAgain(call) => self.callback_again(now, call),
+                WakeReason::MenuTimeout(call) => self.menu_timeout(now, call),
+                WakeReason::SpeakAgain(call) => self.speak_again(now, call),
             }
         }
         woken

@@ -26,6 +26,7 @@ impl RegionalCall {
             RegionalStage::TurningAway => Outcome::TurnedAway,
             RegionalStage::Talking { .. } => Outcome::Completed,
             RegionalStage::Greeting
+            | RegionalStage::Choosing(_)
             | RegionalStage::Waiting(_)
             | RegionalStage::Ringing { .. }
             | RegionalStage::Promising(_)
@@ -75,6 +76,7 @@ impl Switch {
             .and_then(|call| call.head.decision.announcement);
         match greeting {
             Some(announcement) => self.outputs.push(Output::Announce(id, announcement)),
+            None if self.choose(now, id) => {}
             None => self.join(now, id, queue),
         }
     }
@@ -85,7 +87,15 @@ impl Switch {
         };
         let queue = call.queue;
         match &mut call.stage {
-            RegionalStage::Greeting => self.greeted(now, id, queue),
+            RegionalStage::Greeting => {
+                if !self.choose(now, id) {
+                    self.greeted(now, id, queue);
+                }
+            }
+            RegionalStage::Choosing(choosing) => {
+                let choosing = *choosing;
+                return self.menu_heard(now, id, choosing);
+            }
             RegionalStage::TurningAway => {
                 self.end(now, id, Outcome::TurnedAway);
             }
@@ -165,7 +175,11 @@ impl Switch {
     pub(super) fn stop_regional(&mut self, id: CallId, call: &RegionalCall) {
         match call.stage {
             RegionalStage::Greeting | RegionalStage::TurningAway => {}
-            RegionalStage::Waiting(spot) => self.line(call.queue).leave(spot.place),
+            RegionalStage::Choosing(choosing) => self.stop_choosing(choosing),
+            RegionalStage::Waiting(spot) => {
+                self.stop_speaking(spot);
+                self.line(call.queue).leave(spot.place);
+            }
             RegionalStage::Ringing { agent, timer, .. } => {
                 self.timers.stop(timer);
                 self.outputs.push(Output::StopRinging(id, agent));
@@ -195,6 +209,7 @@ impl Switch {
                 self.agent_done(now, agent);
             }
             RegionalStage::Greeting
+            | RegionalStage::Choosing(_)
             | RegionalStage::TurningAway
             | RegionalStage::Waiting(_)
             | RegionalStage::Promising(_)
@@ -204,7 +219,7 @@ impl Switch {
     }
 
     /// The queue may have filled up while the caller was greeted.
-    fn greeted(&mut self, now: Time, id: CallId, queue: QueueId) {
+    pub(super) fn greeted(&mut self, now: Time, id: CallId, queue: QueueId) {
         if !self.is_full(now, queue) {
             self.join(now, id, queue);
         } else if !self.divert_answered(now, id, Instead::overflow(queue)) {

@@ -189,6 +189,14 @@ impl Call {
         }
     }
 
+    /// The queue of a regional call.
+    pub(super) const fn queue(&self) -> Option<QueueId> {
+        match &self.way {
+            Way::Regional(call) => Some(call.queue),
+            Way::Outgoing(_) => None,
+        }
+    }
+
     pub(super) const fn queued(&self) -> Option<Time> {
         match &self.way {
             Way::Regional(call) => match call.stage {
@@ -203,7 +211,7 @@ impl Call {
 
 fn regional_view(stage: RegionalStage, view: CallView) -> CallView {
     match stage {
-        RegionalStage::Greeting => CallView {
+        RegionalStage::Greeting | RegionalStage::Choosing(_) => CallView {
             state: "announcement",
             ..view
         },

@@ -2,8 +2,8 @@
 
 use super::{
     Switch,
-    call::{Call, Hears, RegionalCall, RegionalStage, Spot},
-    io::{CallId, CallbackStep, FactKind, Output, WakeReason},
+    call::{Call, Hears, RegionalStage, Spot},
+    io::{CallId, FactKind, Output, WakeReason},
 };
 use crate::{
     queue::Place,
@@ -41,6 +41,7 @@ impl Switch {
                         queued: None,
                         hears: Hears::Music,
                         offered: false,
+                        speaks: None,
                     },
                     agent,
                 );
@@ -59,6 +60,7 @@ impl Switch {
                 queued: Some(now),
                 hears: Hears::Notice,
                 offered: false,
+                speaks: None,
             },
         );
         let notice = self
@@ -67,31 +69,6 @@ impl Switch {
         match notice {
             Some(notice) => self.outputs.push(Output::Announce(id, notice)),
             None => self.hear_next(now, id),
-        }
-    }
-
-    /// What a waiting caller hears after what was announced: the offer to be called back once it is due, else music.
-    pub(super) fn hear_next(&mut self, now: Time, id: CallId) {
-        let offer = self.callback_due(id);
-        let Some(RegionalCall {
-            queue,
-            stage: RegionalStage::Waiting(spot),
-            ..
-        }) = self.regional(id)
-        else {
-            return;
-        };
-        let queue = *queue;
-        match offer {
-            Some(offer) => {
-                (spot.hears, spot.offered) = (Hears::Offer, true);
-                self.outputs.push(Output::Announce(id, offer));
-                self.fact(now, id, FactKind::Callback(CallbackStep::Offered));
-            }
-            None => {
-                spot.hears = Hears::Music;
-                self.play_music(id, queue);
-            }
         }
     }
 
@@ -109,6 +86,7 @@ impl Switch {
             let queue = call.queue;
             self.serve(now, queue);
         }
+        self.speak_later(now, id);
     }
 
     fn wait(&mut self, now: Time, id: CallId, spot: Spot) {
@@ -120,7 +98,9 @@ impl Switch {
         self.line(queue).wait(spot.place, id);
     }
 
-    pub(super) fn ring(&mut self, now: Time, id: CallId, spot: Spot, agent: AgentId) {
+    pub(super) fn ring(&mut self, now: Time, id: CallId, mut spot: Spot, agent: AgentId) {
+        self.stop_speaking(spot);
+        spot.speaks = None;
         let Some(queue) = self.regional(id).map(|call| call.queue) else {
             return;
         };

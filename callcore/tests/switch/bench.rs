@@ -18,6 +18,8 @@ pub(crate) const UNRECORDED: &str = "0380";
 pub(crate) const DIRECT: &str = "0480";
 pub(crate) const RELAY: &str = "1780";
 pub(crate) const CALLS_BACK: &str = "2380";
+pub(crate) const SPEAKS: &str = "2280";
+pub(crate) const MENU: &str = "2180";
 pub(crate) const SMALL: &str = "2480";
 pub(crate) const FAILS_OVER: &str = "2580";
 pub(crate) const RELEASE: &str = "1880";
@@ -113,6 +115,11 @@ impl Bench {
         match output {
             Output::Answer(_) => "answer".to_owned(),
             Output::Announce(_, id) => format!("announce:{}", name(id)),
+            Output::Speak(_, spoken) => format!(
+                "speak:{}/{}",
+                spoken.place.unwrap_or(0),
+                spoken.wait.map_or(-1, |wait| wait.as_micros() / 1_000_000)
+            ),
             Output::Music(_, id) => format!("music:{}", name(id)),
             Output::RingAgent(call, agent) => format!("ring:{}<-{}", agent.0, call.0),
             Output::StopRinging(_, agent) => format!("stop-ringing:{}", agent.0),

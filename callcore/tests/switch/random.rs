@@ -12,12 +12,13 @@ use callcore::{
 use proptest::prelude::*;
 
 use crate::bench::{
-    self, CALLS_BACK, DIRECT, FAILS_OVER, MORNING, RECORDED, RELAY, RELEASE, SMALL, UNRECORDED,
+    self, CALLS_BACK, DIRECT, FAILS_OVER, MENU, MORNING, RECORDED, RELAY, RELEASE, SMALL, SPEAKS,
+    UNRECORDED,
 };
 
 const CALLS: u64 = 12;
-const KOMMUNER: [&str; 9] = [
-    RECORDED, UNRECORDED, CALLS_BACK, DIRECT, RELAY, RELEASE, SMALL, FAILS_OVER, "",
+const KOMMUNER: [&str; 11] = [
+    RECORDED, UNRECORDED, CALLS_BACK, MENU, SPEAKS, DIRECT, RELAY, RELEASE, SMALL, FAILS_OVER, "",
 ];
 
 /// What the test knows of the calls from the outputs alone.
@@ -70,14 +71,14 @@ impl Books {
 
 fn input() -> impl Strategy<Value = Input> {
     let call = (1..=CALLS).prop_map(CallId);
-    let agent = (0..6_u32).prop_map(AgentId);
+    let agent = (0..7_u32).prop_map(AgentId);
     prop_oneof![
         6 => (call.clone(), 0..KOMMUNER.len(), any::<bool>()).prop_map(|(call, at, reachable)| Input::Offered {
             call,
             origin: Origin::from_code(KOMMUNER[at]),
             reachable,
         }),
-        4 => (call.clone(), 0..3_u8).prop_map(|(call, key)| {
+        4 => (call.clone(), 0..5_u8).prop_map(|(call, key)| {
             Input::Digit(call, Digit::from_event(key).expect("a key"))
         }),
         3 => call.clone().prop_map(Input::CallerAnswered),
@@ -145,7 +146,7 @@ fn balance(switch: &Switch, books: &Books) {
             .count(),
         "a promise is kept as long as the call, and no longer"
     );
-    for (queue, agents) in views.iter().zip([2, 1, 1, 1]) {
+    for (queue, agents) in views.iter().zip([2, 1, 1, 1, 1]) {
         assert_eq!(
             queue.ready + queue.ringing + queue.talking + queue.wrap_up + queue.away,
             agents

@@ -10,6 +10,7 @@ mod caller;
 mod far;
 mod providers;
 mod recording;
+mod speech;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -328,6 +329,7 @@ impl Exchange {
         match output {
             Output::Answer(call) => self.answer_caller(sip, call),
             Output::Announce(call, announcement) => self.announce(sip, call, announcement),
+            Output::Speak(call, spoken) => self.speak(call, spoken),
             Output::Music(call, announcement) => self.music(call, announcement),
             Output::RingAgent(call, agent) => self.ring_agent(sip, call, agent),
             Output::StopRinging(call, _) | Output::StopTrying(call) => self.stop_far(sip, call),

@@ -54,3 +54,55 @@ pub(in crate::scenario) struct RawPing {
     #[schemars(with = "Option<u8>")]
     pub(in crate::scenario) up_after: Option<Spanned<u8>>,
 }
+
+/// What a waiting caller is told about place and wait, between the music.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Speak")]
+pub(in crate::scenario) struct RawSpeak {
+    /// Whether the place in the queue is said.
+    #[serde(default)]
+    pub(in crate::scenario) place: bool,
+    /// Whether the expected wait is said.
+    #[serde(default)]
+    pub(in crate::scenario) wait: bool,
+    /// Seconds until it is said again.
+    #[schemars(with = "Option<u32>")]
+    pub(in crate::scenario) every_s: Option<Spanned<u32>>,
+}
+
+/// Keys to choose by, after the greeting: "press 1 for ...".
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Menu")]
+pub(in crate::scenario) struct RawMenu {
+    /// The announcement that names the keys.
+    #[schemars(with = "String")]
+    pub(in crate::scenario) announcement: Text,
+    /// Seconds after it in which a key may still be pressed.
+    #[schemars(with = "Option<u32>")]
+    pub(in crate::scenario) timeout_s: Option<Spanned<u32>>,
+    /// How often it is said again to those who press nothing; they go on then as if there were no menu.
+    #[schemars(with = "Option<u8>")]
+    pub(in crate::scenario) repeats: Option<Spanned<u8>>,
+    #[schemars(with = "Vec<RawChoice>")]
+    pub(in crate::scenario) choices: Spanned<Vec<RawChoice>>,
+}
+
+/// What a key is for: exactly one of `queue`, `callback` and `continue`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Choice")]
+pub(in crate::scenario) struct RawChoice {
+    #[schemars(with = "String")]
+    pub(in crate::scenario) digit: Text,
+    /// Another queue.
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) queue: Option<Text>,
+    /// To be called back by the route's own queue.
+    #[serde(default)]
+    pub(in crate::scenario) callback: bool,
+    /// On, as if there were no menu.
+    #[serde(default, rename = "continue")]
+    pub(in crate::scenario) goes_on: bool,
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     route::{Destination, External, Route},
-    scenario::{Announcement, Provider, Queue},
+    scenario::{Announcement, Choice, Menu, Provider, Queue},
     time::Time,
 };
 
@@ -55,14 +55,32 @@ pub(super) fn canonical(
         // Writing to a String can't fail.
         let _ = writeln!(
             text,
-            "{}|{}|{}|{}|{hours}|{}|{announcement}|{}",
+            "{}|{}|{}|{}|{hours}|{}|{announcement}|{}{}",
             route.name,
             covers.join(" "),
             moment(route.from),
             moment(route.until),
             place(&route.to),
-            failover.join(", ")
+            failover.join(", "),
+            route
+                .menu
+                .as_ref()
+                .map_or_else(String::new, |menu| keys(menu, queues))
         );
     }
     text
+}
+
+/// What a menu's keys are for; a route without a menu adds nothing to the text.
+fn keys(menu: &Menu, queues: &[Queue]) -> String {
+    let key = |(digit, choice): &(crate::digit::Digit, Choice)| {
+        let to = match choice {
+            Choice::Queue(queue) => &*queues[queue.index()].name,
+            Choice::Callback => "callback",
+            Choice::Continue => "continue",
+        };
+        format!("{}={to}", digit.as_char())
+    };
+    let keys: Vec<String> = menu.choices.iter().map(key).collect();
+    format!("|menu {}", keys.join(" "))
 }

@@ -10,9 +10,9 @@ use crate::{
     kommun::{KommunId, kommuner},
     route::{Coverage, Destination, External, Handover, Route, RouteHours, Who},
     scenario::{
-        ProviderId,
+        Menu, ProviderId,
         nearest::nearest,
-        raw::{OneOrMany, RawCalendar, RawOpening, RawRoute},
+        raw::{OneOrMany, RawCalendar, RawMenu, RawOpening, RawRoute},
         values,
     },
     time::Time,
@@ -156,8 +156,25 @@ impl Reader<'_> {
                 .as_ref()
                 .map(|name| names.announcement(self, name)),
             failover: self.instead(&raw.failover, handover, names),
+            menu: self.menu_of(raw.menu, raw.provider.as_ref(), names),
             name: raw.name.into_inner().into(),
         }
+    }
+
+    fn menu_of(
+        &mut self,
+        raw: Option<RawMenu>,
+        provider: Option<&Spanned<String>>,
+        names: &Names,
+    ) -> Option<Menu> {
+        if let (Some(_), Some(provider)) = (&raw, provider) {
+            self.fault(
+                provider.span(),
+                "a call to a provider has no menu: it isn't answered here",
+                "leave out `menu`, or send the call to a queue",
+            );
+        }
+        raw.map(|raw| self.menu(raw, names))
     }
 
     fn beginning(

@@ -8,8 +8,8 @@ use super::{Reader, names::Names};
 use crate::{
     digit::Digit,
     scenario::{
-        Callback, Ping,
-        raw::{RawCallback, RawPing},
+        Callback, Choice, Menu, Ping, Speak,
+        raw::{RawCallback, RawChoice, RawMenu, RawPing, RawSpeak},
     },
     time::Span,
 };
@@ -26,6 +26,19 @@ const CALLBACK_RING_DEFAULT_S: u32 = 30;
 const CALLBACK_RING_S: RangeInclusive<u32> = 5..=180;
 /// Promises at once: each is a state in memory and a telephone number that is kept.
 const AT_MOST: RangeInclusive<u32> = 1..=10_000;
+
+/// How often place and wait are said: often enough to be believed, seldom enough to bear. An assumption.
+const SPEAK_EVERY_DEFAULT_S: u32 = 60;
+/// More often than this there would be no music between.
+const SPEAK_EVERY_S: RangeInclusive<u32> = 15..=3600;
+/// The keys of a telephone.
+const KEYS_MAX: usize = 12;
+/// How long a caller has to press a key once all have been named. An assumption.
+const MENU_TIMEOUT_DEFAULT_S: u32 = 6;
+const MENU_TIMEOUT_S: RangeInclusive<u32> = 1..=60;
+/// Once more, for those who weren't listening.
+const MENU_REPEATS_DEFAULT: u8 = 1;
+const MENU_REPEATS_MAX: u8 = 5;
 
 /// How often a provider is asked: a caller who rings in between is helped by the failover list. An assumption.
 const PING_EVERY_DEFAULT_S: u32 = 10;
@@ -92,6 +105,76 @@ impl Reader<'_> {
             down_after,
             up_after,
         })
+    }
+
+    pub(super) fn speak(&mut self, raw: RawSpeak) -> Speak {
+        let every = raw.every_s.map_or(SPEAK_EVERY_DEFAULT_S, |every| {
+            self.within(&every, SPEAK_EVERY_S, "seconds until it is said again")
+        });
+        Speak {
+            place: raw.place,
+            wait: raw.wait,
+            every: Span::from_secs(every),
+        }
+    }
+
+    pub(super) fn menu(&mut self, raw: RawMenu, names: &Names) -> Menu {
+        let span = raw.choices.span();
+        let choices = raw.choices.into_inner();
+        let mut read: Vec<(Digit, Choice)> = Vec::new();
+        for choice in choices.iter().take(KEYS_MAX) {
+            let Some(digit) = self.digit(Some(&choice.digit)) else {
+                continue;
+            };
+            if read.iter().any(|(known, _)| *known == digit) {
+                self.fault(
+                    choice.digit.span(),
+                    "this key is named twice",
+                    "give each choice a key of its own",
+                );
+            }
+            read.push((digit, self.choice(choice, names)));
+        }
+        if choices.is_empty() || choices.len() > KEYS_MAX {
+            let remedy = format!(
+                "name from 1 to {KEYS_MAX} keys: `choices = [{{ digit = \"1\", continue = true }}]`"
+            );
+            self.fault(
+                span,
+                "a menu of no keys, or more than a telephone has",
+                &remedy,
+            );
+        }
+        Menu {
+            announcement: names.announcement(self, &raw.announcement),
+            timeout: Span::from_secs(raw.timeout_s.map_or(MENU_TIMEOUT_DEFAULT_S, |timeout| {
+                self.within(&timeout, MENU_TIMEOUT_S, "seconds to press a key")
+            })),
+            repeats: raw.repeats.map_or(MENU_REPEATS_DEFAULT, |repeats| {
+                self.within(
+                    &repeats,
+                    0..=MENU_REPEATS_MAX,
+                    "how often a menu is said again",
+                )
+            }),
+            choices: read,
+        }
+    }
+
+    fn choice(&mut self, raw: &RawChoice, names: &Names) -> Choice {
+        match (&raw.queue, raw.callback, raw.goes_on) {
+            (Some(queue), false, false) => Choice::Queue(names.queue(self, queue)),
+            (None, true, false) => Choice::Callback,
+            (None, false, true) => Choice::Continue,
+            _ => {
+                self.fault(
+                    raw.digit.span(),
+                    "a key is for one thing",
+                    "write one of `queue = \"...\"`, `callback = true` and `continue = true`",
+                );
+                Choice::Continue
+            }
+        }
     }
 
     pub(super) fn digit(&mut self, raw: Option<&Spanned<String>>) -> Option<Digit> {
