@@ -65,6 +65,13 @@ pub struct Refusals {
 }
 
 impl Networks {
+    /// Every network.
+    pub fn everyone() -> Self {
+        let v4 = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        let v6 = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
+        Self(vec![(v4, 0), (v6, 0)])
+    }
+
     /// These networks.
     pub const fn new(networks: Vec<(IpAddr, u8)>) -> Self {
         Self(networks)

@@ -18,7 +18,7 @@ use wire::{
 
 use crate::{
     bind::{self, BindError, Protocol},
-    guard::{Guard, Refusals},
+    guard::{Guard, Networks, Refusals},
     listen::Listen,
     streams::Streams,
     tasks::Acceptor,
@@ -57,12 +57,14 @@ pub struct SipDriver {
 
 impl SipDriver {
     /// Listens by UDP and TCP on `address`; port 0 lets the system pick one for both. Must be called inside a tokio
-    /// runtime.
+    /// runtime. For programs whose peers are their own choice (a recorder, callers under load): no limit holds for anybody.
     ///
     /// The seed of `config` is drawn here. In its advertised address, port 0 means the port listened on, and an
     /// unspecified IP (0.0.0.0) the IP listened on.
     pub fn bind(address: SocketAddr, config: Config) -> Result<Self, BindError> {
-        Self::listen(Listen::plain(address), config)
+        let mut listen = Listen::plain(address);
+        listen.limits.exempt = Networks::everyone();
+        Self::listen(listen, config)
     }
 
     /// The same, with TLS and limits besides.
