@@ -81,6 +81,20 @@ impl KommunId {
         Some(REGISTER.kommuner[place].id)
     }
 
+    /// The kommun of this name, as people write it in addresses: `Trosa`, `Trosa kommun`, in any case.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let name = name.trim().to_lowercase();
+        let name = name.strip_suffix(" kommun").unwrap_or(&name);
+        // "Trosas kommun" is a genitive.
+        let genitive = name.strip_suffix('s');
+        let named = |wanted: &str| {
+            let mut all = REGISTER.kommuner.iter();
+            all.find(|kommun| kommun.name.to_lowercase() == wanted)
+        };
+        let found = named(name).or_else(|| genitive.and_then(named))?;
+        Some(found.id)
+    }
+
     /// Its place among the kommuner, 0 to 289, in the order of the codes.
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -272,5 +286,26 @@ mod tests {
             KommunId::parse("0180").map(|id| kommun(id).name),
             Some("Stockholm")
         );
+    }
+
+    #[test]
+    fn a_kommun_is_found_by_its_name_as_people_write_it() {
+        for name in ["Trosa", "trosa kommun", " TROSA ", "Trosas kommun"] {
+            assert_eq!(KommunId::by_name(name), KommunId::parse("0488"), "{name}");
+        }
+        assert_eq!(
+            KommunId::by_name("Västerås"),
+            KommunId::parse("1980"),
+            "no genitive"
+        );
+        assert_eq!(KommunId::by_name("Södermanland"), None);
+        for kommun in kommuner() {
+            assert_eq!(
+                KommunId::by_name(kommun.name),
+                Some(kommun.id),
+                "{}",
+                kommun.name
+            );
+        }
     }
 }

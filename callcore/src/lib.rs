@@ -7,6 +7,7 @@
 //! Start with [`scenario::Scenario`] (the configuration, read from TOML), then [`route::Table`]
 //! (kommun and moment in, [`route::Decision`] out), then [`switch::Switch`] (the call machine).
 
+pub mod area_codes;
 pub mod calendar;
 pub mod check;
 mod csv;
@@ -24,6 +25,7 @@ pub mod retention;
 pub mod roles;
 pub mod route;
 pub mod scenario;
+pub mod sources;
 pub mod speech;
 pub mod switch;
 pub mod tag;

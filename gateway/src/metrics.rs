@@ -38,6 +38,8 @@ pub(crate) struct Metrics {
     pub(crate) target_up: IntGaugeVec,
     /// Times that a provider was passed over for a call.
     pub(crate) passed_over: IntCounterVec,
+    /// Kommun-IDs by the source that named them.
+    pub(crate) kommun_source: IntCounterVec,
     /// Journals that ended because the disk couldn't follow.
     pub(crate) journal_failures: IntCounter,
     /// Whether the recorder answers: 1 or 0.
@@ -110,6 +112,11 @@ impl Metrics {
                 "vaxel_provider_passed_over_total",
                 "Calls for which a provider, or a target of it, was passed over because it is down",
                 &["provider"],
+            )?,
+            kommun_source: keep.counters(
+                "vaxel_kommun_sources_total",
+                "Calls by the source that told the kommun, and what it told",
+                &["source", "origin"],
             )?,
             journal_failures: keep.counter(
                 "vaxel_journal_failures_total",

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use wire::{
     sdp::{self, Accepted, AnswerError, Codec, Description, Direction, Origin, Preference, Stream},
     sip::message::{Body, StatusCode},
+    siprec::multipart,
 };
 
 use crate::media::Remote;
@@ -49,6 +50,28 @@ pub(crate) fn refusal(body: &Body) -> Option<StatusCode> {
     Description::parse(&body.bytes)
         .is_err()
         .then_some(StatusCode::BAD_REQUEST)
+}
+
+/// The session description of a body that holds other things too, such as a location (RFC 5621); else the body itself.
+pub(crate) fn session_part(body: Body) -> Body {
+    let is = |kind: &str, wanted: &str| {
+        let kind = kind.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case(wanted)
+    };
+    if !is(&body.content_type, "multipart/mixed") {
+        return body;
+    }
+    let parts = multipart::parse(&body.content_type, &body.bytes).unwrap_or_default();
+    let session = parts
+        .iter()
+        .find(|part| is(part.content_type, sdp::CONTENT_TYPE));
+    match session {
+        Some(part) => Body {
+            content_type: sdp::CONTENT_TYPE.into(),
+            bytes: body.bytes.slice_ref(part.bytes),
+        },
+        None => body,
+    }
 }
 
 /// Answers an offer from one of our ports. The caller's order of codecs counts, so that nothing is converted needlessly.

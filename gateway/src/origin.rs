@@ -1,18 +1,17 @@
 //! Where a call comes from and who calls, read from its INVITE (design.md section 3, "kommun-ID").
 //!
-//! Three sources so far, in order of trust: the header `X-Kommun-ID`, the request-URI parameter `kommun-id`, and the
-//! digits after `1177` in the user part. Only a trusted peer is believed; sources that disagree are a conflict, never a guess.
+//! The sources are in `claims`. Only a trusted peer is believed; sources that disagree are a conflict, never a guess.
+
+mod claims;
 
 use std::{net::IpAddr, sync::LazyLock};
 
 use callcore::{
     origin::{Origin, UnknownReason},
     personal::{CallerNumber, E164, Personal},
+    sources::{Finding, Source},
 };
-use wire::sip::{
-    message::{HeaderName, Request},
-    uri::Uri,
-};
+use wire::sip::message::{HeaderName, Request};
 
 /// The header a trusted operator names the kommun in.
 pub(crate) static KOMMUN_HEADER: LazyLock<HeaderName> = LazyLock::new(|| header("X-Kommun-ID"));
@@ -64,22 +63,26 @@ impl TrustedPeers {
     }
 }
 
-/// What every kommun-ID source of this INVITE says together.
-pub(crate) fn read(request: &Request, peer: IpAddr, trusted: &TrustedPeers) -> Origin {
-    let claims = claims(request);
-    if !trusted.contains(peer) {
-        let reason = if claims.is_empty() {
-            UnknownReason::Missing
-        } else {
-            UnknownReason::Untrusted
-        };
-        return Origin::Unknown(reason);
+/// What the kommun-ID sources of this INVITE say together, and which of them. `sources` are those that are read, in the
+/// order of their trust.
+pub(crate) fn read(
+    request: &Request,
+    peer: IpAddr,
+    trusted: &TrustedPeers,
+    sources: &[Source],
+) -> Finding {
+    let claims = claims::of(request, sources);
+    if trusted.contains(peer) {
+        return Finding::of(&claims);
     }
-    claims
-        .iter()
-        .map(|code| Origin::from_code(code))
-        .reduce(Origin::join)
-        .unwrap_or(Origin::Unknown(UnknownReason::Missing))
+    // A caller's own number is everybody's to name; only a kommun-ID is claimed falsely.
+    let claimed = claims.iter().find(|claim| !claim.source.is_weak());
+    let reason = claimed.map_or(UnknownReason::Missing, |_| UnknownReason::Untrusted);
+    Finding {
+        origin: Origin::Unknown(reason),
+        source: claimed.map(|claim| claim.source),
+        against: None,
+    }
 }
 
 /// The caller's number: P-Asserted-Identity from a trusted peer, else From. `None` when neither holds one.
@@ -98,32 +101,9 @@ pub(crate) fn caller(
         .map(Personal::new)
 }
 
-/// The codes that are claimed, one per source that says anything. A header that comes twice claims twice.
-fn claims(request: &Request) -> Vec<String> {
-    let headers = request
-        .headers
-        .get_all(&KOMMUN_HEADER)
-        .map(|value| value.trim().to_owned());
-    let param = request.uri.param(KOMMUN_PARAM).map(str::to_owned);
-    let digits = dialled_suffix(&request.uri).map(str::to_owned);
-    headers
-        .chain(param)
-        .chain(digits)
-        .filter(|code| !code.is_empty())
-        .collect()
-}
-
 /// A name that is known to be a token.
 fn header(name: &'static str) -> HeaderName {
     HeaderName::parse(name).unwrap_or_else(|| unreachable!("{name} is a token"))
-}
-
-/// What follows `1177` in the user part when something does: `11770180` claims `0180`.
-fn dialled_suffix(uri: &Uri) -> Option<&str> {
-    let user = uri.user.as_deref()?;
-    let user = user.split(';').next().unwrap_or(user);
-    user.strip_prefix(SERVICE_NUMBER)
-        .filter(|rest| !rest.is_empty())
 }
 
 /// The number in a name-addr or addr-spec such as `"x" <sip:+46701740605@host;user=phone>` or `<tel:+46...>`.
@@ -148,9 +128,13 @@ mod tests {
     }
 
     fn invite(uri: &str, extra: &str) -> Request {
+        invite_with(uri, &format!("{extra}Content-Length: 0\r\n\r\n"))
+    }
+
+    fn invite_with(uri: &str, rest: &str) -> Request {
         let text = format!(
             "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5066;branch=z9hG4bK1\r\nFrom: <sip:+46701740605@127.0.0.1>;tag=a\r\n\
-             To: <sip:1177@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n{extra}Content-Length: 0\r\n\r\n"
+             To: <sip:1177@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n{rest}"
         );
         match Message::parse(text.as_bytes()).expect("a well-formed INVITE") {
             Message::Request(request) => request,
@@ -159,7 +143,7 @@ mod tests {
     }
 
     fn class(uri: &str, extra: &str) -> Origin {
-        read(&invite(uri, extra), LOOPBACK, &trusted())
+        read(&invite(uri, extra), LOOPBACK, &trusted(), &Source::DEFAULT).origin
     }
 
     #[test]
@@ -172,6 +156,81 @@ mod tests {
             class("sip:11770488@127.0.0.1", "X-Kommun-ID: 0488\r\n"),
             gnesta
         );
+    }
+
+    /// What all six sources find, and whence.
+    fn found(extra: &str) -> Finding {
+        let request = invite("sip:1177@127.0.0.1", extra);
+        read(&request, LOOPBACK, &trusted(), &Source::ALL)
+    }
+
+    #[test]
+    fn the_network_tells_the_kommun_only_when_it_says_so_itself() {
+        let told = |value: &str| found(&format!("P-Access-Network-Info: {value}\r\n"));
+        let by_network = "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=240x;operator-specific-GI=\"0488\";network-provided";
+        let finding = told(by_network);
+        assert_eq!(finding.origin, Origin::from_code("0488"));
+        assert_eq!(finding.source, Some(Source::AccessNetwork));
+        let by_phone = by_network.replace(";network-provided", "");
+        assert_eq!(told(&by_phone).source, None, "the phone's own word");
+        let second = format!("IEEE-802.11, {by_network}");
+        assert_eq!(told(&second).origin, Origin::from_code("0488"), "a list");
+        let quoted = "x;y=\"a,b;network-provided;operator-specific-GI=0488\"";
+        assert_eq!(told(quoted).source, None, "in quotes it is only text");
+        assert_eq!(
+            told("x;operator-specific-GI=\"9\";network-provided")
+                .origin
+                .class(),
+            "invalid"
+        );
+    }
+
+    #[test]
+    fn the_area_code_is_heard_only_when_it_is_asked_for_and_nothing_else_was_said() {
+        let number = "P-Asserted-Identity: <tel:+46980319200>\r\n";
+        let weak = found(number);
+        let kommun = callcore::area_codes::kommun(&E164::parse("+46980319200").expect("a number"));
+        assert_eq!(weak.origin.kommun(), kommun);
+        assert_eq!(weak.source, kommun.map(|_| Source::AreaCode));
+        let request = invite("sip:1177@127.0.0.1", number);
+        let off = read(&request, LOOPBACK, &trusted(), &Source::DEFAULT);
+        assert_eq!(off.origin, Origin::Unknown(UnknownReason::Missing));
+        let strong = found(&format!("{number}X-Kommun-ID: 0180\r\n"));
+        assert_eq!(
+            (strong.origin, strong.against),
+            (Origin::from_code("0180"), None)
+        );
+    }
+
+    #[test]
+    fn a_civic_address_tells_the_kommun_when_it_may_be_used_for_routing() {
+        let pidf = |a3: &str| {
+            format!(
+                "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <a@b>\r\n\r\n\
+                 <presence><x><civicAddress><A3>{a3}</A3></civicAddress></x></presence>\r\n--b--\r\n"
+            )
+        };
+        let told = |a3: &str, routing: &str| {
+            let body = pidf(a3);
+            let headers = format!(
+                "Geolocation: <cid:a@b>\r\n{routing}Content-Type: multipart/mixed;boundary=b\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let request = invite_with("sip:1177@127.0.0.1", &headers);
+            read(&request, LOOPBACK, &trusted(), &Source::DEFAULT)
+        };
+        let yes = "Geolocation-Routing: yes\r\n";
+        let finding = told("Trosa", yes);
+        assert_eq!(finding.origin, Origin::from_code("0488"));
+        assert_eq!(finding.source, Some(Source::Geolocation));
+        assert_eq!(told("0488", yes).origin, Origin::from_code("0488"));
+        assert_eq!(
+            told("Atlantis", yes).origin,
+            Origin::Unknown(UnknownReason::NoSuchKommun)
+        );
+        for not in ["", "Geolocation-Routing: no\r\n"] {
+            assert_eq!(told("Trosa", not).source, None, "{not:?}");
+        }
     }
 
     #[test]
@@ -204,7 +263,7 @@ mod tests {
             "X-Kommun-ID: 0180\r\nP-Asserted-Identity: <tel:+46313900600>\r\n",
         );
         assert_eq!(
-            read(&request, STRANGER, &trusted()),
+            read(&request, STRANGER, &trusted(), &Source::ALL).origin,
             Origin::Unknown(UnknownReason::Untrusted)
         );
         let from = caller(&request, STRANGER, &trusted()).expect("From has a number");

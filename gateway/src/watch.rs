@@ -1,4 +1,9 @@
-//! What is seen of the providers' health: the metric, the log line and the view.
+//! What is seen of the providers' health and of where kommun-IDs come from: the metric, the log line and the view.
+
+use callcore::{
+    sources::{Finding, Source},
+    switch::CallId,
+};
 
 use crate::{
     health::{Health, Target},
@@ -49,6 +54,18 @@ impl Observer {
         targets
             .filter(|seen| seen.target == target.place)
             .for_each(|seen| seen.up = up);
+    }
+
+    /// A kommun-ID was looked for: by which source it was found, and what it was.
+    pub(crate) fn found(&self, call: CallId, found: &Finding) {
+        let source = found.source.map_or("none", Source::name);
+        let against = found.against.map(Source::name);
+        let class = found.origin.class();
+        tracing::info!(call = call.0, source, against, origin = class, "kommun-ID");
+        self.metrics()
+            .kommun_source
+            .with_label_values(&[source, class])
+            .inc();
     }
 
     fn gauge(&self, target: Target, up: bool) {

@@ -10,7 +10,7 @@ use wire::sip::{
 
 use crate::{
     TO_QUEUE,
-    rig::{CALLER_TONE, FAR_TONE, Rig},
+    rig::{A_WHILE, CALLER_TONE, FAR_TONE, Rig},
     routes,
 };
 
@@ -70,7 +70,7 @@ async fn a_caller_presses_one_hangs_up_and_is_called_back_and_recorded() {
         assert_eq!(promised.expect("the switch runs").queues[0].waiting, 0);
         let plan = AnswerPlan {
             sound: Sound::Tone(CALLER_TONE),
-            until: Until::HeardTone(FAR_TONE),
+            until: A_WHILE,
             ..AnswerPlan::default()
         };
         (asked, phone.answer(plan).await)

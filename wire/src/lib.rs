@@ -8,6 +8,7 @@
 
 pub mod auth;
 pub mod g711;
+pub mod pidf;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;

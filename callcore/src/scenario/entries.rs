@@ -8,6 +8,7 @@ use crate::{
     origin::Origin,
     retention::{CountedFrom, ObjectClass, Period},
     route::Destination,
+    sources::Source,
     time::{Span, Time},
 };
 
@@ -250,6 +251,8 @@ pub struct Listen {
     pub web: std::net::SocketAddr,
     /// Networks whose kommun-ID and caller number are believed, as `address/prefix`.
     pub trusted: Vec<(std::net::IpAddr, u8)>,
+    /// The sources of a kommun-ID that are read, in the order of their trust.
+    pub kommun_sources: Vec<Source>,
     /// SIP over TLS.
     pub tls: Option<TlsSettings>,
     /// The file of those who may register, or call from outside the trusted networks, and of who we are to trunks that ask.

@@ -422,6 +422,10 @@ pub(super) struct RawListen {
     /// Networks whose kommun-ID and caller's number are believed.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) trusted: Option<Vec<Text>>,
+    /// The sources of a kommun-ID, in the order of their trust: `header`, `uri`, `digits`, `access-network`, `geolocation`,
+    /// and `area-code`, which is weak and isn't read unless it is named here.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) kommun_sources: Option<Vec<Text>>,
     /// A file of `user:realm:algorithm:ha1` lines.
     #[schemars(with = "Option<String>")]
     pub(super) credentials: Option<Text>,

@@ -34,15 +34,18 @@ impl Exchange {
         if !takes_sdp(request) {
             return refuse(sip, session, StatusCode::NOT_ACCEPTABLE);
         }
-        let offer = request.body();
+        let offer = request.body().map(negotiate::session_part);
         if let Some(problem) = offer.as_ref().and_then(negotiate::refusal) {
             refuse(sip, session, problem);
             return;
         }
-        let origin = origin::read(request, peer.ip(), &trusted);
+        let sources = &self.scenario.listen.kommun_sources;
+        let found = origin::read(request, peer.ip(), &trusted, sources);
+        let origin = found.origin;
         self.note_claim(origin);
         let id = CallId(self.next_call);
         self.next_call += 1;
+        self.observer.found(id, &found);
         self.legs.insert(session, Leg::Caller(id));
         self.calls.insert(
             id,

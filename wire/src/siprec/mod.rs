@@ -9,7 +9,7 @@ pub mod multipart;
 mod personal;
 mod read;
 mod write;
-mod xml;
+pub(crate) mod xml;
 
 pub use metadata::{DataMode, Id, Metadata, Participant, StreamInfo};
 pub use multipart::MultipartError;

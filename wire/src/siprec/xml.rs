@@ -46,33 +46,33 @@ pub enum XmlError {
 
 /// An element. Names are without prefix: peers choose those as they like.
 #[derive(Debug, Default)]
-pub(super) struct Element {
-    pub(super) name: String,
-    pub(super) attributes: Vec<(String, String)>,
-    pub(super) text: String,
-    pub(super) children: Vec<Element>,
+pub(crate) struct Element {
+    pub(crate) name: String,
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) text: String,
+    pub(crate) children: Vec<Element>,
 }
 
 impl Element {
     /// The children of that name.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
     /// The first child of that name.
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// The text of the first child of that name, trimmed; `None` when there's none or it is empty.
-    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name)
             .map(|child| child.text.trim())
             .filter(|text| !text.is_empty())
     }
 
     /// The attribute of that name.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes
             .iter()
             .find(|(known, _)| known == name)
@@ -81,7 +81,7 @@ impl Element {
 }
 
 /// Reads a document to its root element.
-pub(super) fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Element, XmlError> {
     let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
     let mut reader = Reader::from_str(text.trim_start_matches('\u{FEFF}').trim());
     // The last is the innermost open element; the first stands outside the root.
@@ -182,39 +182,39 @@ fn resolve(entity: &BytesRef<'_>) -> Option<char> {
 }
 
 /// Writes a document, two spaces a level.
-pub(super) struct Xml {
+pub(crate) struct Xml {
     text: String,
     depth: usize,
 }
 
 impl Xml {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(),
             depth: 0,
         }
     }
 
-    pub(super) fn open(&mut self, name: &str, attributes: &[(&'static str, &str)]) {
+    pub(crate) fn open(&mut self, name: &str, attributes: &[(&'static str, &str)]) {
         self.start(name, attributes);
         self.text.push('\n');
         self.depth += 1;
     }
 
-    pub(super) fn close(&mut self, name: &str) {
+    pub(crate) fn close(&mut self, name: &str) {
         self.depth = self.depth.saturating_sub(1);
         self.indent();
         self.end(name);
     }
 
     /// An element that holds only text.
-    pub(super) fn text(&mut self, name: &str, attributes: &[(&'static str, &str)], text: &str) {
+    pub(crate) fn text(&mut self, name: &str, attributes: &[(&'static str, &str)], text: &str) {
         self.start(name, attributes);
         self.text.push_str(&escape(without_controls(text)));
         self.end(name);
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 

@@ -11,6 +11,7 @@ use crate::{
         raw::{RawExpect, RawListen, RawRecorder, RawTls, RawTraffic},
         values,
     },
+    sources::Source,
     time::{Span, Time},
 };
 
@@ -127,6 +128,7 @@ impl Reader<'_> {
             Some(networks) => networks.iter().filter_map(&mut network).collect(),
             None => TRUSTED_DEFAULT.to_vec(),
         };
+        let kommun_sources = self.kommun_sources(raw.kommun_sources);
         Listen {
             sip,
             web,
@@ -136,6 +138,7 @@ impl Reader<'_> {
             realm: raw
                 .realm
                 .map_or_else(|| REALM_DEFAULT.into(), |realm| realm.into_inner().into()),
+            kommun_sources,
         }
     }
 
@@ -160,6 +163,24 @@ impl Reader<'_> {
             peers_ca: raw.peers_ca.map(text),
             trusted_names: raw.trusted_names.into_iter().map(text).collect(),
         }
+    }
+
+    fn kommun_sources(&mut self, raw: Option<Vec<Spanned<String>>>) -> Vec<Source> {
+        let Some(names) = raw else {
+            return Source::DEFAULT.to_vec();
+        };
+        let words = Source::ALL.map(|source| (source.name(), source));
+        let mut sources = Vec::new();
+        for name in &names {
+            let Some(source) = self.word(name, "source of a kommun-ID", &words) else {
+                continue;
+            };
+            if sources.contains(&source) {
+                self.fault(name.span(), "this source is named twice", "name each once");
+            }
+            sources.push(source);
+        }
+        sources
     }
 
     fn socket(&mut self, raw: &Spanned<String>) -> Option<SocketAddr> {
