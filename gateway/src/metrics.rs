@@ -5,6 +5,8 @@ use prometheus::{
     core::Collector,
 };
 
+use crate::watch::WatchMetrics;
+
 /// Every metric of the gateway. All names are told in `docs/metrics.md`.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -34,14 +36,8 @@ pub(crate) struct Metrics {
     pub(crate) rtp_received: IntCounter,
     /// RTP packets from another address than the call's own, dropped.
     pub(crate) rtp_stray: IntCounter,
-    /// Whether a provider's target answers: 1 or 0.
-    pub(crate) target_up: IntGaugeVec,
-    /// Times that a provider was passed over for a call.
-    pub(crate) passed_over: IntCounterVec,
-    /// Kommun-IDs by the source that named them.
-    pub(crate) kommun_source: IntCounterVec,
-    /// Journals that ended because the disk couldn't follow.
-    pub(crate) journal_failures: IntCounter,
+    /// Where calls come from, providers' health, and the journal.
+    pub(crate) watch: WatchMetrics,
     /// Whether the recorder answers: 1 or 0.
     pub(crate) recorder_up: IntGauge,
 }
@@ -103,31 +99,14 @@ impl Metrics {
                 "vaxel_rtp_packets_stray_total",
                 "RTP packets from a stranger, dropped",
             )?,
-            target_up: keep.gauges(
-                "vaxel_provider_target_up",
-                "Whether a provider's target answers OPTIONS",
-                &["provider", "target"],
-            )?,
-            passed_over: keep.counters(
-                "vaxel_provider_passed_over_total",
-                "Calls for which a provider, or a target of it, was passed over because it is down",
-                &["provider"],
-            )?,
-            kommun_source: keep.counters(
-                "vaxel_kommun_sources_total",
-                "Calls by the source that told the kommun, and what it told",
-                &["source", "origin"],
-            )?,
-            journal_failures: keep.counter(
-                "vaxel_journal_failures_total",
-                "Journals that ended because the disk couldn't follow",
-            )?,
+            watch: WatchMetrics::register(&keep)?,
             recorder_up: keep.gauge("vaxel_recorder_up", "Whether the recorder answers OPTIONS")?,
         })
     }
 }
 
-struct Keeper<'a>(&'a Registry);
+/// Registers what it makes.
+pub(crate) struct Keeper<'a>(&'a Registry);
 
 impl Keeper<'_> {
     fn add<C: Collector + Clone + 'static>(&self, metric: C) -> Result<C, prometheus::Error> {
@@ -135,15 +114,15 @@ impl Keeper<'_> {
         Ok(metric)
     }
 
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    pub(crate) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         self.add(IntCounter::new(name, help)?)
     }
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    pub(crate) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.add(IntGauge::new(name, help)?)
     }
 
-    fn counters(
+    pub(crate) fn counters(
         &self,
         name: &str,
         help: &str,
@@ -152,7 +131,7 @@ impl Keeper<'_> {
         self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
     }
 
-    fn gauges(
+    pub(crate) fn gauges(
         &self,
         name: &str,
         help: &str,

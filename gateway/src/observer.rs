@@ -164,6 +164,7 @@ impl Observer {
             FactKind::PassedOver(external) => {
                 tracing::info!(call = call.0, provider = %scenario.provider(external.provider).name, "passed over: down");
                 self.metrics
+                    .watch
                     .passed_over
                     .with_label_values(&[&scenario.provider(external.provider).name])
                     .inc();

@@ -347,7 +347,7 @@ fn begin_journal(
     let Some(to) = &options.journal else {
         return Ok(None);
     };
-    let failures = observer.metrics().journal_failures.clone();
+    let failures = observer.metrics().watch.journal_failures.clone();
     let begun = Journal::create(to, scenario, failures);
     begun.map(Some).map_err(|source| StartError::Journal {
         file: to.file.clone(),

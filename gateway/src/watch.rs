@@ -5,16 +5,58 @@ use callcore::{
     switch::CallId,
 };
 
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
+
 use crate::{
     health::{Health, Target},
+    metrics::Keeper,
     observer::Observer,
     view::{ProviderView, TargetView},
 };
 
+/// The metrics of this file, and the journal's.
+#[derive(Debug, Clone)]
+pub(crate) struct WatchMetrics {
+    /// Whether a provider's target answers: 1 or 0.
+    pub(crate) target_up: IntGaugeVec,
+    /// Times that a provider was passed over for a call.
+    pub(crate) passed_over: IntCounterVec,
+    /// Kommun-IDs by the source that named them.
+    pub(crate) kommun_source: IntCounterVec,
+    /// Journals that ended because the disk couldn't follow.
+    pub(crate) journal_failures: IntCounter,
+}
+
+impl WatchMetrics {
+    pub(crate) fn register(keep: &Keeper<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            target_up: keep.gauges(
+                "vaxel_provider_target_up",
+                "Whether a provider's target answers OPTIONS",
+                &["provider", "target"],
+            )?,
+            passed_over: keep.counters(
+                "vaxel_provider_passed_over_total",
+                "Calls for which a provider, or a target of it, was passed over because it is down",
+                &["provider"],
+            )?,
+            kommun_source: keep.counters(
+                "vaxel_kommun_sources_total",
+                "Calls by the source that told the kommun, and what it told",
+                &["source", "origin"],
+            )?,
+            journal_failures: keep.counter(
+                "vaxel_journal_failures_total",
+                "Journals that ended because the disk couldn't follow",
+            )?,
+        })
+    }
+}
+
 impl Observer {
     /// Other targets are watched from now on; all count as up until they show otherwise.
     pub(crate) fn watch(&mut self, health: &Health) {
-        self.metrics().target_up.reset();
+        self.metrics().watch.target_up.reset();
         self.providers.clear();
         for (target, up) in health.states() {
             let name = self.provider_name(target);
@@ -63,6 +105,7 @@ impl Observer {
         let class = found.origin.class();
         tracing::info!(call = call.0, source, against, origin = class, "kommun-ID");
         self.metrics()
+            .watch
             .kommun_source
             .with_label_values(&[source, class])
             .inc();
@@ -71,6 +114,7 @@ impl Observer {
     fn gauge(&self, target: Target, up: bool) {
         let (name, place) = (self.provider_name(target), target.place.to_string());
         self.metrics()
+            .watch
             .target_up
             .with_label_values(&[&name, &place])
             .set(i64::from(up));
