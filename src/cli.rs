@@ -127,6 +127,9 @@ pub(crate) struct GatewayArgs {
     /// Where replacements of the rules are kept, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
+    /// How long calls in progress may go on after the first signal to stop, in seconds; a second signal ends them
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub(crate) drain_s: u64,
     /// A new file for the journal: everything that happens, callers under pseudonyms; `vaxel replay` repeats it
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,

@@ -3,6 +3,7 @@
 //! It talks to the recorder only by SIPREC and never opens a store. One task owns the call machine and the SIP endpoint;
 //! each call's audio has a task of its own. Start with [`Gateway::start`], then read `exchange`.
 
+mod admission;
 pub mod audio;
 mod clock;
 mod exchange;

@@ -18,6 +18,7 @@ use transport::{BindError, SipDriver, WebSocketDoor, media::RtpPorts};
 use wire::sip::endpoint::Config;
 
 use crate::{
+    admission::PROBE_INTERVAL,
     audio::{AudioError, Library},
     clock::Clock,
     exchange::{Exchange, Parts, RecorderLink},
@@ -287,8 +288,11 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
     let mut publish = interval(PUBLISH_INTERVAL);
     publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
     exchange.observer.ready.send_replace(true);
+    let mut probe = interval(PROBE_INTERVAL);
+    probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut deadline: Option<Instant> = None;
     loop {
+        exchange.admit(&mut sip);
         let wake = Instant::from_std(exchange.wake());
         tokio::select! {
             event = sip.event() => exchange.on_sip(&mut sip, event),
@@ -297,6 +301,7 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
                 exchange.replace_and_answer(replacement);
             }
             () = sleep_until(wake) => exchange.on_time(&mut sip),
+            due = probe.tick() => exchange.probed(due.into_std()),
             _ = publish.tick() => {
                 exchange.publish(&mut sip);
                 exchange.observer.refresh_fixed(&name, clock.now());

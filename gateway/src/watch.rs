@@ -8,6 +8,7 @@ use callcore::{
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use crate::{
+    admission::Full,
     health::{Health, Target},
     metrics::Keeper,
     observer::Observer,
@@ -23,6 +24,8 @@ pub(crate) struct WatchMetrics {
     pub(crate) passed_over: IntCounterVec,
     /// Kommun-IDs by the source that named them.
     pub(crate) kommun_source: IntCounterVec,
+    /// New calls that were over what can be carried, by what stood in the way.
+    pub(crate) not_admitted: IntCounterVec,
     /// Journals that ended because the disk couldn't follow.
     pub(crate) journal_failures: IntCounter,
 }
@@ -44,6 +47,11 @@ impl WatchMetrics {
                 "vaxel_kommun_sources_total",
                 "Calls by the source that told the kommun, and what it told",
                 &["source", "origin"],
+            )?,
+            not_admitted: keep.counters(
+                "vaxel_calls_not_admitted_total",
+                "New calls answered 503 because of overload",
+                &["reason"],
             )?,
             journal_failures: keep.counter(
                 "vaxel_journal_failures_total",
@@ -109,6 +117,15 @@ impl Observer {
             .kommun_source
             .with_label_values(&[source, class])
             .inc();
+    }
+
+    /// So many new calls were over the budget.
+    pub(crate) fn not_admitted(&self, why: Full, calls: u64) {
+        self.metrics()
+            .watch
+            .not_admitted
+            .with_label_values(&[why.label()])
+            .inc_by(calls);
     }
 
     fn gauge(&self, target: Target, up: bool) {

@@ -1,6 +1,6 @@
 //! `vaxel gateway`: a switch alone, with its page. SIGHUP reads the scenario again.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use dashboards::{Admin, App};
 use gateway::{Gateway, Rules};
@@ -16,6 +16,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         history,
         ledger,
         journal,
+        drain_s,
     } = args;
     let mut loaded = files::load(&args.config)?;
     ports::shift(&mut loaded.scenario, args.shift)?;
@@ -52,10 +53,30 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         () = end_wanted() => {}
         () = reread_on_hangup(gateway.rules(), &args.config) => {}
     }
+    drain(&gateway, Duration::from_secs(drain_s)).await;
     show::note("ending calls");
     gateway.stop().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes no new calls and lets those in progress end: until none is left, the time is up, or somebody asks again.
+async fn drain(gateway: &Gateway, patience: Duration) {
+    gateway.drain();
+    let mut live = gateway.monitor().live.clone();
+    let calls = live.borrow().calls_now;
+    if calls == 0 || patience.is_zero() {
+        return;
+    }
+    show::note(format_args!(
+        "no new calls; {calls} in progress may end within {} s. Stop again to end them now",
+        patience.as_secs()
+    ));
+    tokio::select! {
+        _ = live.wait_for(|live| live.calls_now == 0) => {}
+        () = tokio::time::sleep(patience) => {}
+        () = end_wanted() => {}
+    }
 }
 
 /// Reads the scenario again at each SIGHUP. A broken one is told of, and the old rules stay.

@@ -3,6 +3,7 @@
 
 mod callback;
 mod failover;
+mod overload;
 mod replace;
 mod rig;
 mod waiting;

@@ -33,7 +33,7 @@ pub use entries::{
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};
 pub use simulation::{Simulation, Staffing, Surge};
-pub use waiting::{Callback, Choice, Menu, Speak};
+pub use waiting::{Callback, Choice, Menu, Overload, Speak};
 
 /// The longest scenario that is read, in bytes. Sweden with every kommun on a line of its own is a tenth of it.
 pub const SCENARIO_LEN_MAX: usize = 4 * 1024 * 1024;
@@ -98,6 +98,8 @@ pub struct Scenario {
     pub uttag: Option<UttagSettings>,
     /// Where the switch listens.
     pub listen: Listen,
+    /// When new calls are refused.
+    pub overload: Overload,
     /// What simulation offers.
     pub traffic: Traffic,
     /// How it is simulated.

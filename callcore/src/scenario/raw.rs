@@ -3,6 +3,7 @@
 mod duties;
 mod either;
 mod listen;
+mod overload;
 mod schema;
 mod simulation;
 mod waiting;
@@ -16,6 +17,7 @@ pub(super) use duties::{
 };
 pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
 pub(super) use listen::RawTls;
+pub(super) use overload::RawOverload;
 pub(super) use schema::json_schema;
 pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
 pub(super) use waiting::{RawCallback, RawChoice, RawMenu, RawPing, RawSpeak};
@@ -63,6 +65,8 @@ pub(super) struct RawScenario {
     pub(super) uttag: Option<RawUttag>,
     #[serde(default)]
     pub(super) listen: RawListen,
+    #[serde(default)]
+    pub(super) overload: RawOverload,
     #[serde(default)]
     pub(super) traffic: RawTraffic,
     #[serde(default)]

@@ -68,3 +68,14 @@ impl Menu {
         named.map(|(_, choice)| *choice)
     }
 }
+
+/// When new calls are refused, so that those in progress go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overload {
+    /// Calls held at once.
+    pub calls_max: usize,
+    /// New calls a second.
+    pub rate_max: u32,
+    /// How late the switch's own work may be.
+    pub late_max: Span,
+}

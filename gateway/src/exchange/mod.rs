@@ -8,6 +8,7 @@ mod call;
 mod callback;
 mod caller;
 mod far;
+mod overload;
 mod providers;
 mod recording;
 mod speech;
@@ -35,6 +36,7 @@ use wire::sip::{
 use self::call::{Call, Leg};
 pub(crate) use self::recording::RecorderLink;
 use crate::{
+    admission::{Admission, Full},
     audio::Library,
     clock::Clock,
     health::Health,
@@ -99,6 +101,11 @@ pub(crate) struct Exchange {
     nurse_talks: Option<Range<Duration>>,
     recorder: Option<RecorderLink>,
     health: Health,
+    admission: Admission,
+    /// What stood in the way of more calls when the last budget was given.
+    full: Full,
+    /// Calls over the budget so far.
+    not_admitted: u64,
     journal: Option<Journal>,
     registrar: Registrar,
     names: Names,
@@ -112,6 +119,9 @@ impl Exchange {
     pub(crate) fn new(parts: Parts) -> Self {
         let mut exchange = Self {
             health: Health::default(),
+            admission: Admission::new(parts.scenario.overload, Instant::now()),
+            full: Full::Rate,
+            not_admitted: 0,
             trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
             switch: Switch::new(Arc::clone(&parts.scenario)),
             scenario: parts.scenario,

@@ -6,6 +6,7 @@ mod canonical;
 mod duties;
 mod keeping;
 mod names;
+mod overload;
 mod people;
 mod routing;
 mod settings;
@@ -34,7 +35,6 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let names = reader.all_names(&raw);
     let starts = syntax::line_starts(text);
     let lines = lines(&starts, &raw);
-
     let operator = names.org(&mut reader, &raw.operator.organisation);
     let (no_answer, busy) = reader.switch_announcements(&raw.announcements, &names);
     let organisations = reader.each(raw.organisation, Reader::organisation);
@@ -59,7 +59,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let sanctions = reader.each(raw.sanction, |reader, raw| reader.sanction(raw, &names));
     let recorder = raw.recorder.map(|raw| reader.recorder(raw));
     let uttag = raw.uttag.map(|raw| reader.uttag(raw, &names));
-    let listen = reader.listen(raw.listen);
+    let (listen, overload) = (reader.listen(raw.listen), reader.overload(&raw.overload));
     let traffic = reader.traffic(&raw.traffic);
     let simulation = reader.simulation(raw.simulation, &names, &calendars);
     let expectations = reader.each(raw.expect, |reader, raw| reader.expectation(raw, &names));
@@ -85,6 +85,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
         recorder,
         uttag,
         listen,
+        overload,
         traffic,
         simulation,
         expectations,

@@ -187,7 +187,7 @@ impl Reader<'_> {
     }
 
     /// A number within limits; the lowest in its place when it isn't.
-    fn within<T: Copy + PartialOrd + std::fmt::Display>(
+    pub(super) fn within<T: Copy + PartialOrd + std::fmt::Display>(
         &mut self,
         raw: &Spanned<T>,
         limits: RangeInclusive<T>,

@@ -361,6 +361,8 @@ pub enum SessionError {
 pub struct Counters {
     /// Messages that could not be parsed, dropped or answered 400.
     pub malformed: u64,
+    /// New calls over what was let in.
+    pub not_admitted: u64,
     /// Requests refused by name: 405, 420, 481, 483, 501, 503 ...
     pub refused: std::collections::BTreeMap<u16, u64>,
     /// Requests and responses we sent again.

@@ -85,6 +85,8 @@ pub struct Endpoint {
     by_tag: BTreeMap<u64, SessionId>,
     next_session: u64,
     draining: bool,
+    /// New calls that are still let in.
+    admission: u32,
     counters: Counters,
 }
 
@@ -164,6 +166,7 @@ impl Endpoint {
             by_tag: BTreeMap::new(),
             next_session: 1,
             draining: false,
+            admission: u32::MAX,
             counters: Counters::default(),
         }
     }
@@ -202,6 +205,17 @@ impl Endpoint {
     /// Refuses new calls with 503 (true), or takes them again. Sessions there are go on.
     pub const fn set_draining(&mut self, draining: bool) {
         self.draining = draining;
+    }
+
+    /// Lets in so many new calls from now on; the next is answered 503 with Retry-After and leaves nothing behind.
+    /// Without a call of this there is no such limit.
+    pub const fn set_admission(&mut self, calls: u32) {
+        self.admission = calls;
+    }
+
+    /// How many of them may still come.
+    pub const fn admission(&self) -> u32 {
+        self.admission
     }
 
     /// Sessions that haven't ended.

@@ -1,0 +1,171 @@
+//! How many new calls are let in: fewer than come, when more come than can be carried.
+//!
+//! Three measures, each with a limit of its own in the scenario (`[overload]`): calls held, new calls a second, and how
+//! late the switch's one task is. The budget goes to the SIP endpoint, which answers what is over it with 503 and
+//! Retry-After before any transaction is kept: a refusal costs a fraction of a call, and calls in progress go on.
+
+use std::time::{Duration, Instant};
+
+use callcore::scenario::Overload;
+
+/// How often the task's lateness is measured.
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// New calls that may come at once, as a part of a second's: calls come in bunches.
+const BUNCH: f64 = 0.25;
+
+/// What lets new calls in.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    limits: Overload,
+    /// New calls that may come now, by rate.
+    tokens: f64,
+    filled: Instant,
+    late: Duration,
+    /// The budget given last; `None` before the first.
+    given: Option<u32>,
+}
+
+/// Why new calls are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// As many calls are held as may be.
+    Calls,
+    /// As many have come in this second as may.
+    Rate,
+    /// The task is behind.
+    Late,
+}
+
+impl Full {
+    /// A word for the metric's label.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::Rate => "rate",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// How many new calls may come until the next budget, and what stands in the way of more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub(crate) calls: u32,
+    pub(crate) full: Full,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: Overload, now: Instant) -> Self {
+        Self {
+            tokens: bunch(&limits),
+            limits,
+            filled: now,
+            late: Duration::ZERO,
+            given: None,
+        }
+    }
+
+    /// The probe that was due then is taken only now.
+    pub(crate) fn probed(&mut self, due: Instant, now: Instant) {
+        self.late = now.saturating_duration_since(due);
+    }
+
+    /// The budget from now on; `left` is what is left of the last.
+    pub(crate) fn budget(&mut self, now: Instant, held: usize, left: u32) -> Budget {
+        let used = self.given.map_or(0, |given| given.saturating_sub(left));
+        let since = now.saturating_duration_since(self.filled);
+        self.filled = now;
+        let filled =
+            self.tokens - f64::from(used) + since.as_secs_f64() * f64::from(self.limits.rate_max);
+        self.tokens = filled.clamp(0.0, bunch(&self.limits));
+        let room = u32::try_from(self.limits.calls_max.saturating_sub(held)).unwrap_or(u32::MAX);
+        let by_rate = self.tokens as u32;
+        let late = i64::try_from(self.late.as_micros()).unwrap_or(i64::MAX);
+        let budget = if late > self.limits.late_max.as_micros() {
+            Budget {
+                calls: 0,
+                full: Full::Late,
+            }
+        } else if room < by_rate {
+            Budget {
+                calls: room,
+                full: Full::Calls,
+            }
+        } else {
+            Budget {
+                calls: by_rate,
+                full: Full::Rate,
+            }
+        };
+        self.given = Some(budget.calls);
+        budget
+    }
+}
+
+fn bunch(limits: &Overload) -> f64 {
+    (f64::from(limits.rate_max) * BUNCH).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Overload = Overload {
+        calls_max: 1000,
+        rate_max: 100,
+        late_max: callcore::time::Span::from_millis(200),
+    };
+
+    /// Offers that many calls a second for ten seconds, each lasting `held_s`; how many were let in.
+    fn let_in(offered: u32, held_s: u32) -> u32 {
+        let begin = Instant::now();
+        let mut admission = Admission::new(LIMITS, begin);
+        let (mut left, mut total) = (0, 0_u32);
+        let mut ends: Vec<u32> = Vec::new();
+        for step in 0..10_000_u32 {
+            let now = begin + Duration::from_millis(step.into());
+            ends.retain(|end| *end > step);
+            left = admission.budget(now, ends.len(), left).calls;
+            let comes = (step + 1) * offered / 1000 - step * offered / 1000;
+            let admitted = comes.min(left);
+            left -= admitted;
+            total += admitted;
+            ends.extend((0..admitted).map(|_| step + held_s * 1000));
+        }
+        total
+    }
+
+    #[test]
+    fn twice_the_rate_leaves_what_can_be_carried_and_no_less() {
+        assert_eq!(let_in(90, 1), 900, "under the limit nobody is refused");
+        for offered in [200, 400, 1000] {
+            let admitted = let_in(offered, 1);
+            assert!(
+                (990..=1030).contains(&admitted),
+                "{offered}: {admitted} of 1000"
+            );
+        }
+    }
+
+    #[test]
+    fn no_more_calls_are_held_than_may_be() {
+        let mut admission = Admission::new(LIMITS, Instant::now());
+        let now = Instant::now() + Duration::from_secs(1);
+        let budget = admission.budget(now, 990, 0);
+        assert_eq!((budget.calls, budget.full), (10, Full::Calls));
+        assert_eq!(admission.budget(now, 1000, 0).calls, 0);
+        assert_eq!(admission.budget(now, 2000, 0).calls, 0);
+    }
+
+    #[test]
+    fn a_task_that_is_behind_lets_nobody_in_until_it_has_caught_up() {
+        let now = Instant::now();
+        let mut admission = Admission::new(LIMITS, now);
+        admission.probed(now, now + Duration::from_millis(201));
+        let budget = admission.budget(now, 0, 0);
+        assert_eq!((budget.calls, budget.full), (0, Full::Late));
+        admission.probed(now, now + Duration::from_millis(3));
+        assert!(admission.budget(now, 0, 0).calls > 0);
+    }
+}
