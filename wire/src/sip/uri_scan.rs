@@ -76,6 +76,10 @@ impl<'a> Parts<'a> {
         if number.is_empty() {
             return Err(UriError::Host);
         }
+        // RFC 3966 section 3: no header part, so no question mark.
+        if rest.contains('?') {
+            return Err(UriError::Character);
+        }
         check_escaped(number)?;
         check_params(params)?;
         Ok(Self {

@@ -1,0 +1,13 @@
+//! Whatever stands in Authorization or WWW-Authenticate, it is checked, answered or refused.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wire::auth::{Algorithm, Credentials};
+
+fuzz_target!(|text: &str| {
+    let mut credentials = Credentials::parse(text).unwrap_or_default();
+    credentials.add("u", "r", Algorithm::Md5, Algorithm::Md5.ha1("u", "r", "p"));
+    if let Some(answer) = credentials.answer([text].into_iter(), "INVITE", "sip:a@b", "c", 1) {
+        assert!(!answer.value.contains(['\r', '\n']));
+    }
+});
