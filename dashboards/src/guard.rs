@@ -52,6 +52,15 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     answer
 }
 
+/// Whether a request comes from a page of this machine, or from no page at all.
+pub(crate) fn origin_is_here(headers: &HeaderMap) -> bool {
+    let here = |origin: &HeaderValue| {
+        let authority = origin.to_str().ok().and_then(|text| text.split_once("://"));
+        authority.is_some_and(|(_, authority)| is_loopback(authority))
+    };
+    headers.get_all(header::ORIGIN).iter().all(here)
+}
+
 fn host_is_here(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {

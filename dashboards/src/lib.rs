@@ -14,6 +14,7 @@ mod health;
 mod metrics;
 mod rules;
 mod server;
+mod web_socket;
 
 pub use error::ServeError;
 pub use rules::{Admin, WeakToken};

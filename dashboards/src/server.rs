@@ -6,7 +6,9 @@ use axum::{Router, middleware};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 use crate::{
-    App, ServeError, api, assets, connections::Limited, events, guard, health, metrics, rules,
+    App, ServeError, api, assets,
+    connections::{Limited, Peer},
+    events, guard, health, metrics, rules, web_socket,
 };
 
 /// How long a stop waits for answers under way; event streams end at once, so only a stuck browser takes this long.
@@ -32,6 +34,7 @@ pub async fn serve(addr: SocketAddr, app: App) -> Result<Server, ServeError> {
         .merge(metrics::router(registries.into_iter().flatten()))
         .merge(health::router(state))
         .merge(rules::router(app.admin.clone()))
+        .merge(web_socket::router(app.gateway.web_sockets.clone()))
         .merge(api::router(app));
     start(listener, addr, router, stop, stopped)
 }
@@ -104,7 +107,9 @@ fn start(
     let router = router
         .fallback(assets::not_found)
         .layer(middleware::from_fn(guard::guard));
-    let serving = axum::serve(Limited::new(listener), router).with_graceful_shutdown(told(stopped));
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    let serving =
+        axum::serve(Limited::new(listener), service).with_graceful_shutdown(told(stopped));
     let task = tokio::spawn(serving.into_future());
     Ok(Server { addr, stop, task })
 }

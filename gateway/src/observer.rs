@@ -83,6 +83,7 @@ impl Observer {
             arrivals: arrivals.clone(),
             metrics: registry,
             ready: ready_seen,
+            web_sockets: None,
         };
         let totals = Totals::default();
         let observer = Self {

@@ -160,7 +160,7 @@ impl Gateway {
         let library = library_of(&scenario, &options)?;
         let recorder = recorder_of(&scenario)?;
         let clock = Clock::start(options.at);
-        let (mut observer, monitor) =
+        let (mut observer, mut monitor) =
             Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
         if let Some(file) = &options.ledger {
             let ledger = Ledger::open(file, &scenario, clock.now());
@@ -173,6 +173,7 @@ impl Gateway {
         let journal = begin_journal(&scenario, &options, &observer)?;
         let (sip, registrar) = open_borders(&scenario, &options.folder)?;
         let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
+        monitor.web_sockets = Some(door.clone());
         let names = Names::default();
         let hosts = names::hosts_of(&scenario);
         names.look_up(&hosts).await;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
+use transport::WebSocketDoor;
 
 /// A window on a running gateway for dashboards and metrics; cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Monitor {
     pub metrics: prometheus::Registry,
     /// Whether new calls are taken: false while starting and while draining.
     pub ready: watch::Receiver<bool>,
+    /// Where WebSockets that speak SIP go in; `None`: nowhere.
+    pub web_sockets: Option<WebSocketDoor>,
 }
 
 /// Who takes part and who answers where.

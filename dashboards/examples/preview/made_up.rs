@@ -37,6 +37,7 @@ pub(crate) fn stage() -> Stage {
         arrivals: broadcast::Sender::new(256),
         metrics: prometheus::Registry::new(),
         ready: gateway_ready_seen,
+        web_sockets: None,
     };
     let recorder = recorder::monitor::Monitor {
         figures: figures_seen,

@@ -1,0 +1,90 @@
+//! WebSockets at `/sip`: frames go through to the switch and back; what they say is the switch's to read (RFC 7118).
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{
+        ConnectInfo, State, WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use gateway::{FRAME_LEN_MAX, FramesIn, FramesOut, SUBPROTOCOL, WebSocketDoor};
+
+use crate::{connections::Peer, guard};
+
+/// The route, when there is a switch to lead to.
+pub(crate) fn router(door: Option<WebSocketDoor>) -> Router {
+    match door {
+        Some(door) => Router::new().route("/sip", any(enter)).with_state(door),
+        None => Router::new(),
+    }
+}
+
+async fn enter(
+    State(door): State<WebSocketDoor>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    // A page of another site may open WebSockets anywhere; only its browser says that it does.
+    if !guard::origin_is_here(&headers) {
+        return (
+            StatusCode::FORBIDDEN,
+            "Only pages of this server may call.\n",
+        )
+            .into_response();
+    }
+    let speaks_sip = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim().eq_ignore_ascii_case(SUBPROTOCOL));
+    if !speaks_sip {
+        let text = "Ask for the WebSocket subprotocol sip.\n";
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    }
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(FRAME_LEN_MAX)
+        .max_frame_size(FRAME_LEN_MAX);
+    upgrade.on_upgrade(move |socket| async move {
+        if let Ok((to_switch, from_switch)) = door.enter(peer, false).await {
+            pass(socket, to_switch, from_switch).await;
+        }
+    })
+}
+
+/// Passes frames both ways until either side closes.
+async fn pass(mut socket: WebSocket, to_switch: FramesIn, mut from_switch: FramesOut) {
+    loop {
+        tokio::select! {
+            frame = socket.recv() => {
+                let frame: Bytes = match frame {
+                    Some(Ok(Message::Text(text))) => text.into(),
+                    Some(Ok(Message::Binary(bytes))) => bytes,
+                    // The library answers a ping by itself.
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                };
+                if to_switch.pass(frame).await.is_err() {
+                    return;
+                }
+            }
+            frame = from_switch.next() => {
+                let Some(frame) = frame else { return };
+                // SIP is text, but for a body in another alphabet (RFC 7118 section 5).
+                let frame = match String::from_utf8(frame.to_vec()) {
+                    Ok(text) => Message::Text(text.into()),
+                    Err(bytes) => Message::Binary(bytes.into_bytes().into()),
+                };
+                if socket.send(frame).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
