@@ -37,3 +37,8 @@ bench:
 bench-recorder calls="500" seconds="20" rows="1000000" erased="20000":
     cargo run --release -p recorder --example recording_rates -- {{calls}} {{seconds}}
     cargo run --release -p recorder --example gallring_rates -- {{rows}} {{erased}}
+
+# The simulator: calls a CPU second (full machine and bare reference queue), a year's wall time, ten years' memory, two threads
+bench-simulate:
+    cargo build --release -p simulator --example speed --example reference_queue
+    tests/bench-simulate

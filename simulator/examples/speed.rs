@@ -1,4 +1,5 @@
-//! Calls a CPU second: `cargo run --release -p simulator --example speed [days] [threads] [scenario]`.
+//! Calls a CPU second: `cargo run --release -p simulator --example speed [days] [threads] [scenario]`; with the word
+//! `memory` in the scenario's place, the peak memory of the process too.
 #![allow(clippy::print_stdout, reason = "a measure is printed")]
 
 use std::sync::atomic::AtomicBool;
@@ -17,7 +18,9 @@ fn main() {
         .next()
         .and_then(|count| count.parse().ok())
         .unwrap_or(1);
-    let text = match args.next() {
+    let third = args.next();
+    let tells_memory = third.as_deref() == Some("memory");
+    let text = match third.filter(|_| !tells_memory) {
         Some(file) => std::fs::read_to_string(file).expect("a scenario file"),
         None => include_str!("../../scenarios/today.toml").to_owned(),
     };
@@ -43,4 +46,14 @@ fn main() {
         }
         Err(error) => println!("{error}"),
     }
+    if tells_memory {
+        println!("peak memory {}", peak_memory());
+    }
+}
+
+/// As Linux tells it; nothing elsewhere.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(|| "unknown".to_owned(), |line| line.trim().to_owned())
 }

@@ -233,3 +233,54 @@ fn fewer_nurses_at_night_and_breaks_show_in_waits_and_those_who_give_up_call_aga
         "the same callers under the same seed"
     );
 }
+
+#[test]
+fn callers_who_are_called_back_are_conserved_and_decide_for_themselves() {
+    let text = include_str!("../../scenarios/today.toml").replace(
+        "agents = [{ simulated = 62 }],",
+        "agents = [{ simulated = 30 }], callback = { after_expected_wait_s = 120, at_most = 40, offer = \"queue\" },",
+    );
+    let of = |set: &str| {
+        let text = format!("{text}\n[simulation]\n{set}\n");
+        day_of(&scenario("callback.toml", &text), 8)
+    };
+    let (some, none, nobody_answers) = (
+        of(""),
+        of("callback_share = 0.0"),
+        of("callback_share = 1.0\ncallback_missed_share = 1.0"),
+    );
+    let found = &some.callbacks;
+    assert!(found.offered > 100, "{found:?}");
+    let share = found.promised as f64 / found.offered as f64;
+    assert!((0.35..0.65).contains(&share), "{found:?}");
+    assert_eq!(found.promised, found.reached + found.unreached);
+    assert!(found.tried >= found.promised, "{found:?}");
+    assert_eq!(found.unreached, some.calls.unreached);
+    let calls = &some.calls;
+    let ways = calls.answered + calls.abandoned + calls.blocked + calls.unreached + calls.failed;
+    assert_eq!((calls.offered, calls.failed), (ways, 0));
+    assert_eq!((none.callbacks.promised, none.calls.unreached), (0, 0));
+    assert_eq!(none.calls.offered, calls.offered, "the same callers");
+    assert!(nobody_answers.calls.unreached > 0);
+    assert_eq!(nobody_answers.callbacks.reached, 0);
+}
+
+#[test]
+fn nurses_are_busy_in_the_hours_in_which_they_are_there() {
+    let text = include_str!("../../scenarios/today.toml")
+        .replace("simulated = 62", "simulated = 25")
+        + "\n[simulation]\nbreak_share = 0.1\nsick_share = 0.05\n\
+           [[simulation.staffing]]\nhours = \"jourtid\"\nshare = 0.35\n";
+    let scenario = scenario("scarce.toml", &text);
+    let plan = Plan::new(&scenario, date(2019, 3, 4), 2, 5);
+    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(false), |_| {});
+    let results = results.expect("the books balance");
+    for book in &results.books.queues {
+        let busy: f64 = (0..book.hours.len()).map(|hour| book.busy_s(hour)).sum();
+        assert!((busy - book.tally.busy_s).abs() <= 1e-4 * busy, "{busy}");
+        // Beyond those on duty are only those who finish a call when their shift or their turn is over.
+        let over = book.hours.iter().map(|row| row.busy_s - row.staffed_s);
+        let over: f32 = over.filter(|over| *over > 0.0).sum();
+        assert!(f64::from(over) <= 0.05 * busy, "{over} of {busy}");
+    }
+}
