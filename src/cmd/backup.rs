@@ -78,8 +78,8 @@ pub(crate) fn run(args: BackupArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What `gallring run` does afterwards: the keys it destroyed go from the backups too.
-pub(super) fn after_gallring(store: &Store) {
+/// What a command does afterwards that destroys keys: they go from the backups too.
+pub(super) fn renew_key_part(store: &Store) {
     let (vault, index) = store.parts();
     if let Err(error) = backup::refresh(vault, index, Timestamp::now()) {
         show::note(format_args!(

@@ -58,7 +58,7 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
         GallringError::NotYet { .. } => Failure::usage(error.to_string()),
         _ => failed(error),
     })?;
-    super::backup::after_gallring(store);
+    super::backup::renew_key_part(store);
     if json {
         show::json(&report)?;
     } else {

@@ -180,7 +180,7 @@ fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCo
         &mut watch,
     )
     .map_err(told)?;
-    super::backup::after_gallring(&store);
+    super::backup::renew_key_part(&store);
     if json {
         show::json(&closed)?;
     } else {

@@ -68,6 +68,8 @@ fn rotate_key(controller: &str, config: &str, data: Option<&Path>) -> Result<Exi
     let done = rotate::rotate(vault, index, controller, |more| bar.inc(more));
     bar.finish_and_clear();
     let done = done.map_err(|error| failed(error.to_string()))?;
+    // The old key goes from the backups too.
+    super::backup::renew_key_part(&store);
     let again = if done.resumed { ", gone on with" } else { "" };
     show::line(format_args!(
         "{controller} has a new key{again}: {} data keys wrapped anew, {} were already; the old key is destroyed",

@@ -102,11 +102,11 @@ impl Uttag<Ordered> {
         catalogue: &Catalogue,
         at: Time,
         by: &str,
-    ) -> Result<Uttag<Checked>, (Self, Refusal)> {
+    ) -> Result<Uttag<Checked>, (Box<Self>, Refusal)> {
         let (orderer, controller) = (self.order.orderer(), self.order.controller());
         match catalogue.manager(orderer, controller) {
             Ok(_) => Ok(self.then(Checked, "checked", at, by)),
-            Err(refusal) => Err((self, refusal)),
+            Err(refusal) => Err((Box::new(self), refusal)),
         }
     }
 }

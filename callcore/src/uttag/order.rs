@@ -68,7 +68,7 @@ impl AskedBy {
     }
 }
 
-fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
+fn name_of<T: PartialEq + Copy>(names: &[(&'static str, T)], value: T) -> &'static str {
     names
         .iter()
         .find(|(_, known)| *known == value)
@@ -404,5 +404,5 @@ fn is_personnummer(digits: &str) -> bool {
             value / 10 + value % 10
         })
         .sum();
-    born && sum % 10 == 0
+    born && sum.is_multiple_of(10)
 }

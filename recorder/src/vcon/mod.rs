@@ -1,7 +1,7 @@
 //! A recording as a vCon, the JSON container for conversations (draft-ietf-vcon-vcon-core, version 0.4.0).
 //!
 //! One recording is one vCon: who spoke (`parties`), what was said (`dialog`, as the two-channel sound file that
-//! [`export`](crate::export) makes, with its SHA-512), and whose it is and why (`attachments`: our tag). Who spoke is personal
+//! [`crate::export`] makes, with its SHA-512), and whose it is and why (`attachments`: our tag). Who spoke is personal
 //! data: it stands in the vCon, which is for whoever asked for the recording, and nowhere else.
 
 mod object;
