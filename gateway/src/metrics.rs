@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     pub(crate) wait: Histogram,
     /// SIP messages that could not be parsed.
     pub(crate) malformed: IntCounter,
+    /// SIP sessions whose peer gave no sign of life in the time agreed.
+    pub(crate) expired: IntCounter,
     /// SIP refused, by reason.
     pub(crate) refused: IntCounterVec,
     /// RTP packets received by the media path.
@@ -88,6 +90,7 @@ impl Metrics {
                 "vaxel_sip_malformed_total",
                 "SIP messages that could not be parsed",
             )?,
+            expired: keep.counter("vaxel_sip_expired_total", "Sessions whose peer vanished")?,
             refused: keep.counters(
                 "vaxel_sip_refused_total",
                 "SIP messages and connections refused",

@@ -108,6 +108,28 @@ pub(crate) fn offer(local: SocketAddr) -> Body {
     Description::telephony(local).to_body()
 }
 
+/// Our own offer again, going that way: hold is told to the side that is held.
+pub(crate) fn offer_going(local: SocketAddr, direction: Direction, version: u64) -> Body {
+    let mut offer = Description::telephony(local);
+    offer.origin.version = offer.origin.version.saturating_add(version);
+    for stream in &mut offer.streams {
+        stream.direction = direction;
+    }
+    offer.to_body()
+}
+
+/// Which way the audio of a description goes, as its sender sees it.
+pub(crate) fn direction(body: &Body) -> Option<Direction> {
+    let description = Description::parse(&body.bytes).ok()?;
+    let stream = description.audio()?;
+    // The old way to hold: the address 0.0.0.0 (RFC 2543 section B.5).
+    Some(if stream.address.ip().is_unspecified() {
+        Direction::SendOnly
+    } else {
+        stream.direction
+    })
+}
+
 /// Where the other side is, from its answer to our offer.
 pub(crate) fn remote(answer: &Body) -> Option<Remote> {
     let answer = Description::parse(&answer.bytes).ok()?;

@@ -191,15 +191,7 @@ impl Observer {
 
     /// The recorder confirmed a recording. Called by the SIPREC client with the tag that the recording bears.
     pub(crate) fn recorded(&mut self, call: CallId, tag: &RecordingTag) {
-        *self
-            .totals
-            .recorded
-            .entry(tag.controller.to_string())
-            .or_default() += 1;
-        self.metrics
-            .recorded
-            .with_label_values(&[&tag.controller])
-            .inc();
+        self.recorded_late(tag);
         if self
             .decided
             .get(&call)
@@ -212,6 +204,19 @@ impl Observer {
                 "a call that left for a provider was recorded here"
             );
         }
+    }
+
+    /// The recorder confirmed a recording whose call had ended meanwhile. The tag came of a permit, so it was a queue's.
+    pub(crate) fn recorded_late(&mut self, tag: &RecordingTag) {
+        *self
+            .totals
+            .recorded
+            .entry(tag.controller.to_string())
+            .or_default() += 1;
+        self.metrics
+            .recorded
+            .with_label_values(&[&tag.controller])
+            .inc();
     }
 
     /// Whether the recorder answers.
@@ -365,6 +370,19 @@ impl Observer {
             .malformed
             .inc_by(counters.malformed.saturating_sub(self.counted.malformed));
         self.counted.malformed = counters.malformed;
+        self.metrics
+            .refused
+            .with_label_values(&["elsewhere"])
+            .inc_by(
+                counters
+                    .from_elsewhere
+                    .saturating_sub(self.counted.from_elsewhere),
+            );
+        self.counted.from_elsewhere = counters.from_elsewhere;
+        self.metrics
+            .expired
+            .inc_by(counters.expired.saturating_sub(self.counted.expired));
+        self.counted.expired = counters.expired;
         for (status, count) in &counters.refused {
             let before = self.counted.refused.insert(*status, *count).unwrap_or(0);
             self.metrics

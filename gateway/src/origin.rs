@@ -101,6 +101,13 @@ pub(crate) fn caller(
         .map(Personal::new)
 }
 
+/// Whether the caller wants the number kept from those it doesn't trust (RFC 3323 section 4.2, RFC 3325 section 9.3).
+pub(crate) fn is_private(request: &Request) -> bool {
+    let values = request.headers.get_all(&HeaderName::Privacy);
+    let mut wishes = values.flat_map(|value| value.split([';', ',']));
+    wishes.any(|wish| matches!(wish.trim().to_ascii_lowercase().as_str(), "id" | "user"))
+}
+
 /// A name that is known to be a token.
 fn header(name: &'static str) -> HeaderName {
     HeaderName::parse(name).unwrap_or_else(|| unreachable!("{name} is a token"))

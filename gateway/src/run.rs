@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use transport::{BindError, SipDriver, WebSocketDoor, media::RtpPorts};
-use wire::sip::endpoint::Config;
+use wire::sip::endpoint::{Config, SessionTimer};
 
 use crate::{
     admission::PROBE_INTERVAL,
@@ -38,6 +38,13 @@ const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a stop waits for the other sides to answer BYE: RFC 3261's Timer F is 32 s, nobody waits for that.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A peer that vanished is noticed after half of this, and 32 seconds for its answer; RFC 4028 section 4 knows no shorter
+/// interval than 90 s.
+const SESSION_TIMER: SessionTimer = SessionTimer {
+    expires: Duration::from_secs(600),
+    min: Duration::from_secs(90),
+};
 
 /// Replacements of the rules that may wait; each is taken at once.
 const REPLACEMENTS_MAX: usize = 4;
@@ -330,8 +337,13 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
 /// The sockets, and who may come in by them.
 fn open_borders(scenario: &Scenario, folder: &Path) -> Result<(SipDriver, Registrar), StartError> {
     let credentials = listen::credentials_of(scenario, folder)?;
-    let mut config = Config::default_for(scenario.listen.sip, rand::random());
-    config.registrar = !credentials.is_empty();
+    let config = Config {
+        registrar: !credentials.is_empty(),
+        reliable: true,
+        session_timer: Some(SESSION_TIMER),
+        transfers: true,
+        ..Config::default_for(scenario.listen.sip, rand::random())
+    };
     let sip = SipDriver::listen(listen::listen_of(scenario, folder)?, config)?;
     Ok((sip, Registrar::new(scenario, credentials, rand::random())))
 }

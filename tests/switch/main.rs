@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
 mod callback;
+mod dialogs;
 mod failover;
+mod handset;
 mod overload;
 mod replace;
 mod rig;

@@ -49,6 +49,30 @@ retention = [{ class = "audio", earliest = "2 years", latest = "3 years", basis 
 impl Rig {
     /// A switch whose region-04 queue has these agents, with these providers and routes added.
     pub(crate) async fn start(agents: &str, rest: &str) -> Self {
+        Self::start_as(agents, rest, |text| text).await
+    }
+
+    /// The same where only that network is trusted.
+    pub(crate) async fn start_trusting(network: &str, agents: &str, rest: &str) -> Self {
+        let network = format!("\"{network}\"");
+        Self::start_as(agents, rest, |text| {
+            text.replace("\"127.0.0.0/8\"", &network)
+        })
+        .await
+    }
+
+    /// The same with another recorder than its own.
+    pub(crate) async fn start_recording_at(recorder: &str, agents: &str, rest: &str) -> Self {
+        let other = format!("siprec = \"{recorder}\"");
+        Self::start_as(agents, rest, |text| {
+            let (before, after) = text.split_once("siprec = \"").expect("a recorder");
+            let (_, after) = after.split_once('"').expect("a closed string");
+            format!("{before}{other}{after}")
+        })
+        .await
+    }
+
+    async fn start_as(agents: &str, rest: &str, change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(folder.path(), "sip:recorder@127.0.0.1:0");
         let recorder = Recorder::start(&settings, recorder::Options::new(["region-04".to_owned()]))
@@ -59,6 +83,7 @@ impl Rig {
             &format!("sip:recorder@{}", recorder.sip_addr()),
             rest,
         );
+        let text = change(text);
         let scenario = Scenario::from_toml(&text, "rig.toml").expect("a valid scenario");
         let mut options = Options::for_file(Path::new("rig.toml"));
         options.rtp_ports = RTP_PORTS;

@@ -64,8 +64,9 @@ fn a_change_without_offer_has_its_answer_in_the_ack() {
     hang_up(&mut net, caller);
 }
 
+/// RFC 3261 section 14.1: both are told 491 and try again, each after a time of its own; both get through.
 #[test]
-fn changes_that_meet_are_both_told_491() {
+fn changes_that_meet_are_tried_again() {
     let mut net = Net::new(2);
     let (caller, callee) = net.call_up(TransportKind::Udp);
     net.at(0, |ep, now| {
@@ -74,19 +75,26 @@ fn changes_that_meet_are_both_told_491() {
     net.at(1, |ep, now| {
         ep.change(now, callee, sdp("b")).expect("asked")
     });
-    net.secs(1);
-    assert_eq!((net.changed(0), net.changed(1)), (Err(491), Err(491)));
-    // Whoever asks again is heard.
+    net.millis(100);
+    assert_eq!((net.sent(0, "491"), net.sent(1, "491")), (1, 1));
+    assert_eq!(
+        net.at(0, |ep, now| ep.change(now, caller, sdp("c"))),
+        Err(SessionError::WrongState),
+        "one waits already"
+    );
+    net.millis(2050);
+    assert_eq!(net.change_requested(0), sdp("b"), "who was called is first");
     net.at(0, |ep, now| {
-        ep.change(now, caller, sdp("a")).expect("asked")
+        ep.accept_change(now, caller, sdp("b")).expect("accepted")
     });
-    net.secs(1);
-    net.change_requested(1);
+    net.secs(4);
+    assert_eq!(net.changed(1), Ok(sdp("b")));
+    assert_eq!(net.change_requested(1), sdp("a"));
     net.at(1, |ep, now| {
         ep.accept_change(now, callee, sdp("a")).expect("accepted")
     });
     net.secs(1);
-    assert!(net.changed(0).is_ok());
+    assert_eq!(net.changed(0), Ok(sdp("a")));
     hang_up(&mut net, caller);
 }
 

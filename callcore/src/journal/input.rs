@@ -29,7 +29,7 @@ const ORIGINS: [(Origin, &str); 5] = [
 /// An input about a call, with nothing else in it.
 type OfCall = (&'static str, fn(CallId) -> Input);
 
-const OF_CALL: [OfCall; 11] = [
+const OF_CALL: [OfCall; 14] = [
     ("announced", Input::AnnouncementDone),
     ("agent-ringing", Input::AgentRinging),
     ("agent-answered", Input::AgentAnswered),
@@ -38,6 +38,9 @@ const OF_CALL: [OfCall; 11] = [
     ("caller-answered", Input::CallerAnswered),
     ("caller-gone", Input::CallerGone),
     ("far-end-gone", Input::FarEndGone),
+    ("held", Input::Held),
+    ("resumed", Input::Resumed),
+    ("transferred", Input::Transferred),
     ("call-lost", Input::CallLost),
     ("recording-started", Input::RecordingStarted),
     ("recording-lost", Input::RecordingLost),
@@ -76,6 +79,9 @@ pub(super) fn text(input: &Input) -> String {
         Input::TargetUp(provider, target) => format!("target-up {} {target}", provider.0),
         Input::CallerGone(call) => format!("caller-gone {}", call.0),
         Input::FarEndGone(call) => format!("far-end-gone {}", call.0),
+        Input::Held(call) => format!("held {}", call.0),
+        Input::Resumed(call) => format!("resumed {}", call.0),
+        Input::Transferred(call) => format!("transferred {}", call.0),
         Input::CallLost(call) => format!("call-lost {}", call.0),
         Input::RecordingStarted(call) => format!("recording-started {}", call.0),
         Input::RecordingLost(call) => format!("recording-lost {}", call.0),

@@ -126,6 +126,8 @@ pub(super) enum Recording {
     Running,
     /// The recorder is gone; asked for again when it is back.
     Lost,
+    /// Closed while the conversation is held; begun anew with it.
+    Paused,
 }
 
 /// A call on its way out to a provider. Nothing here leads to a recording.

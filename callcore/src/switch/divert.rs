@@ -7,7 +7,7 @@ use super::{
     io::{CallId, FactKind, Output},
 };
 use crate::{
-    route::{Destination, External},
+    route::{Destination, External, Handover},
     scenario::QueueId,
     time::Time,
 };
@@ -122,20 +122,27 @@ impl Switch {
         self.divert(now, id, instead)
     }
 
-    /// The same for a caller who has been answered: only another queue can take the call then. A provider could
-    /// only by moving an answered call (REFER), which few of them take.
+    /// The same for a caller who has been answered: another queue can take the call then, or a provider to whom the
+    /// caller is sent on (REFER). One that is called from here would need the caller's own offer, which is used up.
     pub(super) fn divert_answered(&mut self, now: Time, id: CallId, mut instead: Instead) -> bool {
         while let Some(to) = self
             .calls
             .get(&id)
             .and_then(|call| instead.take(&call.head))
         {
-            if let Destination::Queue(queue) = to
-                && !self.is_full(now, queue)
-            {
-                self.change_queue(now, id, queue);
-                self.join(now, id, queue);
-                return true;
+            match to {
+                Destination::Queue(queue) if !self.is_full(now, queue) => {
+                    self.change_queue(now, id, queue);
+                    self.join(now, id, queue);
+                    return true;
+                }
+                Destination::External(external) if external.handover == Handover::Release => {
+                    if let Some(target) = self.target_to_try(now, id, external, 0, instead.pass) {
+                        self.divert_to_provider(now, id, external, target, instead);
+                        return true;
+                    }
+                }
+                Destination::Queue(_) | Destination::External(_) => {}
             }
         }
         false

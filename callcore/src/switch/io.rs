@@ -56,6 +56,12 @@ pub enum Input {
     CallerGone(CallId),
     /// The far end (agent or provider) hung up.
     FarEndGone(CallId),
+    /// One side holds the other: there is no conversation to record.
+    Held(CallId),
+    /// The conversation goes on after it was held.
+    Resumed(CallId),
+    /// Another phone took over from the agent's: what is said now is another recording.
+    Transferred(CallId),
     /// The driver lost the call in a way no party chose (socket closed, media dead, no ACK).
     CallLost(CallId),
     /// The recorder accepted the recording of this call.

@@ -28,6 +28,44 @@ impl Switch {
         true
     }
 
+    /// A recording that was lost while it was held is not asked for before the conversation goes on.
+    pub(super) fn held(&mut self, id: CallId) -> bool {
+        let Some(recording) = self.recording(id) else {
+            return false;
+        };
+        let running = *recording == Recording::Running;
+        if running || *recording == Recording::Lost {
+            *recording = Recording::Paused;
+        }
+        if running {
+            self.outputs.push(Output::StopRecording(id));
+        }
+        true
+    }
+
+    pub(super) fn resumed(&mut self, now: Time, id: CallId) -> bool {
+        let paused = self
+            .recording(id)
+            .is_some_and(|recording| *recording == Recording::Paused);
+        if paused {
+            self.start_recording(now, id);
+        }
+        paused
+    }
+
+    pub(super) fn transferred(&mut self, now: Time, id: CallId) -> bool {
+        let Some(recording) = self.recording(id).map(|recording| *recording) else {
+            return false;
+        };
+        if recording == Recording::Running {
+            self.outputs.push(Output::StopRecording(id));
+        }
+        if matches!(recording, Recording::Running | Recording::Paused) {
+            self.start_recording(now, id);
+        }
+        true
+    }
+
     pub(super) fn recorder_back(&mut self, now: Time) -> bool {
         let lost = |call: &Call| match &call.way {
             Way::Regional(call) => {

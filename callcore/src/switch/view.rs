@@ -241,7 +241,7 @@ fn regional_view(stage: RegionalStage, view: CallView) -> CallView {
         },
         RegionalStage::Talking { agent, recording } => {
             let recording = match recording {
-                Recording::None => None,
+                Recording::None | Recording::Paused => None,
                 Recording::Running => Some(true),
                 Recording::Lost => Some(false),
             };

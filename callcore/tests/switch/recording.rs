@@ -2,7 +2,7 @@
 
 use callcore::{retention::ObjectClass, switch::Input, tag::RecordingTag};
 
-use crate::bench::{Bench, RECORDED};
+use crate::bench::{Bench, RECORDED, UNRECORDED};
 
 #[test]
 fn the_permit_carries_a_complete_tag() {
@@ -67,4 +67,39 @@ fn a_recording_that_is_lost_is_not_closed_again() {
     );
     assert_eq!(bench.switch.counts().recording_gaps, 1);
     assert_eq!(bench.tell(Input::RecorderBack), "");
+}
+
+#[test]
+fn hold_and_transfer_close_a_recording_and_the_next_begins_with_the_conversation() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    assert_eq!(bench.tell(Input::Held(call)), "stop-recording");
+    assert_eq!(bench.tell(Input::Held(call)), "", "held already");
+    assert_eq!(bench.tell(Input::RecorderBack), "", "nothing was lost");
+    assert_eq!(bench.wait(5).tell(Input::Resumed(call)), "record");
+    assert_eq!(bench.tell(Input::Resumed(call)), "");
+    assert_eq!(
+        bench.tell(Input::Transferred(call)),
+        "stop-recording record"
+    );
+    assert_eq!(bench.permits.len(), 3, "each with a permit of its own");
+    bench.tell(Input::Held(call));
+    assert_eq!(
+        bench.tell(Input::CallerGone(call)),
+        "[ended] hang-up:completed"
+    );
+}
+
+#[test]
+fn nothing_that_happens_to_an_unrecorded_call_begins_a_recording() {
+    let mut bench = Bench::new();
+    let call = bench.connected(UNRECORDED);
+    for input in [
+        Input::Held(call),
+        Input::Resumed(call),
+        Input::Transferred(call),
+    ] {
+        assert_eq!(bench.tell(input), "");
+    }
+    assert!(bench.permits.is_empty());
 }

@@ -9,8 +9,12 @@ use callcore::{
     tag::RecordingTag,
 };
 use transport::SipDriver;
-use wire::sip::{endpoint::SessionId, message::Body};
+use wire::{
+    sdp::Direction,
+    sip::{endpoint::SessionId, message::Body},
+};
 
+use super::history::History;
 use crate::media::Media;
 
 /// One call.
@@ -42,9 +46,56 @@ pub(super) struct Call {
     pub(super) far: Far,
     /// The recording session.
     pub(super) recording: Option<RecordingLeg>,
+    /// What the caller's side can do and wants (REFER, privacy), and where the call has been.
+    pub(super) asked: Asked,
+    /// Another phone that is to take over from the agent's.
+    pub(super) transfer: Option<Transfer>,
+    /// Whether one side holds the other, and how often the description of the far leg was changed.
+    pub(super) hold: Hold,
+    /// Recordings begun in this call by hold and transfer.
+    pub(super) segments: u8,
     /// Whether the caller has been promised to be called back.
     pub(super) promised: bool,
     /// When the call came, for the limit on its length.
+    pub(super) begun: Instant,
+}
+
+/// What an INVITE asks for beside a call.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// The caller's phone takes REFER.
+    pub(super) takes_refer: bool,
+    /// `Privacy: id`: the number goes to trusted networks only (RFC 3323, RFC 3325).
+    pub(super) private: bool,
+    /// The number is a trusted network's word, so it may be asserted further.
+    pub(super) asserted: bool,
+    /// Where the call has been and was sent (RFC 7044).
+    pub(super) history: History,
+    /// How often it has been here before.
+    pub(super) visits: u8,
+}
+
+/// Hold, as the two legs say it.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    pub(super) held: bool,
+    /// The recording was closed for it.
+    pub(super) paused: bool,
+    /// Which side was told by us, and what.
+    pub(super) told: Option<(Leg, Direction)>,
+    /// Of our own descriptions: counts up with each change.
+    pub(super) version: u64,
+}
+
+/// A phone that is called because an agent's phone asked for it (REFER).
+#[derive(Debug)]
+pub(super) struct Transfer {
+    /// Who asked.
+    pub(super) from: SessionId,
+    /// Who is called.
+    pub(super) to: SessionId,
+    /// Whether who asked has hung up meanwhile.
+    pub(super) left: bool,
     pub(super) begun: Instant,
 }
 
@@ -72,6 +123,8 @@ pub(super) enum Far {
     Agent(AgentId, SessionId),
     /// A provider.
     Provider(ExternalCall, SessionId),
+    /// A provider that the caller's phone was asked to call (REFER); `true` once it took that on.
+    Referred(ExternalCall, bool),
 }
 
 /// A SIPREC session for one call.
@@ -89,8 +142,12 @@ pub(super) enum Leg {
     Caller(CallId),
     /// The agent's or provider's.
     Far(CallId),
+    /// The phone's that is to take over from the agent's.
+    Transfer(CallId),
     /// The recorder's.
     Recording(CallId),
+    /// The recorder's, of a call that ended before it had answered.
+    Closing(CallId),
 }
 
 impl Call {
@@ -110,7 +167,7 @@ impl Far {
     /// The SIP session of the other side, when it has one.
     pub(super) const fn session(self) -> Option<SessionId> {
         match self {
-            Self::Nobody | Self::Nurse(_) => None,
+            Self::Nobody | Self::Nurse(_) | Self::Referred(..) => None,
             Self::Agent(_, session) | Self::Provider(_, session) => Some(session),
         }
     }

@@ -10,12 +10,13 @@ use transport::SipDriver;
 use wire::sip::{
     endpoint::{Flow, SessionId},
     header::MaxForwards,
-    message::{Body, HeaderName, Headers, Request, StatusCode},
+    message::{Body, HeaderName, Headers, Method, Request, StatusCode},
 };
 
 use super::{
     Exchange,
-    call::{Call, CallerStage, Far, Leg},
+    call::{Asked, Call, CallerStage, Far, Hold, Leg},
+    history::{self, History, VISITS_MAX},
 };
 use crate::{media::Media, negotiate, origin};
 
@@ -39,6 +40,12 @@ impl Exchange {
             refuse(sip, session, problem);
             return;
         }
+        let visits = history::visits(request, &self.mark);
+        if visits > VISITS_MAX {
+            refuse(sip, session, StatusCode::LOOP_DETECTED);
+            return;
+        }
+        let asked = self.wishes(request, trusted.contains(peer.ip()), visits);
         let sources = &self.scenario.listen.kommun_sources;
         let found = origin::read(request, peer.ip(), &trusted, sources);
         let origin = found.origin;
@@ -67,6 +74,10 @@ impl Exchange {
                 media: None,
                 far: Far::Nobody,
                 recording: None,
+                asked,
+                transfer: None,
+                hold: Hold::default(),
+                segments: 0,
                 promised: false,
                 begun: Instant::now(),
             },
@@ -82,16 +93,50 @@ impl Exchange {
         });
     }
 
-    /// The answer to a late offer comes in the ACK.
-    pub(super) fn confirmed(&mut self, session: SessionId, body: Option<&Body>) {
-        let Some(Leg::Caller(id)) = self.legs.get(&session).copied() else {
+    /// What the INVITE asks for beside a call.
+    fn wishes(&self, request: &Request, trusted: bool, visits: u8) -> Asked {
+        let here = format!("sip:{}@{}", origin::SERVICE_NUMBER, self.local);
+        Asked {
+            takes_refer: request
+                .headers
+                .lists(&HeaderName::Allow, Method::Refer.as_str()),
+            private: origin::is_private(request),
+            asserted: trusted
+                && request
+                    .headers
+                    .get(&HeaderName::PAssertedIdentity)
+                    .is_some(),
+            history: History::of(request, trusted, &here),
+            visits,
+        }
+    }
+
+    /// The answer to a late offer comes in the ACK, or in the PRACK when an 18x made the offer. Between caller and provider
+    /// of a `direct` call it goes on to the other side.
+    pub(super) fn confirmed(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        body: Option<&Body>,
+    ) {
+        let Some(leg) = self.legs.get(&session).copied() else {
             return;
         };
-        let Some(remote) = body.and_then(negotiate::remote) else {
+        if let Some(other) = self.passes_through(leg) {
+            let now = sip.now();
+            // Most ACKs bring no answer, and then no other waits for one.
+            let _ = sip.endpoint().ack(now, other, body.cloned());
+            return;
+        }
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
             return;
         };
-        if let Some(media) = self.calls.get(&id).and_then(|call| call.media.as_ref()) {
-            media.caller_at(remote);
+        let media = self.calls.get(&id).and_then(|call| call.media.as_ref());
+        if let (Some(remote), Some(media)) = (body.and_then(negotiate::remote), media) {
+            match leg {
+                Leg::Caller(_) => media.caller_at(remote),
+                _ => media.far_at(remote),
+            }
         }
     }
 
@@ -203,96 +248,6 @@ impl Exchange {
         call.media.as_ref().ok_or(StatusCode::SERVER_INTERNAL_ERROR)
     }
 
-    /// A change of the session: hold and resume are answered here; a `direct` call's change is the other side's to answer.
-    pub(super) fn change_requested(
-        &mut self,
-        sip: &mut SipDriver,
-        session: SessionId,
-        body: Option<Body>,
-    ) {
-        let now = sip.now();
-        let Some(leg) = self.legs.get(&session).copied() else {
-            return;
-        };
-        if let Some(other) = self.passes_through(leg) {
-            if sip.endpoint().change(now, other, body).is_err() {
-                let _ = sip
-                    .endpoint()
-                    .reject_change(now, session, StatusCode::REQUEST_PENDING);
-            }
-            return;
-        }
-        let reply = self.reply_to_change(leg, body.as_ref());
-        let _ = match reply {
-            Ok(answer) => sip.endpoint().accept_change(now, session, Some(answer)),
-            Err(status) => sip.endpoint().reject_change(now, session, status),
-        };
-    }
-
-    fn reply_to_change(&mut self, leg: Leg, body: Option<&Body>) -> Result<Body, StatusCode> {
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
-            return Err(StatusCode::NOT_ACCEPTABLE_HERE);
-        };
-        let media = self
-            .calls
-            .get(&id)
-            .and_then(|call| call.media.as_ref())
-            .ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
-        let is_caller = matches!(leg, Leg::Caller(_));
-        let local = if is_caller {
-            media.caller_local()
-        } else {
-            media.far_local().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?
-        };
-        let Some(offer) = body else {
-            return Ok(negotiate::offer(local));
-        };
-        let (answer, remote) =
-            negotiate::answer(offer, local).map_err(|refused| refused.status())?;
-        if is_caller {
-            media.caller_at(remote)
-        } else {
-            media.far_at(remote)
-        }
-        Ok(answer)
-    }
-
-    /// The answer to a change that we passed on goes back where the change came from.
-    pub(super) fn changed(
-        &mut self,
-        sip: &mut SipDriver,
-        session: SessionId,
-        result: Result<Option<Body>, StatusCode>,
-    ) {
-        let now = sip.now();
-        let Some(other) = self
-            .legs
-            .get(&session)
-            .copied()
-            .and_then(|leg| self.passes_through(leg))
-        else {
-            return;
-        };
-        let _ = match result {
-            Ok(body) => sip.endpoint().accept_change(now, other, body),
-            Err(status) => sip.endpoint().reject_change(now, other, status),
-        };
-    }
-
-    /// The leg opposite to this one, when the two negotiate with each other and not with us.
-    fn passes_through(&self, leg: Leg) -> Option<SessionId> {
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
-            return None;
-        };
-        let call = self.calls.get(&id)?;
-        let far = call.far.session().filter(|_| call.is_direct())?;
-        Some(if matches!(leg, Leg::Caller(_)) {
-            far
-        } else {
-            call.caller
-        })
-    }
-
     pub(super) fn caller_over(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id) {
             call.caller_stage = CallerStage::Over;
@@ -329,13 +284,12 @@ impl Exchange {
             }
             CallerStage::Over => {}
         }
-        for session in call
-            .far
-            .session()
-            .into_iter()
-            .chain(call.recording.map(|leg| leg.session))
-        {
+        let transfer = call.transfer.map(|transfer| transfer.to);
+        for session in call.far.session().into_iter().chain(transfer) {
             let _ = sip.endpoint().end(now, session, None);
+        }
+        if let Some(leg) = call.recording {
+            self.close_recording(sip, id, leg);
         }
     }
 }
@@ -348,7 +302,7 @@ const fn status_of(outcome: Outcome) -> StatusCode {
     }
 }
 
-fn refuse(sip: &mut SipDriver, session: SessionId, status: StatusCode) {
+pub(super) fn refuse(sip: &mut SipDriver, session: SessionId, status: StatusCode) {
     let now = sip.now();
     // A session that is gone already needs no refusal.
     let _ = sip

@@ -18,7 +18,8 @@ use wire::sip::{
 
 use super::{
     Exchange, NURSE_RINGS_S, NurseStep,
-    call::{Call, CallerStage, Far, Leg},
+    call::{Asked, Call, CallerStage, Far, Leg},
+    history::VISITED,
     own_uri,
 };
 use crate::{negotiate, origin};
@@ -85,7 +86,7 @@ impl Exchange {
                 }
             }
             Far::Agent(..) | Far::Provider(..) => media.join(),
-            Far::Nobody => {}
+            Far::Nobody | Far::Referred(..) => {}
         }
     }
 
@@ -112,7 +113,11 @@ impl Exchange {
             .cloned();
         let result = match (external.handover, target) {
             (_, None) => Err(LegFailure::Unavailable),
-            (Handover::Release, Some(target)) => self.release(sip, id, &target),
+            (Handover::Release, Some(target)) => match self.release(sip, external, &target) {
+                Ok(true) => return,
+                Ok(false) => Ok(None),
+                Err(failure) => Err(failure),
+            },
             (Handover::Direct, Some(target)) => {
                 self.invite_with_callers_offer(sip, id, &target).map(Some)
             }
@@ -131,20 +136,28 @@ impl Exchange {
         }
     }
 
-    /// 302 to the provider, with the kommun-ID as a URI parameter; this switch is out.
+    /// 302 to the provider, with the kommun-ID as a URI parameter; this switch is out. A caller who has been answered is sent
+    /// on by REFER instead: true, and what comes of it follows.
     fn release(
         &mut self,
         sip: &mut SipDriver,
-        id: CallId,
+        external: ExternalCall,
         target: &str,
-    ) -> Result<Option<SessionId>, LegFailure> {
+    ) -> Result<bool, LegFailure> {
         let mut contact = Uri::parse(target).map_err(|_| LegFailure::Unavailable)?;
-        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
-        if call.caller_stage != CallerStage::Offered {
-            return Err(LegFailure::Refused);
-        }
+        let call = self
+            .calls
+            .get_mut(&external.call)
+            .ok_or(LegFailure::Unavailable)?;
         if let Some(kommun) = &call.kommun {
             contact.params.set(origin::KOMMUN_PARAM, Some(kommun));
+        }
+        match call.caller_stage {
+            CallerStage::Offered => {}
+            CallerStage::Answered => {
+                return self.send_on(sip, external, contact).map(|()| true);
+            }
+            CallerStage::Called | CallerStage::Over => return Err(LegFailure::Refused),
         }
         call.caller_stage = CallerStage::Over;
         self.legs.remove(&call.caller);
@@ -152,7 +165,7 @@ impl Exchange {
         sip.endpoint()
             .redirect(now, call.caller, vec![contact])
             .map_err(|_| LegFailure::Unavailable)?;
-        Ok(None)
+        Ok(false)
     }
 
     fn invite_with_our_media(
@@ -170,15 +183,21 @@ impl Exchange {
         self.invite(sip, id, uri, Some(negotiate::offer(local)))
     }
 
-    /// The caller's own offer goes on unread: audio will flow past this switch.
+    /// The caller's own offer goes on unread: audio will flow past this switch. Without one the provider makes it, and the
+    /// caller answers in the ACK.
     fn invite_with_callers_offer(
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
         uri: &str,
     ) -> Result<SessionId, LegFailure> {
-        let offer = self.calls.get(&id).and_then(|call| call.offer.clone());
-        self.invite(sip, id, uri, Some(offer.ok_or(LegFailure::Refused)?))
+        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
+        // Its first offer is used up; another would have to be asked for.
+        if call.caller_stage != CallerStage::Offered {
+            return Err(LegFailure::Refused);
+        }
+        let offer = call.offer.clone();
+        self.invite(sip, id, uri, offer)
     }
 
     fn invite(
@@ -189,28 +208,60 @@ impl Exchange {
         body: Option<Body>,
     ) -> Result<SessionId, LegFailure> {
         let target = Uri::parse(uri).map_err(|_| LegFailure::Unavailable)?;
-        let (next_hop, transport) = self.way_to(sip, &target);
+        let session = self.call_far(sip, id, target, body, &Headers::default())?;
+        self.legs.insert(session, Leg::Far(id));
+        Ok(session)
+    }
+
+    /// Calls the phone that is to take over from an agent's, with our media.
+    pub(super) fn invite_taking_over(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        target: Uri,
+        headers: &Headers,
+    ) -> Result<SessionId, LegFailure> {
         let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
+        let local = call.media.as_ref().and_then(|media| media.far_local());
+        let offer = negotiate::offer(local.ok_or(LegFailure::Unavailable)?);
+        self.call_far(sip, id, target, Some(offer), headers)
+    }
+
+    fn call_far(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        target: Uri,
+        body: Option<Body>,
+        more: &Headers,
+    ) -> Result<SessionId, LegFailure> {
+        let (next_hop, transport) = self.way_to(sip, &target);
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         if call.hops_left == 0 {
             return Err(LegFailure::Refused);
         }
+        call.asked.history.goes_to(&target.to_string());
+        let trusts = next_hop
+            .or_else(|| target.address())
+            .is_some_and(|address| self.trusted.contains(address.ip()));
+        let mut headers = call.headers_to_far(self.local, trusts);
+        let visits = format!("{};n={}", self.mark, call.asked.visits.saturating_add(1));
+        headers.push(VISITED.clone(), visits);
+        headers.append(more);
         let invite = Invite {
             target,
             next_hop,
             transport,
             from: call.caller_address(self.local).into(),
             to: None,
-            headers: call.headers_to_far(self.local),
+            headers,
             max_forwards: Some(MaxForwards(call.hops_left)),
             body,
         };
         let now = sip.now();
-        let session = sip
-            .endpoint()
+        sip.endpoint()
             .invite(now, invite)
-            .map_err(|_| LegFailure::Unavailable)?;
-        self.legs.insert(session, Leg::Far(id));
-        Ok(session)
+            .map_err(|_| LegFailure::Unavailable)
     }
 
     pub(super) fn far_progress(
@@ -220,8 +271,10 @@ impl Exchange {
         status: StatusCode,
         body: Option<Body>,
     ) {
-        let Some(Leg::Far(id)) = self.legs.get(&session).copied() else {
-            return;
+        let id = match self.legs.get(&session).copied() {
+            Some(Leg::Far(id)) => id,
+            Some(Leg::Transfer(id)) => return self.transfer_rings(sip, id, status),
+            _ => return,
         };
         let Some(call) = self.calls.get_mut(&id) else {
             return;
@@ -229,7 +282,8 @@ impl Exchange {
         match call.far {
             Far::Provider(..) => {
                 if call.caller_stage == CallerStage::Offered && status != StatusCode::TRYING {
-                    let passed = body.filter(|_| call.is_direct());
+                    // Without an offer of the caller's, what an 18x describes is one of the provider's, and unreliable.
+                    let passed = body.filter(|_| call.is_direct() && call.offer.is_some());
                     call.describe(sip, passed.as_ref());
                     let now = sip.now();
                     let _ = sip.endpoint().progress(now, call.caller, status, passed);
@@ -249,6 +303,8 @@ impl Exchange {
         match self.legs.get(&session).copied() {
             Some(Leg::Far(id)) => self.far_answered(sip, id, response),
             Some(Leg::Recording(id)) => self.recording_answered(sip, id, response),
+            Some(Leg::Transfer(id)) => self.transfer_answered(sip, id, response),
+            Some(Leg::Closing(_)) => self.closing_answered(sip, session),
             Some(Leg::Caller(id)) if self.is_called_back(id) => {
                 self.caller_picked_up(sip, id, response);
             }
@@ -298,14 +354,17 @@ impl Exchange {
     }
 
     pub(super) fn far_failed(&mut self, id: CallId, status: StatusCode, from_peer: bool) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.asked.history.refused(status);
+        }
         self.input_far_failed(id, failure_of(status, from_peer));
     }
 
-    fn input_far_failed(&mut self, id: CallId, failure: LegFailure) {
+    pub(super) fn input_far_failed(&mut self, id: CallId, failure: LegFailure) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let provider = matches!(call.far, Far::Provider(..));
+        let provider = matches!(call.far, Far::Provider(..) | Far::Referred(..));
         call.far = Far::Nobody;
         self.input(if provider {
             Input::ProviderFailed(id, failure)
@@ -349,22 +408,34 @@ impl Call {
 
     fn caller_address(&self, local: std::net::SocketAddr) -> String {
         match &self.number {
-            Some(number) => own_uri(number.reveal().as_str(), local),
-            None => "<sip:anonymous@anonymous.invalid>".to_owned(),
+            Some(number) if !self.asked.private => own_uri(number.reveal().as_str(), local),
+            _ => "<sip:anonymous@anonymous.invalid>".to_owned(),
         }
     }
 
-    /// What the other side gets to know: the kommun-ID and the asserted number.
-    fn headers_to_far(&self, local: std::net::SocketAddr) -> Headers {
+    /// What the other side gets to know: the kommun-ID, where the call has been, and the number that a trusted network
+    /// asserts. One that its owner keeps private goes to trusted networks only (RFC 3325 section 7).
+    fn headers_to_far(&self, local: std::net::SocketAddr, trusts: bool) -> Headers {
         let mut headers = Headers::default();
         if let Some(kommun) = &self.kommun {
             headers.push(origin::KOMMUN_HEADER.clone(), kommun.as_str());
         }
-        if let Some(number) = &self.number {
-            headers.push(
-                HeaderName::PAssertedIdentity,
-                own_uri(number.reveal().as_str(), local).as_str(),
-            );
+        let Asked {
+            private, asserted, ..
+        } = self.asked;
+        if let Some(number) = self
+            .number
+            .as_ref()
+            .filter(|_| asserted && (trusts || !private))
+        {
+            let uri = own_uri(number.reveal().as_str(), local);
+            headers.push(HeaderName::PAssertedIdentity, uri.as_str());
+        }
+        if private {
+            headers.push(HeaderName::Privacy, "id");
+        }
+        if trusts {
+            headers.push(HeaderName::HistoryInfo, self.asked.history.written());
         }
         headers
     }

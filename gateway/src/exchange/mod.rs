@@ -8,10 +8,14 @@ mod call;
 mod callback;
 mod caller;
 mod far;
+mod history;
+mod hold;
 mod overload;
 mod providers;
 mod recording;
+mod send_on;
 mod speech;
+mod transfer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +28,7 @@ use std::{
 use callcore::{
     scenario::{AgentId, Scenario},
     switch::{CallId, Input, Output, ReplaceError, Switch},
+    tag::RecordingTag,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -91,6 +96,8 @@ pub(crate) struct Exchange {
     media: MediaFactory,
     pub(crate) observer: Observer,
     trusted: TrustedPeers,
+    /// What calls that go out bear, so that one that comes back is known.
+    mark: String,
     local: SocketAddr,
     rng: Pcg64,
     switch: Switch,
@@ -110,6 +117,8 @@ pub(crate) struct Exchange {
     registrar: Registrar,
     names: Names,
     refusals: Refusals,
+    /// Recordings of calls that ended before the recorder had answered.
+    closing: BTreeMap<SessionId, RecordingTag>,
     next_call: u64,
     next_sweep: Instant,
 }
@@ -125,6 +134,7 @@ impl Exchange {
             trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
             switch: Switch::new(Arc::clone(&parts.scenario)),
             scenario: parts.scenario,
+            mark: format!("{:016x}", rand::random::<u64>()),
             clock: parts.clock,
             library: parts.library,
             media: parts.media,
@@ -140,6 +150,7 @@ impl Exchange {
             registrar: parts.registrar,
             names: parts.names,
             refusals: Refusals::default(),
+            closing: BTreeMap::new(),
             next_call: 1,
             next_sweep: Instant::now() + SWEEP_INTERVAL,
         };
@@ -154,14 +165,25 @@ impl Exchange {
                 session,
                 request,
                 flow,
+                replaces: None,
                 ..
             } => self.incoming(sip, session, &request, flow),
+            Event::Incoming {
+                session,
+                request,
+                flow,
+                replaces: Some(replaced),
+                ..
+            } => self.replaces(sip, session, &request, replaced, flow),
             Event::Request { id, request, flow } => self.asked(sip, id, &request, flow),
-            Event::Confirmed { session, body } => self.confirmed(session, body.as_ref()),
+            Event::Confirmed { session, body } | Event::ProgressConfirmed { session, body } => {
+                self.confirmed(sip, session, body.as_ref())
+            }
             Event::Progress {
                 session,
                 status,
                 body,
+                ..
             } => self.far_progress(sip, session, status, body),
             Event::Answered { session, response } => self.answered(sip, session, &response),
             Event::Rejected {
@@ -169,9 +191,17 @@ impl Exchange {
                 status,
                 from_peer,
                 ..
-            } => self.rejected(session, status, from_peer),
+            } => self.rejected(sip, session, status, from_peer),
             Event::ChangeRequested { session, body } => self.change_requested(sip, session, body),
             Event::Changed { session, result } => self.changed(sip, session, result),
+            Event::RefreshDue { session } => self.refresh_due(sip, session),
+            Event::Referred { session, to, by } => self.referred(sip, session, &to, by),
+            Event::ReferAnswered { session, result } => self.refer_answered(session, result),
+            Event::ReferProgress {
+                session,
+                status,
+                over,
+            } => self.refer_progress(session, status, over),
             Event::InSession { .. } => {}
             Event::Ended { session, why } => self.ended(session, why),
             Event::Pong { ping, alive } => self.pong(ping, alive),
@@ -225,6 +255,7 @@ impl Exchange {
         self.expire_registrations(now);
         if self.next_sweep <= now {
             self.next_sweep = now + SWEEP_INTERVAL;
+            self.sweep_transfers(sip, now);
             let stale: Vec<CallId> = self
                 .calls
                 .iter()
@@ -357,8 +388,16 @@ impl Exchange {
         }
     }
 
-    fn rejected(&mut self, session: SessionId, status: StatusCode, from_peer: bool) {
+    fn rejected(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        status: StatusCode,
+        from_peer: bool,
+    ) {
         match self.legs.remove(&session) {
+            Some(Leg::Transfer(call)) => self.transfer_failed(sip, call, status),
+            Some(Leg::Closing(_)) => drop(self.closing.remove(&session)),
             Some(Leg::Far(call)) => self.far_failed(call, status, from_peer),
             Some(Leg::Recording(call)) => self.recording_ended(call, Some(status)),
             Some(Leg::Caller(call)) => self.caller_not_reached(call, status, from_peer),
@@ -371,7 +410,14 @@ impl Exchange {
             return;
         };
         match (leg, why) {
+            (Leg::Closing(_), _) => drop(self.closing.remove(&session)),
             (_, Ending::Ours) => {}
+            (Leg::Caller(call), Ending::Bye) if self.was_sent_on(call) => {
+                self.caller_over(call);
+                self.input(Input::ProviderAnswered(call));
+            }
+            (Leg::Far(call), Ending::Bye) if self.transferor_left(session, call) => {}
+            (Leg::Transfer(_), _) => {}
             (Leg::Caller(call), Ending::NoAck | Ending::Lost) => {
                 self.caller_over(call);
                 self.input(Input::CallLost(call));

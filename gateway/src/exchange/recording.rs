@@ -190,8 +190,32 @@ impl Exchange {
         if let Some(media) = &call.media {
             media.fork_off();
         }
+        self.close_recording(sip, id, leg);
+    }
+
+    /// Ends a recording session. One that the recorder hasn't answered is not cancelled: it may have begun a recording in
+    /// this moment, which nobody would count.
+    pub(super) fn close_recording(&mut self, sip: &mut SipDriver, id: CallId, leg: RecordingLeg) {
+        if !leg.established {
+            self.legs.insert(leg.session, Leg::Closing(id));
+            self.closing.insert(leg.session, leg.tag);
+            return;
+        }
         let now = sip.now();
         let _ = sip.endpoint().end(now, leg.session, None);
+    }
+
+    /// The recorder answered after the call had ended: an empty recording, but one.
+    pub(super) fn closing_answered(
+        &mut self,
+        sip: &mut SipDriver,
+        session: wire::sip::endpoint::SessionId,
+    ) {
+        if let Some(tag) = self.closing.remove(&session) {
+            self.observer.recorded_late(&tag);
+        }
+        let now = sip.now();
+        let _ = sip.endpoint().end(now, session, None);
     }
 
     pub(super) fn ping_recorder(&mut self, sip: &mut SipDriver, now: Instant) {

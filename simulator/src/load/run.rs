@@ -279,6 +279,7 @@ impl Run {
                 session,
                 status,
                 body,
+                ..
             } if status != StatusCode::TRYING => {
                 self.alerted(session);
                 self.heard_from(session, body.as_ref());

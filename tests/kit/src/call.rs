@@ -231,6 +231,7 @@ impl<'a> Call<'a> {
                 session,
                 status,
                 body,
+                ..
             } if session == self.session => {
                 self.result.provisional.push(status);
                 self.read_answer(body.as_ref(), false);

@@ -89,6 +89,7 @@ header_names! {
     RAck "RAck" (b"rack") "RFC 3262 section 7.2.";
     SessionExpires "Session-Expires" (b"session-expires" | b"x") "RFC 4028 section 4.";
     MinSe "Min-SE" (b"min-se") "RFC 4028 section 5.";
+    HistoryInfo "History-Info" (b"history-info") "RFC 7044 section 4.1.";
     SubscriptionState "Subscription-State" (b"subscription-state") "RFC 6665 section 8.2.3.";
 }
 

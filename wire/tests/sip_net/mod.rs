@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use wire::{
     sip::endpoint::{
-        Config, ConnectionId, Endpoint, Event, Flow, Input, Invite, Output, SessionId,
+        Config, ConnectionId, Endpoint, Event, Flow, Input, Invite, Output, SessionId, SessionTimer,
     },
     time::Time,
 };
@@ -103,6 +103,19 @@ pub fn config(node: usize) -> Config {
     Config::default_for(address(node), [node as u8 + 1; 32])
 }
 
+/// With every extension.
+pub fn featured(node: usize) -> Config {
+    Config {
+        reliable: true,
+        session_timer: Some(SessionTimer {
+            expires: Duration::from_secs(600),
+            min: Duration::from_secs(90),
+        }),
+        transfers: true,
+        ..config(node)
+    }
+}
+
 impl Net {
     /// That many endpoints.
     pub fn new(endpoints: usize) -> Self {
@@ -121,6 +134,15 @@ impl Net {
         };
         for node in 0..endpoints {
             net.add(Some(Endpoint::new(config(node))));
+        }
+        net
+    }
+
+    /// That many endpoints with every extension.
+    pub fn featured(endpoints: usize) -> Self {
+        let mut net = Self::new(0);
+        for node in 0..endpoints {
+            net.add(Some(Endpoint::new(featured(node))));
         }
         net
     }
@@ -179,6 +201,18 @@ impl Net {
             self.step(at);
         }
         self.now = end;
+    }
+
+    /// The session that came to a node, when one came.
+    pub fn find_incoming(&mut self, node: usize) -> Option<SessionId> {
+        let events = &mut self.nodes[node].events;
+        let at = events
+            .iter()
+            .position(|event| matches!(event, Event::Incoming { .. }))?;
+        match events.remove(at) {
+            Some(Event::Incoming { session, .. }) => Some(session),
+            _ => None,
+        }
     }
 
     pub fn secs(&mut self, seconds: u64) {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        header::MaxForwards,
-        message::{Body, Headers, Request, Response, StatusCode},
+        header::{MaxForwards, NameAddr},
+        message::{Body, HeaderValue, Headers, Request, Response, StatusCode},
         uri::Uri,
     },
     ident::Key,
@@ -82,6 +82,12 @@ pub struct Config {
     pub supported: Vec<Box<str>>,
     /// REGISTER is given to the user of the endpoint; else it is refused with 405.
     pub registrar: bool,
+    /// Reliable provisional responses (RFC 3262): announced, sent to callers who ask for them, acknowledged.
+    pub reliable: bool,
+    /// Session timers (RFC 4028); `None`: neither asked for nor kept.
+    pub session_timer: Option<SessionTimer>,
+    /// REFER inside sessions (RFC 3515) and INVITE with Replaces (RFC 3891).
+    pub transfers: bool,
     /// Makes tags, branches and Call-IDs hard to guess; from the driver's random source. Whoever knows it can guess
     /// them all.
     pub seed: [u8; 32],
@@ -111,9 +117,21 @@ impl Config {
             tcp_when_large: true,
             supported: Vec::new(),
             registrar: false,
+            reliable: false,
+            session_timer: None,
+            transfers: false,
             seed,
         }
     }
+}
+
+/// How long a session lives without a sign of life (RFC 4028).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionTimer {
+    /// What is asked for, and the most that is granted.
+    pub expires: Duration,
+    /// The least that is granted: a peer that wants to be asked more often is told 422.
+    pub min: Duration,
 }
 
 /// What happens to an endpoint.
@@ -212,6 +230,8 @@ pub enum Event {
         peer: SocketAddr,
         /// How it came.
         flow: Flow,
+        /// The session it takes the place of (RFC 3891); end that one once this one is answered.
+        replaces: Option<SessionId>,
     },
     /// A request outside any session that the user answers, once, with `respond_to`: REGISTER, when the
     /// configuration says that this is a registrar.
@@ -237,6 +257,15 @@ pub enum Event {
         /// 180, 183, ...
         status: StatusCode,
         /// Early media's SDP.
+        body: Option<Body>,
+        /// Which of the phones that a proxy forked the call to: counts from 0 in the order they were heard of.
+        fork: u8,
+    },
+    /// The caller acknowledged the 18x that brought our offer (PRACK, RFC 3262 section 5).
+    ProgressConfirmed {
+        /// Which.
+        session: SessionId,
+        /// The answer.
         body: Option<Body>,
     },
     /// 2xx for our INVITE; the ACK is sent. When the INVITE had no offer the 2xx has it, and the ACK waits for
@@ -274,6 +303,37 @@ pub enum Event {
         /// The answer, or the status that refused it.
         result: Result<Option<Body>, StatusCode>,
     },
+    /// The session must be refreshed (RFC 4028) and the peer takes no UPDATE: `change` with the session description as
+    /// it is does it.
+    RefreshDue {
+        /// Which.
+        session: SessionId,
+    },
+    /// The peer wants us to call somebody else (REFER): say `accept_refer`, then `report_refer`; or `reject_refer`.
+    Referred {
+        /// Which.
+        session: SessionId,
+        /// Whom to call; a `Replaces` among its URI's header fields names a session of theirs to take over.
+        to: Box<NameAddr>,
+        /// Who asks, as they say themselves (RFC 3892).
+        by: Option<HeaderValue>,
+    },
+    /// Our `refer` was accepted (2xx), or not.
+    ReferAnswered {
+        /// Which.
+        session: SessionId,
+        /// The status that refused it.
+        result: Result<(), StatusCode>,
+    },
+    /// What came of our `refer` so far (NOTIFY with a sipfrag).
+    ReferProgress {
+        /// Which.
+        session: SessionId,
+        /// The status that the other side got; `None`: it doesn't say.
+        status: Option<StatusCode>,
+        /// Nothing more will be told.
+        over: bool,
+    },
     /// INFO, NOTIFY or MESSAGE inside the session; 200 was sent.
     InSession {
         /// Which.
@@ -306,9 +366,10 @@ pub enum Ending {
     Cancelled,
     /// Our own `end` is done (BYE answered or timed out, CANCEL took).
     Ours,
-    /// No ACK came for our 200 (a BYE was sent).
+    /// No ACK came for our 200 (a BYE was sent), or no PRACK for a reliable 18x (504 was sent).
     NoAck,
-    /// The peer no longer knows the session (481, 408 inside it) or its connection is gone for good.
+    /// The peer no longer knows the session (481, 408 inside it), its connection is gone for good, or it gave no sign
+    /// of life in the time agreed (RFC 4028).
     Lost,
 }
 
@@ -371,8 +432,10 @@ pub struct Counters {
     pub repeated: u64,
     /// Responses and ACKs that belong to nothing.
     pub stray: u64,
-    /// Requests with a session's names that came from another address than before (a proxy, or a peer that moved).
+    /// Requests with a session's names from an address that has no part in it: refused with 403.
     pub from_elsewhere: u64,
+    /// Sessions ended because the peer gave no sign of life in the time agreed (RFC 4028).
+    pub expired: u64,
     /// What a limit kept from being read or sent: outputs not fetched, connections over the limit.
     pub shed: u64,
     /// Requests sent, by method name.
@@ -426,6 +489,14 @@ pub enum Timer {
     Ok,
     /// An INVITE of ours rings too long (timer C of section 16.6).
     C,
+    /// Reliable 18x again until PRACK (RFC 3262 section 3).
+    Reliable,
+    /// A session must be refreshed, or was not (RFC 4028 section 10).
+    Refresh,
+    /// A change that met another is tried again (RFC 3261 section 14.1).
+    Glare,
+    /// What a REFER asked for takes too long.
+    Refer,
     /// A connection sent nothing whole for too long (slow loris).
     Stalled,
 }

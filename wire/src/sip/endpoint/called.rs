@@ -5,8 +5,9 @@ use super::{
     border::{Ending, Event, SessionError, SessionId},
     dialog::Dialog,
     ident,
+    reliable::Reliable,
     servers::{Answer, Back, Incoming},
-    session::{Change, Phase, Session, add_extra},
+    session::{Change, EarlyChange, Phase, Session, add_extra},
     transaction::Class,
 };
 use crate::{
@@ -19,10 +20,11 @@ use crate::{
 };
 
 /// What callers we have no room for are told to wait, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 10;
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 10;
 
 impl Endpoint {
-    /// Sends 101-199, such as 180, with early media's SDP if there is a body.
+    /// Sends 101-199, such as 180, with early media's SDP if there is a body. Reliably (RFC 3262) to a caller who requires
+    /// that, and with a body also to one who supports it; it may then wait for the one before to be acknowledged.
     pub fn progress(
         &mut self,
         now: Time,
@@ -30,22 +32,11 @@ impl Endpoint {
         status: StatusCode,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        let (server, session) = self.ringing(id)?;
+        let (server, _) = self.ringing(id)?;
         if !status.is_provisional() || status == StatusCode::TRYING {
             return Err(SessionError::WrongStatus);
         }
-        let mut headers = Headers::new();
-        headers.push(HeaderName::Contact, &session.contact);
-        self.respond(
-            now,
-            server,
-            Answer {
-                status,
-                headers,
-                body,
-            },
-        );
-        Ok(())
+        self.send_progress(now, id, server, status, body)
     }
 
     /// Goes on as another branch of the call, as if a proxy had forked it: later responses bear another To tag.
@@ -60,11 +51,20 @@ impl Endpoint {
             .get_mut(&id)
             .ok_or(SessionError::NoSuchSession)?;
         let left = std::mem::replace(&mut session.tag, tag);
+        let Phase::Ringing { cseq, .. } = session.phase else {
+            return Err(SessionError::WrongState);
+        };
         let to = session
             .dialog
             .as_mut()
-            .and_then(|dialog| dialog.retag(&ident::text(tag)));
-        self.by_tag.remove(&left);
+            .and_then(|dialog| dialog.retag(&ident::text(tag), cseq));
+        let kept = session
+            .reliable
+            .as_mut()
+            .is_some_and(|reliable| reliable.leave(left));
+        if !kept {
+            self.by_tag.remove(&left);
+        }
         if let Some(to) = to {
             self.answer_as(server, to);
         }
@@ -91,19 +91,16 @@ impl Endpoint {
         headers: &Headers,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        let (server, _) = self.ringing(id)?;
+        let (server, cseq) = self.ringing(id)?;
         if let (Some(contact), Some(session)) = (
             headers.value(&HeaderName::Contact),
             self.sessions.get_mut(&id),
         ) {
             session.contact = contact.clone();
         }
-        let cseq = self
-            .sessions
-            .get(&id)
-            .and_then(|s| s.dialog.as_ref())
-            .map_or(0, |dialog| dialog.remote_cseq());
-        self.accept(now, id, server, (cseq, true), headers, body);
+        if !self.holds_answer(id, headers, &body) {
+            self.accept(now, id, server, (cseq, true), headers, body);
+        }
         Ok(())
     }
 
@@ -120,10 +117,15 @@ impl Endpoint {
             return Err(SessionError::WrongStatus);
         }
         let mut all = Headers::new();
+        if status == StatusCode::NOT_ACCEPTABLE_HERE && headers.get(&HeaderName::Warning).is_none()
+        {
+            all.push(HeaderName::Warning, self.warning());
+        }
         add_extra(&mut all, headers);
         for contact in headers.values(&HeaderName::Contact) {
             all.push(HeaderName::Contact, contact);
         }
+        self.withdraw_early(now, id);
         self.respond(
             now,
             server,
@@ -158,19 +160,20 @@ impl Endpoint {
         id: SessionId,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        let (server, invite) = self.asked_to_change(id)?;
-        self.set_phase(
-            id,
-            Phase::Up {
-                change: Change::None,
-            },
-        );
+        let (server, invite) = self.take_asked_change(id)?;
         match invite {
             Some(cseq) => self.accept(now, id, server, (cseq, false), &Headers::new(), body),
             None => {
                 let mut headers = Headers::new();
                 if let Some(session) = self.sessions.get(&id) {
                     self.introduce(&mut headers, &session.contact);
+                }
+                if self
+                    .sessions
+                    .get(&id)
+                    .is_some_and(|session| matches!(session.phase, Phase::Up { .. }))
+                {
+                    self.grant_timer(now, id, &mut headers, None);
                 }
                 self.respond(
                     now,
@@ -196,14 +199,12 @@ impl Endpoint {
         if Class::of(status.code()) != Class::Failure {
             return Err(SessionError::WrongStatus);
         }
-        let (server, _) = self.asked_to_change(id)?;
-        self.set_phase(
-            id,
-            Phase::Up {
-                change: Change::None,
-            },
-        );
-        self.respond(now, server, Answer::new(status));
+        let (server, _) = self.take_asked_change(id)?;
+        let mut answer = Answer::new(status);
+        if status == StatusCode::NOT_ACCEPTABLE_HERE {
+            answer.headers.push(HeaderName::Warning, self.warning());
+        }
+        self.respond(now, server, answer);
         Ok(())
     }
 
@@ -227,6 +228,13 @@ impl Endpoint {
         if self.merged.contains_key(&merged) {
             return self.refuse(&incoming, Answer::new(StatusCode::LOOP_DETECTED));
         }
+        if let Some(answer) = self.too_brief(&incoming.request.headers) {
+            return self.refuse(&incoming, answer);
+        }
+        let replaces = match self.replaced_by(&incoming.request.headers) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.refuse(&incoming, Answer::new(status)),
+        };
         let (id, tag) = self.fresh_session();
         let dialog = incoming
             .to_with_tag(&ident::text(tag))
@@ -235,18 +243,25 @@ impl Endpoint {
             self.by_tag.remove(&tag);
             return self.refuse(&incoming, Answer::new(StatusCode::BAD_REQUEST));
         };
-        let session = Session {
-            call_id: dialog.call_id().clone(),
-            tag,
-            phase: Phase::Ringing {
-                server: incoming.key,
-            },
-            contact: self.default_contact(incoming.flow.kind()),
-            dialog: Some(Box::new(dialog)),
-            ok: None,
-            ack_due: None,
+        let phase = Phase::Ringing {
+            server: incoming.key,
+            cseq: incoming.cseq,
         };
-        self.sessions.insert(id, session);
+        let contact = self.default_contact(incoming.flow.kind());
+        let headers = &incoming.request.headers;
+        let session = Session {
+            reliable: Reliable::asked(&incoming.request).filter(|_| self.config.reliable),
+            timer: self.timer_asked(headers),
+            dialog: None,
+            ..Session::new(dialog.call_id().clone(), tag, phase, contact)
+        };
+        self.sessions.insert(
+            id,
+            Session {
+                dialog: Some(Box::new(dialog)),
+                ..session
+            },
+        );
         self.serve(&incoming, to, Some(id), Some(merged));
         self.respond(now, incoming.key, Answer::new(StatusCode::TRYING));
         let Incoming { request, flow, .. } = incoming;
@@ -255,6 +270,7 @@ impl Endpoint {
             request: Box::new(request),
             peer: flow.peer(),
             flow,
+            replaces,
         });
     }
 
@@ -263,12 +279,16 @@ impl Endpoint {
         if self.on_server_ack(now, incoming.key) {
             return;
         }
-        let Some(id) = self.session_of_dialog(incoming) else {
+        let Some((id, here)) = self.session_of_dialog(incoming) else {
             let tag = ident::text(self.names.stateless_tag(incoming.key));
             let refused = incoming.to_tag.as_deref() == Some(&*tag);
             self.counters.stray += u64::from(!refused);
             return;
         };
+        if !here {
+            self.counters.from_elsewhere += 1;
+            return;
+        }
         let cseq = incoming.cseq;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -292,6 +312,9 @@ impl Endpoint {
         let Some(server) = self.servers.get(&incoming.key) else {
             return self.refuse(incoming, Answer::new(StatusCode::CALL_DOES_NOT_EXIST));
         };
+        if server.back.ip() != incoming.flow.peer().ip() {
+            return self.refuse_stranger(incoming);
+        }
         let (open, id) = (server.is_open(), server.session);
         let session = id.and_then(|id| self.sessions.get(&id));
         match session.and_then(|session| incoming.to_with_tag(&ident::text(session.tag))) {
@@ -312,7 +335,8 @@ impl Endpoint {
             return;
         };
         match phase {
-            Phase::Ringing { server } if *server == incoming.key => {
+            Phase::Ringing { server, .. } if *server == incoming.key => {
+                self.withdraw_early(now, id);
                 self.finish(id, Ending::Cancelled)
             }
             Phase::Up {
@@ -323,7 +347,7 @@ impl Endpoint {
     }
 
     /// 200 to an INVITE, repeated until its ACK.
-    fn accept(
+    pub(crate) fn accept(
         &mut self,
         now: Time,
         id: SessionId,
@@ -332,10 +356,13 @@ impl Endpoint {
         extra: &Headers,
         body: Option<Body>,
     ) {
+        self.withdraw_early(now, id);
+        self.settle_reliable(id);
         let mut headers = Headers::new();
         if let Some(session) = self.sessions.get(&id) {
             self.introduce(&mut headers, &session.contact);
         }
+        self.grant_timer(now, id, &mut headers, None);
         add_extra(&mut headers, extra);
         let sent: Option<(bytes::Bytes, Back)> = self.respond(
             now,
@@ -357,22 +384,47 @@ impl Endpoint {
         }
     }
 
-    fn ringing(&self, id: SessionId) -> Result<(Key, &Session), SessionError> {
+    /// The INVITE that has no final response, and its CSeq.
+    fn ringing(&self, id: SessionId) -> Result<(Key, u32), SessionError> {
         let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
+        let answered = session
+            .reliable
+            .as_ref()
+            .is_some_and(|reliable| reliable.answers());
         match session.phase {
-            Phase::Ringing { server } => Ok((server, session)),
+            Phase::Ringing { server, cseq } if !answered => Ok((server, cseq)),
             _ => Err(SessionError::WrongState),
         }
     }
 
-    fn asked_to_change(&self, id: SessionId) -> Result<(Key, Option<u32>), SessionError> {
-        let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
-        match session.phase {
-            Phase::Up {
-                change: Change::Theirs { server, invite },
-            } => Ok((server, invite)),
-            _ => Err(SessionError::WrongState),
+    /// The change that the peer asks for: it is about to be answered.
+    fn take_asked_change(&mut self, id: SessionId) -> Result<(Key, Option<u32>), SessionError> {
+        let session = self
+            .sessions
+            .get_mut(&id)
+            .ok_or(SessionError::NoSuchSession)?;
+        if let Phase::Up {
+            change: change @ Change::Theirs { .. },
+        } = &mut session.phase
+            && let Change::Theirs { server, invite } = std::mem::replace(change, Change::None)
+        {
+            return Ok((server, invite));
         }
+        match session.early_change.take().map(|change| *change) {
+            Some(EarlyChange::Theirs { server }) => Ok((server, None)),
+            other => {
+                session.early_change = other.map(Box::new);
+                Err(SessionError::WrongState)
+            }
+        }
+    }
+
+    /// Why a session description was not acceptable (RFC 3261 section 20.43).
+    fn warning(&self) -> String {
+        format!(
+            "305 {} \"Incompatible media format\"",
+            self.config.advertised
+        )
     }
 
     /// What two copies of one INVITE share whatever way they came (RFC 3261 section 8.2.2.2).

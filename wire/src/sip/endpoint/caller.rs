@@ -10,7 +10,7 @@ use super::{
 use crate::{
     sip::{
         header::{CSeq, MaxForwards, NameAddr},
-        message::{Body, HeaderName, HeaderValue, Method, Request},
+        message::{Body, HeaderName, HeaderValue, Headers, Method, Request},
     },
     time::Time,
 };
@@ -51,29 +51,20 @@ impl Endpoint {
                 method: Method::Invite,
             },
         );
-        self.introduce(headers, &contact);
-        add_extra(headers, &invite.headers);
         let late_offer = invite.body.is_none();
+        self.introduce(headers, &contact);
+        if late_offer {
+            self.without_reliable(headers);
+        }
+        self.ask_timer(headers, None);
+        add_extra(headers, &invite.headers);
         put_body(&mut request, invite.body);
 
-        let purpose = Purpose::Invite(Inviting {
-            session: id,
-            change: false,
-            late_offer,
-            forks: Vec::new(),
-        });
+        let purpose = Purpose::Invite(Inviting::new(id, false, late_offer));
         let client = self.request(now, request, hop, purpose);
         let phase = Phase::Calling { client };
-        let session = Session {
-            call_id,
-            tag,
-            phase,
-            contact,
-            dialog: None,
-            ok: None,
-            ack_due: None,
-        };
-        self.sessions.insert(id, session);
+        self.sessions
+            .insert(id, Session::new(call_id, tag, phase, contact));
         Ok(id)
     }
 
@@ -93,48 +84,67 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Asks to change the session (re-INVITE). `Changed` follows. With no body, the peer makes the offer.
+    /// Asks to change the session (re-INVITE; before the answer UPDATE, when the one phone that rings allows it and was
+    /// agreed with reliably). `Changed` follows. With no body, the peer makes the offer.
     pub fn change(
         &mut self,
         now: Time,
         id: SessionId,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        let session = self
-            .sessions
-            .get_mut(&id)
-            .ok_or(SessionError::NoSuchSession)?;
-        let idle = matches!(
-            session.phase,
+        let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
+        let idle = match session.phase {
+            Phase::Heard { client } => return self.change_early(now, id, client, body),
             Phase::Up {
-                change: Change::None
-            }
-        );
-        let (true, None, None, Some(dialog)) =
-            (idle, &session.ok, &session.ack_due, &mut session.dialog)
-        else {
-            return Err(SessionError::WrongState);
+                change: Change::None,
+            } => session.ok.is_none() && session.ack_due.is_none(),
+            _ => false,
         };
-        let mut request = dialog.request(Method::Invite);
-        let hop = dialog.hop();
-        let contact = session.contact.clone();
-        self.introduce(&mut request.headers, &contact);
-        let late_offer = body.is_none();
-        put_body(&mut request, body);
-        let purpose = Purpose::Invite(Inviting {
-            session: id,
-            change: true,
-            late_offer,
-            forks: Vec::new(),
-        });
-        let client = self.request(now, request, hop, purpose);
-        self.set_phase(
-            id,
-            Phase::Up {
-                change: Change::Ours { client },
-            },
-        );
+        let waits = session.glare.as_ref().is_some_and(|glare| glare.waits());
+        if !idle || waits || session.dialog.is_none() {
+            return Err(SessionError::WrongState);
+        }
+        self.send_change(now, id, body);
         Ok(())
+    }
+
+    /// Sends the re-INVITE of a session that is up and in which nothing is under way.
+    pub(crate) fn send_change(&mut self, now: Time, id: SessionId, body: Option<Body>) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let (contact, timer) = (session.contact.clone(), session.timer);
+        let Some(dialog) = &mut session.dialog else {
+            return;
+        };
+        let (mut request, hop) = (dialog.request(Method::Invite), dialog.hop());
+        let late_offer = body.is_none();
+        self.introduce(&mut request.headers, &contact);
+        if late_offer {
+            self.without_reliable(&mut request.headers);
+        }
+        self.ask_timer(&mut request.headers, timer);
+        put_body(&mut request, body);
+        let purpose = Purpose::Invite(Inviting::new(id, true, late_offer));
+        let client = self.request(now, request, hop, purpose);
+        let change = Change::Ours { client };
+        self.set_phase(id, Phase::Up { change });
+    }
+
+    /// An INVITE without an offer asks for no reliable 18x: one could bring an offer, whose answer our user gives in the
+    /// ACK only.
+    fn without_reliable(&self, headers: &mut Headers) {
+        if !self.config.reliable {
+            return;
+        }
+        let others: Vec<&str> = super::supported(&self.config)
+            .into_iter()
+            .filter(|tag| *tag != super::reliable::OPTION_TAG)
+            .collect();
+        headers.remove(&HeaderName::Supported);
+        if !others.is_empty() {
+            headers.push(HeaderName::Supported, others.join(", "));
+        }
     }
 
     pub(crate) fn send_due_ack(&mut self, id: SessionId, body: Option<Body>) {

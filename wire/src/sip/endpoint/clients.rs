@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     Endpoint, Hop,
     border::{Flow, Output, PingId, SessionId, Timer, TransportKind},
+    early::Early,
     ident,
     timers::{Owner, Slots},
     transaction::{Class, InviteClient, OtherClient, Rules, Step, Steps},
@@ -51,6 +52,14 @@ pub(crate) enum Purpose {
     Bye(Option<SessionId>),
     /// To end it before it began.
     Cancel,
+    /// To change it before it is answered.
+    Update(SessionId),
+    /// To keep it alive.
+    Refresh(SessionId),
+    /// To have the peer call somebody else.
+    Refer(SessionId),
+    /// To tell something whose response changes nothing: PRACK, NOTIFY.
+    Told,
     /// To learn whether the peer is there.
     Ping(PingId),
 }
@@ -63,8 +72,25 @@ pub(crate) struct Inviting {
     pub(crate) change: bool,
     /// It made no offer, so the ACK has to bring an answer.
     pub(crate) late_offer: bool,
+    /// How often it was sent before, with other fields.
+    pub(crate) tries: u32,
+    /// Each fork that rings.
+    pub(crate) early: Vec<Early>,
     /// Each fork whose 2xx came.
     pub(crate) forks: Vec<Fork>,
+}
+
+impl Inviting {
+    pub(crate) const fn new(session: SessionId, change: bool, late_offer: bool) -> Self {
+        Self {
+            session,
+            change,
+            late_offer,
+            tries: 0,
+            early: Vec::new(),
+            forks: Vec::new(),
+        }
+    }
 }
 
 /// One who accepted an INVITE of ours.
@@ -113,7 +139,7 @@ impl Client {
     pub(crate) const fn inviting(&mut self) -> Option<&mut Inviting> {
         match &mut self.purpose {
             Purpose::Invite(inviting) => Some(inviting),
-            Purpose::Bye(_) | Purpose::Cancel | Purpose::Ping(_) => None,
+            _ => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A dialog: what two ends must remember to talk on (RFC 3261 section 12).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{
     border::{ConnectionId, Flow, TransportKind},
@@ -94,24 +94,36 @@ impl Dialog {
         &self.call_id
     }
 
-    /// Gives it another tag of ours, and says what our address is with it.
-    pub(crate) fn retag(&mut self, tag: &str) -> Option<HeaderValue> {
+    /// Gives it another tag of ours, and says what our address is with it. To the peer it is a new dialog, in which only
+    /// the INVITE was sent.
+    pub(crate) fn retag(&mut self, tag: &str, invite_cseq: u32) -> Option<HeaderValue> {
+        self.remote_cseq = Some(invite_cseq);
         let address = NameAddr::parse(self.local.as_str()).ok()?.with_tag(tag);
         self.local = HeaderValue::from(&address);
         Some(self.local.clone())
     }
 
-    /// The CSeq of their last request.
-    pub(crate) fn remote_cseq(&self) -> u32 {
-        self.remote_cseq.unwrap_or_default()
+    /// Goes on counting where the early dialog left off.
+    pub(crate) fn continues(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.remote_cseq = self.remote_cseq.max(early.remote_cseq);
+    }
+
+    /// Whether this address has a part in it: where it came from, its target, a proxy of its route set.
+    pub(crate) fn knows(&self, ip: IpAddr) -> bool {
+        let is = |uri: &Uri| uri.address().is_some_and(|address| address.ip() == ip);
+        let routed = || {
+            let mut routes = self
+                .routes
+                .iter()
+                .filter_map(|route| NameAddr::parse(route.as_str()).ok());
+            routes.any(|route| is(&route.uri))
+        };
+        self.peer.ip() == ip || is(&self.target) || routed()
     }
 
     pub(crate) fn remote_tag(&self) -> &str {
         &self.remote_tag
-    }
-
-    pub(crate) const fn peer(&self) -> SocketAddr {
-        self.peer
     }
 
     /// A new request inside the dialog; its CSeq is one higher than the last.

@@ -3,6 +3,7 @@
 use super::{
     Endpoint,
     border::{Ending, Event, SessionId},
+    dialog::Dialog,
     servers::{Answer, Incoming},
     session::{Change, Phase},
 };
@@ -17,48 +18,77 @@ const RETRY_BELOW_SECONDS: u64 = 11;
 impl Endpoint {
     /// A request with a To tag, other than ACK and CANCEL.
     pub(crate) fn on_inside(&mut self, now: Time, incoming: Incoming) {
-        let Some(id) = self.session_of_dialog(&incoming) else {
+        let Some((id, here)) = self.session_of_dialog(&incoming) else {
             return self.refuse(&incoming, Answer::new(StatusCode::CALL_DOES_NOT_EXIST));
         };
+        if !here {
+            return self.refuse_stranger(&incoming);
+        }
+        let is_prack = incoming.request.method == Method::Prack;
+        if self.is_left(id, &incoming) {
+            if is_prack {
+                return self.on_prack(now, id, &incoming);
+            }
+            return self.refuse(&incoming, Answer::new(StatusCode::CALL_DOES_NOT_EXIST));
+        }
         if !self.advance(id, &incoming) {
             return self.try_later(now, &incoming);
         }
         match incoming.request.method {
             Method::Bye => self.on_bye(now, id, &incoming),
             Method::Invite | Method::Update => self.on_change(now, id, &incoming),
+            Method::Prack if self.config.reliable => self.on_prack(now, id, &incoming),
+            Method::Refer => self.on_refer(now, id, &incoming),
             Method::Info | Method::Notify | Method::Message => {
                 self.conclude(now, &incoming, Answer::new(StatusCode::OK));
-                self.tell(Event::InSession {
-                    session: id,
-                    request: Box::new(incoming.request),
-                });
+                if !self.on_refer_notified(id, &incoming.request) {
+                    self.tell(Event::InSession {
+                        session: id,
+                        request: Box::new(incoming.request),
+                    });
+                }
             }
             _ => self.on_outside(now, incoming),
         }
     }
 
-    /// The session that a request belongs to by Call-ID and both tags.
-    pub(crate) fn session_of_dialog(&mut self, incoming: &Incoming) -> Option<SessionId> {
-        let (id, session) = self.session_of(incoming)?;
-        let dialog = session.dialog.as_ref()?;
+    /// Refuses what bears a session's names and comes from an address that has no part in it.
+    pub(crate) fn refuse_stranger(&mut self, incoming: &Incoming) {
+        self.counters.from_elsewhere += 1;
+        self.refuse(incoming, Answer::new(StatusCode::FORBIDDEN));
+    }
 
-        if &*incoming.from_tag != dialog.remote_tag() {
-            return None;
+    /// Whether it names an early dialog that was left by branching off.
+    fn is_left(&self, id: SessionId, incoming: &Incoming) -> bool {
+        let tag = incoming.to_tag.as_deref().and_then(super::ident::read);
+        self.sessions
+            .get(&id)
+            .is_some_and(|session| Some(session.tag) != tag)
+    }
+
+    /// The session that a request belongs to by Call-ID and both tags, and whether it comes from where it may.
+    pub(crate) fn session_of_dialog(&mut self, incoming: &Incoming) -> Option<(SessionId, bool)> {
+        let (id, _) = self.session_of(incoming)?;
+        let ip = incoming.flow.peer().ip();
+        let dialog = self.dialog_with(id, &incoming.from_tag)?;
+        Some((id, dialog.knows(ip)))
+    }
+
+    /// The session's dialog with this tag; before the answer to our INVITE there may be several.
+    fn dialog_with(&mut self, id: SessionId, tag: &str) -> Option<&mut Dialog> {
+        if self.sessions.get(&id)?.dialog.is_none() {
+            return self.early_of(id, tag);
         }
-        let elsewhere = dialog.peer() != incoming.flow.peer();
-        self.counters.from_elsewhere += u64::from(elsewhere);
-        Some(id)
+        let dialog = self.sessions.get_mut(&id)?.dialog.as_deref_mut()?;
+        (dialog.remote_tag() == tag).then_some(dialog)
     }
 
     fn advance(&mut self, id: SessionId, incoming: &Incoming) -> bool {
-        let dialog = self
-            .sessions
-            .get_mut(&id)
-            .and_then(|session| session.dialog.as_mut());
-        dialog.is_some_and(|dialog| dialog.advance(incoming.cseq))
+        self.dialog_with(id, &incoming.from_tag)
+            .is_some_and(|dialog| dialog.advance(incoming.cseq))
     }
 
-    fn try_later(&mut self, now: Time, incoming: &Incoming) {
+    pub(crate) fn try_later(&mut self, now: Time, incoming: &Incoming) {
         let mut answer = Answer::new(StatusCode::SERVER_INTERNAL_ERROR);
         answer.headers.push(
             HeaderName::RetryAfter,
@@ -74,21 +104,29 @@ impl Endpoint {
             return;
         };
         let why = match session.phase {
-            Phase::Ringing { server } => {
+            Phase::Ringing { server, .. } => {
+                self.withdraw_early(now, id);
                 self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
                 Ending::Cancelled
             }
+            // Who is called sends no BYE before the answer (RFC 3261 section 15); our CANCEL or its answer ends it.
+            Phase::Calling { .. } | Phase::Heard { .. } => return,
             Phase::EndingAfterAck { .. } | Phase::Ending => Ending::Ours,
             _ => {
                 self.withdraw(now, id);
                 Ending::Bye
             }
         };
+        self.leave_refer(now, id);
         self.finish(id, why);
     }
 
     /// re-INVITE or UPDATE.
     fn on_change(&mut self, now: Time, id: SessionId, incoming: &Incoming) {
+        if let Some(answer) = self.too_brief(&incoming.request.headers) {
+            self.counters.refuse(answer.status.code());
+            return self.conclude(now, incoming, answer);
+        }
         let has_room = self.has_room();
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -98,7 +136,10 @@ impl Endpoint {
         let offers = is_invite || body.is_some();
         let unsettled = session.ok.is_some() || session.ack_due.is_some();
         match &mut session.phase {
-            Phase::Ringing { .. } | Phase::Up { .. } if !offers => {}
+            Phase::Ringing { .. } | Phase::Heard { .. } | Phase::Up { .. } if !offers => {}
+            Phase::Ringing { .. } | Phase::Heard { .. } if !is_invite => {
+                return self.offered_early(now, id, incoming, body);
+            }
             Phase::Ringing { .. }
             | Phase::Up {
                 change: Change::Theirs { .. },
@@ -125,12 +166,22 @@ impl Endpoint {
         if let Some(dialog) = &mut session.dialog {
             dialog.refresh(&incoming.request.headers);
         }
+        let up = matches!(session.phase, Phase::Up { .. });
         if !offers {
             let contact = session.contact.clone();
             let mut answer = Answer::new(StatusCode::OK);
             self.introduce(&mut answer.headers, &contact);
+            if up {
+                self.grant_timer(
+                    now,
+                    id,
+                    &mut answer.headers,
+                    Some(&incoming.request.headers),
+                );
+            }
             return self.conclude(now, incoming, answer);
         }
+        self.note_timer_asked(id, &incoming.request.headers);
         let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
             return;
         };

@@ -12,26 +12,36 @@
 //! | [`Endpoint::reject`], [`Endpoint::redirect`] | after `Incoming` | nothing: the session is over |
 //! | [`Endpoint::change`] | the session is up | `Changed` |
 //! | [`Endpoint::accept_change`], [`Endpoint::reject_change`] | after `ChangeRequested` | |
+//! | [`Endpoint::refer`] | the session is up | `ReferAnswered`, `ReferProgress` |
+//! | [`Endpoint::accept_refer`] and [`Endpoint::report_refer`], or [`Endpoint::reject_refer`] | after `Referred` | |
 //! | [`Endpoint::end`] | any time | `Ended` |
 //! | [`Endpoint::respond_to`] | after `Request` | nothing |
 //!
 //! A session is one INVITE dialog (or its attempt), from first message to last. It ends once: by `reject` or
 //! `redirect`, or with one `Rejected` or one `Ended`.
 //!
-//! What it doesn't do: look up names (a next hop is an address), encrypt, authenticate, keep registrations, reliable provisional
-//! responses (RFC 3262), session timers (RFC 4028).
+//! By itself, where the configuration says so, it acknowledges reliable 18x and sends them (RFC 3262), keeps sessions alive
+//! and ends those whose peer is gone (RFC 4028), and tries again a change that met another (RFC 3261 section 14.1).
+//!
+//! What it doesn't do: look up names (a next hop is an address), encrypt, authenticate, keep registrations.
 
+mod again;
 mod border;
 mod called;
 mod caller;
 mod clients;
 mod connections;
 mod dialog;
+mod early;
 mod ident;
 mod inside;
 mod outside;
 mod ping;
 mod receive;
+mod refer;
+mod refresh;
+mod reliable;
+mod replaces;
 mod responses;
 mod route;
 mod servers;
@@ -45,7 +55,7 @@ use bytes::Bytes;
 
 pub use border::{
     Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId, RequestId,
-    SessionError, SessionId, Timer, TransportKind, Wake,
+    SessionError, SessionId, SessionTimer, Timer, TransportKind, Wake,
 };
 
 use self::{
@@ -140,13 +150,39 @@ impl Contacts {
 impl Own {
     fn new(config: &Config) -> Self {
         let some = |text: &str| (!text.is_empty()).then(|| HeaderValue::from(text));
+        let (allow, supported) = (allow(config), supported(config));
         Self {
             product: some(&config.product),
-            allow: HeaderValue::from(session::allow(config.registrar)),
-            supported: some(&config.supported.join(", ")),
+            allow: HeaderValue::from(allow.as_str()),
+            supported: some(&supported.join(", ")),
             contacts: Contacts::new(config),
         }
     }
+}
+
+/// What can be done in a session (RFC 3261 section 20.5): all that is, and nothing that isn't.
+fn allow(config: &Config) -> String {
+    let mut methods = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY, MESSAGE".to_owned();
+    let more = [
+        (config.reliable, ", PRACK"),
+        (config.transfers, ", REFER"),
+        (config.registrar, ", REGISTER"),
+    ];
+    methods.extend(more.into_iter().filter(|(is, _)| *is).map(|(_, name)| name));
+    methods
+}
+
+/// Every extension that is understood.
+fn supported(config: &Config) -> Vec<&str> {
+    let own = [
+        (config.reliable, reliable::OPTION_TAG),
+        (config.session_timer.is_some(), refresh::OPTION_TAG),
+        (config.transfers, replaces::OPTION_TAG),
+    ];
+    let users = config.supported.iter().map(|tag| &**tag);
+    users
+        .chain(own.into_iter().filter(|(is, _)| *is).map(|(_, tag)| tag))
+        .collect()
 }
 
 impl Endpoint {
@@ -263,7 +299,7 @@ impl Endpoint {
             match owner {
                 Owner::Client(key) => self.on_client_timer(now, key, timer, at),
                 Owner::Server(key) => self.on_server_timer(now, key, timer, at),
-                Owner::Session(session) => self.on_ok_timer(now, session, at),
+                Owner::Session(session) => self.on_session_timer(now, session, timer, at),
                 Owner::Connection(connection) => self.on_stalled(now, connection, at),
             }
         }
@@ -288,7 +324,7 @@ impl Endpoint {
                 .is_some_and(|server| server.slots.runs(entry.timer, entry.at)),
             Owner::Session(id) => sessions
                 .get(&id)
-                .is_some_and(|session| session.ok_is_due(entry.at)),
+                .is_some_and(|session| session.runs(entry.timer, entry.at)),
             Owner::Connection(id) => net
                 .get(id)
                 .is_some_and(|found| found.stalls_at == Some(entry.at)),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{
     Endpoint, OUTPUTS_MAX,
     border::{ConnectionId, Counters, Flow, Output, Timer, TransportKind},
+    called::RETRY_AFTER_SECONDS,
     clients::{COOKIE, ClientKey},
     connections::{CONNECTIONS_MAX, STALLED_AFTER},
     ident::{self, Key},
@@ -158,8 +159,11 @@ impl Endpoint {
     pub(crate) fn on_outside(&mut self, now: Time, incoming: Incoming) {
         let status = match &incoming.request.method {
             Method::Invite => return self.on_invite(now, incoming),
+            Method::Options if self.draining => StatusCode::SERVICE_UNAVAILABLE,
             Method::Options => StatusCode::OK,
             Method::Register if self.config.registrar => return self.hand_to_user(incoming),
+            // Whoever isn't in a call with us may not have us call anybody.
+            Method::Refer if self.config.transfers => StatusCode::FORBIDDEN,
             Method::Bye | Method::Update | Method::Info | Method::Notify | Method::Prack => {
                 StatusCode::CALL_DOES_NOT_EXIST
             }
@@ -172,11 +176,22 @@ impl Endpoint {
         }
         if status == StatusCode::OK {
             answer.headers.push(HeaderName::Accept, ACCEPT);
+            let supported = super::supported(&self.config).join(", ");
+            answer.headers.push(HeaderName::Supported, supported);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             answer
                 .headers
-                .push(HeaderName::Supported, self.config.supported.join(", "));
+                .push(HeaderName::RetryAfter, RETRY_AFTER_SECONDS);
         }
         self.refuse(&incoming, answer);
+    }
+
+    /// A method that isn't spoken here.
+    pub(crate) fn on_unknown(&mut self, incoming: &Incoming) {
+        let mut answer = Answer::new(StatusCode::METHOD_NOT_ALLOWED);
+        answer.headers.push(HeaderName::Allow, &self.own.allow);
+        self.refuse(incoming, answer);
     }
 
     fn on_message(&mut self, now: Time, flow: Flow, message: Message) {
@@ -237,12 +252,8 @@ impl Endpoint {
         if !inside && request.max_forwards() == Some(MaxForwards(0)) {
             return Some(Answer::new(StatusCode::TOO_MANY_HOPS));
         }
-        let known = |option: &str| {
-            self.config
-                .supported
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(option))
-        };
+        let supported = super::supported(&self.config);
+        let known = |option: &str| supported.iter().any(|own| own.eq_ignore_ascii_case(option));
         let unknown: Vec<&str> = request
             .headers
             .list(&HeaderName::Require)

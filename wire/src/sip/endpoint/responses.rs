@@ -5,6 +5,7 @@ use super::{
     border::{Ending, Event, SessionId},
     clients::{ClientKey, Failure, Fork, Purpose},
     dialog::Dialog,
+    early::Heard,
     session::{AckDue, Change, Phase, bye_of},
     transaction::Class,
 };
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// 2xx of different forks that get their ACK and BYE; a proxy that forks to more than this is no phone's.
-const FORKS_MAX: usize = 8;
+pub(crate) const FORKS_MAX: usize = 8;
 
 impl Endpoint {
     /// A response that is news.
@@ -35,18 +36,23 @@ impl Endpoint {
                     Class::Failure if change => {
                         self.on_change_refused(now, key, id, response.status)
                     }
-                    Class::Failure => self.on_rejected(key, id, &response),
+                    Class::Failure if self.call_again_longer(now, key, &response) => {}
+                    Class::Failure => self.on_rejected(now, key, id, &response),
                 }
             }
+            // A machine that isn't INVITE's delivers final responses only.
             Purpose::Bye(Some(id)) => {
                 let id = *id;
                 self.finish(id, Ending::Ours);
             }
-            Purpose::Ping(ping) if Class::of(response.status.code()) != Class::Provisional => {
+            Purpose::Ping(ping) => {
                 let ping = *ping;
                 self.pong(ping, true);
             }
-            Purpose::Bye(None) | Purpose::Cancel | Purpose::Ping(_) => {}
+            Purpose::Update(id) => self.on_early_changed(key, *id, Some(&response)),
+            Purpose::Refresh(id) => self.on_refreshed(now, *id, Some(&response)),
+            Purpose::Refer(id) => self.on_refer_answered(*id, Some(response.status)),
+            Purpose::Bye(None) | Purpose::Cancel | Purpose::Told => {}
         }
     }
 
@@ -71,7 +77,8 @@ impl Endpoint {
                     Failure::Timeout => StatusCode::REQUEST_TIMEOUT,
                     Failure::Transport => StatusCode::SERVICE_UNAVAILABLE,
                 };
-                self.call_failed(key, inviting.session, status, Vec::new(), false);
+                let id = inviting.session;
+                self.call_failed(now, key, id, status, Vec::new(), false);
             }
             Purpose::Bye(Some(id)) => {
                 let id = *id;
@@ -81,7 +88,10 @@ impl Endpoint {
                 let ping = *ping;
                 self.pong(ping, false);
             }
-            Purpose::Bye(None) | Purpose::Cancel => {}
+            Purpose::Update(id) => self.on_early_changed(key, *id, None),
+            Purpose::Refresh(id) => self.on_refreshed(now, *id, None),
+            Purpose::Refer(id) => self.on_refer_answered(*id, None),
+            Purpose::Bye(None) | Purpose::Cancel | Purpose::Told => {}
         }
     }
 
@@ -110,11 +120,12 @@ impl Endpoint {
         }
         let ours_to_tell =
             matches!(session.phase, Phase::Heard { .. }) && response.status != StatusCode::TRYING;
-        if ours_to_tell {
+        if ours_to_tell && let Heard::Fork(fork) = self.hear(now, key, response) {
             self.tell(Event::Progress {
                 session: id,
                 status: response.status,
                 body: response.body(),
+                fork,
             });
         }
     }
@@ -149,7 +160,7 @@ impl Endpoint {
         } else if inviting.forks.len() >= FORKS_MAX {
             self.counters.shed += 1;
         } else if change {
-            self.on_change_accepted(key, id, tag, &response);
+            self.on_change_accepted(now, key, id, tag, &response);
         } else if self
             .sessions
             .get(&id)
@@ -170,13 +181,13 @@ impl Endpoint {
         tag: &str,
         response: Response,
     ) {
-        let Some((dialog, late_offer)) = self.dialog_of(key, &response) else {
+        let Some((dialog, cseq, late_offer)) = self.dialog_of(key, &response) else {
             return;
         };
+        self.withdraw_early(now, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let cseq = 1;
         let (ack, hop) = (dialog.ack(cseq), dialog.hop());
         session.dialog = Some(Box::new(dialog));
         let wanted = matches!(session.phase, Phase::Calling { .. } | Phase::Heard { .. });
@@ -193,6 +204,7 @@ impl Endpoint {
         } else {
             self.acknowledge(key, tag, ack, hop);
         }
+        self.agree_timer(now, id, &response.headers);
         if wanted {
             self.tell(Event::Answered {
                 session: id,
@@ -205,10 +217,10 @@ impl Endpoint {
 
     /// A 2xx nobody waits for: of another fork, or after the session was given up. ACK, then BYE.
     fn on_late_fork(&mut self, now: Time, key: ClientKey, tag: &str, response: &Response) {
-        let Some((mut dialog, _)) = self.dialog_of(key, response) else {
+        let Some((mut dialog, cseq, _)) = self.dialog_of(key, response) else {
             return;
         };
-        let (ack, hop) = (dialog.ack(1), dialog.hop());
+        let (ack, hop) = (dialog.ack(cseq), dialog.hop());
         self.acknowledge(key, tag, ack, hop);
         let (bye, hop) = bye_of(&mut dialog, None);
         self.request(now, bye, hop, Purpose::Bye(None));
@@ -216,6 +228,7 @@ impl Endpoint {
 
     fn on_change_accepted(
         &mut self,
+        now: Time,
         key: ClientKey,
         id: SessionId,
         tag: &str,
@@ -254,6 +267,10 @@ impl Endpoint {
             self.acknowledge(key, tag, ack, hop);
         }
         if current {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.glare = None;
+            }
+            self.agree_timer(now, id, &response.headers);
             self.tell(Event::Changed {
                 session: id,
                 result: Ok(response.body()),
@@ -270,17 +287,20 @@ impl Endpoint {
         {
             return;
         }
+        if status == StatusCode::REQUEST_PENDING && self.wait_out_glare(now, key, id) {
+            return;
+        }
         if status == StatusCode::CALL_DOES_NOT_EXIST {
             self.finish(id, Ending::Lost);
         } else if status == StatusCode::REQUEST_TIMEOUT {
             self.abandon(now, id, Ending::Lost);
         } else {
-            self.set_phase(
-                id,
-                Phase::Up {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.glare = None;
+                session.phase = Phase::Up {
                     change: Change::None,
-                },
-            );
+                };
+            }
             self.tell(Event::Changed {
                 session: id,
                 result: Err(status),
@@ -288,18 +308,19 @@ impl Endpoint {
         }
     }
 
-    fn on_rejected(&mut self, key: ClientKey, id: SessionId, response: &Response) {
+    fn on_rejected(&mut self, now: Time, key: ClientKey, id: SessionId, response: &Response) {
         let contacts = match response.headers.contact() {
             Ok(Contact::Addresses(addresses)) if response.status.is_redirect() => {
                 addresses.into_iter().map(|address| address.uri).collect()
             }
             _ => Vec::new(),
         };
-        self.call_failed(key, id, response.status, contacts, true);
+        self.call_failed(now, key, id, response.status, contacts, true);
     }
 
     fn call_failed(
         &mut self,
+        now: Time,
         key: ClientKey,
         id: SessionId,
         status: StatusCode,
@@ -319,6 +340,7 @@ impl Endpoint {
         ) {
             self.finish(id, Ending::Ours);
         } else {
+            self.withdraw_early(now, id);
             self.forget_session(id);
             self.tell(Event::Rejected {
                 session: id,
@@ -329,14 +351,20 @@ impl Endpoint {
         }
     }
 
-    /// The dialog a 2xx makes, and whether its ACK must bring the answer.
-    fn dialog_of(&mut self, key: ClientKey, response: &Response) -> Option<(Dialog, bool)> {
+    /// The dialog a 2xx makes, the CSeq of its INVITE, and whether its ACK must bring the answer.
+    fn dialog_of(&mut self, key: ClientKey, response: &Response) -> Option<(Dialog, u32, bool)> {
         let client = self.clients.get_mut(&key)?;
-        let late_offer = client
-            .inviting()
-            .is_some_and(|inviting| inviting.late_offer);
-        let dialog = Dialog::of_caller(&client.request, response, client.flow)?;
-        Some((dialog, late_offer))
+        let cseq = client.request.cseq().ok()?.number;
+        let mut dialog = Dialog::of_caller(&client.request, response, client.flow)?;
+        let inviting = client.inviting()?;
+        let early = inviting
+            .early
+            .iter()
+            .find(|early| &*early.tag == dialog.remote_tag());
+        if let Some(early) = early.and_then(|early| early.dialog.as_deref()) {
+            dialog.continues(early);
+        }
+        Some((dialog, cseq, inviting.late_offer))
     }
 
     /// Sends the ACK of a 2xx, and keeps it for when the 2xx comes again.

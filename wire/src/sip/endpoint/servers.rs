@@ -1,6 +1,6 @@
 //! Requests of others that are under way, and how the server machines' steps are carried out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -87,6 +87,11 @@ impl Back {
             flow: route::response_flow(via, flow),
             reopen,
         }
+    }
+
+    /// The peer's address.
+    pub(crate) const fn ip(self) -> IpAddr {
+        self.reopen.ip()
     }
 }
 

@@ -6,10 +6,14 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
+    again::Glare,
     border::{Ending, Event, SessionError, SessionId, Timer, TransportKind},
     clients::{ClientKey, Purpose},
     dialog::Dialog,
     ident::{self, Key},
+    refer::Referral,
+    refresh::Refresh,
+    reliable::Reliable,
     servers::{Answer, Back, Incoming},
     timers::Owner,
     transaction::T2,
@@ -19,23 +23,14 @@ use crate::{
     time::Time,
 };
 
-/// What we can do in a session (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY, MESSAGE";
-
-/// The same of a registrar.
-const ALLOW_REGISTRAR: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY, MESSAGE, REGISTER";
-
-pub(crate) const fn allow(registrar: bool) -> &'static str {
-    if registrar { ALLOW_REGISTRAR } else { ALLOW }
-}
-
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) call_id: HeaderValue,
     /// Our tag.
     pub(crate) tag: u64,
+    /// We called, so the Call-ID is ours.
+    pub(crate) ours: bool,
     pub(crate) phase: Phase,
     /// Our Contact in every request and response of it.
     pub(crate) contact: HeaderValue,
@@ -45,13 +40,20 @@ pub(crate) struct Session {
     pub(crate) ok: Option<OkRepeat>,
     /// A 2xx of theirs that waits for our answer in the ACK.
     pub(crate) ack_due: Option<AckDue>,
+    /// An offer before the answer to the INVITE.
+    pub(crate) early_change: Option<Box<EarlyChange>>,
+    /// The caller's wish for reliable 18x.
+    pub(crate) reliable: Option<Box<Reliable>>,
+    pub(crate) timer: Option<Refresh>,
+    pub(crate) glare: Option<Box<Glare>>,
+    pub(crate) refer: Option<Box<Referral>>,
 }
 
 /// How far a session has come.
 #[derive(Debug)]
 pub(crate) enum Phase {
-    /// Called; no final response sent.
-    Ringing { server: Key },
+    /// Called; no final response sent. `cseq` is the INVITE's.
+    Ringing { server: Key, cseq: u32 },
     /// Calling; no response yet.
     Calling { client: ClientKey },
     /// Calling; a provisional response came.
@@ -85,6 +87,13 @@ pub(crate) enum Change {
     },
 }
 
+/// An UPDATE (or PRACK with an offer) before the INVITE has its answer.
+#[derive(Debug)]
+pub(crate) enum EarlyChange {
+    Ours { client: ClientKey },
+    Theirs { server: Key },
+}
+
 /// A 2xx that is repeated until its ACK comes (RFC 3261 section 13.3.1.4).
 #[derive(Debug)]
 pub(crate) struct OkRepeat {
@@ -106,8 +115,38 @@ pub(crate) struct AckDue {
 }
 
 impl Session {
-    pub(crate) fn ok_is_due(&self, at: Time) -> bool {
-        self.ok.as_ref().is_some_and(|ok| ok.next == at)
+    /// A session that begins.
+    pub(crate) fn new(call_id: HeaderValue, tag: u64, phase: Phase, contact: HeaderValue) -> Self {
+        Self {
+            call_id,
+            tag,
+            ours: matches!(phase, Phase::Calling { .. }),
+            phase,
+            contact,
+            dialog: None,
+            ok: None,
+            ack_due: None,
+            early_change: None,
+            reliable: None,
+            timer: None,
+            glare: None,
+            refer: None,
+        }
+    }
+
+    /// Whether a timer that was set for then still means something.
+    pub(crate) fn runs(&self, timer: Timer, at: Time) -> bool {
+        match timer {
+            Timer::Ok => self.ok.as_ref().is_some_and(|ok| ok.next == at),
+            Timer::Reliable => self
+                .reliable
+                .as_ref()
+                .is_some_and(|reliable| reliable.runs(at)),
+            Timer::Refresh => self.timer.is_some_and(|timer| timer.runs(at)),
+            Timer::Glare => self.glare.as_ref().is_some_and(|glare| glare.runs(at)),
+            Timer::Refer => self.refer.as_ref().is_some_and(|refer| refer.runs(at)),
+            _ => false,
+        }
     }
 
     /// The INVITE of ours that has no final response.
@@ -142,8 +181,9 @@ impl Endpoint {
             .ok_or(SessionError::NoSuchSession)?;
         let kept = || reason.map(Box::from);
         match &session.phase {
-            Phase::Ringing { server } => {
+            Phase::Ringing { server, .. } => {
                 let server = *server;
+                self.withdraw_early(now, id);
                 self.respond(now, server, Answer::new(StatusCode::DECLINE));
                 self.finish(id, Ending::Ours);
             }
@@ -178,6 +218,7 @@ impl Endpoint {
 
     /// Sends BYE; the session ends when it is answered.
     pub(crate) fn send_bye(&mut self, now: Time, id: SessionId, reason: Option<&str>) {
+        self.leave_refer(now, id);
         if self.bye(now, id, reason, Purpose::Bye(Some(id))) {
             self.set_phase(id, Phase::Ending);
         } else {
@@ -187,6 +228,7 @@ impl Endpoint {
 
     /// Ends a session that the peer may still believe in: BYE is sent and nobody waits for its answer.
     pub(crate) fn abandon(&mut self, now: Time, id: SessionId, why: Ending) {
+        self.leave_refer(now, id);
         self.bye(now, id, None, Purpose::Bye(None));
         self.finish(id, why);
     }
@@ -224,6 +266,27 @@ impl Endpoint {
         }
     }
 
+    /// Refuses what the peer asked to change before the answer, and tells our user that ours came to nothing.
+    pub(crate) fn withdraw_early(&mut self, now: Time, id: SessionId) {
+        let change = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.early_change.take());
+        match change.map(|change| *change) {
+            Some(EarlyChange::Theirs { server }) => {
+                self.respond(now, server, Answer::new(StatusCode::REQUEST_PENDING));
+            }
+            Some(EarlyChange::Ours { .. }) => {
+                let result = Err(StatusCode::REQUEST_PENDING);
+                self.tell(Event::Changed {
+                    session: id,
+                    result,
+                });
+            }
+            None => {}
+        }
+    }
+
     /// The session is over; says so.
     pub(crate) fn finish(&mut self, id: SessionId, why: Ending) {
         if self.forget_session(id).is_some() {
@@ -234,6 +297,9 @@ impl Endpoint {
     pub(crate) fn forget_session(&mut self, id: SessionId) -> Option<Session> {
         let session = self.sessions.remove(&id)?;
         self.by_tag.remove(&session.tag);
+        for left in session.reliable.iter().flat_map(|reliable| reliable.left()) {
+            self.by_tag.remove(left);
+        }
         Some(session)
     }
 
@@ -270,7 +336,18 @@ impl Endpoint {
         self.timers.set(next, Timer::Ok, Owner::Session(id));
     }
 
-    pub(crate) fn on_ok_timer(&mut self, now: Time, id: SessionId, at: Time) {
+    pub(crate) fn on_session_timer(&mut self, now: Time, id: SessionId, timer: Timer, at: Time) {
+        match timer {
+            Timer::Ok => self.on_ok_timer(now, id, at),
+            Timer::Reliable => self.on_reliable_timer(now, id, at),
+            Timer::Refresh => self.on_refresh_timer(now, id, at),
+            Timer::Glare => self.on_glare_timer(now, id, at),
+            Timer::Refer => self.on_refer_timer(now, id, at),
+            _ => {}
+        }
+    }
+
+    fn on_ok_timer(&mut self, now: Time, id: SessionId, at: Time) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };

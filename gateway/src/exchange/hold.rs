@@ -1,0 +1,263 @@
+//! Changes inside a call: hold passed on to the other side, and sessions kept alive by re-INVITE.
+//!
+//! Hold and transfer close a recording; the next begins with the conversation (design: three to four files a call).
+
+use callcore::switch::{CallId, Input};
+use transport::SipDriver;
+use wire::{
+    sdp::Direction,
+    sip::{
+        endpoint::SessionId,
+        message::{Body, StatusCode},
+    },
+};
+
+use super::{
+    Exchange,
+    call::{CallerStage, Far, Leg},
+};
+use crate::negotiate;
+
+/// Recordings that hold and transfer may begin in one call: with the first it makes ten, the most of 2019. A phone that
+/// toggles hold must not fill the store with files.
+const SEGMENTS_MAX: u8 = 9;
+
+impl Exchange {
+    /// A change of the session: a `direct` call's is the other side's to answer; else it is answered here, and the other
+    /// side hears of hold and resume.
+    pub(super) fn change_requested(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        body: Option<Body>,
+    ) {
+        let now = sip.now();
+        let Some(leg) = self.legs.get(&session).copied() else {
+            let _ = sip
+                .endpoint()
+                .reject_change(now, session, StatusCode::CALL_DOES_NOT_EXIST);
+            return;
+        };
+        if let Some(other) = self.passes_through(leg) {
+            self.note_description(leg, body.as_ref());
+            if sip.endpoint().change(now, other, body).is_err() {
+                let _ = sip
+                    .endpoint()
+                    .reject_change(now, session, StatusCode::REQUEST_PENDING);
+            }
+            return;
+        }
+        match self.reply_to_change(leg, body.as_ref()) {
+            Ok(answer) => {
+                let _ = sip.endpoint().accept_change(now, session, Some(answer));
+                self.pass_hold_on(sip, leg, body.as_ref());
+            }
+            Err(status) => {
+                let _ = sip.endpoint().reject_change(now, session, status);
+            }
+        }
+    }
+
+    fn reply_to_change(&mut self, leg: Leg, body: Option<&Body>) -> Result<Body, StatusCode> {
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return Err(StatusCode::NOT_ACCEPTABLE_HERE);
+        };
+        let media = self
+            .calls
+            .get(&id)
+            .and_then(|call| call.media.as_ref())
+            .ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+        let is_caller = matches!(leg, Leg::Caller(_));
+        let local = if is_caller {
+            media.caller_local()
+        } else {
+            media.far_local().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?
+        };
+        let Some(offer) = body else {
+            return Ok(negotiate::offer(local));
+        };
+        let (answer, remote) =
+            negotiate::answer(offer, local).map_err(|refused| refused.status())?;
+        if is_caller {
+            media.caller_at(remote)
+        } else {
+            media.far_at(remote)
+        }
+        Ok(answer)
+    }
+
+    /// What became of a change of ours: one that was passed on is answered where it came from, one that we made tells where
+    /// the other end is.
+    pub(super) fn changed(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        result: Result<Option<Body>, StatusCode>,
+    ) {
+        let Some(leg) = self.legs.get(&session).copied() else {
+            return;
+        };
+        let now = sip.now();
+        if let Some(other) = self.passes_through(leg) {
+            let _ = match result {
+                Ok(body) => {
+                    self.note_description(leg, body.as_ref());
+                    sip.endpoint().accept_change(now, other, body)
+                }
+                Err(status) => sip.endpoint().reject_change(now, other, status),
+            };
+            return;
+        }
+        let remote = result.ok().flatten().as_ref().and_then(negotiate::remote);
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return;
+        };
+        let media = self.calls.get(&id).and_then(|call| call.media.as_ref());
+        if let (Some(remote), Some(media)) = (remote, media) {
+            match leg {
+                Leg::Caller(_) => media.caller_at(remote),
+                _ => media.far_at(remote),
+            }
+        }
+    }
+
+    /// Keeps what one side of a `direct` call last told the other, to tell it again when a session must be refreshed.
+    fn note_description(&mut self, from: Leg, body: Option<&Body>) {
+        let (Leg::Caller(id) | Leg::Far(id)) = from else {
+            return;
+        };
+        let (Some(call), Some(body)) = (self.calls.get_mut(&id), body) else {
+            return;
+        };
+        let kept = if matches!(from, Leg::Caller(_)) {
+            &mut call.offer
+        } else {
+            &mut call.described
+        };
+        *kept = Some(body.clone());
+    }
+
+    /// The leg opposite to this one, when the two negotiate with each other and not with us.
+    pub(super) fn passes_through(&self, leg: Leg) -> Option<SessionId> {
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return None;
+        };
+        let call = self.calls.get(&id)?;
+        // An announcement before the answer is ours.
+        let far = call
+            .far
+            .session()
+            .filter(|_| call.is_direct() && call.media.is_none())?;
+        Some(if matches!(leg, Leg::Caller(_)) {
+            far
+        } else {
+            call.caller
+        })
+    }
+
+    /// Tells the other side that it is held, or no more.
+    fn pass_hold_on(&mut self, sip: &mut SipDriver, leg: Leg, body: Option<&Body>) {
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return;
+        };
+        let Some(direction) = body.and_then(negotiate::direction) else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let held = direction != Direction::SendRecv;
+        let talks = call.caller_stage == CallerStage::Answered && call.far != Far::Nobody;
+        if !talks || call.hold.held == held {
+            return;
+        }
+        call.hold.held = held;
+        let regional = matches!(call.far, Far::Agent(..) | Far::Nurse(_));
+        let other = match leg {
+            Leg::Caller(_) => call.far.session().map(|far| (far, Leg::Far(id))),
+            _ => Some((call.caller, Leg::Caller(id))),
+        };
+        if let Some((session, to)) = other
+            && let Some(offer) = self.own_description(to, direction)
+        {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.hold.told = Some((to, direction));
+            }
+            let now = sip.now();
+            // A side that changes something itself in this moment hears of the hold by silence.
+            let _ = sip.endpoint().change(now, session, Some(offer));
+        }
+        if regional {
+            self.note_hold(id, held);
+        }
+    }
+
+    fn note_hold(&mut self, id: CallId, held: bool) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if held {
+            call.hold.paused = call.segments < SEGMENTS_MAX;
+            if call.hold.paused {
+                self.input(Input::Held(id));
+            }
+        } else if std::mem::take(&mut call.hold.paused) {
+            self.new_segment(id, Input::Resumed(id));
+        }
+    }
+
+    /// A new recording begins, if the call hasn't too many already.
+    pub(super) fn new_segment(&mut self, id: CallId, input: Input) {
+        let Some(call) = self
+            .calls
+            .get_mut(&id)
+            .filter(|call| call.segments < SEGMENTS_MAX)
+        else {
+            return;
+        };
+        call.segments += 1;
+        self.input(input);
+    }
+
+    /// Our own description for a leg, with the next version.
+    fn own_description(&mut self, leg: Leg, direction: Direction) -> Option<Body> {
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return None;
+        };
+        let call = self.calls.get_mut(&id)?;
+        let media = call.media.as_ref()?;
+        let local = if matches!(leg, Leg::Caller(_)) {
+            media.caller_local()
+        } else {
+            media.far_local()?
+        };
+        call.hold.version += 1;
+        Some(negotiate::offer_going(local, direction, call.hold.version))
+    }
+
+    /// A session that must be refreshed by re-INVITE: what was said last is said again.
+    pub(super) fn refresh_due(&mut self, sip: &mut SipDriver, session: SessionId) {
+        let Some(leg) = self.legs.get(&session).copied() else {
+            return;
+        };
+        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+            return;
+        };
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let body = match leg {
+            _ if call.media.is_some() => {
+                let told = call.hold.told.filter(|(to, _)| *to == leg);
+                let direction = told.map_or(Direction::SendRecv, |(_, direction)| direction);
+                self.own_description(leg, direction)
+            }
+            Leg::Caller(_) => call.described.clone(),
+            _ => call.offer.clone(),
+        };
+        if let Some(body) = body {
+            let now = sip.now();
+            let _ = sip.endpoint().change(now, session, Some(body));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! A nurse sends a call on: REFER from an agent's phone, and INVITE with Replaces (RFC 3515, RFC 3891).
+//!
+//! Only an agent's phone in a conversation may ask for it, and only to an agent of the same rule set: a switch that calls
+//! whom it is told to is a way to free calls. A call that left for a provider is not sent on from here.
+
+use std::time::{Duration, Instant};
+
+use callcore::{
+    scenario::Contact,
+    switch::{CallId, Input},
+};
+use transport::SipDriver;
+use wire::sip::{
+    endpoint::{Flow, SessionId},
+    header::NameAddr,
+    message::{HeaderName, HeaderValue, Headers, Request, Response, StatusCode},
+    uri::Uri,
+};
+
+use super::{
+    Exchange,
+    call::{Call, CallerStage, Far, Leg, Transfer},
+    caller::refuse,
+};
+use crate::negotiate;
+
+/// How long the phone that is to take over may ring; the nurse may have hung up, and then nobody talks to the caller.
+pub(super) const TRANSFER_RING_MAX: Duration = Duration::from_secs(45);
+
+impl Exchange {
+    pub(super) fn referred(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        to: &NameAddr,
+        by: Option<HeaderValue>,
+    ) {
+        let now = sip.now();
+        let target = match self.transfer_target(session, to) {
+            Ok(target) => target,
+            Err(status) => {
+                let _ = sip.endpoint().reject_refer(now, session, status);
+                return;
+            }
+        };
+        let Some(Leg::Far(id)) = self.legs.get(&session).copied() else {
+            return;
+        };
+        let mut headers = Headers::default();
+        if let Some(by) = by {
+            headers.push(HeaderName::ReferredBy, by);
+        }
+        if let Some(replaces) = to.uri.headers.as_deref().and_then(replaces_in) {
+            headers.push(HeaderName::Replaces, replaces);
+        }
+        let called = self.invite_taking_over(sip, id, target, &headers);
+        let Ok(called) = called else {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let _ = sip.endpoint().reject_refer(now, session, status);
+            return;
+        };
+        self.legs.insert(called, Leg::Transfer(id));
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.transfer = Some(Transfer {
+                from: session,
+                to: called,
+                left: false,
+                begun: Instant::now(),
+            });
+        }
+        tracing::info!(call = id.0, "a nurse sends the call on");
+        let _ = sip.endpoint().accept_refer(now, session);
+    }
+
+    /// Whom the phone may have us call; the status that refuses it.
+    fn transfer_target(&self, session: SessionId, to: &NameAddr) -> Result<Uri, StatusCode> {
+        let Some(Leg::Far(id)) = self.legs.get(&session).copied() else {
+            return Err(StatusCode::FORBIDDEN);
+        };
+        let call = self.calls.get(&id).ok_or(StatusCode::FORBIDDEN)?;
+        if !call.talks_to_agent(session) {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        if call.transfer.is_some() {
+            return Err(StatusCode::REQUEST_PENDING);
+        }
+        let mut target = to.uri.clone();
+        target.headers = None;
+        let is_target = |uri: &str| Uri::parse(uri).is_ok_and(|uri| is_same(&uri, &target));
+        let known = self
+            .scenario_of(id)
+            .agents
+            .iter()
+            .any(|agent| match &agent.contact {
+                Contact::Simulated => false,
+                Contact::Sip(uri) => is_target(uri),
+                Contact::Registers(user) => {
+                    let contact = self.registrar.contact_of(user);
+                    contact.is_some_and(|contact| is_target(&contact))
+                }
+            });
+        known.then_some(target).ok_or(StatusCode::FORBIDDEN)
+    }
+
+    pub(super) fn transfer_rings(&mut self, sip: &mut SipDriver, id: CallId, status: StatusCode) {
+        let transfer = self
+            .calls
+            .get(&id)
+            .and_then(|call| call.transfer.as_ref())
+            .filter(|transfer| !transfer.left);
+        if let Some(transfer) = transfer {
+            let now = sip.now();
+            let _ = sip.endpoint().report_refer(now, transfer.from, status);
+        }
+    }
+
+    pub(super) fn transfer_answered(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        response: &Response,
+    ) {
+        let remote = response.body().as_ref().and_then(negotiate::remote);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(transfer) = call.transfer.take() else {
+            return;
+        };
+        let now = sip.now();
+        let (Some(remote), Some(media)) = (remote, &call.media) else {
+            self.legs.remove(&transfer.to);
+            let _ = sip.endpoint().end(now, transfer.to, None);
+            return self.transfer_over(sip, id, &transfer, StatusCode::NOT_ACCEPTABLE_HERE);
+        };
+        media.far_at(remote);
+        self.take_over(sip, id, transfer.to);
+        if !transfer.left {
+            let _ = sip
+                .endpoint()
+                .report_refer(now, transfer.from, StatusCode::OK);
+            let _ = sip.endpoint().end(now, transfer.from, None);
+        }
+    }
+
+    pub(super) fn transfer_failed(&mut self, sip: &mut SipDriver, id: CallId, status: StatusCode) {
+        let transfer = self
+            .calls
+            .get_mut(&id)
+            .and_then(|call| call.transfer.take());
+        if let Some(transfer) = transfer {
+            self.transfer_over(sip, id, &transfer, status);
+        }
+    }
+
+    /// It came to nothing: the nurse who asked is told and goes on talking, or has left and the call is over.
+    fn transfer_over(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        transfer: &Transfer,
+        status: StatusCode,
+    ) {
+        if transfer.left {
+            self.far_over(id);
+            return self.input(Input::FarEndGone(id));
+        }
+        let now = sip.now();
+        let _ = sip.endpoint().report_refer(now, transfer.from, status);
+    }
+
+    /// Gives up phones that ring too long.
+    pub(super) fn sweep_transfers(&mut self, sip: &mut SipDriver, now: Instant) {
+        let stale: Vec<(CallId, SessionId)> = self
+            .calls
+            .iter()
+            .filter_map(|(id, call)| Some((*id, call.transfer.as_ref()?)))
+            .filter(|(_, transfer)| now - transfer.begun > TRANSFER_RING_MAX)
+            .map(|(id, transfer)| (id, transfer.to))
+            .collect();
+        for (id, session) in stale {
+            self.legs.remove(&session);
+            let at = sip.now();
+            let _ = sip.endpoint().end(at, session, None);
+            self.transfer_failed(sip, id, StatusCode::REQUEST_TIMEOUT);
+        }
+    }
+
+    /// The nurse who asked hangs up before the other has answered: the call waits for the other.
+    pub(super) fn transferor_left(&mut self, session: SessionId, id: CallId) -> bool {
+        let transfer = self
+            .calls
+            .get_mut(&id)
+            .and_then(|call| call.transfer.as_mut())
+            .filter(|transfer| transfer.from == session);
+        transfer.is_some_and(|transfer| {
+            transfer.left = true;
+            true
+        })
+    }
+
+    /// INVITE with Replaces: another phone takes the place of an agent's in a conversation.
+    pub(super) fn replaces(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        request: &Request,
+        replaced: SessionId,
+        flow: Flow,
+    ) {
+        let Some(trusted) = self.let_in(sip, session, request, flow) else {
+            return;
+        };
+        let trusted = trusted.contains(flow.peer().ip());
+        let id = match self.legs.get(&replaced) {
+            Some(Leg::Far(id)) if trusted => *id,
+            _ if trusted => return refuse(sip, session, StatusCode::DECLINE),
+            _ => return refuse(sip, session, StatusCode::FORBIDDEN),
+        };
+        match self.answer_replacing(sip, id, session, request, replaced) {
+            Ok(()) => {
+                self.take_over(sip, id, session);
+                let now = sip.now();
+                let _ = sip.endpoint().end(now, replaced, None);
+            }
+            Err(status) => refuse(sip, session, status),
+        }
+    }
+
+    fn answer_replacing(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        session: SessionId,
+        request: &Request,
+        replaced: SessionId,
+    ) -> Result<(), StatusCode> {
+        let call = self.calls.get(&id).ok_or(StatusCode::DECLINE)?;
+        if !call.talks_to_agent(replaced) {
+            return Err(StatusCode::DECLINE);
+        }
+        let media = call.media.as_ref().ok_or(StatusCode::DECLINE)?;
+        let local = media.far_local().ok_or(StatusCode::DECLINE)?;
+        let body = match request.body() {
+            Some(offer) => {
+                let (answer, remote) =
+                    negotiate::answer(&offer, local).map_err(|refused| refused.status())?;
+                media.far_at(remote);
+                answer
+            }
+            None => negotiate::offer(local),
+        };
+        let now = sip.now();
+        sip.endpoint()
+            .answer(now, session, Some(body))
+            .map_err(|_| StatusCode::DECLINE)
+    }
+
+    /// Another phone is the far side from now on, and what is said is another recording.
+    fn take_over(&mut self, sip: &mut SipDriver, id: CallId, session: SessionId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Far::Agent(agent, before) = call.far else {
+            return;
+        };
+        // One transfer at a time: another that is under way comes to nothing.
+        if let Some(other) = call.transfer.take() {
+            self.legs.remove(&other.to);
+            let now = sip.now();
+            let _ = sip.endpoint().end(now, other.to, None);
+        }
+        call.far = Far::Agent(agent, session);
+        call.hold.held = false;
+        self.legs.remove(&before);
+        self.legs.insert(session, Leg::Far(id));
+        tracing::info!(call = id.0, "another phone took over");
+        self.new_segment(id, Input::Transferred(id));
+    }
+}
+
+impl Call {
+    /// Whether this is the session of an agent's phone that talks with the caller through here.
+    fn talks_to_agent(&self, session: SessionId) -> bool {
+        let agents = matches!(self.far, Far::Agent(_, own) if own == session);
+        agents && self.caller_stage == CallerStage::Answered && self.media.is_some()
+    }
+}
+
+/// The same phone: user and address.
+fn is_same(a: &Uri, b: &Uri) -> bool {
+    a.user == b.user && a.address().is_some() && a.address() == b.address()
+}
+
+/// The Replaces among a URI's header fields (RFC 3891 section 4), unescaped.
+fn replaces_in(headers: &str) -> Option<HeaderValue> {
+    let (_, value) = headers
+        .split('&')
+        .filter_map(|field| field.split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("Replaces"))?;
+    HeaderValue::parse(&unescaped(value)?)
+}
+
+/// `%3B` and the like as the characters they mean; `None` when they aren't UTF-8.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let (high, low) = (digit(bytes.next()?)?, digit(bytes.next()?)?);
+        out.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_is_read_out_of_a_uri() {
+        let read = |text: &str| replaces_in(text).map(|value| value.as_str().to_owned());
+        let named = "Accept=x&replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2";
+        assert_eq!(read(named).as_deref(), Some("a@b;to-tag=1;from-tag=2"));
+        for bad in [
+            "",
+            "Replaces",
+            "Replaces=%4",
+            "Replaces=%zz",
+            "Replaces=a%0d%0ab",
+            "Replaces=%ff",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

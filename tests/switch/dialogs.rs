@@ -1,0 +1,478 @@
+//! What real telephones do beside calling: PRACK, late offers, hold, transfer, privacy, calls that come back.
+
+use std::net::Ipv4Addr;
+
+use testkit::Phone;
+use wire::{
+    sdp::{Description, Direction},
+    sip::{
+        endpoint::Event,
+        header::NameAddr,
+        message::{Body, HeaderName, Headers, StatusCode},
+    },
+};
+
+use crate::{
+    TO_QUEUE,
+    handset::Handset,
+    provider,
+    rig::{A_WHILE, CALLER_TONE, Rig, answers},
+    routes,
+};
+
+const KOMMUN: (&str, &str) = ("X-Kommun-ID", "0180");
+const REGIONAL: (&str, &str) = ("X-Kommun-ID", "0488");
+
+fn targets(handset: &Handset) -> String {
+    format!("[\"{}\"]", handset.uri())
+}
+
+fn direction(body: &Body) -> Direction {
+    let description = Description::parse(&body.bytes).expect("a session description");
+    description.streams[0].direction
+}
+
+/// End to end: the caller requires reliable 18x; the provider may or may not know them.
+#[tokio::test]
+async fn a_caller_who_requires_100rel_has_it_whatever_the_provider_knows() {
+    for mut far in [Handset::new().await, Handset::plain().await] {
+        let rig = Rig::start("[{ simulated = 1 }]", &provider(&targets(&far), "direct")).await;
+        let mut caller = Handset::new().await;
+        let fields = [KOMMUN, ("Require", "100rel")];
+        let offer = caller.talks();
+        let session = caller.call(rig.gateway.sip_addr(), &fields, Some(offer));
+        let (called, request) = far.is_called().await;
+        assert_eq!(
+            request.headers.get(&HeaderName::SessionExpires),
+            Some("600")
+        );
+        let early = far.talks();
+        far.act(|ep, now| {
+            ep.progress(now, called, StatusCode::RINGING, None)
+                .expect("rings");
+            ep.progress(
+                now,
+                called,
+                StatusCode::SESSION_PROGRESS,
+                Some(early.clone()),
+            )
+            .expect("early media");
+            ep.answer(now, called, Some(early)).expect("answered");
+        });
+        // Nothing moves at the far end but by its own driver.
+        let (answer, ()) = tokio::join!(caller.is_answered(), async {
+            far.sees("the ACK", |event| {
+                matches!(event, Event::Confirmed { .. }).then_some(())
+            })
+            .await;
+        });
+        assert!(answer.body().is_some());
+        let sent = caller
+            .driver
+            .endpoint()
+            .counters()
+            .requests_sent
+            .get("PRACK");
+        // The answer may overtake the second 18x.
+        assert!(sent.is_some_and(|sent| *sent >= 1), "{sent:?}");
+        caller.hangs_up(session);
+        far.is_ended().await;
+        let kept = rig.stop().await;
+        assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_late_offer_of_a_direct_call_is_made_by_the_provider() {
+    let mut far = Handset::new().await;
+    let rig = Rig::start("[{ simulated = 1 }]", &provider(&targets(&far), "direct")).await;
+    let mut caller = Handset::new().await;
+    let session = caller.call(rig.gateway.sip_addr(), &[KOMMUN], None);
+    let (_, request) = far.answers().await;
+    assert!(
+        request.body().is_none(),
+        "the caller's INVITE had no offer, so this has none"
+    );
+    let offer = caller.is_answered().await.body().expect("an offer");
+    assert_eq!(offer.bytes, far.talks().bytes, "the provider's own");
+    let answer = caller.talks();
+    caller.act(|ep, now| {
+        ep.ack(now, session, Some(answer.clone()))
+            .expect("the ACK was due")
+    });
+    let got = far
+        .sees("the ACK", |event| match event {
+            Event::Confirmed { body, .. } => Some(body),
+            _ => None,
+        })
+        .await;
+    assert_eq!(got.map(|body| body.bytes), Some(answer.bytes));
+    caller.hangs_up(session);
+    far.is_ended().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn hold_reaches_the_nurse_and_begins_another_recording() {
+    let mut nurse = Handset::new().await;
+    let rig = Rig::start(&targets(&nurse), &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
+    let (talk, _) = nurse.answers().await;
+    caller.is_answered().await;
+    for held in [Direction::SendOnly, Direction::SendRecv] {
+        let body = caller.sdp(held);
+        loop {
+            let body = Some(body.clone());
+            // The ACK of what came before may still be under way.
+            if caller.act(|ep, now| ep.change(now, session, body)).is_ok() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let asked = nurse
+            .sees("a change", |event| match event {
+                Event::ChangeRequested { body, .. } => body,
+                _ => None,
+            })
+            .await;
+        assert_eq!(direction(&asked), held);
+        let reply = nurse.sdp(held.reversed());
+        nurse.act(|ep, now| ep.accept_change(now, talk, Some(reply)).expect("accepted"));
+        caller
+            .sees("the change", |event| {
+                matches!(event, Event::Changed { result: Ok(_), .. }).then_some(())
+            })
+            .await;
+    }
+    caller.hangs_up(session);
+    nurse.is_ended().await;
+    let kept = rig.stop().await;
+    assert_eq!(
+        kept.totals.recorded.get("region-04"),
+        Some(&2),
+        "before hold and after"
+    );
+    assert_eq!(kept.recordings().len(), 2);
+}
+
+#[tokio::test]
+async fn a_nurse_sends_the_call_on_to_another() {
+    let mut nurse = Handset::new().await;
+    let mut second = Phone::bind().expect("a phone");
+    let agents = format!("[\"{}\", \"sip:1177@{}\"]", nurse.uri(), second.address());
+    let rig = Rig::start(&agents, &routes(TO_QUEUE)).await;
+    let target = format!(
+        "<sip:1177@{}?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2>",
+        second.address()
+    );
+    let refers = async {
+        let (session, _) = nurse.answers().await;
+        nurse
+            .sees("the ACK", |event| {
+                matches!(event, Event::Confirmed { .. }).then_some(())
+            })
+            .await;
+        for foreign in [
+            "<sip:1177@127.0.0.1:9>",
+            "<sip:0900@127.0.0.1>",
+            "<tel:+46900>",
+        ] {
+            assert_eq!(
+                refer(&mut nurse, session, foreign).await,
+                Err(StatusCode::FORBIDDEN),
+                "{foreign}"
+            );
+        }
+        assert_eq!(refer(&mut nurse, session, &target).await, Ok(()));
+        let done = nurse
+            .sees("the end of it", |event| match event {
+                Event::ReferProgress {
+                    status, over: true, ..
+                } => Some(status),
+                _ => None,
+            })
+            .await;
+        assert_eq!(done, Some(StatusCode::OK));
+        nurse.is_ended().await;
+    };
+    let (caller, taken, ()) =
+        tokio::join!(rig.call("0488", A_WHILE), second.answer(answers()), refers);
+    assert_eq!(caller.code(), 200);
+    assert!(
+        taken.heard_tone(CALLER_TONE),
+        "the second nurse hears the caller"
+    );
+    let request = taken.request.expect("an INVITE");
+    assert_eq!(
+        request.headers.get(&HeaderName::Replaces),
+        Some("a@b;to-tag=1;from-tag=2")
+    );
+    let kept = rig.stop().await;
+    assert_eq!(
+        kept.totals.recorded.get("region-04"),
+        Some(&2),
+        "a recording a nurse"
+    );
+    assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
+}
+
+async fn refer(
+    phone: &mut Handset,
+    session: wire::sip::endpoint::SessionId,
+    to: &str,
+) -> Result<(), StatusCode> {
+    let to = NameAddr::parse(to).expect("an address");
+    phone.act(|ep, now| ep.refer(now, session, &to, &Headers::new()).expect("asked"));
+    phone
+        .sees("an answer to REFER", |event| match event {
+            Event::ReferAnswered { result, .. } => Some(result),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_provider_may_not_have_the_switch_call_anybody() {
+    let mut far = Handset::new().await;
+    let agent = Handset::new().await;
+    let rig = Rig::start(&targets(&agent), &provider(&targets(&far), "relay")).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[KOMMUN], Some(offer));
+    let (talk, _) = far.answers().await;
+    caller.is_answered().await;
+    far.sees("the ACK", |event| {
+        matches!(event, Event::Confirmed { .. }).then_some(())
+    })
+    .await;
+    let agent = format!("<{}>", agent.uri());
+    assert_eq!(
+        refer(&mut far, talk, &agent).await,
+        Err(StatusCode::FORBIDDEN)
+    );
+    assert_eq!(
+        refer(&mut caller, session, &agent).await,
+        Err(StatusCode::FORBIDDEN)
+    );
+    caller.hangs_up(session);
+    far.is_ended().await;
+    let kept = rig.stop().await;
+    assert!(kept.recordings().is_empty());
+}
+
+#[tokio::test]
+async fn another_phone_takes_the_place_of_a_nurses() {
+    let mut nurse = Handset::new().await;
+    let rig = Rig::start(&targets(&nurse), &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
+    let (talk, _) = nurse.answers().await;
+    let of_caller = {
+        caller.is_answered().await;
+        caller.act(|ep, _| ep.named(session).expect("it is up"))
+    };
+    nurse
+        .sees("the ACK", |event| {
+            matches!(event, Event::Confirmed { .. }).then_some(())
+        })
+        .await;
+    let of_nurse = nurse.act(|ep, _| ep.named(talk).expect("it is up"));
+    let mut second = Handset::new().await;
+    let offer = second.talks();
+    second.call(
+        rig.gateway.sip_addr(),
+        &[("Replaces", of_caller.as_str())],
+        Some(offer.clone()),
+    );
+    assert_eq!(
+        second.is_refused().await,
+        603,
+        "a caller's place is not to be taken"
+    );
+    second.call(
+        rig.gateway.sip_addr(),
+        &[("Replaces", "x;to-tag=1;from-tag=2")],
+        Some(offer.clone()),
+    );
+    assert_eq!(second.is_refused().await, 481);
+    second.call(
+        rig.gateway.sip_addr(),
+        &[("Replaces", of_nurse.as_str())],
+        Some(offer),
+    );
+    second.is_answered().await;
+    nurse.is_ended().await;
+    caller.hangs_up(session);
+    second.is_ended().await;
+    let kept = rig.stop().await;
+    assert_eq!(kept.totals.recorded.get("region-04"), Some(&2));
+    assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
+}
+
+/// RFC 3325: a number that is to be private goes to trusted networks only.
+#[tokio::test]
+async fn a_private_number_goes_to_trusted_providers_only() {
+    let number = testkit_number();
+    for (ip, trusted) in [
+        (Ipv4Addr::LOCALHOST, true),
+        (Ipv4Addr::new(127, 0, 0, 9), false),
+    ] {
+        let mut far = Handset::at(ip, true).await;
+        let rig = Rig::start_trusting(
+            "127.0.0.1/32",
+            "[{ simulated = 1 }]",
+            &provider(&targets(&far), "direct"),
+        )
+        .await;
+        for (privacy, shown) in [("id", trusted), ("none", true)] {
+            let mut caller = Handset::new().await;
+            let offer = caller.talks();
+            let asserted = format!("<tel:{number}>");
+            let fields = [
+                KOMMUN,
+                ("P-Asserted-Identity", asserted.as_str()),
+                ("Privacy", privacy),
+            ];
+            let session = caller.call(rig.gateway.sip_addr(), &fields, Some(offer));
+            let (_, request) = far.answers().await;
+            caller.is_answered().await;
+            assert_eq!(
+                request
+                    .headers
+                    .get(&HeaderName::PAssertedIdentity)
+                    .is_some(),
+                shown,
+                "{ip} {privacy}"
+            );
+            let text = String::from_utf8_lossy(&request.to_bytes()).into_owned();
+            assert_eq!(text.contains(&number), shown, "nowhere else either");
+            assert_eq!(
+                request.headers.get(&HeaderName::HistoryInfo).is_some(),
+                trusted
+            );
+            caller.hangs_up(session);
+            far.is_ended().await;
+        }
+        rig.stop().await;
+    }
+}
+
+/// The first number of the register of numbers that nobody has.
+fn testkit_number() -> String {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/data/test_numbers.csv");
+    let text = std::fs::read_to_string(file).expect("the register");
+    let number = text
+        .split(['\n', ',', ';'])
+        .find(|field| field.starts_with("+46"));
+    number.expect("a number").trim().to_owned()
+}
+
+#[tokio::test]
+async fn failover_is_told_and_a_call_that_comes_back_is_refused() {
+    let (mut busy, mut ready) = (Handset::new().await, Handset::new().await);
+    let both = format!("[\"{}\", \"{}\"]", busy.uri(), ready.uri());
+    let rig = Rig::start("[{ simulated = 1 }]", &provider(&both, "direct")).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[KOMMUN], Some(offer.clone()));
+    let (called, _) = busy.is_called().await;
+    busy.act(|ep, now| {
+        ep.reject(now, called, StatusCode::BUSY_HERE, &Headers::new())
+            .expect("refused")
+    });
+    let (_, request) = ready.answers().await;
+    caller.is_answered().await;
+    let history = request
+        .headers
+        .get(&HeaderName::HistoryInfo)
+        .expect("a history");
+    assert!(
+        history.contains("?Reason=SIP%3Bcause%3D486>;index=1.1, "),
+        "{history}"
+    );
+    assert!(
+        history.ends_with(&format!("<{}>;index=1.2", ready.uri())),
+        "{history}"
+    );
+    caller.hangs_up(session);
+    ready.is_ended().await;
+
+    let mark = HeaderName::parse("X-Vaxel-Visited").expect("a token");
+    let mark = request.headers.get(&mark).expect("the switch's mark");
+    let (name, times) = mark.split_once(';').expect("a number");
+    assert_eq!(times, "n=1");
+    let again = format!("{name};n=3");
+    caller.call(
+        rig.gateway.sip_addr(),
+        &[KOMMUN, ("X-Vaxel-Visited", &again)],
+        Some(offer),
+    );
+    assert_eq!(caller.is_refused().await, 482);
+    rig.stop().await;
+}
+
+/// The recorder answers when the caller has hung up already: what it began is counted, and ended.
+#[tokio::test]
+async fn a_recording_that_begins_as_the_caller_hangs_up_is_counted() {
+    let mut recorder = Handset::plain().await;
+    let mut nurse = Handset::new().await;
+    let rig = Rig::start_recording_at(&recorder.uri(), &targets(&nurse), &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
+    nurse.answers().await;
+    caller.is_answered().await;
+    let (recording, _) = recorder.is_called().await;
+    caller.hangs_up(session);
+    caller.is_ended().await;
+    nurse.is_ended().await;
+    let answer = Body {
+        content_type: "application/sdp".into(),
+        bytes: recording_answer().into(),
+    };
+    recorder.act(|ep, now| {
+        ep.answer(now, recording, Some(answer))
+            .expect("not cancelled")
+    });
+    recorder.is_ended().await;
+    let kept = rig.stop().await;
+    assert_eq!(kept.totals.recorded.get("region-04"), Some(&1));
+    assert_eq!(
+        (
+            kept.totals.recorded_at_switch_for_provider,
+            kept.totals.completed
+        ),
+        (0, 1)
+    );
+}
+
+fn recording_answer() -> String {
+    let stream = |label| format!("m=audio 9 RTP/AVP 8\r\na=recvonly\r\na=label:{label}\r\n");
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{}{}",
+        stream(1),
+        stream(2)
+    )
+}
+
+#[tokio::test]
+async fn what_cannot_be_spoken_is_488_with_a_warning_and_too_brief_a_timer_422() {
+    let rig = Rig::start("[{ simulated = 1 }]", &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let text = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n";
+    let odd = Body {
+        content_type: "application/sdp".into(),
+        bytes: text.into(),
+    };
+    caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(odd));
+    assert_eq!(caller.is_refused().await, 488);
+    let mut plain = Handset::plain().await;
+    let offer = plain.talks();
+    let fields = [REGIONAL, ("Supported", "timer"), ("Session-Expires", "60")];
+    plain.call(rig.gateway.sip_addr(), &fields, Some(offer));
+    assert_eq!(plain.is_refused().await, 422);
+    rig.stop().await;
+}

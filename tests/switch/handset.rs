@@ -1,0 +1,182 @@
+//! A telephone that a test plays by hand, event by event: for what the test kit's phone never does.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
+
+use testkit::DEADLINE;
+use transport::SipDriver;
+use wire::{
+    sdp::{Description, Direction},
+    sip::{
+        endpoint::{Config, Event, Invite, SessionId, SessionTimer},
+        message::{Body, HeaderName, Headers, Request, Response},
+        uri::Uri,
+    },
+};
+
+/// Names of one handset are never those of another.
+static SEED: AtomicU8 = AtomicU8::new(100);
+
+/// A telephone without sound.
+pub(crate) struct Handset {
+    pub(crate) driver: SipDriver,
+    audio: std::net::UdpSocket,
+}
+
+impl Handset {
+    /// One that speaks every extension.
+    pub(crate) async fn new() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST, true).await
+    }
+
+    /// One that speaks RFC 3261 only.
+    pub(crate) async fn plain() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST, false).await
+    }
+
+    pub(crate) async fn at(ip: Ipv4Addr, featured: bool) -> Self {
+        let address = SocketAddr::new(IpAddr::V4(ip), 0);
+        let timer = SessionTimer {
+            expires: Duration::from_secs(1800),
+            min: Duration::from_secs(90),
+        };
+        let config = Config {
+            contact_user: "1177".into(),
+            reliable: featured,
+            session_timer: featured.then_some(timer),
+            transfers: featured,
+            // It may play a recorder.
+            supported: vec!["siprec".into()],
+            ..Config::default_for(address, [SEED.fetch_add(1, Ordering::Relaxed); 32])
+        };
+        let mut handset = Self {
+            driver: SipDriver::bind(address, config).expect("a free port"),
+            audio: std::net::UdpSocket::bind(address).expect("a free port"),
+        };
+        // Until the runtime has looked at its socket, nothing is sent but while it is waited for.
+        let own = Uri::sip(None, handset.driver.local_addr());
+        handset.act(|endpoint, now| endpoint.ping(now, own, None).expect("asked"));
+        handset
+            .sees("itself", |event| {
+                matches!(event, Event::Pong { alive: true, .. }).then_some(())
+            })
+            .await;
+        handset
+    }
+
+    /// As an agent or target in a scenario.
+    pub(crate) fn uri(&self) -> String {
+        format!("sip:1177@{}", self.driver.local_addr())
+    }
+
+    /// What it says of its audio.
+    pub(crate) fn sdp(&self, direction: Direction) -> Body {
+        let mut description = Description::telephony(self.audio.local_addr().expect("it is bound"));
+        description.streams[0].direction = direction;
+        description.to_body()
+    }
+
+    pub(crate) fn talks(&self) -> Body {
+        self.sdp(Direction::SendRecv)
+    }
+
+    /// Does something at its endpoint.
+    pub(crate) fn act<T>(
+        &mut self,
+        act: impl FnOnce(&mut wire::sip::endpoint::Endpoint, wire::time::Time) -> T,
+    ) -> T {
+        let now = self.driver.now();
+        let result = act(self.driver.endpoint(), now);
+        self.driver.flush();
+        result
+    }
+
+    /// Calls with these header fields.
+    pub(crate) fn call(
+        &mut self,
+        to: SocketAddr,
+        fields: &[(&str, &str)],
+        body: Option<Body>,
+    ) -> SessionId {
+        let mut headers = Headers::new();
+        for (name, value) in fields {
+            headers.push(HeaderName::parse(name).expect("a token"), *value);
+        }
+        let invite = Invite {
+            target: Uri::sip(Some("1177"), to),
+            next_hop: None,
+            transport: None,
+            from: "<sip:anonymous@anonymous.invalid>".into(),
+            to: None,
+            headers,
+            max_forwards: None,
+            body,
+        };
+        self.act(|endpoint, now| endpoint.invite(now, invite).expect("called"))
+    }
+
+    /// The first event that is one of those; others before it are of no interest.
+    pub(crate) async fn sees<T>(&mut self, what: &str, pick: impl Fn(Event) -> Option<T>) -> T {
+        let search = async {
+            loop {
+                if let Some(found) = pick(self.driver.event().await) {
+                    return found;
+                }
+                self.driver.flush();
+            }
+        };
+        match tokio::time::timeout(DEADLINE, search).await {
+            Ok(found) => found,
+            Err(_) => panic!("{what} expected, it never came"),
+        }
+    }
+
+    pub(crate) async fn is_called(&mut self) -> (SessionId, Box<Request>) {
+        self.sees("a call", |event| match event {
+            Event::Incoming {
+                session, request, ..
+            } => Some((session, request)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Is called and answers.
+    pub(crate) async fn answers(&mut self) -> (SessionId, Box<Request>) {
+        let (session, request) = self.is_called().await;
+        let body = self.talks();
+        self.act(|endpoint, now| endpoint.answer(now, session, Some(body)).expect("answered"));
+        (session, request)
+    }
+
+    pub(crate) async fn is_answered(&mut self) -> Box<Response> {
+        self.sees("an answer", |event| match event {
+            Event::Answered { response, .. } => Some(response),
+            Event::Rejected { status, .. } => panic!("refused: {status}"),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn is_refused(&mut self) -> u16 {
+        self.sees("a refusal", |event| match event {
+            Event::Rejected { status, .. } => Some(status.code()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn is_ended(&mut self) {
+        self.sees("the end", |event| {
+            matches!(event, Event::Ended { .. }).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) fn hangs_up(&mut self, session: SessionId) {
+        self.act(|endpoint, now| endpoint.end(now, session, None).expect("ended"));
+    }
+}

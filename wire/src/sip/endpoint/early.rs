@@ -1,0 +1,188 @@
+//! Early dialogs of our calls: one for each phone that a proxy forked to (RFC 3261 section 12.1, RFC 3262 section 4).
+
+use super::{
+    Endpoint, Hop,
+    border::{Event, SessionError, SessionId},
+    clients::{ClientKey, Inviting, Purpose},
+    dialog::Dialog,
+    reliable::OPTION_TAG,
+    responses::FORKS_MAX,
+    session::{EarlyChange, Phase, put_body},
+};
+use crate::{
+    sip::message::{Body, HeaderName, Headers, Method, Response},
+    time::Time,
+};
+
+/// One phone that rings.
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(crate) tag: Box<str>,
+    /// `None`: nothing reliable came, so nothing is said inside it.
+    pub(crate) dialog: Option<Box<Dialog>>,
+    /// The last RSeq; the next is one higher.
+    rseq: Option<u32>,
+    /// Our offer was answered reliably, so another may follow.
+    agreed: bool,
+    takes_update: bool,
+}
+
+/// What an 18x turned out to be.
+pub(crate) enum Heard {
+    /// News from this fork.
+    Fork(u8),
+    /// Nothing new, or out of order, or one fork too many.
+    Nothing,
+}
+
+impl Endpoint {
+    /// Finds out which fork an 18x is of, and acknowledges one that is reliable.
+    pub(crate) fn hear(&mut self, now: Time, key: ClientKey, response: &Response) -> Heard {
+        let Ok(to) = response.headers.to() else {
+            return Heard::Nothing;
+        };
+        let tag = to.tag().unwrap_or_default();
+        let Some(client) = self.clients.get_mut(&key) else {
+            return Heard::Nothing;
+        };
+        let (flow, reliable) = (client.flow, self.config.reliable);
+        let rseq = rseq(&response.headers).filter(|_| reliable);
+        let dialog = || Dialog::of_caller(&client.request, response, flow).map(Box::new);
+        let fresh = rseq.and_then(|_| dialog());
+        let cseq = client.request.cseq().map_or(1, |cseq| cseq.number);
+        let Some(inviting) = client.inviting() else {
+            return Heard::Nothing;
+        };
+        let Some(at) = inviting.early_at(tag) else {
+            self.counters.shed += 1;
+            return Heard::Nothing;
+        };
+        let late_offer = inviting.late_offer;
+        let early = &mut inviting.early[at];
+        let fork = u8::try_from(at).unwrap_or(u8::MAX);
+        let Some(rseq) = rseq else {
+            return Heard::Fork(fork);
+        };
+        if early.rseq.is_some_and(|last| rseq != last.wrapping_add(1)) {
+            self.counters.repeated += 1;
+            return Heard::Nothing;
+        }
+        early.rseq = Some(rseq);
+        early.agreed |= !late_offer && response.body().is_some();
+        early.takes_update |= response
+            .headers
+            .lists(&HeaderName::Allow, Method::Update.as_str());
+        if early.dialog.is_none() {
+            early.dialog = fresh;
+        }
+        let Some(dialog) = &mut early.dialog else {
+            return Heard::Fork(fork);
+        };
+        let mut prack = dialog.request(Method::Prack);
+        prack.headers.push(
+            HeaderName::RAck,
+            format!("{rseq} {cseq} {}", Method::Invite),
+        );
+        let hop = dialog.hop();
+        self.request(now, prack, hop, Purpose::Told);
+        Heard::Fork(fork)
+    }
+
+    /// A change before the answer: UPDATE (RFC 3311), when exactly one phone rings and allows it.
+    pub(crate) fn change_early(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        client: ClientKey,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
+        let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
+        let contact = session.contact.clone();
+        let idle = session.early_change.is_none() && body.is_some();
+        let inviting = self
+            .clients
+            .get_mut(&client)
+            .and_then(|client| client.inviting());
+        let (true, Some([early])) = (idle, inviting.map(|inviting| inviting.early.as_mut_slice()))
+        else {
+            return Err(SessionError::WrongState);
+        };
+        let (true, Some(dialog)) = (early.agreed && early.takes_update, &mut early.dialog) else {
+            return Err(SessionError::WrongState);
+        };
+        let mut request = dialog.request(Method::Update);
+        let hop: Hop = dialog.hop();
+        self.introduce(&mut request.headers, &contact);
+        put_body(&mut request, body);
+        let client = self.request(now, request, hop, Purpose::Update(id));
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.early_change = Some(Box::new(EarlyChange::Ours { client }));
+        }
+        Ok(())
+    }
+
+    /// What became of an UPDATE of ours before the answer; `None`: no response came.
+    pub(crate) fn on_early_changed(
+        &mut self,
+        key: ClientKey,
+        id: SessionId,
+        response: Option<&Response>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let ours = matches!(session.early_change.as_deref(), Some(EarlyChange::Ours { client }) if *client == key);
+        if !ours {
+            return;
+        }
+        session.early_change = None;
+        let result = match response {
+            Some(response) if response.status.is_success() => Ok(response.body()),
+            Some(response) => Err(response.status),
+            None => Err(crate::sip::message::StatusCode::REQUEST_TIMEOUT),
+        };
+        self.tell(Event::Changed {
+            session: id,
+            result,
+        });
+    }
+
+    /// The early dialog of a call of ours that a request from this tag is in.
+    pub(crate) fn early_of(&mut self, id: SessionId, tag: &str) -> Option<&mut Dialog> {
+        let (Phase::Calling { client } | Phase::Heard { client }) = self.sessions.get(&id)?.phase
+        else {
+            return None;
+        };
+        let inviting = self.clients.get_mut(&client)?.inviting()?;
+        let early = inviting.early.iter_mut().find(|early| &*early.tag == tag)?;
+        early.dialog.as_deref_mut()
+    }
+}
+
+impl Inviting {
+    /// The place of the fork with this tag, new or known; `None`: one too many.
+    fn early_at(&mut self, tag: &str) -> Option<usize> {
+        if let Some(at) = self.early.iter().position(|early| &*early.tag == tag) {
+            return Some(at);
+        }
+        if self.early.len() >= FORKS_MAX {
+            return None;
+        }
+        self.early.push(Early {
+            tag: tag.into(),
+            dialog: None,
+            rseq: None,
+            agreed: false,
+            takes_update: false,
+        });
+        Some(self.early.len() - 1)
+    }
+}
+
+/// The RSeq of a response that wants PRACK.
+fn rseq(headers: &Headers) -> Option<u32> {
+    let number = headers.get(&HeaderName::RSeq)?.parse().ok()?;
+    headers
+        .lists(&HeaderName::Require, OPTION_TAG)
+        .then_some(number)
+}

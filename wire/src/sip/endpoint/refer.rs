@@ -1,0 +1,435 @@
+//! REFER inside a session, both ways, and the NOTIFYs that tell what came of it (RFC 3515, RFC 6665 section 4.4.1).
+//!
+//! One at a time in each direction. The subscription that a REFER makes ends with the final status, with the session,
+//! or after [`PATIENCE`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{
+    Endpoint,
+    border::{Event, SessionError, SessionId, Timer},
+    clients::Purpose,
+    ident::Key,
+    servers::{Answer, Incoming},
+    session::{Phase, put_body},
+    timers::Owner,
+    transaction::Class,
+};
+use crate::{
+    sip::{
+        header::NameAddr,
+        message::{Body, HeaderName, HeaderValue, Headers, Method, Request, StatusCode},
+    },
+    time::Time,
+};
+
+/// The event package (RFC 3515 section 3).
+const EVENT: &str = "refer";
+/// How long what a REFER asked for may take: longer than a phone rings anywhere.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// What a NOTIFY's body is (RFC 3420).
+const SIPFRAG: &str = "message/sipfrag;version=2.0";
+
+/// The REFERs of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Referral {
+    ours: Option<Ours>,
+    theirs: Option<Theirs>,
+    /// The sooner end of the two.
+    at: Option<Time>,
+}
+
+/// A REFER that we sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ours {
+    until: Time,
+}
+
+/// A REFER that the peer sent.
+#[derive(Debug)]
+struct Theirs {
+    /// `Some`: it has no response yet.
+    server: Option<Key>,
+    until: Time,
+    /// What was reported last.
+    status: StatusCode,
+}
+
+impl Referral {
+    pub(crate) fn runs(&self, at: Time) -> bool {
+        self.at == Some(at)
+    }
+
+    fn next(&self) -> Option<Time> {
+        let (ours, theirs) = (
+            self.ours.map(|ours| ours.until),
+            self.theirs.as_ref().map(|theirs| theirs.until),
+        );
+        ours.into_iter().chain(theirs).min()
+    }
+}
+
+impl Endpoint {
+    /// Asks the peer to call somebody else (REFER). `ReferAnswered` follows, then `ReferProgress`. The headers may hold
+    /// `Referred-By`.
+    pub fn refer(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        to: &NameAddr,
+        headers: &Headers,
+    ) -> Result<(), SessionError> {
+        let session = self
+            .sessions
+            .get_mut(&id)
+            .ok_or(SessionError::NoSuchSession)?;
+        let free = session
+            .refer
+            .as_ref()
+            .is_none_or(|refer| refer.ours.is_none());
+        let (Phase::Up { .. }, true, Some(dialog)) = (&session.phase, free, &mut session.dialog)
+        else {
+            return Err(SessionError::WrongState);
+        };
+        let (mut request, hop) = (dialog.request(Method::Refer), dialog.hop());
+        let contact = session.contact.clone();
+        session.refer.get_or_insert_default().ours = Some(Ours {
+            until: now + PATIENCE,
+        });
+        self.introduce(&mut request.headers, &contact);
+        request.headers.push(HeaderName::ReferTo, to);
+        super::session::add_extra(&mut request.headers, headers);
+        self.request(now, request, hop, Purpose::Refer(id));
+        self.watch_refer(id);
+        Ok(())
+    }
+
+    /// Takes on what the peer's REFER asks for: 202, and a first NOTIFY. `report_refer` says the rest.
+    pub fn accept_refer(&mut self, now: Time, id: SessionId) -> Result<(), SessionError> {
+        let server = self.asked_to_refer(id)?;
+        let mut answer = Answer::new(StatusCode::ACCEPTED);
+        if let Some(session) = self.sessions.get(&id) {
+            answer.headers.push(HeaderName::Contact, &session.contact);
+        }
+        self.respond(now, server, answer);
+        self.report_refer(now, id, StatusCode::TRYING)
+    }
+
+    /// Refuses the peer's REFER with 300-699.
+    pub fn reject_refer(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        status: StatusCode,
+    ) -> Result<(), SessionError> {
+        if Class::of(status.code()) != Class::Failure {
+            return Err(SessionError::WrongStatus);
+        }
+        let server = self.asked_to_refer(id)?;
+        self.counters.refuse(status.code());
+        self.respond(now, server, Answer::new(status));
+        self.forget_theirs(id);
+        Ok(())
+    }
+
+    /// Tells the peer what came of its REFER: the status of the call that it asked for. A final one is the last.
+    pub fn report_refer(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        status: StatusCode,
+    ) -> Result<(), SessionError> {
+        let session = self
+            .sessions
+            .get_mut(&id)
+            .ok_or(SessionError::NoSuchSession)?;
+        let theirs = session
+            .refer
+            .as_mut()
+            .and_then(|refer| refer.theirs.as_mut());
+        let Some(theirs) = theirs.filter(|theirs| theirs.server.is_none()) else {
+            return Err(SessionError::WrongState);
+        };
+        theirs.status = status;
+        let left = theirs.until.since(now);
+        let state = if status.is_final() {
+            "terminated;reason=noresource".to_owned()
+        } else {
+            format!("active;expires={}", left.as_secs())
+        };
+        self.notify(now, id, status, &state);
+        if status.is_final() {
+            self.forget_theirs(id);
+        }
+        Ok(())
+    }
+
+    /// REFER inside a session.
+    pub(crate) fn on_refer(&mut self, now: Time, id: SessionId, incoming: &Incoming) {
+        if !self.config.transfers {
+            return self.on_unknown(incoming);
+        }
+        let Some(to) = refer_to(&incoming.request) else {
+            self.counters.refuse(StatusCode::BAD_REQUEST.code());
+            return self.conclude(now, incoming, Answer::new(StatusCode::BAD_REQUEST));
+        };
+        let has_room = self.has_room();
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let free = session
+            .refer
+            .as_ref()
+            .is_none_or(|refer| refer.theirs.is_none());
+        if !has_room || !free || !matches!(session.phase, Phase::Up { .. }) {
+            return self.try_later(now, incoming);
+        }
+        session.refer.get_or_insert_default().theirs = Some(Theirs {
+            server: Some(incoming.key),
+            until: now + PATIENCE,
+            status: StatusCode::TRYING,
+        });
+        let Some(dialog_to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
+            return;
+        };
+        self.serve(incoming, dialog_to, Some(id), None);
+        self.watch_refer(id);
+        let by = incoming
+            .request
+            .headers
+            .value(&HeaderName::ReferredBy)
+            .cloned();
+        self.tell(Event::Referred {
+            session: id,
+            to: Box::new(to),
+            by,
+        });
+    }
+
+    /// A NOTIFY about a REFER of ours; false when it is none.
+    pub(crate) fn on_refer_notified(&mut self, id: SessionId, request: &Request) -> bool {
+        let package = request
+            .headers
+            .get(&HeaderName::Event)
+            .and_then(|event| event.split(';').next());
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return false;
+        };
+        let Some(refer) = session.refer.as_mut().filter(|refer| refer.ours.is_some()) else {
+            return false;
+        };
+        if !package.is_some_and(|package| package.trim().eq_ignore_ascii_case(EVENT)) {
+            return false;
+        }
+        let status = sipfrag_status(&request.body);
+        let state = request
+            .headers
+            .get(&HeaderName::SubscriptionState)
+            .unwrap_or_default();
+        let terminated = state
+            .split(';')
+            .next()
+            .is_some_and(|state| state.trim().eq_ignore_ascii_case("terminated"));
+        let over = terminated || status.is_some_and(StatusCode::is_final);
+        if over {
+            refer.ours = None;
+        }
+        self.tell(Event::ReferProgress {
+            session: id,
+            status,
+            over,
+        });
+        true
+    }
+
+    /// The response to our REFER; `None`: there was none.
+    pub(crate) fn on_refer_answered(&mut self, id: SessionId, status: Option<StatusCode>) {
+        let Some(refer) = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.refer.as_mut())
+        else {
+            return;
+        };
+        let result = match status {
+            Some(status) if status.is_success() => Ok(()),
+            status => Err(status.unwrap_or(StatusCode::REQUEST_TIMEOUT)),
+        };
+        // A NOTIFY may have overtaken the 202 and told all.
+        if result.is_err() && refer.ours.take().is_none() {
+            return;
+        }
+        self.tell(Event::ReferAnswered {
+            session: id,
+            result,
+        });
+    }
+
+    /// The session ends: a subscription that is left is ended with it.
+    pub(crate) fn leave_refer(&mut self, now: Time, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let theirs = session.refer.as_mut().and_then(|refer| refer.theirs.take());
+        match theirs {
+            Some(Theirs {
+                server: Some(server),
+                ..
+            }) => {
+                self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
+            }
+            Some(Theirs { status, .. }) => {
+                self.notify(now, id, status, "terminated;reason=noresource")
+            }
+            None => {}
+        }
+    }
+
+    pub(crate) fn on_refer_timer(&mut self, now: Time, id: SessionId, at: Time) {
+        let Some(refer) = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.refer.as_mut())
+        else {
+            return;
+        };
+        if !refer.runs(at) {
+            return;
+        }
+        refer.at = None;
+        if refer.ours.take_if(|ours| ours.until <= now).is_some() {
+            self.tell(Event::ReferProgress {
+                session: id,
+                status: None,
+                over: true,
+            });
+        }
+        self.give_up_theirs(now, id);
+        self.watch_refer(id);
+    }
+
+    fn give_up_theirs(&mut self, now: Time, id: SessionId) {
+        let Some(refer) = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.refer.as_mut())
+        else {
+            return;
+        };
+        match refer.theirs.take_if(|theirs| theirs.until <= now) {
+            Some(Theirs {
+                server: Some(server),
+                ..
+            }) => {
+                self.respond(now, server, Answer::new(StatusCode::SERVER_TIMEOUT));
+            }
+            Some(Theirs { status, .. }) => {
+                self.notify(now, id, status, "terminated;reason=timeout")
+            }
+            None => {}
+        }
+    }
+
+    fn notify(&mut self, now: Time, id: SessionId, status: StatusCode, state: &str) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let contact = session.contact.clone();
+        let Some(dialog) = &mut session.dialog else {
+            return;
+        };
+        let (mut request, hop) = (dialog.request(Method::Notify), dialog.hop());
+        request.headers.push(HeaderName::Contact, &contact);
+        request.headers.push(HeaderName::Event, EVENT);
+        request.headers.push(HeaderName::SubscriptionState, state);
+        let line = format!("SIP/2.0 {status} {}\r\n", status.phrase());
+        put_body(
+            &mut request,
+            Some(Body {
+                content_type: SIPFRAG.into(),
+                bytes: Bytes::from(line),
+            }),
+        );
+        self.request(now, request, hop, Purpose::Told);
+    }
+
+    fn asked_to_refer(&mut self, id: SessionId) -> Result<Key, SessionError> {
+        let session = self
+            .sessions
+            .get_mut(&id)
+            .ok_or(SessionError::NoSuchSession)?;
+        let theirs = session
+            .refer
+            .as_mut()
+            .and_then(|refer| refer.theirs.as_mut());
+        theirs
+            .and_then(|theirs| theirs.server.take())
+            .ok_or(SessionError::WrongState)
+    }
+
+    fn forget_theirs(&mut self, id: SessionId) {
+        if let Some(refer) = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.refer.as_mut())
+        {
+            refer.theirs = None;
+        }
+    }
+
+    fn watch_refer(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let Some(refer) = &mut session.refer else {
+            return;
+        };
+        refer.at = refer.next();
+        match refer.at {
+            Some(at) => self.timers.set(at, Timer::Refer, Owner::Session(id)),
+            None => session.refer = None,
+        }
+    }
+}
+
+/// The one address of a Refer-To (RFC 3515 section 2.4.1).
+fn refer_to(request: &Request) -> Option<NameAddr> {
+    let mut values = request.headers.values(&HeaderName::ReferTo);
+    let value: &HeaderValue = values.next()?;
+    let one = values.next().is_none();
+    NameAddr::parse(value.as_str()).ok().filter(|_| one)
+}
+
+/// The status in a sipfrag that begins with a status line (RFC 3420).
+fn sipfrag_status(body: &[u8]) -> Option<StatusCode> {
+    let line = body.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    let rest = line.strip_prefix("SIP/2.0 ")?;
+    StatusCode::new(rest.get(..3)?.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StatusCode, sipfrag_status};
+
+    #[test]
+    fn a_sipfrag_begins_with_a_status_line() {
+        assert_eq!(
+            sipfrag_status(b"SIP/2.0 180 Ringing\r\n"),
+            Some(StatusCode::RINGING)
+        );
+        assert_eq!(sipfrag_status(b"SIP/2.0 603"), Some(StatusCode::DECLINE));
+        for bad in [
+            &b""[..],
+            b"SIP/2.0 1",
+            b"SIP/2.0 099 x",
+            b"SIP/2.0 +99 x",
+            b"INVITE",
+            b"\xff\xfe",
+        ] {
+            assert_eq!(sipfrag_status(bad), None);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Session timers (RFC 4028): who refreshes, what is too brief, and a peer that vanishes.
+
+mod sip_net;
+
+use sip_net::{Net, address, call, raw, read, reply, request, sdp};
+use wire::sip::{
+    endpoint::{Ending, Event, SessionId, TransportKind},
+    message::{HeaderName, Message, Method, Response},
+};
+
+const INTERVAL: u64 = 600;
+
+fn response(net: &mut Net, peer: usize) -> Response {
+    net.millis(50);
+    let bytes = net.nodes[peer].inbox.pop_back().expect("something came");
+    net.nodes[peer].inbox.clear();
+    match read(&bytes) {
+        Message::Response(response) => response,
+        Message::Request(request) => panic!("a response expected, {request:?} came"),
+    }
+}
+
+#[test]
+fn a_session_is_refreshed_for_as_long_as_it_lasts() {
+    let mut net = Net::featured(2);
+    let (caller, _) = net.call_up(TransportKind::Udp);
+    net.secs(3 * INTERVAL - 10);
+    assert_eq!(
+        (net.sent(0, "UPDATE"), net.sent(1, "UPDATE")),
+        (5, 0),
+        "who called refreshes, each half interval"
+    );
+    assert!(
+        net.nodes.iter().all(|node| node.events.is_empty()),
+        "nobody hears of it"
+    );
+    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+    net.secs(1);
+    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
+    net.assert_clean();
+}
+
+#[test]
+fn a_peer_that_vanishes_ends_the_session_on_both_sides() {
+    let mut net = Net::featured(2);
+    net.call_up(TransportKind::Udp);
+    net.drop_if = Some(Box::new(|_| true));
+    net.secs(INTERVAL);
+    assert_eq!((net.ended(0), net.ended(1)), (Ending::Lost, Ending::Lost));
+    for node in 0..2 {
+        assert_eq!(net.ep(node).counters().expired, 1);
+        assert!(net.sent(node, "BYE") > 0, "the other may hear it");
+    }
+    net.assert_clean();
+}
+
+/// A raw caller in a session with the endpoint; its node, the session, the 200.
+fn raw_session(net: &mut Net, more: &str) -> (usize, SessionId, Response) {
+    let peer = net.add(None);
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, more),
+    );
+    net.millis(50);
+    let (session, _) = net.incoming(0);
+    net.at(0, |ep, now| {
+        ep.answer(now, session, sdp("answer")).expect("answered")
+    });
+    let ok = response(net, peer);
+    let tag = ok
+        .headers
+        .to()
+        .expect("a To")
+        .tag()
+        .expect("a tag")
+        .to_owned();
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Ack, peer, "z9hG4bK2", ("t", &tag), 10, ""),
+    );
+    net.millis(50);
+    net.confirmed(0);
+    (peer, session, ok)
+}
+
+fn bye(net: &mut Net, peer: usize, ok: &Response) {
+    let tag = ok
+        .headers
+        .to()
+        .expect("a To")
+        .tag()
+        .expect("a tag")
+        .to_owned();
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Bye, peer, "z9hG4bK99", ("t", &tag), 99, ""),
+    );
+    net.millis(50);
+    assert_eq!(net.ended(0), Ending::Bye);
+    net.assert_clean();
+}
+
+#[test]
+fn what_the_caller_asks_for_is_granted_within_limits() {
+    for (asked, granted, requires) in [
+        ("", "600;refresher=uas", false),
+        ("Supported: timer\r\n", "600;refresher=uac", true),
+        (
+            "Supported: timer\r\nSession-Expires: 120;refresher=uas\r\n",
+            "120;refresher=uas",
+            false,
+        ),
+        (
+            "Supported: timer\r\nx: 3600;refresher=uac\r\n",
+            "600;refresher=uac",
+            true,
+        ),
+        (
+            "Supported: timer\r\nSession-Expires: 3600\r\nMin-SE: 1800\r\n",
+            "1800;refresher=uac",
+            true,
+        ),
+        // Who doesn't know session timers isn't held to them.
+        ("Session-Expires: 10\r\n", "600;refresher=uas", false),
+    ] {
+        let mut net = Net::featured(1);
+        let (peer, _, ok) = raw_session(&mut net, asked);
+        assert_eq!(
+            ok.headers.get(&HeaderName::SessionExpires),
+            Some(granted),
+            "{asked}"
+        );
+        assert_eq!(
+            ok.headers.lists(&HeaderName::Require, "timer"),
+            requires,
+            "{asked}"
+        );
+        bye(&mut net, peer, &ok);
+    }
+}
+
+#[test]
+fn too_brief_an_interval_is_422() {
+    let mut net = Net::featured(1);
+    let peer = net.add(None);
+    let more = "Supported: timer\r\nSession-Expires: 89\r\n";
+    net.send_raw(
+        peer,
+        0,
+        &raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, more),
+    );
+    let refused = response(&mut net, peer);
+    assert_eq!(
+        (
+            refused.status.code(),
+            refused.headers.get(&HeaderName::MinSe)
+        ),
+        (422, Some("90"))
+    );
+    net.assert_clean();
+}
+
+#[test]
+fn a_422_is_answered_with_a_longer_interval() {
+    let mut net = Net::featured(1);
+    let peer = net.add(None);
+    let caller = net.at(0, |ep, now| {
+        ep.invite(now, call(address(peer))).expect("invited")
+    });
+    net.millis(50);
+    let first = request(&mut net, peer);
+    net.send_raw(peer, 0, &reply(&first, 422, "x", "Min-SE: 3600\r\n"));
+    net.millis(50);
+    let again = request(&mut net, peer);
+    assert_eq!(again.method, Method::Invite);
+    assert_eq!(again.call_id(), first.call_id());
+    assert_eq!(again.cseq().expect("a CSeq").number, 2);
+    assert_eq!(again.body(), first.body());
+    for name in [HeaderName::SessionExpires, HeaderName::MinSe] {
+        assert_eq!(again.headers.get(&name), Some("3600"));
+    }
+    let contact = format!(
+        "Contact: <sip:raw@{}>\r\nSession-Expires: 3600;refresher=uas\r\n",
+        address(peer)
+    );
+    net.send_raw(peer, 0, &reply(&again, 200, "y", &contact));
+    net.millis(50);
+    net.answered(0);
+    let ack = request(&mut net, peer);
+    assert_eq!(
+        (ack.method.clone(), ack.cseq().expect("a CSeq").number),
+        (Method::Ack, 2)
+    );
+    // The other side is to refresh, and doesn't.
+    net.secs(3600 - 32 - 1);
+    assert!(net.event(0).is_none());
+    net.secs(2);
+    assert_eq!(net.ended(0), Ending::Lost);
+    let bye = request(&mut net, peer);
+    assert_eq!(bye.method, Method::Bye);
+    net.send_raw(peer, 0, &reply(&bye, 200, "", ""));
+    assert!(net.ep(0).call_id(caller).is_none());
+    net.assert_clean();
+}
+
+#[test]
+fn a_422_for_ever_fails_the_call() {
+    let mut net = Net::featured(1);
+    let peer = net.add(None);
+    net.at(0, |ep, now| {
+        ep.invite(now, call(address(peer))).expect("invited")
+    });
+    for tries in 1..=3 {
+        net.millis(50);
+        let invite = request(&mut net, peer);
+        assert_eq!(invite.cseq().expect("a CSeq").number, tries);
+        net.send_raw(
+            peer,
+            0,
+            &reply(&invite, 422, "x", &format!("Min-SE: {}\r\n", 1000 * tries)),
+        );
+    }
+    net.millis(50);
+    assert_eq!(net.rejected(0), (422, true));
+    net.assert_clean();
+}
+
+/// Neither session timers nor UPDATE: our user sends the session description again; a vanished peer is found out.
+#[test]
+fn a_peer_that_knows_nothing_of_it_is_asked_by_reinvite() {
+    let mut net = Net::featured(1);
+    let (peer, session, _) = raw_session(&mut net, "");
+    net.secs(INTERVAL / 2 + 1);
+    net.expect(0, "RefreshDue", |event| {
+        matches!(event, Event::RefreshDue { .. }).then_some(())
+    });
+    net.at(0, |ep, now| {
+        ep.change(now, session, sdp("as before")).expect("asked")
+    });
+    net.millis(50);
+    let again = request(&mut net, peer);
+    assert_eq!(
+        (again.method.clone(), again.body()),
+        (Method::Invite, sdp("as before"))
+    );
+    net.send_raw(peer, 0, &reply(&again, 200, "", ""));
+    net.millis(50);
+    assert!(net.changed(0).is_ok());
+    net.secs(INTERVAL / 2 + 1);
+    net.expect(0, "RefreshDue", |event| {
+        matches!(event, Event::RefreshDue { .. }).then_some(())
+    });
+    net.at(0, |ep, now| {
+        ep.change(now, session, sdp("as before")).expect("asked")
+    });
+    net.secs(40);
+    assert_eq!(net.ended(0), Ending::Lost, "nobody answers");
+    net.assert_clean();
+}
+
+#[test]
+fn a_refresh_that_cannot_be_now_is_tried_again() {
+    let mut net = Net::featured(1);
+    let (peer, _, ok) = raw_session(&mut net, "Allow: INVITE, UPDATE\r\n");
+    net.secs(INTERVAL / 2);
+    for (status, more) in [
+        (491, ""),
+        (500, "Retry-After: 1\r\n"),
+        (422, "Min-SE: 1200\r\n"),
+    ] {
+        let update = request(&mut net, peer);
+        assert_eq!(update.method, Method::Update, "{status}");
+        net.send_raw(peer, 0, &reply(&update, status, "", more));
+        net.secs(6);
+    }
+    let update = request(&mut net, peer);
+    assert_eq!(
+        update.headers.get(&HeaderName::SessionExpires),
+        Some("1200;refresher=uac")
+    );
+    net.send_raw(peer, 0, &reply(&update, 481, "", ""));
+    net.millis(50);
+    assert_eq!(net.ended(0), Ending::Lost, "the peer knows it no more");
+    drop(ok);
+    net.assert_clean();
+}
