@@ -50,6 +50,7 @@ pub struct Recovered {
 /// When the index can't be read or written, or a folder can't be read.
 pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> {
     let mut found = Recovered::default();
+    vault.clear_aside()?;
     let mark = vault.store().join(MARK);
     let last = fs::metadata(&mark).and_then(|found| found.modified()).ok();
     let since = last.and_then(|last: SystemTime| last.checked_sub(MARGIN));

@@ -1,11 +1,14 @@
 //! The only ways out of a vault: the key first, then what nobody can open any more.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{fs, io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use callcore::{retention::ErasurePermit, tag::RecordingTag};
 
 use super::{Vault, VaultError, folder, recording::META_FILE, relative_folder, remote::Remote};
 use crate::names::{ControllerName, RecordingId};
+
+/// Where what can't be opened any more is removed from: with a dot, so that it never is a controller's folder.
+const GONE: &str = ".gone";
 
 impl Vault {
     /// Destroys a recording's key: from here on no copy of its audio can be opened, in backups neither. Uses the permit
@@ -44,15 +47,51 @@ impl Vault {
         }
         let relative = self.folder_of(id, tag)?;
         let path = self.store().join(&relative);
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(folder::unusable(&path)(error));
+        // A month's folder lets one removal in at a time; set aside first, many go side by side.
+        let aside = self.aside(id)?;
+        for result in [
+            fs::remove_dir_all(&aside),
+            fs::rename(&path, &aside),
+            fs::remove_dir_all(&aside),
+        ] {
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(folder::unusable(&path)(error));
+                }
+                _ => {}
             }
-            _ => {}
+        }
+        if path.exists() {
+            // A recorder that starts clears what was set aside, also under our hands: the next run goes on.
+            return Err(folder::unusable(&path)(
+                io::ErrorKind::DirectoryNotEmpty.into(),
+            ));
         }
         match &self.remote {
             Some(remote) => remote.remove_all(&relative.to_string_lossy()),
             None => Ok(()),
+        }
+    }
+
+    fn aside(&self, id: RecordingId) -> Result<std::path::PathBuf, VaultError> {
+        let name = id.to_string();
+        let beside = self.store().join(GONE).join(&name[..2]);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&beside)
+            .map_err(folder::unusable(&beside))?;
+        Ok(beside.join(name))
+    }
+
+    /// Removes what a stopped erasure had set aside: none of it can be opened.
+    pub(crate) fn clear_aside(&self) -> Result<(), VaultError> {
+        let path = self.store().join(GONE);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(folder::unusable(&path)(error))
+            }
+            _ => Ok(()),
         }
     }
 
