@@ -138,11 +138,10 @@ fn raw_caller(net: &mut Net, more: &str) -> (usize, SessionId) {
 }
 
 fn with_offer(text: &str) -> String {
-    let text = text.replace(
+    text.replace(
         "Content-Length: 0\r\n\r\n",
         "Content-Type: application/sdp\r\nContent-Length: 5\r\n\r\noffer",
-    );
-    text
+    )
 }
 
 #[test]
