@@ -1,13 +1,15 @@
 //! The arguments.
 
 mod keeping;
+mod recorder;
 mod routes;
+mod store;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::{keeping::*, routes::*};
+pub(crate) use self::{keeping::*, recorder::*, routes::*, store::*};
 
 /// A call-routing and recording gateway simulator for 1177, Sweden's health-care advice number.
 ///
@@ -28,8 +30,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run a switch alone
     Gateway(GatewayArgs),
-    /// Run a recorder alone
-    Recorder(RunArgs),
+    /// Run a recorder alone, or make tokens for its API
+    Recorder(RecorderArgs),
     /// Place calls with audio against a switch, this one or anyone else's
     Load(LoadArgs),
     /// Repeat a switch's journal and compare: 0 the same, 1 a difference
@@ -124,6 +126,9 @@ pub(crate) struct GatewayArgs {
     /// Where the boundary ledger is kept: each operation on personal data, who did it, for whom; `vaxel ropa --ledger` reads it
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
+    /// The folder where it is said of each call whether it should have been recorded; `vaxel recordings reconcile` reads it
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) calls: Option<PathBuf>,
     /// Where replacements of the rules are kept, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
@@ -381,6 +386,8 @@ pub(crate) enum RecordingsCommand {
     },
     /// Every hold that there is or was
     Holds,
+    /// Hold what the switch says of its calls against what is stored; exit code 1 when they differ
+    Reconcile(ReconcileArgs),
 }
 
 /// As what a recording is written.
@@ -401,43 +408,6 @@ pub(crate) struct Asker {
     /// Who asks (default: the account on this machine)
     #[arg(long = "as")]
     pub(crate) who: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StoreArgs {
-    #[command(subcommand)]
-    pub(crate) what: StoreCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Try store, keys and listeners as a stranger would; exit code 1 when one gets in
-    Check {
-        /// The scenario that says where they are: a file or a built-in name
-        #[arg(long, default_value = "imy-2019")]
-        config: String,
-        /// Folder that relative store and key paths start from (default: here)
-        #[arg(long)]
-        data: Option<PathBuf>,
-        /// A further address to try
-        #[arg(long)]
-        listener: Vec<SocketAddr>,
-        /// Print JSON on stdout
-        #[arg(long)]
-        json: bool,
-    },
-    /// Change a controller's key: wrap every data key anew, then destroy the old one; goes on where it stopped
-    RotateKey {
-        /// Whose key
-        #[arg(long)]
-        controller: String,
-        /// The scenario that says where the keys are: a file or a built-in name
-        #[arg(long, default_value = "imy-2019")]
-        config: String,
-        /// Folder that relative store and key paths start from (default: here)
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -118,7 +118,11 @@ pub(crate) fn kept(config: &str, data: Option<&Path>) -> Result<Kept, Failure> {
         )));
     };
     let place = Place::of(settings).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(Kept { place, scenario })
+    Ok(Kept {
+        place,
+        calls: settings.calls.as_deref().map(PathBuf::from),
+        scenario,
+    })
 }
 
 /// A scenario and where its recorder keeps things.
@@ -126,6 +130,8 @@ pub(crate) fn kept(config: &str, data: Option<&Path>) -> Result<Kept, Failure> {
 pub(crate) struct Kept {
     pub(crate) scenario: Scenario,
     pub(crate) place: Place,
+    /// Where the switch says which calls there were.
+    pub(crate) calls: Option<PathBuf>,
 }
 
 /// A day as a person writes it; today in Sweden when nothing is said.

@@ -1,7 +1,6 @@
 //! One operator's side: recorder, switch and web page of one scenario, started and stopped together.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -9,7 +8,8 @@ use std::{
 use callcore::scenario::Scenario;
 use dashboards::{App, Server};
 use gateway::{Gateway, JournalTo, Options, view::Totals};
-use recorder::{Recorder, RecorderHandle};
+use jiff::{SignedDuration, Timestamp};
+use recorder::{Recorder, RecorderHandle, api};
 
 use crate::{failure::Failure, files::Loaded};
 
@@ -19,16 +19,22 @@ pub(crate) struct Operator {
     pub(crate) gateway: Gateway,
     pub(crate) recorder: Option<RecorderHandle>,
     web: Server,
-    api: Option<Server>,
+    api: Option<api::Server>,
 }
 
 impl Operator {
     /// Starts the recorder first, so that the first call finds it.
-    pub(crate) async fn start(scenario: Arc<Scenario>, options: Options) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        scenario: Arc<Scenario>,
+        mut options: Options,
+    ) -> Result<Self, Failure> {
         let (recorder, api) = match &scenario.recorder {
-            Some(_) => {
+            Some(settings) => {
+                // The switch says which calls there were where the recorder looks.
+                let calls = settings.calls.as_deref().map(PathBuf::from);
+                options.calls = options.calls.or(calls);
                 let recorder = start_recorder(&scenario).await?;
-                let api = serve_recorder(&scenario, &recorder).await?;
+                let api = serve_recorder(&scenario, &recorder, options.at).await?;
                 (Some(recorder), Some(api))
             }
             None => (None, None),
@@ -80,21 +86,22 @@ pub(crate) async fn start_recorder(scenario: &Scenario) -> Result<RecorderHandle
         .map_err(|error| Failure::run(error.to_string()))
 }
 
-/// The recorder's own web listener: figures and health only.
+/// The recorder's API, by a clock that shows `at` now.
 pub(crate) async fn serve_recorder(
-    scenario: &Scenario,
+    scenario: &Arc<Scenario>,
     recorder: &RecorderHandle,
-) -> Result<Server, Failure> {
-    let text = scenario
-        .recorder
-        .as_ref()
-        .map_or("", |settings| &settings.api);
-    let address: SocketAddr = text.parse().map_err(|_| {
-        Failure::usage(format!(
-            "[recorder] api = {text:?} is no address: write it like 127.0.0.1:1178"
-        ))
-    })?;
-    Ok(dashboards::recorder_only(address, recorder.monitor()).await?)
+    at: Option<Timestamp>,
+) -> Result<api::Server, Failure> {
+    let ahead = at.map(|at| at.duration_since(Timestamp::now()));
+    let options = api::Options {
+        scenario: Arc::clone(scenario),
+        monitor: recorder.monitor(),
+        ahead: ahead.unwrap_or(SignedDuration::ZERO),
+    };
+    api::serve(options).await.map_err(|error| match error {
+        api::ServeError::Address(_) => Failure::usage(error.to_string()),
+        _ => Failure::run(error.to_string()),
+    })
 }
 
 /// Where a switch keeps its journal, when the command line asks for one.

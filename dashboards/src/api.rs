@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use gateway::view::{CallView, Fixed, Live, ProviderView, QueueView};
-use recorder::monitor::Figures;
+use recorder::monitor::{Duties, Figures};
 use serde::Serialize;
 
 use crate::App;
@@ -31,6 +31,8 @@ struct View<'a> {
     live: &'a Live,
     /// `null` when the recorder doesn't run in this program.
     recordings: Option<&'a Figures>,
+    /// What somebody has to answer for; `null` when the recorder doesn't run in this program.
+    duties: Option<&'a Duties>,
 }
 
 async fn view(State(app): State<Arc<App>>) -> Response {
@@ -38,11 +40,16 @@ async fn view(State(app): State<Arc<App>>) -> Response {
         .recorder
         .as_ref()
         .map(|it| Arc::clone(&it.figures.borrow()));
+    let duties = app
+        .recorder
+        .as_ref()
+        .map(|it| Arc::clone(&it.duties().borrow()));
     Json(View {
         title: &app.title,
         fixed: &app.gateway.fixed.borrow(),
         live: &app.gateway.live.borrow(),
         recordings: recordings.as_deref(),
+        duties: duties.as_deref(),
     })
     .into_response()
 }

@@ -12,7 +12,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, media type, content.
-const FILES: [(&str, &str, &str); 14] = [
+const FILES: [(&str, &str, &str); 15] = [
     ("/", HTML, include_str!("../web/index.html")),
     (
         "/map.json",
@@ -41,6 +41,7 @@ const FILES: [(&str, &str, &str); 14] = [
     ("/web/map.js", JS, include_str!("../web/map.js")),
     ("/web/colours.js", JS, include_str!("../web/colours.js")),
     ("/web/calls.js", JS, include_str!("../web/calls.js")),
+    ("/web/duties.js", JS, include_str!("../web/duties.js")),
     ("/web/figures.js", JS, include_str!("../web/figures.js")),
     ("/web/roles.js", JS, include_str!("../web/roles.js")),
 ];

@@ -1,7 +1,7 @@
 //! `/events`: server-sent events that keep the page current.
 //!
-//! Each stream begins with `app`, `fixed`, `recordings` (when there is a recorder) and `live`, whole; each of the last
-//! three comes again, whole, when it changes. `arrival` comes for each call as it is routed; arrivals are a
+//! Each stream begins with `app`, `fixed`, `recordings` and `duties` (when there is a recorder) and `live`, whole; each
+//! of the last four comes again, whole, when it changes. `arrival` comes for each call as it is routed; arrivals are a
 //! decoration, so a slow browser and a very busy switch lose some, and `resync` says so. The numbers are in `live`.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -43,6 +43,7 @@ pub(crate) fn router(app: &App, stopped: watch::Receiver<bool>) -> Router {
         app: title.to_string().into(),
         fixed: texts(app.gateway.fixed.clone()),
         recordings: app.recorder.as_ref().map(|it| texts(it.figures.clone())),
+        duties: app.recorder.as_ref().map(|it| texts(it.duties())),
         live: texts(app.gateway.live.clone()),
         arrivals: app.gateway.arrivals.clone(),
         places: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -58,6 +59,7 @@ struct Sources {
     app: Arc<str>,
     fixed: Texts,
     recordings: Option<Texts>,
+    duties: Option<Texts>,
     live: Texts,
     arrivals: broadcast::Sender<Arrival>,
     places: Arc<Semaphore>,
@@ -128,6 +130,7 @@ async fn send_all(sources: Sources, tx: &mpsc::Sender<Event>) {
         app,
         mut fixed,
         mut recordings,
+        mut duties,
         mut live,
         arrivals,
         ..
@@ -136,8 +139,8 @@ async fn send_all(sources: Sources, tx: &mpsc::Sender<Event>) {
     let mut arrivals_left = ARRIVALS_PER_LIVE_MAX;
     fixed.mark_changed();
     live.mark_changed();
-    if let Some(recordings) = &mut recordings {
-        recordings.mark_changed();
+    for texts in [&mut recordings, &mut duties].into_iter().flatten() {
+        texts.mark_changed();
     }
     let mut event = Event::default().event("app").data(app);
     while matches!(timeout(SEND_WAIT_MAX, tx.send(event)).await, Ok(Ok(()))) {
@@ -145,6 +148,7 @@ async fn send_all(sources: Sources, tx: &mpsc::Sender<Event>) {
             biased;
             Some(text) = newest(&mut fixed) => Event::default().event("fixed").data(text),
             Some(text) = newest_of(&mut recordings) => Event::default().event("recordings").data(text),
+            Some(text) = newest_of(&mut duties) => Event::default().event("duties").data(text),
             Some(text) = newest(&mut live) => {
                 arrivals_left = ARRIVALS_PER_LIVE_MAX;
                 Event::default().event("live").data(text)

@@ -39,22 +39,6 @@ pub async fn serve(addr: SocketAddr, app: App) -> Result<Server, ServeError> {
     start(listener, addr, router, stop, stopped)
 }
 
-/// Serves `/metrics`, `/healthz` and `/readyz` of a recorder that runs alone, on a loopback address.
-///
-/// # Errors
-/// As [`serve`].
-pub async fn recorder_only(
-    addr: SocketAddr,
-    recorder: recorder::monitor::Monitor,
-) -> Result<Server, ServeError> {
-    let listener = listen(addr).await?;
-    let (stop, stopped) = watch::channel(false);
-    let router = metrics::router([&recorder.metrics]).merge(health::router(
-        health::Readiness::new(None, Some(&recorder)),
-    ));
-    start(listener, addr, router, stop, stopped)
-}
-
 /// A running web server; dropped, it stops without waiting for anybody.
 #[derive(Debug)]
 pub struct Server {

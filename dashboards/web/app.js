@@ -2,6 +2,7 @@
 
 import { colouring } from "./colours.js";
 import { createCalls, createQueues } from "./calls.js";
+import { createDuties } from "./duties.js";
 import { createRecordings, renderFigures } from "./figures.js";
 import { createMap, fillFacts } from "./map.js";
 import { renderLegend, renderRoles } from "./roles.js";
@@ -13,7 +14,7 @@ const RETRY_S = [1, 2, 5, 10];
 const CLOCK_SAME_MS = 5 * 60 * 1000;
 
 const at = (id) => document.getElementById(id);
-const state = { app: null, fixed: null, live: null, recordings: null, connection: { name: "connecting", seconds: 0 } };
+const state = { app: null, fixed: null, live: null, recordings: null, duties: null, connection: { name: "connecting", seconds: 0 } };
 const kommuner = new Map();
 const organisations = new Map();
 const organisationName = (id) => organisations.get(id) ?? id;
@@ -23,6 +24,7 @@ const map = createMap(at("map"), at("tip"), outlines);
 const renderCalls = createCalls((id) => kommuner.get(id)?.name ?? id);
 const renderQueues = createQueues(organisationName);
 const renderRecordings = createRecordings(organisationName);
+const renderDuties = createDuties(organisationName);
 
 const draw = {
   app() {
@@ -47,9 +49,13 @@ const draw = {
     showChosen();
     if (state.live) draw.live();
     draw.recordings();
+    draw.duties();
   },
   recordings() {
     renderRecordings(state.recordings);
+  },
+  duties() {
+    renderDuties(state.duties);
   },
   live() {
     showClock(state.live.clock);
@@ -129,7 +135,7 @@ let waiting = 0;
 
 function connect(tries = 0) {
   source = new EventSource("/events");
-  for (const name of ["app", "fixed", "recordings", "live"]) {
+  for (const name of ["app", "fixed", "recordings", "duties", "live"]) {
     source.addEventListener(name, ({ data }) => {
       state[name] = JSON.parse(data);
       later(name);
@@ -202,7 +208,7 @@ function later(name) {
 function drawDue() {
   const names = [...due];
   due.clear();
-  for (const name of ["app", "fixed", "recordings", "live"]) {
+  for (const name of ["app", "fixed", "recordings", "duties", "live"]) {
     if (names.includes(name) && state[name]) draw[name]();
   }
 }

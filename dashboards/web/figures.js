@@ -18,7 +18,7 @@ export function renderFigures({ calls_now: now, totals }) {
 }
 
 /** A figure that must be 0: green with a check mark, or red. */
-function proof(id, value) {
+export function proof(id, value) {
   const box = document.getElementById(id);
   setText(box.querySelector("dd span"), number(value));
   setText(document.getElementById(`${id}-mark`), t(value === 0 ? "mark.good" : "mark.bad"));

@@ -5,6 +5,7 @@
 
 mod admission;
 pub mod audio;
+mod calls;
 mod clock;
 mod exchange;
 mod health;

@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 use wire::sip::endpoint::Counters;
 
 use crate::{
+    calls::Calls,
     ledger::Ledger,
     metrics::Metrics,
     view::{
@@ -38,6 +39,7 @@ pub(crate) struct Observer {
     /// What each call in progress was decided to be.
     decided: BTreeMap<CallId, Decided>,
     ledger: Option<Ledger>,
+    calls: Option<Calls>,
     fixed: watch::Sender<Arc<Fixed>>,
     live: watch::Sender<Arc<Live>>,
     arrivals: broadcast::Sender<Arrival>,
@@ -54,11 +56,11 @@ pub(crate) struct Decided {
     pub(crate) queue: Option<QueueId>,
     /// The digest of the table that decided.
     pub(crate) table: String,
-    external: bool,
+    pub(crate) external: bool,
     /// Whether it is to be recorded here once it is answered.
-    records: bool,
-    controller: String,
-    offered: Time,
+    pub(crate) records: bool,
+    pub(crate) controller: String,
+    pub(crate) offered: Time,
 }
 
 impl Observer {
@@ -92,6 +94,7 @@ impl Observer {
             totals,
             decided: BTreeMap::new(),
             ledger: None,
+            calls: None,
             fixed,
             live,
             arrivals,
@@ -124,6 +127,11 @@ impl Observer {
         self.ledger = Some(ledger);
     }
 
+    /// Says of each call, from now on, whether it should have been recorded.
+    pub(crate) fn keep_calls(&mut self, calls: Calls) {
+        self.calls = Some(calls);
+    }
+
     /// Another rule set decides for new calls.
     pub(crate) fn replace(&mut self, scenario: Arc<Scenario>, now: Time) {
         if let Some(ledger) = &mut self.ledger {
@@ -136,6 +144,9 @@ impl Observer {
     pub(crate) fn observe(&mut self, switch: &Switch, fact: &Fact) {
         let call = fact.call;
         let scenario = Arc::clone(switch.scenario_of(call).unwrap_or(&self.scenario));
+        if let (Some(calls), Some(decided)) = (&mut self.calls, self.decided.get(&call)) {
+            calls.observe(&scenario, fact, decided);
+        }
         match &fact.what {
             FactKind::Routed { origin, decision } => {
                 self.routed(switch, fact.at, call, *origin, decision)
@@ -229,6 +240,9 @@ impl Observer {
         self.count_sip(counters);
         if let Some(ledger) = &mut self.ledger {
             ledger.flush();
+        }
+        if let Some(calls) = &mut self.calls {
+            calls.flush();
         }
         let in_progress = switch.calls_in_progress();
         self.totals.unaccounted = self

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use callcore::scenario::Scenario;
+use callcore::{scenario::Scenario, time::Time};
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
@@ -20,6 +20,7 @@ use wire::sip::endpoint::{Config, SessionTimer};
 use crate::{
     admission::PROBE_INTERVAL,
     audio::{AudioError, Library},
+    calls::Calls,
     clock::Clock,
     exchange::{Exchange, Parts, RecorderLink},
     journal::{Journal, JournalTo},
@@ -66,6 +67,8 @@ pub struct Options {
     pub history: Option<PathBuf>,
     /// Where the boundary ledger is kept, one JSON object a line; `None`: it isn't.
     pub ledger: Option<PathBuf>,
+    /// The folder where it is said of each call whether it should have been recorded; `None`: it isn't said.
+    pub calls: Option<PathBuf>,
     /// Where the journal of everything that happens is kept; `None`: it isn't.
     pub journal: Option<JournalTo>,
     /// The UDP ports for audio.
@@ -88,6 +91,7 @@ impl Options {
             nurse_talks: None,
             history: None,
             ledger: None,
+            calls: None,
             journal: None,
             rtp_ports: 10_000..=19_999,
         }
@@ -111,6 +115,14 @@ pub enum StartError {
         "siprec = {0:?} under [recorder] has no IP address: write it like sip:recorder@127.0.0.1:5070"
     )]
     Recorder(Box<str>),
+    /// The folder of calls can't be made.
+    #[error("the calls can't be written to {}: {source}", folder.display())]
+    Calls {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The boundary ledger can't be opened.
     #[error("the boundary ledger {} can't be written: {source}", file.display())]
     Ledger {
@@ -169,14 +181,7 @@ impl Gateway {
         let clock = Clock::start(options.at);
         let (mut observer, mut monitor) =
             Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
-        if let Some(file) = &options.ledger {
-            let ledger = Ledger::open(file, &scenario, clock.now());
-            let error = |source| StartError::Ledger {
-                file: file.clone(),
-                source,
-            };
-            observer.keep_ledger(ledger.map_err(error)?);
-        }
+        begin_books(&mut observer, &scenario, &options, clock.now())?;
         let journal = begin_journal(&scenario, &options, &observer)?;
         let (sip, registrar) = open_borders(&scenario, &options.folder)?;
         let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
@@ -355,6 +360,30 @@ fn library_of(scenario: &Scenario, options: &Options) -> Result<Library, AudioEr
         .iter()
         .map(|announcement| &*announcement.file);
     Library::load(&options.folder, files)
+}
+
+/// What is written down of calls, when it is asked for: the boundary ledger, and the calls for reconciliation.
+fn begin_books(
+    observer: &mut Observer,
+    scenario: &Scenario,
+    options: &Options,
+    now: Time,
+) -> Result<(), StartError> {
+    if let Some(file) = &options.ledger {
+        let ledger = Ledger::open(file, scenario, now).map_err(|source| StartError::Ledger {
+            file: file.clone(),
+            source,
+        });
+        observer.keep_ledger(ledger?);
+    }
+    if let Some(folder) = &options.calls {
+        let calls = Calls::open(folder).map_err(|source| StartError::Calls {
+            folder: folder.clone(),
+            source,
+        });
+        observer.keep_calls(calls?);
+    }
+    Ok(())
 }
 
 fn begin_journal(

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     index::Closing,
-    monitor::{Figures, Monitor},
+    monitor::{Duties, Figures, Monitor},
 };
 
 /// The counters and who watches them.
@@ -17,6 +17,7 @@ pub(crate) struct Board {
     registry: Registry,
     figures: watch::Sender<Arc<Figures>>,
     ready: watch::Sender<bool>,
+    duties: Arc<watch::Sender<Arc<Duties>>>,
     recordings: IntCounterVec,
     open: IntGauge,
     refused: IntCounterVec,
@@ -42,6 +43,7 @@ impl Board {
             registry: Registry::new(),
             figures: watch::Sender::new(Arc::new(figures)),
             ready: watch::Sender::new(true),
+            duties: Arc::new(watch::Sender::new(Arc::default())),
             recordings: labelled(
                 "vaxel_recorder_recordings_total",
                 "Recordings that ended, by controller and how",
@@ -124,6 +126,7 @@ impl Board {
             figures: self.figures.subscribe(),
             metrics: self.registry.clone(),
             ready: self.ready.subscribe(),
+            duties: Arc::clone(&self.duties),
         }
     }
 

@@ -6,6 +6,7 @@
 //! Commands start at [`store::open_existing`].
 
 pub mod access;
+pub mod api;
 mod archive;
 pub mod backup;
 mod board;
@@ -17,9 +18,11 @@ pub mod gallring;
 pub mod handover;
 pub mod index;
 pub mod ledger;
+mod moment;
 pub mod monitor;
 pub mod names;
 pub mod place;
+pub mod reconcile;
 pub mod recover;
 pub mod rotate;
 mod server;

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::reconcile::Report;
+
 /// A window on a running recorder for dashboards and metrics; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Monitor {
@@ -14,6 +16,42 @@ pub struct Monitor {
     pub metrics: prometheus::Registry,
     /// Whether new recordings are taken.
     pub ready: watch::Receiver<bool>,
+    pub(crate) duties: Arc<watch::Sender<Arc<Duties>>>,
+}
+
+impl Monitor {
+    /// A window on what somebody else fills.
+    pub fn new(
+        figures: watch::Receiver<Arc<Figures>>,
+        metrics: prometheus::Registry,
+        ready: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            figures,
+            metrics,
+            ready,
+            duties: Arc::new(watch::Sender::new(Arc::default())),
+        }
+    }
+
+    /// What the recorder's API found when it looked last.
+    pub fn duties(&self) -> watch::Receiver<Arc<Duties>> {
+        self.duties.subscribe()
+    }
+
+    /// Shows what was found; the recorder's API does that by itself.
+    pub fn tell(&self, duties: Duties) {
+        self.duties.send_replace(Arc::new(duties));
+    }
+}
+
+/// What somebody has to answer for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Duties {
+    /// Things that have outstayed their ceiling, by controller and class.
+    pub overdue: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Calls held against recordings; `None` before it was done once.
+    pub reconciliation: Option<Report>,
 }
 
 /// What is stored, by controller.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use callcore::tag::RecordingTag;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -186,6 +187,13 @@ pub struct Field {
     pub text: String,
 }
 
+impl Field {
+    pub(crate) fn all(tag: &RecordingTag) -> Vec<Self> {
+        let fields = tag.fields().into_iter();
+        fields.map(|(name, text)| Self { name, text }).collect()
+    }
+}
+
 /// One stream of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StreamShown {
@@ -227,15 +235,9 @@ impl Store {
         self.log(&entry, "show", by)?;
         let recording = self.vault.unlock(entry.id, &entry.tag)?;
         let labels = recording.labels()?;
-        let tag = entry
-            .tag
-            .fields()
-            .into_iter()
-            .map(|(name, text)| Field { name, text })
-            .collect();
         Ok(Shown {
             row: Row::of(&entry),
-            tag,
+            tag: Field::all(&entry.tag),
             files: labels
                 .iter()
                 .map(|label| StreamShown::of(&recording, label))
@@ -373,7 +375,7 @@ impl Store {
 }
 
 impl Row {
-    fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry) -> Self {
         let tag = &entry.tag;
         Self {
             id: entry.id.to_string(),

@@ -15,6 +15,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         admin_token,
         history,
         ledger,
+        calls,
         journal,
         drain_s,
     } = args;
@@ -28,6 +29,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
     options.history = history;
     options.ledger = ledger;
+    options.calls = calls;
     options.journal = journal;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;

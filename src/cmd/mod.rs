@@ -9,6 +9,7 @@ pub(crate) mod gateway;
 pub(crate) mod handover;
 pub(crate) mod incident;
 pub(crate) mod load;
+pub(crate) mod reconcile;
 pub(crate) mod recorder;
 pub(crate) mod recordings;
 pub(crate) mod replay;
@@ -17,6 +18,7 @@ pub(crate) mod routes;
 pub(crate) mod simulate;
 pub(crate) mod staff;
 pub(crate) mod store;
+pub(crate) mod tokens;
 pub(crate) mod uttag;
 
 use simulator::load::{LoadHandle, LoadReport};

@@ -1,11 +1,19 @@
 //! `vaxel recorder`: a SIPREC server alone.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use super::end_wanted;
-use crate::{cli::RunArgs, failure::Failure, files, operator, ports, show};
+use crate::{
+    cli::{RecorderArgs, RecorderCommand},
+    failure::Failure,
+    files, operator, ports, show,
+};
 
-pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(args: RecorderArgs) -> Result<ExitCode, Failure> {
+    if let Some(RecorderCommand::Token(token)) = args.what {
+        return super::tokens::run(token);
+    }
+    let args = args.run;
     let mut loaded = files::load(&args.config)?;
     files::settle(&mut loaded.scenario, args.data.as_deref());
     ports::shift(&mut loaded.scenario, args.shift)?;
@@ -17,13 +25,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
             settings.api = web.to_string().into();
         }
     }
-    let scenario = loaded.scenario;
+    let at = args.at.as_deref().map(files::moment).transpose()?;
+    let scenario = Arc::new(loaded.scenario);
     let recorder = operator::start_recorder(&scenario).await?;
-    let server = operator::serve_recorder(&scenario, &recorder).await?;
+    let server = operator::serve_recorder(&scenario, &recorder, at).await?;
     show::note(format_args!(
-        "SIPREC: sip:recorder@{}   figures: http://{}/metrics   stop: Ctrl-C",
+        "SIPREC: sip:recorder@{}   figures: {}/metrics   stop: Ctrl-C",
         recorder.sip_addr(),
-        server.addr()
+        server.url()
     ));
     end_wanted().await;
     show::note("closing recordings");

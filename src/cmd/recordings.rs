@@ -47,6 +47,10 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             }
         }
         RecordingsCommand::Verify => return verify(&store, args.json),
+        RecordingsCommand::Reconcile(asked) => {
+            let kept = files::kept(&args.config, args.data.as_deref())?;
+            return super::reconcile::run(&store, kept.calls, &asked, args.json);
+        }
         RecordingsCommand::Export {
             id,
             out,

@@ -10,17 +10,18 @@ use recorder::{
 use crate::{
     cli::{StoreArgs, StoreCommand},
     failure::Failure,
-    files, show,
+    files, ports, show,
 };
 
 pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
-    let (config, data, listener, json) = match args.what {
+    let (config, data, listener, shift, json) = match args.what {
         StoreCommand::Check {
             config,
             data,
             listener,
+            shift,
             json,
-        } => (config, data, listener, json),
+        } => (config, data, listener, shift, json),
         StoreCommand::RotateKey {
             controller,
             config,
@@ -29,6 +30,7 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
     };
     let mut scenario = files::load(&config)?.scenario;
     files::settle(&mut scenario, data.as_deref());
+    ports::shift(&mut scenario, shift)?;
     let mut targets = Targets::of(&scenario);
     let further = listener.into_iter().map(|at| ("listener".to_owned(), at));
     targets.listeners.extend(further);

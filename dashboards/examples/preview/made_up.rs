@@ -39,11 +39,11 @@ pub(crate) fn stage() -> Stage {
         ready: gateway_ready_seen,
         web_sockets: None,
     };
-    let recorder = recorder::monitor::Monitor {
-        figures: figures_seen,
-        metrics: prometheus::Registry::new(),
-        ready: recorder_ready_seen,
-    };
+    let recorder = recorder::monitor::Monitor::new(
+        figures_seen,
+        prometheus::Registry::new(),
+        recorder_ready_seen,
+    );
     let app = App {
         admin: None,
         title: "Vaxel demo".to_owned(),

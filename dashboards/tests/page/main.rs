@@ -153,9 +153,6 @@ async fn invariant_7_a_non_loopback_address_is_refused() {
             error.to_string().contains("127.0.0.1"),
             "it says what to do: {error}"
         );
-        let recorder = made_up::stage().app.recorder.expect("the stage has one");
-        let refused = dashboards::recorder_only(addr, recorder).await;
-        assert!(matches!(refused, Err(ServeError::NotLoopback { .. })));
     }
 }
 
@@ -188,26 +185,6 @@ async fn readyz_flips_with_the_switch_and_the_recorder() {
         200,
         "alive though not ready"
     );
-}
-
-#[tokio::test]
-async fn a_recorder_alone_serves_metrics_and_health_and_no_page() {
-    let stage = made_up::stage();
-    let recorder = stage.app.recorder.clone().expect("the stage has one");
-    count(&recorder.metrics, "vaxel_recordings_total", 3);
-    let server = dashboards::recorder_only(ANY_PORT, recorder)
-        .await
-        .expect("a free port");
-    assert!(
-        get(server.addr(), "/metrics")
-            .await
-            .body
-            .contains("vaxel_recordings_total 3")
-    );
-    assert_eq!(get(server.addr(), "/readyz").await.status, 503);
-    stage.recorder_ready.send_replace(true);
-    assert_eq!(get(server.addr(), "/readyz").await.status, 200);
-    assert_eq!(get(server.addr(), "/").await.status, 404);
 }
 
 fn count(registry: &prometheus::Registry, name: &str, value: u64) {

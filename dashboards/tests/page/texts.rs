@@ -4,18 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const TEXTS: &str = include_str!("../../web/texts.json");
 const HTML: &str = include_str!("../../web/index.html");
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("../../web/app.js"),
     include_str!("../../web/text.js"),
     include_str!("../../web/rows.js"),
     include_str!("../../web/map.js"),
     include_str!("../../web/colours.js"),
     include_str!("../../web/calls.js"),
+    include_str!("../../web/duties.js"),
     include_str!("../../web/figures.js"),
     include_str!("../../web/roles.js"),
 ];
 /// What the switch says of a call, an ending, an operator: the page has a text for each.
-const FROM_THE_SWITCH: [(&str, &[&str]); 6] = [
+const FROM_THE_SWITCH: [(&str, &[&str]); 8] = [
+    (
+        "class",
+        &[
+            "audio",
+            "telephone-number",
+            "access-log",
+            "journal-document",
+            "text-conversation",
+        ],
+    ),
+    ("duty.one", &["missing", "extra", "short", "untagged"]),
     (
         "state",
         &[

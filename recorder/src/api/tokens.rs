@@ -77,10 +77,13 @@ pub struct Token {
     /// What it permits.
     pub role: Role,
     /// When it was made, RFC 3339 in UTC.
+    #[serde(with = "crate::moment")]
     pub created: Timestamp,
     /// The first moment it no longer holds.
+    #[serde(with = "crate::moment")]
     pub expires: Timestamp,
     /// When it was revoked.
+    #[serde(default, with = "crate::moment::option")]
     pub revoked: Option<Timestamp>,
     /// SHA-256 of its secret: 256 random bits need no slower hash.
     pub hash: String,
@@ -146,10 +149,14 @@ pub enum TokenError {
         mode: u32,
     },
     /// As many as there may be.
-    #[error("there are {TOKENS_MAX} tokens: revoke some, and remove what has expired with `token prune`")]
+    #[error(
+        "there are {TOKENS_MAX} tokens: revoke some, and remove what has expired with `token prune`"
+    )]
     TooMany,
     /// Too long, or over already.
-    #[error("a token holds at least a moment and at most 366 days: choose --expires so, and make a new one then")]
+    #[error(
+        "a token holds at least a moment and at most 366 days: choose --expires so, and make a new one then"
+    )]
     Lifetime,
     /// No such token.
     #[error("no token {0}: `vaxel recorder token list` shows which there are")]
@@ -305,9 +312,8 @@ fn change<T>(
     let path = place.join(FILE);
     let mut tokens = read(&path)?;
     let done = change(&mut tokens)?;
-    let text = serde_json::to_vec_pretty(&tokens).map_err(|_| TokenError::Damaged {
-        path: path.clone(),
-    })?;
+    let text = serde_json::to_vec_pretty(&tokens)
+        .map_err(|_| TokenError::Damaged { path: path.clone() })?;
     folder::write_private(&path, &text)?;
     Ok(done)
 }
@@ -414,11 +420,23 @@ mod tests {
         let make = |name: &str, organisation: &str, expires| {
             create(&keys, name, organisation, Role::Dpo, now, expires)
         };
-        assert!(matches!(make("Anna", "../x", then), Err(TokenError::Name(_))));
-        assert!(matches!(make(" ", "region-01", then), Err(TokenError::Holder)));
-        assert!(matches!(make("Anna", "region-01", now), Err(TokenError::Lifetime)));
+        assert!(matches!(
+            make("Anna", "../x", then),
+            Err(TokenError::Name(_))
+        ));
+        assert!(matches!(
+            make(" ", "region-01", then),
+            Err(TokenError::Holder)
+        ));
+        assert!(matches!(
+            make("Anna", "region-01", now),
+            Err(TokenError::Lifetime)
+        ));
         let late = at("2027-02-01T00:00:00Z");
-        assert!(matches!(make("Anna", "region-01", late), Err(TokenError::Lifetime)));
+        assert!(matches!(
+            make("Anna", "region-01", late),
+            Err(TokenError::Lifetime)
+        ));
         make("Anna", "region-01", then).expect("made");
         let file = keys.join("api/tokens.json");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");

@@ -13,7 +13,7 @@ use crate::vault::folder;
 /// Bits that let anybody else in.
 const OTHERS: u32 = 0o077;
 /// Of a stream of ours this much is read at its head, middle and end: encrypted or not shows in each.
-const SAMPLE: usize = 16 * 1024;
+const SAMPLE: usize = 8 * 1024;
 /// What isn't a stream of ours is read whole up to here, in pieces.
 const PIECE: usize = 1024 * 1024;
 /// Pieces share this much, so that nothing hides on a border.
@@ -35,11 +35,41 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
             found.len() < FINDINGS_MAX
         });
     }
+    for folder in targets.beside.iter().filter(|folder| folder.exists()) {
+        files += walk(folder, usize::MAX, &mut |path, meta| {
+            permissions(path, meta, found);
+            if meta.is_file() {
+                contents(path, meta.len(), found);
+            }
+            found.len() < FINDINGS_MAX
+        });
+    }
+    files += secrets(&targets.secrets, found);
     if let Some(keys) = keys {
         files += walk(keys, usize::MAX, &mut |path, meta| {
             permissions(path, meta, found);
             found.len() < FINDINGS_MAX
         });
+    }
+    files
+}
+
+/// Files with secrets that lie elsewhere.
+fn secrets(paths: &[PathBuf], found: &mut Vec<Finding>) -> u64 {
+    let mut files = 0;
+    for path in paths {
+        let Ok(meta) = fs::metadata(path) else {
+            continue;
+        };
+        files += 1;
+        let mode = meta.permissions().mode() & 0o7777;
+        if mode & OTHERS != 0 {
+            let message = format!(
+                "other users of this machine can read this secret (mode {mode:04o}): run `chmod 600 {}`, and change the secret if anybody did",
+                path.display()
+            );
+            found.push(error("S0107", &path.display(), message));
+        }
     }
     files
 }

@@ -6,20 +6,28 @@ use std::{
     time::Duration,
 };
 
-use super::{Finding, Targets, bytes, error};
+use super::{Finding, Targets, bytes, error, tls};
 
 /// Longest wait for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// What is read of an answer.
 const ANSWER_MAX: u64 = 256 * 1024;
 /// Where a stranger would look.
-const PATHS: [&str; 4] = ["/", "/recordings", "/api/recordings", "/api/v1/recordings"];
+const PATHS: [&str; 7] = [
+    "/",
+    "/recordings",
+    "/api/recordings",
+    "/api/v1/recordings",
+    "/api/access-log",
+    "/api/reconciliation",
+    "/metrics",
+];
 
 /// Tries each; gives how many answered.
 pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
     let mut answered = 0;
     for (name, address) in &targets.listeners {
-        if !address.ip().is_loopback() {
+        if !address.ip().is_loopback() && !speaks_tls(*address) {
             let message = format!(
                 "{name} can be reached from outside this machine, and answers without TLS: listen on 127.0.0.1, behind what asks for a login"
             );
@@ -30,17 +38,24 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
     answered
 }
 
+/// Whether whoever speaks plain HTTP there is told to speak TLS. What doesn't answer proves nothing.
+fn speaks_tls(address: SocketAddr) -> bool {
+    ask(address, "/", false).is_ok_and(|answer| tls::is_alert(&answer))
+}
+
 /// Asks without a login; whether anything answered.
 fn open(address: SocketAddr, name: &str, found: &mut Vec<Finding>) -> bool {
     let mut answers = false;
+    let by_tls = speaks_tls(address);
     for path in PATHS {
-        let Ok(answer) = ask(address, path) else {
+        let Ok(answer) = ask(address, path, by_tls) else {
             return answers;
         };
         answers = true;
         let told = told(path, &answer);
         if !told.is_empty() {
-            let place = format!("http://{address}{path}");
+            let scheme = if by_tls { "https" } else { "http" };
+            let place = format!("{scheme}://{address}{path}");
             let message = format!("{name} gives whoever asks {told}: ask who reads, by TLS");
             found.push(error("S0302", &place, message));
         }
@@ -66,6 +81,9 @@ fn told(path: &str, answer: &[u8]) -> String {
     if path != "/" && lower.contains("\"controller\"") {
         told.push("a list of recordings");
     }
+    if lower.contains("\"purpose\":\"") && lower.contains("\"who\":\"") {
+        told.push("who looked at what");
+    }
     let leaks = bytes::look(answer, false);
     if leaks.iter().any(|(code, _)| *code == "S0203") {
         told.push("telephone numbers");
@@ -76,15 +94,23 @@ fn told(path: &str, answer: &[u8]) -> String {
     told.join(" and ")
 }
 
-fn ask(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+fn ask(address: SocketAddr, path: &str, by_tls: bool) -> io::Result<Vec<u8>> {
     let to = if address.ip().is_unspecified() {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
     } else {
         address
     };
-    let mut stream = TcpStream::connect_timeout(&to, WAIT_MAX)?;
+    let stream = TcpStream::connect_timeout(&to, WAIT_MAX)?;
     stream.set_read_timeout(Some(WAIT_MAX))?;
     stream.set_write_timeout(Some(WAIT_MAX))?;
+    if by_tls {
+        said(tls::connect(stream)?, &to, path)
+    } else {
+        said(stream, &to, path)
+    }
+}
+
+fn said(mut stream: impl Read + Write, to: &SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"

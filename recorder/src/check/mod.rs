@@ -7,6 +7,7 @@ mod bytes;
 mod declared;
 mod files;
 mod listeners;
+mod tls;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -48,6 +49,10 @@ pub struct Targets {
     pub store: Option<PathBuf>,
     /// The key folder.
     pub keys: Option<PathBuf>,
+    /// Files with secrets: the API's certificate key, credentials.
+    pub secrets: Vec<PathBuf>,
+    /// Folders beside the store, which hold nothing of a caller and are nobody else's: the switch's calls.
+    pub beside: Vec<PathBuf>,
     /// Where something listens or should: a name for people, and the address.
     pub listeners: Vec<(String, SocketAddr)>,
 }
@@ -77,6 +82,9 @@ impl Targets {
             let near = settings.spool.as_ref().unwrap_or(&settings.store);
             targets.store = Some(PathBuf::from(&**near));
             targets.keys = Some(PathBuf::from(&*settings.keys));
+            let secrets = [&settings.certificate_key, &settings.credentials];
+            targets.secrets = paths(&secrets);
+            targets.beside = paths(&[&settings.calls]);
             let siprec = settings.siprec.rsplit('@').next().unwrap_or_default();
             for (name, address) in [
                 ("recorder, SIPREC", siprec),
@@ -90,6 +98,11 @@ impl Targets {
         }
         targets
     }
+}
+
+fn paths(named: &[&Option<Box<str>>]) -> Vec<PathBuf> {
+    let named = named.iter().copied().flatten();
+    named.map(|path| PathBuf::from(&**path)).collect()
 }
 
 /// Tries all of it. Reads only; waits at most a second for each listener.

@@ -22,7 +22,7 @@ impl Bench {
             targets: Targets {
                 store: Some(store),
                 keys: Some(keys),
-                listeners: Vec::new(),
+                ..Targets::default()
             },
             _place: place,
         }
@@ -188,6 +188,56 @@ fn a_listener_outside_this_machine_is_found() {
     };
     let checked = check(None, &targets);
     assert_eq!((checked.listeners, checked.findings[0].code), (0, "S0301"));
+}
+
+#[test]
+fn secrets_and_folders_beside_the_store_are_looked_at() {
+    let mut bench = Bench::new();
+    let beside = bench._place.path().join("calls");
+    crate::vault::folder::make_private(&beside).expect("ours");
+    let secret = bench._place.path().join("api.key");
+    fs::write(&secret, "secret").expect("ours");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("ours");
+    bench.targets.secrets = vec![secret.clone(), "is-not-there".into()];
+    bench.targets.beside = vec![beside.clone(), "neither".into()];
+    let line =
+        "{\"call\":7,\"controller\":\"region-01\",\"offered\":\"2018-11-05T09:00:00.206186Z\"}";
+    let day = beside.join("2018-11-05.jsonl");
+    crate::vault::folder::write_private(&day, line.as_bytes()).expect("ours");
+    assert_eq!(bench.codes(), [""; 0]);
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).expect("ours");
+    crate::vault::folder::write_private(&day, NUMBER.as_bytes()).expect("ours");
+    assert_eq!(bench.codes(), ["S0107", "S0203"]);
+}
+
+/// A listener outside loopback that answers by TLS only, and one by TLS that gives its list to anybody.
+#[test]
+fn by_tls_a_stranger_tries_as_well() {
+    let certificate = transport::certificates::Certificate::for_loopback().expect("made");
+    let config = certificate.server().expect("a config");
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("bound");
+    thread::spawn(move || {
+        for mut stream in server.incoming().flatten() {
+            let mut tls = tokio_rustls::rustls::ServerConnection::new(config.clone()).expect("TLS");
+            let mut stream = tokio_rustls::rustls::Stream::new(&mut tls, &mut stream);
+            let mut asked = [0; 512];
+            let _ = std::io::Read::read(&mut stream, &mut asked);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n[{\"controller\":\"region-01\"}]");
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    let targets = Targets {
+        listeners: vec![("recorder, API".to_owned(), address)],
+        ..Targets::default()
+    };
+    let findings = check(None, &targets).findings;
+    assert!(
+        findings
+            .iter()
+            .any(|one| one.code == "S0302" && one.r#where.starts_with("https"))
+    );
 }
 
 #[test]

@@ -86,19 +86,35 @@ pub fn plan(
             .or_insert_with(|| Group::empty(place, verdict.as_ref()))
             .add(&matter, scenario, verdict.as_ref());
     }
-    let groups: Vec<Group> = groups.into_values().collect();
-    let sum = |verdict: &str, of: fn(&Group) -> u64| {
-        let fits = groups.iter().filter(|group| group.verdict == verdict);
-        fits.map(of).sum()
-    };
-    Ok(Plan {
-        at: today.to_string(),
-        due: sum("erase", |group| group.objects),
-        due_bytes: sum("erase", |group| group.bytes),
-        stay: sum("keep", |group| group.objects),
-        overdue: groups.iter().map(|group| group.overdue).sum(),
-        groups,
-    })
+    Ok(Plan::summed(
+        today.to_string(),
+        groups.into_values().collect(),
+    ))
+}
+
+impl Plan {
+    /// One controller's part.
+    #[must_use]
+    pub fn of(self, controller: &str) -> Self {
+        let mut groups = self.groups;
+        groups.retain(|group| group.controller == controller);
+        Self::summed(self.at, groups)
+    }
+
+    fn summed(at: String, groups: Vec<Group>) -> Self {
+        let sum = |verdict: &str, of: fn(&Group) -> u64| {
+            let fits = groups.iter().filter(|group| group.verdict == verdict);
+            fits.map(of).sum()
+        };
+        Self {
+            at,
+            due: sum("erase", |group| group.objects),
+            due_bytes: sum("erase", |group| group.bytes),
+            stay: sum("keep", |group| group.objects),
+            overdue: groups.iter().map(|group| group.overdue).sum(),
+            groups,
+        }
+    }
 }
 
 impl Group {

@@ -1,0 +1,199 @@
+//! What a switch says of its calls: one JSON object a line, one file a day (by UTC, when the call ended). Nothing of a
+//! caller is in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+use super::{CALLS_MAX, ReconcileError};
+use crate::{
+    names::ControllerName,
+    vault::{Vault, folder},
+};
+
+/// Within the store: with a dot, so that it never is a controller's.
+const FOLDER: &str = ".calls";
+const SUFFIX: &str = ".jsonl";
+/// A call takes two hundred bytes.
+const LINE_LEN_MAX: u64 = 4 * 1024;
+/// Calls in one POST.
+const POSTED_MAX: usize = 10_000;
+
+/// One call that has ended, as its switch knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallFact {
+    /// Its number at the switch.
+    pub call: u64,
+    /// Who is controller of what was said.
+    pub controller: String,
+    /// When it came.
+    #[serde(with = "crate::moment")]
+    pub offered: Timestamp,
+    /// When it ended.
+    #[serde(with = "crate::moment")]
+    pub ended: Timestamp,
+    /// How long caller and nurse talked, in seconds.
+    pub seconds: f64,
+    /// Whether it left for a provider: then there is no recording here.
+    pub external: bool,
+    /// Whether it should have been recorded here.
+    pub recorded: bool,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) calls: Vec<CallFact>,
+    /// Lines that aren't calls.
+    pub(super) unreadable: u64,
+}
+
+/// Reads what was POSTed: all of it is calls, or none is taken.
+///
+/// # Errors
+/// Names the first line that isn't one.
+pub fn parse(text: &str) -> Result<Vec<CallFact>, ReconcileError> {
+    let mut calls = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let refused = |what: String| ReconcileError::NotACall { line: at + 1, what };
+        if calls.len() == POSTED_MAX {
+            return Err(refused(format!("at most {POSTED_MAX} at once")));
+        }
+        calls.push(call(line).map_err(refused)?);
+    }
+    Ok(calls)
+}
+
+/// Keeps what was POSTed, in the store.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn keep(vault: &Vault, calls: &[CallFact]) -> Result<(), ReconcileError> {
+    let place = folder(vault);
+    folder::make_private(&place)?;
+    let mut days: BTreeMap<Date, String> = BTreeMap::new();
+    for call in calls {
+        let text = days.entry(day(call.ended)).or_default();
+        text.push_str(&serde_json::to_string(call).unwrap_or_default());
+        text.push('\n');
+    }
+    for (day, text) in days {
+        let path = place.join(format!("{day}{SUFFIX}"));
+        let write = || -> io::Result<()> {
+            let mut options = OpenOptions::new();
+            let mut file = options.append(true).create(true).mode(0o600).open(&path)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_data()
+        };
+        write().map_err(folder::unusable(&path))?;
+    }
+    Ok(())
+}
+
+/// Where POSTed calls are kept.
+pub(super) fn folder(vault: &Vault) -> PathBuf {
+    vault.store().join(FOLDER)
+}
+
+/// Calls that ended in a time.
+pub(super) fn read(
+    folders: &[PathBuf],
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Calls, ReconcileError> {
+    let wanted = day(from)..=day(until);
+    let mut found = Calls::default();
+    for folder in folders {
+        for day in days(std::slice::from_ref(folder))? {
+            if wanted.contains(&day) {
+                let path = folder.join(format!("{day}{SUFFIX}"));
+                read_day(&path, from, until, &mut found)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The days there are files of.
+pub(super) fn days(folders: &[PathBuf]) -> Result<BTreeSet<Date>, ReconcileError> {
+    let mut days = BTreeSet::new();
+    for folder in folders {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(folder::unusable(folder))?,
+        };
+        for entry in entries {
+            let name = entry.map_err(folder::unusable(folder))?.file_name();
+            let day = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+            days.extend(day.and_then(|day| day.parse::<Date>().ok()));
+        }
+    }
+    Ok(days)
+}
+
+/// The first moment of a day.
+pub(super) fn begin(day: Date) -> Option<Timestamp> {
+    Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+fn read_day(
+    path: &Path,
+    from: Timestamp,
+    until: Timestamp,
+    found: &mut Calls,
+) -> Result<(), ReconcileError> {
+    let file = File::open(path).map_err(folder::unusable(path))?;
+    let mut file = BufReader::new(file);
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        let got = (&mut file)
+            .take(LINE_LEN_MAX)
+            .read_until(b'\n', &mut text)
+            .map_err(folder::unusable(path))?;
+        if got == 0 {
+            return Ok(());
+        }
+        // The last line may still be being written.
+        let whole = text.last() == Some(&b'\n');
+        match std::str::from_utf8(&text)
+            .map_err(|_| String::new())
+            .and_then(call)
+        {
+            Ok(call) if (from..until).contains(&call.ended) => found.calls.push(call),
+            Ok(_) => {}
+            Err(_) => found.unreadable += u64::from(whole),
+        }
+        if found.calls.len() > CALLS_MAX {
+            return Err(ReconcileError::TooMany);
+        }
+    }
+}
+
+fn call(line: &str) -> Result<CallFact, String> {
+    let call: CallFact = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    ControllerName::parse(&call.controller).map_err(|error| error.to_string())?;
+    if call.ended < call.offered || !call.seconds.is_finite() || call.seconds < 0.0 {
+        return Err("it ends before it begins".to_owned());
+    }
+    if call.external && call.recorded {
+        return Err(
+            "it left for a provider and should be recorded here: it can't be both".to_owned(),
+        );
+    }
+    Ok(call)
+}

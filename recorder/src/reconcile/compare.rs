@@ -1,0 +1,135 @@
+//! The comparison itself: no file, no clock, the same answer for the same lists.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    calls::CallFact,
+    report::{Difference, Report},
+};
+use crate::{index::Entry, names::RecordingId};
+
+/// Switch and recorder see the same moment this far apart at most, on the network and by their clocks.
+const APART_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// A shorter talk may end before its recording begins.
+const TALK_MIN_S: f64 = 2.0;
+/// A recording begins after the talk does and ends with the last packet: less than that is not short.
+const SHORT_MAX_S: f64 = 3.0;
+/// On the borders of the time, the other side of a recording may lie outside.
+const BORDER: SignedDuration = SignedDuration::from_secs(60);
+
+/// One recording, as far as it is compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Have {
+    /// Its id.
+    pub id: RecordingId,
+    /// Whose it is.
+    pub controller: String,
+    /// The call it is of.
+    pub call: u64,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Seconds of audio.
+    pub seconds: f64,
+}
+
+impl Have {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let (started, seconds) = (entry.tag.started.timestamp(), entry.tally.seconds());
+        // `ended` of the index is by the recorder's clock; a switch's may show another day.
+        let length = SignedDuration::try_from_secs_f64(seconds).unwrap_or_default();
+        Self {
+            id: entry.id,
+            controller: entry.tag.controller.to_string(),
+            call: entry.tag.call.0,
+            started,
+            ended: started.checked_add(length).unwrap_or(started),
+            seconds,
+        }
+    }
+}
+
+/// Holds calls that ended in a time against recordings.
+#[must_use]
+pub fn compare(
+    calls: &[CallFact],
+    recordings: &[Have],
+    from: Timestamp,
+    until: Timestamp,
+) -> Report {
+    let mut report = Report::new(from, until);
+    let mut by_number: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (at, call) in calls.iter().enumerate() {
+        by_number.entry(call.call).or_default().push(at);
+        report.call(call);
+    }
+    // How many seconds of each call there are, and in how many recordings.
+    let mut found = vec![(0_u32, 0.0_f64); calls.len()];
+    for recording in recordings {
+        let of = by_number
+            .get(&recording.call)
+            .into_iter()
+            .flatten()
+            .filter(|at| covers(&calls[**at], recording))
+            .min_by_key(|at| found[**at].0);
+        let within = recording.ended >= from.saturating_add(BORDER).unwrap_or(from)
+            && recording.ended < until.saturating_sub(BORDER).unwrap_or(until);
+        match of {
+            Some(at) => {
+                let call = &calls[*at];
+                found[*at].0 += 1;
+                found[*at].1 += recording.seconds;
+                belongs(call, recording, &mut report);
+            }
+            None if within => {
+                report.stored(&recording.controller);
+                report.differs(Difference::extra(recording, "no switch knows of this call"));
+            }
+            // Its call ended outside the time.
+            None => {}
+        }
+    }
+    for (call, (recordings, seconds)) in calls.iter().zip(found) {
+        if !call.recorded || call.seconds < TALK_MIN_S {
+            continue;
+        }
+        if recordings == 0 {
+            report.differs(Difference::missing(call));
+        } else if seconds + SHORT_MAX_S < call.seconds {
+            report.differs(Difference::short(call, seconds));
+        }
+    }
+    report
+}
+
+fn covers(call: &CallFact, recording: &Have) -> bool {
+    let early = call
+        .offered
+        .saturating_sub(APART_MAX)
+        .unwrap_or(call.offered);
+    let late = call.ended.saturating_add(APART_MAX).unwrap_or(call.ended);
+    (early..=late).contains(&recording.started)
+}
+
+/// A recording of a known call: right, unless it shouldn't be there.
+fn belongs(call: &CallFact, recording: &Have, report: &mut Report) {
+    report.stored(&recording.controller);
+    if call.external {
+        report.external_recordings += 1;
+        report.differs(Difference::extra(
+            recording,
+            "this call left for a provider: a boundary was crossed",
+        ));
+    } else if !call.recorded {
+        report.differs(Difference::extra(
+            recording,
+            "this call was not to be recorded",
+        ));
+    } else if call.controller != recording.controller {
+        let why = "the switch names another controller for this call";
+        report.differs(Difference::extra(recording, why));
+    }
+}

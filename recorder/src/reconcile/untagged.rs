@@ -1,0 +1,101 @@
+//! Folders in the store that have no tag, or that the index doesn't know: nobody could say whose they are.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use jiff::{ToSpan, civil::Date};
+
+use super::{Asked, CALL_MAX, ReconcileError};
+use crate::{
+    index::{Index, IndexError},
+    names::{ControllerName, RecordingId},
+    vault::Vault,
+};
+
+/// A folder that was made this moment may not be in the index yet.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Controller and folder of each, in the months of the time.
+pub(super) fn find(
+    vault: &Vault,
+    index: &Index,
+    known: &BTreeSet<RecordingId>,
+    asked: &Asked,
+) -> Result<Vec<(String, String)>, ReconcileError> {
+    let mut found = Vec::new();
+    for controller in names(vault.store()) {
+        if ControllerName::parse(&controller).is_err() {
+            continue;
+        }
+        for month in months(asked) {
+            let place = vault.store().join(&controller).join(month);
+            for name in names(&place) {
+                let path = place.join(&name);
+                let tagged = path.join("tag.json").exists() && is_known(index, known, &name)?;
+                if !tagged && !is_fresh(&path) {
+                    found.push((controller.clone(), name));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_known(
+    index: &Index,
+    known: &BTreeSet<RecordingId>,
+    name: &str,
+) -> Result<bool, ReconcileError> {
+    let Ok(id) = RecordingId::parse(name) else {
+        return Ok(false);
+    };
+    if known.contains(&id) {
+        return Ok(true);
+    }
+    match index.get(id) {
+        Ok(_) => Ok(true),
+        Err(IndexError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The Swedish months that the time touches, as folders.
+fn months(asked: &Asked) -> Vec<PathBuf> {
+    let day = |at| callcore::time::Time::from(at).in_sweden().date();
+    let first = asked.from.checked_sub(CALL_MAX).unwrap_or(asked.from);
+    let (mut month, last): (Date, Date) = (day(first).first_of_month(), day(asked.until));
+    let mut months = Vec::new();
+    while month <= last {
+        months.push(PathBuf::from(format!(
+            "{:04}/{:02}",
+            month.year(),
+            month.month()
+        )));
+        match month.checked_add(1.month()) {
+            Ok(next) => month = next,
+            Err(_) => break,
+        }
+    }
+    months
+}
+
+fn is_fresh(path: &Path) -> bool {
+    let changed = fs::metadata(path).and_then(|meta| meta.modified());
+    changed.is_ok_and(|changed| {
+        SystemTime::now()
+            .duration_since(changed)
+            .is_ok_and(|age| age < FRESH)
+    })
+}
+
+/// The names in a folder; none when it isn't there, as of a store elsewhere.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}

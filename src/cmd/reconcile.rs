@@ -1,0 +1,94 @@
+//! `vaxel recordings reconcile`: what the switch says of its calls against what is stored, both ways.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use jiff::Timestamp;
+use recorder::{
+    reconcile::{self, Asked, Report},
+    store::Store,
+};
+
+use crate::{cli::ReconcileArgs, failure::Failure, files, show};
+
+/// Differences told one by one; `--json` has more.
+const TOLD_MAX: usize = 50;
+
+pub(crate) fn run(
+    store: &Store,
+    calls: Option<PathBuf>,
+    args: &ReconcileArgs,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let (vault, index) = store.parts();
+    let calls = args.calls.clone().or(calls);
+    let failed = |error: reconcile::ReconcileError| Failure::run(error.to_string());
+    let known = reconcile::known(vault, calls.as_deref()).map_err(failed)?;
+    let (begin, end) = known.unwrap_or((Timestamp::UNIX_EPOCH, Timestamp::now()));
+    let moment = |text: Option<&str>, default| text.map_or(Ok(default), files::moment);
+    let asked = Asked {
+        from: moment(args.from.as_deref(), begin)?,
+        until: moment(args.until.as_deref(), end)?,
+        folders: true,
+    };
+    if known.is_none() {
+        show::note(
+            "no switch has said which calls there were: every recording is extra. `vaxel gateway --calls FOLDER` writes them, POST /api/calls takes them",
+        );
+    }
+    let bar = show::bar(None, "recordings held against calls");
+    let report = reconcile::reconcile(vault, index, calls.as_deref(), &asked).map_err(failed);
+    bar.finish_and_clear();
+    let report = report?;
+    if json {
+        show::json(&report)?;
+    } else {
+        print(&report)?;
+    }
+    Ok(ExitCode::from(u8::from(report.found() > 0)))
+}
+
+fn print(report: &Report) -> Result<(), Failure> {
+    let rows = report.controllers.iter().map(|(controller, line)| {
+        [
+            controller.clone(),
+            line.expected.to_string(),
+            line.stored.to_string(),
+            line.missing.to_string(),
+            line.extra.to_string(),
+            line.short.to_string(),
+            line.untagged.to_string(),
+        ]
+    });
+    let header = [
+        "controller",
+        "expected",
+        "stored",
+        "missing",
+        "extra",
+        "short",
+        "untagged",
+    ];
+    show::line(show::table(header, rows))?;
+    for one in report.differences.iter().take(TOLD_MAX) {
+        let call = one.call.map(|call| format!("call {call} "));
+        show::line(format_args!(
+            "{} {}: {}{} {}: {}",
+            one.kind,
+            one.controller,
+            call.unwrap_or_default(),
+            one.at,
+            one.recording,
+            one.why
+        ))?;
+    }
+    show::line(format_args!(
+        "{} to {}: {} calls, {} of them left for a provider with {} recordings here; {} differences, {} unreadable lines",
+        report.from,
+        report.until,
+        report.calls,
+        report.external_calls,
+        report.external_recordings,
+        report.found() - report.unreadable,
+        report.unreadable
+    ))
+}
