@@ -8,6 +8,7 @@ pub mod audio;
 mod calls;
 mod clock;
 mod exchange;
+mod fixed;
 mod health;
 mod journal;
 pub mod ledger;

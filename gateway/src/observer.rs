@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use callcore::{
-    kommun::{self, kommuner},
     origin::Origin,
     route::{Decision, Destination},
-    scenario::{OrgId, QueueId, Scenario},
+    scenario::{QueueId, Scenario},
     switch::{CallId, CallbackStep, Fact, FactKind, Outcome, Switch},
     tag::RecordingTag,
     time::Time,
@@ -17,11 +16,10 @@ use wire::sip::endpoint::Counters;
 
 use crate::{
     calls::Calls,
+    fixed::{answering, fixed_view},
     ledger::Ledger,
     metrics::Metrics,
-    view::{
-        Arrival, CallView, Fixed, KommunView, Live, Monitor, Party, ProviderView, QueueView, Totals,
-    },
+    view::{Arrival, CallView, Fixed, Live, Monitor, ProviderView, QueueView, Totals},
 };
 
 /// Calls shown one by one; more is not read by anybody.
@@ -465,45 +463,4 @@ pub(crate) fn swedish(at: Time) -> String {
 
 fn seconds(from: Time, to: Time) -> u64 {
     u64::try_from(to.since(from).as_micros() / 1_000_000).unwrap_or(0)
-}
-
-/// The organisation that answers a call so decided, and is controller of what is said.
-fn answering(scenario: &Scenario, decision: &Decision) -> OrgId {
-    match decision.to {
-        Destination::Queue(queue) => scenario.queue(queue).controller,
-        Destination::External(external) => scenario.provider(external.provider).organisation,
-    }
-}
-
-fn fixed_view(scenario: &Scenario, name: &str, now: Time) -> Fixed {
-    let party = |organisation: &callcore::organisation::Organisation| Party {
-        id: organisation.id.to_string(),
-        name: organisation.name.to_string(),
-        kind: organisation.kind.name(),
-    };
-    let kommuner = kommuner()
-        .iter()
-        .filter_map(|entry| {
-            let decision = scenario.routes.decide(Origin::Known(entry.id), now)?;
-            let recorded =
-                matches!(decision.to, Destination::Queue(queue) if scenario.queue(queue).recording);
-            Some(KommunView {
-                id: entry.id.to_string(),
-                name: entry.name,
-                region: entry.region.to_string(),
-                region_name: kommun::region(entry.region).name,
-                route: scenario.route_name(decision.route).to_owned(),
-                answers: scenario.org(answering(scenario, &decision)).id.to_string(),
-                external: matches!(decision.to, Destination::External(_)),
-                recorded,
-            })
-        })
-        .collect();
-    Fixed {
-        scenario: name.to_owned(),
-        digest: scenario.routes.digest().to_string(),
-        operator: party(scenario.org(scenario.operator)),
-        organisations: scenario.organisations.iter().map(party).collect(),
-        kommuner,
-    }
 }

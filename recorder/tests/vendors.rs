@@ -168,6 +168,14 @@ async fn what_no_client_should_send_is_refused_and_nothing_is_stored() {
         let refused = ask(&mut client, &bench, body).await.map(|_| ());
         assert_eq!(refused, Err(status), "{what}");
     }
+    nothing_is_stored(&bench);
+    bench.handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_megabyte_of_label_and_no_metadata_at_all_are_refused() {
+    let xml = metadata(&tag()).to_xml();
+    let bench = Bench::start().await;
     // A megabyte is more than a message may have: the connection ends before anybody reads it.
     let mut client = Client::new();
     let long = xml.replace(">1</label>", &format!(">{}</label>", "x".repeat(1 << 20)));
@@ -182,6 +190,11 @@ async fn what_no_client_should_send_is_refused_and_nothing_is_stored() {
     let bare = client.offer(Direction::SendOnly).to_body();
     let refused = ask(&mut client, &bench, bare).await.map(|_| ());
     assert_eq!(refused, Err(StatusCode::NOT_ACCEPTABLE_HERE));
+    nothing_is_stored(&bench);
+    bench.handle.stop().await;
+}
+
+fn nothing_is_stored(bench: &Bench) {
     assert_eq!(bench.store().list(&Filter::default()).expect("listed"), []);
     let folders = std::fs::read_dir(bench.place.path().join("store")).expect("there");
     let names = folders.map(|one| {
@@ -194,7 +207,6 @@ async fn what_no_client_should_send_is_refused_and_nothing_is_stored() {
         .filter(|name| !name.starts_with('.') && !name.starts_with("index"))
         .collect();
     assert_eq!(stored, Vec::<String>::new());
-    bench.handle.stop().await;
 }
 
 #[tokio::test]

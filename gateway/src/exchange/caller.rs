@@ -66,11 +66,7 @@ impl Exchange {
                 described: None,
                 number: origin::caller(request, peer.ip(), &trusted),
                 kommun: origin.kommun().map(|kommun| kommun.to_string()),
-                hops_left: request
-                    .max_forwards()
-                    .unwrap_or(MaxForwards::DEFAULT)
-                    .0
-                    .saturating_sub(1),
+                hops_left: hops_left(request),
                 media: None,
                 far: Far::Nobody,
                 recording: None,
@@ -320,4 +316,10 @@ fn takes_sdp(request: &Request) -> bool {
             .any(|known| kind.eq_ignore_ascii_case(known))
     };
     kinds.peek().is_none() || kinds.any(fits)
+}
+
+/// How many elements the call may still pass after this one (RFC 3261 section 8.1.1.6).
+fn hops_left(request: &Request) -> u8 {
+    let hops = request.max_forwards().unwrap_or(MaxForwards::DEFAULT);
+    hops.0.saturating_sub(1)
 }

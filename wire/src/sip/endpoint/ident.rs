@@ -5,7 +5,7 @@
 //! chance of 1 in 6; a dialog needs Call-ID and two tags at once, over 192 bits. The same seed gives the same names, so a
 //! run can be repeated; the seed must come from a good random source and stay secret.
 
-use super::border::Config;
+use super::config::Config;
 
 /// A server transaction's place in the table: what RFC 3261 section 17.2.3 compares, hashed with our key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,7 @@
 //! Requests inside a session: BYE, re-INVITE, UPDATE, INFO (RFC 3261 sections 12.2.2, 14.2, 15.1.2; RFC 3311; RFC 6086).
 
+use std::ops::ControlFlow;
+
 use super::{
     Endpoint,
     border::{Ending, Event, SessionId},
@@ -127,39 +129,12 @@ impl Endpoint {
             self.counters.refuse(answer.status.code());
             return self.conclude(now, incoming, answer);
         }
-        let has_room = self.has_room();
-        let Some(session) = self.sessions.get_mut(&id) else {
+        if self.begin_change(now, id, incoming).is_break() {
             return;
-        };
+        }
         let is_invite = incoming.request.method == Method::Invite;
         let body = incoming.request.body();
         let offers = is_invite || body.is_some();
-        let unsettled = session.ok.is_some() || session.ack_due.is_some();
-        match &mut session.phase {
-            Phase::Ringing { .. } | Phase::Heard { .. } | Phase::Up { .. } if !offers => {}
-            Phase::Ringing { .. } | Phase::Heard { .. } if !is_invite => {
-                return self.offered_early(now, id, incoming, body);
-            }
-            Phase::Ringing { .. }
-            | Phase::Up {
-                change: Change::Theirs { .. },
-            } => return self.try_later(now, incoming),
-            Phase::Up { change } if unsettled || matches!(change, Change::Ours { .. }) => {
-                self.counters.refuse(StatusCode::REQUEST_PENDING.code());
-                return self.conclude(now, incoming, Answer::new(StatusCode::REQUEST_PENDING));
-            }
-            Phase::Up { .. } if !has_room => {
-                return self.refuse(incoming, Answer::new(StatusCode::SERVICE_UNAVAILABLE));
-            }
-            Phase::Up { change } => {
-                let cseq = incoming.cseq;
-                *change = Change::Theirs {
-                    server: incoming.key,
-                    invite: is_invite.then_some(cseq),
-                };
-            }
-            _ => return self.conclude(now, incoming, Answer::new(StatusCode::CALL_DOES_NOT_EXIST)),
-        }
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -199,5 +174,46 @@ impl Endpoint {
             );
         }
         self.tell(Event::ChangeRequested { session: id, body });
+    }
+
+    /// Whether the change may begin now. When not, it is answered, or kept for later, here.
+    fn begin_change(&mut self, now: Time, id: SessionId, incoming: &Incoming) -> ControlFlow<()> {
+        let has_room = self.has_room();
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return ControlFlow::Break(());
+        };
+        let is_invite = incoming.request.method == Method::Invite;
+        let body = incoming.request.body();
+        let offers = is_invite || body.is_some();
+        let unsettled = session.ok.is_some() || session.ack_due.is_some();
+        match &mut session.phase {
+            Phase::Ringing { .. } | Phase::Heard { .. } | Phase::Up { .. } if !offers => {
+                return ControlFlow::Continue(());
+            }
+            Phase::Ringing { .. } | Phase::Heard { .. } if !is_invite => {
+                self.offered_early(now, id, incoming, body);
+            }
+            Phase::Ringing { .. }
+            | Phase::Up {
+                change: Change::Theirs { .. },
+            } => self.try_later(now, incoming),
+            Phase::Up { change } if unsettled || matches!(change, Change::Ours { .. }) => {
+                self.counters.refuse(StatusCode::REQUEST_PENDING.code());
+                self.conclude(now, incoming, Answer::new(StatusCode::REQUEST_PENDING));
+            }
+            Phase::Up { .. } if !has_room => {
+                self.refuse(incoming, Answer::new(StatusCode::SERVICE_UNAVAILABLE));
+            }
+            Phase::Up { change } => {
+                let cseq = incoming.cseq;
+                *change = Change::Theirs {
+                    server: incoming.key,
+                    invite: is_invite.then_some(cseq),
+                };
+                return ControlFlow::Continue(());
+            }
+            _ => self.conclude(now, incoming, Answer::new(StatusCode::CALL_DOES_NOT_EXIST)),
+        }
+        ControlFlow::Break(())
     }
 }

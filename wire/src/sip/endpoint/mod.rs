@@ -30,6 +30,7 @@ mod border;
 mod called;
 mod caller;
 mod clients;
+mod config;
 mod connections;
 mod dialog;
 mod early;
@@ -54,9 +55,10 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 pub use border::{
-    Config, ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId, RequestId,
-    SessionError, SessionId, SessionTimer, Timer, TransportKind, Wake,
+    ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId, RequestId,
+    SessionError, SessionId, Timer, TransportKind, Wake,
 };
+pub use config::{Config, SessionTimer};
 
 use self::{
     clients::{Client, ClientKey},

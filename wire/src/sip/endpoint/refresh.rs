@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::{
     Endpoint,
-    border::{Ending, Event, SessionId, SessionTimer, Timer},
+    border::{Ending, Event, SessionId, Timer},
     clients::{ClientKey, Purpose},
+    config::SessionTimer,
     servers::Answer,
     session::{Change, Phase},
     timers::Owner,
