@@ -111,10 +111,9 @@ fn ask(address: SocketAddr, path: &str, by_tls: bool) -> io::Result<Vec<u8>> {
 }
 
 fn said(mut stream: impl Read + Write, to: &SocketAddr, path: &str) -> io::Result<Vec<u8>> {
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"
-    )?;
+    // In one write: who answers the first piece and closes would look as if nobody were there.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     // One that never ends, or says nothing to HTTP as SIP does: what came counts.
     let _ended = stream.take(ANSWER_MAX).read_to_end(&mut answer);
