@@ -33,6 +33,11 @@ bench:
     cargo build --release
     tests/bench
 
+# The switch beside Kamailio and rtpengine, same load, same run; `just bench-switch media` or `signalling` runs one half
+bench-switch half="all":
+    cargo build --release
+    tests/bench-switch {{half}}
+
 # Recording at once, a recording of one hour opened, and gallring on a large index: search, plan, erasure with register
 bench-recorder calls="500" seconds="20" rows="1000000" erased="20000":
     cargo run --release -p recorder --example recording_rates -- {{calls}} {{seconds}}
