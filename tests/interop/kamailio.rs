@@ -1,9 +1,15 @@
 //! Kamailio, the SIP proxy that many operators have in front: <https://www.kamailio.org>, and rtpengine beside it.
 
-use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, process::Command};
+use std::{
+    fmt::Write as _,
+    fs,
+    net::{SocketAddr, UdpSocket},
+    path::Path,
+    process::Command,
+};
 
 use tempfile::TempDir;
-use testkit::child::Child;
+use testkit::{child::Child, http};
 
 use crate::sipp::free_port;
 
@@ -46,7 +52,10 @@ impl Kamailio {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let control = free_port();
-        let rtpengine = media.then(|| rtpengine(control));
+        let rtpengine = match media {
+            true => Some(rtpengine(control).await),
+            false => None,
+        };
         configure(folder.path(), kommuner, address.port(), control);
         let mut command = Command::new("kamailio");
         command
@@ -110,7 +119,8 @@ fn configure(folder: &Path, kommuner: &[(&str, SocketAddr)], sip: u16, control: 
     fs::write(folder.join("dispatcher.list"), sets).expect("the test's own folder");
 }
 
-fn rtpengine(control: u16) -> Child {
+/// Started and answering: a Kamailio that finds no rtpengine when it starts does without for a minute.
+async fn rtpengine(control: u16) -> Child {
     let mut command = Command::new("rtpengine");
     command
         .args(["--foreground", "--table=-1", "--interface=127.0.0.1"])
@@ -118,5 +128,16 @@ fn rtpengine(control: u16) -> Child {
         .arg(format!("--port-min={}", RTPENGINE_PORTS.start()))
         .arg(format!("--port-max={}", RTPENGINE_PORTS.end()))
         .args(["--log-level=4", "--log-stderr"]);
-    Child::start("rtpengine", &mut command)
+    let child = Child::start("rtpengine", &mut command);
+    let asking = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    asking.set_nonblocking(true).expect("a socket of ours");
+    asking.connect(("127.0.0.1", control)).expect("loopback");
+    http::wait_for("rtpengine's pong", async || {
+        // A cookie, and a dictionary as its control protocol has them.
+        let _ = asking.send(b"1 d7:command4:pinge");
+        let mut answer = [0; 64];
+        asking.recv(&mut answer).is_ok().then_some(())
+    })
+    .await;
+    child
 }
