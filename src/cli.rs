@@ -314,15 +314,8 @@ pub(crate) struct StaffArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordingsArgs {
-    /// The scenario whose recorder keeps them: a file or a built-in name
-    #[arg(long, default_value = "imy-2019", global = true)]
-    pub(crate) config: String,
-    /// Folder that relative store and key paths start from (default: here)
-    #[arg(long, global = true)]
-    pub(crate) data: Option<PathBuf>,
-    /// Print JSON on stdout
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreOf,
     #[command(subcommand)]
     pub(crate) what: RecordingsCommand,
 }

@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::DateTime};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use recorder::place::Place;
 
-use crate::failure::Failure;
+use crate::{cli::StoreOf, failure::Failure};
 
 /// The scenarios that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -109,12 +109,13 @@ pub(crate) fn settle(scenario: &mut Scenario, data: Option<&Path>) {
 }
 
 /// The store and keys that a scenario's recorder uses, with paths moved under `data`.
-pub(crate) fn kept(config: &str, data: Option<&Path>) -> Result<Kept, Failure> {
-    let mut scenario = load(config)?.scenario;
-    settle(&mut scenario, data);
+pub(crate) fn kept(of: &StoreOf) -> Result<Kept, Failure> {
+    let mut scenario = load(&of.config)?.scenario;
+    settle(&mut scenario, of.data.as_deref());
     let Some(settings) = &scenario.recorder else {
         return Err(Failure::usage(format!(
-            "the scenario {config} has no [recorder], so it keeps no recordings"
+            "the scenario {} has no [recorder], so it keeps no recordings",
+            of.config
         )));
     };
     let place = Place::of(settings).map_err(|error| Failure::usage(error.to_string()))?;

@@ -22,15 +22,8 @@ pub(crate) struct StoreOf {
 
 #[derive(Debug, Args)]
 pub(crate) struct GallringArgs {
-    /// The scenario with rules, decisions and pauses: a file or a built-in name
-    #[arg(long, default_value = "imy-2019", global = true)]
-    pub(crate) config: String,
-    /// Folder that relative store and key paths start from (default: here)
-    #[arg(long, global = true)]
-    pub(crate) data: Option<PathBuf>,
-    /// Print JSON on stdout
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreOf,
     #[command(subcommand)]
     pub(crate) what: GallringCommand,
 }

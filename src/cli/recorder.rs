@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::RunArgs;
+use super::{RunArgs, StoreOf};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -23,15 +23,8 @@ pub(crate) enum RecorderCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
-    /// The scenario whose recorder it is: a file or a built-in name
-    #[arg(long, default_value = "imy-2019", global = true)]
-    pub(crate) config: String,
-    /// Folder that relative store and key paths start from (default: here)
-    #[arg(long, global = true)]
-    pub(crate) data: Option<PathBuf>,
-    /// Print JSON on stdout
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreOf,
     #[command(subcommand)]
     pub(crate) what: TokenCommand,
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: BackupArgs) -> Result<ExitCode, Failure> {
     if let BackupCommand::Key { out } = &args.what {
         return key(out, json);
     }
-    let kept = files::kept(&args.store.config, args.store.data.as_deref())?;
+    let kept = files::kept(&args.store)?;
     match args.what {
         BackupCommand::Key { .. } => Ok(ExitCode::SUCCESS),
         BackupCommand::Create {

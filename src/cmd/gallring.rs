@@ -17,18 +17,18 @@ use crate::{
 };
 
 pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
-    let kept = files::kept(&args.config, args.data.as_deref())?;
+    let kept = files::kept(&args.store)?;
     let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
     match &args.what {
         GallringCommand::Plan { at } => {
             let day = files::day(at.as_deref())?;
-            plan(&store, &kept.scenario, day, args.json)
+            plan(&store, &kept.scenario, day, args.store.json)
         }
         GallringCommand::Run { at } => {
             let day = files::day(at.as_deref())?;
-            erase(&store, &kept.scenario, day, args.json)
+            erase(&store, &kept.scenario, day, args.store.json)
         }
-        GallringCommand::Register { verify } => register(&store, *verify, args.json),
+        GallringCommand::Register { verify } => register(&store, *verify, args.store.json),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 
 pub(crate) fn run(args: HandoverArgs) -> Result<ExitCode, Failure> {
     let json = args.store.json;
-    let kept = || files::kept(&args.store.config, args.store.data.as_deref());
+    let kept = || files::kept(&args.store);
     match args.what {
         HandoverCommand::Key { identity } => key(&identity, json),
         HandoverCommand::Verify {

@@ -32,7 +32,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
                     ..Filter::default()
                 })
                 .map_err(failed)?;
-            if args.json {
+            if args.store.json {
                 show::json(&rows)?;
             } else {
                 list(&rows)?;
@@ -40,16 +40,16 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
         RecordingsCommand::Show { id, asker } => {
             let shown = store.show(&id, &by(asker)).map_err(failed)?;
-            if args.json {
+            if args.store.json {
                 show::json(&shown)?;
             } else {
                 print(&shown)?;
             }
         }
-        RecordingsCommand::Verify => return verify(&store, args.json),
+        RecordingsCommand::Verify => return verify(&store, args.store.json),
         RecordingsCommand::Reconcile(asked) => {
-            let kept = files::kept(&args.config, args.data.as_deref())?;
-            return super::reconcile::run(&store, kept.calls, &asked, args.json);
+            let kept = files::kept(&args.store)?;
+            return super::reconcile::run(&store, kept.calls, &asked, args.store.json);
         }
         RecordingsCommand::Export {
             id,
@@ -59,7 +59,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             asker,
         } => {
             let audio = audio_of(format, audio_url)?;
-            export(&store, &id, out, audio.as_ref(), asker, args.json)?;
+            export(&store, &id, out, audio.as_ref(), asker, args.store.json)?;
         }
         RecordingsCommand::Hold { id, reason, who } => {
             let asker = Asker {
@@ -77,7 +77,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
         RecordingsCommand::Holds => {
             let holds = store.holds().map_err(failed)?;
-            if args.json {
+            if args.store.json {
                 show::json(&holds)?
             } else {
                 print_holds(holds)?
@@ -128,7 +128,7 @@ fn export(
 }
 
 fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
-    let kept = files::kept(&args.config, args.data.as_deref())?;
+    let kept = files::kept(&args.store)?;
     let changes = matches!(
         args.what,
         RecordingsCommand::Hold { .. } | RecordingsCommand::Release { .. }

@@ -1,43 +1,40 @@
 //! `vaxel store`: tries what is kept as a stranger would, and changes a controller's key.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use recorder::{
     check::{self, Severity, Targets},
     rotate, store,
 };
+use serde::Serialize;
 
 use crate::{
-    cli::{StoreArgs, StoreCommand},
+    cli::{StoreArgs, StoreCommand, StoreOf, StrangerArgs},
     failure::Failure,
     files, ports, show,
 };
 
 pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
-    let (config, data, listener, shift, json) = match args.what {
-        StoreCommand::Check {
-            config,
-            data,
-            listener,
-            shift,
-            json,
-        } => (config, data, listener, shift, json),
-        StoreCommand::RotateKey {
-            controller,
-            config,
-            data,
-        } => return rotate_key(&controller, &config, data.as_deref()),
-    };
-    let mut scenario = files::load(&config)?.scenario;
-    files::settle(&mut scenario, data.as_deref());
-    ports::shift(&mut scenario, shift)?;
+    match args.what {
+        StoreCommand::Check(what) => try_all(&args.store, what),
+        StoreCommand::RotateKey { controller } => rotate_key(&args.store, &controller),
+    }
+}
+
+fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
+    let mut scenario = files::load(&of.config)?.scenario;
+    files::settle(&mut scenario, of.data.as_deref());
+    ports::shift(&mut scenario, what.shift)?;
     let mut targets = Targets::of(&scenario);
-    let further = listener.into_iter().map(|at| ("listener".to_owned(), at));
+    let further = what
+        .listener
+        .into_iter()
+        .map(|at| ("listener".to_owned(), at));
     targets.listeners.extend(further);
     let bar = show::bar(None, "looking");
     let checked = check::check(Some(&scenario), &targets);
     bar.finish_and_clear();
-    if json {
+    if of.json {
         show::json(&checked)?;
     } else {
         for finding in &checked.findings {
@@ -60,8 +57,16 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!checked.findings.is_empty())))
 }
 
-fn rotate_key(controller: &str, config: &str, data: Option<&Path>) -> Result<ExitCode, Failure> {
-    let kept = files::kept(config, data)?;
+#[derive(Debug, Serialize)]
+struct NewKey<'a> {
+    controller: &'a str,
+    wrapped: u64,
+    passed_over: u64,
+    resumed: bool,
+}
+
+fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
     let failed = |error: String| Failure::run(error);
     let store =
         store::open_to_change_place(kept.place).map_err(|error| failed(error.to_string()))?;
@@ -72,6 +77,15 @@ fn rotate_key(controller: &str, config: &str, data: Option<&Path>) -> Result<Exi
     let done = done.map_err(|error| failed(error.to_string()))?;
     // The old key goes from the backups too.
     super::backup::renew_key_part(&store);
+    if of.json {
+        show::json(&NewKey {
+            controller,
+            wrapped: done.wrapped,
+            passed_over: done.passed_over,
+            resumed: done.resumed,
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let again = if done.resumed { ", gone on with" } else { "" };
     show::line(format_args!(
         "{controller} has a new key{again}: {} data keys wrapped anew, {} were already; the old key is destroyed",

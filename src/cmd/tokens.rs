@@ -36,7 +36,7 @@ struct Listed<'a> {
 }
 
 pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
-    let kept = files::kept(&args.config, args.data.as_deref())?;
+    let kept = files::kept(&args.store)?;
     let now = Timestamp::now();
     match args.what {
         TokenCommand::Create {
@@ -51,7 +51,7 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
             let made = tokens::create(&kept.place.keys, &name, &organisation, role, now, expires)
                 .map_err(failed)?;
             let token = &made.token;
-            if args.json {
+            if args.store.json {
                 show::json(&Made {
                     id: &token.id,
                     organisation: &token.organisation,
@@ -73,7 +73,7 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
         TokenCommand::List => list(
             &tokens::list(&kept.place.keys).map_err(failed)?,
             now,
-            args.json,
+            args.store.json,
         )?,
         TokenCommand::Revoke { id } => {
             let token = tokens::revoke(&kept.place.keys, &id, now).map_err(failed)?;

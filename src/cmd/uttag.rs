@@ -26,7 +26,7 @@ use crate::{
 const FORM_LEN_MAX: u64 = 64 * 1024;
 
 pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
-    let kept = files::kept(&args.store.config, args.store.data.as_deref())?;
+    let kept = files::kept(&args.store)?;
     let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
     let (vault, _) = store.parts();
     let (json, now) = (args.store.json, Timestamp::now());

@@ -100,6 +100,22 @@ fn hour_labels() -> Vec<(f64, String)> {
         .to_vec()
 }
 
+/// A day's hours, workdays and weekends apart: `of` gives a figure an hour for the one (0) and the other (1).
+fn by_hour(of: impl Fn(usize) -> Vec<f64>, unit: &Words) -> String {
+    let line = |name, kind| Series {
+        name,
+        values: of(kind),
+        dashed: false,
+    };
+    let workdays = Words::new("Monday to Friday", "måndag till fredag");
+    let weekends = Words::new("Saturday and Sunday", "lördag och söndag");
+    lines(
+        &[line(workdays, 0), line(weekends, 1)],
+        &hour_labels(),
+        unit,
+    )
+}
+
 fn arrivals(day: &Day) -> String {
     let of = |kind: usize| {
         (0..24)
@@ -111,23 +127,11 @@ fn arrivals(day: &Day) -> String {
             })
             .collect()
     };
-    let series = [
-        Series {
-            name: Words::new("Monday to Friday", "måndag till fredag"),
-            values: of(0),
-            dashed: false,
-        },
-        Series {
-            name: Words::new("Saturday and Sunday", "lördag och söndag"),
-            values: of(1),
-            dashed: false,
-        },
-    ];
     let unit = Words::new(
         "hour of the day; calls an hour to queues here",
         "timme på dygnet; samtal i timmen till köer här",
     );
-    let picture = lines(&series, &hour_labels(), &unit);
+    let picture = by_hour(of, &unit);
     let note = Words::new("The shape is an assumption.", "Formen är ett antagande.");
     frame(
         &Words::new("Arrivals by hour", "Inkommande per timme"),
@@ -163,23 +167,11 @@ fn occupancy(scenario: &Scenario, results: &Results) -> String {
             .map(|hour| 100.0 * share(busy[kind][hour], there[kind][hour]))
             .collect()
     };
-    let series = [
-        Series {
-            name: Words::new("Monday to Friday", "måndag till fredag"),
-            values: of(0),
-            dashed: false,
-        },
-        Series {
-            name: Words::new("Saturday and Sunday", "lördag och söndag"),
-            values: of(1),
-            dashed: false,
-        },
-    ];
     let unit = Words::new(
         "hour of the day; % of the nurses who are there",
         "timme på dygnet; % av sjuksköterskorna på plats",
     );
-    let picture = lines(&series, &hour_labels(), &unit);
+    let picture = by_hour(of, &unit);
     let note = Words::new(
         "Ringing, talking and wrapping up, all queues together.",
         "Rings upp, samtalar och efterarbetar, alla köer tillsammans.",
