@@ -92,6 +92,12 @@ fn a_missing_key_is_named() {
 fn a_wrong_type_is_named() {
     refused(&changed("all = true", "all = 1"), 4, "invalid type", "form");
     refused(&changed("simulated = 2", "simulated = -2"), 3, "", "");
+    refused(
+        &format!("{LEAST}[traffic]\ncalls_per_year = -4\n"),
+        9,
+        "invalid value: integer `-4`",
+        "give a whole number from 0 to 4_294_967_295",
+    );
 }
 
 #[test]

@@ -53,7 +53,14 @@ fn fault(text: &str, error: &toml::de::Error) -> Fault {
             "lists and tables are nested too deep",
             "a scenario has four levels at most; is this really one?",
         ),
-        None => Fault::new(text, span, &message, &remedy_for(&message)),
+        None => {
+            let remedy = remedy_for(&message);
+            let said = match (most_of(&message), message.split_once(", expected ")) {
+                (Some(_), Some((what, _))) => what,
+                _ => &message,
+            };
+            Fault::new(text, span, said, &remedy)
+        }
     }
 }
 
@@ -65,11 +72,24 @@ fn remedy_for(message: &str) -> String {
         Some(key) if message.starts_with("missing field") => {
             format!("add `{key} = ...` to this entry")
         }
-        _ if message.starts_with("invalid type") => {
-            "write the value in the form that is expected".to_owned()
-        }
+        _ if message.starts_with("invalid ") => match most_of(message) {
+            Some(most) => format!("give a whole number from 0 to {most}, without quotes"),
+            None => "write the value in the form that is expected".to_owned(),
+        },
         _ => "mend the TOML here; texts stand in double quotes, tables begin with [[name]]"
             .to_owned(),
+    }
+}
+
+/// The greatest number that fits where serde says "expected u32" and the like, as TOML writes it: a Rust type says
+/// nothing to a reader.
+fn most_of(message: &str) -> Option<&'static str> {
+    match message.rsplit("expected ").next()? {
+        "u8" => Some("255"),
+        "u16" => Some("65_535"),
+        "u32" => Some("4_294_967_295"),
+        "u64" | "usize" => Some("9_223_372_036_854_775_807"),
+        _ => None,
     }
 }
 
