@@ -2,6 +2,9 @@
 //! `cargo run --release -p recorder --example api_rates -- [FILES]`. docs/benchmarks.md has what came out.
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
+#[path = "../tests/tags/mod.rs"]
+mod tags;
+
 use std::{
     error::Error,
     fs,
@@ -10,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use callcore::{retention::ObjectClass, switch::CallId, tag::RecordingTag, time::Time};
+use callcore::{switch::CallId, tag::RecordingTag, time::Time};
 use recorder::{
     check::{self, Targets},
     export::Sound,
@@ -78,21 +81,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn record(vault: &Vault, packets: u32, call: u64) -> Result<Entry, Box<dyn Error>> {
     let started: jiff::Timestamp = "2026-11-22T08:00:00Z".parse()?;
     let tag = RecordingTag {
-        controller: "region-01".into(),
-        processor: "inera".into(),
-        operator: "inera".into(),
-        region: "01".into(),
-        kommun: "0180".into(),
-        purpose: "patient-safety-and-quality".into(),
-        basis: "GDPR Art. 9.2 h".into(),
-        agreement: "inera-region-01".into(),
-        class: ObjectClass::Audio,
-        earliest: jiff::civil::date(2028, 11, 22),
         latest: None,
-        route: "stockholm".into(),
-        table: "0123456789abcdef".into(),
         call: CallId(call),
         started: Time::from(started),
+        ..tags::region_01()
     };
     let id = RecordingId::random()?;
     let recording = vault.begin(id, &tag)?;

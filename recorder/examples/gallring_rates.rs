@@ -7,11 +7,12 @@
     reason = "an example that prints what it measured"
 )]
 
+#[path = "../tests/stored/mod.rs"]
+mod stored;
+
 use std::{error::Error, ops::ControlFlow, time::Instant};
 
-use callcore::{
-    retention::ObjectClass, scenario::Scenario, switch::CallId, tag::RecordingTag, time::Time,
-};
+use callcore::{scenario::Scenario, tag::RecordingTag, time::Time};
 use jiff::{Timestamp, civil::date};
 use recorder::{
     gallring,
@@ -137,20 +138,9 @@ fn tag(controller: &str, call: u64, day: u64) -> RecordingTag {
     let begun = started.in_sweden().date();
     let after = |years| callcore::retention::Period::Years(years).after(begun);
     RecordingTag {
-        controller: controller.into(),
-        processor: "inera".into(),
-        operator: "inera".into(),
-        region: "23".into(),
-        kommun: "2380".into(),
-        purpose: "patient-safety-and-quality".into(),
-        basis: "GDPR Art. 9.2 h".into(),
-        agreement: "inera-23".into(),
-        class: ObjectClass::Audio,
         earliest: after(2),
         latest: Some(after(3)),
-        route: "region-23".into(),
-        table: "0123456789abcdef".into(),
-        call: CallId(call),
         started,
+        ..stored::tag(controller, call)
     }
 }

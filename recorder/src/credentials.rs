@@ -6,11 +6,12 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use zeroize::Zeroizing;
+
+use crate::vault::folder;
 
 /// What is asked for. Anything else in the file is a mistake.
 const KNOWN: [&str; 7] = [
@@ -82,8 +83,7 @@ impl Credentials {
             source,
         };
         let found = fs::metadata(path).map_err(unusable)?;
-        let mode = found.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = folder::open_to_others(&found) {
             return Err(CredentialsError::OpenToOthers {
                 path: path.to_owned(),
                 mode,
@@ -127,6 +127,8 @@ impl std::fmt::Debug for Credentials {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {

@@ -18,11 +18,7 @@ use wire::{
 async fn tones_come_out_in_their_channels() {
     for by in [TransportKind::Udp, TransportKind::Tcp] {
         let bench = Bench::start().await;
-        let mut client = Client::new();
-        let recording = client
-            .record(bench.handle.sip_addr(), by, &metadata(&tag()))
-            .await
-            .expect("accepted");
+        let (mut client, recording) = bench.client(by).await;
         let labels: Vec<_> = recording
             .answer
             .streams
@@ -63,12 +59,7 @@ async fn tones_come_out_in_their_channels() {
 #[tokio::test]
 async fn the_whole_tag_is_stored_and_no_number_is() {
     let bench = Bench::start().await;
-    let mut client = Client::new();
-    let to = bench.handle.sip_addr();
-    let recording = client
-        .record(to, TransportKind::Tcp, &metadata(&tag()))
-        .await
-        .expect("accepted");
+    let (mut client, recording) = bench.client(TransportKind::Tcp).await;
     client.bye(recording).await;
     bench.until_recorded(1).await;
     let store = bench.store();
@@ -106,12 +97,7 @@ async fn the_whole_tag_is_stored_and_no_number_is() {
 #[tokio::test]
 async fn a_pause_is_kept_and_what_comes_in_it_is_not() {
     let bench = Bench::start().await;
-    let mut client = Client::new();
-    let to = bench.handle.sip_addr();
-    let recording = client
-        .record(to, TransportKind::Udp, &metadata(&tag()))
-        .await
-        .expect("accepted");
+    let (mut client, recording) = bench.client(TransportKind::Udp).await;
     client.send(&recording, 0, 1000.0, 10);
     let answer = client.change(&recording, Direction::Inactive).await;
     assert!(
@@ -128,11 +114,7 @@ async fn a_pause_is_kept_and_what_comes_in_it_is_not() {
     client.send(&recording, 0, 1000.0, 10);
     client.bye(recording).await;
     bench.until_recorded(1).await;
-    let row = bench
-        .store()
-        .list(&Filter::default())
-        .expect("listed")
-        .remove(0);
+    let row = bench.row();
     assert_eq!((row.packets, row.packets_lost), (20, 0));
     bench.handle.stop().await;
 }
@@ -140,22 +122,13 @@ async fn a_pause_is_kept_and_what_comes_in_it_is_not() {
 #[tokio::test]
 async fn lost_packets_are_a_gap() {
     let bench = Bench::start().await;
-    let mut client = Client::new();
-    let to = bench.handle.sip_addr();
-    let recording = client
-        .record(to, TransportKind::Udp, &metadata(&tag()))
-        .await
-        .expect("accepted");
+    let (mut client, recording) = bench.client(TransportKind::Udp).await;
     client.send(&recording, 0, 1000.0, 10);
     client.lose(0, 5);
     client.send(&recording, 0, 1000.0, 20);
     client.bye(recording).await;
     bench.until_recorded(1).await;
-    let row = bench
-        .store()
-        .list(&Filter::default())
-        .expect("listed")
-        .remove(0);
+    let row = bench.row();
     assert_eq!((row.packets, row.packets_lost, row.gaps), (30, 5, 1));
     assert!((bench.metric("vaxel_recorder_packets_lost_total", &[]) - 5.0).abs() < 0.5);
     bench.handle.stop().await;
@@ -220,26 +193,14 @@ async fn what_is_no_tagged_recording_is_refused_and_counted() {
             .into()
     );
     assert!((bench.metric("vaxel_recorder_refused_total", &["tag"]) - 2.0).abs() < 0.5);
-    assert_eq!(
-        bench
-            .store()
-            .list(&Filter::default())
-            .expect("listed")
-            .len(),
-        1
-    );
+    assert_eq!(bench.rows().len(), 1);
     bench.handle.stop().await;
 }
 
 #[tokio::test]
 async fn audio_from_another_source_is_not_recorded() {
     let bench = Bench::start().await;
-    let mut client = Client::new();
-    let to = bench.handle.sip_addr();
-    let recording = client
-        .record(to, TransportKind::Udp, &metadata(&tag()))
-        .await
-        .expect("accepted");
+    let (mut client, recording) = bench.client(TransportKind::Udp).await;
     client.send(&recording, 0, 1000.0, 10);
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let mut datagram = Vec::new();
@@ -249,11 +210,7 @@ async fn audio_from_another_source_is_not_recorded() {
         .expect("sent");
     client.bye(recording).await;
     bench.until_recorded(1).await;
-    let row = bench
-        .store()
-        .list(&Filter::default())
-        .expect("listed")
-        .remove(0);
+    let row = bench.row();
     assert_eq!(row.packets, 10);
     assert!(
         (bench.metric("vaxel_recorder_datagrams_dropped_total", &["source"]) - 1.0).abs() < 0.5
@@ -264,12 +221,7 @@ async fn audio_from_another_source_is_not_recorded() {
 #[tokio::test]
 async fn stopping_ends_and_closes_what_is_open() {
     let bench = Bench::start().await;
-    let mut client = Client::new();
-    let to = bench.handle.sip_addr();
-    let recording = client
-        .record(to, TransportKind::Tcp, &metadata(&tag()))
-        .await
-        .expect("accepted");
+    let (mut client, recording) = bench.client(TransportKind::Tcp).await;
     client.send(&recording, 0, 1000.0, 25);
     let Bench { place, handle } = bench;
     tokio::join!(handle.stop(), client.until_ended());
@@ -297,12 +249,7 @@ async fn stopping_ends_and_closes_what_is_open() {
 #[tokio::test]
 async fn a_stream_that_joins_later_is_recorded_with_the_others() {
     let bench = Bench::start().await;
-    let mut client = Client::new();
-    let to = bench.handle.sip_addr();
-    let mut recording = client
-        .record(to, TransportKind::Udp, &metadata(&tag()))
-        .await
-        .expect("accepted");
+    let (mut client, mut recording) = bench.client(TransportKind::Udp).await;
     client.send(&recording, 0, 1000.0, 10);
     let three = client.offer_of(&["1", "2", "interpreter"], Direction::SendOnly);
     recording.answer = client

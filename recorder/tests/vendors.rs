@@ -4,7 +4,6 @@ mod common;
 
 use bytes::Bytes;
 use common::{Bench, CALLER, Client, Recording, metadata, tag};
-use recorder::store::Filter;
 use wire::{
     sdp::{Description, Direction},
     sip::{
@@ -97,7 +96,7 @@ async fn clients_of_others_are_recorded() {
         }
     }
     bench.until_recorded(2 * count).await;
-    let rows = bench.store().list(&Filter::default()).expect("listed");
+    let rows = bench.rows();
     assert!(
         rows.iter()
             .all(|row| (row.state, row.packets, row.streams) == ("closed", 10, 2)),
@@ -195,7 +194,7 @@ async fn a_megabyte_of_label_and_no_metadata_at_all_are_refused() {
 }
 
 fn nothing_is_stored(bench: &Bench) {
-    assert_eq!(bench.store().list(&Filter::default()).expect("listed"), []);
+    assert_eq!(bench.rows(), []);
     let folders = std::fs::read_dir(bench.place.path().join("store")).expect("there");
     let names = folders.map(|one| {
         one.expect("readable")
@@ -232,11 +231,7 @@ async fn a_forged_tag_in_mid_call_changes_nothing() {
     client.send(&recording, 0, 1000.0, 5);
     client.bye(recording).await;
     bench.until_recorded(1).await;
-    let row = bench
-        .store()
-        .list(&Filter::default())
-        .expect("listed")
-        .remove(0);
+    let row = bench.row();
     assert_eq!((row.packets, &*row.latest), (10, "2029-11-22"));
     let shown = bench
         .store()
@@ -273,7 +268,7 @@ async fn a_peer_records_only_for_the_controllers_it_may() {
             .await;
         assert_eq!(asked.as_ref().err(), expected.as_ref(), "{peer} for {may}");
         if expected.is_some() {
-            assert_eq!(bench.store().list(&Filter::default()).expect("listed"), []);
+            assert_eq!(bench.rows(), []);
         }
         bench.handle.stop().await;
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -10,11 +10,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
     names::{ControllerName, NameError},
+    text::{hex, sha256},
     vault::{VaultError, folder},
 };
 
@@ -187,7 +187,7 @@ pub fn create(
     }
     let (id, secret) = (random::<ID_BYTES>()?, random::<SECRET_BYTES>()?);
     let token = Token {
-        hash: hex(&Sha256::digest(secret.as_bytes())),
+        hash: sha256(secret.as_bytes()),
         id,
         name: name.trim().to_owned(),
         organisation: organisation.to_owned(),
@@ -273,7 +273,7 @@ impl Tokens {
         let tokens = self.now()?;
         let mut parts = shown.splitn(3, '_');
         let (prefix, id, secret) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-        let hash = hex(&Sha256::digest(secret.as_bytes()));
+        let hash = sha256(secret.as_bytes());
         let nobody = "0".repeat(hash.len());
         let token = tokens.iter().find(|token| Some(token.id.as_str()) == id);
         let kept = token.map_or(nobody.as_str(), |token| token.hash.as_str());
@@ -325,8 +325,7 @@ fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
         Err(error) => return Err(folder::unusable(path)(error).into()),
     };
     let meta = fs::metadata(path).map_err(folder::unusable(path))?;
-    let mode = meta.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = folder::open_to_others(&meta) {
         return Err(TokenError::OpenToOthers {
             path: path.to_owned(),
             mode,
@@ -345,12 +344,10 @@ fn random<const N: usize>() -> Result<String, NameError> {
     Ok(hex(&bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {

@@ -15,7 +15,7 @@ use super::{
     AUDIO_SUFFIX, BackupError, Catalogue, INDEX, Kept, MANIFEST, Policy, STORE, UNSWEPT,
     catalogue::after,
     envelope, file,
-    keys::{self, finish, sync},
+    keys::{self, sync},
     log,
     rows::Line,
 };
@@ -162,8 +162,11 @@ fn fill(
             },
         )?;
     }
-    let sealer = archive.finish().map_err(file(path))?;
-    finish(sealer, path)?;
+    archive
+        .finish()
+        .and_then(Sealer::finish)
+        .and_then(|out| out.get_ref().sync_all())
+        .map_err(file(path))?;
     Ok(recordings)
 }
 

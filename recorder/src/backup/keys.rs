@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access, archive,
-    envelope::{Recipient, seal},
+    envelope::{Recipient, Sealer, seal},
     gallring::REGISTER,
     index::Index,
     ledger,
@@ -52,14 +52,8 @@ pub(super) fn write(
 ) -> Result<KeyPart, BackupError> {
     let path = place.join(KEY_PART);
     nothing_lost(vault, index, &path)?;
-    let new = place.join(format!("{KEY_PART}.new"));
-    let counted = fill(vault, &new, recipient);
-    if counted.is_err() {
-        // Half a key part is no copy of anything.
-        let _gone = fs::remove_file(&new);
-    }
-    let (files, register_lines) = counted?;
-    fs::rename(&new, &path).map_err(file(&path))?;
+    let (files, register_lines) =
+        folder::whole(&path, file(&path), |out| fill(vault, out, &path, recipient))?;
     sync(place)?;
     Ok(KeyPart {
         path,
@@ -69,8 +63,12 @@ pub(super) fn write(
     })
 }
 
-fn fill(vault: &Vault, path: &Path, recipient: Recipient) -> Result<(u64, u64), BackupError> {
-    let out = folder::create_private(path, true).map_err(file(path))?;
+fn fill(
+    vault: &Vault,
+    out: &File,
+    path: &Path,
+    recipient: Recipient,
+) -> Result<(u64, u64), BackupError> {
     let sealer = seal(BufWriter::new(out), &[recipient]).map_err(envelope(path))?;
     let mut archive = archive::Writer::new(sealer);
     let mut files = 0;
@@ -95,19 +93,11 @@ fn fill(vault: &Vault, path: &Path, recipient: Recipient) -> Result<(u64, u64), 
         add(&mut archive, vault.store(), &name, LEDGERS)?;
         files += 1;
     }
-    let sealer = archive.finish().map_err(file(path))?;
-    finish(sealer, path)?;
+    archive
+        .finish()
+        .and_then(Sealer::finish)
+        .map_err(file(path))?;
     Ok((files, register_lines))
-}
-
-/// Ends an envelope and waits until it is on disk.
-pub(super) fn finish(
-    sealer: crate::envelope::Sealer<BufWriter<File>>,
-    path: &Path,
-) -> Result<(), BackupError> {
-    let mut out = sealer.finish().map_err(file(path))?;
-    out.flush().map_err(file(path))?;
-    out.get_ref().sync_all().map_err(file(path))
 }
 
 pub(super) fn sync(place: &Path) -> Result<(), BackupError> {

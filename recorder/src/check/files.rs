@@ -3,15 +3,12 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use super::{FINDINGS_MAX, Finding, Targets, bytes, error};
 use crate::vault::folder;
 
-/// Bits that let anybody else in.
-const OTHERS: u32 = 0o077;
 /// Of a stream of ours this much is read at its head, middle and end: encrypted or not shows in each.
 const SAMPLE: usize = 8 * 1024;
 /// What isn't a stream of ours is read whole up to here, in pieces.
@@ -62,8 +59,7 @@ fn secrets(paths: &[PathBuf], found: &mut Vec<Finding>) -> u64 {
             continue;
         };
         files += 1;
-        let mode = meta.permissions().mode() & 0o7777;
-        if mode & OTHERS != 0 {
+        if let Some(mode) = folder::open_to_others(&meta) {
             let message = format!(
                 "other users of this machine can read this secret (mode {mode:04o}): run `chmod 600 {}`, and change the secret if anybody did",
                 path.display()
@@ -97,12 +93,11 @@ fn apart(store: Option<&Path>, keys: Option<&Path>, found: &mut Vec<Finding>) {
 }
 
 fn permissions(path: &Path, meta: &Metadata, found: &mut Vec<Finding>) {
-    let mode = meta.permissions().mode() & 0o7777;
     if meta.is_symlink() {
         let message =
             "a link leads out of the store: what it points to isn't kept as the rest is. Remove it";
         found.push(error("S0105", &path.display(), message));
-    } else if mode & OTHERS != 0 {
+    } else if let Some(mode) = folder::open_to_others(meta) {
         let code = if meta.is_dir() { "S0101" } else { "S0102" };
         let message = format!(
             "other users of this machine can reach it (mode {mode:04o}): run `chmod -R go= {}`",

@@ -8,7 +8,6 @@ mod side;
 mod sound;
 
 use std::{
-    fs::{self, File},
     io::{BufWriter, Read, Seek, Write},
     path::{Path, PathBuf},
 };
@@ -22,7 +21,7 @@ use crate::{
     index::{Entry, Index, IndexError, State},
     names::{RecordingId, StreamLabel},
     tally::{RATE, Tally},
-    vault::{Ending, Recording, Vault, VaultError},
+    vault::{Ending, Recording, Vault, VaultError, folder},
 };
 
 /// What is written at a time, in samples: one second.
@@ -109,23 +108,11 @@ pub fn wav(
             path: path.to_owned(),
         })?;
     let entry = index.get(id)?;
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
     let failed = |source| ExportError::Write {
         path: path.to_owned(),
         source,
     };
-    let written = create(&part).map_err(failed).and_then(|mut file| {
-        let exported = wav_into(vault, &entry, &mut file)?;
-        fs::rename(&part, path).map_err(failed)?;
-        Ok(exported)
-    });
-    if written.is_err() {
-        // Half an export is open audio that nobody asked for.
-        let _gone = fs::remove_file(&part);
-    }
-    written
+    folder::whole(path, failed, |file| wav_into(vault, &entry, file))
 }
 
 /// Writes a recording as WAV into anything that can seek, such as a buffer in memory.
@@ -245,17 +232,6 @@ impl Channel {
     fn law(&self) -> Option<wire::g711::Law> {
         self.sides.first().map(Side::law)
     }
-}
-
-fn create(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
 }
 
 fn io_error(error: hound::Error) -> std::io::Error {

@@ -1,6 +1,10 @@
 //! Exports read back.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use wire::g711::Law;

@@ -1,7 +1,7 @@
 //! Makes a package: nothing of it lies on a disk in the clear.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
 };
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{HandoverError, Receiver, Record, bag::Bag, file};
 use crate::{
     access::{self, Access},
-    envelope::{Sealer, seal},
+    envelope::seal,
     index::{Entry, Index},
     names::RecordingId,
     store::By,
@@ -92,7 +92,6 @@ pub fn create(
         recordings: Vec::new(),
         closed: String::new(),
     };
-    let part = PathBuf::from(format!("{}.part", package.display()));
     let packing = Packing {
         vault,
         index,
@@ -100,13 +99,12 @@ pub fn create(
         now,
         wrong: Vec::new(),
     };
-    let packed = packing.pack(&part, receiver, &ids, &mut record, each);
-    let wrong = packed.inspect_err(|_| {
-        let _gone = fs::remove_file(&part);
+    let wrong = folder::whole(package, file(package), |out| {
+        let wrong = packing.pack((out, package), receiver, &ids, &mut record, each)?;
+        // Known here before it can be anywhere else: no receipt comes to a stranger.
+        record.write(vault)?;
+        Ok(wrong)
     })?;
-    // Known here before it can be anywhere else: no receipt comes to a stranger.
-    record.write(vault)?;
-    fs::rename(&part, package).map_err(file(package))?;
     Ok(Created {
         handover: record.id,
         package: package.to_owned(),
@@ -191,13 +189,12 @@ impl Packing<'_> {
     /// Writes the package; gives what isn't in it.
     fn pack(
         mut self,
-        path: &Path,
+        (out, path): (&File, &Path),
         receiver: &Receiver,
         ids: &[RecordingId],
         record: &mut Record,
         each: &mut dyn FnMut(),
     ) -> Result<Vec<(String, String)>, HandoverError> {
-        let out = folder::create_private(path, true).map_err(file(path))?;
         let sealer = seal(BufWriter::new(out), &[receiver.recipient]).map_err(|source| {
             HandoverError::Envelope {
                 path: path.to_owned(),
@@ -223,7 +220,7 @@ impl Packing<'_> {
         (record.files, record.bytes) = (bag.files, bag.bytes);
         let (sealer, manifest) = bag.finish(&self.info(record)).map_err(file(path))?;
         record.manifest = manifest;
-        finish(sealer).map_err(file(path))?;
+        sealer.finish().map_err(file(path))?;
         Ok(self.wrong)
     }
 
@@ -265,11 +262,4 @@ impl Packing<'_> {
             ("Vaxel-Controller", record.controller.clone()),
         ]
     }
-}
-
-fn finish(sealer: Sealer<BufWriter<File>>) -> std::io::Result<()> {
-    let out = sealer.finish()?;
-    out.into_inner()
-        .map_err(std::io::IntoInnerError::into_error)?
-        .sync_all()
 }

@@ -72,18 +72,9 @@ fn path(vault: &Vault, id: &str) -> PathBuf {
 /// When one can't be read.
 pub fn list(vault: &Vault) -> Result<Vec<Record>, HandoverError> {
     let folder = vault.store().join(FOLDER);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(file(&folder))?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(file(&folder))?.file_name();
-        let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
-        if let Some(id) = id {
-            found.push(Record::read(vault, id)?);
-        }
-    }
+    let ids = folder::ids(&folder).map_err(file(&folder))?;
+    let records = ids.iter().map(|id| Record::read(vault, id));
+    let mut found = records.collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|one, other| one.at.cmp(&other.at));
     Ok(found)
 }

@@ -48,7 +48,7 @@ pub fn verify(
         });
     }
     let (opener, identity) = open(package, identities)?;
-    let part = unpack_to.map(|path| PathBuf::from(format!("{}.part", path.display())));
+    let part = unpack_to.map(folder::part_of);
     let checked = read(opener, part.as_deref()).map_err(|(file, what)| HandoverError::Tampered {
         package: package.to_owned(),
         file,

@@ -17,9 +17,7 @@ struct Bench {
 fn bench() -> Bench {
     let place = tempfile::tempdir().expect("a folder");
     let mut at = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-    if let Some(url) = postgres::index_of(place.path()) {
-        at.index = IndexPlace::Postgres(url);
-    }
+    at.index = postgres::index_of(place.path()).map_or(IndexPlace::InStore, IndexPlace::Postgres);
     let vault = Vault::open_place(at).expect("fresh");
     let index = Index::open(&vault).expect("fresh");
     Bench {

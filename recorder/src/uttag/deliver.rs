@@ -195,13 +195,10 @@ fn write(
     let sealer = seal(BufWriter::new(out), &[identity.recipient()])?;
     let mut archive = Writer::new(sealer);
     source.write(&mut archive, theirs)?;
-    let out = archive
+    archive
         .finish()
         .and_then(crate::envelope::Sealer::finish)
-        .map_err(file(path))?;
-    out.into_inner()
-        .map_err(std::io::IntoInnerError::into_error)
-        .and_then(|out| out.sync_all())
+        .and_then(|out| out.get_ref().sync_all())
         .map_err(file(path))?;
     let mut hashed = Hashed::new(fs::File::open(path).map_err(file(path))?);
     std::io::copy(&mut hashed, &mut std::io::sink()).map_err(io_failed)?;

@@ -74,17 +74,7 @@ pub(super) fn read(vault: &Vault, id: &str) -> Result<Any, UttagError> {
 /// The numbers of all there are.
 pub(super) fn ids(vault: &Vault) -> Result<Vec<String>, UttagError> {
     let folder = vault.store().join(FOLDER);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(file(&folder))?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(file(&folder))?.file_name();
-        let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
-        found.extend(id.map(str::to_owned));
-    }
-    Ok(found)
+    folder::ids(&folder).map_err(file(&folder))
 }
 
 /// A number that is one leads nowhere else.

@@ -1,7 +1,7 @@
 //! Folders and files that only this user can reach.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -110,6 +110,12 @@ pub(crate) fn make_private(path: &Path) -> Result<(), VaultError> {
     fs::remove_file(&probe).map_err(unusable(path))
 }
 
+/// The permissions of a file or folder that anybody else can reach; `None` when nobody can.
+pub(crate) fn open_to_others(meta: &Metadata) -> Option<u32> {
+    let mode = meta.permissions().mode() & 0o7777;
+    (mode & OTHERS != 0).then_some(mode)
+}
+
 /// Refuses a folder that isn't there, or that others can reach.
 pub(crate) fn check_private(path: &Path) -> Result<(), VaultError> {
     let found = fs::metadata(path).map_err(unusable(path))?;
@@ -118,30 +124,23 @@ pub(crate) fn check_private(path: &Path) -> Result<(), VaultError> {
             io::ErrorKind::NotADirectory,
         )));
     }
-    let mode = found.permissions().mode() & 0o7777;
-    if mode & OTHERS != 0 {
-        return Err(VaultError::OpenToOthers {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    Ok(())
+    check_closed(path, &found)
 }
 
 /// Refuses a file that others can reach.
 pub(crate) fn check_private_file(path: &Path) -> Result<(), VaultError> {
-    let mode = fs::metadata(path)
-        .map_err(unusable(path))?
-        .permissions()
-        .mode()
-        & 0o7777;
-    if mode & OTHERS != 0 {
-        return Err(VaultError::OpenToOthers {
+    check_closed(path, &fs::metadata(path).map_err(unusable(path))?)
+}
+
+/// Refuses what others can reach.
+pub(super) fn check_closed(path: &Path, found: &Metadata) -> Result<(), VaultError> {
+    match open_to_others(found) {
+        Some(mode) => Err(VaultError::OpenToOthers {
             path: path.to_owned(),
             mode,
-        });
+        }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses keys inside the store and the store inside the keys, also by way of links.
@@ -173,10 +172,10 @@ fn resolved(path: &Path) -> Result<PathBuf, VaultError> {
     }
 }
 
-/// Opens a new file 0600 for writing; refuses one that is there unless told to replace it.
+/// Opens a new file 0600 for writing and reading; refuses one that is there unless told to replace it.
 pub(crate) fn create_private(path: &Path, replace: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
+    options.read(true).write(true).mode(0o600);
     if replace {
         options.create(true).truncate(true)
     } else {
@@ -199,6 +198,51 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError>
         fs::rename(&beside, path)
     };
     write().map_err(unusable(path))
+}
+
+/// Makes a file, whole or not at all: it is filled under another name, and gets its own when it is on disk. For what goes
+/// out of the store, in any folder.
+pub(crate) fn whole<T, E>(
+    path: &Path,
+    failed: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
+    let part = part_of(path);
+    let made = create_private(&part, true)
+        .map_err(&failed)
+        .and_then(|mut file| {
+            let made = fill(&mut file)?;
+            file.sync_all().map_err(&failed)?;
+            fs::rename(&part, path).map_err(&failed)?;
+            Ok(made)
+        });
+    if made.is_err() {
+        // Half of it is open audio that nobody asked for, or no copy of anything.
+        let _gone = fs::remove_file(&part);
+    }
+    made
+}
+
+/// The name of what isn't whole yet.
+pub(crate) fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    part.into()
+}
+
+/// The ids of what lies in a folder as `ID.json`, in no order; none when there is no folder.
+pub(crate) fn ids(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
+        found.extend(id.map(str::to_owned));
+    }
+    Ok(found)
 }
 
 pub(crate) fn unusable(path: &Path) -> impl Fn(io::Error) -> VaultError + '_ {

@@ -5,7 +5,6 @@
 use std::{
     fmt, fs,
     io::{self, Read},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -123,13 +122,7 @@ fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(&unusable)?,
     };
-    let mode = file.metadata().map_err(&unusable)?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(VaultError::OpenToOthers {
-            path: path.to_owned(),
-            mode,
-        });
-    }
+    folder::check_closed(path, &file.metadata().map_err(&unusable)?)?;
     // One byte more would show that it isn't a key.
     let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_LEN + 1));
     file.take(KEY_LEN as u64 + 1)

@@ -6,30 +6,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use callcore::{retention::ObjectClass, switch::CallId, time::Time};
 use tempfile::TempDir;
 use wire::g711::Law;
 
 use super::*;
 use crate::names::StreamLabel;
 
+#[path = "../../tests/tags/mod.rs"]
+mod tags;
+
 pub(crate) fn tag(controller: &str) -> RecordingTag {
     RecordingTag {
         controller: controller.into(),
-        processor: "inera".into(),
-        operator: "inera".into(),
-        region: "01".into(),
-        kommun: "0180".into(),
-        purpose: "patient-safety-and-quality".into(),
-        basis: "GDPR Art. 9.2 h".into(),
-        agreement: "inera-region-01".into(),
-        class: ObjectClass::Audio,
-        earliest: jiff::civil::date(2028, 11, 22),
-        latest: Some(jiff::civil::date(2029, 11, 22)),
-        route: "stockholm".into(),
-        table: "0123456789abcdef".into(),
-        call: CallId(7),
-        started: Time::from_micros(1_795_318_000_000_000),
+        ..tags::region_01()
     }
 }
 

@@ -8,7 +8,7 @@ mod object;
 
 use std::{
     io::{Cursor, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
@@ -88,18 +88,11 @@ pub fn export(
 
 /// The file appears when it is whole.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
-    let part = PathBuf::from(format!("{}.part", path.display()));
-    let written = folder::create_private(&part, true)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|source| {
-        // Half an export is open audio that nobody asked for.
-        let _gone = std::fs::remove_file(&part);
-        ExportError::Write {
-            path: path.to_owned(),
-            source,
-        }
-    })
+    let failed = |source| ExportError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    folder::whole(path, failed, |file| file.write_all(bytes).map_err(failed))
 }
 
 /// A recording's sound file, in memory: it never touches a disk in the clear.

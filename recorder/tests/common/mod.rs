@@ -7,15 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use callcore::{
-    retention::ObjectClass, scenario::RecorderSettings, switch::CallId, tag::RecordingTag,
-    time::Time,
-};
+use callcore::{scenario::RecorderSettings, tag::RecordingTag};
 use recorder::{
     Options, Recorder, RecorderError, RecorderHandle,
     monitor::Figures,
     place::Place,
-    store::{self, By, Store},
+    store::{self, By, Filter, Row, Store},
 };
 use tempfile::TempDir;
 use transport::SipDriver;
@@ -33,30 +30,14 @@ use wire::{
 
 #[path = "../place/mod.rs"]
 mod postgres;
+#[path = "../tags/mod.rs"]
+mod tags;
 
 pub(crate) const CONTROLLER: &str = "region-01";
 /// A number set aside by PTS for books and films (data/test_numbers.csv).
 pub(crate) const CALLER: &str = "+46701740605";
 
-pub(crate) fn tag() -> RecordingTag {
-    RecordingTag {
-        controller: CONTROLLER.into(),
-        processor: "inera".into(),
-        operator: "inera".into(),
-        region: "01".into(),
-        kommun: "0180".into(),
-        purpose: "patient-safety-and-quality".into(),
-        basis: "GDPR Art. 9.2 h".into(),
-        agreement: "inera-region-01".into(),
-        class: ObjectClass::Audio,
-        earliest: jiff::civil::date(2028, 11, 22),
-        latest: Some(jiff::civil::date(2029, 11, 22)),
-        route: "stockholm".into(),
-        table: "0123456789abcdef".into(),
-        call: CallId(7),
-        started: Time::from_micros(1_795_318_000_000_000),
-    }
-}
+pub(crate) use tags::region_01 as tag;
 
 /// Whoever asks in a test.
 pub(crate) fn asker() -> By {
@@ -106,6 +87,26 @@ impl Bench {
 
     pub(crate) fn store(&self) -> Store {
         store_in(&self.place)
+    }
+
+    /// What is stored, newest first.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        self.store().list(&Filter::default()).expect("listed")
+    }
+
+    /// The only one, or the newest.
+    pub(crate) fn row(&self) -> Row {
+        self.rows().remove(0)
+    }
+
+    /// A client with a recording that was accepted.
+    pub(crate) async fn client(&self, by: TransportKind) -> (Client, Recording) {
+        let mut client = Client::new();
+        let recording = client
+            .record(self.handle.sip_addr(), by, &metadata(&tag()))
+            .await
+            .expect("accepted");
+        (client, recording)
     }
 
     /// A metric's value with those label values, as it is exposed.

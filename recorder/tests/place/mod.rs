@@ -17,16 +17,15 @@ pub(crate) fn index_of(folder: &Path) -> Option<String> {
     let mut hasher = DefaultHasher::new();
     folder.hash(&mut hasher);
     let schema = format!("t{:016x}", hasher.finish());
-    let made = Command::new("psql")
-        .args([
-            "-q",
-            "-d",
-            &url,
-            "-c",
-            &format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
-        ])
+    run(&url, &format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+    Some(format!("{url}?options=-csearch_path%3D{schema}"))
+}
+
+/// Changes a database beside whoever has it open.
+pub(crate) fn run(url: &str, sql: &str) {
+    let ended = Command::new("psql")
+        .args(["-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql])
         .status()
         .expect("psql runs");
-    assert!(made.success(), "a schema");
-    Some(format!("{url}?options=-csearch_path%3D{schema}"))
+    assert!(ended.success(), "{sql}");
 }

@@ -5,9 +5,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use callcore::{
-    retention::ObjectClass, scenario::Scenario, switch::CallId, tag::RecordingTag, time::Time,
-};
+use callcore::{scenario::Scenario, switch::CallId, tag::RecordingTag, time::Time};
 use jiff::Timestamp;
 use recorder::{
     index::{Closing, Index, State},
@@ -20,7 +18,9 @@ use tempfile::TempDir;
 use wire::g711::Law;
 
 #[path = "../place/mod.rs"]
-mod postgres;
+pub(crate) mod postgres;
+#[path = "../tags/mod.rs"]
+mod tags;
 
 pub(crate) const REGION: &str = "region-23";
 /// Set aside by PTS for books and films (data/test_numbers.csv).
@@ -46,20 +46,15 @@ pub(crate) fn tag(controller: &str, call: u64) -> RecordingTag {
     let started: Timestamp = "2018-11-05T09:00:00Z".parse().expect("a moment");
     RecordingTag {
         controller: controller.into(),
-        processor: "inera".into(),
-        operator: "inera".into(),
         region: "23".into(),
         kommun: "2380".into(),
-        purpose: "patient-safety-and-quality".into(),
-        basis: "GDPR Art. 9.2 h".into(),
         agreement: "inera-23".into(),
-        class: ObjectClass::Audio,
         earliest: jiff::civil::date(2020, 11, 5),
         latest: Some(jiff::civil::date(2021, 11, 5)),
         route: "region-23".into(),
-        table: "0123456789abcdef".into(),
         call: CallId(call),
         started: Time::from(started),
+        ..tags::region_01()
     }
 }
 
@@ -67,11 +62,11 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let place = tempfile::tempdir().expect("a folder");
         let mut at = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-        if let Some(url) = postgres::index_of(place.path()) {
-            at.index = IndexPlace::Postgres(url);
-        }
+        at.index =
+            postgres::index_of(place.path()).map_or(IndexPlace::InStore, IndexPlace::Postgres);
         let vault = Vault::open_place(at).expect("fresh");
-        let index = Index::open(&vault).expect("fresh");
+        // Not alone: a test may start a recorder beside it.
+        let index = Index::open_to_change(&vault).expect("fresh");
         Self {
             place,
             vault,
