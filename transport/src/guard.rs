@@ -2,20 +2,20 @@
 //!
 //! Networks that are trusted (our own phones, trunks, load tests) are exempt: one address there is a whole operator.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use wire::time::Time;
+
+use crate::buckets::{Buckets, Rate, subscriber};
 
 /// Messages a second from one address: a phone sends one in many seconds, a ward behind one address a few a second.
 const RATE_MAX: u32 = 50;
 /// And how many at once: every phone of a ward that comes back after a power cut.
 const BURST_MAX: u32 = 400;
-/// Connections from one address, for the same ward.
+/// Connections from one address (of IPv6: one /64), for the same ward.
 const CONNECTIONS_OF_ONE_MAX: usize = 64;
-/// Addresses remembered at once, some 5 MiB; beyond, those whose budget is whole again are forgotten.
+/// Subscribers remembered at once, some 5 MiB; beyond, those whose budget is whole again are forgotten.
 const ADDRESSES_MAX: usize = 65_536;
-/// A pause between looking through all of them: made-up addresses must not cost more than others.
-const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of a stream that count as one message.
 const STREAM_UNIT_LEN: usize = 512;
 
@@ -101,31 +101,25 @@ fn is_in(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
     differing.checked_shr(unused).unwrap_or(0) == 0
 }
 
-/// Counts what each address sends.
+/// Counts what each subscriber sends.
 #[derive(Debug)]
 pub(crate) struct Guard {
     limits: Limits,
-    budgets: BTreeMap<IpAddr, Budget>,
+    budgets: Buckets<IpAddr>,
     connections: BTreeMap<IpAddr, usize>,
-    /// When addresses were last looked through for those to forget.
-    swept: Option<Time>,
     pub(crate) refusals: Refusals,
 }
 
-/// What an address may still send, and as of when.
-#[derive(Debug, Clone, Copy)]
-struct Budget {
-    left: f64,
-    at: Time,
-}
-
 impl Guard {
-    pub(crate) const fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let rate = Rate {
+            per_second: limits.rate_max.into(),
+            burst: limits.burst_max.into(),
+        };
         Self {
             limits,
-            budgets: BTreeMap::new(),
+            budgets: Buckets::new(rate, ADDRESSES_MAX),
             connections: BTreeMap::new(),
-            swept: None,
             refusals: Refusals {
                 flood: 0,
                 connections_of_one: 0,
@@ -153,33 +147,14 @@ impl Guard {
         if self.limits.exempt.contains(from) {
             return true;
         }
-        let (rate, burst) = (
-            f64::from(self.limits.rate_max),
-            f64::from(self.limits.burst_max),
-        );
-        if self.budgets.len() >= ADDRESSES_MAX && !self.budgets.contains_key(&from) {
-            self.forget_rested(now);
-        }
-        if self.budgets.len() >= ADDRESSES_MAX && !self.budgets.contains_key(&from) {
-            self.refusals.flood += 1;
-            return false;
-        }
-        let budget = self.budgets.entry(from).or_insert(Budget {
-            left: burst,
-            at: now,
-        });
-        *budget = budget.renewed(now, rate, burst);
-        if budget.left < cost {
-            self.refusals.flood += 1;
-            return false;
-        }
-        budget.left -= cost;
-        true
+        let admitted = self.budgets.take(now, subscriber(from), cost).is_ok();
+        self.refusals.flood += u64::from(!admitted);
+        admitted
     }
 
     /// Whether one more connection may be had from there; if so it counts until [`Guard::gone`].
     pub(crate) fn admits_connection(&mut self, from: IpAddr) -> bool {
-        let held = self.connections.entry(from).or_default();
+        let held = self.connections.entry(subscriber(from)).or_default();
         if *held >= self.limits.connections_of_one_max && !self.limits.exempt.contains(from) {
             self.refusals.connections_of_one += 1;
             return false;
@@ -190,6 +165,7 @@ impl Guard {
 
     /// A connection from there is no more.
     pub(crate) fn gone(&mut self, from: IpAddr) {
+        let from = subscriber(from);
         if let Some(held) = self.connections.get_mut(&from) {
             *held -= 1;
             if *held == 0 {
@@ -197,35 +173,12 @@ impl Guard {
             }
         }
     }
-
-    /// Forgets addresses whose budget is whole: a new entry would say the same.
-    fn forget_rested(&mut self, now: Time) {
-        let soon = |swept: Time| now.0.saturating_sub(swept.0) < SWEEP_PAUSE;
-        if self.swept.is_some_and(soon) {
-            return;
-        }
-        self.swept = Some(now);
-        let (rate, burst) = (
-            f64::from(self.limits.rate_max),
-            f64::from(self.limits.burst_max),
-        );
-        self.budgets
-            .retain(|_, budget| budget.renewed(now, rate, burst).left < burst);
-    }
-}
-
-impl Budget {
-    fn renewed(self, now: Time, rate: f64, burst: f64) -> Self {
-        let passed = now.0.saturating_sub(self.at.0).as_secs_f64();
-        Self {
-            left: (self.left + passed * rate).min(burst),
-            at: now,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn address(text: &str) -> IpAddr {
@@ -279,6 +232,25 @@ mod tests {
         guard.gone(from);
         assert!(guard.admits_connection(from));
         (0..64).for_each(|_| guard.gone(from));
+        assert!(guard.connections.is_empty());
+    }
+
+    /// Who has a line with IPv6 has 2^64 addresses: one budget all the same.
+    #[test]
+    fn a_flood_from_a_slash_64_is_a_flood_from_one() {
+        let mut guard = Guard::new(Limits::default());
+        let from = |number: u128| IpAddr::V6((0x2001_0db8_u128 << 96 | number).into());
+        let now = Time::default();
+        let passed = (0..10_000)
+            .filter(|number| guard.admits_datagram(now, from(*number)))
+            .count();
+        assert_eq!((passed, guard.budgets.len()), (400, 1));
+        assert!(guard.admits_datagram(now, from(1 << 64)), "another line");
+        let connected = (0..100)
+            .filter(|number| guard.admits_connection(from(*number)))
+            .count();
+        assert_eq!(connected, CONNECTIONS_OF_ONE_MAX);
+        (0..64).for_each(|number| guard.gone(from(number)));
         assert!(guard.connections.is_empty());
     }
 

@@ -2,7 +2,7 @@
 
 mod sip_net;
 
-use sip_net::{Net, address, call, reply, request, sdp};
+use sip_net::{Net, address, call, hang_up, reply, request, sdp};
 use wire::sip::{
     endpoint::{Ending, Event, Invite, SessionError, TransportKind},
     message::{HeaderName, Headers, StatusCode},
@@ -159,10 +159,7 @@ fn a_late_offer_waits_for_the_answer_in_the_ack() {
         net.confirmed(1).map(|b| b.bytes),
         sdp("answer").map(|b| b.bytes)
     );
-    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
-    net.secs(1);
-    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
-    net.assert_clean();
+    hang_up(&mut net, caller);
 }
 
 #[test]

@@ -4,10 +4,10 @@ mod sip_net;
 
 use std::time::Duration;
 
-use sip_net::{Net, address, call, raw, read, reply, sdp};
+use sip_net::{Net, address, call, raw, raw_caller, reply, request, response, sdp, tag_of};
 use wire::sip::{
     endpoint::{Ending, SessionId, TransportKind},
-    message::{Message, Method, Request, StatusCode},
+    message::{Method, StatusCode},
 };
 
 fn ringing(net: &mut Net) -> (SessionId, SessionId) {
@@ -128,21 +128,14 @@ fn a_200_that_crosses_the_cancel_gets_ack_and_bye() {
 #[test]
 fn a_cancel_after_the_final_response_changes_nothing() {
     let mut net = Net::new(1);
-    let peer = net.add(None);
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Invite, peer, "z9hG4bKa", ("t", ""), 1, ""),
-    );
-    net.millis(50);
-    let (callee, _) = net.incoming(0);
+    let (peer, callee) = raw_caller(&mut net, "");
     net.at(0, |ep, now| {
         ep.answer(now, callee, sdp("answer")).expect("answered")
     });
     net.send_raw(
         peer,
         0,
-        &raw(&Method::Cancel, peer, "z9hG4bKa", ("t", ""), 1, ""),
+        &raw(&Method::Cancel, peer, "z9hG4bK1", ("t", ""), 10, ""),
     );
     net.millis(50);
     assert_eq!(net.ep(0).sessions(), 1, "the session lives");
@@ -151,7 +144,7 @@ fn a_cancel_after_the_final_response_changes_nothing() {
     net.send_raw(
         peer,
         0,
-        &raw(&Method::Cancel, peer, "z9hG4bKb", ("t", ""), 1, ""),
+        &raw(&Method::Cancel, peer, "z9hG4bKb", ("t", ""), 10, ""),
     );
     net.millis(50);
     assert_eq!(net.sent(0, "481"), 1);
@@ -175,34 +168,16 @@ fn the_callee_declines_or_is_left_by_bye_before_it_answered() {
 #[test]
 fn a_bye_before_the_answer_is_as_a_cancel() {
     let mut net = Net::new(1);
-    let peer = net.add(None);
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Invite, peer, "z9hG4bKa", ("t", ""), 1, ""),
-    );
-    net.millis(50);
-    let (callee, _) = net.incoming(0);
+    let (peer, callee) = raw_caller(&mut net, "");
     net.at(0, |ep, now| {
         ep.progress(now, callee, StatusCode::RINGING, None)
             .expect("rings")
     });
-    net.millis(50);
-    let Message::Response(ringing) = read(&net.nodes[peer].inbox.pop_back().expect("a 180 came"))
-    else {
-        panic!("a response expected");
-    };
-    let tag = ringing
-        .headers
-        .to()
-        .expect("a To")
-        .tag()
-        .expect("a tag")
-        .to_owned();
+    let tag = tag_of(&response(&mut net, peer));
     net.send_raw(
         peer,
         0,
-        &raw(&Method::Bye, peer, "z9hG4bKb", ("t", &tag), 2, ""),
+        &raw(&Method::Bye, peer, "z9hG4bKb", ("t", &tag), 11, ""),
     );
     net.millis(50);
     assert_eq!(net.ended(0), Ending::Cancelled);
@@ -236,13 +211,4 @@ fn both_end_at_once() {
     net.run(Duration::from_secs(1));
     assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Ours));
     net.assert_clean();
-}
-
-fn request(net: &mut Net, node: usize) -> Request {
-    let bytes = net.nodes[node].inbox.pop_back().expect("something came");
-    net.nodes[node].inbox.clear();
-    match read(&bytes) {
-        Message::Request(request) => request,
-        Message::Response(response) => panic!("a request expected, {response:?} came"),
-    }
 }

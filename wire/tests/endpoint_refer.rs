@@ -2,11 +2,13 @@
 
 mod sip_net;
 
-use sip_net::{Net, raw, read, reply, request, sdp};
+use sip_net::{
+    Net, RawSession, hang_up, raw, raw_bye, raw_session, reply, request, response, status,
+};
 use wire::sip::{
     endpoint::{Ending, Event, SessionError, SessionId, TransportKind},
     header::NameAddr,
-    message::{HeaderName, Headers, Message, Method, StatusCode},
+    message::{HeaderName, Headers, Method, StatusCode},
 };
 
 fn target() -> NameAddr {
@@ -41,13 +43,6 @@ fn referred(net: &mut Net, node: usize) -> Box<NameAddr> {
         Event::Referred { to, .. } => Some(to.clone()),
         _ => None,
     })
-}
-
-fn hang_up(net: &mut Net, caller: SessionId) {
-    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
-    net.secs(1);
-    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
-    net.assert_clean();
 }
 
 #[test]
@@ -161,8 +156,8 @@ fn a_referral_outside_a_call_or_to_nobody_is_refused() {
         "Refer-To: <sip:a@192.0.2.9>\r\n",
     );
     net.send_raw(peer, 0, &text);
-    assert_eq!(last_status(&mut net, peer), 403);
-    let (peer, _, tag) = raw_session(&mut net);
+    assert_eq!(status(&mut net, peer), 403);
+    let RawSession { peer, tag, .. } = raw_session(&mut net, "");
     for (cseq, more) in [
         (11, ""),
         (12, "Refer-To: nonsense\r\n"),
@@ -174,74 +169,20 @@ fn a_referral_outside_a_call_or_to_nobody_is_refused() {
             0,
             &raw(&Method::Refer, peer, &branch, ("t", &tag), cseq, more),
         );
-        assert_eq!(last_status(&mut net, peer), 400, "{more}");
+        assert_eq!(status(&mut net, peer), 400, "{more}");
     }
-    let bye = raw(&Method::Bye, peer, "z9hG4bK9", ("t", &tag), 20, "");
-    net.send_raw(peer, 0, &bye);
-    net.millis(50);
-    assert_eq!(net.ended(0), Ending::Bye);
-    net.assert_clean();
-}
-
-/// A raw caller in a session with the endpoint; its node, the session, the endpoint's tag.
-fn raw_session(net: &mut Net) -> (usize, SessionId, String) {
-    let peer = net.add(None);
-    net.send_raw(
-        peer,
-        0,
-        &raw(
-            &Method::Invite,
-            peer,
-            &format!("z9hG4bK{peer}"),
-            ("t", ""),
-            10,
-            "",
-        ),
-    );
-    net.millis(50);
-    let (session, _) = net.incoming(0);
-    net.at(0, |ep, now| {
-        ep.answer(now, session, sdp("answer")).expect("answered")
-    });
-    net.millis(50);
-    let Message::Response(ok) = read(&net.nodes[peer].inbox.pop_back().expect("a 200")) else {
-        panic!("a response expected");
-    };
-    let tag = ok
-        .headers
-        .to()
-        .expect("a To")
-        .tag()
-        .expect("a tag")
-        .to_owned();
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Ack, peer, "z9hG4bKa", ("t", &tag), 10, ""),
-    );
-    net.millis(50);
-    net.confirmed(0);
-    net.nodes[peer].inbox.clear();
-    (peer, session, tag)
-}
-
-fn last_status(net: &mut Net, peer: usize) -> u16 {
-    net.millis(50);
-    let bytes = net.nodes[peer].inbox.pop_back().expect("something came");
-    net.nodes[peer].inbox.clear();
-    match read(&bytes) {
-        Message::Response(response) => response.status.code(),
-        Message::Request(request) => panic!("a response expected, {request:?} came"),
-    }
+    raw_bye(&mut net, peer, &tag);
 }
 
 #[test]
 fn an_invite_takes_the_place_of_a_session_that_is_up() {
     let mut net = Net::featured(1);
-    let (peer, session, tag) = raw_session(&mut net);
+    let RawSession {
+        peer, session, tag, ..
+    } = raw_session(&mut net, "");
     let other = net.add(None);
     let named = format!("Replaces: raw-{peer};to-tag={tag};from-tag=t");
-    for (branch, more, status) in [
+    for (branch, more, expected) in [
         ("z9hG4bKx1", format!("{named};early-only\r\n"), 486),
         (
             "z9hG4bKx2",
@@ -261,7 +202,7 @@ fn an_invite_takes_the_place_of_a_session_that_is_up() {
             0,
             &raw(&Method::Invite, other, branch, ("u", ""), 1, &more),
         );
-        assert_eq!(last_status(&mut net, other), status, "{more}");
+        assert_eq!(status(&mut net, other), expected, "{more}");
     }
     let invite = raw(
         &Method::Invite,
@@ -291,7 +232,7 @@ fn an_invite_takes_the_place_of_a_session_that_is_up() {
         &format!("{named}\r\n"),
     );
     net.send_raw(other, 0, &late);
-    assert_eq!(last_status(&mut net, other), 603, "it ends already");
+    assert_eq!(status(&mut net, other), 603, "it ends already");
     let bye = request(&mut net, peer);
     net.send_raw(peer, 0, &reply(&bye, 200, "", ""));
     net.at(0, |ep, now| ep.end(now, new, None).expect("ended"));
@@ -303,7 +244,9 @@ fn an_invite_takes_the_place_of_a_session_that_is_up() {
 #[test]
 fn what_comes_from_elsewhere_with_a_sessions_names_is_refused_and_counted() {
     let mut net = Net::featured(1);
-    let (peer, session, tag) = raw_session(&mut net);
+    let RawSession {
+        peer, session, tag, ..
+    } = raw_session(&mut net, "");
     let stranger = net.add(None);
     for (cseq, method) in [
         (11, Method::Bye),
@@ -321,7 +264,7 @@ fn what_comes_from_elsewhere_with_a_sessions_names_is_refused_and_counted() {
             "",
         );
         net.send_raw(stranger, 0, &text);
-        assert_eq!(last_status(&mut net, stranger), 403, "{method}");
+        assert_eq!(status(&mut net, stranger), 403, "{method}");
     }
     assert_eq!(net.ep(0).counters().from_elsewhere, 4);
     assert!(net.event(0).is_none() && net.ep(0).call_id(session).is_some());
@@ -332,20 +275,13 @@ fn what_comes_from_elsewhere_with_a_sessions_names_is_refused_and_counted() {
     let (ringing, _) = net.incoming(0);
     let cancel = invite.replace("INVITE", "CANCEL");
     net.send_raw(stranger, 0, &cancel);
-    assert_eq!(last_status(&mut net, stranger), 403);
+    assert_eq!(status(&mut net, stranger), 403);
     net.nodes[peer].inbox.clear();
     net.send_raw(peer, 0, &cancel);
-    assert_eq!(last_status(&mut net, peer), 487);
+    assert_eq!(status(&mut net, peer), 487);
     assert_eq!(net.ended(0), Ending::Cancelled);
     assert!(net.ep(0).call_id(ringing).is_none());
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Bye, peer, "z9hG4bK9", ("t", &tag), 20, ""),
-    );
-    net.millis(50);
-    assert_eq!(net.ended(0), Ending::Bye);
-    net.assert_clean();
+    raw_bye(&mut net, peer, &tag);
 }
 
 #[test]
@@ -357,10 +293,7 @@ fn options_tells_what_is_spoken_and_503_while_draining() {
         0,
         &raw(&Method::Options, peer, "z9hG4bK1", ("t", ""), 1, ""),
     );
-    net.millis(50);
-    let Message::Response(ok) = read(&net.nodes[peer].inbox.pop_back().expect("a response")) else {
-        panic!("a response expected");
-    };
+    let ok = response(&mut net, peer);
     assert_eq!(ok.status, StatusCode::OK);
     for method in ["PRACK", "UPDATE", "REFER"] {
         assert!(ok.headers.lists(&HeaderName::Allow, method), "{method}");
@@ -378,6 +311,6 @@ fn options_tells_what_is_spoken_and_503_while_draining() {
         0,
         &raw(&Method::Options, peer, "z9hG4bK2", ("t", ""), 2, ""),
     );
-    assert_eq!(last_status(&mut net, peer), 503);
+    assert_eq!(status(&mut net, peer), 503);
     net.assert_clean();
 }

@@ -2,20 +2,16 @@
 
 mod sip_net;
 
-use sip_net::{Net, address, call, config, raw, read, sdp};
+use sip_net::{Net, address, call, config, raw, response, sdp};
 use wire::sip::{
     endpoint::{Ending, Endpoint, SessionError},
-    message::{HeaderName, Message, Method, Response},
+    message::{HeaderName, Method, Response},
 };
 
 fn answer_to(net: &mut Net, peer: usize, text: &str) -> Response {
     net.nodes[peer].inbox.clear();
     net.send_raw(peer, 0, text);
-    net.millis(50);
-    match read(&net.nodes[peer].inbox.pop_back().expect("something came")) {
-        Message::Response(response) => response,
-        Message::Request(request) => panic!("a response expected, {request:?} came"),
-    }
+    response(net, peer)
 }
 
 #[test]

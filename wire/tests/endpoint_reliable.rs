@@ -4,10 +4,13 @@ mod sip_net;
 
 use std::time::Duration;
 
-use sip_net::{CALM, Net, Weather, address, call, raw, read, reply, request, sdp};
+use sip_net::{
+    CALM, Net, Weather, address, call, hang_up, raw, raw_caller, reply, request, response, sdp,
+    status, tag_of,
+};
 use wire::sip::{
     endpoint::{Ending, Event, Invite, SessionError, SessionId},
-    message::{Body, HeaderName, Message, Method, Response, StatusCode},
+    message::{Body, HeaderName, Method, Response, StatusCode},
 };
 
 const RELIABLE: &str = "Require: 100rel\r\n";
@@ -21,38 +24,11 @@ fn ringing(net: &mut Net) -> (SessionId, SessionId) {
     (caller, net.incoming(1).0)
 }
 
-fn hang_up(net: &mut Net, caller: SessionId) {
-    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
-    net.secs(1);
-    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
-    net.assert_clean();
-}
-
 fn early(net: &mut Net, callee: SessionId, text: &str) {
     net.at(1, |ep, now| {
         ep.progress(now, callee, StatusCode::SESSION_PROGRESS, sdp(text))
             .expect("early media");
     });
-}
-
-/// The last response that a raw peer got.
-fn response(net: &mut Net, peer: usize) -> Response {
-    let bytes = net.nodes[peer].inbox.pop_back().expect("something came");
-    net.nodes[peer].inbox.clear();
-    match read(&bytes) {
-        Message::Response(response) => response,
-        Message::Request(request) => panic!("a response expected, {request:?} came"),
-    }
-}
-
-fn tag_of(response: &Response) -> String {
-    response
-        .headers
-        .to()
-        .expect("a To")
-        .tag()
-        .expect("a tag")
-        .to_owned()
 }
 
 fn rseq_of(response: &Response) -> u32 {
@@ -125,18 +101,6 @@ fn one_that_only_supports_it_hears_of_ringing_the_plain_way() {
     hang_up(&mut net, caller);
 }
 
-/// A raw caller that requires 100rel; its node, the session, and the INVITE's fields.
-fn raw_caller(net: &mut Net, more: &str) -> (usize, SessionId) {
-    let peer = net.add(None);
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, more),
-    );
-    net.millis(50);
-    (peer, net.incoming(0).0)
-}
-
 fn with_offer(text: &str) -> String {
     text.replace(
         "Content-Length: 0\r\n\r\n",
@@ -165,7 +129,6 @@ fn a_prack_for_nothing_that_waits_is_481() {
         ep.progress(now, session, StatusCode::SESSION_PROGRESS, sdp("early"))
             .expect("waits");
     });
-    net.millis(50);
     let rings = response(&mut net, peer);
     assert_eq!(rings.status, StatusCode::RINGING);
     assert!(rings.headers.lists(&HeaderName::Require, "100rel"));
@@ -182,8 +145,7 @@ fn a_prack_for_nothing_that_waits_is_481() {
             0,
             &raw(&Method::Prack, peer, &branch, ("t", &tag), cseq, &more),
         );
-        net.millis(50);
-        assert_eq!(response(&mut net, peer).status.code(), 481, "{rack}");
+        assert_eq!(status(&mut net, peer), 481, "{rack}");
     }
     let more = format!("RAck: {rseq} 10 INVITE\r\n");
     net.send_raw(
@@ -191,7 +153,6 @@ fn a_prack_for_nothing_that_waits_is_481() {
         0,
         &raw(&Method::Prack, peer, "z9hG4bKp14", ("t", &tag), 14, &more),
     );
-    net.millis(50);
     let next = response(&mut net, peer);
     assert_eq!(
         (next.status, rseq_of(&next)),
@@ -220,7 +181,6 @@ fn without_an_offer_in_the_invite_the_18x_makes_it_and_the_prack_answers() {
         ep.progress(now, session, StatusCode::SESSION_PROGRESS, sdp("offer"))
             .expect("sent");
     });
-    net.millis(50);
     let offer = response(&mut net, peer);
     assert_eq!(offer.status, StatusCode::SESSION_PROGRESS);
     let (tag, rseq) = (tag_of(&offer), rseq_of(&offer));
@@ -234,7 +194,6 @@ fn without_an_offer_in_the_invite_the_18x_makes_it_and_the_prack_answers() {
         &more,
     ));
     net.send_raw(peer, 0, &prack);
-    net.millis(50);
     assert_eq!(response(&mut net, peer).status, StatusCode::OK);
     let answer: Option<Body> = net.expect(0, "ProgressConfirmed", |event| match event {
         Event::ProgressConfirmed { body, .. } => Some(body.clone()),

@@ -2,23 +2,16 @@
 
 mod sip_net;
 
-use sip_net::{Net, address, call, raw, read, reply, request, sdp};
+use sip_net::{
+    Net, RawSession, address, call, hang_up, raw, raw_bye, raw_session, reply, request, response,
+    sdp,
+};
 use wire::sip::{
-    endpoint::{Ending, Event, SessionId, TransportKind},
-    message::{HeaderName, Message, Method, Response},
+    endpoint::{Ending, Event, TransportKind},
+    message::{HeaderName, Method},
 };
 
 const INTERVAL: u64 = 600;
-
-fn response(net: &mut Net, peer: usize) -> Response {
-    net.millis(50);
-    let bytes = net.nodes[peer].inbox.pop_back().expect("something came");
-    net.nodes[peer].inbox.clear();
-    match read(&bytes) {
-        Message::Response(response) => response,
-        Message::Request(request) => panic!("a response expected, {request:?} came"),
-    }
-}
 
 #[test]
 fn a_session_is_refreshed_for_as_long_as_it_lasts() {
@@ -34,10 +27,7 @@ fn a_session_is_refreshed_for_as_long_as_it_lasts() {
         net.nodes.iter().all(|node| node.events.is_empty()),
         "nobody hears of it"
     );
-    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
-    net.secs(1);
-    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
-    net.assert_clean();
+    hang_up(&mut net, caller);
 }
 
 #[test]
@@ -51,55 +41,6 @@ fn a_peer_that_vanishes_ends_the_session_on_both_sides() {
         assert_eq!(net.ep(node).counters().expired, 1);
         assert!(net.sent(node, "BYE") > 0, "the other may hear it");
     }
-    net.assert_clean();
-}
-
-/// A raw caller in a session with the endpoint; its node, the session, the 200.
-fn raw_session(net: &mut Net, more: &str) -> (usize, SessionId, Response) {
-    let peer = net.add(None);
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, more),
-    );
-    net.millis(50);
-    let (session, _) = net.incoming(0);
-    net.at(0, |ep, now| {
-        ep.answer(now, session, sdp("answer")).expect("answered")
-    });
-    let ok = response(net, peer);
-    let tag = ok
-        .headers
-        .to()
-        .expect("a To")
-        .tag()
-        .expect("a tag")
-        .to_owned();
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Ack, peer, "z9hG4bK2", ("t", &tag), 10, ""),
-    );
-    net.millis(50);
-    net.confirmed(0);
-    (peer, session, ok)
-}
-
-fn bye(net: &mut Net, peer: usize, ok: &Response) {
-    let tag = ok
-        .headers
-        .to()
-        .expect("a To")
-        .tag()
-        .expect("a tag")
-        .to_owned();
-    net.send_raw(
-        peer,
-        0,
-        &raw(&Method::Bye, peer, "z9hG4bK99", ("t", &tag), 99, ""),
-    );
-    net.millis(50);
-    assert_eq!(net.ended(0), Ending::Bye);
     net.assert_clean();
 }
 
@@ -127,7 +68,7 @@ fn what_the_caller_asks_for_is_granted_within_limits() {
         ("Session-Expires: 10\r\n", "600;refresher=uas", false),
     ] {
         let mut net = Net::featured(1);
-        let (peer, _, ok) = raw_session(&mut net, asked);
+        let RawSession { peer, ok, tag, .. } = raw_session(&mut net, asked);
         assert_eq!(
             ok.headers.get(&HeaderName::SessionExpires),
             Some(granted),
@@ -138,7 +79,7 @@ fn what_the_caller_asks_for_is_granted_within_limits() {
             requires,
             "{asked}"
         );
-        bye(&mut net, peer, &ok);
+        raw_bye(&mut net, peer, &tag);
     }
 }
 
@@ -232,7 +173,7 @@ fn a_422_for_ever_fails_the_call() {
 #[test]
 fn a_peer_that_knows_nothing_of_it_is_asked_by_reinvite() {
     let mut net = Net::featured(1);
-    let (peer, session, _) = raw_session(&mut net, "");
+    let RawSession { peer, session, .. } = raw_session(&mut net, "");
     net.secs(INTERVAL / 2 + 1);
     net.expect(0, "RefreshDue", |event| {
         matches!(event, Event::RefreshDue { .. }).then_some(())
@@ -264,7 +205,7 @@ fn a_peer_that_knows_nothing_of_it_is_asked_by_reinvite() {
 #[test]
 fn a_refresh_that_cannot_be_now_is_tried_again() {
     let mut net = Net::featured(1);
-    let (peer, _, ok) = raw_session(&mut net, "Allow: INVITE, UPDATE\r\n");
+    let RawSession { peer, .. } = raw_session(&mut net, "Allow: INVITE, UPDATE\r\n");
     net.secs(INTERVAL / 2);
     for (status, more) in [
         (491, ""),
@@ -284,6 +225,5 @@ fn a_refresh_that_cannot_be_now_is_tried_again() {
     net.send_raw(peer, 0, &reply(&update, 481, "", ""));
     net.millis(50);
     assert_eq!(net.ended(0), Ending::Lost, "the peer knows it no more");
-    drop(ok);
     net.assert_clean();
 }

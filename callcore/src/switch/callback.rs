@@ -133,15 +133,9 @@ impl Switch {
     }
 
     pub(super) fn caller_answered(&mut self, now: Time, id: CallId) -> bool {
-        let Some(RegionalStage::CallingBack {
-            promise,
-            agent,
-            timer,
-        }) = self.stage(id)
-        else {
+        let Some((promise, agent)) = self.called_back(id) else {
             return false;
         };
-        self.timers.stop(timer);
         let Some(queue) = self.regional(id).map(|call| call.queue) else {
             return false;
         };
@@ -160,15 +154,9 @@ impl Switch {
     }
 
     pub(super) fn caller_failed(&mut self, now: Time, id: CallId, failure: LegFailure) -> bool {
-        let Some(RegionalStage::CallingBack {
-            promise,
-            agent,
-            timer,
-        }) = self.stage(id)
-        else {
+        let Some((promise, agent)) = self.called_back(id) else {
             return false;
         };
-        self.timers.stop(timer);
         self.unreached(now, id, promise, agent, failure);
         true
     }
@@ -217,10 +205,9 @@ impl Switch {
 
     /// The agent who was kept for the caller signed out; false when the call isn't one that is called back.
     pub(super) fn callback_withdrawn(&mut self, now: Time, id: CallId) -> bool {
-        let Some(RegionalStage::CallingBack { promise, timer, .. }) = self.stage(id) else {
+        let Some((promise, _)) = self.called_back(id) else {
             return false;
         };
-        self.timers.stop(timer);
         self.outputs.push(Output::StopCallingBack(id));
         self.stand(now, id, promise);
         true
@@ -240,6 +227,20 @@ impl Switch {
             }
             _ => {}
         }
+    }
+
+    /// Whose phone rings because they were promised a call, and the agent kept for them; it is waited for no longer.
+    fn called_back(&mut self, id: CallId) -> Option<(Promise, AgentId)> {
+        let RegionalStage::CallingBack {
+            promise,
+            agent,
+            timer,
+        } = self.stage(id)?
+        else {
+            return None;
+        };
+        self.timers.stop(timer);
+        Some((promise, agent))
     }
 
     /// Puts a promise at its place in the line.

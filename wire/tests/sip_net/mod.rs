@@ -8,6 +8,7 @@
 )]
 
 mod expect;
+mod raw;
 mod text;
 
 use std::{
@@ -33,7 +34,11 @@ pub struct Weather {
     pub delay_max: Duration,
 }
 
-pub use text::{call, raw, read, reply, request, sdp};
+pub use raw::{
+    RawSession, end_raw, hang_up, raw_bye, raw_caller, raw_session, raw_session_as, request,
+    response, status, tag_of,
+};
+pub use text::{call, raw, read, reply, sdp};
 
 pub const CALM: Weather = Weather {
     loss: 0,

@@ -9,7 +9,7 @@ use wire::sip::{
     uri::Uri,
 };
 
-use super::{Net, address};
+use super::address;
 
 /// A call to an address, with an offer.
 pub fn call(to: SocketAddr) -> Invite {
@@ -72,14 +72,4 @@ pub fn raw(
         at = address(from),
         tag = tags.0,
     )
-}
-
-/// The last request that a raw peer got.
-pub fn request(net: &mut Net, node: usize) -> Request {
-    let bytes = net.nodes[node].inbox.pop_back().expect("something came");
-    net.nodes[node].inbox.clear();
-    match read(&bytes) {
-        Message::Request(request) => request,
-        Message::Response(response) => panic!("a request expected, {response:?} came"),
-    }
 }

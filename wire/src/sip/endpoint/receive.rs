@@ -65,12 +65,7 @@ impl Endpoint {
     }
 
     pub(crate) fn on_stream(&mut self, now: Time, connection: ConnectionId, bytes: &[u8]) {
-        if self.outputs.len() >= OUTPUTS_MAX {
-            // A stream with a hole in it is of no more use.
-            self.counters.shed += 1;
-            return self.close(now, connection);
-        }
-        let Some(flow) = self.net.flow_of(connection) else {
+        let Some(flow) = self.flow_to_read(now, connection) else {
             return;
         };
         if let Some(found) = self.net.get_mut(connection) {
@@ -114,11 +109,7 @@ impl Endpoint {
 
     /// One message of a WebSocket; Content-Length may be missing there (RFC 7118 section 5.2).
     pub(crate) fn on_stream_message(&mut self, now: Time, connection: ConnectionId, bytes: &[u8]) {
-        if self.outputs.len() >= OUTPUTS_MAX {
-            self.counters.shed += 1;
-            return self.close(now, connection);
-        }
-        let Some(flow) = self.net.flow_of(connection) else {
+        let Some(flow) = self.flow_to_read(now, connection) else {
             return;
         };
         if let Some(found) = self.net.get_mut(connection) {
@@ -332,6 +323,17 @@ impl Endpoint {
             class.as_bytes(),
         ];
         self.names.key(&parts)
+    }
+
+    /// The way over a connection from which bytes came, unless there is no room for what would follow from them. A stream
+    /// with a hole in it is of no more use, so that one is closed.
+    fn flow_to_read(&mut self, now: Time, connection: ConnectionId) -> Option<Flow> {
+        if self.outputs.len() >= OUTPUTS_MAX {
+            self.counters.shed += 1;
+            self.close(now, connection);
+            return None;
+        }
+        self.net.flow_of(connection)
     }
 
     fn close(&mut self, now: Time, connection: ConnectionId) {

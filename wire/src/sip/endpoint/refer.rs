@@ -57,6 +57,13 @@ struct Theirs {
     status: StatusCode,
 }
 
+/// Why a REFER of the peer is followed no further.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    WithSession,
+    TooLate,
+}
+
 impl Referral {
     pub(crate) fn runs(&self, at: Time) -> bool {
         self.at == Some(at)
@@ -269,22 +276,7 @@ impl Endpoint {
 
     /// The session ends: a subscription that is left is ended with it.
     pub(crate) fn leave_refer(&mut self, now: Time, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        let theirs = session.refer.as_mut().and_then(|refer| refer.theirs.take());
-        match theirs {
-            Some(Theirs {
-                server: Some(server),
-                ..
-            }) => {
-                self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
-            }
-            Some(Theirs { status, .. }) => {
-                self.notify(now, id, status, "terminated;reason=noresource")
-            }
-            None => {}
-        }
+        self.drop_theirs(now, id, |_| true, Left::WithSession);
     }
 
     pub(crate) fn on_refer_timer(&mut self, now: Time, id: SessionId, at: Time) {
@@ -306,11 +298,19 @@ impl Endpoint {
                 over: true,
             });
         }
-        self.give_up_theirs(now, id);
+        let late = |theirs: &Theirs| theirs.until <= now;
+        self.drop_theirs(now, id, late, Left::TooLate);
         self.watch_refer(id);
     }
 
-    fn give_up_theirs(&mut self, now: Time, id: SessionId) {
+    /// Follows the peer's REFER no further, if that is so: refuses it, or tells by a last NOTIFY what came of it so far.
+    fn drop_theirs(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        is_so: impl Fn(&Theirs) -> bool,
+        why: Left,
+    ) {
         let Some(refer) = self
             .sessions
             .get_mut(&id)
@@ -318,15 +318,19 @@ impl Endpoint {
         else {
             return;
         };
-        match refer.theirs.take_if(|theirs| theirs.until <= now) {
+        let (refusal, reason) = match why {
+            Left::WithSession => (StatusCode::REQUEST_TERMINATED, "noresource"),
+            Left::TooLate => (StatusCode::SERVER_TIMEOUT, "timeout"),
+        };
+        match refer.theirs.take_if(|theirs| is_so(theirs)) {
             Some(Theirs {
                 server: Some(server),
                 ..
             }) => {
-                self.respond(now, server, Answer::new(StatusCode::SERVER_TIMEOUT));
+                self.respond(now, server, Answer::new(refusal));
             }
             Some(Theirs { status, .. }) => {
-                self.notify(now, id, status, "terminated;reason=timeout")
+                self.notify(now, id, status, &format!("terminated;reason={reason}"));
             }
             None => {}
         }
