@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use callcore::scenario::Scenario;
 
-use self::words::{Words, escape};
+use self::words::{Words, escape, grouped};
 use crate::{keeping::in_swedish, summary::Results};
 
 pub use beside::{Run, comparison};
@@ -101,14 +101,14 @@ fn figures(results: &Results) -> String {
     let (calls, service) = (&results.summary.calls, &results.summary.service);
     let per_cent = |share: f64| format!("{:.1} %", 100.0 * share);
     let rows = [
-        ("calls", "samtal", calls.offered.to_string()),
-        ("answered here", "besvarade här", calls.answered.to_string()),
-        ("gave up", "gav upp", calls.abandoned.to_string()),
-        ("turned away", "avvisade", calls.blocked.to_string()),
+        ("calls", "samtal", grouped(calls.offered)),
+        ("answered here", "besvarade här", grouped(calls.answered)),
+        ("gave up", "gav upp", grouped(calls.abandoned)),
+        ("turned away", "avvisade", grouped(calls.blocked)),
         (
             "to a provider",
             "till vårdgivare utanför",
-            calls.external.to_string(),
+            grouped(calls.external),
         ),
         (
             "within 180 s",
@@ -168,8 +168,8 @@ fn queues(results: &Results) -> String {
         let service = &queue.service;
         vec![
             name.clone(),
-            queue.offered.to_string(),
-            queue.answered.to_string(),
+            grouped(queue.offered),
+            grouped(queue.answered),
             format!("{:.1} %", 100.0 * service.service_level),
             format!("{:.0} s", service.mean_wait_s),
             format!("{:.1} %", 100.0 * service.p_abandon),
@@ -195,11 +195,11 @@ fn stores(results: &Results) -> String {
     let rows = results.stores.iter().flat_map(|(name, store)| {
         store.controllers.iter().map(move |(controller, held)| {
             let numbers = [
-                held.calls.to_string(),
-                held.files.to_string(),
+                grouped(held.calls),
+                grouped(held.files),
                 format!("{:.0}", held.gigabytes),
-                held.erased_files.to_string(),
-                held.overdue_files.to_string(),
+                grouped(held.erased_files),
+                grouped(held.overdue_files),
             ];
             let because = &held.kept_because;
             [Words::name(name), Words::name(controller)]

@@ -38,10 +38,35 @@ impl Words {
     }
 }
 
+/// A whole number in groups of three, as SI writes it in both languages, and never broken over two lines.
+pub(super) fn grouped(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Text that can't be taken for markup.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        let said = [0u64, 12, 999, 1000, 54_321, 4_901_178].map(grouped);
+        let spaced = said.map(|text| text.replace('\u{202f}', " "));
+        assert_eq!(spaced, ["0", "12", "999", "1 000", "54 321", "4 901 178"]);
+    }
 }
