@@ -81,8 +81,16 @@ pub(crate) fn read(name: &str) -> Result<(String, PathBuf), Failure> {
 /// Reads a scenario: a file when there is one of that name, else a built-in one.
 pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     let (text, file) = read(name)?;
-    let scenario = Scenario::from_toml(&text, &file.display().to_string())
+    let mut scenario = Scenario::from_toml(&text, &file.display().to_string())
         .map_err(|error| Failure::configuration(diagnostics(&error, &file, &text)))?;
+    let tls = scenario.recorder.as_mut().and_then(|it| it.tls.as_mut());
+    if let (Some(tls), Some(folder)) = (tls, file.parent()) {
+        // As those of [listen.tls], they lie beside the scenario.
+        let own = [&mut tls.certificate, &mut tls.key].into_iter();
+        for name in own.chain(tls.peers_ca.as_mut()) {
+            *name = folder.join(&**name).to_string_lossy().into();
+        }
+    }
     Ok(Loaded {
         scenario,
         file,

@@ -96,7 +96,7 @@ async fn the_whole_tag_is_stored_and_no_number_is() {
 
 #[tokio::test]
 async fn a_pause_is_kept_and_what_comes_in_it_is_not() {
-    let bench = Bench::start().await;
+    let bench = Bench::start_with(|options| options.segments_max = 1).await;
     let (mut client, recording) = bench.client(TransportKind::Udp).await;
     client.send(&recording, 0, 1000.0, 10);
     let answer = client.change(&recording, Direction::Inactive).await;

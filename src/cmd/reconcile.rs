@@ -25,10 +25,16 @@ pub(crate) fn run(
     let known = reconcile::known(vault, calls.as_deref()).map_err(failed)?;
     let (begin, end) = known.unwrap_or((Timestamp::UNIX_EPOCH, Timestamp::now()));
     let moment = |text: Option<&str>, default| text.map_or(Ok(default), files::moment);
-    let asked = Asked {
+    let all = Asked {
         from: moment(args.from.as_deref(), begin)?,
         until: moment(args.until.as_deref(), end)?,
         folders: true,
+    };
+    // Whoever names an end means it.
+    let asked = if args.until.is_some() {
+        all
+    } else {
+        all.settled(Timestamp::now())
     };
     if known.is_none() {
         show::note(

@@ -79,6 +79,51 @@ impl Handset {
         description.to_body()
     }
 
+    /// As the only agent or target in a scenario.
+    pub(crate) fn targets(&self) -> String {
+        format!("[\"{}\"]", self.uri())
+    }
+
+    /// Says a packet of 20 ms with that code.
+    pub(crate) fn says(&self, sender: &mut wire::rtp::Sender, to: SocketAddr, code: u8) {
+        let mut datagram = Vec::new();
+        sender.next(&[code; 160], 160, false, &mut datagram);
+        self.audio.send_to(&datagram, to).expect("sent");
+    }
+
+    /// Asks for a change of a session, which the other side's phone answers.
+    pub(crate) async fn changes(
+        &mut self,
+        session: SessionId,
+        to: Direction,
+        other: (&mut Self, SessionId),
+    ) {
+        let body = self.sdp(to);
+        loop {
+            let body = Some(body.clone());
+            // The ACK of what came before may still be under way.
+            if self.act(|ep, now| ep.change(now, session, body)).is_ok() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let (phone, talk) = other;
+        let asked = phone
+            .sees("a change", |event| match event {
+                Event::ChangeRequested { body, .. } => body,
+                _ => None,
+            })
+            .await;
+        let told = Description::parse(&asked.bytes).expect("a session description");
+        assert_eq!(told.streams[0].direction, to);
+        let reply = phone.sdp(to.reversed());
+        phone.act(|ep, now| ep.accept_change(now, talk, Some(reply)).expect("accepted"));
+        self.sees("the change", |event| {
+            matches!(event, Event::Changed { result: Ok(_), .. }).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) fn talks(&self) -> Body {
         self.sdp(Direction::SendRecv)
     }

@@ -6,6 +6,7 @@ mod dialogs;
 mod failover;
 mod handset;
 mod overload;
+mod recorded;
 mod replace;
 mod rig;
 mod waiting;

@@ -2,9 +2,13 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use callcore::scenario::{RecorderSettings, Scenario};
+use callcore::scenario::{RecorderSettings, Scenario, TlsSettings};
 use gateway::{Gateway, Options, view::Totals};
-use recorder::{Recorder, RecorderHandle, index::Filter, store};
+use recorder::{
+    Recorder, RecorderHandle,
+    index::Filter,
+    store::{self, Store},
+};
 use tempfile::TempDir;
 use testkit::{AnswerPlan, CallPlan, Phone, Sound, Until};
 use wire::sip::message::{HeaderName, Headers};
@@ -72,18 +76,54 @@ impl Rig {
         .await
     }
 
+    /// The same with a recorder that takes recordings by TLS only, from the switch whose certificate it trusts.
+    pub(crate) async fn start_by_tls(agents: &str, rest: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("tls");
+        std::fs::create_dir(&place).expect("a folder");
+        let files = transport::mutual::generate(&place, &["127.0.0.1", "switch.example.invalid"]);
+        let files = files.expect("certificates");
+        let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        let (certificate, key) = (text(&files.certificate), text(&files.key));
+        let ca = files.peers_ca.as_deref().map(text).expect("a CA");
+        let mut settings = settings(folder.path(), "sip:recorder@127.0.0.1:0;transport=tls");
+        settings.tls = Some(TlsSettings {
+            address: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+            certificate: certificate.as_str().into(),
+            key: key.as_str().into(),
+            peers_ca: Some(ca.as_str().into()),
+            trusted_names: vec!["switch.example.invalid".into()],
+        });
+        Self::start_in(folder, &settings, agents, rest, |text| {
+            let tls = format!(
+                "tls = {{ address = \"127.0.0.1:0\", certificate = \"{certificate}\", key = \"{key}\", peers_ca = \"{ca}\" }},"
+            );
+            text.replace("listen = { ", &format!("listen = {{ {tls} "))
+        })
+        .await
+    }
+
     async fn start_as(agents: &str, rest: &str, change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(folder.path(), "sip:recorder@127.0.0.1:0");
-        let recorder = Recorder::start(&settings, recorder::Options::new(["region-04".to_owned()]))
+        Self::start_in(folder, &settings, agents, rest, change).await
+    }
+
+    async fn start_in(
+        folder: TempDir,
+        settings: &RecorderSettings,
+        agents: &str,
+        rest: &str,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
+        let recorder = Recorder::start(settings, recorder::Options::new(["region-04".to_owned()]))
             .await
             .expect("a recorder");
-        let text = scenario(
-            agents,
-            &format!("sip:recorder@{}", recorder.sip_addr()),
-            rest,
-        );
-        let text = change(text);
+        let at = match recorder.tls_addr() {
+            Some(tls) => format!("sip:recorder@{tls};transport=tls"),
+            None => format!("sip:recorder@{}", recorder.sip_addr()),
+        };
+        let text = change(scenario(agents, &at, rest));
         let scenario = Scenario::from_toml(&text, "rig.toml").expect("a valid scenario");
         let mut options = Options::for_file(Path::new("rig.toml"));
         options.rtp_ports = RTP_PORTS;
@@ -99,6 +139,17 @@ impl Rig {
 
     /// Calls the switch from a kommun, saying the caller's tone.
     pub(crate) async fn call(&self, kommun: &str, until: Until) -> testkit::CallResult {
+        self.call_from(&CallPlan::default().from, kommun, until)
+            .await
+    }
+
+    /// The same from that address.
+    pub(crate) async fn call_from(
+        &self,
+        from: &str,
+        kommun: &str,
+        until: Until,
+    ) -> testkit::CallResult {
         let mut headers = Headers::new();
         let name = HeaderName::parse("X-Kommun-ID").expect("a token");
         headers.push(name, kommun);
@@ -112,10 +163,16 @@ impl Rig {
                 CallPlan {
                     sound: Sound::Tone(CALLER_TONE),
                     until,
+                    from: from.into(),
                     ..CallPlan::default()
                 },
             )
             .await
+    }
+
+    /// A window on the recorder.
+    pub(crate) fn recorder(&self) -> recorder::monitor::Monitor {
+        self.recorder.monitor()
     }
 
     /// Where the recorder is, for another rule set.
@@ -148,11 +205,16 @@ listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"] 
 }
 
 impl Kept {
+    /// The recorder's store.
+    pub(crate) fn store(&self) -> Store {
+        let settings = settings(self.folder.path(), "");
+        store::open_existing(Path::new(&*settings.store), Path::new(&*settings.keys))
+            .expect("the store")
+    }
+
     /// Every recording as exported: its controller and its two channels.
     pub(crate) fn recordings(&self) -> Vec<(String, [Vec<i16>; 2])> {
-        let settings = settings(self.folder.path(), "");
-        let store = store::open_existing(Path::new(&*settings.store), Path::new(&*settings.keys))
-            .expect("the store");
+        let store = self.store();
         let rows = store.list(&Filter::default()).expect("a list");
         let export = |row: &store::Row| {
             let file = self.folder.path().join(format!("{}.wav", row.id));

@@ -232,6 +232,10 @@ pub struct RecorderSettings {
     pub credentials: Option<Box<str>>,
     /// Who may record here and for which controllers, by their ids; empty: anybody for all of them.
     pub peers: Vec<(std::net::IpAddr, Vec<Box<str>>)>,
+    /// SIPREC by TLS.
+    pub tls: Option<TlsSettings>,
+    /// Recordings of one call, hold and transfer counted in; `None`: [`SEGMENTS_MAX`].
+    pub segments_max: Option<u8>,
     /// The address of its web API, `127.0.0.1:1178`.
     pub api: Box<str>,
     /// The API's certificate and those that vouch for it, a PEM file; `None` to serve without TLS, on loopback only.
@@ -241,6 +245,10 @@ pub struct RecorderSettings {
     /// The folder where a switch says of each call whether it should have been recorded, for reconciliation.
     pub calls: Option<Box<str>>,
 }
+
+/// Recordings of one call when the scenario doesn't say: hold and transfer begin another until there are so many, the most
+/// of 2019 (IMY-REPORT p. 3). A phone that toggles hold must not fill the store with files.
+pub const SEGMENTS_MAX: u8 = 10;
 
 /// Where the switch listens and whom it believes.
 #[derive(Debug, Clone, PartialEq, Eq)]

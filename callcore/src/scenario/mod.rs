@@ -28,7 +28,7 @@ pub use duties::{
 };
 pub use entries::{
     Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Pause, Ping,
-    Provider, Queue, RecorderSettings, Retention, TlsSettings, Traffic,
+    Provider, Queue, RecorderSettings, Retention, SEGMENTS_MAX, TlsSettings, Traffic,
 };
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};

@@ -398,6 +398,11 @@ pub(super) struct RawRecorder {
     pub(super) spool: Option<Text>,
     #[schemars(with = "Option<String>")]
     pub(super) credentials: Option<Text>,
+    /// SIPREC by TLS, in the words of `[listen.tls]`.
+    pub(super) tls: Option<RawTls>,
+    /// Recordings of one call, hold and transfer counted in; 10 unless said otherwise.
+    #[schemars(with = "Option<u8>")]
+    pub(super) segments_max: Option<Spanned<u8>>,
     #[schemars(with = "Option<String>")]
     pub(super) api: Option<Text>,
     /// The API's certificate, a PEM file; needed outside this machine.

@@ -133,6 +133,13 @@ pub(super) struct RecordingLeg {
     pub(super) session: SessionId,
     pub(super) tag: RecordingTag,
     pub(super) established: bool,
+    /// Where the caller's and the nurse's audio are sent from.
+    pub(super) ports: (SocketAddr, SocketAddr),
+    /// Paused or not: what it is to be, and what the recorder was told last.
+    pub(super) wanted: Direction,
+    pub(super) told: Direction,
+    /// Of our descriptions: counts up with each change.
+    pub(super) version: u64,
 }
 
 /// Which leg of which call a SIP session is.

@@ -18,10 +18,6 @@ use super::{
 };
 use crate::negotiate;
 
-/// Recordings that hold and transfer may begin in one call: with the first it makes ten, the most of 2019. A phone that
-/// toggles hold must not fill the store with files.
-const SEGMENTS_MAX: u8 = 9;
-
 impl Exchange {
     /// A change of the session: a `direct` call's is the other side's to answer; else it is answered here, and the other
     /// side hears of hold and resume.
@@ -109,6 +105,9 @@ impl Exchange {
             return;
         }
         let remote = result.ok().flatten().as_ref().and_then(negotiate::remote);
+        if let Leg::Recording(id) = leg {
+            return self.recording_turned(sip, id);
+        }
         let (Leg::Caller(id) | Leg::Far(id)) = leg else {
             return;
         };
@@ -188,30 +187,37 @@ impl Exchange {
             let _ = sip.endpoint().change(now, session, Some(offer));
         }
         if regional {
-            self.note_hold(id, held);
+            self.note_hold(sip, id, held);
         }
     }
 
-    fn note_hold(&mut self, id: CallId, held: bool) {
+    /// Closes the recording for a hold, and begins another after it. The last that a call may have is paused instead.
+    fn note_hold(&mut self, sip: &mut SipDriver, id: CallId, held: bool) {
+        let further = self.segments_further();
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         if held {
-            call.hold.paused = call.segments < SEGMENTS_MAX;
+            call.hold.paused = call.segments < further;
             if call.hold.paused {
                 self.input(Input::Held(id));
+            } else {
+                self.turn_recording(sip, id, Direction::Inactive);
             }
         } else if std::mem::take(&mut call.hold.paused) {
             self.new_segment(id, Input::Resumed(id));
+        } else {
+            self.turn_recording(sip, id, Direction::SendOnly);
         }
     }
 
     /// A new recording begins, if the call hasn't too many already.
     pub(super) fn new_segment(&mut self, id: CallId, input: Input) {
+        let further = self.segments_further();
         let Some(call) = self
             .calls
             .get_mut(&id)
-            .filter(|call| call.segments < SEGMENTS_MAX)
+            .filter(|call| call.segments < further)
         else {
             return;
         };

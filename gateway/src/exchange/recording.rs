@@ -8,19 +8,21 @@ use std::{
 };
 
 use callcore::{
-    scenario::RecorderSettings,
+    personal::CallerNumber,
+    scenario::{RecorderSettings, SEGMENTS_MAX},
     switch::{CallId, Input},
     tag::RecordingTag,
 };
 use rand::RngExt;
 use transport::SipDriver;
 use wire::{
+    sdp::Direction,
     sip::{
         endpoint::{Invite, PingId},
         message::{HeaderName, Headers, Response, StatusCode},
-        uri::Uri,
+        uri::{Scheme, Uri},
     },
-    siprec::{self, Id, Metadata, Participant, StreamInfo},
+    siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
 };
 
 use super::{
@@ -41,6 +43,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct RecorderLink {
     uri: Uri,
     address: SocketAddr,
+    /// Nobody reads what it is sent: it is on this machine, or reached by TLS.
+    private: bool,
+    /// Recordings of one call.
+    segments_max: u8,
     up: bool,
     /// It ended or refused a recording though it is there: what was lost is tried again when it next answers.
     try_again: bool,
@@ -55,8 +61,10 @@ impl RecorderLink {
         let uri = Uri::parse(&settings.siprec).ok()?;
         let address = uri.address()?;
         Some(Self {
+            private: address.ip().is_loopback() || is_secure(&uri),
             uri,
             address,
+            segments_max: settings.segments_max.unwrap_or(SEGMENTS_MAX),
             up: true,
             try_again: false,
             next_ping: Instant::now(),
@@ -89,7 +97,8 @@ impl Exchange {
         let recorder = self.recorder.as_ref()?;
         let call = self.calls.get_mut(&id)?;
         let (caller, far) = call.media.as_ref()?.open_fork(&mut self.media).ok()?;
-        let metadata = metadata(&tag, || Id::from_uuid(self.rng.random()));
+        let number = call.number.as_ref().filter(|_| recorder.private);
+        let metadata = metadata(&tag, number, || Id::from_uuid(self.rng.random()));
         let mut headers = Headers::default();
         // RFC 7866 section 6.1: the SRS must understand a recording session.
         headers.push(HeaderName::Require, siprec::OPTION_TAG);
@@ -113,8 +122,51 @@ impl Exchange {
             session,
             tag,
             established: false,
+            ports: (caller, far),
+            wanted: Direction::SendOnly,
+            told: Direction::SendOnly,
+            version: 0,
         });
         Some(())
+    }
+
+    /// Recordings that hold and transfer may add to the first of a call.
+    pub(super) fn segments_further(&self) -> u8 {
+        let max = self.recorder.as_ref().map(|recorder| recorder.segments_max);
+        max.unwrap_or(SEGMENTS_MAX).saturating_sub(1)
+    }
+
+    /// Pauses the recording of a call (`a=inactive`), or goes on with it.
+    pub(super) fn turn_recording(&mut self, sip: &mut SipDriver, id: CallId, wanted: Direction) {
+        let call = self.calls.get_mut(&id);
+        let Some(leg) = call.and_then(|call| call.recording.as_mut()) else {
+            return;
+        };
+        leg.wanted = wanted;
+        if !leg.established || leg.told == wanted {
+            return;
+        }
+        let (caller, far) = leg.ports;
+        leg.version += 1;
+        let mut offer = negotiate::recording_offer(caller, far);
+        offer.origin.version = offer.origin.version.saturating_add(leg.version);
+        for stream in &mut offer.streams {
+            stream.direction = wanted;
+        }
+        let now = sip.now();
+        let body = Some(offer.to_body());
+        // While the recorder answers the change before, this one waits: `recording_turned` makes it.
+        if sip.endpoint().change(now, leg.session, body).is_ok() {
+            leg.told = wanted;
+        }
+    }
+
+    /// The recorder has answered a change: another may be wanted meanwhile.
+    pub(super) fn recording_turned(&mut self, sip: &mut SipDriver, id: CallId) {
+        let leg = self.calls.get(&id).and_then(|call| call.recording.as_ref());
+        if let Some(wanted) = leg.map(|leg| leg.wanted) {
+            self.turn_recording(sip, id, wanted);
+        }
     }
 
     pub(super) fn recording_answered(
@@ -139,6 +191,7 @@ impl Exchange {
                 media.fork(caller, far);
                 self.observer.recorded(id, &leg.tag);
                 self.input(Input::RecordingStarted(id));
+                self.recording_turned(sip, id);
             }
             _ => self.recording_refused(sip, id),
         }
@@ -276,16 +329,28 @@ impl Exchange {
     }
 }
 
-/// What the recorder is told: two parties, two streams, and the tag. No telephone number.
-fn metadata(tag: &RecordingTag, mut id: impl FnMut() -> Id) -> Metadata {
+/// By TLS: nobody on the way reads it.
+fn is_secure(uri: &Uri) -> bool {
+    let by_tls = |transport: &str| transport.eq_ignore_ascii_case("tls");
+    uri.scheme == Scheme::Sips || uri.transport().is_some_and(by_tls)
+}
+
+/// What the recorder is told: two parties, two streams, and the tag. The caller's number only on a private way: it lies
+/// encrypted in the store, so that an extract (uttag) can find a person's calls.
+fn metadata(
+    tag: &RecordingTag,
+    number: Option<&CallerNumber>,
+    mut id: impl FnMut() -> Id,
+) -> Metadata {
     let streams = [negotiate::CALLER_LABEL, negotiate::NURSE_LABEL].map(|label| StreamInfo {
         id: id(),
         label: label.into(),
     });
     let [caller, nurse] = streams.each_ref().map(|stream| stream.id.clone());
-    let party = |id, name: &str, sends: &Id, receives: &Id| Participant {
+    let address = number.map(|number| Aor::new(format!("tel:{}", number.reveal().as_str())));
+    let party = |id, name: &str, aor, sends: &Id, receives: &Id| Participant {
         id,
-        aor: None,
+        aor,
         name: Some(name.into()),
         sends: vec![sends.clone()],
         receives: vec![receives.clone()],
@@ -293,8 +358,8 @@ fn metadata(tag: &RecordingTag, mut id: impl FnMut() -> Id) -> Metadata {
     let mut metadata = Metadata::new(id());
     metadata.start_time = Some(tag.started.timestamp().to_string().into());
     metadata.participants = vec![
-        party(id(), "caller", &caller, &nurse),
-        party(id(), "nurse", &nurse, &caller),
+        party(id(), "caller", address, &caller, &nurse),
+        party(id(), "nurse", None, &nurse, &caller),
     ];
     metadata.streams = streams.into();
     metadata.extension = tag

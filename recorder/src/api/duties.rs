@@ -23,8 +23,6 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(15);
 const PLAN_EVERY: Duration = Duration::from_secs(300);
 /// How far back the live reconciliation looks.
 const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(48);
-/// A call that ended this moment may not be written down yet, by either side.
-const SETTLED: SignedDuration = SignedDuration::from_secs(10);
 
 /// Looks until the API stops.
 pub(super) async fn look(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
@@ -59,12 +57,12 @@ pub(super) async fn look(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>
 /// The time that the live reconciliation is about.
 pub(super) fn recent(shared: &Shared) -> Asked {
     let now = shared.clock();
-    let back = |by| now.checked_sub(by).unwrap_or(now);
-    Asked {
-        from: back(LOOKED_BACK),
-        until: back(SETTLED),
+    let all = Asked {
+        from: now.checked_sub(LOOKED_BACK).unwrap_or(now),
+        until: now,
         folders: false,
-    }
+    };
+    all.settled(now)
 }
 
 async fn one(shared: &Arc<Shared>, gauges: &Gauges, plan: bool) -> Result<(), No> {

@@ -13,6 +13,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use callcore::scenario::Scenario;
 use serde::Serialize;
+use wire::sip::uri::Uri;
 
 pub use self::files::quick;
 
@@ -82,18 +83,19 @@ impl Targets {
             let near = settings.spool.as_ref().unwrap_or(&settings.store);
             targets.store = Some(PathBuf::from(&**near));
             targets.keys = Some(PathBuf::from(&*settings.keys));
-            let secrets = [&settings.certificate_key, &settings.credentials];
+            let tls_key = settings.tls.as_ref().map(|tls| tls.key.clone());
+            let secrets = [&settings.certificate_key, &settings.credentials, &tls_key];
             targets.secrets = paths(&secrets);
             targets.beside = paths(&[&settings.calls]);
-            let siprec = settings.siprec.rsplit('@').next().unwrap_or_default();
+            let siprec = Uri::parse(&settings.siprec).ok();
+            let tls = settings.tls.as_ref().map(|tls| tls.address);
             for (name, address) in [
-                ("recorder, SIPREC", siprec),
-                ("recorder, API", &*settings.api),
+                ("recorder, SIPREC", siprec.and_then(|uri| uri.address())),
+                ("recorder, SIPREC by TLS", tls),
+                ("recorder, API", settings.api.parse().ok()),
             ] {
-                let address = address.trim_start_matches("sip:").parse();
-                targets
-                    .listeners
-                    .extend(address.ok().map(|address| (name.to_owned(), address)));
+                let address = address.map(|address| (name.to_owned(), address));
+                targets.listeners.extend(address);
             }
         }
         targets

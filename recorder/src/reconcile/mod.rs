@@ -28,6 +28,8 @@ use crate::{
 
 /// Calls and recordings in one reconciliation: a fortnight of the busiest days of 2020.
 pub const CALLS_MAX: usize = 2_000_000;
+/// How long switch and recorder may take to write down that a call ended.
+const SETTLED: SignedDuration = SignedDuration::from_secs(10);
 /// No call lasts longer, so a recording of a call that ended in the time began at most so long before.
 const CALL_MAX: SignedDuration = SignedDuration::from_hours(12);
 
@@ -64,6 +66,18 @@ pub struct Asked {
     pub until: Timestamp,
     /// Whether folders that no index row knows are looked for, too.
     pub folders: bool,
+}
+
+impl Asked {
+    /// Nothing that isn't settled at that moment: a call that ended just now may not be written down yet, by either side.
+    #[must_use]
+    pub fn settled(self, now: Timestamp) -> Self {
+        let settled = now.checked_sub(SETTLED).unwrap_or(now);
+        Self {
+            until: self.until.min(settled).max(self.from),
+            ..self
+        }
+    }
 }
 
 /// Holds calls against recordings. `calls` is a folder that a switch writes; what was POSTed is always read.

@@ -242,3 +242,22 @@ proptest! {
         prop_assert_eq!(line.stored, calls - gone + added);
     }
 }
+
+/// The switch writes a call down a moment after its recording is closed.
+#[test]
+fn what_closed_this_second_is_not_extra_yet() {
+    let all = Asked {
+        from: at(-3600),
+        until: at(7200),
+        folders: false,
+    };
+    let recordings = [have(1, 0, 60.0)];
+    let extra = |now| {
+        let asked = all.settled(at(now));
+        kinds(&compare(&[], &recordings, asked.from, asked.until)).len()
+    };
+    assert_eq!((extra(61), extra(3600)), (0, 1));
+    // A time that ended long ago stays what it was, and one that begins in the future is empty.
+    assert_eq!(all.settled(at(9000)).until, all.until);
+    assert_eq!(all.settled(at(-9000)).until, all.from);
+}

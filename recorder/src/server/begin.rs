@@ -1,14 +1,15 @@
 //! A recording session begins: checked, given ports, stored, and only then answered.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use callcore::tag::RecordingTag;
 use tokio::sync::oneshot;
 use transport::media::RtpSocket;
 use wire::{
+    g711::Law,
     sdp::{Description, Kind, Origin},
     sip::{
-        endpoint::SessionId,
+        endpoint::{Flow, SessionId, TransportKind},
         message::{HeaderName, Headers, Request, StatusCode},
     },
     siprec,
@@ -17,14 +18,22 @@ use wire::{
 use super::{
     disk::{Begin, DiskError, Job},
     offer::{self, Agreed, Refusal, Wanted},
+    parties::Parties,
     run::Server,
     session::{Place, Session},
 };
-use crate::{index::State, names::RecordingId};
+use crate::{
+    index::State,
+    names::{RecordingId, StreamLabel},
+    vault::Meta,
+};
 
 /// A session that is answered when its recording is on disk.
 pub(super) struct Starting {
     tag: RecordingTag,
+    parties: Parties,
+    /// Where we are asked further, by the way this came.
+    contact: String,
     answer: Description,
     places: Vec<Place>,
 }
@@ -42,8 +51,13 @@ impl Server {
         &mut self,
         session: SessionId,
         request: &Request,
-        peer: std::net::IpAddr,
+        flow: Flow,
     ) -> Result<(), Refusal> {
+        if self.options.named && self.driver.peer_name(flow).is_none() {
+            let text =
+                "this recorder takes recordings by TLS, from those whose certificate it trusts";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "peer", text));
+        }
         if self.sessions.len() + self.starting.len() >= self.options.recordings_max {
             return Err(no_room("full", "as many recordings as this recorder holds"));
         }
@@ -51,14 +65,19 @@ impl Server {
         if waits > self.options.spool_bytes_max {
             return Err(no_room("spool-full", "what waits for S3 fills the spool"));
         }
-        let Wanted { tag, meta, offer } = offer::read(request, peer, &self.options)?;
+        let Wanted {
+            tag,
+            parties,
+            offer,
+        } = offer::read(request, flow.peer().ip(), &self.options)?;
         let id = RecordingId::random().map_err(|error| no_room("random", error.to_string()))?;
         let sockets = self.open_sockets(&offer, 0)?;
         let local: Vec<_> = sockets
             .iter()
             .map(|socket| socket.as_ref().map(RtpSocket::local_addr))
             .collect();
-        let origin = Origin::new(session.0, self.driver.local_addr().ip());
+        let own = self.own_address(flow.kind());
+        let origin = Origin::new(session.0, own.ip());
         let (answer, agreed) = offer::answer(&offer, origin, &local)?;
         let streams = agreed
             .iter()
@@ -67,10 +86,31 @@ impl Server {
             .collect();
         let places = placed(agreed, sockets);
 
+        self.make(session, id, (tag.clone(), parties.meta()), streams)?;
+        let starting = Starting {
+            tag,
+            parties,
+            contact: contact(own, flow.kind()),
+            answer,
+            places,
+        };
+        self.starting.insert(session, starting);
+        Ok(())
+    }
+
+    /// Has the writer make a recording; [`on_begun`](Self::on_begun) hears of it.
+    pub(super) fn make(
+        &mut self,
+        session: SessionId,
+        id: RecordingId,
+        (tag, meta): (RecordingTag, Meta),
+        streams: Vec<(StreamLabel, Law)>,
+    ) -> Result<(), Refusal> {
         let (begun, told) = oneshot::channel();
+        let counted = tag.clone();
         let job = Job::Begin(Box::new(Begin {
             id,
-            tag: tag.clone(),
+            tag,
             meta,
             streams,
             begun,
@@ -78,14 +118,7 @@ impl Server {
         self.jobs
             .try_send(job)
             .map_err(|_| no_room("disk-behind", "the disk is too slow for what is recorded"))?;
-        self.starting.insert(
-            session,
-            Starting {
-                tag,
-                answer,
-                places,
-            },
-        );
+        self.segments.begins(&counted, Instant::now());
         self.begun.spawn(async move {
             // The writer gone without a word: the index doesn't know of it either.
             let result = told.await.unwrap_or_else(|_| {
@@ -113,30 +146,12 @@ impl Server {
         else {
             return;
         };
+        if self.goes_on(session, id, result.is_ok()) {
+            return;
+        }
         let starting = self.starting.remove(&session);
         match (starting, result) {
-            (
-                Some(Starting {
-                    tag,
-                    answer,
-                    places,
-                }),
-                Ok(()),
-            ) => {
-                let hands = (self.jobs.clone(), Arc::clone(&self.board));
-                let recording = Session::begin(id, tag, answer, places, hands);
-                let (body, headers) = (recording.answer.to_body(), self.answer_headers());
-                self.sessions.insert(session, recording);
-                let now = self.driver.now();
-                if self
-                    .driver
-                    .endpoint()
-                    .answer_with(now, session, &headers, Some(body))
-                    .is_err()
-                {
-                    self.close(session, State::Truncated);
-                }
-            }
+            (Some(starting), Ok(())) => self.answer(session, id, starting),
             (Some(_), Err(_)) => {
                 let text = "the recording can't be stored; the recorder's log says why";
                 self.refuse(
@@ -156,16 +171,34 @@ impl Server {
         }
     }
 
-    /// Our Contact says that a recording server answers (RFC 7866 section 6.1.2).
-    fn answer_headers(&self) -> Headers {
+    fn answer(&mut self, session: SessionId, id: RecordingId, starting: Starting) {
+        let Starting {
+            tag,
+            parties,
+            contact,
+            answer,
+            places,
+        } = starting;
+        let hands = (self.jobs.clone(), Arc::clone(&self.board));
+        let recording = Session::begin((id, tag), answer, parties, places, hands);
+        let body = recording.answer.to_body();
         let mut headers = Headers::new();
-        let contact = format!(
-            "<sip:recorder@{}>;{}",
-            self.driver.local_addr(),
-            siprec::SERVER_FEATURE
-        );
         headers.push(HeaderName::Contact, contact.as_str());
-        headers
+        self.sessions.insert(session, recording);
+        let now = self.driver.now();
+        let answered = self
+            .driver
+            .endpoint()
+            .answer_with(now, session, &headers, Some(body));
+        if answered.is_err() {
+            self.close(session, State::Truncated);
+        }
+    }
+
+    fn own_address(&self, kind: TransportKind) -> SocketAddr {
+        let tls = self.driver.tls_addr();
+        let by_tls = tls.filter(|_| kind == TransportKind::Tls);
+        by_tls.unwrap_or(self.driver.local_addr())
     }
 
     /// A socket for every audio stream from that one on.
@@ -185,6 +218,16 @@ impl Server {
             .collect::<Result<_, _>>()
             .map_err(|error| no_room("ports", error.to_string()))
     }
+}
+
+/// Our Contact says that a recording server answers (RFC 7866 section 6.1.2).
+fn contact(own: SocketAddr, kind: TransportKind) -> String {
+    let way = if kind == TransportKind::Tls {
+        ";transport=tls"
+    } else {
+        ""
+    };
+    format!("<sip:recorder@{own}{way}>;{}", siprec::SERVER_FEATURE)
 }
 
 pub(super) fn placed(agreed: Vec<Option<Agreed>>, sockets: Vec<Option<RtpSocket>>) -> Vec<Place> {

@@ -14,8 +14,25 @@ use super::{
     begin::{no_room, placed},
     disk::Job,
     offer::{self, Refusal},
+    parties::Told,
     run::{Server, said},
 };
+use crate::names::RecordingId;
+
+/// Whether a change ends a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Over,
+    Not,
+}
+
+/// What begins with a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// The call's next recording.
+    Next,
+    Nothing,
+}
 
 impl Server {
     /// The sender pauses, goes on, adds streams, or says more of who speaks.
@@ -38,16 +55,17 @@ impl Server {
             return Ok(());
         };
         if let Some(metadata) = lone_metadata(body)? {
-            self.take_metadata(session, &metadata)?;
-            self.accept_change(session, None);
+            let begins = self.take_metadata(session, &metadata, Hold::Not)?;
+            self.answer_change(session, None, begins);
             return Ok(());
         }
         let parts = offer::parts(Some(body))?;
-        let answer = self.renegotiate(session, &parts.sdp)?;
-        if let Some(metadata) = &parts.metadata {
-            self.take_metadata(session, metadata)?;
-        }
-        self.accept_change(session, Some(answer.to_body()));
+        let (answer, hold) = self.renegotiate(session, &parts.sdp)?;
+        let begins = match &parts.metadata {
+            Some(metadata) => self.take_metadata(session, metadata, hold)?,
+            None => self.follow(session, Told::Nothing, hold),
+        };
+        self.answer_change(session, Some(answer.to_body()), begins);
         Ok(())
     }
 
@@ -55,7 +73,7 @@ impl Server {
         &mut self,
         session: SessionId,
         offer: &Description,
-    ) -> Result<Description, Refusal> {
+    ) -> Result<(Description, Hold), Refusal> {
         let unfit = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "change", text);
         let recording = self
             .sessions
@@ -97,15 +115,25 @@ impl Server {
             .sessions
             .get_mut(&session)
             .ok_or_else(|| unfit("no such recording"))?;
+        let hold = if recording.resumes(&agreed) {
+            Hold::Over
+        } else {
+            Hold::Not
+        };
         recording.change(&agreed);
         recording.add(placed(new, sockets));
         recording.answer = answer.clone();
-        Ok(answer)
+        Ok((answer, hold))
     }
 
-    fn take_metadata(&self, session: SessionId, metadata: &Metadata) -> Result<(), Refusal> {
-        let Some(recording) = self.sessions.get(&session) else {
-            return Ok(());
+    fn take_metadata(
+        &mut self,
+        session: SessionId,
+        metadata: &Metadata,
+        hold: Hold,
+    ) -> Result<Begins, Refusal> {
+        let Some(recording) = self.sessions.get_mut(&session) else {
+            return Ok(Begins::Nothing);
         };
         if offer::changes_tag(metadata, &recording.tag) {
             let text = "a recording keeps the tag it began under: end it and begin another";
@@ -115,20 +143,101 @@ impl Server {
                 text,
             ));
         }
-        if metadata.participants.is_empty() {
-            return Ok(());
+        let told = recording.parties.learn(metadata);
+        Ok(self.follow(session, told, hold))
+    }
+
+    /// What a hold that is over, and who takes part now, mean for what is written: the next recording of the call, or a
+    /// mark in this one.
+    fn follow(&mut self, session: SessionId, told: Told, hold: Hold) -> Begins {
+        let Some(recording) = self.sessions.get(&session) else {
+            return Begins::Nothing;
+        };
+        let cut = hold == Hold::Over || told == Told::Transfer;
+        if cut && recording.next.is_none() && self.segments.may_begin(&recording.tag) {
+            match self.begin_next(session, hold) {
+                Ok(()) => return Begins::Next,
+                Err(refusal) => {
+                    tracing::error!(
+                        text = refusal.text,
+                        "the call goes on in the same recording"
+                    );
+                }
+            }
         }
-        let job = Job::Meta(recording.id, Box::new(offer::meta(metadata)));
-        self.jobs
-            .try_send(job)
-            .map_err(|_| no_room("disk-behind", "the disk is too slow"))
+        let Some(recording) = self.sessions.get(&session) else {
+            return Begins::Nothing;
+        };
+        if told == Told::Transfer {
+            recording.mark();
+        }
+        if told != Told::Nothing {
+            let job = Job::Meta(recording.id, Box::new(recording.parties.meta()));
+            if self.jobs.try_send(job).is_err() {
+                tracing::error!(
+                    "the disk is too slow: who takes part isn't stored until it is told again"
+                );
+            }
+        }
+        Begins::Nothing
+    }
+
+    fn begin_next(&mut self, session: SessionId, hold: Hold) -> Result<(), Refusal> {
+        let Some(recording) = self.sessions.get_mut(&session) else {
+            return Ok(());
+        };
+        let id = RecordingId::random().map_err(|error| no_room("random", error.to_string()))?;
+        let streams = recording.prepare_next(id);
+        let begins = (recording.tag_now(), recording.parties.meta());
+        let made = self.make(session, id, begins, streams);
+        if let Some(recording) = self.sessions.get_mut(&session) {
+            match (&made, hold) {
+                (Err(_), _) => recording.stay(),
+                (Ok(()), Hold::Over) => recording.wait(),
+                (Ok(()), Hold::Not) => {}
+            }
+        }
+        made
+    }
+
+    /// The next recording of a session is on disk, or can't be made; false when it is nobody's next.
+    pub(super) fn goes_on(&mut self, session: SessionId, id: RecordingId, made: bool) -> bool {
+        let Some(recording) = self.sessions.get_mut(&session) else {
+            return false;
+        };
+        let Some(next) = recording.next.take_if(|next| next.id == id) else {
+            return false;
+        };
+        let answer = next.answer.clone();
+        if made {
+            let closed = recording.enter(next);
+            self.closing.spawn(closed);
+        } else {
+            tracing::error!(
+                "the next recording of a call can't be made: it goes on in the same one"
+            );
+            recording.stay();
+        }
+        if let Some(body) = answer {
+            self.accept_change(session, body);
+        }
+        true
+    }
+
+    /// Answers a change; when the next recording begins with it, as soon as that is there.
+    fn answer_change(&mut self, session: SessionId, body: Option<Body>, begins: Begins) {
+        let recording = self.sessions.get_mut(&session);
+        match recording.and_then(|recording| recording.next.as_mut()) {
+            Some(next) if begins == Begins::Next => next.answer = Some(body),
+            _ => self.accept_change(session, body),
+        }
     }
 
     /// Metadata may also come in an INFO or another request inside the session, already answered.
-    pub(super) fn on_told(&self, session: SessionId, request: &Request) {
+    pub(super) fn on_told(&mut self, session: SessionId, request: &Request) {
         let Some(body) = request.body() else { return };
         let taken = lone_metadata(&body).and_then(|metadata| match metadata {
-            Some(metadata) => self.take_metadata(session, &metadata),
+            Some(metadata) => self.take_metadata(session, &metadata, Hold::Not).map(drop),
             None => Ok(()),
         });
         if let Err(refusal) = taken {

@@ -1,6 +1,7 @@
 //! The audio of one stream: from its socket to the writer, by a task of its own.
 
 use std::{
+    convert::Infallible,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -31,30 +32,45 @@ const OVERTAKEN_MAX: Duration = Duration::from_millis(40);
 const LAST_MAX: usize = 256;
 
 /// What a stream's task is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Control {
     /// The only address that audio is taken from: the offered one.
     pub(super) from: IpAddr,
     pub(super) flow: Flow,
+    /// The recording it is written to.
+    pub(super) target: Target,
+    /// Counts places in one recording where somebody else took over: each is marked in the timeline.
+    pub(super) marks: u32,
+}
+
+/// A recording, as a stream is written to it.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) id: RecordingId,
+    /// The stream's number in it.
+    pub(super) number: usize,
+    /// When it began.
+    pub(super) begun: Instant,
+    /// While anybody holds this, more may be written to it.
+    pub(super) _held: mpsc::Sender<Infallible>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     Running,
     Paused,
+    /// It goes on in a recording that is being made: until then what comes waits in the socket.
+    Waiting,
     /// Take what is there, then end.
     Ended,
 }
 
-/// Where a stream's packets go.
+/// What a stream's task has in common with the other streams of its session.
 #[derive(Debug)]
 pub(super) struct Line {
-    pub(super) id: RecordingId,
-    /// Its number among the recording's streams.
-    pub(super) number: usize,
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) board: Arc<Board>,
-    /// When the recording began.
+    /// When the session began.
     pub(super) begun: Instant,
     /// Milliseconds after that of the last datagram of any of its streams.
     pub(super) heard_ms: Arc<AtomicU64>,
@@ -65,6 +81,11 @@ pub(super) struct Recorder {
     socket: RtpSocket,
     control: watch::Receiver<Control>,
     line: Line,
+    payload_type: u8,
+    /// What it does now, until it obeys.
+    flow: Flow,
+    target: Target,
+    marks: u32,
     timeline: Timeline,
     /// The source that was heard first.
     source: Option<SocketAddr>,
@@ -86,12 +107,19 @@ impl Recorder {
         control: watch::Receiver<Control>,
         line: Line,
     ) -> Self {
-        let timeline = Timeline::new(payload_type);
+        let (flow, target, marks) = {
+            let told = control.borrow();
+            (told.flow, told.target.clone(), told.marks)
+        };
         Self {
             socket,
             control,
             line,
-            timeline,
+            payload_type,
+            flow,
+            target,
+            marks,
+            timeline: Timeline::new(payload_type),
             source: None,
             packets: Vec::new(),
             unsent: None,
@@ -108,11 +136,10 @@ impl Recorder {
                     if changed.is_err() {
                         break;
                     }
-                    // What was sent before the pause belongs before it.
-                    self.take_waiting(&mut buffer);
+                    self.take_before(&mut buffer);
                     self.obey();
                 }
-                received = self.socket.recv_from(&mut buffer) => {
+                received = self.socket.recv_from(&mut buffer), if self.flow != Flow::Waiting => {
                     if let Ok((length, source)) = received {
                         self.on_datagram(&buffer[..length], source);
                         self.take_waiting(&mut buffer);
@@ -126,15 +153,47 @@ impl Recorder {
         self.tell_unsent();
     }
 
+    /// What was sent before a change belongs before it; what waits for the next recording is left for that.
+    fn take_before(&mut self, buffer: &mut [u8]) {
+        if self.flow == Flow::Waiting {
+            let told = self.control.borrow();
+            if told.target.id != self.target.id || told.flow == Flow::Waiting {
+                return;
+            }
+            // There is no next one.
+            drop(told);
+            self.timeline.resume();
+        }
+        self.take_waiting(buffer);
+    }
+
     fn obey(&mut self) {
-        let control = *self.control.borrow_and_update();
+        let control = self.control.borrow_and_update().clone();
+        if control.target.id != self.target.id {
+            self.leave_for(control.target);
+        }
+        if control.marks != self.marks {
+            self.marks = control.marks;
+            self.timeline.mark(&mut self.packets);
+        }
         match control.flow {
             Flow::Running => self.timeline.resume(),
             Flow::Paused => self.timeline.pause(&mut self.packets),
-            Flow::Ended => {}
+            Flow::Waiting | Flow::Ended => {}
         }
+        self.flow = control.flow;
         self.source = self.source.filter(|source| source.ip() == control.from);
         self.hand_over();
+    }
+
+    /// The next recording of the call begins.
+    fn leave_for(&mut self, target: Target) {
+        self.timeline.finish(&mut self.packets);
+        self.hand_over();
+        self.tell_unsent();
+        self.unsent = None;
+        self.target = target;
+        self.timeline = Timeline::new(self.payload_type);
     }
 
     fn take_waiting(&mut self, buffer: &mut [u8]) {
@@ -178,14 +237,14 @@ impl Recorder {
         {
             return Err("source");
         }
-        let since = self.line.begun.elapsed();
-        let heard = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let heard = u64::try_from(self.line.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.line.heard_ms.fetch_max(heard, Ordering::Relaxed);
         if rtp::is_rtcp(datagram) {
             return Ok(());
         }
         let packet = rtp::Packet::parse(datagram).map_err(|_| "malformed")?;
         self.source = Some(source);
+        let since = self.target.begun.elapsed();
         match self.timeline.receive(since, &packet, &mut self.packets) {
             Placed::Dropped => Err("duplicate"),
             Placed::Paused => Err("paused"),
@@ -235,7 +294,7 @@ impl Recorder {
     fn send(&self, packet: Packet) -> bool {
         self.line
             .jobs
-            .try_send(Job::Packet(self.line.id, self.line.number, packet))
+            .try_send(Job::Packet(self.target.id, self.target.number, packet))
             .is_ok()
     }
 }

@@ -7,10 +7,14 @@ mod entering;
 #[cfg(test)]
 mod faults;
 mod hands;
+mod listen;
 mod media;
+mod next;
 mod offer;
 mod open;
+mod parties;
 mod run;
+mod segments;
 mod session;
 mod timeline;
 mod upload;
@@ -22,16 +26,13 @@ use std::{
     sync::Arc,
 };
 
-use callcore::scenario::{RecorderSettings, Scenario};
+use callcore::scenario::{RecorderSettings, SEGMENTS_MAX, Scenario};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
-use transport::{BindError, SipDriver, media::RtpPorts};
-use wire::{
-    sip::{endpoint::Config, uri::Uri},
-    siprec,
-};
+use transport::{BindError, SipDriver, certificates::CertificateError, media::RtpPorts};
+use wire::{sip::endpoint::Config, siprec};
 
 use self::{
     disk::{Disk, JOBS_MAX},
@@ -67,6 +68,10 @@ pub struct Options {
     pub peers: BTreeMap<IpAddr, BTreeSet<String>>,
     /// Recordings open at once.
     pub recordings_max: usize,
+    /// Recordings of one call: hold and transfer begin another until there are so many.
+    pub segments_max: usize,
+    /// Whether a session must come by TLS from a peer whose certificate proves a trusted name.
+    pub named: bool,
     /// Bytes that may wait for S3; with more of them no new recording is taken.
     pub spool_bytes_max: u64,
     /// Ports for audio.
@@ -80,6 +85,8 @@ impl Options {
             controllers: controllers.into_iter().collect(),
             peers: BTreeMap::new(),
             recordings_max: RECORDINGS_MAX,
+            segments_max: SEGMENTS_MAX.into(),
+            named: false,
             spool_bytes_max: SPOOL_BYTES_MAX,
             rtp_ports: RTP_PORTS,
         }
@@ -98,6 +105,7 @@ impl Options {
                 )
             });
             options.peers = peers.collect();
+            options.segments_max = settings.segments_max.unwrap_or(SEGMENTS_MAX).into();
         }
         options
     }
@@ -111,6 +119,14 @@ pub enum RecorderError {
         "`siprec` under [recorder] must be a SIP address with an IP, such as sip:recorder@127.0.0.1:5070"
     )]
     Address,
+    /// TLS without a certificate.
+    #[error(
+        "`siprec` under [recorder] is reached by TLS, and nothing says by which certificate: add [recorder.tls] with `certificate` and `key`"
+    )]
+    NoCertificate,
+    /// A certificate or key of TLS.
+    #[error("[recorder.tls]: {0}")]
+    Certificate(#[from] CertificateError),
     /// A place in the settings isn't one.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -159,7 +175,7 @@ impl Recorder {
         settings: &RecorderSettings,
         options: Options,
     ) -> Result<RecorderHandle, RecorderError> {
-        let address = listen_address(&settings.siprec)?;
+        let listen = listen::listen_of(settings)?;
         let place = Place::of(settings)?;
         // Waits for the disk: a large index is checked, and what was left open is read.
         let opened = tokio::task::spawn_blocking(move || open(place)).await;
@@ -173,11 +189,12 @@ impl Recorder {
         let backups = backup::Gauges::new(vault.clone())?;
         board.monitor().metrics.register(Box::new(backups))?;
 
-        let mut config = Config::default_for(address, [0; 32]);
+        let named = listen.tls.as_ref().is_some_and(|tls| !tls.names.is_empty());
+        let mut config = Config::default_for(listen.sip, [0; 32]);
         config.contact_user = "recorder".into();
         config.supported = vec![siprec::OPTION_TAG.into()];
         config.sessions_max = options.recordings_max + SESSIONS_SPARE;
-        let driver = SipDriver::bind(address, config)?;
+        let driver = SipDriver::listen(listen, config)?;
 
         let (jobs, todo) = mpsc::channel(JOBS_MAX);
         let (broken_sender, broken) = mpsc::unbounded_channel();
@@ -194,8 +211,11 @@ impl Recorder {
         };
         let writer = disk.start(todo)?;
 
-        let (monitor, sip_addr) = (board.monitor(), driver.local_addr());
-        let ports = RtpPorts::new(sip_addr.ip(), options.rtp_ports.clone());
+        let (monitor, sip_addr, tls_addr) =
+            (board.monitor(), driver.local_addr(), driver.tls_addr());
+        let audio = tls_addr.unwrap_or(sip_addr).ip();
+        let ports = RtpPorts::new(audio, options.rtp_ports.clone());
+        let options = Options { named, ..options };
         let (stop, stopped) = oneshot::channel();
         let server = run::Server::new(driver, ports, options, jobs, board);
         let task = tokio::spawn(server.run(broken, stopped, writer));
@@ -203,6 +223,7 @@ impl Recorder {
         Ok(RecorderHandle {
             monitor,
             sip_addr,
+            tls_addr,
             stop,
             task,
         })
@@ -214,6 +235,7 @@ impl Recorder {
 pub struct RecorderHandle {
     monitor: Monitor,
     sip_addr: SocketAddr,
+    tls_addr: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -227,6 +249,11 @@ impl RecorderHandle {
     /// Where it listens, by UDP and TCP.
     pub const fn sip_addr(&self) -> SocketAddr {
         self.sip_addr
+    }
+
+    /// Where it listens by TLS.
+    pub const fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_addr
     }
 
     /// Takes no more recordings, ends those that are open, and closes them in the store.
@@ -266,11 +293,4 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
         lock,
         figures,
     })
-}
-
-fn listen_address(siprec: &str) -> Result<SocketAddr, RecorderError> {
-    Uri::parse(siprec)
-        .ok()
-        .and_then(|uri| uri.address())
-        .ok_or(RecorderError::Address)
 }

@@ -13,11 +13,8 @@ use wire::{
     siprec::{self, Metadata, Parts},
 };
 
-use super::Options;
-use crate::{
-    names::{ControllerName, StreamLabel},
-    vault::{Meta, Party},
-};
+use super::{Options, parties::Parties};
+use crate::names::{ControllerName, StreamLabel};
 
 /// Streams of a recording: a call has two, a call with an interpreter and a transfer has four.
 pub(super) const STREAMS_MAX: usize = 8;
@@ -44,7 +41,7 @@ impl Refusal {
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) tag: RecordingTag,
-    pub(super) meta: Meta,
+    pub(super) parties: Parties,
     pub(super) offer: Description,
 }
 
@@ -85,7 +82,7 @@ pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result
     check_streams(&parts.sdp)?;
     Ok(Wanted {
         tag,
-        meta: meta(&metadata),
+        parties: Parties::new(&metadata),
         offer: parts.sdp,
     })
 }
@@ -138,30 +135,6 @@ pub(super) fn check_streams(offer: &Description) -> Result<(), Refusal> {
         ));
     }
     Ok(())
-}
-
-/// Who speaks in which stream.
-pub(super) fn meta(metadata: &Metadata) -> Meta {
-    let parties = metadata.participants.iter().map(|one| {
-        let label = one
-            .sends
-            .first()
-            .and_then(|id| metadata.streams.iter().find(|stream| stream.id == *id));
-        Party {
-            stream: label
-                .map(|stream| stream.label.to_string())
-                .unwrap_or_default(),
-            name: one.name.as_deref().unwrap_or_default().to_owned(),
-            address: one
-                .aor
-                .as_ref()
-                .map(|aor| aor.reveal().to_owned())
-                .unwrap_or_default(),
-        }
-    });
-    Meta {
-        parties: parties.collect(),
-    }
 }
 
 /// One stream as it was agreed.

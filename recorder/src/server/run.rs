@@ -21,6 +21,7 @@ use super::{
     begin::{Begun, Starting},
     disk::Job,
     offer::Refusal,
+    segments::Segments,
     session::Session,
 };
 use crate::{board::Board, index::State, names::RecordingId};
@@ -43,6 +44,7 @@ pub(super) struct Server {
     pub(super) begun: JoinSet<Begun>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) closing: JoinSet<()>,
+    pub(super) segments: Segments,
 }
 
 impl Server {
@@ -56,6 +58,7 @@ impl Server {
         Self {
             driver,
             ports,
+            segments: Segments::new(options.segments_max),
             options,
             jobs,
             board,
@@ -99,10 +102,10 @@ impl Server {
             Event::Incoming {
                 session,
                 request,
-                peer,
+                flow,
                 ..
             } => {
-                if let Err(refusal) = self.on_incoming(session, &request, peer.ip()) {
+                if let Err(refusal) = self.on_incoming(session, &request, flow) {
                     self.refuse(session, &refusal);
                 }
             }
@@ -140,7 +143,9 @@ impl Server {
         let found = self
             .sessions
             .iter()
-            .find(|(_, session)| session.id == id)
+            .find(|(_, session)| {
+                session.id == id || session.next.as_ref().is_some_and(|next| next.id == id)
+            })
             .map(|(session, _)| *session);
         if let Some(session) = found {
             self.end(

@@ -1,6 +1,7 @@
 //! One recording session (RFC 7866): its streams' tasks, and how they are told to pause, go on and end.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
@@ -19,8 +20,10 @@ use wire::{g711::Law, sdp::Description};
 
 use super::{
     disk::Job,
-    media::{Control, Flow, Line, Recorder},
+    media::{Control, Flow, Line, Recorder, Target},
+    next::Next,
     offer::Agreed,
+    parties::Parties,
 };
 use crate::{
     board::Board,
@@ -36,27 +39,37 @@ const PAUSED_MAX: Duration = Duration::from_secs(60 * 60);
 /// A recording session that was accepted, or is about to be.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// The recording it is written to now.
     pub(super) id: RecordingId,
+    /// The tag that it began under.
     pub(super) tag: RecordingTag,
     /// What we answered last.
     pub(super) answer: Description,
+    /// Who takes part.
+    pub(super) parties: Parties,
+    /// The recording that is being made for what follows a hold or a transfer, and its streams.
+    pub(super) next: Option<Next>,
     begun: Instant,
+    /// When the recording began, and what holds it open.
+    pub(super) since: Instant,
+    pub(super) held: mpsc::Sender<Infallible>,
+    pub(super) holders: mpsc::Receiver<Infallible>,
     heard_ms: Arc<AtomicU64>,
     /// By the place of the `m=` line; `None` for one that was turned down.
-    streams: Vec<Option<Stream>>,
+    pub(super) streams: Vec<Option<Stream>>,
     /// Streams the writer knows of.
-    numbered: usize,
-    jobs: mpsc::Sender<Job>,
+    pub(super) numbered: usize,
+    pub(super) jobs: mpsc::Sender<Job>,
     board: Arc<Board>,
 }
 
 /// One stream of a session.
 #[derive(Debug)]
-struct Stream {
+pub(super) struct Stream {
     local: SocketAddr,
-    law: Law,
-    label: StreamLabel,
-    control: watch::Sender<Control>,
+    pub(super) law: Law,
+    pub(super) label: StreamLabel,
+    pub(super) control: watch::Sender<Control>,
     task: JoinHandle<()>,
 }
 
@@ -66,17 +79,23 @@ pub(super) type Place = Option<(Agreed, RtpSocket)>;
 impl Session {
     /// Begins to record what was agreed.
     pub(super) fn begin(
-        id: RecordingId,
-        tag: RecordingTag,
+        (id, tag): (RecordingId, RecordingTag),
         answer: Description,
+        parties: Parties,
         places: Vec<Place>,
         (jobs, board): (mpsc::Sender<Job>, Arc<Board>),
     ) -> Self {
+        let (now, (held, holders)) = (Instant::now(), mpsc::channel(1));
         let mut session = Self {
             id,
             tag,
             answer,
-            begun: Instant::now(),
+            parties,
+            next: None,
+            begun: now,
+            since: now,
+            held,
+            holders,
             heard_ms: Arc::new(AtomicU64::new(0)),
             streams: Vec::new(),
             numbered: 0,
@@ -97,16 +116,20 @@ impl Session {
 
     fn record(&mut self, agreed: Agreed, socket: RtpSocket) -> Stream {
         let line = Line {
-            id: self.id,
-            number: self.numbered,
             jobs: self.jobs.clone(),
             board: Arc::clone(&self.board),
             begun: self.begun,
             heard_ms: Arc::clone(&self.heard_ms),
         };
+        let target = self.target(self.numbered);
         self.numbered += 1;
         let local = socket.local_addr();
-        let (control, told) = watch::channel(control(&agreed));
+        let (control, told) = watch::channel(Control {
+            from: agreed.remote,
+            flow: flow(&agreed),
+            target,
+            marks: 0,
+        });
         let recorder = Recorder::new(socket, agreed.payload_type, told, line);
         Stream {
             local,
@@ -114,6 +137,15 @@ impl Session {
             label: agreed.label,
             control,
             task: tokio::spawn(recorder.run()),
+        }
+    }
+
+    pub(super) fn target(&self, number: usize) -> Target {
+        Target {
+            id: self.id,
+            number,
+            begun: self.since,
+            _held: self.held.clone(),
         }
     }
 
@@ -156,10 +188,16 @@ impl Session {
     pub(super) fn change(&self, agreed: &[Option<Agreed>]) {
         for (stream, agreed) in self.streams.iter().zip(agreed) {
             let Some(stream) = stream else { continue };
-            match agreed {
-                Some(agreed) => stream.control.send_replace(control(agreed)),
-                None => stream.control.send_replace(ended(*stream.control.borrow())),
-            };
+            stream.control.send_modify(|control| match agreed {
+                Some(agreed) => {
+                    control.from = agreed.remote;
+                    control.flow = flow(agreed);
+                }
+                None => control.flow = Flow::Ended,
+            });
+        }
+        if self.next.is_some() {
+            self.wait();
         }
     }
 
@@ -170,7 +208,8 @@ impl Session {
 
     /// Whether, at that age, nobody has been heard for longer than a living sender is silent.
     pub(super) fn is_abandoned(&self, age: Duration) -> bool {
-        let running = |stream: &Stream| stream.control.borrow().flow == Flow::Running;
+        let running =
+            |stream: &Stream| matches!(stream.control.borrow().flow, Flow::Running | Flow::Waiting);
         let limit = if self.streams.iter().flatten().any(running) {
             SILENT_MAX
         } else {
@@ -183,8 +222,9 @@ impl Session {
     /// Ends every stream, then has the writer close the recording. Resolves when the writer was told.
     pub(super) async fn end(self, state: State) {
         for stream in self.streams.iter().flatten() {
-            let last = ended(*stream.control.borrow());
-            stream.control.send_replace(last);
+            stream
+                .control
+                .send_modify(|control| control.flow = Flow::Ended);
         }
         for stream in self.streams.into_iter().flatten() {
             if let Err(error) = stream.task.await {
@@ -197,21 +237,11 @@ impl Session {
     }
 }
 
-const fn control(agreed: &Agreed) -> Control {
-    Control {
-        from: agreed.remote,
-        flow: if agreed.paused {
-            Flow::Paused
-        } else {
-            Flow::Running
-        },
-    }
-}
-
-const fn ended(control: Control) -> Control {
-    Control {
-        flow: Flow::Ended,
-        ..control
+const fn flow(agreed: &Agreed) -> Flow {
+    if agreed.paused {
+        Flow::Paused
+    } else {
+        Flow::Running
     }
 }
 
@@ -244,7 +274,13 @@ mod tests {
         let board = Arc::new(Board::new(Figures::default()).expect("metrics"));
         let id = RecordingId::random().expect("random");
         let places = vec![Some((agreed.clone(), socket))];
-        let session = Session::begin(id, test_tag("region-01"), answer, places, (jobs, board));
+        let session = Session::begin(
+            (id, test_tag("region-01")),
+            answer,
+            Parties::default(),
+            places,
+            (jobs, board),
+        );
         assert!(!session.is_abandoned(SILENT_MAX));
         assert!(session.is_abandoned(SILENT_MAX + Duration::from_secs(1)));
         session.heard_ms.store(30_000, Ordering::Relaxed);

@@ -125,6 +125,14 @@ impl Timeline {
         }
     }
 
+    /// Somebody else took over: marked, though nothing is missing.
+    pub(crate) fn mark(&mut self, out: &mut Vec<Packet>) {
+        if !self.paused {
+            self.report_gap(out);
+            out.push(Packet::paused(self.end));
+        }
+    }
+
     /// The sender goes on.
     pub(crate) fn resume(&mut self) {
         if self.paused {

@@ -15,7 +15,7 @@ use recorder::{
     store::{self, By, Filter, Row, Store},
 };
 use tempfile::TempDir;
-use transport::SipDriver;
+use transport::{Listen, Networks, SipDriver};
 use wire::{
     g711::Law,
     rtp::Sender,
@@ -185,7 +185,16 @@ pub(crate) struct Recording {
 impl Client {
     pub(crate) fn new() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let driver = SipDriver::bind(any, Config::default_for(any, [0; 32])).expect("a port");
+        let mut listen = Listen::plain(any);
+        listen.limits.exempt = Networks::everyone();
+        Self::listening(listen)
+    }
+
+    /// One that speaks in ways of its own.
+    pub(crate) fn listening(listen: Listen) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = Config::default_for(any, [0; 32]);
+        let driver = SipDriver::listen(listen, config).expect("a port");
         let sockets: Vec<_> = (0..STREAMS)
             .map(|_| UdpSocket::bind(any).expect("a port"))
             .collect();

@@ -18,6 +18,7 @@ use crate::{
 /// Where the switch listens unless the scenario says otherwise: on this machine only.
 const SIP_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 5060);
 const TLS_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 5061);
+const RECORDER_TLS_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 5071);
 const REALM_DEFAULT: &str = "vaxel";
 const WEB_DEFAULT: SocketAddr = SocketAddr::new(LOCALHOST, 1177);
 const LOCALHOST: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -76,6 +77,11 @@ impl Reader<'_> {
                 remedy,
             );
         }
+        if let Some(none) = raw.segments_max.as_ref().filter(|max| *max.get_ref() == 0) {
+            let remedy = "write at least 1: a call that is recorded has a recording";
+            self.fault(none.span(), "no recording at all", remedy);
+        }
+        let tls = raw.tls.map(|tls| self.tls(tls, RECORDER_TLS_DEFAULT));
         let peers = raw
             .peers
             .map(|peers| self.peers(&peers))
@@ -89,6 +95,8 @@ impl Reader<'_> {
             index: given(raw.index),
             spool: spool.map(Into::into),
             credentials: given(raw.credentials),
+            tls,
+            segments_max: raw.segments_max.map(Spanned::into_inner),
             api: text(&raw.api, RECORDER_API_DEFAULT).into(),
             certificate: given(raw.certificate),
             certificate_key: given(raw.certificate_key),
@@ -133,7 +141,7 @@ impl Reader<'_> {
             sip,
             web,
             trusted,
-            tls: raw.tls.map(|tls| self.tls(tls)),
+            tls: raw.tls.map(|tls| self.tls(tls, TLS_DEFAULT)),
             credentials: raw.credentials.map(|file| file.into_inner().into()),
             realm: raw
                 .realm
@@ -142,7 +150,7 @@ impl Reader<'_> {
         }
     }
 
-    fn tls(&mut self, raw: RawTls) -> TlsSettings {
+    fn tls(&mut self, raw: RawTls, default: SocketAddr) -> TlsSettings {
         if raw.peers_ca.is_none()
             && let Some(name) = raw.trusted_names.first()
         {
@@ -157,7 +165,7 @@ impl Reader<'_> {
             address: raw
                 .address
                 .and_then(|raw| self.socket(&raw))
-                .unwrap_or(TLS_DEFAULT),
+                .unwrap_or(default),
             certificate: text(raw.certificate),
             key: text(raw.key),
             peers_ca: raw.peers_ca.map(text),

@@ -1,0 +1,151 @@
+//! One session goes on in another recording: after a hold, or when somebody else takes over.
+//!
+//! The streams keep their sockets. Until the next recording is on disk, what follows a hold waits in them, and what is said
+//! during a transfer still belongs to the recording before.
+
+use std::time::Instant;
+
+use callcore::{tag::RecordingTag, time::Time};
+use tokio::sync::mpsc;
+use wire::{g711::Law, sip::message::Body};
+
+use super::{
+    disk::Job,
+    media::Flow,
+    offer::Agreed,
+    session::{Session, Stream},
+};
+use crate::{
+    index::State,
+    names::{RecordingId, StreamLabel},
+};
+
+/// The recording that comes next.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) id: RecordingId,
+    /// The places of its streams in the session, by their numbers in it.
+    places: Vec<usize>,
+    /// The answer that the client waits for until it is there, when it does.
+    pub(super) answer: Option<Option<Body>>,
+}
+
+impl Session {
+    /// Whether what was agreed goes on after a hold of all streams.
+    pub(super) fn resumes(&self, agreed: &[Option<Agreed>]) -> bool {
+        let any = |wanted| {
+            let mut flows = self.live().map(|stream| stream.control.borrow().flow);
+            flows.any(|flow| flow == wanted)
+        };
+        any(Flow::Paused) && !any(Flow::Running) && agreed.iter().flatten().any(|one| !one.paused)
+    }
+
+    /// Says in every stream's timeline that somebody else took over.
+    pub(super) fn mark(&self) {
+        for stream in self.live() {
+            stream.control.send_modify(|control| control.marks += 1);
+        }
+    }
+
+    /// The tag of a recording that begins now.
+    pub(super) fn tag_now(&self) -> RecordingTag {
+        let micros = i64::try_from(self.age().as_micros()).unwrap_or(0);
+        let started = self.tag.started.as_micros().saturating_add(micros);
+        RecordingTag {
+            started: Time::from_micros(started),
+            ..self.tag.clone()
+        }
+    }
+
+    /// The streams of the recording that comes next: those that aren't over.
+    pub(super) fn prepare_next(&mut self, id: RecordingId) -> Vec<(StreamLabel, Law)> {
+        let live = |stream: &Stream| stream.control.borrow().flow != Flow::Ended;
+        let places = self.streams.iter().enumerate();
+        let places = places.filter(|(_, stream)| stream.as_ref().is_some_and(live));
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        let of = |place: &usize| {
+            let stream = self.streams[*place].as_ref()?;
+            Some((stream.label.clone(), stream.law))
+        };
+        let streams = places.iter().filter_map(of).collect();
+        self.next = Some(Next {
+            id,
+            places,
+            answer: None,
+        });
+        streams
+    }
+
+    /// Has what comes wait for the next recording.
+    pub(super) fn wait(&self) {
+        self.turn(Flow::Running, Flow::Waiting);
+    }
+
+    /// The next recording can't be made: all goes on in this one.
+    pub(super) fn stay(&mut self) {
+        self.next = None;
+        self.turn(Flow::Waiting, Flow::Running);
+    }
+
+    /// Goes on in the next recording. What is given resolves when the one before is closed: nobody writes to it any more.
+    pub(super) fn enter(&mut self, mut next: Next) -> impl Future<Output = ()> + Send + use<> {
+        self.add_late(&mut next);
+        let before = std::mem::replace(&mut self.id, next.id);
+        let (held, holders) = mpsc::channel(1);
+        self.held = held;
+        self.since = Instant::now();
+        let mut left = std::mem::replace(&mut self.holders, holders);
+        self.numbered = next.places.len();
+        for (place, stream) in self.streams.iter().enumerate() {
+            let Some(stream) = stream else { continue };
+            // One that is over writes no more.
+            let number = next.places.iter().position(|known| *known == place);
+            let target = self.target(number.unwrap_or(usize::MAX));
+            stream
+                .control
+                .send_modify(|control| control.target = target);
+        }
+        self.turn(Flow::Waiting, Flow::Running);
+        let jobs = self.jobs.clone();
+        async move {
+            while left.recv().await.is_some() {}
+            // Without a writer it's closed at the next start.
+            let _told = jobs.send(Job::Finish(before, State::Closed)).await;
+        }
+    }
+
+    /// Streams that came while it was being made.
+    fn add_late(&self, next: &mut Next) {
+        let mut late = Vec::new();
+        for (place, stream) in self.streams.iter().enumerate() {
+            let Some(stream) = stream else { continue };
+            let over = stream.control.borrow().flow == Flow::Ended;
+            if !over && !next.places.contains(&place) {
+                next.places.push(place);
+                late.push((stream.label.clone(), stream.law));
+            }
+        }
+        if late.is_empty() {
+            return;
+        }
+        if self.jobs.try_send(Job::AddStreams(next.id, late)).is_err() {
+            tracing::error!(recording = %next.id, "the disk is too slow: a stream that came just now isn't recorded");
+        }
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Stream> {
+        self.streams.iter().flatten()
+    }
+
+    fn turn(&self, from: Flow, to: Flow) {
+        for stream in self.live() {
+            stream.control.send_if_modified(|control| {
+                let turns = control.flow == from;
+                if turns {
+                    control.flow = to;
+                }
+                turns
+            });
+        }
+    }
+}

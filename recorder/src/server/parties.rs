@@ -1,0 +1,254 @@
+//! Who takes part in a recorded call, as its metadata tells it bit by bit: whole documents and partial updates.
+
+use wire::siprec::{DataMode, Metadata, Participant, StreamInfo};
+
+use crate::vault::{Meta, Party};
+
+/// Who is known. Debug shows nobody.
+#[derive(Clone, Default)]
+pub(super) struct Parties {
+    participants: Vec<Participant>,
+    streams: Vec<StreamInfo>,
+}
+
+/// What metadata changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing of who takes part.
+    Nothing,
+    /// Somebody joined or left, or there is more of them to know.
+    More,
+    /// Somebody else speaks in a stream, or one left as another came: a transfer.
+    Transfer,
+}
+
+impl Parties {
+    pub(super) fn new(metadata: &Metadata) -> Self {
+        let mut parties = Self::default();
+        parties.learn(metadata);
+        parties
+    }
+
+    /// Takes what is said now.
+    pub(super) fn learn(&mut self, metadata: &Metadata) -> Told {
+        if metadata.participants.is_empty() && metadata.streams.is_empty() {
+            return Told::Nothing;
+        }
+        let mut then = self.clone();
+        match metadata.mode {
+            DataMode::Complete => then.replace(metadata),
+            DataMode::Partial => then.update(metadata),
+        }
+        let transfer = self.is_transferred_to(&then);
+        *self = then;
+        if transfer { Told::Transfer } else { Told::More }
+    }
+
+    /// A client that sends streams alone doesn't say that nobody is there.
+    fn replace(&mut self, metadata: &Metadata) {
+        if !metadata.participants.is_empty() {
+            self.participants.clone_from(&metadata.participants);
+        }
+        if !metadata.streams.is_empty() {
+            self.streams.clone_from(&metadata.streams);
+        }
+    }
+
+    /// What is said again counts as it is said now; the rest stays (RFC 7865 section 6.1).
+    fn update(&mut self, metadata: &Metadata) {
+        for told in &metadata.streams {
+            match self.streams.iter_mut().find(|one| one.id == told.id) {
+                Some(known) => known.clone_from(told),
+                None => self.streams.push(told.clone()),
+            }
+        }
+        for told in &metadata.participants {
+            // A stream has one who speaks in it.
+            for other in &mut self.participants {
+                if other.id != told.id {
+                    other.sends.retain(|stream| !told.sends.contains(stream));
+                }
+            }
+            match self.participants.iter_mut().find(|one| one.id == told.id) {
+                Some(known) => merge(known, told),
+                None => self.participants.push(told.clone()),
+            }
+        }
+    }
+
+    fn is_transferred_to(&self, then: &Self) -> bool {
+        let mut spoken = self.streams.iter().filter_map(|stream| {
+            Some((self.speaker(&stream.label)?, then.speaker(&stream.label)?))
+        });
+        if spoken.any(|(before, after)| !is_same(before, after)) {
+            return true;
+        }
+        let new = |these: &Self, those: &Self| {
+            let known = |one: &Participant| those.participants.iter().any(|it| is_same(it, one));
+            !these.participants.iter().all(known)
+        };
+        new(self, then) && new(then, self)
+    }
+
+    fn speaker(&self, label: &str) -> Option<&Participant> {
+        let stream = self.streams.iter().find(|one| &*one.label == label)?;
+        self.participants
+            .iter()
+            .find(|one| one.sends.contains(&stream.id))
+    }
+
+    /// As it is stored: who speaks in which stream.
+    pub(super) fn meta(&self) -> Meta {
+        let party = |one: &Participant| {
+            let sent = one.sends.first();
+            let stream = sent.and_then(|id| self.streams.iter().find(|stream| stream.id == *id));
+            Party {
+                stream: stream
+                    .map(|stream| stream.label.to_string())
+                    .unwrap_or_default(),
+                name: one.name.as_deref().unwrap_or_default().to_owned(),
+                address: one
+                    .aor
+                    .as_ref()
+                    .map(|aor| aor.reveal().to_owned())
+                    .unwrap_or_default(),
+            }
+        };
+        Meta {
+            parties: self.participants.iter().map(party).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Parties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parties({})", self.participants.len())
+    }
+}
+
+/// An update may leave out what it doesn't change.
+fn merge(known: &mut Participant, told: &Participant) {
+    if told.aor.is_some() {
+        known.aor.clone_from(&told.aor);
+    }
+    if told.name.is_some() {
+        known.name.clone_from(&told.name);
+    }
+    if !told.sends.is_empty() {
+        known.sends.clone_from(&told.sends);
+    }
+    if !told.receives.is_empty() {
+        known.receives.clone_from(&told.receives);
+    }
+}
+
+/// Some clients make new ids for each document: then whoever is called the same is the same.
+fn is_same(one: &Participant, other: &Participant) -> bool {
+    let called = |party: &Participant| (party.aor.clone(), party.name.clone());
+    (one.id == other.id && !one.id.is_empty())
+        || (called(one) != (None, None) && called(one) == called(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::siprec::{Aor, Id};
+
+    use super::*;
+
+    fn id(number: u8) -> Id {
+        Id::from_uuid([number; 16])
+    }
+
+    fn party(number: u8, name: &str, stream: u8) -> Participant {
+        Participant {
+            id: id(number),
+            aor: Some(Aor::new(format!("sip:{name}@127.0.0.1"))),
+            name: Some(name.into()),
+            sends: vec![id(stream)],
+            receives: Vec::new(),
+        }
+    }
+
+    /// Streams 10 and 11, labelled 1 and 2.
+    fn metadata(mode: DataMode, participants: Vec<Participant>) -> Metadata {
+        let mut metadata = Metadata::new(id(1));
+        metadata.mode = mode;
+        metadata.participants = participants;
+        metadata.streams = [(10, "1"), (11, "2")]
+            .map(|(number, label)| StreamInfo {
+                id: id(number),
+                label: label.into(),
+            })
+            .into();
+        metadata
+    }
+
+    fn begun() -> Parties {
+        let both = vec![party(2, "caller", 10), party(3, "anna", 11)];
+        Parties::new(&metadata(DataMode::Complete, both))
+    }
+
+    fn names(parties: &Parties) -> Vec<(String, String)> {
+        let parties = parties.meta().parties.into_iter();
+        parties.map(|one| (one.name, one.stream)).collect()
+    }
+
+    #[test]
+    fn another_who_speaks_in_a_stream_is_a_transfer() {
+        for mode in [DataMode::Complete, DataMode::Partial] {
+            let mut parties = begun();
+            let mut told = metadata(mode, vec![party(4, "berit", 11)]);
+            if mode == DataMode::Complete {
+                told.participants.insert(0, party(2, "caller", 10));
+            }
+            assert_eq!(parties.learn(&told), Told::Transfer, "{mode:?}");
+            let spoken = names(&parties);
+            assert!(
+                spoken.contains(&("caller".to_owned(), "1".to_owned())),
+                "{mode:?}"
+            );
+            assert!(
+                spoken.contains(&("berit".to_owned(), "2".to_owned())),
+                "{mode:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_joins_or_leaves_is_no_transfer() {
+        let mut parties = begun();
+        let mut joins = metadata(DataMode::Partial, vec![party(5, "interpreter", 12)]);
+        joins.streams = vec![StreamInfo {
+            id: id(12),
+            label: "3".into(),
+        }];
+        assert_eq!(parties.learn(&joins), Told::More);
+        assert_eq!(names(&parties).len(), 3);
+        let leaves = metadata(DataMode::Complete, vec![party(2, "caller", 10)]);
+        assert_eq!(parties.learn(&leaves), Told::More);
+    }
+
+    #[test]
+    fn the_same_people_under_new_ids_are_the_same() {
+        let mut parties = begun();
+        let again = vec![party(6, "caller", 10), party(7, "anna", 11)];
+        let told = metadata(DataMode::Complete, again);
+        assert_eq!(parties.learn(&told), Told::More);
+        let nothing = Metadata::new(id(1));
+        assert_eq!(parties.learn(&nothing), Told::Nothing);
+        assert_eq!(names(&parties).len(), 2);
+    }
+
+    /// An update that says less of somebody doesn't make what was known unknown: the caller's number above all.
+    #[test]
+    fn a_partial_update_forgets_nothing() {
+        let mut parties = begun();
+        let mut told = metadata(DataMode::Partial, vec![party(2, "caller", 10)]);
+        told.participants[0].aor = None;
+        told.participants[0].sends.clear();
+        told.streams.clear();
+        assert_eq!(parties.learn(&told), Told::More);
+        assert!(parties.meta().parties[0].address.contains("caller@"));
+        assert_eq!(names(&parties)[0], ("caller".to_owned(), "1".to_owned()));
+    }
+}

@@ -1,0 +1,278 @@
+//! What the recorder is told of a call, and by which way: hold, the caller's number, TLS.
+
+use std::{
+    collections::BTreeSet, fs, io::Read, os::unix::fs::PermissionsExt, path::Path, time::Duration,
+};
+
+use callcore::{scenario::Scenario, uttag::Catalogue};
+use recorder::{
+    check::{self, Targets},
+    envelope::{self, Identity},
+    names::{RecordingId, StreamLabel},
+    store::{By, Filter, Row, Store},
+    uttag::{self, Deliver},
+    vault::Kind,
+};
+use testkit::{DEADLINE, Phone};
+use wire::{
+    rtp::Sender,
+    sdp::{Description, Direction},
+};
+
+use crate::{
+    TO_QUEUE, at,
+    handset::Handset,
+    rig::{A_WHILE, Kept, Rig, answers, scenario},
+    routes,
+};
+
+const REGIONAL: (&str, &str) = ("X-Kommun-ID", "0488");
+const HOLDS: usize = 30;
+/// What the nurse says while the caller holds.
+const ON_HOLD: u8 = 0xAA;
+/// Set aside by PTS for books and films (data/test_numbers.csv).
+const NUMBER: &str = "+46701740605";
+
+/// One on hold, one talking: as often as a phone likes, ten files, and each part of the talk is in one of them.
+#[tokio::test]
+async fn thirty_holds_are_ten_recordings_and_every_part_of_the_talk_is_in_one() {
+    let mut nurse = Handset::new().await;
+    let rig = Rig::start(&nurse.targets(), &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
+    let (talk, request) = nurse.answers().await;
+    caller.is_answered().await;
+    let offered = request.body().expect("an offer");
+    let offered = Description::parse(&offered.bytes).expect("SDP");
+    let to = offered.streams[0].address;
+    let mut sender = Sender::new(8, 7, 7, 7);
+    for part in 0..=HOLDS {
+        if part > 0 {
+            caller
+                .changes(session, Direction::SendOnly, (&mut nurse, talk))
+                .await;
+            // Held when its recording is closed, or takes what is said no more.
+            let held = until(
+                &rig,
+                |now, before| now.open == 0 || now.passed_over > before.passed_over,
+                || nurse.says(&mut sender, to, ON_HOLD),
+            );
+            held.await;
+            caller
+                .changes(session, Direction::SendRecv, (&mut nurse, talk))
+                .await;
+        }
+        let recorded = until(
+            &rig,
+            |now, before| now.packets > before.packets,
+            || {
+                nurse.says(&mut sender, to, part as u8);
+            },
+        );
+        recorded.await;
+    }
+    caller.hangs_up(session);
+    nurse.is_ended().await;
+    let kept = rig.stop().await;
+    assert_eq!(kept.totals.recorded.get("region-04"), Some(&10));
+    let store = kept.store();
+    let rows = store.list(&Filter::default()).expect("a list");
+    assert_eq!(rows.len(), 10);
+    assert!(rows.iter().all(|row| row.state == "closed"), "{rows:?}");
+    let stored: Vec<(usize, BTreeSet<u8>)> = rows.iter().map(|row| nurses(&store, row)).collect();
+    // Newest first: the last one has what came after the ninth hold, each later hold marked.
+    for (at, (pauses, said)) in stored.iter().rev().enumerate() {
+        let parts = if at == 9 { 9..=HOLDS } else { at..=at };
+        let mut heard = said.clone();
+        if at == 9 {
+            // A hold is a moment old when the recorder hears of it.
+            heard.remove(&ON_HOLD);
+        }
+        let parts = parts.map(|part| part as u8);
+        assert_eq!(heard, parts.collect(), "file {at}");
+        assert_eq!(*pauses, if at == 9 { HOLDS - 9 } else { 0 }, "file {at}");
+    }
+}
+
+/// What the recorder has come to.
+struct Figures {
+    open: usize,
+    packets: f64,
+    /// Said while it was paused.
+    passed_over: f64,
+}
+
+fn figures(rig: &Rig) -> Figures {
+    let monitor = rig.recorder();
+    let sum = |name: &str, label: &str| {
+        let families = monitor.metrics.gather();
+        let of = families.iter().filter(|one| one.name() == name);
+        let fitting = of.flat_map(|one| one.get_metric()).filter(|one| {
+            label.is_empty() || one.get_label().iter().any(|pair| pair.value() == label)
+        });
+        fitting.map(|one| one.get_counter().get_value()).sum()
+    };
+    Figures {
+        open: monitor.figures.borrow().open,
+        packets: sum("vaxel_recorder_packets_total", ""),
+        passed_over: sum("vaxel_recorder_datagrams_dropped_total", "paused"),
+    }
+}
+
+/// Speaks until the recorder has come so far.
+async fn until(rig: &Rig, so: impl Fn(&Figures, &Figures) -> bool, mut speak: impl FnMut()) {
+    let before = figures(rig);
+    let look = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        while !so(&figures(rig), &before) {
+            tick.tick().await;
+            speak();
+        }
+    };
+    tokio::time::timeout(DEADLINE, look).await.expect("in time");
+}
+
+/// The pauses marked in the nurse's stream, and every code that is in it.
+fn nurses(store: &Store, row: &Row) -> (usize, BTreeSet<u8>) {
+    let (vault, index) = store.parts();
+    let id = RecordingId::parse(&row.id).expect("an id");
+    let tag = index.get(id).expect("there").tag;
+    let label = StreamLabel::parse("2").expect("a label");
+    let recording = vault.unlock(id, &tag).expect("opens");
+    let mut reader = recording.stream_reader(&label).expect("a stream");
+    let (mut pauses, mut said) = (0, BTreeSet::new());
+    while let Some(packet) = reader.next_packet().expect("whole") {
+        match packet.kind {
+            Kind::Audio => said.extend(packet.payload.iter()),
+            Kind::Paused => pauses += 1,
+            _ => {}
+        }
+    }
+    (pauses, said)
+}
+
+/// The caller's number goes to the recorder, encrypted at once: who asks for an extract finds the call by it, and nobody
+/// finds the number.
+#[tokio::test]
+async fn a_call_is_found_by_its_callers_number_and_the_number_is_nowhere() {
+    let mut nurse = Phone::bind().expect("a phone");
+    let rig = Rig::start(&at(&nurse), &routes(TO_QUEUE)).await;
+    let from = format!("<sip:{NUMBER}@127.0.0.1>");
+    tokio::join!(
+        rig.call_from(&from, "0488", A_WHILE),
+        nurse.answer(answers())
+    );
+    let kept = rig.stop().await;
+    assert_eq!(kept.totals.recorded.get("region-04"), Some(&1));
+    assert_eq!(extract(&kept, NUMBER), Some((1, 0)));
+    // A person who never called: nothing of the caller's.
+    assert_eq!(extract(&kept, "+46701740606"), Some((0, 0)));
+    let targets = Targets {
+        store: Some(kept.folder.path().join("store")),
+        keys: Some(kept.folder.path().join("keys")),
+        ..Targets::default()
+    };
+    let checked = check::check(None, &targets);
+    assert!(
+        checked.files >= 6 && checked.findings.is_empty(),
+        "{checked:?}"
+    );
+}
+
+/// An order for what is held of whoever has that number: recordings delivered, and those nobody can be tied to.
+fn extract(kept: &Kept, number: &str) -> Option<(u64, u64)> {
+    let store = kept.store();
+    let (vault, index) = store.parts();
+    let folder = tempfile::tempdir().expect("a folder");
+    let lookup = folder.path().join("lookup.csv");
+    fs::write(&lookup, format!("patient_id,number\na81f77c2,{number}\n")).expect("ours");
+    fs::set_permissions(&lookup, fs::Permissions::from_mode(0o600)).expect("ours");
+    let form = [
+        ("kind", "content"),
+        ("asked-by", "resident"),
+        ("controller", "region-04"),
+        ("orderer", "SE2321000214-E4TQ"),
+        (
+            "patient",
+            "https://stod.example.invalid/?patientID=a81f77c2",
+        ),
+    ];
+    let catalogue = "hsa_id,role,organisation,mail,phone\n\
+        SE2321000214-E4TQ,verksamhetschef,region-04,chef@example.invalid,+46701740605\n";
+    let catalogue = Catalogue::parse(catalogue).expect("a catalogue");
+    let by = By {
+        who: "support".into(),
+        purpose: "a complaint".into(),
+    };
+    let now = jiff::Timestamp::now();
+    let text = scenario(
+        "[{ simulated = 1 }]",
+        "sip:recorder@127.0.0.1:5070",
+        &routes(TO_QUEUE),
+    );
+    let scenario = Scenario::from_toml(&text, "rig.toml").expect("valid");
+    let id = uttag::order(vault, form, &by, now).expect("taken on").id;
+    uttag::check(vault, &id, &catalogue, "inera", &by, now).expect("entitled");
+    let how = Deliver {
+        to: folder.path().to_owned(),
+        secret: None,
+        lookup: Some(lookup),
+    };
+    let delivered = uttag::deliver((vault, index), &scenario, &catalogue, &id, &how, (&by, now));
+    let delivered = delivered.expect("delivered");
+    assert_eq!(
+        sounds(&delivered.file, &delivered.secret),
+        delivered.recordings
+    );
+    Some((delivered.recordings, delivered.untied))
+}
+
+/// The sound files in a delivery.
+fn sounds(file: &Path, secret: &str) -> u64 {
+    let sealed = fs::read(file).expect("there");
+    let identity = Identity::parse(secret).expect("a key");
+    let mut bytes = Vec::new();
+    let mut opener = envelope::open(sealed.as_slice(), &[identity]).expect("opens");
+    opener.read_to_end(&mut bytes).expect("whole");
+    String::from_utf8_lossy(&bytes).matches("RIFF").count() as u64
+}
+
+/// From the switch by TLS, to a recorder that takes nothing else from outside its machine.
+#[tokio::test]
+async fn a_call_is_recorded_by_tls() {
+    let mut nurse = Phone::bind().expect("a phone");
+    let rig = Rig::start_by_tls(&at(&nurse), &routes(TO_QUEUE)).await;
+    tokio::join!(rig.call("0488", A_WHILE), nurse.answer(answers()));
+    let kept = rig.stop().await;
+    assert_eq!(kept.totals.recorded.get("region-04"), Some(&1));
+    let recordings = kept.recordings();
+    assert_eq!(recordings.len(), 1);
+    assert!(testkit::tone::heard(
+        &recordings[0].1[0],
+        crate::CALLER_TONE
+    ));
+}
+
+#[tokio::test]
+async fn hold_reaches_the_nurse_and_begins_another_recording() {
+    let mut nurse = Handset::new().await;
+    let rig = Rig::start(&nurse.targets(), &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
+    let (talk, _) = nurse.answers().await;
+    caller.is_answered().await;
+    for held in [Direction::SendOnly, Direction::SendRecv] {
+        caller.changes(session, held, (&mut nurse, talk)).await;
+    }
+    caller.hangs_up(session);
+    nurse.is_ended().await;
+    let kept = rig.stop().await;
+    assert_eq!(
+        kept.totals.recorded.get("region-04"),
+        Some(&2),
+        "before hold and after"
+    );
+    assert_eq!(kept.recordings().len(), 2);
+}
