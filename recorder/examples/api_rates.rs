@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("its last quarter", 4),
     ] {
         let begun = Instant::now();
-        let sound = Sound::open(&vault, &entry)?;
+        let sound = Sound::open(&vault, &entry, None)?;
         let at = match part {
             0 => 0,
             2 => sound.length() / 2,
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     let begun = Instant::now();
-    let mut reader = Sound::open(&vault, &entry)?.read_from(0)?;
+    let mut reader = Sound::open(&vault, &entry, None)?.read_from(0)?;
     let mut bytes = 0;
     while let Some(piece) = reader.next_piece()? {
         bytes += piece.len();

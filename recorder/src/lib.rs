@@ -21,6 +21,7 @@ pub mod ledger;
 mod moment;
 pub mod monitor;
 pub mod names;
+mod opus;
 pub mod place;
 pub mod reconcile;
 pub mod recover;

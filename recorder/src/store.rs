@@ -203,6 +203,8 @@ pub struct StreamShown {
     pub file: String,
     /// `whole`, `truncated`, or what is wrong with it.
     pub condition: String,
+    /// How it is coded.
+    pub codec: &'static str,
     /// Seconds from the recording's beginning to this stream's end.
     pub seconds: f64,
     /// Packets of audio.
@@ -256,7 +258,7 @@ impl Store {
         }
         let entry = self.index.find(id)?;
         self.log(&entry, "export", by)?;
-        Ok(export::wav(&self.vault, &self.index, entry.id, path)?)
+        Ok(export::export(&self.vault, &self.index, entry.id, path)?)
     }
 }
 
@@ -401,10 +403,12 @@ impl Row {
 
 impl StreamShown {
     fn of(recording: &Recording, label: &StreamLabel) -> Self {
-        let read = recording
-            .stream_reader(label)
-            .map(|mut reader| Tally::read(&mut reader));
-        let (tally, ending) = read.unwrap_or_else(|error| (Tally::default(), Err(error)));
+        let read = recording.stream_reader(label).map(|mut reader| {
+            let codec = reader.codec().name();
+            (codec, Tally::read(&mut reader))
+        });
+        let unread = |error| ("", (Tally::default(), Err(error)));
+        let (codec, (tally, ending)) = read.unwrap_or_else(unread);
         Self {
             label: label.as_str().to_owned(),
             file: recording.file_name(label),
@@ -413,6 +417,7 @@ impl StreamShown {
                 Ok(Ending::Truncated) => "truncated".to_owned(),
                 Err(error) => error.to_string(),
             },
+            codec,
             seconds: tally.seconds(),
             packets: tally.packets,
             packets_lost: tally.packets_lost,

@@ -25,7 +25,7 @@ impl Tally {
     pub fn count(&mut self, packet: &Packet) {
         let samples = packet.samples();
         match packet.kind {
-            Kind::Audio => self.packets += 1,
+            Kind::Audio | Kind::Opus => self.packets += 1,
             Kind::Lost => {
                 self.gaps += 1;
                 self.packets_lost += u64::from(samples.div_ceil(PACKET_SAMPLES));

@@ -118,12 +118,16 @@ fn export(
     if json {
         return show::json(&exported);
     }
+    let files = exported.files.iter().map(|file| file.display().to_string());
+    let files: Vec<String> = files.collect();
+    let files = if files.is_empty() {
+        out.display().to_string()
+    } else {
+        files.join(", ")
+    };
     show::line(format_args!(
-        "{}: {:.1} s, {} streams, {} packets lost",
-        out.display(),
-        exported.seconds,
-        exported.streams,
-        exported.packets_lost
+        "{files}: {:.1} s, {} streams, {} packets lost",
+        exported.seconds, exported.streams, exported.packets_lost
     ))
 }
 

@@ -3,13 +3,10 @@
 use std::net::Ipv4Addr;
 
 use testkit::Phone;
-use wire::{
-    sdp::Direction,
-    sip::{
-        endpoint::Event,
-        header::NameAddr,
-        message::{Body, HeaderName, Headers, StatusCode},
-    },
+use wire::sip::{
+    endpoint::Event,
+    header::NameAddr,
+    message::{Body, HeaderName, Headers, StatusCode},
 };
 
 use crate::{

@@ -136,6 +136,10 @@ impl From<ExportError> for No {
         match error {
             ExportError::Index(error) => error.into(),
             ExportError::Vault(error) => error.into(),
+            ExportError::NoPart { .. } => {
+                let text = "this recording has no part of that kind; without `part` it is the first there is";
+                Self::new(StatusCode::NOT_FOUND, "part", text)
+            }
             other => Self::failed(&other),
         }
     }

@@ -10,11 +10,12 @@ use std::{
 use axum::{
     Extension,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -26,7 +27,7 @@ use super::{
     recordings::{parse_id, theirs, write_down},
 };
 use crate::{
-    export::{Sound, SoundReader},
+    export::{Part, Sound, SoundReader},
     index::State as Stage,
     names::RecordingId,
 };
@@ -42,19 +43,40 @@ const ONE_LISTENING: Duration = Duration::from_secs(15 * 60);
 /// Listenings that are remembered; beyond, each piece is written down.
 const LISTENINGS_MAX: usize = 10_000;
 
+/// Which part is asked for: a call where one side spoke G.711 and the other Opus has two.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    part: Option<String>,
+}
+
+impl Asked {
+    fn part(&self) -> Result<Option<Part>, No> {
+        let Some(name) = &self.part else {
+            return Ok(None);
+        };
+        let part = Part::parse(name);
+        part.map(Some).ok_or_else(|| {
+            let text = "`part` is `wav` or `opus`";
+            No::new(StatusCode::BAD_REQUEST, "part", text)
+        })
+    }
+}
+
 pub(super) async fn audio(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, No> {
     let id = parse_id(&id)?;
     let place = Arc::clone(&shared.listening.places)
         .try_acquire_owned()
         .map_err(|_| No::busy("as many recordings are played as may be: come back soon"))?;
-    let sound = open(&shared, caller, id).await?;
-    let length = sound.length();
-    let tag = format!("\"{id}-{length}\"");
+    let part = asked.part()?;
+    let sound = open(&shared, caller, id, part).await?;
+    let (length, part) = (sound.length(), sound.part());
+    let tag = format!("\"{id}-{}-{length}\"", part.name());
     // A range of another version would be a part of something else (RFC 9110 section 13.1.5).
     let same = headers
         .get(header::IF_RANGE)
@@ -78,11 +100,11 @@ pub(super) async fn audio(
             answer.headers_mut().insert(name, value);
         }
     };
-    say(header::CONTENT_TYPE, "audio/wav".to_owned());
+    say(header::CONTENT_TYPE, part.media_type().to_owned());
     say(header::ACCEPT_RANGES, "bytes".to_owned());
     say(header::CONTENT_LENGTH, (last + 1 - first).to_string());
     say(header::ETAG, tag);
-    let file = format!("attachment; filename=\"{id}.wav\"");
+    let file = format!("attachment; filename=\"{id}.{}\"", part.name());
     say(header::CONTENT_DISPOSITION, file);
     if status == StatusCode::PARTIAL_CONTENT {
         say(
@@ -94,7 +116,12 @@ pub(super) async fn audio(
 }
 
 /// Unlocks a recording that is the caller's to hear. Written to the access log first.
-async fn open(shared: &Arc<Shared>, caller: Caller, id: RecordingId) -> Result<Sound, No> {
+async fn open(
+    shared: &Arc<Shared>,
+    caller: Caller,
+    id: RecordingId,
+    part: Option<Part>,
+) -> Result<Sound, No> {
     let begins = shared.listening.begins(&caller, id, Instant::now());
     shared
         .stores
@@ -107,7 +134,7 @@ async fn open(shared: &Arc<Shared>, caller: Caller, id: RecordingId) -> Result<S
                 let text = "this call is still being recorded: ask again when it is over";
                 return Err(No::new(StatusCode::CONFLICT, "open", text));
             }
-            Sound::open(vault, &entry).map_err(No::from)
+            Sound::open(vault, &entry, part).map_err(No::from)
         })
         .await
 }

@@ -1,11 +1,14 @@
 //! Takes one recording out of the vault, as a sound file that says whose it is.
 //!
 //! The caller is on the left, the nurse on the right, both on the recording's timeline; what never came is silence.
-//! The tag goes with it in LIST/INFO, `bext` (EBU Tech 3285) and iXML chunks.
+//! G.711 becomes WAV with the tag in LIST/INFO, `bext` (EBU Tech 3285) and iXML chunks; Opus stays as it came, in an Ogg
+//! file with the tag in its comments. A call where one side spoke G.711 and the other Opus has both files.
 
 mod chunks;
+mod opus;
 mod side;
 mod sound;
+mod wave;
 
 use std::{
     io::{BufWriter, Read, Seek, Write},
@@ -21,7 +24,7 @@ use crate::{
     index::{Entry, Index, IndexError, State},
     names::{RecordingId, StreamLabel},
     tally::{RATE, Tally},
-    vault::{Ending, Recording, Vault, VaultError, folder},
+    vault::{Codec, Ending, Recording, StreamReader, Vault, VaultError, folder},
 };
 
 /// What is written at a time, in samples: one second.
@@ -47,6 +50,8 @@ pub struct Exported {
     /// Stretches that were changed or spoilt after they were stored, up to a second each: silence. Restore them from a
     /// backup.
     pub damaged_chunks: u64,
+    /// The sound files, when they were written.
+    pub files: Vec<PathBuf>,
     /// Whether every stream has its end; false after a crash, and while it is being recorded.
     pub whole: bool,
 }
@@ -76,6 +81,14 @@ pub enum ExportError {
         /// Its stream.
         label: String,
     },
+    /// No stream of that codec.
+    #[error("recording {id} has no {} part", part.name())]
+    NoPart {
+        /// The recording.
+        id: RecordingId,
+        /// What was asked for.
+        part: Part,
+    },
     /// More than a sound file holds.
     #[error("recording {id} is longer than {} hours: it isn't a call", SECONDS_MAX / 3600)]
     TooLong {
@@ -92,11 +105,54 @@ pub enum ExportError {
     },
 }
 
-/// Writes a recording as a WAV file, readable by this user only. The file appears when it is whole.
+/// Streams that go into one sound file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// G.711, as WAV.
+    Wav,
+    /// Opus, as Ogg (RFC 7845).
+    Opus,
+}
+
+impl Part {
+    const ALL: [Self; 2] = [Self::Wav, Self::Opus];
+
+    /// Its name, and the end of its file's.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// The part of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.name() == name)
+    }
+
+    /// The media type of its file.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Wav => "audio/wav",
+            Self::Opus => "audio/ogg",
+        }
+    }
+
+    const fn holds(self, codec: Codec) -> bool {
+        matches!(
+            (self, codec),
+            (Self::Wav, Codec::G711(_)) | (Self::Opus, Codec::Opus)
+        )
+    }
+}
+
+/// Writes a recording as sound files, readable by this user only: at `path` with the end that fits, `.wav` or `.opus`, or
+/// both. Each appears when it is whole.
 ///
 /// # Errors
-/// When there is no such recording, it doesn't open, or the file can't be written.
-pub fn wav(
+/// When there is no such recording, it doesn't open, or a file can't be written.
+pub fn export(
     vault: &Vault,
     index: &Index,
     id: RecordingId,
@@ -108,18 +164,92 @@ pub fn wav(
             path: path.to_owned(),
         })?;
     let entry = index.get(id)?;
-    let failed = |source| ExportError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    folder::whole(path, failed, |file| wav_into(vault, &entry, file))
+    let mut all = Exported::none(&entry);
+    for part in parts(vault, &entry)? {
+        let path = path.with_extension(part.name());
+        let failed = |source| ExportError::Write {
+            path: path.clone(),
+            source,
+        };
+        let mut one = folder::whole(&path, failed, |file| part_into(vault, &entry, part, file))?;
+        one.files.push(path.clone());
+        all.add(one);
+    }
+    Ok(all)
 }
 
-/// Writes a recording as WAV into anything that can seek, such as a buffer in memory.
+/// The parts of a recording, at least one: without any stream it is an empty WAV file.
+///
+/// # Errors
+/// When it doesn't open.
+pub fn parts(vault: &Vault, entry: &Entry) -> Result<Vec<Part>, ExportError> {
+    let recording = vault.unlock(entry.id, &entry.tag)?;
+    parts_of(&recording)
+}
+
+fn parts_of(recording: &Recording) -> Result<Vec<Part>, ExportError> {
+    let streams = streams_of(recording)?;
+    let holds = |part: &Part| streams.iter().any(|(_, one)| part.holds(one.codec()));
+    let mut found: Vec<Part> = Part::ALL.into_iter().filter(holds).collect();
+    if found.is_empty() {
+        found.push(Part::Wav);
+    }
+    Ok(found)
+}
+
+fn first_part(
+    recording: &Recording,
+    entry: &Entry,
+    wanted: Option<Part>,
+) -> Result<Part, ExportError> {
+    let parts = parts_of(recording)?;
+    match wanted {
+        Some(part) if !parts.contains(&part) => Err(ExportError::NoPart { id: entry.id, part }),
+        Some(part) => Ok(part),
+        None => Ok(parts.first().copied().unwrap_or(Part::Wav)),
+    }
+}
+
+/// Every stream, by its label.
+fn streams_of(recording: &Recording) -> Result<Vec<(StreamLabel, StreamReader)>, VaultError> {
+    let open = |label: StreamLabel| {
+        let reader = recording.stream_reader(&label)?;
+        Ok((label, reader))
+    };
+    recording.labels()?.into_iter().map(open).collect()
+}
+
+/// Writes a part of a recording into anything that can seek, such as a buffer in memory.
 ///
 /// # Errors
 /// When it doesn't open or can't be written.
-pub fn wav_into<W: Read + Write + Seek>(
+pub fn part_into<W: Read + Write + Seek>(
+    vault: &Vault,
+    entry: &Entry,
+    part: Part,
+    out: &mut W,
+) -> Result<Exported, ExportError> {
+    match part {
+        Part::Wav => wav_into(vault, entry, out),
+        Part::Opus => opus_into(vault, entry, out),
+    }
+}
+
+fn opus_into(vault: &Vault, entry: &Entry, out: &mut impl Write) -> Result<Exported, ExportError> {
+    let failed = |source| ExportError::Write {
+        path: PathBuf::from("the sound file"),
+        source,
+    };
+    let sound = opus::Opus::open(vault.unlock(entry.id, &entry.tag)?, entry)?;
+    let mut reader = sound.read_from(0)?;
+    while let Some(piece) = reader.next_piece()? {
+        out.write_all(&piece).map_err(failed)?;
+    }
+    out.flush().map_err(failed)?;
+    exported(entry, reader.summed())
+}
+
+fn wav_into<W: Read + Write + Seek>(
     vault: &Vault,
     entry: &Entry,
     out: &mut W,
@@ -158,52 +288,91 @@ pub fn wav_into<W: Read + Write + Seek>(
     sound.finalize().map_err(sound_failed)?;
     let law = left.law().or(right.law());
     chunks::append(out, entry, law).map_err(failed)?;
-    finish(entry, left, right)
+    let sides = left.sides.into_iter().chain(right.sides);
+    exported(entry, sides.map(Side::summed))
 }
 
 /// The channel of a label: the caller's is left, everybody else's right.
 fn channels(recording: &Recording) -> Result<[Channel; 2], VaultError> {
-    let labels = recording.labels()?;
-    let caller = |label: &StreamLabel| matches!(label.as_str(), "caller" | "1");
-    let left = labels.iter().position(caller);
+    let streams = streams_of(recording)?;
+    let is_caller = |label: &StreamLabel| matches!(label.as_str(), "caller" | "1");
+    // The caller may speak Opus, and be in the other file.
+    let known = streams.iter().any(|(label, _)| is_caller(label));
+    let of_part = streams.into_iter().enumerate();
+    let of_part = of_part.filter(|(_, (_, reader))| Part::Wav.holds(reader.codec()));
     let mut channels = [Channel::default(), Channel::default()];
-    for (at, label) in labels.iter().enumerate() {
+    for (at, (label, reader)) in of_part {
         // Nobody says who called: then whoever comes first.
-        let right = at != left.unwrap_or(0);
-        channels[usize::from(right)]
+        let left = if known { is_caller(&label) } else { at == 0 };
+        channels[usize::from(!left)]
             .sides
-            .push(Side::open(recording, label)?);
+            .push(Side::new(label, reader));
     }
     Ok(channels)
 }
 
-fn finish(entry: &Entry, left: Channel, right: Channel) -> Result<Exported, ExportError> {
-    let (mut tally, mut whole, mut streams, mut damaged) = (Tally::default(), true, 0, 0);
-    for side in left.sides.into_iter().chain(right.sides) {
-        tally.add(side.tally);
-        streams += 1;
-        damaged += side.damaged;
-        if side.ending() == Some(Ending::Whole) {
-            continue;
+/// What was read of one stream.
+struct Summed {
+    label: StreamLabel,
+    ending: Option<Ending>,
+    tally: Tally,
+    damaged: u64,
+}
+
+fn exported(entry: &Entry, streams: impl Iterator<Item = Summed>) -> Result<Exported, ExportError> {
+    let mut all = Exported::none(entry);
+    for stream in streams {
+        if stream.ending != Some(Ending::Whole) {
+            if stream.damaged == 0 && entry.state == State::Closed {
+                return Err(ExportError::EndMissing {
+                    id: entry.id,
+                    label: stream.label.as_str().to_owned(),
+                });
+            }
+            all.whole = false;
         }
-        whole = false;
-        if side.damaged == 0 && entry.state == State::Closed {
-            return Err(ExportError::EndMissing {
-                id: entry.id,
-                label: side.label().as_str().to_owned(),
-            });
+        all.add(Exported {
+            id: String::new(),
+            seconds: stream.tally.seconds(),
+            streams: 1,
+            packets: stream.tally.packets,
+            packets_lost: stream.tally.packets_lost,
+            gaps: stream.tally.gaps,
+            damaged_chunks: stream.damaged,
+            files: Vec::new(),
+            whole: stream.damaged == 0,
+        });
+    }
+    Ok(all)
+}
+
+impl Exported {
+    /// Nothing yet.
+    pub(crate) fn none(entry: &Entry) -> Self {
+        Self {
+            id: entry.id.to_string(),
+            seconds: 0.0,
+            streams: 0,
+            packets: 0,
+            packets_lost: 0,
+            gaps: 0,
+            damaged_chunks: 0,
+            files: Vec::new(),
+            whole: true,
         }
     }
-    Ok(Exported {
-        id: entry.id.to_string(),
-        seconds: tally.seconds(),
-        streams,
-        packets: tally.packets,
-        packets_lost: tally.packets_lost,
-        gaps: tally.gaps,
-        whole: whole && damaged == 0,
-        damaged_chunks: damaged,
-    })
+
+    /// Another part of the same recording.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.seconds = self.seconds.max(other.seconds);
+        self.streams += other.streams;
+        self.packets += other.packets;
+        self.packets_lost += other.packets_lost;
+        self.gaps += other.gaps;
+        self.damaged_chunks += other.damaged_chunks;
+        self.files.extend(other.files);
+        self.whole &= other.whole;
+    }
 }
 
 /// One ear: usually one stream, more after a transfer.
@@ -230,7 +399,7 @@ impl Channel {
     }
 
     fn law(&self) -> Option<wire::g711::Law> {
-        self.sides.first().map(Side::law)
+        self.sides.first().and_then(Side::law)
     }
 }
 

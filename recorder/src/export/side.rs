@@ -2,11 +2,11 @@
 
 use wire::g711::Law;
 
-use super::BLOCK;
+use super::{BLOCK, Summed};
 use crate::{
     names::StreamLabel,
     tally::Tally,
-    vault::{Ending, Kind, PAYLOAD_MAX, Packet, Recording, StreamReader, VaultError},
+    vault::{Codec, Ending, Kind, PAYLOAD_MAX, Packet, StreamReader, VaultError},
 };
 
 /// A packet may have been written this long after its place on the timeline has passed: reordered on the network.
@@ -19,29 +19,38 @@ pub(super) struct Side {
     window: Vec<i16>,
     /// The first packet that lies beyond the window.
     held: Option<Packet>,
-    pub(super) tally: Tally,
+    tally: Tally,
     /// Chunks that aren't what was written.
-    pub(super) damaged: u64,
+    damaged: u64,
 }
 
 impl Side {
-    pub(super) fn open(recording: &Recording, label: &StreamLabel) -> Result<Self, VaultError> {
-        Ok(Self {
-            label: label.clone(),
-            reader: recording.stream_reader(label)?,
+    pub(super) fn new(label: StreamLabel, reader: StreamReader) -> Self {
+        Self {
+            label,
+            reader,
             window: vec![0; BLOCK + LATE_MAX + PAYLOAD_MAX],
             held: None,
             tally: Tally::default(),
             damaged: 0,
-        })
+        }
     }
 
-    pub(super) const fn label(&self) -> &StreamLabel {
-        &self.label
+    pub(super) const fn law(&self) -> Option<Law> {
+        match self.reader.codec() {
+            Codec::G711(law) => Some(law),
+            Codec::Opus => None,
+        }
     }
 
-    pub(super) const fn law(&self) -> Law {
-        self.reader.law()
+    /// What was read of it.
+    pub(super) fn summed(self) -> Summed {
+        Summed {
+            ending: self.ending(),
+            label: self.label,
+            tally: self.tally,
+            damaged: self.damaged,
+        }
     }
 
     pub(super) const fn ending(&self) -> Option<Ending> {
@@ -96,12 +105,11 @@ impl Side {
     }
 
     fn place(&mut self, begin: u32, packet: &Packet) {
-        if packet.kind != Kind::Audio {
+        let (Kind::Audio, Some(law)) = (packet.kind, self.law()) else {
             return;
-        }
+        };
         let late = begin.saturating_sub(packet.position) as usize;
         let at = packet.position.saturating_sub(begin) as usize;
-        let law = self.reader.law();
         let codes = packet.payload.iter().skip(late);
         for (sample, code) in self.window.iter_mut().skip(at).zip(codes) {
             *sample = law.decode(*code);

@@ -15,11 +15,11 @@ use crate::{
     vault::{Packet, test_tag},
 };
 
-struct Bench {
+pub(super) struct Bench {
     place: tempfile::TempDir,
-    vault: Vault,
-    index: Index,
-    id: RecordingId,
+    pub(super) vault: Vault,
+    pub(super) index: Index,
+    pub(super) id: RecordingId,
 }
 
 /// A level that both laws code exactly enough to be told apart from the other and from silence.
@@ -31,7 +31,7 @@ fn audio(position: u32, law: Law, sample: i16) -> Packet {
 }
 
 /// A closed recording of these packets by label.
-fn bench(streams: &[(&str, Law, &[Packet])]) -> Bench {
+pub(super) fn bench<C: Copy + Into<Codec>>(streams: &[(&str, C, &[Packet])]) -> Bench {
     let place = tempfile::tempdir().expect("a folder");
     let vault =
         Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
@@ -68,7 +68,7 @@ fn bench(streams: &[(&str, Law, &[Packet])]) -> Bench {
 impl Bench {
     fn export(&self) -> (Exported, Vec<u8>) {
         let path = self.place.path().join("out.wav");
-        let exported = wav(&self.vault, &self.index, self.id, &path).expect("exports");
+        let exported = export(&self.vault, &self.index, self.id, &path).expect("exports");
         (exported, fs::read(path).expect("there"))
     }
 }
@@ -155,7 +155,7 @@ fn gaps_pauses_and_late_packets_keep_their_places() {
 
 #[test]
 fn an_empty_recording_is_an_empty_file() {
-    let (exported, file) = bench(&[]).export();
+    let (exported, file) = bench::<Law>(&[]).export();
     assert_eq!(samples(&file), (Vec::new(), Vec::new()));
     assert_eq!(exported.streams, 0);
 }
@@ -193,12 +193,12 @@ fn the_file_carries_the_tag_three_times() {
 
 #[test]
 fn open_audio_never_goes_into_the_store() {
-    let bench = bench(&[]);
+    let bench = bench::<Law>(&[]);
     for inside in [
         bench.vault.store().join("x.wav"),
         bench.place.path().join("keys/data/x.wav"),
     ] {
-        let refused = wav(&bench.vault, &bench.index, bench.id, &inside);
+        let refused = export(&bench.vault, &bench.index, bench.id, &inside);
         assert!(
             matches!(refused, Err(ExportError::InsideStore { .. })),
             "{}",
@@ -221,7 +221,7 @@ fn a_closed_recording_without_its_end_is_not_exported() {
         .and_then(|file| file.set_len(length - 5))
         .expect("ours");
     let path = bench.place.path().join("out.wav");
-    let refused = wav(&bench.vault, &bench.index, bench.id, &path);
+    let refused = export(&bench.vault, &bench.index, bench.id, &path);
     assert!(matches!(refused, Err(ExportError::EndMissing { .. })));
     assert_eq!(
         fs::read_dir(bench.place.path()).expect("readable").count(),
@@ -256,11 +256,11 @@ fn a_sound_read_from_any_place_is_the_export() {
     let (left, right) = (packets(Law::A), packets(Law::U));
     let bench = bench(&[("1", Law::A, &left), ("2", Law::U, &right)]);
     let path = bench.place.path().join("out.wav");
-    wav(&bench.vault, &bench.index, bench.id, &path).expect("exported");
+    export(&bench.vault, &bench.index, bench.id, &path).expect("exported");
     let exported = fs::read(&path).expect("there");
     let mut entry = bench.index.get(bench.id).expect("there");
     entry.tally.end = 160_000;
-    let sound = Sound::open(&bench.vault, &entry).expect("opens");
+    let sound = Sound::open(&bench.vault, &entry, None).expect("opens");
     assert_eq!(sound.length(), exported.len() as u64);
     let last = exported.len();
     for place in [

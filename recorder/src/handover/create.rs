@@ -19,12 +19,12 @@ use crate::{
     store::By,
     text::hex,
     vault::{Vault, folder},
-    vcon::{self, Audio},
+    vcon::{self, Audio, SoundFile},
 };
 
 /// Accesses written at once: one wait for the disk.
 const LOG_BATCH: usize = 500;
-const AUDIO_NAME: &str = "audio.wav";
+const AUDIO_NAME: &str = "audio";
 
 /// Which recordings are handed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -225,21 +225,26 @@ impl Packing<'_> {
     }
 
     /// What the bag holds of a recording.
-    fn files(&self, entry: &Entry) -> Result<[(&'static str, Vec<u8>); 3], HandoverError> {
-        let (sound, _) = vcon::sound_of(self.vault, entry)?;
+    fn files(&self, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, HandoverError> {
+        let (sounds, _) = vcon::sounds_of(self.vault, entry)?;
         let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
         let audio = Audio::Beside(AUDIO_NAME.to_owned());
-        let vcon = vcon::vcon(entry, meta.as_ref(), &sound, &audio, self.now);
+        let vcon = vcon::vcon(entry, meta.as_ref(), &sounds, &audio, self.now);
         let json = |error: serde_json::Error| file(Path::new("vcon.json"))(error.into());
         let fields = entry.tag.fields().into_iter();
         let tag: serde_json::Map<String, serde_json::Value> = fields
             .map(|(name, text)| (name.to_owned(), text.into()))
             .collect();
-        Ok([
-            (AUDIO_NAME, sound),
-            ("tag.json", serde_json::to_vec_pretty(&tag).map_err(json)?),
-            ("vcon.json", serde_json::to_vec_pretty(&vcon).map_err(json)?),
-        ])
+        let tag = serde_json::to_vec_pretty(&tag).map_err(json)?;
+        let vcon = serde_json::to_vec_pretty(&vcon).map_err(json)?;
+        let named = |sound: SoundFile| {
+            let name = format!("{AUDIO_NAME}.{}", sound.part.name());
+            (name, sound.bytes)
+        };
+        let mut files: Vec<_> = sounds.into_iter().map(named).collect();
+        files.push(("tag.json".to_owned(), tag));
+        files.push(("vcon.json".to_owned(), vcon));
+        Ok(files)
     }
 
     fn info(&self, record: &Record) -> [(&'static str, String); 6] {

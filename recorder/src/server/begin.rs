@@ -6,7 +6,6 @@ use callcore::tag::RecordingTag;
 use tokio::sync::oneshot;
 use transport::media::RtpSocket;
 use wire::{
-    g711::Law,
     sdp::{Description, Kind, Origin},
     sip::{
         endpoint::{Flow, SessionId, TransportKind},
@@ -25,7 +24,7 @@ use super::{
 use crate::{
     index::State,
     names::{RecordingId, StreamLabel},
-    vault::Meta,
+    vault::{Codec, Meta},
 };
 
 /// A session that is answered when its recording is on disk.
@@ -82,7 +81,7 @@ impl Server {
         let streams = agreed
             .iter()
             .flatten()
-            .map(|one| (one.label.clone(), one.law))
+            .map(|one| (one.label.clone(), one.codec))
             .collect();
         let places = placed(agreed, sockets);
 
@@ -104,7 +103,7 @@ impl Server {
         session: SessionId,
         id: RecordingId,
         (tag, meta): (RecordingTag, Meta),
-        streams: Vec<(StreamLabel, Law)>,
+        streams: Vec<(StreamLabel, Codec)>,
     ) -> Result<(), Refusal> {
         let (begun, told) = oneshot::channel();
         let counted = tag.clone();

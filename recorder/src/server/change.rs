@@ -103,7 +103,7 @@ impl Server {
         let streams: Vec<_> = new
             .iter()
             .flatten()
-            .map(|one| (one.label.clone(), one.law))
+            .map(|one| (one.label.clone(), one.codec))
             .collect();
         if !streams.is_empty() {
             let job = Job::AddStreams(recording.id, streams);

@@ -15,7 +15,6 @@ use std::{
 
 use callcore::tag::RecordingTag;
 use tokio::sync::{mpsc, oneshot};
-use wire::g711::Law;
 
 use super::{
     entering::{Entering, Entry},
@@ -25,7 +24,7 @@ use super::{
 use crate::{
     index::{Closing, IndexError, State},
     names::{RecordingId, StreamLabel},
-    vault::{Meta, Packet, StoreLock, Vault, VaultError, Waiting},
+    vault::{Codec, Meta, Packet, StoreLock, Vault, VaultError, Waiting},
 };
 
 /// Jobs that may wait: a thousand calls' packets of two thirds of a second, about 6 MB.
@@ -39,7 +38,7 @@ pub(super) enum Job {
     /// Its folder, key and files are there, or can't be made.
     Made(Box<Begin>, Result<Box<Open>, VaultError>),
     /// Begin further streams of it.
-    AddStreams(RecordingId, Vec<(StreamLabel, Law)>),
+    AddStreams(RecordingId, Vec<(StreamLabel, Codec)>),
     /// Who speaks has changed.
     Meta(RecordingId, Box<Meta>),
     /// A packet of its stream of that number.
@@ -58,7 +57,7 @@ pub(super) struct Begin {
     pub(super) id: RecordingId,
     pub(super) tag: RecordingTag,
     pub(super) meta: Meta,
-    pub(super) streams: Vec<(StreamLabel, Law)>,
+    pub(super) streams: Vec<(StreamLabel, Codec)>,
     /// Told when all is on disk and audio may come.
     pub(super) begun: oneshot::Sender<Result<(), DiskError>>,
 }
@@ -296,7 +295,10 @@ mod tests {
     impl Bench {
         fn begin(&self, controller: &str) -> (RecordingId, Result<(), DiskError>) {
             let (id, (begun, told)) = (RecordingId::random().expect("random"), oneshot::channel());
-            let streams = vec![(StreamLabel::parse("1").expect("a label"), Law::A)];
+            let streams = vec![(
+                StreamLabel::parse("1").expect("a label"),
+                wire::g711::Law::A.into(),
+            )];
             let begin = Begin {
                 id,
                 tag: test_tag(controller),
@@ -317,7 +319,10 @@ mod tests {
         let (id, begun) = bench.begin("region-01");
         begun.expect("begun");
         assert_eq!(bench.board.monitor().figures.borrow().open, 1);
-        let again = vec![(StreamLabel::parse("1").expect("a label"), Law::A)];
+        let again = vec![(
+            StreamLabel::parse("1").expect("a label"),
+            wire::g711::Law::A.into(),
+        )];
         for _ in 0..2 {
             bench
                 .jobs

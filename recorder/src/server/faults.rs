@@ -79,7 +79,7 @@ impl Bench {
                 tag: test_tag("region-01"),
                 meta: Meta::default(),
                 streams: ["1", "2"]
-                    .map(|label| (StreamLabel::parse(label).expect("a label"), Law::A))
+                    .map(|label| (StreamLabel::parse(label).expect("a label"), Law::A.into()))
                     .into(),
                 begun: oneshot::channel().0,
             };
@@ -290,7 +290,7 @@ fn recorded(bench: &Bench) -> (RecordingId, Begin, Open) {
         id,
         tag: test_tag("region-01"),
         meta: Meta::default(),
-        streams: vec![(StreamLabel::parse("1").expect("a label"), Law::A)],
+        streams: vec![(StreamLabel::parse("1").expect("a label"), Law::A.into())],
         begun: oneshot::channel().0,
     };
     let mut open = Open::make(&bench.vault, &begin).expect("begins");
@@ -354,7 +354,7 @@ fn a_damaged_chunk_is_found_and_the_rest_is_heard() {
     );
     assert_eq!(tally.end, PACKETS as u32 * 160, "the end is heard");
     let out = bench.place.path().join("out.wav");
-    let exported = crate::export::wav(&bench.vault, &bench.index, id, &out).expect("exports");
+    let exported = crate::export::export(&bench.vault, &bench.index, id, &out).expect("exports");
     assert_eq!((exported.damaged_chunks, exported.whole), (1, false));
     assert_eq!(exported.packets, tally.packets);
 }

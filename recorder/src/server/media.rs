@@ -21,7 +21,11 @@ use super::{
     disk::Job,
     timeline::{Placed, Timeline},
 };
-use crate::{board::Board, names::RecordingId, vault::Packet};
+use crate::{
+    board::Board,
+    names::RecordingId,
+    vault::{Codec, Packet},
+};
 
 /// Datagrams taken in a row before the task looks whether it is to stop.
 const BATCH_MAX: usize = 64;
@@ -82,6 +86,7 @@ pub(super) struct Recorder {
     control: watch::Receiver<Control>,
     line: Line,
     payload_type: u8,
+    codec: Codec,
     /// What it does now, until it obeys.
     flow: Flow,
     target: Target,
@@ -103,7 +108,7 @@ struct Unsent {
 impl Recorder {
     pub(super) fn new(
         socket: RtpSocket,
-        payload_type: u8,
+        (payload_type, codec): (u8, Codec),
         control: watch::Receiver<Control>,
         line: Line,
     ) -> Self {
@@ -116,10 +121,11 @@ impl Recorder {
             control,
             line,
             payload_type,
+            codec,
             flow,
             target,
             marks,
-            timeline: Timeline::new(payload_type),
+            timeline: Timeline::new(payload_type, codec),
             source: None,
             packets: Vec::new(),
             unsent: None,
@@ -193,7 +199,7 @@ impl Recorder {
         self.tell_unsent();
         self.unsent = None;
         self.target = target;
-        self.timeline = Timeline::new(self.payload_type);
+        self.timeline = Timeline::new(self.payload_type, self.codec);
     }
 
     fn take_waiting(&mut self, buffer: &mut [u8]) {
@@ -255,11 +261,8 @@ impl Recorder {
     /// Gives the writer what is ready. What it has no room for is a gap.
     fn hand_over(&mut self) {
         for packet in std::mem::take(&mut self.packets) {
-            let (audio, from, samples) = (
-                packet.kind == crate::vault::Kind::Audio,
-                packet.position,
-                packet.samples(),
-            );
+            let (audio, from, samples) =
+                (packet.kind.is_audio(), packet.position, packet.samples());
             if self.tell_unsent() && self.send(packet) {
                 if audio {
                     self.line.board.packets.inc();

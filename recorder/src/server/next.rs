@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use callcore::{tag::RecordingTag, time::Time};
 use tokio::sync::mpsc;
-use wire::{g711::Law, sip::message::Body};
+use wire::sip::message::Body;
 
 use super::{
     disk::Job,
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     index::State,
     names::{RecordingId, StreamLabel},
+    vault::Codec,
 };
 
 /// The recording that comes next.
@@ -58,14 +59,14 @@ impl Session {
     }
 
     /// The streams of the recording that comes next: those that aren't over.
-    pub(super) fn prepare_next(&mut self, id: RecordingId) -> Vec<(StreamLabel, Law)> {
+    pub(super) fn prepare_next(&mut self, id: RecordingId) -> Vec<(StreamLabel, Codec)> {
         let live = |stream: &Stream| stream.control.borrow().flow != Flow::Ended;
         let places = self.streams.iter().enumerate();
         let places = places.filter(|(_, stream)| stream.as_ref().is_some_and(live));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
         let of = |place: &usize| {
             let stream = self.streams[*place].as_ref()?;
-            Some((stream.label.clone(), stream.law))
+            Some((stream.label.clone(), stream.codec))
         };
         let streams = places.iter().filter_map(of).collect();
         self.next = Some(Next {
@@ -122,7 +123,7 @@ impl Session {
             let over = stream.control.borrow().flow == Flow::Ended;
             if !over && !next.places.contains(&place) {
                 next.places.push(place);
-                late.push((stream.label.clone(), stream.law));
+                late.push((stream.label.clone(), stream.codec));
             }
         }
         if late.is_empty() {

@@ -7,14 +7,16 @@ use std::{
 
 use callcore::tag::{RecordingTag, TagError};
 use wire::{
-    g711::Law,
-    sdp::{self, Codec, Description, Direction, Origin, Preference},
+    sdp::{self, Description, Direction, Origin, Preference},
     sip::message::{Body, HeaderName, Request, StatusCode},
     siprec::{self, Metadata, Parts},
 };
 
 use super::{Options, parties::Parties};
-use crate::names::{ControllerName, StreamLabel};
+use crate::{
+    names::{ControllerName, StreamLabel},
+    vault::Codec,
+};
 
 /// Streams of a recording: a call has two, a call with an interpreter and a transfer has four.
 pub(super) const STREAMS_MAX: usize = 8;
@@ -141,21 +143,21 @@ pub(super) fn check_streams(offer: &Description) -> Result<(), Refusal> {
 #[derive(Debug, Clone)]
 pub(super) struct Agreed {
     pub(super) label: StreamLabel,
-    pub(super) law: Law,
+    pub(super) codec: Codec,
     pub(super) payload_type: u8,
     pub(super) remote: IpAddr,
     pub(super) paused: bool,
 }
 
-/// Our answer: we listen where `local` says and send nothing; one law a stream, as a file has one.
+/// Our answer: we listen where `local` says and send nothing; one codec a stream, as a file has one: of those we store,
+/// the one that the offer names first.
 pub(super) fn answer(
     offer: &Description,
     origin: Origin,
     local: &[Option<SocketAddr>],
 ) -> Result<(Description, Vec<Option<Agreed>>), Refusal> {
-    let laws = [Codec::pcma(), Codec::pcmu()];
-    let mut answer =
-        sdp::answer(offer, origin, local, &laws, Preference::Offerer).map_err(|error| {
+    let mut answer = sdp::answer(offer, origin, local, &Codec::offered(), Preference::Offerer)
+        .map_err(|error| {
             Refusal::new(
                 StatusCode::NOT_ACCEPTABLE_HERE,
                 "no-audio",
@@ -178,9 +180,9 @@ pub(super) fn answer(
         stream.codecs.truncate(1);
         stream.direction = Direction::new(false, accepted.direction.receives());
         let remote = accepted.remote.ip();
-        agreed.push(accepted.codec.law().map(|law| Agreed {
+        agreed.push(Codec::of(&accepted.codec).map(|codec| Agreed {
             label,
-            law,
+            codec,
             payload_type: accepted.codec.payload_type,
             remote,
             paused: !accepted.direction.receives() || remote.is_unspecified(),
@@ -211,7 +213,10 @@ fn labels(offer: &Description) -> Vec<StreamLabel> {
 
 #[cfg(test)]
 mod tests {
-    use wire::sdp::Stream;
+    use wire::{
+        g711::Law,
+        sdp::{Codec as Named, Stream},
+    };
 
     use super::*;
     use crate::vault::test_tag;
@@ -219,7 +224,7 @@ mod tests {
     fn stream(label: Option<&str>) -> Stream {
         let address = SocketAddr::from(([192, 0, 2, 1], 4000));
         let stream =
-            Stream::audio(address, vec![Codec::pcmu(), Codec::pcma()]).going(Direction::SendOnly);
+            Stream::audio(address, vec![Named::pcmu(), Named::pcma()]).going(Direction::SendOnly);
         match label {
             Some(label) => stream.labelled(label),
             None => stream,
@@ -275,14 +280,15 @@ mod tests {
             answer
                 .streams
                 .iter()
-                .all(|stream| stream.codecs == [Codec::pcmu()])
+                .all(|stream| stream.codecs == [Named::pcmu()])
         );
         let paused: Vec<_> = agreed
             .iter()
             .flatten()
-            .map(|one| (one.law, one.paused))
+            .map(|one| (one.codec, one.paused))
             .collect();
-        assert_eq!(paused, [(Law::U, false), (Law::U, false), (Law::U, true)]);
+        let ulaw = Codec::G711(Law::U);
+        assert_eq!(paused, [(ulaw, false), (ulaw, false), (ulaw, true)]);
     }
 
     #[test]

@@ -4,14 +4,13 @@ use std::time::Instant;
 
 use callcore::tag::RecordingTag;
 use jiff::{SignedDuration, Timestamp};
-use wire::g711::Law;
 
 use super::disk::Begin;
 use crate::{
     index::{Closing, State},
     names::StreamLabel,
     tally::Tally,
-    vault::{Meta, Packet, Recording, StreamWriter, Vault, VaultError, folder::Out},
+    vault::{Codec, Meta, Packet, Recording, StreamWriter, Vault, VaultError, folder::Out},
 };
 
 /// A recording being written.
@@ -54,9 +53,12 @@ impl Open {
             .filter_map(|stream| stream.writer.take_unsynced())
     }
 
-    pub(super) fn add_streams(&mut self, streams: &[(StreamLabel, Law)]) -> Result<(), VaultError> {
-        for (label, law) in streams {
-            let writer = self.recording.stream_writer(label, *law)?;
+    pub(super) fn add_streams(
+        &mut self,
+        streams: &[(StreamLabel, Codec)],
+    ) -> Result<(), VaultError> {
+        for (label, codec) in streams {
+            let writer = self.recording.stream_writer(label, *codec)?;
             self.streams.push(OpenStream {
                 writer,
                 tally: Tally::default(),

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 use transport::media::RtpSocket;
-use wire::{g711::Law, sdp::Description};
+use wire::sdp::Description;
 
 use super::{
     disk::Job,
@@ -29,6 +29,7 @@ use crate::{
     board::Board,
     index::State,
     names::{RecordingId, StreamLabel},
+    vault::Codec,
 };
 
 /// A session that says it sends and sends nothing for so long has lost its sender.
@@ -67,7 +68,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Stream {
     local: SocketAddr,
-    pub(super) law: Law,
+    pub(super) codec: Codec,
     pub(super) label: StreamLabel,
     pub(super) control: watch::Sender<Control>,
     task: JoinHandle<()>,
@@ -130,10 +131,10 @@ impl Session {
             target,
             marks: 0,
         });
-        let recorder = Recorder::new(socket, agreed.payload_type, told, line);
+        let recorder = Recorder::new(socket, (agreed.payload_type, agreed.codec), told, line);
         Stream {
             local,
-            law: agreed.law,
+            codec: agreed.codec,
             label: agreed.label,
             control,
             task: tokio::spawn(recorder.run()),
@@ -171,8 +172,8 @@ impl Session {
     /// Whether the streams there are can go on as newly agreed, and none of the new ones takes a name that is taken.
     pub(super) fn fits(&self, agreed: &[Option<Agreed>]) -> bool {
         let (old, new) = agreed.split_at(self.streams.len().min(agreed.len()));
-        let same_law = self.streams.iter().zip(old).all(|pair| match pair {
-            (Some(stream), Some(agreed)) => stream.law == agreed.law,
+        let same_codec = self.streams.iter().zip(old).all(|pair| match pair {
+            (Some(stream), Some(agreed)) => stream.codec == agreed.codec,
             _ => true,
         });
         let taken = |agreed: &Agreed| {
@@ -181,7 +182,7 @@ impl Session {
                 .flatten()
                 .any(|stream| stream.label == agreed.label)
         };
-        same_law && !new.iter().flatten().any(taken)
+        same_codec && !new.iter().flatten().any(taken)
     }
 
     /// Tells the streams there are what was newly agreed for them.
@@ -261,7 +262,7 @@ mod tests {
             .expect("a port");
         let agreed = Agreed {
             label: StreamLabel::parse("1").expect("a label"),
-            law: Law::A,
+            codec: wire::g711::Law::A.into(),
             payload_type: 8,
             remote: local,
             paused: false,

@@ -13,7 +13,7 @@ use wire::{
 
 use crate::{
     tally::RATE,
-    vault::{PAYLOAD_MAX, Packet},
+    vault::{Codec, PAYLOAD_MAX, Packet},
 };
 
 /// Timestamps and clock may differ by this much before the clock is believed: more than any jitter buffer holds,
@@ -40,6 +40,7 @@ pub(crate) enum Placed {
 pub(crate) struct Timeline {
     /// What audio goes by; other payload types are key presses or comfort noise.
     payload_type: u8,
+    codec: Codec,
     receiver: Receiver,
     anchor: Option<Anchor>,
     /// Where the audio that is newest ends.
@@ -64,10 +65,11 @@ struct Gap {
 }
 
 impl Timeline {
-    pub(crate) fn new(payload_type: u8) -> Self {
+    pub(crate) fn new(payload_type: u8, codec: Codec) -> Self {
         Self {
             payload_type,
-            receiver: Receiver::new(RATE),
+            codec,
+            receiver: Receiver::new(RATE * codec.per_sample()),
             anchor: None,
             end: 0,
             gap: None,
@@ -94,12 +96,15 @@ impl Timeline {
         if packet.payload_type != self.payload_type || packet.payload.is_empty() {
             return Placed::Other;
         }
+        // What is no packet of the codec isn't kept: nobody could say how long it is.
+        let Some(length) = self.codec.samples(packet.payload) else {
+            return Placed::Dropped;
+        };
         let position = self.position(
             since,
             packet.timestamp,
             matches!(arrival, Arrival::First { .. }),
         );
-        let length = packet.payload.len() as u32;
         match arrival {
             Arrival::Next { missing, .. } if missing > 0 => {
                 self.open_gap(position, u32::from(missing) * length, out)
@@ -108,7 +113,8 @@ impl Timeline {
             _ => {}
         }
         self.end = self.end.max(position.saturating_add(length));
-        out.push(Packet::audio(
+        out.push(Packet::of(
+            self.codec,
             position,
             Bytes::copy_from_slice(packet.payload),
         ));
@@ -138,7 +144,7 @@ impl Timeline {
         if self.paused {
             self.paused = false;
             // What it sent to nobody meanwhile isn't lost.
-            self.receiver = Receiver::new(RATE);
+            self.receiver = Receiver::new(RATE * self.codec.per_sample());
             self.anchor = None;
         }
     }
@@ -153,7 +159,8 @@ impl Timeline {
         if !first && let Some(anchor) = self.anchor {
             // Signed: a late packet lies before the anchor.
             let offset = timestamp.wrapping_sub(anchor.timestamp).cast_signed();
-            let position = i64::from(anchor.position) + i64::from(offset);
+            let offset = i64::from(offset) / i64::from(self.codec.per_sample());
+            let position = i64::from(anchor.position) + offset;
             if position.abs_diff(i64::from(clock)) <= u64::from(DRIFT_MAX) {
                 return u32::try_from(position).unwrap_or(0);
             }
@@ -239,6 +246,43 @@ mod tests {
             .collect()
     }
 
+    fn alaw() -> Timeline {
+        Timeline::new(8, Codec::G711(wire::g711::Law::A))
+    }
+
+    /// A phone that says nothing sends nothing (DTX); what is lost is told from that by the sequence numbers.
+    #[test]
+    fn opus_counts_at_48_khz_and_silence_that_is_not_sent_is_no_loss() {
+        let mut timeline = Timeline::new(111, Codec::Opus);
+        let mut out = Vec::new();
+        let mut send = |ms: u64, sequence: u16, payload: &'static [u8]| {
+            let packet = rtp::Packet {
+                payload_type: 111,
+                timestamp: 5000 + 48 * ms as u32,
+                payload,
+                ..packet(sequence, 0)
+            };
+            timeline.receive(Duration::from_millis(ms), &packet, &mut out)
+        };
+        let spoken: &[u8] = &[0x78, 1, 2, 3];
+        assert_eq!(send(0, 1, spoken), Placed::Audio);
+        assert_eq!(send(20, 2, spoken), Placed::Audio);
+        // A second of silence, then a frame that says so.
+        assert_eq!(send(1000, 3, &[0x78]), Placed::Audio);
+        // Two are lost.
+        assert_eq!(send(1060, 6, spoken), Placed::Audio);
+        assert_eq!(send(1080, 7, &[0x7B, 0]), Placed::Dropped);
+        timeline.finish(&mut out);
+        let expected = [
+            (Kind::Opus, 0, 160),
+            (Kind::Opus, 160, 160),
+            (Kind::Opus, 8000, 160),
+            (Kind::Opus, 8480, 160),
+            (Kind::Lost, 8160, 320),
+        ];
+        assert_eq!(shown(&out), expected);
+    }
+
     fn packet(sequence: u16, timestamp: u32) -> rtp::Packet<'static> {
         rtp::Packet {
             payload_type: 8,
@@ -252,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_stream_begins_where_it_came() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         assert_eq!(
             feed(&mut timeline, &[0, 1], 500),
             [(Kind::Audio, 4000, 160), (Kind::Audio, 4160, 160)]
@@ -261,7 +305,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_reported_once_it_cannot_be_late() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         let numbers: Vec<u16> = (0..3).chain(5..20).collect();
         let out = feed(&mut timeline, &numbers, 0);
         let lost: Vec<_> = out
@@ -273,7 +317,7 @@ mod tests {
 
     #[test]
     fn what_comes_late_is_not_lost() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         let out = feed(
             &mut timeline,
             &[0, 1, 4, 3, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
@@ -288,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_end_reports_what_is_missing() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         feed(&mut timeline, &[0, 2], 0);
         let mut out = Vec::new();
         timeline.finish(&mut out);
@@ -297,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_pause_is_no_loss_and_keeps_its_length() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         let mut out = Vec::new();
         feed(&mut timeline, &[0, 1], 0);
         timeline.pause(&mut out);
@@ -316,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_jump_of_the_timestamps_follows_the_clock() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         feed(&mut timeline, &[0, 1], 0);
         let mut out = Vec::new();
         timeline.receive(
@@ -337,7 +381,7 @@ mod tests {
 
     #[test]
     fn silence_that_is_not_sent_is_no_loss() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         let mut out = Vec::new();
         timeline.receive(Duration::ZERO, &packet(0, 0), &mut out);
         timeline.receive(Duration::from_secs(3), &packet(1, 24_000), &mut out);
@@ -350,7 +394,7 @@ mod tests {
 
     #[test]
     fn key_presses_and_other_codecs_are_not_audio() {
-        let mut timeline = Timeline::new(8);
+        let mut timeline = alaw();
         let mut out = Vec::new();
         let mut other = packet(0, 0);
         for payload_type in [0, 101, 13] {
@@ -369,7 +413,7 @@ mod tests {
         fn whatever_comes_the_end_stays_near_the_clock(
             packets in proptest::collection::vec((0_u64..200, proptest::num::u16::ANY, proptest::num::u32::ANY, 0_u32..3), 0..200),
         ) {
-            let (mut timeline, mut out, mut now) = (Timeline::new(8), Vec::new(), Duration::ZERO);
+            let (mut timeline, mut out, mut now) = (alaw(), Vec::new(), Duration::ZERO);
             let mut audio = 0;
             for (wait, sequence, timestamp, ssrc) in packets {
                 now += Duration::from_millis(wait);

@@ -1,7 +1,7 @@
 //! The bytes of a stream file.
 //!
 //! ```text
-//! header   "VXS" version(1)  recording id(16)  nonce prefix(7)  law(1)  label length(1) label
+//! header   "VXS" version(1)  recording id(16)  nonce prefix(7)  codec(1)  label length(1) label
 //! chunk    final(1 bit) length(31 bits)  ciphertext and tag
 //! packet   position(4)  kind(1)  length(2)  payload            (inside a chunk; all numbers big-endian)
 //! ```
@@ -9,10 +9,8 @@
 //! Chunks follow the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015): number and finality are in the
 //! nonce, so that no chunk can be moved, left out in the middle, or made the last one.
 
-use wire::g711::Law;
-
 use super::{
-    VaultError,
+    Codec, VaultError,
     keys::{Key, nonce},
 };
 use crate::names::{RecordingId, StreamLabel};
@@ -26,7 +24,7 @@ pub(crate) const SEAL_LEN: usize = 16;
 pub(crate) const PACKET_HEADER_LEN: usize = 7;
 /// A chunk is written when it holds this much: one second of G.711 in 20 ms packets.
 pub(crate) const CHUNK_BYTES: usize = 8 * 1024;
-/// No G.711 packet is larger: 200 ms would be 1600 bytes.
+/// No packet is larger: 200 ms of G.711 would be 1600 bytes, and a packet of Opus lies in one datagram.
 pub const PAYLOAD_MAX: usize = 2048;
 /// What a reader takes as one chunk at most.
 pub(crate) const SEALED_MAX: usize = CHUNK_BYTES + PACKET_HEADER_LEN + PAYLOAD_MAX + SEAL_LEN;
@@ -39,8 +37,10 @@ pub enum Kind {
     Audio,
     /// Audio that was sent and didn't come, or couldn't be written; the payload is the length in samples.
     Lost,
-    /// The sender paused (hold); nothing is missing.
+    /// The sender paused (hold), or somebody else took over; nothing is missing.
     Paused,
+    /// Audio as it came; the payload is an Opus packet.
+    Opus,
 }
 
 impl Kind {
@@ -49,7 +49,13 @@ impl Kind {
             Self::Audio => 0,
             Self::Lost => 1,
             Self::Paused => 2,
+            Self::Opus => 3,
         }
+    }
+
+    /// Whether somebody is heard in it.
+    pub const fn is_audio(self) -> bool {
+        matches!(self, Self::Audio | Self::Opus)
     }
 
     const fn from_code(code: u8) -> Option<Self> {
@@ -57,6 +63,7 @@ impl Kind {
             0 => Some(Self::Audio),
             1 => Some(Self::Lost),
             2 => Some(Self::Paused),
+            3 => Some(Self::Opus),
             _ => None,
         }
     }
@@ -69,7 +76,7 @@ pub struct Packet {
     pub position: u32,
     /// What it is.
     pub kind: Kind,
-    /// Its bytes: G.711 as it came, one byte a sample.
+    /// Its bytes: G.711 as it came, one byte a sample, or an Opus packet.
     pub payload: bytes::Bytes,
 }
 
@@ -79,6 +86,18 @@ impl Packet {
         Self {
             position,
             kind: Kind::Audio,
+            payload,
+        }
+    }
+
+    /// A packet of audio of that codec.
+    pub const fn of(codec: Codec, position: u32, payload: bytes::Bytes) -> Self {
+        Self {
+            position,
+            kind: match codec {
+                Codec::G711(_) => Kind::Audio,
+                Codec::Opus => Kind::Opus,
+            },
             payload,
         }
     }
@@ -111,6 +130,7 @@ impl Packet {
                 .try_into()
                 .map_or(0, u32::from_be_bytes),
             Kind::Paused => 0,
+            Kind::Opus => Codec::Opus.samples(&self.payload).unwrap_or(0),
         }
     }
 
@@ -166,16 +186,20 @@ impl std::fmt::Debug for Packet {
 pub(crate) struct Header {
     pub(crate) id: RecordingId,
     pub(crate) prefix: [u8; NONCE_PREFIX_LEN],
-    pub(crate) law: Law,
+    pub(crate) codec: Codec,
     pub(crate) label: StreamLabel,
 }
 
 impl Header {
-    pub(crate) fn new(id: RecordingId, label: StreamLabel, law: Law) -> Result<Self, VaultError> {
+    pub(crate) fn new(
+        id: RecordingId,
+        label: StreamLabel,
+        codec: Codec,
+    ) -> Result<Self, VaultError> {
         Ok(Self {
             id,
             prefix: nonce()?,
-            law,
+            codec,
             label,
         })
     }
@@ -186,7 +210,7 @@ impl Header {
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(self.id.as_bytes());
         bytes.extend_from_slice(&self.prefix);
-        bytes.push(self.law.payload_type());
+        bytes.push(self.codec.code());
         // A label has at most 32 bytes.
         bytes.push(label.len() as u8);
         bytes.extend_from_slice(label);
@@ -201,14 +225,14 @@ impl Header {
             .strip_prefix(MAGIC.as_slice())?
             .strip_prefix(id.as_bytes().as_slice())?;
         let (prefix, rest) = rest.split_first_chunk()?;
-        let &[law, length] = rest else { return None };
+        let &[codec, length] = rest else { return None };
         let mut label = vec![0; usize::from(length)];
         from.read_exact(&mut label).ok()?;
         let label = StreamLabel::parse(std::str::from_utf8(&label).ok()?).ok()?;
         Some(Self {
             id,
             prefix: *prefix,
-            law: Law::from_payload_type(law)?,
+            codec: Codec::from_code(codec)?,
             label,
         })
     }

@@ -10,6 +10,7 @@
 //!
 //! Without the key folder nothing in the store can be heard; without the tag as it was, neither.
 
+mod codec;
 mod destroy;
 mod error;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use callcore::tag::RecordingTag;
 
 use self::remote::Remote;
 pub use self::{
+    codec::Codec,
     error::VaultError,
     format::{Kind, PAYLOAD_MAX, Packet},
     meta::{Meta, Party},

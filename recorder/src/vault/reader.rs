@@ -8,10 +8,9 @@ use std::{
 use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use bytes::Bytes;
 use chacha20poly1305::ChaCha20Poly1305;
-use wire::g711::Law;
 
 use super::{
-    VaultError, folder,
+    Codec, VaultError, folder,
     format::{ChunkHead, Header, Packet},
     keys::Key,
 };
@@ -79,8 +78,8 @@ impl StreamReader {
     }
 
     /// How its audio is coded.
-    pub const fn law(&self) -> Law {
-        self.header.law
+    pub const fn codec(&self) -> Codec {
+        self.header.codec
     }
 
     /// How it ends; known once [`next_packet`](Self::next_packet) gave `None`.

@@ -10,11 +10,10 @@ use std::{
 
 use callcore::tag::RecordingTag;
 use chacha20poly1305::AeadInOut;
-use wire::g711::Law;
 use zeroize::Zeroizing;
 
 use super::{
-    Vault, VaultError, folder,
+    Codec, Vault, VaultError, folder,
     keys::{self, Key},
     meta::Meta,
     reader::{Source, StreamReader},
@@ -72,12 +71,16 @@ impl Recording {
     ///
     /// # Errors
     /// When it was begun before, or the disk refuses.
-    pub fn stream_writer(&self, label: &StreamLabel, law: Law) -> Result<StreamWriter, VaultError> {
+    pub fn stream_writer(
+        &self,
+        label: &StreamLabel,
+        codec: impl Into<Codec>,
+    ) -> Result<StreamWriter, VaultError> {
         StreamWriter::create(
             &self.stream_path(label),
             self.id,
             label.clone(),
-            law,
+            codec.into(),
             &self.key,
             &self.tag,
         )

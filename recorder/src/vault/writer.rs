@@ -7,11 +7,10 @@ use std::{
 
 use aead_stream::EncryptorBE32;
 use chacha20poly1305::ChaCha20Poly1305;
-use wire::g711::Law;
 use zeroize::Zeroizing;
 
 use super::{
-    VaultError,
+    Codec, VaultError,
     folder::{self, Out},
     format::{CHUNK_BYTES, ChunkHead, Header, Packet, SEALED_MAX},
     keys::Key,
@@ -41,11 +40,11 @@ impl StreamWriter {
         path: &Path,
         id: RecordingId,
         label: StreamLabel,
-        law: Law,
+        codec: Codec,
         data: &Key,
         tag: &[u8],
     ) -> Result<Self, VaultError> {
-        let header = Header::new(id, label, law)?;
+        let header = Header::new(id, label, codec)?;
         let file = Out::create(path, false).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => VaultError::AlreadyThere {
                 path: path.to_owned(),

@@ -19,7 +19,7 @@ pub use self::object::VCon;
 use self::object::{Attachment, Dialog, Party};
 use crate::{
     access::{self, Access},
-    export::{self, ExportError, Exported},
+    export::{self, ExportError, Exported, Part},
     index::{Entry, Index},
     names::RecordingId,
     store::{By, StoreError},
@@ -37,9 +37,9 @@ const ANONYMOUS: &str = "anonymous";
 pub enum Audio {
     /// In the vCon itself.
     Inline,
-    /// Where this URL leads; the vCon holds its digest.
+    /// Where this URL leads; the vCon holds its digest. With two sound files both name it, and the digest says which.
     At(String),
-    /// In a file of this name beside the vCon, whose digest the vCon holds.
+    /// In a file beside the vCon, whose digest the vCon holds: this name, with the end of its kind.
     Beside(String),
 }
 
@@ -72,15 +72,17 @@ pub fn export(
         purpose: by.purpose.clone(),
     };
     access::write(vault, now, &[access])?;
-    let (sound, exported) = sound_of(vault, &entry)?;
+    let (sounds, exported) = sounds_of(vault, &entry)?;
     let meta = vault.unlock(entry.id, &entry.tag)?.meta()?;
-    let vcon = vcon(&entry, meta.as_ref(), &sound, audio, now);
+    let vcon = vcon(&entry, meta.as_ref(), &sounds, audio, now);
     let text = serde_json::to_vec_pretty(&vcon).map_err(|error| ExportError::Write {
         path: path.to_owned(),
         source: error.into(),
     })?;
     if *audio != Audio::Inline {
-        write(&path.with_extension("wav"), &sound)?;
+        for sound in &sounds {
+            write(&path.with_extension(sound.part.name()), &sound.bytes)?;
+        }
     }
     write(path, &text)?;
     Ok(exported)
@@ -95,57 +97,81 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     folder::whole(path, failed, |file| file.write_all(bytes).map_err(failed))
 }
 
-/// A recording's sound file, in memory: it never touches a disk in the clear.
+/// A sound file of a recording, in memory: it never touches a disk in the clear.
+#[derive(Debug)]
+pub struct SoundFile {
+    /// Which of its streams are in it.
+    pub part: Part,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// A recording's sound files: usually one, two when one side spoke G.711 and the other Opus.
 ///
 /// # Errors
 /// When the recording doesn't open.
-pub fn sound_of(vault: &Vault, entry: &Entry) -> Result<(Vec<u8>, Exported), ExportError> {
-    let mut sound = Cursor::new(Vec::new());
-    let exported = export::wav_into(vault, entry, &mut sound)?;
-    Ok((sound.into_inner(), exported))
+pub fn sounds_of(vault: &Vault, entry: &Entry) -> Result<(Vec<SoundFile>, Exported), ExportError> {
+    let (mut sounds, mut all) = (Vec::new(), Exported::none(entry));
+    for part in export::parts(vault, entry)? {
+        let mut sound = Cursor::new(Vec::new());
+        all.add(export::part_into(vault, entry, part, &mut sound)?);
+        sounds.push(SoundFile {
+            part,
+            bytes: sound.into_inner(),
+        });
+    }
+    Ok((sounds, all))
 }
 
-/// Makes the vCon of a recording. `meta` is who spoke; `None` when that was erased or never known. `sound` is its sound file.
+/// Makes the vCon of a recording. `meta` is who spoke; `None` when that was erased or never known.
 pub fn vcon(
     entry: &Entry,
     meta: Option<&Meta>,
-    sound: &[u8],
+    sounds: &[SoundFile],
     audio: &Audio,
     now: Timestamp,
 ) -> VCon {
     let parties = parties(meta);
     let start = entry.tag.started.timestamp().to_string();
-    let filename = format!("{}.wav", entry.id);
-    let mut dialog = Dialog {
-        r#type: "recording",
-        start: start.clone(),
-        duration: entry.tally.seconds(),
-        parties: channels(meta),
-        mediatype: WAV,
-        filename,
-        content_hash: content_hash(sound),
-        body: None,
-        encoding: None,
-        url: None,
-    };
-    match audio {
-        Audio::Inline => {
-            dialog.body = Some(BASE64URL.encode(sound));
-            dialog.encoding = Some("base64url");
-        }
-        Audio::At(url) => dialog.url = Some(url.clone()),
-        Audio::Beside(name) => dialog.filename.clone_from(name),
-    }
+    let dialog = |sound: &SoundFile| dialog(entry, meta, sound, audio);
     VCon {
         vcon: VERSION,
         uuid: uuid(entry.id),
         created_at: now.to_string(),
         subject: format!("1177, {}", entry.tag.purpose),
         parties,
-        dialog: vec![dialog],
+        dialog: sounds.iter().map(dialog).collect(),
         analysis: Vec::new(),
         attachments: vec![tag(entry, start)],
     }
+}
+
+fn dialog(entry: &Entry, meta: Option<&Meta>, sound: &SoundFile, audio: &Audio) -> Dialog {
+    let name = sound.part.name();
+    let mut dialog = Dialog {
+        r#type: "recording",
+        start: entry.tag.started.timestamp().to_string(),
+        duration: entry.tally.seconds(),
+        parties: channels(meta),
+        mediatype: match sound.part {
+            Part::Wav => WAV,
+            Part::Opus => sound.part.media_type(),
+        },
+        filename: format!("{}.{name}", entry.id),
+        content_hash: content_hash(&sound.bytes),
+        body: None,
+        encoding: None,
+        url: None,
+    };
+    match audio {
+        Audio::Inline => {
+            dialog.body = Some(BASE64URL.encode(&sound.bytes));
+            dialog.encoding = Some("base64url");
+        }
+        Audio::At(url) => dialog.url = Some(url.clone()),
+        Audio::Beside(stem) => dialog.filename = format!("{stem}.{name}"),
+    }
+    dialog
 }
 
 /// As the draft writes digests of content: `sha512-` and base64url.

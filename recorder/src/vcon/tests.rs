@@ -65,7 +65,7 @@ impl Bench {
 
     fn vcon(&self, audio: &Audio) -> Value {
         let entry = self.index.get(self.id).expect("there");
-        let (sound, _) = sound_of(&self.vault, &entry).expect("opens");
+        let (sounds, _) = sounds_of(&self.vault, &entry).expect("opens");
         let meta = self
             .vault
             .unlock(self.id, &entry.tag)
@@ -73,7 +73,7 @@ impl Bench {
             .meta();
         let meta = meta.expect("readable");
         let now = "2026-11-22T06:00:00Z".parse().expect("a moment");
-        serde_json::to_value(vcon(&entry, meta.as_ref(), &sound, audio, now)).expect("JSON")
+        serde_json::to_value(vcon(&entry, meta.as_ref(), &sounds, audio, now)).expect("JSON")
     }
 }
 
@@ -103,7 +103,7 @@ fn what_is_exported_is_a_vcon() {
         for audio in [
             Audio::Inline,
             Audio::At("https://example.invalid/1.wav".to_owned()),
-            Audio::Beside("audio.wav".to_owned()),
+            Audio::Beside("audio".to_owned()),
         ] {
             is_valid(&bench.vcon(&audio)).unwrap_or_else(|error| panic!("{audio:?}: {error}"));
         }
@@ -155,7 +155,7 @@ fn the_sound_the_parties_and_the_tag_are_in_it() {
 #[test]
 fn one_recording_is_one_vcon() {
     let bench = Bench::new(Vec::new());
-    let [first, second] = [&Audio::Inline, &Audio::Beside("a.wav".into())];
+    let [first, second] = [&Audio::Inline, &Audio::Beside("a".into())];
     assert_eq!(bench.vcon(first)["uuid"], bench.vcon(second)["uuid"]);
     assert_eq!(bench.vcon(first)["parties"][0]["name"], "anonymous");
 }

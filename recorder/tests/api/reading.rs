@@ -2,7 +2,13 @@
 
 use std::fs;
 
-use recorder::{access, api::tokens::Role, export, place::IndexPlace};
+use recorder::{
+    access,
+    api::tokens::Role,
+    export,
+    place::IndexPlace,
+    vault::{Codec, Packet},
+};
 
 use super::{
     Api, OTHERS, OURS, WHY, filled,
@@ -96,7 +102,7 @@ async fn a_sound_is_the_export_whole_and_in_ranges() {
     let bench = Bench::new();
     let id = bench.record(OURS, 1);
     let path = bench.place.path().join("out.wav");
-    export::wav(&bench.vault, &bench.index, id, &path).expect("exported");
+    export::export(&bench.vault, &bench.index, id, &path).expect("exported");
     let exported = fs::read(&path).expect("there");
     let length = exported.len();
     let api = Api::over(bench).await;
@@ -147,6 +153,36 @@ async fn a_sound_is_the_export_whole_and_in_ranges() {
         told.iter()
             .all(|one| one.0 == "listen" && one.1 == id.to_string())
     );
+}
+
+#[tokio::test]
+async fn opus_comes_as_ogg_whole_and_in_ranges() {
+    let bench = Bench::new();
+    let packet = Packet::of(Codec::Opus, 0, vec![0x48, 1, 2, 3].into());
+    let id = bench.record_of(OURS, 1, Codec::Opus, &packet);
+    let path = bench.place.path().join("out");
+    export::export(&bench.vault, &bench.index, id, &path).expect("exported");
+    let exported = fs::read(path.with_extension("opus")).expect("there");
+    let api = Api::over(bench).await;
+    let token = api.token(Role::Reader, OURS);
+    let place = format!("/api/recordings/{id}/audio");
+    for path in [place.clone(), format!("{place}?part=opus")] {
+        let whole = api.get(&token, &path).await;
+        let told = (whole.status, whole.header("content-type"));
+        assert_eq!(told, (200, Some("audio/ogg")));
+        assert!(whole.body == exported, "{path}");
+    }
+    let length = exported.len();
+    for (range, from) in [("bytes=30-", 30), ("bytes=-9", length - 9)] {
+        let headers = [("Authorization", &*token), WHY, ("Range", range)];
+        let part = ask(api.addr(), &place, &headers).await;
+        assert_eq!(part.status, 206, "{range}");
+        assert!(part.body == exported[from..], "{range}");
+    }
+    for (part, status) in [("wav", 404), ("mp3", 400)] {
+        let refused = api.get(&token, &format!("{place}?part={part}")).await;
+        assert_eq!(refused.status, status, "{part}");
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use wire::{
 };
 
 #[path = "../place/mod.rs"]
-mod postgres;
+pub(crate) mod postgres;
 #[path = "../tags/mod.rs"]
 mod tags;
 
@@ -233,7 +233,19 @@ impl Client {
         by: TransportKind,
         metadata: &Metadata,
     ) -> Result<Recording, StatusCode> {
-        let body = siprec::body(&self.offer(Direction::SendOnly), metadata);
+        let offer = self.offer(Direction::SendOnly);
+        self.record_as(to, by, &offer, metadata).await
+    }
+
+    /// The same with an offer of its own.
+    pub(crate) async fn record_as(
+        &mut self,
+        to: SocketAddr,
+        by: TransportKind,
+        offer: &Description,
+        metadata: &Metadata,
+    ) -> Result<Recording, StatusCode> {
+        let body = siprec::body(offer, metadata);
         let mut headers = Headers::new();
         headers.push(HeaderName::Require, siprec::OPTION_TAG);
         let session = self.invite(to, by, headers, Some(body));
@@ -360,6 +372,12 @@ impl Client {
             self.senders[stream].next(&codes, 160, false, &mut datagram);
             self.sockets[stream].send_to(&datagram, to).expect("sent");
         }
+    }
+
+    /// Sends a datagram as it is.
+    pub(crate) fn send_datagram(&self, recording: &Recording, stream: usize, datagram: &[u8]) {
+        let to = recording.answer.streams[stream].address;
+        self.sockets[stream].send_to(datagram, to).expect("sent");
     }
 
     /// Sends one packet of 20 ms with these codes.

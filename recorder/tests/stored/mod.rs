@@ -12,7 +12,7 @@ use recorder::{
     names::{RecordingId, StreamLabel},
     place::{IndexPlace, Place},
     tally::Tally,
-    vault::{Meta, Packet, Party, Vault},
+    vault::{Codec, Meta, Packet, Party, Vault},
 };
 use tempfile::TempDir;
 use wire::g711::Law;
@@ -84,6 +84,18 @@ impl Bench {
 
     /// One recording: two streams and who spoke.
     pub(crate) fn record(&self, controller: &str, call: u64) -> RecordingId {
+        let packet = Packet::audio(0, Bytes::from_static(&[0x55; 160]));
+        self.record_of(controller, call, Law::A.into(), &packet)
+    }
+
+    /// The same of another codec.
+    pub(crate) fn record_of(
+        &self,
+        controller: &str,
+        call: u64,
+        codec: Codec,
+        packet: &Packet,
+    ) -> RecordingId {
         let (id, tag) = (
             RecordingId::random().expect("random"),
             tag(controller, call),
@@ -102,10 +114,9 @@ impl Bench {
         let (mut files, mut bytes) = (Vec::new(), 0);
         for label in ["1", "2"] {
             let label = StreamLabel::parse(label).expect("a label");
-            let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
-            let packet = Packet::audio(0, Bytes::from_static(&[0x55; 160]));
+            let mut writer = recording.stream_writer(&label, codec).expect("a stream");
             writer
-                .push(&packet, std::time::Instant::now())
+                .push(packet, std::time::Instant::now())
                 .expect("written");
             bytes += writer.finish().expect("finished");
             files.push(recording.file_name(&label));
