@@ -1,6 +1,9 @@
 //! Invariant 8: a bad configuration is refused whole, with the line and a remedy.
 
-use callcore::scenario::{Contact, Scenario, ScenarioError};
+use callcore::{
+    scenario::{Contact, Scenario, ScenarioError, Srtp},
+    time::Span,
+};
 
 /// The least that is a scenario.
 const LEAST: &str = r#"
@@ -299,6 +302,28 @@ fn a_menu_is_read_and_its_faults_are_told() {
     for (menu, message, remedy) in wrong {
         refused(&with(&menu), 4, message, remedy);
     }
+}
+
+#[test]
+fn how_audio_is_encrypted_and_how_long_it_may_be_silent() {
+    let agents = "[{ simulated = 2 }";
+    let phone = |srtp: &str| {
+        let sip = format!("[{{ sip = \"sip:1@127.0.0.1:5\", srtp = \"{srtp}\" }}");
+        LEAST.replacen(agents, &sip, 1)
+    };
+    let media = |seconds: u32| format!("media = {{ silence_max_s = {seconds} }}{LEAST}");
+    let silence = |text: &str| read(text).expect("valid").media.silence_max;
+    let said = read(&phone("require")).expect("valid");
+    assert_eq!(said.agents[0].srtp, Srtp::Require);
+    assert_eq!(read(LEAST).expect("valid").agents[0].srtp, Srtp::Off);
+    assert_eq!(silence(LEAST), Some(Span::from_secs(60)));
+    assert_eq!(
+        (silence(&media(5)), silence(&media(0))),
+        (Some(Span::from_secs(5)), None)
+    );
+    let sometimes = "`sometimes` is no way to encrypt audio";
+    refused(&phone("sometimes"), 3, sometimes, "`offer`");
+    refused(&media(4), 1, "4 is out of range", "5 to 14400");
 }
 
 #[test]

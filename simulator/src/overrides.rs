@@ -1,7 +1,7 @@
 //! Values given on the command line instead of in the scenario: `--set key=value`.
 
 use callcore::{
-    scenario::{Agent, Contact, Scenario},
+    scenario::{Agent, Contact, Scenario, Srtp},
     time::Span,
 };
 
@@ -125,6 +125,7 @@ fn set_agents(scenario: &mut Scenario, count: usize) {
             let agent = Agent {
                 queue: scenario.queue_by_place(queue),
                 contact: Contact::Simulated,
+                srtp: Srtp::Off,
             };
             std::iter::repeat_n(agent, count)
         })

@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use callcore::{
     calendar::{DayKind, Hours as Opening, Opening as Stretch},
     kommun::RegionCode,
-    scenario::{Agent, Contact, QueueId, Scenario, Staffing},
+    scenario::{Agent, Contact, QueueId, Scenario, Srtp, Staffing},
     time::Time,
 };
 
@@ -197,6 +197,7 @@ fn check(
     let nurse = Agent {
         queue,
         contact: Contact::Simulated,
+        srtp: Srtp::Off,
     };
     staffed
         .agents

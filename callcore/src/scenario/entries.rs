@@ -19,6 +19,29 @@ pub struct Agent {
     pub queue: QueueId,
     /// How it is reached.
     pub contact: Contact,
+    /// Whether the audio of its phone is encrypted.
+    pub srtp: Srtp,
+}
+
+/// Whether calls that the switch makes offer encrypted audio (SRTP).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Srtp {
+    /// Plain RTP only.
+    #[default]
+    Off,
+    /// Plain RTP with keys beside it: who can, encrypts (RFC 8643).
+    Offer,
+    /// Encrypted or no call.
+    Require,
+}
+
+impl Srtp {
+    /// As scenarios name them.
+    pub(super) const NAMES: [(&str, Self); 3] = [
+        ("off", Self::Off),
+        ("offer", Self::Offer),
+        ("require", Self::Require),
+    ];
 }
 
 /// How an agent is reached.
@@ -90,6 +113,15 @@ pub struct Provider {
     pub records: bool,
     /// How its targets are asked whether they are there; `None`: they aren't asked.
     pub ping: Option<Ping>,
+    /// Whether the audio of relayed calls to it is encrypted; in `direct` the caller's own offer goes on.
+    pub srtp: Srtp,
+}
+
+/// What is asked of calls' audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Media {
+    /// A call ends when one side has sent no RTP for so long, though it is neither held nor holds; `None`: it may be silent for ever.
+    pub silence_max: Option<Span>,
 }
 
 /// How a provider's targets are asked whether they are there (OPTIONS).

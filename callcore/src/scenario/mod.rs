@@ -27,8 +27,8 @@ pub use duties::{
     UttagSettings,
 };
 pub use entries::{
-    Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Pause, Ping,
-    Provider, Queue, RecorderSettings, Retention, SEGMENTS_MAX, TlsSettings, Traffic,
+    Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Media, Pause,
+    Ping, Provider, Queue, RecorderSettings, Retention, SEGMENTS_MAX, Srtp, TlsSettings, Traffic,
 };
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};
@@ -100,6 +100,8 @@ pub struct Scenario {
     pub listen: Listen,
     /// When new calls are refused.
     pub overload: Overload,
+    /// What is asked of calls' audio.
+    pub media: Media,
     /// What simulation offers.
     pub traffic: Traffic,
     /// How it is simulated.

@@ -3,6 +3,7 @@
 mod duties;
 mod either;
 mod listen;
+mod media;
 mod overload;
 mod schema;
 mod simulation;
@@ -17,6 +18,7 @@ pub(super) use duties::{
 };
 pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
 pub(super) use listen::RawTls;
+pub(super) use media::RawMedia;
 pub(super) use overload::RawOverload;
 pub(super) use schema::json_schema;
 pub(super) use simulation::{RawSimulation, RawStaffing, RawSurge};
@@ -67,6 +69,8 @@ pub(super) struct RawScenario {
     pub(super) listen: RawListen,
     #[serde(default)]
     pub(super) overload: RawOverload,
+    #[serde(default)]
+    pub(super) media: RawMedia,
     #[serde(default)]
     pub(super) traffic: RawTraffic,
     #[serde(default)]
@@ -319,6 +323,9 @@ pub(super) struct RawProvider {
     pub(super) records: bool,
     /// How its targets are asked whether they are there.
     pub(super) ping: Option<RawPing>,
+    /// Whether relayed calls to it are encrypted (SRTP): `off` unless it is said, `offer` or `require`.
+    #[schemars(with = "Option<String>")]
+    pub(super) srtp: Option<Text>,
 }
 
 /// How long a class of data stays.

@@ -62,8 +62,10 @@ pub enum Input {
     Resumed(CallId),
     /// Another phone took over from the agent's: what is said now is another recording.
     Transferred(CallId),
-    /// The driver lost the call in a way no party chose (socket closed, media dead, no ACK).
+    /// The driver lost the call by a fault of its own (no port for audio, a call of four hours).
     CallLost(CallId),
+    /// One side gives no sign of life: no ACK, no answer to a session timer, no audio.
+    Vanished(CallId),
     /// The recorder accepted the recording of this call.
     RecordingStarted(CallId),
     /// The recorder is gone or refused; the call goes on and the gap is counted.
@@ -161,10 +163,12 @@ pub enum Outcome {
     OurFault,
     /// A caller who was promised to be called back could not be reached, as often as the queue tries.
     Unreached,
+    /// One side gave no sign of life any more: its line is cut, or its telephone is dead.
+    Vanished,
 }
 
 /// Every outcome, in the order they are listed.
-pub const OUTCOMES: [Outcome; 7] = [
+pub const OUTCOMES: [Outcome; 8] = [
     Outcome::Completed,
     Outcome::HandedOver,
     Outcome::Abandoned,
@@ -172,6 +176,7 @@ pub const OUTCOMES: [Outcome; 7] = [
     Outcome::ProviderFailed,
     Outcome::OurFault,
     Outcome::Unreached,
+    Outcome::Vanished,
 ];
 
 impl Outcome {
@@ -185,6 +190,7 @@ impl Outcome {
             Self::ProviderFailed => "provider_failed",
             Self::OurFault => "our_fault",
             Self::Unreached => "unreached",
+            Self::Vanished => "vanished",
         }
     }
 }

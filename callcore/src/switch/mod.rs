@@ -146,6 +146,7 @@ impl Switch {
             Input::Resumed(call) => self.resumed(now, call),
             Input::Transferred(call) => self.transferred(now, call),
             Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
+            Input::Vanished(call) => self.end(now, call, Outcome::Vanished),
             Input::RecordingStarted(call) => self.recording_started(now, call),
             Input::RecordingLost(call) => self.recording_lost(now, call),
             Input::RecorderBack => self.recorder_back(now),

@@ -189,6 +189,20 @@ fn callers_without_a_kommun_have_a_route_too_and_a_lost_call_is_our_fault() {
 }
 
 #[test]
+fn a_side_that_vanishes_ends_the_call_whatever_its_stage() {
+    let mut bench = Bench::new();
+    let talks = bench.connected(RECORDED);
+    let waits = bench.call(RECORDED).0;
+    assert_eq!(
+        bench.tell(Input::Vanished(talks)),
+        "stop-recording [ended] hang-up:vanished"
+    );
+    let ended = bench.tell(Input::Vanished(waits));
+    assert!(ended.ends_with("[ended] hang-up:vanished"), "{ended}");
+    assert_eq!(bench.switch.counts().ended_as(Outcome::Vanished), 2);
+}
+
+#[test]
 fn what_does_not_fit_is_counted_and_changes_nothing() {
     let mut bench = Bench::new();
     let call = bench.connected(RECORDED);

@@ -53,6 +53,7 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 8] = [
             "provider_failed",
             "our_fault",
             "unreached",
+            "vanished",
         ],
     ),
     (

@@ -61,6 +61,9 @@ pub(in crate::scenario) struct RawAgentTable {
     pub(in crate::scenario) at_once: Option<u32>,
     /// The user that a phone registers as.
     pub(in crate::scenario) register: Option<String>,
+    /// Whether calls to it are encrypted (SRTP): `off` unless it is said, `offer` or `require`.
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) srtp: Option<Text>,
 }
 
 impl<'de> Deserialize<'de> for RawAgent {

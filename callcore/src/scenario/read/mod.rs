@@ -5,6 +5,7 @@
 mod canonical;
 mod duties;
 mod keeping;
+mod media;
 mod names;
 mod overload;
 mod people;
@@ -60,7 +61,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let recorder = raw.recorder.map(|raw| reader.recorder(raw));
     let uttag = raw.uttag.map(|raw| reader.uttag(raw, &names));
     let (listen, overload) = (reader.listen(raw.listen), reader.overload(&raw.overload));
-    let traffic = reader.traffic(&raw.traffic);
+    let (traffic, media) = (reader.traffic(&raw.traffic), reader.media(&raw.media));
     let simulation = reader.simulation(raw.simulation, &names, &calendars);
     let expectations = reader.each(raw.expect, |reader, raw| reader.expectation(raw, &names));
 
@@ -86,6 +87,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
         uttag,
         listen,
         overload,
+        media,
         traffic,
         simulation,
         expectations,

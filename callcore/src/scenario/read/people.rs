@@ -9,7 +9,7 @@ use crate::{
     kommun::RegionCode,
     organisation::{Agreement, Organisation, OrganisationKind, Transfer},
     scenario::{
-        AGENTS_MAX, Agent, Announcement, Contact, OrgId, Provider, Queue, QueueId,
+        AGENTS_MAX, Agent, Announcement, Contact, OrgId, Provider, Queue, QueueId, Srtp,
         raw::{
             RawAgent, RawAgentTable, RawAgreement, RawAnnouncement, RawOrganisation, RawProvider,
             RawQueue,
@@ -166,6 +166,7 @@ impl Reader<'_> {
             ring_max: Span::from_secs(raw.ring_s.unwrap_or(RING_DEFAULT_S)),
             records: raw.records,
             ping: self.ping(raw.ping),
+            srtp: self.srtp(raw.srtp.as_ref()),
         }
     }
 
@@ -223,6 +224,10 @@ impl Reader<'_> {
     }
 
     fn agents(&mut self, raw: &Spanned<RawAgent>, queue: QueueId, agents: &mut Vec<Agent>) {
+        let mut srtp = Srtp::Off;
+        if let RawAgent::Table(table) = raw.get_ref() {
+            srtp = self.srtp(table.srtp.as_ref());
+        }
         let (contact, count) = match raw.get_ref() {
             RawAgent::Contact(uri) => (self.contact(uri, raw.span()), 1),
             RawAgent::Table(RawAgentTable {
@@ -230,18 +235,21 @@ impl Reader<'_> {
                 simulated: None,
                 at_once,
                 register: None,
+                srtp: _,
             }) => (self.contact(uri, raw.span()), at_once.unwrap_or(1)),
             RawAgent::Table(RawAgentTable {
                 simulated: Some(count),
                 sip: None,
                 at_once: None,
                 register: None,
+                srtp: None,
             }) => (Contact::Simulated, *count),
             RawAgent::Table(RawAgentTable {
                 register: Some(user),
                 simulated: None,
                 sip: None,
                 at_once: None,
+                srtp: _,
             }) => (self.registering(user, raw.span(), agents), 1),
             RawAgent::Table(_) => {
                 let remedy = "write { simulated = 12 }, { register = \"nurse-01\" }, { sip = \"sip:...\", at_once = 3 } or \"sip:...\"";
@@ -257,7 +265,19 @@ impl Reader<'_> {
             let message = format!("more than {AGENTS_MAX} agents in the scenario");
             return self.fault(raw.span(), &message, "use fewer agents");
         }
-        agents.extend(std::iter::repeat_n(Agent { queue, contact }, count));
+        agents.extend(std::iter::repeat_n(
+            Agent {
+                queue,
+                contact,
+                srtp,
+            },
+            count,
+        ));
+    }
+
+    fn srtp(&mut self, raw: Option<&Spanned<String>>) -> Srtp {
+        let said = raw.and_then(|word| self.word(word, "way to encrypt audio", &Srtp::NAMES));
+        said.unwrap_or_default()
     }
 
     /// A user is one phone, whichever queue it answers for.
