@@ -7,6 +7,7 @@ mod admission;
 pub mod audio;
 mod calls;
 mod clock;
+mod crypto;
 mod exchange;
 mod fixed;
 mod health;

@@ -36,8 +36,12 @@ pub(crate) struct Metrics {
     pub(crate) refused: IntCounterVec,
     /// RTP packets received by the media path.
     pub(crate) rtp_received: IntCounter,
-    /// RTP packets from another address than the call's own, dropped.
-    pub(crate) rtp_stray: IntCounter,
+    /// RTP packets that were neither heard nor recorded, by reason.
+    pub(crate) rtp_dropped: IntCounterVec,
+    /// Calls ended because one side sent no RTP, by which.
+    pub(crate) rtp_silent: IntCounterVec,
+    /// Callers' legs with encrypted audio, by whether their keys came in the clear.
+    pub(crate) srtp_legs: IntCounterVec,
     /// Where calls come from, providers' health, and the journal.
     pub(crate) watch: WatchMetrics,
     /// Whether the recorder answers: 1 or 0.
@@ -98,9 +102,20 @@ impl Metrics {
             )?,
             rtp_received: keep
                 .counter("vaxel_rtp_packets_received_total", "RTP packets received")?,
-            rtp_stray: keep.counter(
-                "vaxel_rtp_packets_stray_total",
-                "RTP packets from a stranger, dropped",
+            rtp_dropped: keep.counters(
+                "vaxel_rtp_packets_dropped_total",
+                "RTP packets that were neither heard nor recorded",
+                &["reason"],
+            )?,
+            rtp_silent: keep.counters(
+                "vaxel_rtp_silent_legs_total",
+                "Calls ended because one side sent no RTP any more",
+                &["leg"],
+            )?,
+            srtp_legs: keep.counters(
+                "vaxel_srtp_legs_total",
+                "Callers' legs with encrypted audio, by how their keys came",
+                &["signalling"],
             )?,
             watch: WatchMetrics::register(&keep)?,
             recorder_up: keep.gauge("vaxel_recorder_up", "Whether the recorder answers OPTIONS")?,

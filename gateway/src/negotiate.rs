@@ -8,7 +8,10 @@ use wire::{
     siprec::multipart,
 };
 
-use crate::media::Remote;
+use crate::{
+    crypto::OurCrypto,
+    media::{Agreed, Remote},
+};
 
 /// Label of the caller's stream in a recording (RFC 7866 section 7.1.1).
 pub(crate) const CALLER_LABEL: &str = "1";
@@ -74,17 +77,21 @@ pub(crate) fn session_part(body: Body) -> Body {
     }
 }
 
-/// Answers an offer from one of our ports. The caller's order of codecs counts, so that nothing is converted needlessly.
-pub(crate) fn answer(offer: &Body, local: SocketAddr) -> Result<(Body, Remote), Refused> {
+/// Answers an offer from one of our ports, encrypted when it offers keys. The caller's order of codecs counts, so that nothing is
+/// converted needlessly.
+pub(crate) fn answer(
+    offer: &Body,
+    local: SocketAddr,
+    ours: &mut OurCrypto,
+) -> Result<(Body, Agreed), Refused> {
     let offer = Description::parse(&offer.bytes).map_err(|_| Refused::Unreadable)?;
     // One audio stream: the first that can be used; every other is turned down.
-    let place = offer
-        .streams
-        .iter()
-        .position(|stream| stream.kind == sdp::Kind::Audio && !stream.is_rejected());
+    let place = offer.streams.iter().position(Stream::is_usable);
     let mut places = vec![None; offer.streams.len()];
+    let mut key = None;
     if let Some(place) = place {
         places[place] = Some(local);
+        key = ours.key_for(&offer.streams[place].crypto);
     }
     let answer = sdp::answer(
         &offer,
@@ -92,29 +99,37 @@ pub(crate) fn answer(offer: &Body, local: SocketAddr) -> Result<(Body, Remote), 
         &places,
         &Codec::telephony(),
         Preference::Offerer,
+        key.as_ref(),
     )?;
-    let accepted = answer
-        .accepted
-        .iter()
-        .flatten()
+    let streams = answer.description.streams.iter().zip(&answer.accepted);
+    let (stream, accepted) = streams
+        .filter_map(|(stream, accepted)| Some((stream, accepted.as_ref()?)))
         .next()
         .ok_or(AnswerError::NoAudio)?;
     let remote = remote_of(accepted).ok_or(AnswerError::NoCommonCodec)?;
-    Ok((answer.description.to_body(), remote))
+    ours.agree(stream, accepted.srtp.as_ref());
+    let srtp = accepted.srtp.clone();
+    Ok((answer.description.to_body(), Agreed { remote, srtp }))
 }
 
 /// Our own offer of telephone audio.
-pub(crate) fn offer(local: SocketAddr) -> Body {
-    Description::telephony(local).to_body()
+pub(crate) fn offer(local: SocketAddr, ours: &OurCrypto) -> Body {
+    offer_going(local, ours, Direction::SendRecv, 0)
 }
 
 /// Our own offer again, going that way: hold is told to the side that is held.
-pub(crate) fn offer_going(local: SocketAddr, direction: Direction, version: u64) -> Body {
+pub(crate) fn offer_going(
+    local: SocketAddr,
+    ours: &OurCrypto,
+    direction: Direction,
+    version: u64,
+) -> Body {
     let mut offer = Description::telephony(local);
     offer.origin.version = offer.origin.version.saturating_add(version);
-    for stream in &mut offer.streams {
-        stream.direction = direction;
-    }
+    let streams = offer.streams.into_iter();
+    offer.streams = streams
+        .map(|stream| ours.repeat(stream.going(direction)))
+        .collect();
     offer.to_body()
 }
 
@@ -130,10 +145,13 @@ pub(crate) fn direction(body: &Body) -> Option<Direction> {
     })
 }
 
-/// Where the other side is, from its answer to our offer.
-pub(crate) fn remote(answer: &Body) -> Option<Remote> {
-    let answer = Description::parse(&answer.bytes).ok()?;
-    stream_remote(answer.audio()?)
+/// Where the other side is and how it encrypts, from its answer to our offer.
+pub(crate) fn agreed(answer: Option<&Body>, ours: &mut OurCrypto) -> Option<Agreed> {
+    let answer = Description::parse(&answer?.bytes).ok()?;
+    let stream = answer.audio()?;
+    let remote = stream_remote(stream)?;
+    let srtp = ours.answered(stream).ok()?;
+    Some(Agreed { remote, srtp })
 }
 
 /// The offer of a recording session: two streams that only we send (RFC 7866 section 7.1).
@@ -169,6 +187,7 @@ fn remote_of(accepted: &Accepted) -> Option<Remote> {
         law: accepted.codec.law()?,
         event_type: accepted.telephone_event,
         listens: accepted.direction.sends() && !accepted.remote.ip().is_unspecified(),
+        talks: accepted.direction == Direction::SendRecv && !accepted.remote.ip().is_unspecified(),
     })
 }
 
@@ -186,6 +205,7 @@ fn stream_remote(stream: &Stream) -> Option<Remote> {
         law,
         event_type: stream.telephone_event(),
         listens: !stream.is_held(),
+        talks: stream.direction == Direction::SendRecv && !stream.is_held(),
     })
 }
 
@@ -211,13 +231,33 @@ mod tests {
         ))
     }
 
+    fn answered(media: &str) -> Result<Agreed, Refused> {
+        answer(&offer_of(media), LOCAL, &mut OurCrypto::default()).map(|(_, agreed)| agreed)
+    }
+
+    #[test]
+    fn an_encrypted_stream_is_taken_before_the_plain_one_and_the_other_way_round() {
+        let key =
+            "a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+        let (secure, plain) = (
+            format!("m=audio 4000 RTP/SAVP 8\n{key}"),
+            "m=audio 4002 RTP/AVP 8",
+        );
+        for (media, port, encrypted) in [
+            (format!("{secure}\n{plain}"), 4000, true),
+            (format!("{plain}\n{secure}"), 4002, false),
+            (format!("m=audio 4004 RTP/SAVP 8\n{plain}"), 4002, false),
+        ] {
+            let agreed = answered(&media).expect("an answer");
+            let taken = (agreed.remote.address.port(), agreed.srtp.is_some());
+            assert_eq!(taken, (port, encrypted), "{media}");
+        }
+    }
+
     #[test]
     fn the_callers_first_codec_is_taken() {
-        let (_, remote) = answer(
-            &offer_of("m=audio 4000 RTP/AVP 0 8 101\na=rtpmap:101 telephone-event/8000"),
-            LOCAL,
-        )
-        .expect("both are spoken");
+        let media = "m=audio 4000 RTP/AVP 0 8 101\na=rtpmap:101 telephone-event/8000";
+        let remote = answered(media).expect("both are spoken").remote;
         assert_eq!(
             (remote.law, remote.payload_type, remote.event_type),
             (Law::U, rtp::PCMU, Some(101))
@@ -228,19 +268,20 @@ mod tests {
 
     #[test]
     fn a_caller_on_hold_is_not_played_to() {
-        let (_, remote) =
-            answer(&offer_of("m=audio 4000 RTP/AVP 8\na=sendonly"), LOCAL).expect("spoken");
-        assert!(!remote.listens);
+        let agreed = answered("m=audio 4000 RTP/AVP 8\na=sendonly").expect("spoken");
+        assert!(!agreed.remote.listens);
     }
 
     #[test]
     fn what_is_not_spoken_is_refused_by_status() {
-        let refused = answer(
-            &offer_of("m=audio 4000 RTP/AVP 9\na=rtpmap:9 G722/8000"),
-            LOCAL,
-        )
-        .expect_err("no codec");
-        assert_eq!(refused.status(), StatusCode::NOT_ACCEPTABLE_HERE);
+        for media in [
+            "m=audio 4000 RTP/AVP 9\na=rtpmap:9 G722/8000",
+            "m=audio 4000 RTP/SAVP 8",
+            "m=audio 4000 RTP/SAVP 8\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2hvcnQ=",
+        ] {
+            let refused = answered(media).expect_err(media);
+            assert_eq!(refused.status(), StatusCode::NOT_ACCEPTABLE_HERE, "{media}");
+        }
         assert_eq!(refusal(&body("nonsense")), Some(StatusCode::BAD_REQUEST));
         let text = Body {
             content_type: "text/plain".into(),

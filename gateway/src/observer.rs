@@ -18,6 +18,7 @@ use crate::{
     calls::Calls,
     fixed::{answering, fixed_view},
     ledger::Ledger,
+    media::Side,
     metrics::Metrics,
     view::{Arrival, CallView, Fixed, Live, Monitor, ProviderView, QueueView, Totals},
 };
@@ -101,6 +102,25 @@ impl Observer {
             providers: Vec::new(),
         };
         Ok((observer, monitor))
+    }
+
+    /// One side of a call has been silent too long, and the call ends.
+    pub(crate) fn silent(&self, call: CallId, side: Side) {
+        let leg = match side {
+            Side::Caller => "caller",
+            Side::Far => "far",
+        };
+        tracing::info!(call = call.0, leg, "no RTP any more");
+        self.metrics.rtp_silent.with_label_values(&[leg]).inc();
+    }
+
+    /// A caller's audio is encrypted; its keys came in signalling that others could read, or couldn't.
+    pub(crate) fn encrypts(&self, private: bool) {
+        let signalling = if private { "encrypted" } else { "clear" };
+        self.metrics
+            .srtp_legs
+            .with_label_values(&[signalling])
+            .inc();
     }
 
     /// The metrics that media tasks count in themselves.

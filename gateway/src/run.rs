@@ -22,11 +22,11 @@ use crate::{
     audio::{AudioError, Library},
     calls::Calls,
     clock::Clock,
-    exchange::{Exchange, Parts, RecorderLink},
+    exchange::{Exchange, Parts, RecorderLink, silence_max},
     journal::{Journal, JournalTo},
     ledger::Ledger,
     listen::{self, ListenError},
-    media::{Engine, MediaEvent, MediaFactory},
+    media::{Dropped, Engine, MediaEvent, MediaFactory},
     names::{self, Names},
     observer::Observer,
     registrar::Registrar,
@@ -192,10 +192,12 @@ impl Gateway {
         let resolver = tokio::spawn(names.clone().look_up_again(hosts));
         let (events, media) = mpsc::unbounded_channel();
         let metrics = observer.metrics();
-        let engine = Engine::start(events, &metrics.rtp_received, &metrics.rtp_stray);
+        let dropped = Dropped::new(&metrics.rtp_dropped);
+        let engine = Engine::start(events, &metrics.rtp_received, &dropped);
         let factory = MediaFactory {
             ports: RtpPorts::new(local.ip(), options.rtp_ports),
             engine: engine.map_err(StartError::AudioThreads)?,
+            silence_max: silence_max(&scenario),
         };
         let exchange = Exchange::new(Parts {
             scenario,

@@ -45,6 +45,13 @@ impl Baresip {
         Self::start(switch, "baresip", &account, &["-e", &dial])
     }
 
+    /// The same with its audio encrypted: `srtp` (keys beside RTP/AVP) or `srtp-mand` (RTP/SAVP).
+    pub(crate) fn dials_encrypted(switch: &Switch, digits: &str, how: &str) -> Self {
+        let account = format!("<sip:{CALLER_NUMBER}@127.0.0.1>;regint=0;mediaenc={how}\n");
+        let dial = format!("/dial sip:{digits}@{}", switch.sip());
+        Self::start(switch, "baresip", &account, &["-e", &dial])
+    }
+
     /// Registers as `user`, and answers whoever calls, with the caller's tone.
     pub(crate) fn registers(switch: &Switch, user: &str, registrar: SocketAddr) -> Self {
         let account = format!("<sip:{user}@{registrar}>;regint=60;answermode=auto\n");
@@ -124,6 +131,7 @@ module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
+module srtp.so
 module_app account.so
 module_app menu.so
 ",

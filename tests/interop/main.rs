@@ -15,6 +15,7 @@ mod switch;
 
 mod bad_network;
 mod capture;
+mod encrypted;
 mod endings;
 mod four_baresip;
 mod four_sipp;

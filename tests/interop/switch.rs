@@ -96,6 +96,7 @@ impl Switch {
             let status = child.ends().await;
             assert!(status.success(), "{status}: {}", child.said());
             assert!(!child.said().contains(SECRET), "a telephone number logged");
+            assert!(!child.said().contains("inline:"), "a key logged");
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The live switch with real SIP and RTP: every way a call goes, who heard whom, and what was recorded where.
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
+mod bad_media;
 mod callback;
 mod dialogs;
+mod encrypted;
 mod failover;
 mod handset;
 mod overload;
 mod recorded;
 mod replace;
 mod rig;
+mod silence;
 mod waiting;
 
 use rig::{A_WHILE, CALLER_TONE, FAR_TONE, Rig, answers};

@@ -150,24 +150,42 @@ impl Rig {
         kommun: &str,
         until: Until,
     ) -> testkit::CallResult {
+        let plan = CallPlan {
+            sound: Sound::Tone(CALLER_TONE),
+            until,
+            from: from.into(),
+            ..CallPlan::default()
+        };
+        self.call_as(kommun, plan).await
+    }
+
+    /// The same by that plan.
+    pub(crate) async fn call_as(&self, kommun: &str, plan: CallPlan) -> testkit::CallResult {
         let mut headers = Headers::new();
         let name = HeaderName::parse("X-Kommun-ID").expect("a token");
         headers.push(name, kommun);
         let mut phone = Phone::bind().expect("a phone");
         let target = format!("sip:1177@{}", self.gateway.sip_addr());
         let target = wire::sip::uri::Uri::parse(&target).expect("a URI");
-        phone
-            .call(
-                target,
-                headers,
-                CallPlan {
-                    sound: Sound::Tone(CALLER_TONE),
-                    until,
-                    from: from.into(),
-                    ..CallPlan::default()
-                },
-            )
-            .await
+        phone.call(target, headers, plan).await
+    }
+
+    /// What a counter with one label stands at.
+    pub(crate) fn counted(&self, metric: &str, label: &str) -> u64 {
+        let families = self.gateway.monitor().metrics.gather();
+        let family = families.iter().find(|family| family.name() == metric);
+        let found = family.and_then(|family| {
+            let is_it = |one: &&prometheus::proto::Metric| {
+                one.get_label().iter().any(|pair| pair.value() == label)
+            };
+            family.get_metric().iter().find(is_it)
+        });
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count"
+        )]
+        found.map_or(0, |metric| metric.get_counter().get_value() as u64)
     }
 
     /// A window on the recorder.

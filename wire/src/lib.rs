@@ -7,11 +7,13 @@
 //! Start with [`sip::endpoint::Endpoint`].
 
 pub mod auth;
+mod base64;
 pub mod g711;
 pub mod pidf;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
 pub mod siprec;
+pub mod srtp;
 pub mod time;
 pub mod wav;

@@ -15,7 +15,7 @@ use wire::{
 };
 
 use super::history::History;
-use crate::media::Media;
+use crate::{crypto::OurCrypto, media::Media};
 
 /// One call.
 #[derive(Debug)]
@@ -42,6 +42,10 @@ pub(super) struct Call {
     pub(super) hops_left: u8,
     /// Audio through this switch; external `direct` calls have none.
     pub(super) media: Option<Media>,
+    /// How our descriptions of the two legs say that we encrypt.
+    pub(super) crypto: LegsCrypto,
+    /// Whether what the caller's leg says can't be read on its way to here.
+    pub(super) private_signalling: bool,
     /// Who is, or may become, the other side.
     pub(super) far: Far,
     /// The recording session.
@@ -54,10 +58,19 @@ pub(super) struct Call {
     pub(super) hold: Hold,
     /// Recordings begun in this call by hold and transfer.
     pub(super) segments: u8,
+    /// Whether it ends because one side has been silent too long.
+    pub(super) silent: bool,
     /// Whether the caller has been promised to be called back.
     pub(super) promised: bool,
     /// When the call came, for the limit on its length.
     pub(super) begun: Instant,
+}
+
+/// Encryption, as our descriptions of the two legs say it.
+#[derive(Debug, Default)]
+pub(super) struct LegsCrypto {
+    pub(super) caller: OurCrypto,
+    pub(super) far: OurCrypto,
 }
 
 /// What an INVITE asks for beside a call.
@@ -97,6 +110,8 @@ pub(super) struct Transfer {
     /// Whether who asked has hung up meanwhile.
     pub(super) left: bool,
     pub(super) begun: Instant,
+    /// How our offer to who is called says that we encrypt.
+    pub(super) crypto: OurCrypto,
 }
 
 /// How far the caller's leg has come.

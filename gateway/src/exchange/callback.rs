@@ -16,7 +16,7 @@ use super::{
     far::failure_of,
     own_uri,
 };
-use crate::{negotiate, origin::SERVICE_NUMBER};
+use crate::{crypto::OurCrypto, negotiate, origin::SERVICE_NUMBER};
 
 impl Exchange {
     /// Hangs up on the caller; number and place stay.
@@ -56,7 +56,7 @@ impl Exchange {
             to: None,
             headers: Headers::default(),
             max_forwards: None,
-            body: Some(negotiate::offer(local)),
+            body: Some(negotiate::offer(local, &call.crypto.caller)),
         };
         let now = sip.now();
         let session = sip
@@ -91,13 +91,13 @@ impl Exchange {
         id: CallId,
         response: &Response,
     ) {
-        let remote = response.body().as_ref().and_then(negotiate::remote);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        match (remote, &call.media) {
-            (Some(remote), Some(media)) => {
-                media.caller_at(remote);
+        let agreed = negotiate::agreed(response.body().as_ref(), &mut call.crypto.caller);
+        match (agreed, &call.media) {
+            (Some(agreed), Some(media)) => {
+                media.caller_at(agreed);
                 call.caller_stage = CallerStage::Answered;
                 self.input(Input::CallerAnswered(id));
             }
@@ -139,6 +139,7 @@ impl Call {
         self.promised = true;
         (self.offer, self.answer, self.described) = (None, None, None);
         self.media = None;
+        self.crypto.caller = OurCrypto::default();
     }
 
     /// The caller's number at the trunk, or at the peer that brought the call. The number goes nowhere else.

@@ -8,14 +8,14 @@ use callcore::{
 };
 use transport::SipDriver;
 use wire::sip::{
-    endpoint::{Flow, SessionId},
+    endpoint::{Flow, SessionId, TransportKind},
     header::MaxForwards,
     message::{Body, HeaderName, Headers, Method, Request, StatusCode},
 };
 
 use super::{
     Exchange,
-    call::{Asked, Call, CallerStage, Far, Hold, Leg},
+    call::{Asked, Call, CallerStage, Far, Hold, Leg, LegsCrypto},
     history::{self, History, VISITS_MAX},
 };
 use crate::{media::Media, negotiate, origin};
@@ -68,12 +68,15 @@ impl Exchange {
                 kommun: origin.kommun().map(|kommun| kommun.to_string()),
                 hops_left: hops_left(request),
                 media: None,
+                crypto: LegsCrypto::default(),
+                private_signalling: matches!(flow.kind(), TransportKind::Tls | TransportKind::Wss),
                 far: Far::Nobody,
                 recording: None,
                 asked,
                 transfer: None,
                 hold: Hold::default(),
                 segments: 0,
+                silent: false,
                 promised: false,
                 begun: Instant::now(),
             },
@@ -124,15 +127,28 @@ impl Exchange {
             let _ = sip.endpoint().ack(now, other, body.cloned());
             return;
         }
+        self.agreed(leg, body);
+    }
+
+    /// The answer to an offer of ours tells where the other end of a leg is.
+    pub(super) fn agreed(&mut self, leg: Leg, answer: Option<&Body>) {
         let (Leg::Caller(id) | Leg::Far(id)) = leg else {
             return;
         };
-        let media = self.calls.get(&id).and_then(|call| call.media.as_ref());
-        if let (Some(remote), Some(media)) = (body.and_then(negotiate::remote), media) {
-            match leg {
-                Leg::Caller(_) => media.caller_at(remote),
-                _ => media.far_at(remote),
-            }
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let is_caller = matches!(leg, Leg::Caller(_));
+        let ours = if is_caller {
+            &mut call.crypto.caller
+        } else {
+            &mut call.crypto.far
+        };
+        let Some(media) = &call.media else { return };
+        match negotiate::agreed(answer, ours) {
+            Some(agreed) if is_caller => media.caller_at(agreed),
+            Some(agreed) => media.far_at(agreed),
+            None => {}
         }
     }
 
@@ -214,16 +230,21 @@ impl Exchange {
         if let Some(answer) = &call.answer {
             return Ok(answer.clone());
         }
-        let offer = call.offer.clone();
-        let media = Self::media_of(&mut self.media, call, id)?;
-        let answer = match &offer {
+        let local = Self::media_of(&mut self.media, call, id)?.caller_local();
+        let ours = &mut call.crypto.caller;
+        let answer = match &call.offer {
             Some(offer) => {
-                let (answer, remote) = negotiate::answer(offer, media.caller_local())
-                    .map_err(|refused| refused.status())?;
-                media.caller_at(remote);
+                let (answer, agreed) =
+                    negotiate::answer(offer, local, ours).map_err(|refused| refused.status())?;
+                if agreed.srtp.is_some() {
+                    self.observer.encrypts(call.private_signalling);
+                }
+                if let Some(media) = &call.media {
+                    media.caller_at(agreed);
+                }
                 answer
             }
-            None => negotiate::offer(media.caller_local()),
+            None => negotiate::offer(local, ours),
         };
         call.answer = Some(answer.clone());
         Ok(answer)
@@ -269,20 +290,20 @@ impl Exchange {
         let Some(call) = self.calls.remove(&id) else {
             return;
         };
-        let now = sip.now();
+        let (now, reason) = (sip.now(), call.reason(outcome));
         match call.caller_stage {
             CallerStage::Offered => {
                 self.legs.remove(&call.caller);
                 refuse(sip, call.caller, status_of(outcome));
             }
             CallerStage::Answered | CallerStage::Called => {
-                let _ = sip.endpoint().end(now, call.caller, None);
+                let _ = sip.endpoint().end(now, call.caller, reason);
             }
             CallerStage::Over => {}
         }
         let transfer = call.transfer.map(|transfer| transfer.to);
         for session in call.far.session().into_iter().chain(transfer) {
-            let _ = sip.endpoint().end(now, session, None);
+            let _ = sip.endpoint().end(now, session, reason);
         }
         if let Some(leg) = call.recording {
             self.close_recording(sip, id, leg);

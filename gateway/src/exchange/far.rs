@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use callcore::{
     route::Handover,
-    scenario::{AgentId, Contact},
+    scenario::{AgentId, Contact, Srtp},
     switch::{CallId, ExternalCall, Input, LegFailure},
 };
 use rand::RngExt;
@@ -22,7 +22,7 @@ use super::{
     history::VISITED,
     own_uri,
 };
-use crate::{negotiate, origin};
+use crate::{crypto::OurCrypto, negotiate, origin};
 
 impl Exchange {
     pub(super) fn ring_agent(&mut self, sip: &mut SipDriver, id: CallId, agent: AgentId) {
@@ -52,7 +52,8 @@ impl Exchange {
         agent: AgentId,
         uri: &str,
     ) -> Result<(), LegFailure> {
-        let session = self.invite_with_our_media(sip, id, uri)?;
+        let srtp = self.scenario.agent(agent).srtp;
+        let session = self.invite_with_our_media(sip, id, uri, srtp)?;
         if let Some(call) = self.calls.get_mut(&id) {
             call.far = Far::Agent(agent, session);
         }
@@ -105,12 +106,9 @@ impl Exchange {
 
     pub(super) fn hand_over(&mut self, sip: &mut SipDriver, external: ExternalCall) {
         let id = external.call;
-        let target = self
-            .scenario_of(id)
-            .provider(external.provider)
-            .targets
-            .get(external.target)
-            .cloned();
+        let provider = self.scenario_of(id).provider(external.provider);
+        let srtp = provider.srtp;
+        let target = provider.targets.get(external.target).cloned();
         let result = match (external.handover, target) {
             (_, None) => Err(LegFailure::Unavailable),
             (Handover::Release, Some(target)) => match self.release(sip, external, &target) {
@@ -122,7 +120,7 @@ impl Exchange {
                 self.invite_with_callers_offer(sip, id, &target).map(Some)
             }
             (Handover::Relay, Some(target)) => {
-                self.invite_with_our_media(sip, id, &target).map(Some)
+                self.invite_with_our_media(sip, id, &target, srtp).map(Some)
             }
         };
         match result {
@@ -173,6 +171,7 @@ impl Exchange {
         sip: &mut SipDriver,
         id: CallId,
         uri: &str,
+        srtp: Srtp,
     ) -> Result<SessionId, LegFailure> {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         let media =
@@ -180,7 +179,9 @@ impl Exchange {
         let local = media
             .open_far(&mut self.media)
             .map_err(|_| LegFailure::Unavailable)?;
-        self.invite(sip, id, uri, Some(negotiate::offer(local)))
+        call.crypto.far = OurCrypto::offering(srtp);
+        let offer = negotiate::offer(local, &call.crypto.far);
+        self.invite(sip, id, uri, Some(offer))
     }
 
     /// The caller's own offer goes on unread: audio will flow past this switch. Without one the provider makes it, and the
@@ -219,11 +220,13 @@ impl Exchange {
         sip: &mut SipDriver,
         id: CallId,
         target: Uri,
+        crypto: &OurCrypto,
         headers: &Headers,
     ) -> Result<SessionId, LegFailure> {
         let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
         let local = call.media.as_ref().and_then(|media| media.far_local());
-        let offer = negotiate::offer(local.ok_or(LegFailure::Unavailable)?);
+        let local = local.ok_or(LegFailure::Unavailable)?;
+        let offer = negotiate::offer(local, crypto);
         self.call_far(sip, id, target, Some(offer), headers)
     }
 
@@ -326,12 +329,12 @@ impl Exchange {
             self.send_answer(sip, id, body);
             return self.input(Input::ProviderAnswered(id));
         }
-        let Some(remote) = body.as_ref().and_then(negotiate::remote) else {
+        let Some(agreed) = negotiate::agreed(body.as_ref(), &mut call.crypto.far) else {
             self.stop_far(sip, id);
             return self.input_far_failed(id, LegFailure::Refused);
         };
         if let Some(media) = &call.media {
-            media.far_at(remote);
+            media.far_at(agreed);
         }
         match call.far {
             Far::Provider(..) => {

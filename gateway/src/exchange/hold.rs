@@ -58,26 +58,27 @@ impl Exchange {
         let (Leg::Caller(id) | Leg::Far(id)) = leg else {
             return Err(StatusCode::NOT_ACCEPTABLE_HERE);
         };
-        let media = self
+        let call = self
             .calls
-            .get(&id)
-            .and_then(|call| call.media.as_ref())
+            .get_mut(&id)
             .ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+        let media = call.media.as_ref().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
         let is_caller = matches!(leg, Leg::Caller(_));
-        let local = if is_caller {
-            media.caller_local()
+        let (local, ours) = if is_caller {
+            (media.caller_local(), &mut call.crypto.caller)
         } else {
-            media.far_local().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?
+            let local = media.far_local().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+            (local, &mut call.crypto.far)
         };
         let Some(offer) = body else {
-            return Ok(negotiate::offer(local));
+            return Ok(negotiate::offer(local, ours));
         };
-        let (answer, remote) =
-            negotiate::answer(offer, local).map_err(|refused| refused.status())?;
+        let (answer, agreed) =
+            negotiate::answer(offer, local, ours).map_err(|refused| refused.status())?;
         if is_caller {
-            media.caller_at(remote)
+            media.caller_at(agreed)
         } else {
-            media.far_at(remote)
+            media.far_at(agreed)
         }
         Ok(answer)
     }
@@ -104,19 +105,11 @@ impl Exchange {
             };
             return;
         }
-        let remote = result.ok().flatten().as_ref().and_then(negotiate::remote);
         if let Leg::Recording(id) = leg {
             return self.recording_turned(sip, id);
         }
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
-            return;
-        };
-        let media = self.calls.get(&id).and_then(|call| call.media.as_ref());
-        if let (Some(remote), Some(media)) = (remote, media) {
-            match leg {
-                Leg::Caller(_) => media.caller_at(remote),
-                _ => media.far_at(remote),
-            }
+        if let Ok(body) = result {
+            self.agreed(leg, body.as_ref());
         }
     }
 
@@ -232,13 +225,14 @@ impl Exchange {
         };
         let call = self.calls.get_mut(&id)?;
         let media = call.media.as_ref()?;
-        let local = if matches!(leg, Leg::Caller(_)) {
-            media.caller_local()
+        let (local, ours) = if matches!(leg, Leg::Caller(_)) {
+            (media.caller_local(), &call.crypto.caller)
         } else {
-            media.far_local()?
+            (media.far_local()?, &call.crypto.far)
         };
         call.hold.version += 1;
-        Some(negotiate::offer_going(local, direction, call.hold.version))
+        let version = call.hold.version;
+        Some(negotiate::offer_going(local, ours, direction, version))
     }
 
     /// A session that must be refreshed by re-INVITE: what was said last is said again.

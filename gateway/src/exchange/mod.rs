@@ -14,6 +14,7 @@ mod overload;
 mod providers;
 mod recording;
 mod send_on;
+mod silence;
 mod speech;
 mod transfer;
 
@@ -39,7 +40,7 @@ use wire::sip::{
 };
 
 use self::call::{Call, Leg};
-pub(crate) use self::recording::RecorderLink;
+pub(crate) use self::{recording::RecorderLink, silence::silence_max};
 use crate::{
     admission::{Admission, Full},
     audio::Library,
@@ -215,6 +216,7 @@ impl Exchange {
             MediaEvent::PlayedToEnd(call) => self.input(Input::AnnouncementDone(call)),
             MediaEvent::Key(call, digit) => self.input(Input::Digit(call, digit)),
             MediaEvent::ForkRefused(call) => self.recording_refused(sip, call),
+            MediaEvent::Silent(call, side) => self.silent(call, side),
         }
         self.settle(sip);
     }
@@ -328,6 +330,7 @@ impl Exchange {
         self.observer
             .replace(Arc::clone(&scenario), self.clock.now());
         let to = scenario.routes.digest().to_string();
+        self.media.silence_max = silence_max(&scenario);
         self.scenario = scenario;
         self.watch_providers();
         Ok(Change {
@@ -420,7 +423,11 @@ impl Exchange {
             (Leg::Transfer(_), _) => {}
             (Leg::Caller(call), Ending::NoAck | Ending::Lost) => {
                 self.caller_over(call);
-                self.input(Input::CallLost(call));
+                self.input(Input::Vanished(call));
+            }
+            (Leg::Far(call), Ending::NoAck | Ending::Lost) => {
+                self.far_over(call);
+                self.input(Input::Vanished(call));
             }
             (Leg::Caller(call), Ending::Bye | Ending::Cancelled) => {
                 self.caller_over(call);

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use callcore::{
-    scenario::Contact,
+    scenario::{Contact, Srtp},
     switch::{CallId, Input},
 };
 use transport::SipDriver;
@@ -22,7 +22,7 @@ use super::{
     call::{Call, CallerStage, Far, Leg, Transfer},
     caller::refuse,
 };
-use crate::negotiate;
+use crate::{crypto::OurCrypto, negotiate};
 
 /// How long the phone that is to take over may ring; the nurse may have hung up, and then nobody talks to the caller.
 pub(super) const TRANSFER_RING_MAX: Duration = Duration::from_secs(45);
@@ -36,8 +36,8 @@ impl Exchange {
         by: Option<HeaderValue>,
     ) {
         let now = sip.now();
-        let target = match self.transfer_target(session, to) {
-            Ok(target) => target,
+        let (target, srtp) = match self.transfer_target(session, to) {
+            Ok(found) => found,
             Err(status) => {
                 let _ = sip.endpoint().reject_refer(now, session, status);
                 return;
@@ -53,7 +53,8 @@ impl Exchange {
         if let Some(replaces) = to.uri.headers.as_deref().and_then(replaces_in) {
             headers.push(HeaderName::Replaces, replaces);
         }
-        let called = self.invite_taking_over(sip, id, target, &headers);
+        let crypto = OurCrypto::offering(srtp);
+        let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
         let Ok(called) = called else {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             let _ = sip.endpoint().reject_refer(now, session, status);
@@ -66,14 +67,19 @@ impl Exchange {
                 to: called,
                 left: false,
                 begun: Instant::now(),
+                crypto,
             });
         }
         tracing::info!(call = id.0, "a nurse sends the call on");
         let _ = sip.endpoint().accept_refer(now, session);
     }
 
-    /// Whom the phone may have us call; the status that refuses it.
-    fn transfer_target(&self, session: SessionId, to: &NameAddr) -> Result<Uri, StatusCode> {
+    /// Whom the phone may have us call, and how encrypted; the status that refuses it.
+    fn transfer_target(
+        &self,
+        session: SessionId,
+        to: &NameAddr,
+    ) -> Result<(Uri, Srtp), StatusCode> {
         let Some(Leg::Far(id)) = self.legs.get(&session).copied() else {
             return Err(StatusCode::FORBIDDEN);
         };
@@ -91,7 +97,7 @@ impl Exchange {
             .scenario_of(id)
             .agents
             .iter()
-            .any(|agent| match &agent.contact {
+            .find(|agent| match &agent.contact {
                 Contact::Simulated => false,
                 Contact::Sip(uri) => is_target(uri),
                 Contact::Registers(user) => {
@@ -99,7 +105,8 @@ impl Exchange {
                     contact.is_some_and(|contact| is_target(&contact))
                 }
             });
-        known.then_some(target).ok_or(StatusCode::FORBIDDEN)
+        let srtp = known.ok_or(StatusCode::FORBIDDEN)?.srtp;
+        Ok((target, srtp))
     }
 
     pub(super) fn transfer_rings(&mut self, sip: &mut SipDriver, id: CallId, status: StatusCode) {
@@ -120,20 +127,21 @@ impl Exchange {
         id: CallId,
         response: &Response,
     ) {
-        let remote = response.body().as_ref().and_then(negotiate::remote);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(transfer) = call.transfer.take() else {
+        let Some(mut transfer) = call.transfer.take() else {
             return;
         };
+        let agreed = negotiate::agreed(response.body().as_ref(), &mut transfer.crypto);
         let now = sip.now();
-        let (Some(remote), Some(media)) = (remote, &call.media) else {
+        let (Some(agreed), Some(media)) = (agreed, &call.media) else {
             self.legs.remove(&transfer.to);
             let _ = sip.endpoint().end(now, transfer.to, None);
             return self.transfer_over(sip, id, &transfer, StatusCode::NOT_ACCEPTABLE_HERE);
         };
-        media.far_at(remote);
+        media.far_at(agreed);
+        call.crypto.far = std::mem::take(&mut transfer.crypto);
         self.take_over(sip, id, transfer.to);
         if !transfer.left {
             let _ = sip
@@ -235,21 +243,24 @@ impl Exchange {
         request: &Request,
         replaced: SessionId,
     ) -> Result<(), StatusCode> {
-        let call = self.calls.get(&id).ok_or(StatusCode::DECLINE)?;
+        let call = self.calls.get_mut(&id).ok_or(StatusCode::DECLINE)?;
         if !call.talks_to_agent(replaced) {
             return Err(StatusCode::DECLINE);
         }
         let media = call.media.as_ref().ok_or(StatusCode::DECLINE)?;
         let local = media.far_local().ok_or(StatusCode::DECLINE)?;
+        // Another phone: it must not know by which key we encrypted for the first.
+        let mut ours = OurCrypto::default();
         let body = match request.body() {
             Some(offer) => {
-                let (answer, remote) =
-                    negotiate::answer(&offer, local).map_err(|refused| refused.status())?;
-                media.far_at(remote);
+                let (answer, agreed) = negotiate::answer(&offer, local, &mut ours)
+                    .map_err(|refused| refused.status())?;
+                media.far_at(agreed);
                 answer
             }
-            None => negotiate::offer(local),
+            None => negotiate::offer(local, &ours),
         };
+        call.crypto.far = ours;
         let now = sip.now();
         sip.endpoint()
             .answer(now, session, Some(body))

@@ -1,16 +1,18 @@
 //! One call's audio: who is heard by whom, what is played, what goes to the recorder. No socket is polled and no time is read
 //! here; the [engine](super::engine) does that.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use callcore::switch::CallId;
-use prometheus::IntCounter;
 use tokio::sync::mpsc;
 use transport::media::PolledSocket;
 use wire::{g711::Law, rtp};
 
 use super::{
-    Command, MediaEvent, Mode, Remote,
+    Command, Dropped, MediaEvent, Mode, Remote, Side,
     keys::Keys,
     port::{Content, Frame, Port, Refused},
 };
@@ -32,6 +34,7 @@ pub(super) struct CallMedia {
     player: Option<Player>,
     fork: Fork,
     keys: Keys,
+    silence_max: Option<Duration>,
     report: Report,
 }
 
@@ -39,14 +42,7 @@ pub(super) struct CallMedia {
 #[derive(Debug, Clone)]
 pub(super) struct Report {
     pub(super) events: mpsc::UnboundedSender<MediaEvent>,
-    pub(super) stray: IntCounter,
-}
-
-/// Whose voice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Caller,
-    Far,
+    pub(super) dropped: Dropped,
 }
 
 /// The way to the recorder.
@@ -68,7 +64,12 @@ struct Player {
 }
 
 impl CallMedia {
-    pub(super) fn new(id: CallId, caller: PolledSocket, report: Report) -> Self {
+    pub(super) fn new(
+        id: CallId,
+        caller: PolledSocket,
+        silence_max: Option<Duration>,
+        report: Report,
+    ) -> Self {
         Self {
             id,
             caller: Port::new(caller),
@@ -77,6 +78,7 @@ impl CallMedia {
             player: None,
             fork: Fork::Off,
             keys: Keys::default(),
+            silence_max,
             report,
         }
     }
@@ -94,13 +96,13 @@ impl CallMedia {
         self.player.is_some()
     }
 
-    pub(super) fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::CallerAt(remote) => self.caller.set_remote(remote),
+            Command::CallerAt(agreed) => self.caller.set_remote(agreed, now),
             Command::FarSocket(socket) => self.far = Some(Port::new(socket)),
-            Command::FarAt(remote) => {
+            Command::FarAt(agreed) => {
                 if let Some(far) = &mut self.far {
-                    far.set_remote(remote);
+                    far.set_remote(agreed, now);
                 }
             }
             Command::ForkSockets(caller, far) => {
@@ -123,12 +125,12 @@ impl CallMedia {
                 self.player = None;
                 self.joined = true;
             }
-            Command::Fork { caller, far } => self.begin_fork(caller, far),
+            Command::Fork { caller, far } => self.begin_fork(caller, far, now),
             Command::ForkOff => self.fork = Fork::Off,
         }
     }
 
-    fn begin_fork(&mut self, caller_remote: Remote, far_remote: Remote) {
+    fn begin_fork(&mut self, caller_remote: Remote, far_remote: Remote, now: Instant) {
         self.fork = match std::mem::replace(&mut self.fork, Fork::Off) {
             Fork::Off => Fork::Off,
             Fork::Open {
@@ -139,23 +141,32 @@ impl CallMedia {
                 mut caller,
                 mut far,
             } => {
-                caller.set_only_remote(caller_remote);
-                far.set_only_remote(far_remote);
+                caller.set_only_remote(caller_remote, now);
+                far.set_only_remote(far_remote, now);
                 Fork::On { caller, far }
             }
         };
     }
 
     /// A datagram has come to that side's socket.
-    pub(super) fn heard(&mut self, side: Side, datagram: &[u8], from: SocketAddr, now: Instant) {
+    pub(super) fn heard(
+        &mut self,
+        side: Side,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+    ) {
         match side {
             Side::Caller => self.caller_heard(datagram, from, now),
             Side::Far => self.far_heard(datagram, from, now),
         }
     }
 
-    fn caller_heard(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
-        let Some(frame) = self.caller.accept(datagram, from, &self.report.stray) else {
+    fn caller_heard(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant) {
+        let Some(frame) = self
+            .caller
+            .accept(datagram, from, now, &self.report.dropped)
+        else {
             return;
         };
         // What is pressed for a nurse or a provider is not for us to read.
@@ -171,14 +182,26 @@ impl CallMedia {
         self.fork_frame(Side::Caller, frame, now);
     }
 
-    fn far_heard(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+    fn far_heard(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant) {
         let Some(far) = &mut self.far else { return };
-        let Some(frame) = far.accept(datagram, from, &self.report.stray) else {
+        let Some(frame) = far.accept(datagram, from, now, &self.report.dropped) else {
             return;
         };
         if self.joined {
             let _ = self.caller.send(frame, now);
             self.fork_frame(Side::Far, frame, now);
+        }
+    }
+
+    /// Reports a side that has been silent too long.
+    pub(super) fn listen_for_silence(&mut self, now: Instant) {
+        let Some(max) = self.silence_max else { return };
+        let far = self.far.as_mut().map(|far| (Side::Far, far));
+        for (side, port) in [(Side::Caller, &mut self.caller)].into_iter().chain(far) {
+            if port.silence.is_over(now, max) {
+                let event = MediaEvent::Silent(self.id, side);
+                let _ = self.report.events.send(event);
+            }
         }
     }
 

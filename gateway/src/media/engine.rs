@@ -22,12 +22,12 @@ use rustix::{
 use transport::media::PolledSocket;
 
 use super::{
-    Command,
-    call::{CallMedia, Report, Side},
+    Command, Dropped, Side,
+    call::{CallMedia, Report},
     turns::Turns,
 };
 
-/// A datagram longer than this is no telephone audio.
+/// Room for a datagram: more than any that is taken, so that one that was cut off is seen to be too long.
 const DATAGRAM_MAX: usize = 2048;
 /// Sockets told of by one look at them.
 const EVENTS_MAX: usize = 256;
@@ -37,6 +37,8 @@ const BUSY: usize = 4;
 const PAUSE: Duration = Duration::from_micros(400);
 /// One thread carries some 200 000 packets a second; more threads than this only share the cores with signalling.
 const THREADS_MAX: usize = 4;
+/// How often calls are looked through for silent ones: so much later than said they may be noticed.
+const SILENCE_LOOK: Duration = Duration::from_secs(1);
 /// The waker's token; calls have theirs from [`token`].
 const WAKER: u64 = u64::MAX;
 
@@ -62,7 +64,7 @@ struct Thread {
 
 #[derive(Debug)]
 enum Order {
-    Begin(CallId, PolledSocket),
+    Begin(CallId, PolledSocket, Option<Duration>),
     Tell(CallId, Command),
     End(CallId),
     Stop,
@@ -73,12 +75,12 @@ impl Engine {
     pub(crate) fn start(
         events: tokio::sync::mpsc::UnboundedSender<super::MediaEvent>,
         received: &IntCounter,
-        stray: &IntCounter,
+        dropped: &Dropped,
     ) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let report = Report {
             events,
-            stray: stray.clone(),
+            dropped: dropped.clone(),
         };
         let start = |_| Thread::start(report.clone(), received.clone()).map(Arc::new);
         let threads = (0..cores.div_ceil(2).min(THREADS_MAX)).map(start);
@@ -88,9 +90,14 @@ impl Engine {
     }
 
     /// Begins a call's audio with the socket of the caller's leg.
-    pub(super) fn begin(&self, call: CallId, socket: PolledSocket) -> Line {
+    pub(super) fn begin(
+        &self,
+        call: CallId,
+        socket: PolledSocket,
+        silence_max: Option<Duration>,
+    ) -> Line {
         let thread = Arc::clone(&self.threads[call.0 as usize % self.threads.len()]);
-        thread.order(Order::Begin(call, socket));
+        thread.order(Order::Begin(call, socket, silence_max));
         Line { call, thread }
     }
 }
@@ -122,6 +129,7 @@ impl Thread {
             free: Vec::new(),
             slots: BTreeMap::new(),
             turns: Turns::new(Instant::now()),
+            next_look: Instant::now(),
             report,
             received,
         };
@@ -155,6 +163,8 @@ struct Running {
     free: Vec<usize>,
     slots: BTreeMap<CallId, usize>,
     turns: Turns,
+    /// When calls are next looked through for silent ones.
+    next_look: Instant,
     report: Report,
     received: IntCounter,
 }
@@ -164,7 +174,7 @@ impl Running {
         let mut events = Vec::with_capacity(EVENTS_MAX);
         let mut buffer = [0; DATAGRAM_MAX];
         loop {
-            let wait = self.turns.until_next(Instant::now()).map(timespec);
+            let wait = self.until_next(Instant::now()).map(timespec);
             match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => {
@@ -188,13 +198,31 @@ impl Running {
                     call.plays()
                 })
             });
+            self.look_for_silence(now);
             // After the packets: an order may end a call whose packet is in this very batch, and its slot is another's then.
-            if woken && self.take_orders().is_break() {
+            if woken && self.take_orders(now).is_break() {
                 return;
             }
             if ready >= BUSY {
                 thread::sleep(PAUSE);
             }
+        }
+    }
+
+    /// Until something is to be done without a packet; `None` while there is no call.
+    fn until_next(&self, now: Instant) -> Option<Duration> {
+        let look = (!self.slots.is_empty()).then(|| self.next_look.saturating_duration_since(now));
+        let turn = self.turns.until_next(now);
+        turn.map_or(look, |turn| Some(look.map_or(turn, |look| look.min(turn))))
+    }
+
+    fn look_for_silence(&mut self, now: Instant) {
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + SILENCE_LOOK;
+        for call in self.calls.iter_mut().flatten() {
+            call.listen_for_silence(now);
         }
     }
 
@@ -209,17 +237,17 @@ impl Running {
         // One packet a look: who sends faster than we look waits in his own socket, and nobody else does.
         if let Ok((len, from)) = socket.recv_from(buffer) {
             self.received.inc();
-            call.heard(side, &buffer[..len], from, now);
+            call.heard(side, &mut buffer[..len], from, now);
         }
     }
 
-    fn take_orders(&mut self) -> std::ops::ControlFlow<()> {
+    fn take_orders(&mut self, now: Instant) -> std::ops::ControlFlow<()> {
         let mut count = [0; 8];
         let _ = rustix::io::read(&*self.waker, &mut count);
         while let Ok(order) = self.inbox.try_recv() {
             match order {
-                Order::Begin(id, socket) => self.begin(id, socket),
-                Order::Tell(id, command) => self.tell(id, command),
+                Order::Begin(id, socket, silence_max) => self.begin(id, socket, silence_max),
+                Order::Tell(id, command) => self.tell(id, command, now),
                 Order::End(id) => self.end(id),
                 Order::Stop => return std::ops::ControlFlow::Break(()),
             }
@@ -227,18 +255,18 @@ impl Running {
         std::ops::ControlFlow::Continue(())
     }
 
-    fn begin(&mut self, id: CallId, socket: PolledSocket) {
+    fn begin(&mut self, id: CallId, socket: PolledSocket, silence_max: Option<Duration>) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.calls.push(None);
             self.calls.len() - 1
         });
         self.slots.insert(id, slot);
-        let call = CallMedia::new(id, socket, self.report.clone());
+        let call = CallMedia::new(id, socket, silence_max, self.report.clone());
         watch(&self.epoll, &call, slot, Side::Caller);
         self.calls[slot] = Some(call);
     }
 
-    fn tell(&mut self, id: CallId, command: Command) {
+    fn tell(&mut self, id: CallId, command: Command, now: Instant) {
         let Some(&slot) = self.slots.get(&id) else {
             return;
         };
@@ -246,7 +274,7 @@ impl Running {
             return;
         };
         let opens_far = matches!(command, Command::FarSocket(_));
-        call.command(command);
+        call.command(command, now);
         if opens_far {
             watch(&self.epoll, call, slot, Side::Far);
         }

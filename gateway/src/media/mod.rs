@@ -3,18 +3,22 @@
 //! The exchange holds a [`Media`] and sends it commands; dropping it ends the call's audio and frees its ports.
 
 mod call;
+mod dropped;
 mod engine;
 mod keys;
 mod port;
+mod protection;
+mod silence;
 mod turns;
 
-use std::{cell::OnceCell, net::SocketAddr};
+use std::{cell::OnceCell, net::SocketAddr, time::Duration};
 
 use callcore::{digit::Digit, switch::CallId};
 use transport::media::{PolledSocket, PortsError, RtpPorts};
-use wire::g711::Law;
+use wire::{g711::Law, srtp::Srtp};
 
 use crate::audio::Clip;
+pub(crate) use dropped::Dropped;
 pub(crate) use engine::Engine;
 use engine::Line;
 
@@ -31,6 +35,16 @@ pub(crate) struct Remote {
     pub(crate) event_type: Option<u8>,
     /// Whether it wants to hear anything now (false while it holds us).
     pub(crate) listens: bool,
+    /// Whether it talks both ways, and so must be heard now and then: a side that holds, or is held, may be silent.
+    pub(crate) talks: bool,
+}
+
+/// What was agreed for a leg: where the other end is, and how both encrypt.
+#[derive(Debug)]
+pub(crate) struct Agreed {
+    pub(crate) remote: Remote,
+    /// `None`: plain RTP.
+    pub(crate) srtp: Option<Srtp>,
 }
 
 /// What a call's audio reports.
@@ -42,13 +56,22 @@ pub(crate) enum MediaEvent {
     Key(CallId, Digit),
     /// The recorder's address refuses audio.
     ForkRefused(CallId),
+    /// Nothing has come from that side for as long as it may be silent. Reported again after as long.
+    Silent(CallId, Side),
+}
+
+/// A leg of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Caller,
+    Far,
 }
 
 #[derive(Debug)]
 enum Command {
-    CallerAt(Remote),
+    CallerAt(Agreed),
     FarSocket(PolledSocket),
-    FarAt(Remote),
+    FarAt(Agreed),
     ForkSockets(PolledSocket, PolledSocket),
     Play { clip: Clip, mode: Mode },
     Join,
@@ -72,6 +95,8 @@ pub(crate) struct MediaFactory {
     pub(crate) ports: RtpPorts,
     /// The threads that carry the audio.
     pub(crate) engine: Engine,
+    /// How long a side of a call may be silent; `None`: for ever.
+    pub(crate) silence_max: Option<Duration>,
 }
 
 impl MediaFactory {
@@ -80,7 +105,7 @@ impl MediaFactory {
         let socket = self.ports.open_polled()?;
         let caller_local = socket.local_addr();
         Ok(Media {
-            line: self.engine.begin(call, socket),
+            line: self.engine.begin(call, socket, self.silence_max),
             caller_local,
             far_local: OnceCell::new(),
         })
@@ -129,13 +154,13 @@ impl Media {
     }
 
     /// The caller's end is there.
-    pub(crate) fn caller_at(&self, remote: Remote) {
-        self.tell(Command::CallerAt(remote));
+    pub(crate) fn caller_at(&self, agreed: Agreed) {
+        self.tell(Command::CallerAt(agreed));
     }
 
     /// The far end is there.
-    pub(crate) fn far_at(&self, remote: Remote) {
-        self.tell(Command::FarAt(remote));
+    pub(crate) fn far_at(&self, agreed: Agreed) {
+        self.tell(Command::FarAt(agreed));
     }
 
     /// Plays a clip to the caller, and reports its end.

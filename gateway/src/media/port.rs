@@ -8,7 +8,7 @@ use wire::{
     rtp::{self, Packet},
 };
 
-use super::Remote;
+use super::{Agreed, Dropped, Remote, dropped::Why, protection::Protection, silence::Silence};
 
 /// A socket with the remote it belongs to.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Port {
     pub(super) socket: PolledSocket,
     remote: Option<Remote>,
     latched: bool,
+    protection: Option<Box<Protection>>,
+    pub(super) silence: Silence,
     out: OutStream,
     datagram: Vec<u8>,
 }
@@ -45,62 +47,76 @@ impl Port {
             socket,
             remote: None,
             latched: false,
+            protection: None,
+            silence: Silence::default(),
             out: OutStream::new(),
             datagram: Vec::with_capacity(200),
         }
     }
 
     /// The remote is known, or has moved.
-    pub(super) fn set_remote(&mut self, remote: Remote) {
+    pub(super) fn set_remote(&mut self, agreed: Agreed, now: Instant) {
         self.latched = false;
-        self.remote = Some(remote);
+        self.silence.begins(agreed.remote.talks, now);
+        self.remote = Some(agreed.remote);
+        self.protection = Protection::agreed(self.protection.take(), agreed.srtp);
     }
 
-    /// As [`Port::set_remote`], and learns from ICMP when nobody listens there any more.
-    pub(super) fn set_only_remote(&mut self, remote: Remote) {
+    /// As [`Port::set_remote`] for a stream that we only send, and learns from ICMP when nobody listens there any more.
+    pub(super) fn set_only_remote(&mut self, remote: Remote, now: Instant) {
         // Without it only the notice is missing: the recorder is still watched by OPTIONS.
         let _ = self.socket.connect(remote.address);
-        self.set_remote(remote);
+        self.set_remote(Agreed { remote, srtp: None }, now);
     }
 
-    /// Reads a datagram as audio from our remote. `None`: not RTP, not for us, or from a stranger (then `stray` counts).
+    /// Reads a datagram as audio from our remote. `None`: not RTP, not for us, or from a stranger; that is counted.
     pub(super) fn accept<'a>(
         &mut self,
-        datagram: &'a [u8],
+        datagram: &'a mut [u8],
         from: SocketAddr,
-        stray: &prometheus::IntCounter,
+        now: Instant,
+        dropped: &Dropped,
     ) -> Option<Frame<'a>> {
-        let remote = self.remote.as_mut()?;
-        if from != remote.address {
-            // Symmetric RTP: the port may differ from SDP once, the host never (RTP bleed).
-            if self.latched || from.ip() != remote.address.ip() {
-                stray.inc();
-                return None;
-            }
-            remote.address = from;
+        let frame = self.read(datagram, from, now);
+        frame.map_err(|why| dropped.count(why)).ok().flatten()
+    }
+
+    fn read<'a>(
+        &mut self,
+        datagram: &'a mut [u8],
+        from: SocketAddr,
+        now: Instant,
+    ) -> Result<Option<Frame<'a>>, Why> {
+        let Some(remote) = &mut self.remote else {
+            return Ok(None);
+        };
+        // Symmetric RTP: the port may differ from SDP once, the host never (RTP bleed).
+        if from != remote.address && (self.latched || from.ip() != remote.address.ip()) {
+            return Err(Why::Stray);
+        }
+        if datagram.len() > DATAGRAM_LEN_MAX {
+            return Err(Why::TooLong);
         }
         if rtp::is_rtcp(datagram) {
-            return None;
+            return Ok(None);
         }
-        let packet = Packet::parse(datagram).ok()?;
-        self.latched = true;
-        let content = if packet.payload_type == remote.payload_type {
-            Content::Audio(remote.law, packet.payload)
-        } else if packet.payload_type == rtp::PCMA {
-            Content::Audio(Law::A, packet.payload)
-        } else if packet.payload_type == rtp::PCMU {
-            Content::Audio(Law::U, packet.payload)
-        } else if Some(packet.payload_type) == remote.event_type {
-            Content::Event(packet.payload)
-        } else {
-            return None;
+        let datagram = match &mut self.protection {
+            None => datagram,
+            Some(protection) => protection.open(datagram)?,
         };
-        Some(Frame {
+        let packet = Packet::parse(datagram).map_err(|_| Why::Malformed)?;
+        // Also by what isn't for us, such as comfort noise: somebody is there.
+        self.silence.broken(now);
+        let content = remote.content(&packet).ok_or(Why::PayloadType)?;
+        // Only now: what can't be read must not draw our audio elsewhere.
+        remote.address = from;
+        self.latched = true;
+        Ok(Some(Frame {
             source: packet.ssrc,
             timestamp: packet.timestamp,
             marker: packet.marker,
             content,
-        })
+        }))
     }
 
     /// Sends a frame to the remote, in its codec. `Err` when the remote refuses (ICMP); a full buffer only loses the packet.
@@ -125,6 +141,9 @@ impl Port {
         };
         self.out
             .write(payload_type, &frame, payload, now, &mut self.datagram);
+        if let Some(protection) = &mut self.protection {
+            protection.seal(&mut self.datagram)?;
+        }
         match self.socket.send_to(&self.datagram, remote.address) {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 Err(Refused::Unreachable)
@@ -134,8 +153,23 @@ impl Port {
     }
 }
 
+impl Remote {
+    /// What a packet of its holds; `None`: nothing that was agreed.
+    fn content<'a>(&self, packet: &Packet<'a>) -> Option<Content<'a>> {
+        Some(match packet.payload_type {
+            audio if audio == self.payload_type => Content::Audio(self.law, packet.payload),
+            rtp::PCMA => Content::Audio(Law::A, packet.payload),
+            rtp::PCMU => Content::Audio(Law::U, packet.payload),
+            event if Some(event) == self.event_type => Content::Event(packet.payload),
+            _ => return None,
+        })
+    }
+}
+
 /// Longest payload that is converted between A-law and µ-law: 200 ms, ten times the usual packet.
 const MAX_PAYLOAD: usize = 1600;
+/// Longest datagram that is taken: such a payload with the longest header that phones write, and a tag.
+const DATAGRAM_LEN_MAX: usize = MAX_PAYLOAD + 100;
 
 /// Why a frame was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +178,8 @@ pub(super) enum Refused {
     Unreachable,
     /// Longer than any packet should be.
     TooLong,
+    /// Not encrypted where it must be.
+    Unsealed,
 }
 
 /// The RTP stream that a port sends: one SSRC, sequence and timestamp without jumps, whatever the sources behind it.

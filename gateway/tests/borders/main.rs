@@ -5,4 +5,5 @@ mod attacks;
 mod phones;
 mod rig;
 mod secure;
+mod silence;
 mod torture;

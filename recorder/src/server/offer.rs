@@ -156,14 +156,21 @@ pub(super) fn answer(
     origin: Origin,
     local: &[Option<SocketAddr>],
 ) -> Result<(Description, Vec<Option<Agreed>>), Refusal> {
-    let mut answer = sdp::answer(offer, origin, local, &Codec::offered(), Preference::Offerer)
-        .map_err(|error| {
-            Refusal::new(
-                StatusCode::NOT_ACCEPTABLE_HERE,
-                "no-audio",
-                error.to_string(),
-            )
-        })?;
+    let mut answer = sdp::answer(
+        offer,
+        origin,
+        local,
+        &Codec::offered(),
+        Preference::Offerer,
+        None,
+    )
+    .map_err(|error| {
+        Refusal::new(
+            StatusCode::NOT_ACCEPTABLE_HERE,
+            "no-audio",
+            error.to_string(),
+        )
+    })?;
     let labels = labels(offer);
     let mut agreed = Vec::with_capacity(labels.len());
     let sections = answer

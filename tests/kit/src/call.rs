@@ -20,12 +20,17 @@ use crate::{
 /// What a phone offers: one stream, what telephones speak.
 pub(crate) fn offer(voice: &Voice, version: u64) -> Description {
     let address = voice.local_addr();
+    let stream = Stream::audio(address, Codec::telephony());
+    let stream = match voice.offers() {
+        Some(line) => stream.requiring(vec![line.clone()]),
+        None => stream,
+    };
     Description {
         origin: Origin {
             version,
             ..Origin::new(u64::from(address.port()), address.ip())
         },
-        streams: vec![Stream::audio(address, Codec::telephony())],
+        streams: vec![stream],
     }
 }
 
@@ -147,6 +152,7 @@ impl<'a> Call<'a> {
             &local,
             &Codec::telephony(),
             Preference::Answerer,
+            Some(&self.voice.key()),
         )
         .ok()?;
         self.voice
@@ -178,6 +184,7 @@ impl<'a> Call<'a> {
         self.phone.driver.flush();
         self.result.remote_audio = self.voice.agreed().map(|agreed| agreed.remote);
         self.result.packets_sent = self.voice.packets_sent();
+        self.result.encrypted = self.voice.is_encrypted();
         let (heard, audio, keys, audio_source) = self.voice.finish();
         CallResult {
             heard,

@@ -12,4 +12,4 @@ pub mod tone;
 mod voice;
 
 pub use phone::Phone;
-pub use plan::{AnswerPlan, CallPlan, CallResult, DEADLINE, Ended, Sound, Then, Until};
+pub use plan::{AnswerPlan, CallPlan, CallResult, DEADLINE, Ended, Noise, Sound, Then, Until};

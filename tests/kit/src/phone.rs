@@ -65,7 +65,10 @@ impl Phone {
     /// Calls, with these further header fields, and follows the plan to the call's end.
     pub async fn call(&mut self, target: Uri, headers: Headers, plan: CallPlan) -> CallResult {
         let deadline = Instant::now() + plan.deadline;
-        let voice = Voice::new(self.audio(), plan.sound, &plan.keys);
+        let voice = Voice::new(self.audio(), plan.sound, &plan.keys)
+            .encrypted_by(plan.srtp)
+            .with_noise(plan.noise)
+            .telling(plan.tells);
         let offer = crate::call::offer(&voice, 1);
         let invite = Invite {
             target,

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use wire::{
     rtp::Stats,
     sip::{
@@ -9,6 +10,7 @@ use wire::{
         message::{Request, Response, StatusCode},
         uri::Uri,
     },
+    srtp::Suite,
 };
 
 /// Longer than anything a test waits for, also on a machine that is busy with other things.
@@ -23,6 +25,23 @@ pub enum Sound {
     Tone(f64),
     /// These samples at 8000 a second, then silence.
     Samples(Arc<[i16]>),
+}
+
+/// What no telephone should send, but some do, and attackers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noise {
+    /// Three bytes.
+    Short,
+    /// Another version than RTP's.
+    Version,
+    /// More than any telephone's packet, and less than a datagram may have.
+    TooLong,
+    /// A payload type that wasn't agreed.
+    PayloadType,
+    /// The same packet once more.
+    Again,
+    /// The packet with one bit changed, before the true one.
+    Tampered,
 }
 
 /// When a phone hangs up of its own accord.
@@ -55,6 +74,12 @@ pub struct CallPlan {
     pub next_hop: Option<SocketAddr>,
     /// Keys pressed once it is answered, one after another.
     pub keys: Box<str>,
+    /// By what it encrypts its audio, and wants to be answered; `None`: plain RTP.
+    pub srtp: Option<Suite>,
+    /// What it sends beside each packet of audio, from the same address.
+    pub noise: Vec<Noise>,
+    /// Told where the other side listens, once that side must have heard some of our packets.
+    pub tells: Option<watch::Sender<Option<SocketAddr>>>,
     /// When it gives up waiting: something is wrong.
     pub deadline: Duration,
 }
@@ -68,6 +93,9 @@ impl Default for CallPlan {
             from: "<sip:anonymous@anonymous.invalid>".into(),
             next_hop: None,
             keys: "".into(),
+            srtp: None,
+            noise: Vec::new(),
+            tells: None,
             deadline: DEADLINE,
         }
     }
@@ -156,6 +184,8 @@ pub struct CallResult {
     pub request: Option<Box<Request>>,
     /// The 2xx that a caller got.
     pub response: Option<Box<Response>>,
+    /// Whether the audio was encrypted at the end.
+    pub encrypted: bool,
     /// How often the peer changed the session (hold, another media address).
     pub changes: u32,
 }
@@ -177,6 +207,7 @@ impl CallResult {
             contacts: Vec::new(),
             request: None,
             response: None,
+            encrypted: false,
             changes: 0,
         }
     }
@@ -205,6 +236,7 @@ impl fmt::Debug for CallResult {
             .field("packets_sent", &self.packets_sent)
             .field("remote_audio", &self.remote_audio)
             .field("audio_source", &self.audio_source)
+            .field("encrypted", &self.encrypted)
             .field("changes", &self.changes)
             .finish_non_exhaustive()
     }

@@ -6,6 +6,7 @@ mod receiver;
 
 pub use event::ToneEvent;
 pub use packet::{HEADER_LEN, Packet, PacketError, Sender, is_rtcp};
+pub(crate) use packet::{body_offset, fixed_header};
 pub use receiver::{Arrival, Receiver, Stats};
 
 /// µ-law audio.

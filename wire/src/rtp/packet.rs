@@ -111,14 +111,14 @@ const SOURCES: u8 = 0x0F;
 
 /// The twelve fixed bytes by the `rtp` crate. It is shown no extension: its reader of those trusts the lengths
 /// inside and panics when they lie.
-fn fixed_header(fixed: &[u8; HEADER_LEN]) -> Option<Header> {
+pub(crate) fn fixed_header(fixed: &[u8; HEADER_LEN]) -> Option<Header> {
     let mut plain = *fixed;
     plain[0] &= !(EXTENSION | SOURCES);
     Header::unmarshal(&mut plain.as_slice()).ok()
 }
 
 /// Where the payload starts: after the contributing sources and the extension. `None` when that's beyond the end.
-fn body_offset(datagram: &[u8]) -> Option<usize> {
+pub(crate) fn body_offset(datagram: &[u8]) -> Option<usize> {
     let first = *datagram.first()?;
     let mut offset = HEADER_LEN + 4 * usize::from(first & SOURCES);
     if first & EXTENSION != 0 {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Codec, Description, Direction, Kind, Origin, Stream};
+use crate::srtp::{Crypto, MasterKey, Srtp};
 
 /// Whose order of codecs counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,14 +38,21 @@ pub struct Accepted {
     pub ptime: Option<u32>,
     /// What the peer calls the stream.
     pub label: Option<Box<str>>,
+    /// How both encrypt; `None`: plain RTP.
+    pub srtp: Option<Srtp>,
 }
 
 /// Why there's no answer: reject the offer by 488 Not Acceptable Here (RFC 3261 section 21.4.26).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// No audio stream that we have a place for.
-    #[error("the SDP offers no plain audio stream (RTP/AVP): nothing to answer")]
+    #[error("the SDP offers no audio stream by RTP/AVP or RTP/SAVP: nothing to answer")]
     NoAudio,
+    /// Encrypted audio only, in no way that is spoken here.
+    #[error(
+        "the SDP offers encrypted audio only, with no key that can be used here: AES_CM_128_HMAC_SHA1_80 or _32 is needed (RFC 4568)"
+    )]
+    NoCommonCrypto,
     /// Audio, but none in a codec of ours.
     #[error("the SDP offers no codec that is spoken here: PCMA or PCMU is needed")]
     NoCommonCodec,
@@ -59,13 +67,15 @@ pub enum AnswerError {
 }
 
 /// Answers an offer. `local` has, for each stream of the offer, where we would receive it; `None` or a missing one
-/// turns the stream down, as do other protocols, other media and no common codec. `codecs` are ours in our order.
+/// turns the stream down, as do other protocols, other media and no common codec. `codecs` are ours in our order. `key` is what we
+/// encrypt with where keys are offered, also beside plain RTP (RFC 8643); without one only plain RTP is taken.
 pub fn answer(
     offer: &Description,
     origin: Origin,
     local: &[Option<SocketAddr>],
     codecs: &[Codec],
     preference: Preference,
+    key: Option<&MasterKey>,
 ) -> Result<Answer, AnswerError> {
     let mut streams = Vec::with_capacity(offer.streams.len());
     let mut accepted = Vec::with_capacity(offer.streams.len());
@@ -74,9 +84,9 @@ pub fn answer(
             .get(index)
             .copied()
             .flatten()
-            .filter(|_| is_usable(offered));
+            .filter(|_| is_usable(offered, key.is_some()));
         let common = common_codecs(offered, codecs, preference);
-        let agreed = place.and_then(|address| accept(offered, address, common));
+        let agreed = place.and_then(|address| accept(offered, address, common, key));
         let (stream, result) = agreed.map_or_else(
             || (rejected(offered), None),
             |(stream, one)| (stream, Some(one)),
@@ -85,12 +95,7 @@ pub fn answer(
         accepted.push(result);
     }
     if accepted.iter().all(Option::is_none) && !offer.streams.iter().all(Stream::is_rejected) {
-        let any_audio = offer.streams.iter().any(is_usable);
-        return Err(if any_audio {
-            AnswerError::NoCommonCodec
-        } else {
-            AnswerError::NoAudio
-        });
+        return Err(why_none(offer, key.is_some()));
     }
     Ok(Answer {
         description: Description { origin, streams },
@@ -118,12 +123,30 @@ pub fn read_answer(
     }
 }
 
-/// Audio in plain RTP that isn't rejected.
-fn is_usable(stream: &Stream) -> bool {
+fn why_none(offer: &Description, encrypts: bool) -> AnswerError {
+    let streams = &offer.streams;
+    if streams.iter().any(|stream| is_usable(stream, encrypts)) {
+        AnswerError::NoCommonCodec
+    } else if streams.iter().any(is_secure_audio) {
+        AnswerError::NoCommonCrypto
+    } else {
+        AnswerError::NoAudio
+    }
+}
+
+/// Audio that isn't rejected, in plain RTP, or encrypted where `encrypts` and a key can be used.
+pub(super) fn is_usable(stream: &Stream, encrypts: bool) -> bool {
+    if is_secure_audio(stream) {
+        return encrypts && !stream.crypto.is_empty();
+    }
     let plain = ["RTP/AVP", "RTP/AVPF"]
         .iter()
         .any(|known| stream.protocol.eq_ignore_ascii_case(known));
     stream.kind == Kind::Audio && plain && !stream.is_rejected()
+}
+
+fn is_secure_audio(stream: &Stream) -> bool {
+    stream.kind == Kind::Audio && stream.is_secure() && !stream.is_rejected()
 }
 
 /// The codecs of both, by the offer's payload types (RFC 3264 section 6.1), key presses last.
@@ -145,8 +168,17 @@ fn common_codecs(offered: &Stream, ours: &[Codec], preference: Preference) -> Ve
     common
 }
 
-fn accept(offered: &Stream, address: SocketAddr, codecs: Vec<Codec>) -> Option<(Stream, Accepted)> {
+fn accept(
+    offered: &Stream,
+    address: SocketAddr,
+    codecs: Vec<Codec>,
+    key: Option<&MasterKey>,
+) -> Option<(Stream, Accepted)> {
     let direction = offered.direction.reversed();
+    let srtp = offered.crypto.first().zip(key).map(|(theirs, key)| Srtp {
+        ours: theirs.answered_with(key.clone()),
+        theirs: theirs.clone(),
+    });
     let stream = Stream {
         kind: Kind::Audio,
         protocol: offered.protocol.clone(),
@@ -156,6 +188,7 @@ fn accept(offered: &Stream, address: SocketAddr, codecs: Vec<Codec>) -> Option<(
         ptime: offered.ptime,
         label: offered.label.clone(),
         rtcp_mux: offered.rtcp_mux,
+        crypto: srtp.iter().map(|srtp| srtp.ours.clone()).collect(),
     };
     let accepted = Accepted {
         codec: sound(&stream.codecs)?.clone(),
@@ -164,12 +197,17 @@ fn accept(offered: &Stream, address: SocketAddr, codecs: Vec<Codec>) -> Option<(
         direction,
         ptime: offered.ptime,
         label: offered.label.clone(),
+        srtp,
     };
     Some((stream, accepted))
 }
 
 fn agreed(ours: &Stream, theirs: &Stream) -> Option<Accepted> {
-    if !is_usable(theirs) || ours.is_rejected() {
+    if !is_usable(theirs, true) || ours.is_rejected() {
+        return None;
+    }
+    let srtp = Crypto::agreed(&ours.crypto, &theirs.crypto);
+    if srtp.is_none() && (ours.is_secure() || theirs.is_secure()) {
         return None;
     }
     // Their first that we offered; some peers answer with more than they were offered.
@@ -185,6 +223,7 @@ fn agreed(ours: &Stream, theirs: &Stream) -> Option<Accepted> {
         direction: theirs.direction.reversed().and(ours.direction),
         ptime: theirs.ptime,
         label: ours.label.clone(),
+        srtp,
     })
 }
 

@@ -10,6 +10,7 @@ mod write;
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::srtp::Crypto;
 pub use answer::{Accepted, Answer, AnswerError, Preference, answer, read_answer};
 pub use codec::Codec;
 pub use read::{CODECS_MAX, LEN_MAX, ParseError, STREAMS_MAX};
@@ -80,7 +81,7 @@ impl Origin {
 pub struct Stream {
     /// What it carries.
     pub kind: Kind,
-    /// `RTP/AVP` for plain audio.
+    /// `RTP/AVP` for plain audio, `RTP/SAVP` for encrypted.
     pub protocol: Box<str>,
     /// Where its receiver listens. Port 0: the stream is rejected or gone. Address 0.0.0.0: on hold the old way.
     pub address: SocketAddr,
@@ -94,6 +95,8 @@ pub struct Stream {
     pub label: Option<Box<str>>,
     /// RTCP comes on the same port (RFC 5761).
     pub rtcp_mux: bool,
+    /// By which keys its writer would encrypt, in the order of preference (RFC 4568); only lines that can be spoken here.
+    pub crypto: Vec<Crypto>,
 }
 
 /// What a stream carries.
@@ -122,6 +125,7 @@ impl Stream {
             ptime: Some(20),
             label: None,
             rtcp_mux: false,
+            crypto: Vec::new(),
         }
     }
 
@@ -132,11 +136,40 @@ impl Stream {
         self
     }
 
+    /// The same encrypted, when the other side can: plain RTP with keys beside it (RFC 8643).
+    #[must_use]
+    pub fn offering(mut self, crypto: Vec<Crypto>) -> Self {
+        self.crypto = crypto;
+        self
+    }
+
+    /// The same, and only encrypted.
+    #[must_use]
+    pub fn requiring(self, crypto: Vec<Crypto>) -> Self {
+        Self {
+            protocol: SECURE_RTP.into(),
+            ..self.offering(crypto)
+        }
+    }
+
     /// The same in another direction.
     #[must_use]
     pub const fn going(mut self, direction: Direction) -> Self {
         self.direction = direction;
         self
+    }
+
+    /// Whether it is encrypted or nothing (`RTP/SAVP`, `RTP/SAVPF`).
+    pub fn is_secure(&self) -> bool {
+        let known = [SECURE_RTP, "RTP/SAVPF"];
+        known
+            .iter()
+            .any(|known| self.protocol.eq_ignore_ascii_case(known))
+    }
+
+    /// Whether audio can come of it here: it is plain, or offers a key that can be used.
+    pub fn is_usable(&self) -> bool {
+        answer::is_usable(self, true)
     }
 
     /// Whether the stream is turned down or taken away.
@@ -158,8 +191,10 @@ impl Stream {
     }
 }
 
-/// Plain RTP, the only protocol of audio we take (RTP/AVPF, with earlier feedback, is taken as such too).
-const PLAIN_RTP: &str = "RTP/AVP";
+/// Plain RTP (RTP/AVPF, with earlier feedback, is taken as such too).
+pub const PLAIN_RTP: &str = "RTP/AVP";
+/// Encrypted RTP (RFC 3711; RTP/SAVPF as well).
+pub const SECURE_RTP: &str = "RTP/SAVP";
 
 /// Which way a stream goes, as its writer sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sdp_types::{Connection, Media, Session};
 
 use super::{Codec, Description, Direction, Kind, Origin, Stream};
+use crate::srtp::{Crypto, LINES_MAX};
 
 /// Bytes of a description. Real ones have less than 4 KiB, browsers' included.
 pub const LEN_MAX: usize = 16 * 1024;
@@ -97,7 +98,15 @@ fn stream(session: &Session, index: usize, media: &Media) -> Result<Stream, Pars
         ptime: value("ptime").and_then(|ms| ms.trim().parse().ok()),
         label: value("label").map(|label| label.trim().into()),
         rtcp_mux: media.has_attribute("rtcp-mux"),
+        crypto: crypto(media),
     })
+}
+
+/// The lines of keys that can be spoken here. The others are passed over: a peer offers what it has, and we take what we know.
+fn crypto(media: &Media) -> Vec<Crypto> {
+    let values = media.get_attribute_values("crypto").flatten();
+    let lines = values.take(LINES_MAX).map(Crypto::parse);
+    lines.filter_map(Result::ok).collect()
 }
 
 /// The stream's own `c=` line, or the session's. One that's rejected needs none.

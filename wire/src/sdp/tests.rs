@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::srtp::MasterKey;
 
 const PHONE: &str = "v=0\r\n\
 o=- 3747 3747 IN IP4 192.0.2.10\r\n\
@@ -117,6 +118,7 @@ fn an_answer_takes_our_order_or_theirs_and_turns_video_down() {
             &[local(10000), local(10002)],
             &Codec::telephony(),
             preference,
+            None,
         )
         .expect("an answer");
         let [audio, video] = &answer.description.streams[..] else {
@@ -159,16 +161,97 @@ fn no_common_codec_and_no_audio_are_different_errors() {
             &[local(10000)],
             &Codec::telephony(),
             Preference::Answerer,
+            None,
         )
         .map(|_| ())
     };
     assert_eq!(refused(&text), Err(AnswerError::NoCommonCodec));
     let encrypted = PHONE.replace("40000 RTP/AVP", "40000 RTP/SAVP");
-    assert_eq!(refused(&encrypted), Err(AnswerError::NoAudio));
+    assert_eq!(refused(&encrypted), Err(AnswerError::NoCommonCrypto));
+    let dtls = PHONE.replace("40000 RTP/AVP", "40000 UDP/TLS/RTP/SAVP");
+    assert_eq!(refused(&dtls), Err(AnswerError::NoAudio));
     assert_eq!(
         refused("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n"),
         Ok(())
     );
+}
+
+/// The example of RFC 4568 section 4.1, and a line that nobody here speaks before it.
+const KEYS: &str = "a=crypto:1 F8_128_HMAC_SHA1_80 inline:MTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5QUJjZGVm|2^20|1:4\r\n\
+a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20\r\n\
+a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+
+fn with_keys(protocol: &str) -> Description {
+    let text = PHONE.replace("40000 RTP/AVP", &format!("40000 {protocol}"));
+    parse(&text.replace("a=ptime:20\r\n", KEYS))
+}
+
+#[test]
+fn keys_are_answered_with_ours_by_the_first_line_that_can_be_spoken() {
+    let key = MasterKey::new([7; MasterKey::LEN]);
+    for protocol in ["RTP/SAVP", "RTP/SAVPF", "RTP/AVP"] {
+        let offer = with_keys(protocol);
+        let ours = Codec::telephony();
+        let preference = Preference::Answerer;
+        let answer = answer(&offer, origin(), &[local(1)], &ours, preference, Some(&key))
+            .expect("an answer");
+        let text = String::from_utf8(answer.description.write().to_vec()).expect("text");
+        let line = "a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\r\n";
+        assert!(text.contains(line) && text.contains(protocol), "{text}");
+        let agreed = answer.accepted[0]
+            .as_ref()
+            .and_then(|one| one.srtp.as_ref());
+        let agreed = agreed.expect("encrypted");
+        assert_eq!(
+            (agreed.ours.tag, &agreed.theirs),
+            (2, &offer.streams[0].crypto[0])
+        );
+        // And the other side reads it so.
+        let read = read_answer(&offer, &parse(&text)).expect("agreed");
+        let read = read[0].as_ref().and_then(|one| one.srtp.as_ref());
+        assert_eq!(
+            read.map(|both| (&both.theirs, &both.ours)),
+            Some((&agreed.ours, &agreed.theirs))
+        );
+    }
+}
+
+#[test]
+fn without_a_key_of_ours_plain_audio_stays_plain_and_the_rest_is_refused() {
+    let ours = Codec::telephony();
+    let answered = |protocol: &str| {
+        let offer = with_keys(protocol);
+        answer(
+            &offer,
+            origin(),
+            &[local(1)],
+            &ours,
+            Preference::Answerer,
+            None,
+        )
+    };
+    let plain = answered("RTP/AVP").expect("an answer");
+    assert_eq!(
+        plain.accepted[0].as_ref().map(|one| one.srtp.is_some()),
+        Some(false)
+    );
+    assert!(plain.description.streams[0].crypto.is_empty());
+    assert_eq!(
+        answered("RTP/SAVP").map(|_| ()),
+        Err(AnswerError::NoCommonCrypto)
+    );
+}
+
+#[test]
+fn an_answer_in_the_clear_to_an_encrypted_offer_is_none() {
+    let offer = with_keys("RTP/SAVP");
+    let answer = parse(PHONE);
+    assert_eq!(
+        read_answer(&offer, &answer),
+        Err(AnswerError::NoCommonCodec)
+    );
+    let beside = read_answer(&with_keys("RTP/AVP"), &answer).expect("plain");
+    assert!(beside[0].as_ref().is_some_and(|one| one.srtp.is_none()));
 }
 
 #[test]
@@ -235,7 +318,7 @@ proptest! {
         bytes.truncate(cut);
         let Ok(offer) = Description::parse(&bytes) else { return Ok(()) };
         let ours = Codec::telephony();
-        if let Ok(answer) = answer(&offer, origin(), &[local(1)], &ours, Preference::Answerer) {
+        if let Ok(answer) = answer(&offer, origin(), &[local(1)], &ours, Preference::Answerer, None) {
             prop_assert_eq!(answer.description.streams.len(), offer.streams.len());
             prop_assert!(Description::parse(&answer.description.write()).is_ok());
         }

@@ -115,6 +115,9 @@ fn attributes(stream: &Stream) -> Vec<Attribute> {
     if let Some(label) = &stream.label {
         attributes.push(Attribute::with_value("label", label));
     }
+    for line in &stream.crypto {
+        attributes.push(Attribute::with_value("crypto", line.write()));
+    }
     if stream.rtcp_mux {
         attributes.push(Attribute::new("rtcp-mux"));
     }

@@ -1,6 +1,7 @@
 //! What the metadata says (RFC 7865 section 6).
 
-use super::{base64, personal::Aor};
+use super::personal::Aor;
+use crate::base64;
 
 /// The metadata of one recorded call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 //! Strict in what is written, tolerant in what is read: prefixes, missing associations, `application/rs-metadata`
 //! without `+xml`, bare line feeds and a body that is SDP alone are all taken.
 
-mod base64;
 mod metadata;
 pub mod multipart;
 mod personal;
