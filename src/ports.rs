@@ -13,10 +13,14 @@ pub(crate) fn shift(scenario: &mut Scenario, by: u16) -> Result<(), Failure> {
         return Ok(());
     }
     let listen = &mut scenario.listen;
-    for address in [&mut listen.sip, &mut listen.web] {
+    let tls = listen.tls.as_mut().map(|tls| &mut tls.address);
+    for address in [&mut listen.sip, &mut listen.web].into_iter().chain(tls) {
         address.set_port(moved(address.port(), by)?);
     }
     if let Some(recorder) = &mut scenario.recorder {
+        if let Some(tls) = &mut recorder.tls {
+            tls.address.set_port(moved(tls.address.port(), by)?);
+        }
         shift_uri(&mut recorder.siprec, by)?;
         // What is no address is refused, with a remedy, by whoever wants to listen there.
         if let Ok(mut api) = recorder.api.parse::<SocketAddr>() {

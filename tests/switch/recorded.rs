@@ -85,14 +85,45 @@ async fn thirty_holds_are_ten_recordings_and_every_part_of_the_talk_is_in_one() 
     for (at, (pauses, said)) in stored.iter().rev().enumerate() {
         let parts = if at == 9 { 9..=HOLDS } else { at..=at };
         let mut heard = said.clone();
-        if at == 9 {
-            // A hold is a moment old when the recorder hears of it.
-            heard.remove(&ON_HOLD);
-        }
+        // A hold is a moment old when the recorder hears of it.
+        heard.remove(&ON_HOLD);
         let parts = parts.map(|part| part as u8);
         assert_eq!(heard, parts.collect(), "file {at}");
         assert_eq!(*pauses, if at == 9 { HOLDS - 9 } else { 0 }, "file {at}");
     }
+}
+
+/// As many recordings as there may be: another nurse's words are in the one there is, and where they begin is marked.
+#[tokio::test]
+async fn a_transfer_beyond_the_limit_is_marked_in_the_recording_that_goes_on() {
+    let mut nurse = Handset::new().await;
+    let rig = Rig::start_with_segments(1, &nurse.targets(), &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
+    let (talk, request) = nurse.answers().await;
+    caller.is_answered().await;
+    let offered = request.body().expect("an offer");
+    let to = Description::parse(&offered.bytes).expect("SDP").streams[0].address;
+    let mut sender = Sender::new(8, 7, 7, 7);
+    let recorded = |now: &Figures, before: &Figures| now.packets > before.packets;
+    until(&rig, recorded, || nurse.says(&mut sender, to, 1)).await;
+    let of_nurse = nurse.act(|ep, _| ep.named(talk).expect("it is up"));
+    let mut second = Handset::new().await;
+    let offer = second.talks();
+    let replaces = [("Replaces", of_nurse.as_str())];
+    second.call(rig.gateway.sip_addr(), &replaces, Some(offer));
+    second.is_answered().await;
+    nurse.is_ended().await;
+    until(&rig, recorded, || second.says(&mut sender, to, 2)).await;
+    caller.hangs_up(session);
+    second.is_ended().await;
+    let kept = rig.stop().await;
+    assert_eq!(kept.totals.recorded.get("region-04"), Some(&1));
+    let store = kept.store();
+    let rows = store.list(&Filter::default()).expect("a list");
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(nurses(&store, row), (1, [1, 2].into()));
 }
 
 /// What the recorder has come to.

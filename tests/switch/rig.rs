@@ -76,6 +76,16 @@ impl Rig {
         .await
     }
 
+    /// The same where a call has that many recordings at most.
+    pub(crate) async fn start_with_segments(max: u8, agents: &str, rest: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = settings(folder.path(), "sip:recorder@127.0.0.1:0");
+        settings.segments_max = Some(max);
+        let max = format!("segments_max = {max}, api = ");
+        let change = |text: String| text.replacen("api = ", &max, 1);
+        Self::start_in(folder, &settings, agents, rest, change).await
+    }
+
     /// The same with a recorder that takes recordings by TLS only, from the switch whose certificate it trusts.
     pub(crate) async fn start_by_tls(agents: &str, rest: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -116,9 +126,12 @@ impl Rig {
         rest: &str,
         change: impl FnOnce(String) -> String,
     ) -> Self {
-        let recorder = Recorder::start(settings, recorder::Options::new(["region-04".to_owned()]))
-            .await
-            .expect("a recorder");
+        let mut options = recorder::Options::new(["region-04".to_owned()]);
+        options.segments_max = settings
+            .segments_max
+            .map_or(options.segments_max, Into::into);
+        let recorder = Recorder::start(settings, options).await;
+        let recorder = recorder.expect("a recorder");
         let at = match recorder.tls_addr() {
             Some(tls) => format!("sip:recorder@{tls};transport=tls"),
             None => format!("sip:recorder@{}", recorder.sip_addr()),

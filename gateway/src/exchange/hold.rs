@@ -204,18 +204,19 @@ impl Exchange {
         }
     }
 
-    /// A new recording begins, if the call hasn't too many already.
-    pub(super) fn new_segment(&mut self, id: CallId, input: Input) {
+    /// A new recording begins, if the call hasn't too many already; false when it goes on in the one there is.
+    pub(super) fn new_segment(&mut self, id: CallId, input: Input) -> bool {
         let further = self.segments_further();
         let Some(call) = self
             .calls
             .get_mut(&id)
             .filter(|call| call.segments < further)
         else {
-            return;
+            return false;
         };
         call.segments += 1;
         self.input(input);
+        true
     }
 
     /// Our own description for a leg, with the next version.

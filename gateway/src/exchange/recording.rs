@@ -16,7 +16,7 @@ use callcore::{
 use rand::RngExt;
 use transport::SipDriver;
 use wire::{
-    sdp::Direction,
+    sdp::{Description, Direction},
     sip::{
         endpoint::{Invite, PingId},
         message::{HeaderName, Headers, Response, StatusCode},
@@ -146,19 +146,27 @@ impl Exchange {
         if !leg.established || leg.told == wanted {
             return;
         }
-        let (caller, far) = leg.ports;
-        leg.version += 1;
-        let mut offer = negotiate::recording_offer(caller, far);
-        offer.origin.version = offer.origin.version.saturating_add(leg.version);
-        for stream in &mut offer.streams {
-            stream.direction = wanted;
-        }
+        let body = Some(leg.next_offer().to_body());
         let now = sip.now();
-        let body = Some(offer.to_body());
         // While the recorder answers the change before, this one waits: `recording_turned` makes it.
         if sip.endpoint().change(now, leg.session, body).is_ok() {
             leg.told = wanted;
         }
+    }
+
+    /// Somebody else speaks, and the call has as many recordings as it may: the recorder marks it in the one that goes on.
+    pub(super) fn tell_transfer(&mut self, sip: &mut SipDriver, id: CallId) {
+        let (Some(recorder), Some(call)) = (&self.recorder, self.calls.get_mut(&id)) else {
+            return;
+        };
+        let number = call.number.as_ref().filter(|_| recorder.private);
+        let leg = call.recording.as_mut().filter(|leg| leg.established);
+        let Some(leg) = leg else { return };
+        let metadata = metadata(&leg.tag, number, || Id::from_uuid(self.rng.random()));
+        let body = siprec::body(&leg.next_offer(), &metadata);
+        let now = sip.now();
+        // While the recorder answers another change, the place goes unmarked; what is said is recorded all the same.
+        let _ = sip.endpoint().change(now, leg.session, Some(body));
     }
 
     /// The recorder has answered a change: another may be wanted meanwhile.
@@ -326,6 +334,20 @@ impl Exchange {
                 .collect();
             lost.into_iter().for_each(|id| self.recording_lost(id));
         }
+    }
+}
+
+impl RecordingLeg {
+    /// Our description again, with the next version and the direction that is wanted.
+    fn next_offer(&mut self) -> Description {
+        let (caller, far) = self.ports;
+        self.version += 1;
+        let mut offer = negotiate::recording_offer(caller, far);
+        offer.origin.version = offer.origin.version.saturating_add(self.version);
+        for stream in &mut offer.streams {
+            stream.direction = self.wanted;
+        }
+        offer
     }
 }
 

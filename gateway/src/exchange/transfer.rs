@@ -286,7 +286,9 @@ impl Exchange {
         self.legs.remove(&before);
         self.legs.insert(session, Leg::Far(id));
         tracing::info!(call = id.0, "another phone took over");
-        self.new_segment(id, Input::Transferred(id));
+        if !self.new_segment(id, Input::Transferred(id)) {
+            self.tell_transfer(sip, id);
+        }
     }
 }
 

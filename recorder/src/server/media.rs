@@ -153,6 +153,11 @@ impl Recorder {
                 }
             }
         }
+        if self.control.has_changed().unwrap_or(false) {
+            // Told together with the end.
+            self.take_before(&mut buffer);
+            self.obey();
+        }
         self.take_last(&mut buffer).await;
         self.timeline.finish(&mut self.packets);
         self.hand_over();
