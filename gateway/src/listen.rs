@@ -1,12 +1,20 @@
 //! What the scenario says about listening, made ready: certificates, credentials, limits.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use callcore::scenario::{Contact, Scenario, TlsSettings};
+use callcore::scenario::{Contact, Provider, Scenario, TlsSettings};
 use transport::{
     Limits, Listen, Networks, TlsListen, certificates::CertificateError, mutual::CertificateFiles,
 };
 use wire::auth::{Credentials, CredentialsError};
+
+/// Bits that let anybody else in.
+const OTHERS: u32 = 0o077;
 
 /// Why what the scenario says about listening can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -14,16 +22,24 @@ pub enum ListenError {
     /// A certificate or key.
     #[error("[listen.tls]: {0}")]
     Certificate(#[from] CertificateError),
-    /// The file of credentials can't be read.
-    #[error("[listen] credentials: {} can't be read: {source}", file.display())]
+    /// A file of credentials can't be read.
+    #[error("credentials: {} can't be read: {source}", file.display())]
     CredentialsFile {
         /// The file.
         file: PathBuf,
         /// Why.
         source: std::io::Error,
     },
+    /// Others may read it: what is in it is as good as the passwords.
+    #[error("credentials: others may read {0} (mode {mode:04o}): run chmod 600 {0}, and change the passwords if anybody did", file.display())]
+    OpenToOthers {
+        /// The file.
+        file: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// A line in it.
-    #[error("[listen] credentials: {}, {source}", file.display())]
+    #[error("credentials: {}, {source}", file.display())]
     Credentials {
         /// The file.
         file: PathBuf,
@@ -93,6 +109,50 @@ pub(crate) fn credentials_of(
     Ok(credentials)
 }
 
+/// Who this switch is to those who ask it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Own {
+    /// By a provider's name.
+    providers: BTreeMap<Box<str>, Arc<Credentials>>,
+    others: Option<Arc<Credentials>>,
+}
+
+impl Own {
+    /// Reads every file that a scenario names for it, in `folder`.
+    pub(crate) fn of(scenario: &Scenario, folder: &Path) -> Result<Self, ListenError> {
+        let read = |name: &str| read(&folder.join(name)).map(Arc::new);
+        let mut providers = BTreeMap::new();
+        for provider in &scenario.providers {
+            if let Some(name) = &provider.credentials {
+                providers.insert(provider.name.clone(), read(name)?);
+            }
+        }
+        let others = scenario.listen.own_credentials.as_deref();
+        Ok(Self {
+            providers,
+            others: others.map(read).transpose()?,
+        })
+    }
+
+    /// To a provider.
+    pub(crate) fn to(&self, provider: &Provider) -> Option<&Arc<Credentials>> {
+        self.providers.get(&provider.name)
+    }
+
+    /// To everybody else.
+    pub(crate) const fn to_others(&self) -> Option<&Arc<Credentials>> {
+        self.others.as_ref()
+    }
+
+    /// Those of another rule set's providers; what is said under `[listen]` stays.
+    pub(crate) fn with_providers_of(&self, other: Self) -> Self {
+        Self {
+            providers: other.providers,
+            others: self.others.clone(),
+        }
+    }
+}
+
 fn files_of(tls: &TlsSettings, folder: &Path) -> CertificateFiles {
     let file = |name: &str| folder.join(name);
     CertificateFiles {
@@ -103,10 +163,22 @@ fn files_of(tls: &TlsSettings, folder: &Path) -> CertificateFiles {
 }
 
 fn read(file: &Path) -> Result<Credentials, ListenError> {
-    let text = std::fs::read_to_string(file).map_err(|source| ListenError::CredentialsFile {
+    let unreadable = |source| ListenError::CredentialsFile {
         file: file.to_owned(),
         source,
-    })?;
+    };
+    let mode = std::fs::metadata(file)
+        .map_err(unreadable)?
+        .permissions()
+        .mode()
+        & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(ListenError::OpenToOthers {
+            file: file.to_owned(),
+            mode,
+        });
+    }
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
     Credentials::parse(&text).map_err(|source| ListenError::Credentials {
         file: file.to_owned(),
         source,

@@ -11,7 +11,10 @@ use callcore::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::audio::{AudioError, Library};
+use crate::{
+    audio::{AudioError, Library},
+    listen::{ListenError, Own},
+};
 
 /// Changes that are kept in memory; the file, when there is one, keeps all.
 const CHANGES_MAX: usize = 1000;
@@ -30,6 +33,8 @@ pub struct Rules {
 pub(crate) struct Replacement {
     pub(crate) scenario: Arc<Scenario>,
     pub(crate) library: Library,
+    /// Who we are to its providers.
+    pub(crate) own: Own,
     /// What it was read from, for the journal.
     pub(crate) text: String,
     pub(crate) by: String,
@@ -64,6 +69,9 @@ pub enum RulesError {
     /// An announcement can't be played.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// A provider's credentials can't be used.
+    #[error(transparent)]
+    Credentials(#[from] ListenError),
     /// Queues or agents differ.
     #[error(transparent)]
     Replace(#[from] ReplaceError),
@@ -88,10 +96,12 @@ impl Rules {
             .iter()
             .map(|announcement| &*announcement.file);
         let library = Library::load(&self.folder, files)?;
+        let own = Own::of(&scenario, &self.folder)?;
         let (answer, answered) = oneshot::channel();
         let replacement = Replacement {
             scenario: Arc::new(scenario),
             library,
+            own,
             text: text.to_owned(),
             by: by.to_owned(),
             answer,

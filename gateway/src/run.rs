@@ -25,7 +25,7 @@ use crate::{
     exchange::{Exchange, Parts, RecorderLink, silence_max},
     journal::{Journal, JournalTo},
     ledger::Ledger,
-    listen::{self, ListenError},
+    listen::{self, ListenError, Own},
     media::{Dropped, Engine, MediaEvent, MediaFactory},
     names::{self, Names},
     observer::Observer,
@@ -186,6 +186,7 @@ impl Gateway {
         let (sip, registrar) = open_borders(&scenario, &options.folder)?;
         let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
         monitor.web_sockets = Some(door.clone());
+        let own = Own::of(&scenario, &options.folder)?;
         let names = Names::default();
         let hosts = names::hosts_of(&scenario);
         names.look_up(&hosts).await;
@@ -212,6 +213,7 @@ impl Gateway {
             journal,
             registrar,
             names,
+            own,
         });
         let (stop, stopped) = watch::channel(Stage::Running);
         let (inbox, replacements) = mpsc::channel(REPLACEMENTS_MAX);

@@ -263,7 +263,9 @@ fn challenges_are_answered_or_refused() {
     all(|seed| {
         let text = mutilated_text(seed, &inputs);
         let _ = Credentials::parse(&text);
-        if let Some(answer) = known.answer([&*text].into_iter(), "INVITE", "sip:a@b", "c", 1) {
+        if let Some(chosen) = known.choose([&*text].into_iter())
+            && let Some(answer) = known.answer(&chosen, "INVITE", "sip:a@b", "c", 1)
+        {
             assert!(!answer.value.contains(['\r', '\n']));
         }
     });

@@ -115,6 +115,8 @@ pub struct Provider {
     pub ping: Option<Ping>,
     /// Whether the audio of relayed calls to it is encrypted; in `direct` the caller's own offer goes on.
     pub srtp: Srtp,
+    /// The file of who this switch is to it, should it ask.
+    pub credentials: Option<Box<str>>,
 }
 
 /// What is asked of calls' audio.
@@ -295,10 +297,12 @@ pub struct Listen {
     pub kommun_sources: Vec<Source>,
     /// SIP over TLS.
     pub tls: Option<TlsSettings>,
-    /// The file of those who may register, or call from outside the trusted networks, and of who we are to trunks that ask.
+    /// The file of those who may register, or call from outside the trusted networks.
     pub credentials: Option<Box<str>>,
     /// The realm of those who register here.
     pub realm: Box<str>,
+    /// The file of who we are to trunks and phones' registrars that ask.
+    pub own_credentials: Option<Box<str>>,
 }
 
 /// SIP over TLS: where, and by which files. Paths are as the scenario names them; looked for beside it.

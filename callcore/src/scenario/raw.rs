@@ -326,6 +326,9 @@ pub(super) struct RawProvider {
     /// Whether relayed calls to it are encrypted (SRTP): `off` unless it is said, `offer` or `require`.
     #[schemars(with = "Option<String>")]
     pub(super) srtp: Option<Text>,
+    /// A file of `user:realm:algorithm:ha1` lines: who this switch is to a provider that asks (401, 407).
+    #[schemars(with = "Option<String>")]
+    pub(super) credentials: Option<Text>,
 }
 
 /// How long a class of data stays.
@@ -448,6 +451,9 @@ pub(super) struct RawListen {
     /// The realm of those who register here.
     #[schemars(with = "Option<String>")]
     pub(super) realm: Option<Text>,
+    /// A file of the same kind: who this switch is to trunks, and to phones' registrars, that ask (401, 407).
+    #[schemars(with = "Option<String>")]
+    pub(super) own_credentials: Option<Text>,
     pub(super) tls: Option<RawTls>,
 }
 

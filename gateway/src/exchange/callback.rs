@@ -13,7 +13,7 @@ use wire::sip::{
 use super::{
     Exchange,
     call::{Call, CallerStage, Leg},
-    far::failure_of,
+    far::{failure_of, prove},
     own_uri,
 };
 use crate::{crypto::OurCrypto, negotiate, origin::SERVICE_NUMBER};
@@ -63,6 +63,9 @@ impl Exchange {
             .endpoint()
             .invite(now, invite)
             .map_err(|_| LegFailure::Unavailable)?;
+        if let Some(own) = self.own.to_others().cloned() {
+            prove(sip, session, own);
+        }
         call.caller = session;
         call.caller_stage = CallerStage::Called;
         call.begun = Instant::now();

@@ -1,6 +1,9 @@
 //! The other side of a call: a simulated nurse, an agent's phone, or a care provider.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use callcore::{
     route::Handover,
@@ -9,11 +12,14 @@ use callcore::{
 };
 use rand::RngExt;
 use transport::SipDriver;
-use wire::sip::{
-    endpoint::{Invite, SessionId},
-    header::MaxForwards,
-    message::{Body, HeaderName, Headers, Response, StatusCode},
-    uri::Uri,
+use wire::{
+    auth::Credentials,
+    sip::{
+        endpoint::{Invite, SessionId},
+        header::MaxForwards,
+        message::{Body, HeaderName, Headers, Response, StatusCode},
+        uri::Uri,
+    },
 };
 
 use super::{
@@ -125,6 +131,10 @@ impl Exchange {
         };
         match result {
             Ok(Some(session)) => {
+                let provider = self.scenario_of(id).provider(external.provider);
+                if let Some(own) = self.own.to(provider).cloned() {
+                    prove(sip, session, own);
+                }
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.far = Far::Provider(external, session);
                 }
@@ -262,9 +272,14 @@ impl Exchange {
             body,
         };
         let now = sip.now();
-        sip.endpoint()
+        let session = sip
+            .endpoint()
             .invite(now, invite)
-            .map_err(|_| LegFailure::Unavailable)
+            .map_err(|_| LegFailure::Unavailable)?;
+        if let Some(own) = self.own.to_others().cloned() {
+            prove(sip, session, own);
+        }
+        Ok(session)
     }
 
     pub(super) fn far_progress(
@@ -381,6 +396,12 @@ impl Exchange {
             call.far = Far::Nobody;
         }
     }
+}
+
+/// Says who we are in a session, should its peers ask.
+pub(super) fn prove(sip: &mut SipDriver, session: SessionId, own: Arc<Credentials>) {
+    // It has just begun, so it is there.
+    let _ = sip.endpoint().prove(session, own);
 }
 
 /// What a final status other than 2xx, or its absence, means for whoever was called.

@@ -47,6 +47,7 @@ use crate::{
     clock::Clock,
     health::Health,
     journal::Journal,
+    listen::Own,
     media::{MediaEvent, MediaFactory},
     names::Names,
     observer::{Observer, swedish},
@@ -78,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Option<Journal>,
     pub(crate) registrar: Registrar,
     pub(crate) names: Names,
+    pub(crate) own: Own,
 }
 
 /// What a simulated nurse will do.
@@ -117,6 +119,7 @@ pub(crate) struct Exchange {
     journal: Option<Journal>,
     registrar: Registrar,
     names: Names,
+    own: Own,
     refusals: Refusals,
     /// Recordings of calls that ended before the recorder had answered.
     closing: BTreeMap<SessionId, RecordingTag>,
@@ -150,6 +153,7 @@ impl Exchange {
             journal: parts.journal,
             registrar: parts.registrar,
             names: parts.names,
+            own: parts.own,
             refusals: Refusals::default(),
             closing: BTreeMap::new(),
             next_call: 1,
@@ -305,11 +309,15 @@ impl Exchange {
         let Replacement {
             scenario,
             library,
+            own,
             text,
             by,
             answer,
         } = replacement;
         let change = self.replace(scenario, library, &text, by);
+        if change.is_ok() {
+            self.own = self.own.with_providers_of(own);
+        }
         let _ = answer.send(change);
     }
 

@@ -7,3 +7,4 @@ mod rig;
 mod secure;
 mod silence;
 mod torture;
+mod trunk;

@@ -5,7 +5,7 @@ use wire::{
     sip::message::{HeaderName, Method, StatusCode},
 };
 
-use crate::rig::{Raw, counted, invite, soon, switch};
+use crate::rig::{Raw, counted, invite, secret, soon, switch};
 
 const AGENTS: &str = r#"[{ register = "nurse-01" }]"#;
 const LISTEN: &str = r#"credentials = "phones.ha1""#;
@@ -23,7 +23,7 @@ fn credentials(folder: &std::path::Path) -> Credentials {
             algorithm.ha1("nurse-01", "vaxel", "secret"),
         );
     }
-    std::fs::write(folder.join("phones.ha1"), text).expect("a file");
+    secret(folder, "phones.ha1", &text);
     known
 }
 
@@ -41,8 +41,9 @@ async fn register(phone: &Raw, known: &Credentials, cseq: u32, contact: &str) ->
     let challenge = phone.response().await;
     assert_eq!(challenge.status, StatusCode::UNAUTHORIZED);
     let asked = challenge.headers.get_all(&HeaderName::WwwAuthenticate);
+    let chosen = known.choose(asked).expect("a challenge");
     let answer = known
-        .answer(asked, "REGISTER", "sip:127.0.0.1", "c0ffee", 1)
+        .answer(&chosen, "REGISTER", "sip:127.0.0.1", "c0ffee", 1)
         .expect("an answer");
     let proof = format!("Authorization: {}\r\n", answer.value);
     phone.send(send(cseq + 1, proof).as_bytes()).await;

@@ -1,9 +1,12 @@
 //! A switch on loopback, and a bare socket that says whatever it likes.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    future::Future, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use callcore::scenario::Scenario;
-use gateway::{Gateway, Options};
+use gateway::{Gateway, Options, StartError};
 use tokio::net::UdpSocket;
 use wire::sip::message::{Message, Request, Response};
 
@@ -12,30 +15,81 @@ const RTP_PORTS: std::ops::RangeInclusive<u16> = 36_000..=36_999;
 
 /// A switch with one queue of these agents, listening so; files are in `folder`.
 pub(crate) async fn switch(agents: &str, listen: &str, folder: &Path) -> Gateway {
-    let text = format!(
+    start(&scenario(agents, listen, ""), folder)
+        .await
+        .expect("a switch")
+}
+
+/// A switch that hands Sörmland's calls to these providers, each after the one before it failed.
+pub(crate) async fn providers(entries: &[&str], listen: &str, folder: &Path) -> Gateway {
+    let names: Vec<String> = ["\"first\"", "\"second\"", "\"third\""]
+        .iter()
+        .take(entries.len())
+        .map(|name| (*name).to_owned())
+        .collect();
+    let more = format!(
+        r#"
+provider = [{}]
+[[route]]
+name = "out"
+region = "04"
+provider = {}
+handover = "direct"
+failover = [{}]
+"#,
+        entries.join(", "),
+        names[0],
+        names[1..].join(", ")
+    );
+    start(&scenario("[{ simulated = 1 }]", listen, &more), folder)
+        .await
+        .expect("a switch")
+}
+
+/// What such a switch is started with. `more` comes first, and its routes before the others.
+pub(crate) fn scenario(agents: &str, listen: &str, more: &str) -> String {
+    format!(
         r#"
 operator = {{ organisation = "inera" }}
 organisation = [
   {{ id = "inera", name = "Inera AB", kind = "processor" }},
   {{ id = "region-04", name = "Region Sörmland", kind = "region" }},
+  {{ id = "medhelp", name = "MedHelp AB", kind = "care-provider" }},
 ]
 queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = {agents}, wrap_up_s = 1, ring_s = 10 }}]
-route = [
-  {{ name = "sormland", region = "04", queue = "sormland" }},
-  {{ name = "rest", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }},
-]
+{more}
+[[route]]
+name = "sormland"
+region = "04"
+queue = "sormland"
+[[route]]
+name = "rest"
+all = true
+unknown = true
+invalid = true
+conflict = true
+queue = "sormland"
 [listen]
 sip = "127.0.0.1:0"
 web = "127.0.0.1:0"
 {listen}
 "#
-    );
-    let scenario = Scenario::from_toml(&text, "borders.toml").expect("a valid scenario");
+    )
+}
+
+/// Starts it.
+pub(crate) async fn start(text: &str, folder: &Path) -> Result<Gateway, StartError> {
+    let scenario = Scenario::from_toml(text, "borders.toml").expect("a valid scenario");
     let mut options = Options::for_file(&folder.join("borders.toml"));
     options.rtp_ports = RTP_PORTS;
-    Gateway::start(Arc::new(scenario), options)
-        .await
-        .expect("a switch")
+    Gateway::start(Arc::new(scenario), options).await
+}
+
+/// A file for this user alone.
+pub(crate) fn secret(folder: &Path, name: &str, text: &str) {
+    let file = folder.join(name);
+    std::fs::write(&file, text).expect("a file");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("ours");
 }
 
 /// Only a fault takes this long.
@@ -60,6 +114,11 @@ impl Raw {
             to,
             pings: 0,
         }
+    }
+
+    /// Speaks to this switch from now on.
+    pub(crate) const fn face(&mut self, to: SocketAddr) {
+        self.to = to;
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
@@ -173,4 +232,18 @@ pub(crate) fn invite(from: SocketAddr, call: &str, extra: &str) -> String {
          From: <sip:+46701740605@127.0.0.1>;tag=t\r\nTo: <sip:1177@127.0.0.1>\r\nCall-ID: {call}\r\nCSeq: 1 INVITE\r\n\
          Contact: <sip:caller@{from}>\r\n{extra}Content-Length: 0\r\n\r\n"
     )
+}
+
+/// A response to a request, with these further lines.
+pub(crate) fn reply(request: &Request, status: u16, more: &str) -> String {
+    let mut text = format!("SIP/2.0 {status} Test\r\n");
+    for (name, value) in request.headers.iter() {
+        match name.as_str() {
+            "Via" | "From" | "Call-ID" | "CSeq" => text += &format!("{name}: {value}\r\n"),
+            "To" if value.contains("tag=") => text += &format!("To: {value}\r\n"),
+            "To" => text += &format!("To: {value};tag=provider\r\n"),
+            _ => {}
+        }
+    }
+    text + more + "Content-Length: 0\r\n\r\n"
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use wire::auth::Algorithm;
 
-use crate::rig::{Raw, switch};
+use crate::rig::{Raw, secret, switch};
 
 /// Name, and the statuses that may come first (but 100); none: silence.
 type Verdict = (&'static str, &'static [u16]);
@@ -127,11 +127,11 @@ async fn tormented(name: &str, raw: &mut Raw, bytes: &[u8], allowed: &[u16]) -> 
 
 async fn torturer(folder: &Path, local: &str) -> (gateway::Gateway, Raw) {
     let hash = Algorithm::Sha256.hash(&["nurse-01", "vaxel", "secret"]);
-    std::fs::write(
-        folder.join("phones.ha1"),
-        format!("nurse-01:vaxel:SHA-256:{hash}\n"),
-    )
-    .expect("a file");
+    secret(
+        folder,
+        "phones.ha1",
+        &format!("nurse-01:vaxel:SHA-256:{hash}\n"),
+    );
     let agents = r#"[{ register = "nurse-01" }]"#;
     let gateway = switch(agents, r#"credentials = "phones.ha1""#, folder).await;
     // Answers go to the port that Via names: SIP's own, at an address that nobody else has.

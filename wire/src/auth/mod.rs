@@ -1,7 +1,7 @@
 //! Digest authentication (RFC 7616 for SIP by RFC 8760): SHA-256 preferred, MD5 for phones that know no other.
 //!
 //! Both sides, without a clock and without chance of their own: [`Authenticator`] challenges and checks,
-//! [`Credentials::answer`] answers a peer's challenge. Passwords are never held: only HA1, the hash of user, realm
+//! [`Credentials::choose`] and [`Credentials::answer`] answer a peer's challenge. Passwords are never held: only HA1, the hash of user, realm
 //! and password.
 
 mod client;
@@ -14,7 +14,7 @@ use std::fmt;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-pub use client::Answer;
+pub use client::{Answer, Challenge};
 pub use credentials::{Credentials, CredentialsError};
 pub use server::{Authenticator, Doubt};
 
@@ -92,6 +92,12 @@ impl Proof<'_> {
     fn response(&self, algorithm: Algorithm, ha1: &Ha1) -> String {
         let ha2 = algorithm.hash(&[self.method, self.uri]);
         algorithm.hash(&[&ha1.0, self.nonce, self.count, self.cnonce, "auth", &ha2])
+    }
+
+    /// For those who ask for no `qop` (RFC 7616 section 3.4.1, of RFC 2069's time).
+    fn response_without_qop(&self, algorithm: Algorithm, ha1: &Ha1) -> String {
+        let ha2 = algorithm.hash(&[self.method, self.uri]);
+        algorithm.hash(&[&ha1.0, self.nonce, &ha2])
     }
 }
 

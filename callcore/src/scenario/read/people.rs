@@ -167,6 +167,7 @@ impl Reader<'_> {
             records: raw.records,
             ping: self.ping(raw.ping),
             srtp: self.srtp(raw.srtp.as_ref()),
+            credentials: raw.credentials.map(|file| file.into_inner().into()),
         }
     }
 

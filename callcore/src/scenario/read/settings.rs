@@ -143,6 +143,7 @@ impl Reader<'_> {
             trusted,
             tls: raw.tls.map(|tls| self.tls(tls, TLS_DEFAULT)),
             credentials: raw.credentials.map(|file| file.into_inner().into()),
+            own_credentials: raw.own_credentials.map(|file| file.into_inner().into()),
             realm: raw
                 .realm
                 .map_or_else(|| REALM_DEFAULT.into(), |realm| realm.into_inner().into()),

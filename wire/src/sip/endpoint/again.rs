@@ -45,7 +45,7 @@ impl Glare {
 }
 
 impl Endpoint {
-    /// Sends an INVITE of ours once more with other header fields: same Call-ID and From, next CSeq. False when it was
+    /// Sends an INVITE of ours once more with other header fields: same Call-ID and From, next CSeq. `None` when it was
     /// tried so often already, or nobody waits for it any more.
     pub(crate) fn call_again(
         &mut self,
@@ -53,24 +53,18 @@ impl Endpoint {
         key: ClientKey,
         tries_max: u32,
         change: impl FnOnce(&mut Headers),
-    ) -> bool {
-        let Some(client) = self.clients.get_mut(&key) else {
-            return false;
-        };
+    ) -> Option<ClientKey> {
+        let client = self.clients.get_mut(&key)?;
         let flow = client.flow;
         let mut request = (*client.request).clone();
-        let Some(inviting) = client.inviting() else {
-            return false;
-        };
+        let inviting = client.inviting()?;
         let (id, late_offer, tries) = (inviting.session, inviting.late_offer, inviting.tries + 1);
         let wanted = self.sessions.get(&id).is_some_and(|session| {
             matches!(session.phase, Phase::Calling { client } | Phase::Heard { client } if client == key)
         });
-        let Ok(cseq) = request.cseq() else {
-            return false;
-        };
+        let cseq = request.cseq().ok()?;
         if !wanted || tries >= tries_max {
-            return false;
+            return None;
         }
         request.headers.remove_first(&HeaderName::Via);
         let number = cseq.number + 1;
@@ -93,7 +87,7 @@ impl Endpoint {
         };
         let client = self.request(now, request, hop, Purpose::Invite(inviting));
         self.set_phase(id, Phase::Calling { client });
-        true
+        Some(client)
     }
 
     /// A change of ours was told 491: waits and tries again. False when it was tried often enough.

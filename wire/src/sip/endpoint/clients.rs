@@ -59,9 +59,21 @@ pub(crate) enum Purpose {
     /// To have the peer call somebody else.
     Refer(SessionId),
     /// To tell something whose response changes nothing: PRACK, NOTIFY.
-    Told,
+    Told(SessionId),
     /// To learn whether the peer is there.
     Ping(PingId),
+}
+
+impl Purpose {
+    /// The session it is sent for; `None` when there is none, or none any more.
+    pub(crate) const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Invite(inviting) => Some(inviting.session),
+            Self::Bye(session) => *session,
+            Self::Update(id) | Self::Refresh(id) | Self::Refer(id) | Self::Told(id) => Some(*id),
+            Self::Cancel | Self::Ping(_) => None,
+        }
+    }
 }
 
 /// An INVITE of ours.
@@ -113,6 +125,8 @@ pub(crate) struct Client {
     pub(crate) purpose: Purpose,
     /// It went by TCP only for its size, and may go by UDP to here instead.
     by_size: Option<SocketAddr>,
+    /// How often it was sent before without the proof that was asked for.
+    pub(crate) proved: u8,
 }
 
 #[derive(Debug)]
@@ -160,6 +174,9 @@ impl Endpoint {
         hop: Hop,
         purpose: Purpose,
     ) -> ClientKey {
+        if let Some(id) = purpose.session() {
+            self.authorize(id, &mut request);
+        }
         let key = self.fresh_branch();
         let sent = self.render(&mut request, hop, key);
         self.begin(now, key, request, sent, purpose);
@@ -326,6 +343,7 @@ impl Endpoint {
                 slots,
                 purpose,
                 by_size,
+                proved: 0,
             },
         );
         self.run_client(now, key, steps, None);

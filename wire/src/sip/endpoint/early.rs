@@ -84,7 +84,7 @@ impl Endpoint {
             format!("{rseq} {cseq} {}", Method::Invite),
         );
         let hop = dialog.hop();
-        self.request(now, prack, hop, Purpose::Told);
+        self.request(now, prack, hop, Purpose::Told(id));
         Heard::Fork(fork)
     }
 

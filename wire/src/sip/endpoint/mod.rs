@@ -22,8 +22,9 @@
 //!
 //! By itself, where the configuration says so, it acknowledges reliable 18x and sends them (RFC 3262), keeps sessions alive
 //! and ends those whose peer is gone (RFC 4028), and tries again a change that met another (RFC 3261 section 14.1).
+//! To peers that ask who it is it answers as [`Endpoint::prove`] says.
 //!
-//! What it doesn't do: look up names (a next hop is an address), encrypt, authenticate, keep registrations.
+//! What it doesn't do: look up names (a next hop is an address), encrypt, ask others who they are, keep registrations.
 
 mod again;
 mod border;
@@ -38,6 +39,7 @@ mod ident;
 mod inside;
 mod outside;
 mod ping;
+mod proof;
 mod receive;
 mod refer;
 mod refresh;

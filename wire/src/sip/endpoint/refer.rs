@@ -356,7 +356,7 @@ impl Endpoint {
                 bytes: Bytes::from(line),
             }),
         );
-        self.request(now, request, hop, Purpose::Told);
+        self.request(now, request, hop, Purpose::Told(id));
     }
 
     fn asked_to_refer(&mut self, id: SessionId) -> Result<Key, SessionError> {

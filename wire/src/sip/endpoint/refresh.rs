@@ -334,6 +334,7 @@ impl Endpoint {
             headers.set(HeaderName::SessionExpires, expires);
             headers.set(HeaderName::MinSe, least);
         })
+        .is_some()
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) const FORKS_MAX: usize = 8;
 impl Endpoint {
     /// A response that is news.
     pub(crate) fn deliver(&mut self, now: Time, key: ClientKey, response: Response) {
+        if self.meets_challenge(now, key, &response) {
+            return;
+        }
         let Some(client) = self.clients.get(&key) else {
             return;
         };
@@ -52,7 +55,7 @@ impl Endpoint {
             Purpose::Update(id) => self.on_early_changed(key, *id, Some(&response)),
             Purpose::Refresh(id) => self.on_refreshed(now, *id, Some(&response)),
             Purpose::Refer(id) => self.on_refer_answered(*id, Some(response.status)),
-            Purpose::Bye(None) | Purpose::Cancel | Purpose::Told => {}
+            Purpose::Bye(None) | Purpose::Cancel | Purpose::Told(_) => {}
         }
     }
 
@@ -91,7 +94,7 @@ impl Endpoint {
             Purpose::Update(id) => self.on_early_changed(key, *id, None),
             Purpose::Refresh(id) => self.on_refreshed(now, *id, None),
             Purpose::Refer(id) => self.on_refer_answered(*id, None),
-            Purpose::Bye(None) | Purpose::Cancel | Purpose::Told => {}
+            Purpose::Bye(None) | Purpose::Cancel | Purpose::Told(_) => {}
         }
     }
 
@@ -368,7 +371,14 @@ impl Endpoint {
     }
 
     /// Sends the ACK of a 2xx, and keeps it for when the 2xx comes again.
-    pub(crate) fn acknowledge(&mut self, key: ClientKey, tag: &str, request: Request, hop: Hop) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        key: ClientKey,
+        tag: &str,
+        mut request: Request,
+        hop: Hop,
+    ) {
+        self.copy_proofs(key, &mut request);
         let sent = self.send_ack(request, hop);
         if let Some(fork) = self.fork(key, tag) {
             fork.ack = Some(sent);

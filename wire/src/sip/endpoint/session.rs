@@ -11,6 +11,7 @@ use super::{
     clients::{ClientKey, Purpose},
     dialog::Dialog,
     ident::{self, Key},
+    proof::Proving,
     refer::Referral,
     refresh::Refresh,
     reliable::Reliable,
@@ -47,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) timer: Option<Refresh>,
     pub(crate) glare: Option<Box<Glare>>,
     pub(crate) refer: Option<Box<Referral>>,
+    /// `None`: whoever asks who we are gets no answer.
+    pub(crate) proving: Option<Box<Proving>>,
 }
 
 /// How far a session has come.
@@ -131,6 +134,7 @@ impl Session {
             timer: None,
             glare: None,
             refer: None,
+            proving: None,
         }
     }
 
