@@ -27,7 +27,7 @@ use crate::{
     ledger::Ledger,
     listen::{self, ListenError, Own},
     media::{Dropped, Engine, MediaEvent, MediaFactory},
-    names::{self, Names},
+    names::Names,
     observer::Observer,
     registrar::Registrar,
     rules::{Replacement, Rules},
@@ -187,10 +187,10 @@ impl Gateway {
         let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
         monitor.web_sockets = Some(door.clone());
         let own = Own::of(&scenario, &options.folder)?;
-        let names = Names::default();
-        let hosts = names::hosts_of(&scenario);
-        names.look_up(&hosts).await;
-        let resolver = tokio::spawn(names.clone().look_up_again(hosts));
+        let names = Names::new(scenario.listen.dns, local.ip());
+        names.want(&scenario);
+        names.look_up().await;
+        let resolver = tokio::spawn(names.clone().look_up_again());
         let (events, media) = mpsc::unbounded_channel();
         let metrics = observer.metrics();
         let dropped = Dropped::new(&metrics.rtp_dropped);

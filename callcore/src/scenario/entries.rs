@@ -303,6 +303,8 @@ pub struct Listen {
     pub realm: Box<str>,
     /// The file of who we are to trunks and phones' registrars that ask.
     pub own_credentials: Option<Box<str>>,
+    /// The name server that is asked where targets are; `None`: the system's.
+    pub dns: Option<std::net::SocketAddr>,
 }
 
 /// SIP over TLS: where, and by which files. Paths are as the scenario names them; looked for beside it.

@@ -454,6 +454,9 @@ pub(super) struct RawListen {
     /// A file of the same kind: who this switch is to trunks, and to phones' registrars, that ask (401, 407).
     #[schemars(with = "Option<String>")]
     pub(super) own_credentials: Option<Text>,
+    /// The name server that is asked where targets are; the system's unless said otherwise.
+    #[schemars(with = "Option<String>")]
+    pub(super) dns: Option<Text>,
     pub(super) tls: Option<RawTls>,
 }
 

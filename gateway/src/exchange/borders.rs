@@ -136,22 +136,4 @@ impl Exchange {
             self.input(Input::AgentFailed(id, failure));
         }
     }
-
-    /// By what way a target is called: as its phone registered, as its name was found, or (`None`) as it says itself.
-    pub(super) fn way_to(
-        &self,
-        sip: &mut SipDriver,
-        target: &Uri,
-    ) -> (Option<SocketAddr>, Option<TransportKind>) {
-        if let Some(way) = self.registrar.way_to(&target.to_string()) {
-            return (Some(way.peer), Some(way.kind));
-        }
-        match self.names.find(target) {
-            Some(address) => {
-                sip.expect_name(address, &target.host);
-                (Some(address), None)
-            }
-            None => (None, None),
-        }
-    }
 }

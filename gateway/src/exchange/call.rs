@@ -1,6 +1,6 @@
 //! What the switch's shell holds for one call: its SIP legs, its media, its recording session.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use callcore::{
     personal::CallerNumber,
@@ -15,7 +15,7 @@ use wire::{
 };
 
 use super::history::History;
-use crate::{crypto::OurCrypto, media::Media};
+use crate::{crypto::OurCrypto, media::Media, names::Way};
 
 /// One call.
 #[derive(Debug)]
@@ -48,6 +48,9 @@ pub(super) struct Call {
     pub(super) private_signalling: bool,
     /// Who is, or may become, the other side.
     pub(super) far: Far,
+    /// The host that is being called, when its target is given by name, and those to try after it.
+    pub(super) way: Option<SocketAddr>,
+    pub(super) ways: VecDeque<Way>,
     /// The recording session.
     pub(super) recording: Option<RecordingLeg>,
     /// What the caller's side can do and wants (REFER, privacy), and where the call has been.

@@ -1,6 +1,6 @@
 //! The caller's leg: offered, answered, announced to, changed, hung up.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use callcore::{
     scenario::AnnouncementId,
@@ -71,6 +71,8 @@ impl Exchange {
                 crypto: LegsCrypto::default(),
                 private_signalling: matches!(flow.kind(), TransportKind::Tls | TransportKind::Wss),
                 far: Far::Nobody,
+                way: None,
+                ways: VecDeque::new(),
                 recording: None,
                 asked,
                 transfer: None,

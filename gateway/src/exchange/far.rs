@@ -110,73 +110,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn hand_over(&mut self, sip: &mut SipDriver, external: ExternalCall) {
-        let id = external.call;
-        let provider = self.scenario_of(id).provider(external.provider);
-        let srtp = provider.srtp;
-        let target = provider.targets.get(external.target).cloned();
-        let result = match (external.handover, target) {
-            (_, None) => Err(LegFailure::Unavailable),
-            (Handover::Release, Some(target)) => match self.release(sip, external, &target) {
-                Ok(true) => return,
-                Ok(false) => Ok(None),
-                Err(failure) => Err(failure),
-            },
-            (Handover::Direct, Some(target)) => {
-                self.invite_with_callers_offer(sip, id, &target).map(Some)
-            }
-            (Handover::Relay, Some(target)) => {
-                self.invite_with_our_media(sip, id, &target, srtp).map(Some)
-            }
-        };
-        match result {
-            Ok(Some(session)) => {
-                let provider = self.scenario_of(id).provider(external.provider);
-                if let Some(own) = self.own.to(provider).cloned() {
-                    prove(sip, session, own);
-                }
-                if let Some(call) = self.calls.get_mut(&id) {
-                    call.far = Far::Provider(external, session);
-                }
-            }
-            Ok(None) => self.input(Input::ProviderAnswered(id)),
-            Err(failure) => self.input(Input::ProviderFailed(id, failure)),
-        }
-    }
-
-    /// 302 to the provider, with the kommun-ID as a URI parameter; this switch is out. A caller who has been answered is sent
-    /// on by REFER instead: true, and what comes of it follows.
-    fn release(
-        &mut self,
-        sip: &mut SipDriver,
-        external: ExternalCall,
-        target: &str,
-    ) -> Result<bool, LegFailure> {
-        let mut contact = Uri::parse(target).map_err(|_| LegFailure::Unavailable)?;
-        let call = self
-            .calls
-            .get_mut(&external.call)
-            .ok_or(LegFailure::Unavailable)?;
-        if let Some(kommun) = &call.kommun {
-            contact.params.set(origin::KOMMUN_PARAM, Some(kommun));
-        }
-        match call.caller_stage {
-            CallerStage::Offered => {}
-            CallerStage::Answered => {
-                return self.send_on(sip, external, contact).map(|()| true);
-            }
-            CallerStage::Called | CallerStage::Over => return Err(LegFailure::Refused),
-        }
-        call.caller_stage = CallerStage::Over;
-        self.legs.remove(&call.caller);
-        let now = sip.now();
-        sip.endpoint()
-            .redirect(now, call.caller, vec![contact])
-            .map_err(|_| LegFailure::Unavailable)?;
-        Ok(false)
-    }
-
-    fn invite_with_our_media(
+    pub(super) fn invite_with_our_media(
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
@@ -194,24 +128,7 @@ impl Exchange {
         self.invite(sip, id, uri, Some(offer))
     }
 
-    /// The caller's own offer goes on unread: audio will flow past this switch. Without one the provider makes it, and the
-    /// caller answers in the ACK.
-    fn invite_with_callers_offer(
-        &mut self,
-        sip: &mut SipDriver,
-        id: CallId,
-        uri: &str,
-    ) -> Result<SessionId, LegFailure> {
-        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
-        // Its first offer is used up; another would have to be asked for.
-        if call.caller_stage != CallerStage::Offered {
-            return Err(LegFailure::Refused);
-        }
-        let offer = call.offer.clone();
-        self.invite(sip, id, uri, offer)
-    }
-
-    fn invite(
+    pub(super) fn invite(
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
@@ -248,7 +165,7 @@ impl Exchange {
         body: Option<Body>,
         more: &Headers,
     ) -> Result<SessionId, LegFailure> {
-        let (next_hop, transport) = self.way_to(sip, &target);
+        let (next_hop, transport) = self.next_way(sip, id, &target);
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         if call.hops_left == 0 {
             return Err(LegFailure::Refused);
@@ -371,7 +288,18 @@ impl Exchange {
         }
     }
 
-    pub(super) fn far_failed(&mut self, id: CallId, status: StatusCode, from_peer: bool) {
+    pub(super) fn far_failed(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        status: StatusCode,
+        from_peer: bool,
+    ) {
+        // Another host of the same target may be there (RFC 3263 section 4.3).
+        let absent = !from_peer || status == StatusCode::SERVICE_UNAVAILABLE;
+        if absent && self.tries_next_way(sip, id) {
+            return;
+        }
         if let Some(call) = self.calls.get_mut(&id) {
             call.asked.history.refused(status);
         }

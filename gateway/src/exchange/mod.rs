@@ -8,6 +8,7 @@ mod call;
 mod callback;
 mod caller;
 mod far;
+mod hand_over;
 mod history;
 mod hold;
 mod overload;
@@ -108,6 +109,8 @@ pub(crate) struct Exchange {
     legs: BTreeMap<SessionId, Leg>,
     /// Simulated nurses that will do something, by when.
     nurses: BTreeSet<(Instant, CallId, NurseStep)>,
+    /// Calls to a provider's host that may turn out not to be there, by when that is to be asked.
+    tries: BTreeSet<(Instant, CallId)>,
     nurse_talks: Option<Range<Duration>>,
     recorder: Option<RecorderLink>,
     health: Health,
@@ -148,6 +151,7 @@ impl Exchange {
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             nurses: BTreeSet::new(),
+            tries: BTreeSet::new(),
             nurse_talks: parts.nurse_talks,
             recorder: parts.recorder,
             journal: parts.journal,
@@ -232,8 +236,9 @@ impl Exchange {
             .wake()
             .map(|wake| self.clock.instant_of(wake.at));
         let nurse = self.nurses.first().map(|(at, ..)| *at);
+        let silent = self.tries.first().map(|(at, _)| *at);
         let recorder = self.recorder.as_ref().map(RecorderLink::next_ping);
-        let others = [self.health.next(), self.registrar.wake()];
+        let others = [self.health.next(), self.registrar.wake(), silent];
         [switch, nurse, recorder]
             .into_iter()
             .chain(others)
@@ -256,6 +261,7 @@ impl Exchange {
         {
             self.input(Input::TimePassed);
         }
+        self.give_up_silent(sip, now);
         self.ping_recorder(sip, now);
         self.ping_providers(sip, now);
         self.expire_registrations(now);
@@ -339,6 +345,7 @@ impl Exchange {
             .replace(Arc::clone(&scenario), self.clock.now());
         let to = scenario.routes.digest().to_string();
         self.media.silence_max = silence_max(&scenario);
+        self.names.want(&scenario);
         self.scenario = scenario;
         self.watch_providers();
         Ok(Change {
@@ -409,7 +416,7 @@ impl Exchange {
         match self.legs.remove(&session) {
             Some(Leg::Transfer(call)) => self.transfer_failed(sip, call, status),
             Some(Leg::Closing(_)) => drop(self.closing.remove(&session)),
-            Some(Leg::Far(call)) => self.far_failed(call, status, from_peer),
+            Some(Leg::Far(call)) => self.far_failed(sip, call, status, from_peer),
             Some(Leg::Recording(call)) => self.recording_ended(call, Some(status)),
             Some(Leg::Caller(call)) => self.caller_not_reached(call, status, from_peer),
             None => {}

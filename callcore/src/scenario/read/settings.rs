@@ -137,6 +137,7 @@ impl Reader<'_> {
             None => TRUSTED_DEFAULT.to_vec(),
         };
         let kommun_sources = self.kommun_sources(raw.kommun_sources);
+        let dns = raw.dns.and_then(|raw| self.socket(&raw));
         Listen {
             sip,
             web,
@@ -148,6 +149,7 @@ impl Reader<'_> {
                 .realm
                 .map_or_else(|| REALM_DEFAULT.into(), |realm| realm.into_inner().into()),
             kommun_sources,
+            dns,
         }
     }
 

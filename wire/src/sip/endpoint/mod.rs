@@ -258,6 +258,12 @@ impl Endpoint {
         self.admission
     }
 
+    /// Whether a session that we began is still without any response at all.
+    pub fn is_unheard(&self, id: SessionId) -> bool {
+        let phase = self.sessions.get(&id).map(|session| &session.phase);
+        matches!(phase, Some(session::Phase::Calling { .. }))
+    }
+
     /// Sessions that haven't ended.
     pub fn sessions(&self) -> usize {
         self.sessions.len()

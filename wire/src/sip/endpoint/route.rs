@@ -51,6 +51,11 @@ impl Flow {
 }
 
 impl TransportKind {
+    /// The transport a URI asks for; `None` when it leaves it open, or asks for one we don't have.
+    pub fn asked_by(uri: &Uri) -> Option<Self> {
+        kind_of(uri)
+    }
+
     /// As Via names it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

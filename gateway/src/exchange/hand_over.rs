@@ -1,0 +1,203 @@
+//! Calls that leave: to which of a provider's hosts, and to the next when one isn't there (RFC 3263 section 4.3). Nothing here
+//! knows of recordings.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use callcore::{
+    route::Handover,
+    switch::{CallId, ExternalCall, Input, LegFailure},
+};
+use rand::RngExt;
+use transport::SipDriver;
+use wire::sip::{
+    endpoint::{SessionId, TransportKind},
+    uri::Uri,
+};
+
+use super::{
+    Exchange,
+    call::{CallerStage, Far},
+    far::prove,
+};
+use crate::{names::Way, origin};
+
+/// A host that has said nothing at all for this long isn't there, when there is another to try: three INVITEs were sent.
+const TRY_MAX: Duration = Duration::from_secs(3);
+
+impl Exchange {
+    pub(super) fn hand_over(&mut self, sip: &mut SipDriver, external: ExternalCall) {
+        let target = self.target_of(external);
+        let ways = target
+            .as_deref()
+            .and_then(|target| Uri::parse(target).ok())
+            .map(|target| self.ways_to(&target));
+        if let Some(call) = self.calls.get_mut(&external.call) {
+            call.ways = ways.unwrap_or_default();
+            call.way = None;
+        }
+        self.try_provider(sip, external);
+    }
+
+    fn target_of(&self, external: ExternalCall) -> Option<Box<str>> {
+        let provider = self.scenario_of(external.call).provider(external.provider);
+        provider.targets.get(external.target).cloned()
+    }
+
+    /// Calls the provider by the next way to it.
+    fn try_provider(&mut self, sip: &mut SipDriver, external: ExternalCall) {
+        let id = external.call;
+        let target = self.target_of(external);
+        let srtp = self.scenario_of(id).provider(external.provider).srtp;
+        let result = match (external.handover, target) {
+            (_, None) => Err(LegFailure::Unavailable),
+            (Handover::Release, Some(target)) => match self.release(sip, external, &target) {
+                Ok(true) => return,
+                Ok(false) => Ok(None),
+                Err(failure) => Err(failure),
+            },
+            (Handover::Direct, Some(target)) => {
+                self.invite_with_callers_offer(sip, id, &target).map(Some)
+            }
+            (Handover::Relay, Some(target)) => {
+                self.invite_with_our_media(sip, id, &target, srtp).map(Some)
+            }
+        };
+        match result {
+            Ok(Some(session)) => {
+                let provider = self.scenario_of(id).provider(external.provider);
+                if let Some(own) = self.own.to(provider).cloned() {
+                    prove(sip, session, own);
+                }
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.far = Far::Provider(external, session);
+                    if !call.ways.is_empty() {
+                        self.tries.insert((Instant::now() + TRY_MAX, id));
+                    }
+                }
+            }
+            Ok(None) => self.input(Input::ProviderAnswered(id)),
+            Err(failure) => self.input(Input::ProviderFailed(id, failure)),
+        }
+    }
+
+    /// 302 to the provider, with the kommun-ID as a URI parameter; this switch is out. A caller who has been answered is sent
+    /// on by REFER instead: true, and what comes of it follows.
+    fn release(
+        &mut self,
+        sip: &mut SipDriver,
+        external: ExternalCall,
+        target: &str,
+    ) -> Result<bool, LegFailure> {
+        let mut contact = Uri::parse(target).map_err(|_| LegFailure::Unavailable)?;
+        let call = self
+            .calls
+            .get_mut(&external.call)
+            .ok_or(LegFailure::Unavailable)?;
+        if let Some(kommun) = &call.kommun {
+            contact.params.set(origin::KOMMUN_PARAM, Some(kommun));
+        }
+        match call.caller_stage {
+            CallerStage::Offered => {}
+            CallerStage::Answered => {
+                return self.send_on(sip, external, contact).map(|()| true);
+            }
+            CallerStage::Called | CallerStage::Over => return Err(LegFailure::Refused),
+        }
+        call.caller_stage = CallerStage::Over;
+        self.legs.remove(&call.caller);
+        let now = sip.now();
+        sip.endpoint()
+            .redirect(now, call.caller, vec![contact])
+            .map_err(|_| LegFailure::Unavailable)?;
+        Ok(false)
+    }
+
+    /// The caller's own offer goes on unread: audio will flow past this switch. Without one the provider makes it, and the
+    /// caller answers in the ACK.
+    fn invite_with_callers_offer(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        uri: &str,
+    ) -> Result<SessionId, LegFailure> {
+        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
+        // Its first offer is used up; another would have to be asked for.
+        if call.caller_stage != CallerStage::Offered {
+            return Err(LegFailure::Refused);
+        }
+        let offer = call.offer.clone();
+        self.invite(sip, id, uri, offer)
+    }
+
+    /// The ways to a target that is given by name, in the order in which to try them.
+    fn ways_to(&mut self, target: &Uri) -> std::collections::VecDeque<Way> {
+        let rng = &mut self.rng;
+        self.names.ways(target, |most| rng.random_range(0..=most))
+    }
+
+    /// By what way a call to this target goes now: as its phone registered, by the next way to its name, or (`None`) as it says
+    /// itself.
+    pub(super) fn next_way(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        target: &Uri,
+    ) -> (Option<SocketAddr>, Option<TransportKind>) {
+        if let Some(way) = self.registrar.way_to(&target.to_string()) {
+            return (Some(way.peer), Some(way.kind));
+        }
+        let left = self
+            .calls
+            .get_mut(&id)
+            .and_then(|call| call.ways.pop_front());
+        let Some(way) = left.or_else(|| self.ways_to(target).pop_front()) else {
+            return (None, None);
+        };
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.way = Some(way.address);
+        }
+        // Its certificate must be for the name that was asked for, not for what a record says (RFC 5922 section 4).
+        sip.expect_name(way.address, &target.host);
+        (Some(way.address), way.kind)
+    }
+
+    /// Goes on to the next way when this one isn't there. False when there is none.
+    pub(super) fn tries_next_way(&mut self, sip: &mut SipDriver, id: CallId) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        let Far::Provider(external, session) = call.far else {
+            return false;
+        };
+        if let Some(address) = call.way.take() {
+            self.names.failed(address);
+        }
+        if call.ways.is_empty() {
+            return false;
+        }
+        call.far = Far::Nobody;
+        self.legs.remove(&session);
+        let now = sip.now();
+        // One that was refused has ended already.
+        let _ = sip.endpoint().end(now, session, None);
+        tracing::info!(call = id.0, "no answer from this host, tries the next");
+        self.try_provider(sip, external);
+        true
+    }
+
+    /// Hosts that were called and have said nothing at all.
+    pub(super) fn give_up_silent(&mut self, sip: &mut SipDriver, now: Instant) {
+        while self.tries.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, id)) = self.tries.pop_first() else {
+                return;
+            };
+            let session = self.calls.get(&id).and_then(|call| call.far.session());
+            if session.is_some_and(|session| sip.endpoint().is_unheard(session)) {
+                self.tries_next_way(sip, id);
+            }
+        }
+    }
+}

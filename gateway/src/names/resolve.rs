@@ -1,0 +1,219 @@
+//! From a name to ways (RFC 3263 section 4): NAPTR says by what transport, SRV which hosts and ports, A and AAAA where they are.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
+
+use hickory_resolver::{
+    TokioResolver,
+    config::{NameServerConfig, ResolverConfig},
+    lookup::Lookup,
+    net::{NetError, runtime::TokioRuntimeProvider},
+    proto::rr::{RData, RecordType},
+};
+use wire::sip::endpoint::TransportKind;
+
+use super::{Place, Way};
+
+/// Records of one answer that are used, those with the lowest priority; a provider with more hosts has a proxy before them.
+const RECORDS_MAX: usize = 16;
+
+/// What a name leads to.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) ways: Vec<Ranked>,
+    /// When to ask again.
+    pub(super) until: Instant,
+}
+
+/// A way, with what its SRV record says of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ranked {
+    pub(super) priority: u16,
+    pub(super) weight: u16,
+    pub(super) way: Way,
+}
+
+/// Asks this name server, or the system's.
+pub(super) fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    let builder = match server {
+        Some(address) => {
+            let mut server = NameServerConfig::udp_and_tcp(address.ip());
+            for connection in &mut server.connections {
+                connection.port = address.port();
+            }
+            let config = ResolverConfig::from_name_servers(vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+        None => TokioResolver::builder_tokio()?,
+    };
+    builder.build()
+}
+
+/// Where a place is. Empty when the name service knows nothing of it; an error when it can't be asked.
+pub(super) async fn resolve(
+    resolver: &TokioResolver,
+    place: &Place,
+    four: bool,
+) -> Result<Found, NetError> {
+    let asked = Asked {
+        resolver,
+        place,
+        four,
+    };
+    // A port says that there is nothing to choose (RFC 3263 section 4.2).
+    if let Some(port) = place.port {
+        return asked.addresses(port).await;
+    }
+    for (service, kind) in asked.services().await? {
+        let found = asked.servers(&service, kind).await?;
+        if !found.ways.is_empty() {
+            return Ok(found);
+        }
+    }
+    asked.addresses(place.default_port).await
+}
+
+struct Asked<'a> {
+    resolver: &'a TokioResolver,
+    place: &'a Place,
+    four: bool,
+}
+
+impl Asked<'_> {
+    /// The SRV names to ask for, in order.
+    async fn services(&self) -> Result<Vec<(String, TransportKind)>, NetError> {
+        let Place { host, kind, .. } = self.place;
+        let named = |service: &str, kind| (format!("{service}.{host}."), kind);
+        let all = [
+            named("_sip._udp", TransportKind::Udp),
+            named("_sip._tcp", TransportKind::Tcp),
+            named("_sips._tcp", TransportKind::Tls),
+        ];
+        if let Some(kind) = kind {
+            let own = all.into_iter().filter(|(_, known)| known == kind);
+            return Ok(own.collect());
+        }
+        let pointed = self.pointers().await?;
+        if !pointed.is_empty() {
+            return Ok(pointed);
+        }
+        Ok(all.into())
+    }
+
+    /// What NAPTR records say, in the order they ask for.
+    async fn pointers(&self) -> Result<Vec<(String, TransportKind)>, NetError> {
+        let host = format!("{}.", self.place.host);
+        let lookup = self.resolver.lookup(host, RecordType::NAPTR).await;
+        let Some(lookup) = known(lookup)? else {
+            return Ok(Vec::new());
+        };
+        let mut pointers: Vec<_> = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::NAPTR(naptr) => {
+                    let kind = kind_of_service(&naptr.services)?;
+                    let fits = naptr.flags.eq_ignore_ascii_case(b"s");
+                    let rank = (naptr.order, naptr.preference);
+                    fits.then(|| (rank, naptr.replacement.to_ascii(), kind))
+                }
+                _ => None,
+            })
+            .collect();
+        pointers.sort_unstable_by_key(|(rank, ..)| *rank);
+        pointers.truncate(RECORDS_MAX);
+        let plain = |(_, name, kind)| (name, kind);
+        Ok(pointers.into_iter().map(plain).collect())
+    }
+
+    /// The hosts of an SRV name, each with its addresses.
+    async fn servers(&self, service: &str, kind: TransportKind) -> Result<Found, NetError> {
+        let mut found = Found {
+            ways: Vec::new(),
+            until: Instant::now(),
+        };
+        let Some(lookup) = known(self.resolver.srv_lookup(service).await)? else {
+            return Ok(found);
+        };
+        found.until = lookup.valid_until();
+        let mut records: Vec<_> = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                // The root: the service is decidedly not there (RFC 2782).
+                RData::SRV(srv) if !srv.target.is_root() => Some(srv),
+                _ => None,
+            })
+            .collect();
+        records.sort_unstable_by_key(|srv| (srv.priority, srv.weight));
+        for srv in records.into_iter().take(RECORDS_MAX) {
+            let Some(ip) = self.ip_of(srv.target.to_ascii(), &mut found.until).await? else {
+                continue;
+            };
+            found.ways.push(Ranked {
+                priority: srv.priority,
+                weight: srv.weight,
+                way: Way {
+                    address: SocketAddr::new(ip, srv.port),
+                    kind: Some(kind),
+                },
+            });
+        }
+        Ok(found)
+    }
+
+    /// The host itself, at this port.
+    async fn addresses(&self, port: u16) -> Result<Found, NetError> {
+        let mut until = Instant::now() + super::REFRESH_MAX;
+        let ip = self.ip_of(self.place.host.to_string(), &mut until).await?;
+        let way = |ip| Ranked {
+            priority: 0,
+            weight: 0,
+            way: Way {
+                address: SocketAddr::new(ip, port),
+                kind: self.place.kind,
+            },
+        };
+        Ok(Found {
+            ways: ip.map(way).into_iter().collect(),
+            until,
+        })
+    }
+
+    /// An address of a host: of the family that this switch speaks, or any.
+    async fn ip_of(&self, host: String, until: &mut Instant) -> Result<Option<IpAddr>, NetError> {
+        let lookup = match self.resolver.lookup_ip(host).await {
+            Ok(lookup) => lookup,
+            Err(error) if is_nothing(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        *until = (*until).min(lookup.valid_until());
+        let own = lookup.iter().find(|ip| ip.is_ipv4() == self.four);
+        Ok(own.or_else(|| lookup.iter().next()))
+    }
+}
+
+fn kind_of_service(services: &[u8]) -> Option<TransportKind> {
+    let is = |name: &[u8]| services.eq_ignore_ascii_case(name);
+    match () {
+        () if is(b"SIP+D2U") => Some(TransportKind::Udp),
+        () if is(b"SIP+D2T") => Some(TransportKind::Tcp),
+        () if is(b"SIPS+D2T") => Some(TransportKind::Tls),
+        () => None,
+    }
+}
+
+/// That there is no such record is an answer.
+fn known(lookup: Result<Lookup, NetError>) -> Result<Option<Lookup>, NetError> {
+    match lookup {
+        Ok(lookup) => Ok(Some(lookup)),
+        Err(error) if is_nothing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_nothing(error: &NetError) -> bool {
+    error.is_no_records_found() || error.is_nx_domain()
+}
