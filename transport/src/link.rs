@@ -6,6 +6,7 @@
 use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
+use socket2::SockRef;
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::{Notify, mpsc},
@@ -25,6 +26,9 @@ pub(crate) const READ_LEN: usize = 8 * 1024;
 /// A connection that came to us and on which nothing comes for this long is closed: twice the quarter of an hour at which
 /// a session is refreshed (RFC 4028), and fifteen times a phone's keep-alive (RFC 5626 section 4.4.1: 120 s).
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
+/// What we sent and a peer's system hasn't acknowledged for this long means that the peer is gone: the time in which a request
+/// fails too (64 times T1, RFC 3261 section 17.1.1.2).
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(32);
 /// How long opening a connection may take; after that the next target is worth more than waiting.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -247,6 +251,8 @@ pub(crate) async fn connect(local: SocketAddr, peer: SocketAddr) -> io::Result<T
     socket.bind(SocketAddr::new(local.ip(), 0))?;
     let stream = socket.connect(peer).await?;
     stream.set_nodelay(true)?;
+    // A system that can't say so is no reason not to connect.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
     Ok(stream)
 }
 

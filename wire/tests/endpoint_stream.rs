@@ -222,3 +222,93 @@ fn connections_over_the_limit_are_closed() {
     assert_eq!(endpoint.connections(), 4096);
     assert_eq!(endpoint.counters().shed, 5000 - 4096);
 }
+
+/// Pings are empty lines: so many were sent by a node.
+fn pings(net: &Net, node: usize) -> usize {
+    let of_it = |(from, line): &&(usize, String)| *from == node && line.is_empty();
+    net.trace.iter().filter(of_it).count()
+}
+
+#[test]
+fn a_connection_of_ours_is_kept_alive_and_a_dead_one_is_closed() {
+    let mut net = Net::new(2);
+    let (caller, callee) = net.call_up(TransportKind::Tcp);
+    net.secs(450);
+    assert_eq!(
+        (pings(&net, 0), pings(&net, 1)),
+        (4, 4),
+        "who opened it asks, the other answers"
+    );
+    assert_eq!((net.ep(0).connections(), net.ep(1).connections()), (1, 1));
+    net.cut_streams();
+    net.secs(112);
+    assert_eq!(net.ep(0).connections(), 0);
+    assert_eq!(net.ep(0).counters().dead, 1);
+    // The call itself may go on: a new connection is opened for it.
+    net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
+    net.secs(1);
+    assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
+    assert!(net.ep(1).call_id(callee).is_none());
+}
+
+/// Who knows no RFC 5626 takes a ping for nothing, and isn't hung up on for that.
+#[test]
+fn a_peer_that_never_answers_a_ping_keeps_its_connection() {
+    let mut net = Net::new(1);
+    let now = net.now;
+    let endpoint = net.ep(0);
+    let invite = Invite {
+        transport: Some(TransportKind::Tcp),
+        ..call(address(5))
+    };
+    endpoint.invite(now, invite).expect("invited");
+    let connection = loop {
+        match endpoint.poll_output().expect("it asks for a connection") {
+            Output::Connect { connection, .. } => break connection,
+            _ => {}
+        }
+    };
+    let peer = address(5);
+    let kind = TransportKind::Tcp;
+    endpoint.handle(
+        now,
+        Input::Connected {
+            connection,
+            peer,
+            kind,
+        },
+    );
+    let mut sent = 0;
+    while let Some(wake) = endpoint.wake().filter(|wake| wake.at.0.as_secs() < 1000) {
+        endpoint.handle(wake.at, Input::TimePassed);
+        while let Some(output) = endpoint.poll_output() {
+            match output {
+                Output::Transmit { bytes, .. } => sent += usize::from(&bytes[..] == b"\r\n\r\n"),
+                Output::Close { .. } => panic!("closed after {:?}", wake.at),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(sent, 9, "one in 110 seconds");
+    assert_eq!(endpoint.connections(), 1);
+}
+
+/// Phones send single line breaks too: no half message, and nothing to wait for.
+#[test]
+fn a_line_break_between_messages_is_no_stalled_message() {
+    let mut net = Net::new(2);
+    net.call_up(TransportKind::Tcp);
+    let now = net.now;
+    let connection = wire::sip::endpoint::ConnectionId(2);
+    net.at(1, |ep, _| {
+        ep.handle(
+            now,
+            Input::Stream {
+                connection,
+                bytes: b"\r\n",
+            },
+        );
+    });
+    net.secs(60);
+    assert_eq!(net.ep(1).connections(), 1);
+}

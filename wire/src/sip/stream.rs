@@ -40,6 +40,9 @@ pub enum Frame {
 /// CRLF: the answer to a ping (RFC 5626 section 3.5.1).
 pub const PONG: &[u8] = b"\r\n";
 
+/// CRLFCRLF: asks a peer whether it is there.
+pub const PING: &[u8] = b"\r\n\r\n";
+
 /// What is wrong in a stream.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -69,9 +72,21 @@ impl Framer {
         }
     }
 
-    /// Whether part of a message is held: a peer that leaves it so too long is stalling.
+    /// Whether part of a message is held: a peer that leaves it so too long is stalling. A line break between messages is
+    /// no part of one: phones send it to keep a connection open.
     pub fn is_partial(&self) -> bool {
-        self.start < self.held.len()
+        let held = self.held.get(self.start..).unwrap_or_default();
+        !matches!(held, b"" | b"\r" | b"\r\n" | b"\r\n\r")
+    }
+
+    /// Takes a single line break that is held, when there is one: the answer to a ping of ours. Else it could be half a ping.
+    pub fn take_pong(&mut self) -> bool {
+        let is = self.held.get(self.start..) == Some(PONG);
+        if is {
+            self.start += PONG.len();
+            self.forget_given();
+        }
+        is
     }
 
     /// The next whole message or ping; `None` until more comes.

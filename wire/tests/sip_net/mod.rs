@@ -461,6 +461,11 @@ impl Net {
         }
     }
 
+    /// What is sent on streams from now on goes nowhere, and nobody is told: a cable is cut.
+    pub fn cut_streams(&mut self) {
+        self.streams.clear();
+    }
+
     fn hang_up(&mut self, node: usize, connection: ConnectionId) {
         if let Some((other, name)) = self.streams.remove(&(node, connection)) {
             self.streams.remove(&(other, name));

@@ -359,6 +359,8 @@ pub struct Counters {
     pub from_elsewhere: u64,
     /// Sessions ended because the peer gave no sign of life in the time agreed (RFC 4028).
     pub expired: u64,
+    /// Connections of ours closed because a peer that answers pings answered none.
+    pub dead: u64,
     /// What a limit kept from being read or sent: outputs not fetched, connections over the limit.
     pub shed: u64,
     /// Requests sent, by method name.
@@ -422,4 +424,6 @@ pub enum Timer {
     Refer,
     /// A connection sent nothing whole for too long (slow loris).
     Stalled,
+    /// A connection of ours is asked whether it is alive, or hasn't answered (RFC 5626 section 3.5.1).
+    KeepAlive,
 }

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    border::{ConnectionId, Flow, TransportKind},
+    border::{ConnectionId, Flow, Timer, TransportKind},
     clients::ClientKey,
+    keep::Keep,
 };
 use crate::{sip::stream::Framer, time::Time};
 
@@ -27,6 +28,18 @@ pub(crate) struct Connection {
     pub(crate) framer: Framer,
     /// When it counts as stalled.
     pub(crate) stalls_at: Option<Time>,
+    /// `None`: the peer opened it, and keeps it open.
+    pub(crate) keep: Option<Keep>,
+}
+
+impl Connection {
+    /// Whether a timer that was set for then still means something.
+    pub(crate) fn runs(&self, timer: Timer, at: Time) -> bool {
+        match timer {
+            Timer::KeepAlive => self.keep.is_some_and(|keep| keep.runs(at)),
+            _ => self.stalls_at == Some(at),
+        }
+    }
 }
 
 /// All streams.
@@ -76,6 +89,7 @@ impl Connections {
                 kind,
                 framer: Framer::default(),
                 stalls_at: None,
+                keep: None,
             },
         );
     }

@@ -57,7 +57,7 @@ impl Endpoint {
             self.counters.shed += 1;
             return Heard::Nothing;
         };
-        let late_offer = inviting.late_offer;
+        let (id, late_offer) = (inviting.session, inviting.late_offer);
         let early = &mut inviting.early[at];
         let fork = u8::try_from(at).unwrap_or(u8::MAX);
         let Some(rseq) = rseq else {

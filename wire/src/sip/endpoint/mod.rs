@@ -37,6 +37,7 @@ mod dialog;
 mod early;
 mod ident;
 mod inside;
+mod keep;
 mod outside;
 mod ping;
 mod proof;
@@ -310,6 +311,9 @@ impl Endpoint {
                 Owner::Client(key) => self.on_client_timer(now, key, timer, at),
                 Owner::Server(key) => self.on_server_timer(now, key, timer, at),
                 Owner::Session(session) => self.on_session_timer(now, session, timer, at),
+                Owner::Connection(id) if timer == Timer::KeepAlive => {
+                    self.on_keep_alive(now, id, at)
+                }
                 Owner::Connection(connection) => self.on_stalled(now, connection, at),
             }
         }
@@ -337,7 +341,7 @@ impl Endpoint {
                 .is_some_and(|session| session.runs(entry.timer, entry.at)),
             Owner::Connection(id) => net
                 .get(id)
-                .is_some_and(|found| found.stalls_at == Some(entry.at)),
+                .is_some_and(|found| found.runs(entry.timer, entry.at)),
         });
     }
 

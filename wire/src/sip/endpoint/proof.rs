@@ -182,7 +182,8 @@ impl Endpoint {
 impl Proving {
     /// Takes a challenge in. False when it can't be met, or when it was met in this very request: then we aren't believed.
     fn learn(&mut self, by_proxy: bool, tries: u8, response: &Response) -> bool {
-        let challenges = response.headers.get_all(&challenge_header(by_proxy));
+        let name = challenge_header(by_proxy);
+        let challenges = response.headers.get_all(&name);
         let Some(challenge) = self.credentials.choose(challenges) else {
             return false;
         };

@@ -52,7 +52,7 @@ impl Endpoint {
         kind: TransportKind,
     ) {
         if self.net.get(connection).is_some() {
-            return;
+            return self.keep_alive(now, connection);
         }
         let ours = connection.0 % 2 == 1;
         if ours || self.net.len() >= CONNECTIONS_MAX {
@@ -95,6 +95,7 @@ impl Endpoint {
                 }
             }
         }
+        self.heard_on(now, connection);
         let Some(found) = self.net.get_mut(connection) else {
             return;
         };
@@ -336,7 +337,7 @@ impl Endpoint {
         self.net.flow_of(connection)
     }
 
-    fn close(&mut self, now: Time, connection: ConnectionId) {
+    pub(crate) fn close(&mut self, now: Time, connection: ConnectionId) {
         self.outputs.push_back(Output::Close { connection });
         self.on_closed(now, connection);
     }
