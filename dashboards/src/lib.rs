@@ -18,7 +18,7 @@ mod web_socket;
 
 pub use error::ServeError;
 pub use rules::{Admin, WeakToken};
-pub use server::{Server, serve};
+pub use server::{Server, listen, serve, serve_on};
 
 /// What the page shows.
 #[derive(Debug, Clone)]

@@ -22,7 +22,14 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(3);
 /// [`ServeError::NotLoopback`] for any address that another machine could reach (invariant 7), else what the system
 /// says of the address.
 pub async fn serve(addr: SocketAddr, app: App) -> Result<Server, ServeError> {
-    let listener = listen(addr).await?;
+    serve_on(listen(addr, None).await?, addr, app)
+}
+
+/// The same on a listener of [`listen`], which was asked for that address.
+///
+/// # Errors
+/// What the system says of the listener.
+pub fn serve_on(listener: TcpListener, addr: SocketAddr, app: App) -> Result<Server, ServeError> {
     let (stop, stopped) = watch::channel(false);
     let state = health::Readiness::new(Some(&app.gateway), app.recorder.as_ref());
     let registries = [
@@ -65,16 +72,25 @@ impl Server {
     }
 }
 
-async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
+/// Listens on a loopback address; by a socket that is open already, when one is given.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn listen(
+    addr: SocketAddr,
+    inherited: Option<std::net::TcpListener>,
+) -> Result<TcpListener, ServeError> {
     if !addr.ip().is_loopback() {
         return Err(ServeError::NotLoopback { addr });
     }
-    TcpListener::bind(addr)
-        .await
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => ServeError::PortInUse { addr },
-            _ => ServeError::Listen { addr, source },
-        })
+    let bound = match inherited {
+        Some(listener) => TcpListener::from_std(listener),
+        None => TcpListener::bind(addr).await,
+    };
+    bound.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortInUse { addr },
+        _ => ServeError::Listen { addr, source },
+    })
 }
 
 fn start(

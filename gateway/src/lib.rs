@@ -30,4 +30,5 @@ pub use journal::JournalTo;
 pub use listen::ListenError;
 pub use rules::{Change, Rules, RulesError};
 pub use run::{Gateway, Options, StartError};
+pub use transport::handed::{Bequest, Inherited};
 pub use transport::{DoorClosed, FRAME_LEN_MAX, FramesIn, FramesOut, SUBPROTOCOL, WebSocketDoor};

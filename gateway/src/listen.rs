@@ -9,7 +9,8 @@ use std::{
 
 use callcore::scenario::{Contact, Provider, Scenario, TlsSettings};
 use transport::{
-    Limits, Listen, Networks, TlsListen, certificates::CertificateError, mutual::CertificateFiles,
+    Limits, Listen, Networks, TlsListen, certificates::CertificateError, handed::Inherited,
+    mutual::CertificateFiles,
 };
 use wire::auth::{Credentials, CredentialsError};
 
@@ -59,10 +60,15 @@ pub enum ListenError {
 }
 
 /// Where to listen. Files are looked for in `folder`.
-pub(crate) fn listen_of(scenario: &Scenario, folder: &Path) -> Result<Listen, ListenError> {
+pub(crate) fn listen_of(
+    scenario: &Scenario,
+    folder: &Path,
+    inherited: &Inherited,
+) -> Result<Listen, ListenError> {
     let settings = &scenario.listen;
     let mut listen = Listen::plain(settings.sip);
     listen.web = Some(settings.web);
+    listen.inherited = inherited.clone();
     listen.limits = Limits {
         exempt: Networks::new(settings.trusted.clone()),
         ..Limits::default()

@@ -14,7 +14,11 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
-use transport::{BindError, SipDriver, WebSocketDoor, media::RtpPorts};
+use transport::{
+    BindError, SipDriver, WebSocketDoor,
+    handed::{Bequest, Inherited},
+    media::RtpPorts,
+};
 use wire::sip::endpoint::{Config, SessionTimer};
 
 use crate::{
@@ -71,6 +75,8 @@ pub struct Options {
     pub calls: Option<PathBuf>,
     /// Where the journal of everything that happens is kept; `None`: it isn't.
     pub journal: Option<JournalTo>,
+    /// Listening sockets that are open already.
+    pub inherited: Inherited,
     /// The UDP ports for audio.
     pub rtp_ports: std::ops::RangeInclusive<u16>,
 }
@@ -93,6 +99,7 @@ impl Options {
             ledger: None,
             calls: None,
             journal: None,
+            inherited: Inherited::default(),
             rtp_ports: 10_000..=19_999,
         }
     }
@@ -142,6 +149,11 @@ pub enum StartError {
     /// The threads that carry audio can't be started.
     #[error("no audio: {0}. Raise the limits of open files and threads for this process")]
     AudioThreads(#[source] std::io::Error),
+    /// The listening sockets can't be kept for a restart.
+    #[error(
+        "no room for the listening sockets: {0}. Raise the limit of open files for this process"
+    )]
+    Sockets(#[source] std::io::Error),
     /// A metric's name is taken twice: a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -158,6 +170,8 @@ pub struct Gateway {
     resolver: JoinHandle<()>,
     stop: watch::Sender<Stage>,
     task: JoinHandle<Totals>,
+    /// The listening sockets, for the next process.
+    bequest: Bequest,
 }
 
 /// How far a stop has come.
@@ -183,7 +197,9 @@ impl Gateway {
             Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
         begin_books(&mut observer, &scenario, &options, clock.now())?;
         let journal = begin_journal(&scenario, &options, &observer)?;
-        let (sip, registrar) = open_borders(&scenario, &options.folder)?;
+        let (sip, registrar) = open_borders(&scenario, &options)?;
+        let mut bequest = Bequest::default();
+        sip.bequeath(&mut bequest).map_err(StartError::Sockets)?;
         let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
         monitor.web_sockets = Some(door.clone());
         let own = Own::of(&scenario, &options.folder)?;
@@ -240,6 +256,7 @@ impl Gateway {
             resolver,
             stop,
             task,
+            bequest,
         })
     }
 
@@ -281,9 +298,14 @@ impl Gateway {
 
     /// Ends every call by BYE, closes every recording, and gives the totals.
     pub async fn stop(self) -> Totals {
+        self.stop_and_bequeath().await.0
+    }
+
+    /// The same, with the listening sockets still open: what arrives waits in the system for who listens there next.
+    pub async fn stop_and_bequeath(self) -> (Totals, Bequest) {
         self.resolver.abort();
         self.stop.send_replace(Stage::Stopping);
-        self.task.await.unwrap_or_default()
+        (self.task.await.unwrap_or_default(), self.bequest)
     }
 }
 
@@ -344,7 +366,11 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
 }
 
 /// The sockets, and who may come in by them.
-fn open_borders(scenario: &Scenario, folder: &Path) -> Result<(SipDriver, Registrar), StartError> {
+fn open_borders(
+    scenario: &Scenario,
+    options: &Options,
+) -> Result<(SipDriver, Registrar), StartError> {
+    let (folder, inherited) = (&options.folder, &options.inherited);
     let credentials = listen::credentials_of(scenario, folder)?;
     let config = Config {
         registrar: !credentials.is_empty(),
@@ -353,7 +379,7 @@ fn open_borders(scenario: &Scenario, folder: &Path) -> Result<(SipDriver, Regist
         transfers: true,
         ..Config::default_for(scenario.listen.sip, rand::random())
     };
-    let sip = SipDriver::listen(listen::listen_of(scenario, folder)?, config)?;
+    let sip = SipDriver::listen(listen::listen_of(scenario, folder, inherited)?, config)?;
     Ok((sip, Registrar::new(scenario, credentials, rand::random())))
 }
 

@@ -1,13 +1,23 @@
-//! `vaxel gateway`: a switch alone, with its page. SIGHUP reads the scenario again.
+//! `vaxel gateway`: a switch alone, with its page. SIGHUP reads the scenario again; SIGUSR2 starts the program anew on the same
+//! sockets.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    net::SocketAddr, os::unix::process::CommandExt, path::PathBuf, process::ExitCode,
+    time::Duration,
+};
 
 use dashboards::{Admin, App};
-use gateway::{Gateway, Rules};
+use gateway::{Bequest, Gateway, Inherited, Rules};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::end_wanted;
 use crate::{cli::GatewayArgs, failure::Failure, files, operator, ports, show};
+
+/// What a running switch is asked to do.
+enum Wish {
+    End,
+    StartAnew,
+}
 
 pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let GatewayArgs {
@@ -27,9 +37,12 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let journal = operator::journal(journal, &loaded);
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
+    let inherited = Inherited::from_env();
+    options.inherited = inherited.clone();
     options.history = history;
     options.ledger = ledger;
     options.calls = calls;
+    let journals = journal.is_some();
     options.journal = journal;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
@@ -45,21 +58,89 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         recorder: None,
         admin,
     };
-    let server = dashboards::serve(web, app).await?;
+    let (server, page) = serve(web, &inherited, app).await?;
     show::note(format_args!(
         "calls: sip:1177@{}   page: http://{}   stop: Ctrl-C",
         gateway.sip_addr(),
         server.addr()
     ));
-    tokio::select! {
-        () = end_wanted() => {}
-        () = reread_on_hangup(gateway.rules(), &args.config) => {}
-    }
+    let wish = tokio::select! {
+        () = end_wanted() => Wish::End,
+        () = start_anew_wanted(&args.config, journals) => Wish::StartAnew,
+        () = reread_on_hangup(gateway.rules(), &args.config) => Wish::End,
+    };
     drain(&gateway, Duration::from_secs(drain_s)).await;
     show::note("ending calls");
-    gateway.stop().await;
+    let (_, mut sockets) = gateway.stop_and_bequeath().await;
     server.stop().await;
-    Ok(ExitCode::SUCCESS)
+    match wish {
+        Wish::End => Ok(ExitCode::SUCCESS),
+        Wish::StartAnew => {
+            sockets.append(page);
+            Err(start_anew(sockets))
+        }
+    }
+}
+
+/// The page, and its listener for the next process. Inherited sockets that nobody has asked for by now are closed.
+async fn serve(
+    web: SocketAddr,
+    inherited: &Inherited,
+    app: App,
+) -> Result<(dashboards::Server, Bequest), Failure> {
+    let listener = dashboards::listen(web, inherited.tcp(web)).await?;
+    let mut page = Bequest::default();
+    page.keep(&listener)
+        .map_err(|error| Failure::run(error.to_string()))?;
+    let server = dashboards::serve_on(listener, web, app)?;
+    for address in inherited.close_rest() {
+        show::note(format_args!(
+            "an inherited socket at {address} is of no use here: the scenario names no such address"
+        ));
+    }
+    Ok((server, page))
+}
+
+/// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew.
+async fn start_anew_wanted(config: &str, journals: bool) {
+    let Ok(mut signals) = signal(SignalKind::user_defined2()) else {
+        return std::future::pending().await;
+    };
+    while signals.recv().await.is_some() {
+        if journals {
+            show::note("not started anew: a journal is begun in a new file each time");
+            continue;
+        }
+        match files::load(config) {
+            Ok(_) => return,
+            Err(failure) => {
+                let _code = failure.report();
+                show::note("not started anew: the scenario is refused");
+            }
+        }
+    }
+}
+
+/// This program once more, in this process, by the same arguments and on the same sockets. Comes back only when that fails.
+fn start_anew(sockets: Bequest) -> Failure {
+    let failed = |error: std::io::Error| Failure::run(format!("can't start anew: {error}"));
+    let program = match std::env::current_exe() {
+        Ok(program) => in_place(program),
+        Err(error) => return failed(error),
+    };
+    let mut command = std::process::Command::new(program);
+    command.args(std::env::args_os().skip(1));
+    match sockets.hand_on(&mut command) {
+        Ok(_open) => failed(command.exec()),
+        Err(error) => failed(error),
+    }
+}
+
+/// Where the program is now, when a new one has taken its place: the system adds a word to the path of a file that is gone.
+fn in_place(program: PathBuf) -> PathBuf {
+    let path = program.to_string_lossy();
+    path.strip_suffix(" (deleted)")
+        .map_or_else(|| program.clone(), PathBuf::from)
 }
 
 /// Takes no new calls and lets those in progress end: until none is left, the time is up, or somebody asks again.

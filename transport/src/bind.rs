@@ -7,6 +7,8 @@ use std::{
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::handed::Inherited;
+
 /// Receive buffer asked for; the system may give less. Two seconds of a thousand messages a second of 2 KiB.
 const RECEIVE_BUFFER_LEN: usize = 4 * 1024 * 1024;
 /// Connections that wait to be accepted.
@@ -61,15 +63,19 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// UDP and TCP on one port; port 0 lets the system pick.
-pub(crate) fn both(address: SocketAddr) -> Result<(UdpSocket, TcpListener), BindError> {
+/// UDP and TCP on one port; port 0 lets the system pick. What was inherited is used first.
+pub(crate) fn both(
+    address: SocketAddr,
+    inherited: &Inherited,
+) -> Result<(UdpSocket, TcpListener), BindError> {
     let mut picks = 1;
     loop {
-        let listener = tcp(address).map_err(refused(address, Protocol::Tcp))?;
+        let listener = stream(address, inherited)?;
         let picked = listener
             .local_addr()
             .map_err(refused(address, Protocol::Tcp))?;
-        match udp_for_many(picked) {
+        let udp = inherited.udp(picked).map_or_else(|| udp(picked), Ok);
+        match udp.map(for_many) {
             Ok(udp) => return Ok((udp, listener)),
             // The port that TCP got may be another's for UDP: let the system pick again.
             Err(error)
@@ -92,9 +98,11 @@ pub(crate) fn refused(address: SocketAddr, protocol: Protocol) -> impl Fn(io::Er
     }
 }
 
-/// A listener for a stream transport of its own (TLS).
-pub(crate) fn stream(address: SocketAddr) -> Result<TcpListener, BindError> {
-    tcp(address).map_err(refused(address, Protocol::Tcp))
+/// A listener for streams: one that was inherited, or a new one.
+pub(crate) fn stream(address: SocketAddr, inherited: &Inherited) -> Result<TcpListener, BindError> {
+    let inherited = inherited.tcp(address);
+    let listener = inherited.map_or_else(|| tcp(address), Ok);
+    listener.map_err(refused(address, Protocol::Tcp))
 }
 
 /// A UDP socket whose receive buffer is that of the system: seconds of one call's audio.
@@ -105,14 +113,13 @@ pub(crate) fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// The same for signalling: what all calls send comes here.
-fn udp_for_many(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = udp(address)?;
+/// For signalling: what all calls send comes here.
+fn for_many(socket: UdpSocket) -> UdpSocket {
     // Less is no reason not to start.
     if let Err(error) = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER_LEN) {
         tracing::debug!(%error, "receive buffer stays as it is");
     }
-    Ok(socket)
+    socket
 }
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
@@ -132,22 +139,27 @@ mod tests {
 
     #[test]
     fn one_port_for_both_and_an_error_that_helps() {
-        let (udp, tcp) = both(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        let (udp, tcp) =
+            both(SocketAddr::from(([127, 0, 0, 1], 0)), &Inherited::default()).expect("a port");
         let address = udp.local_addr().expect("an address");
         assert_eq!(address, tcp.local_addr().expect("an address"));
-        let text = both(address).expect_err("in use").to_string();
+        let text = both(address, &Inherited::default())
+            .expect_err("in use")
+            .to_string();
         assert!(
             text.contains(&address.to_string()) && text.contains("choose another port"),
             "{text}"
         );
         drop(tcp);
-        let text = both(address).expect_err("UDP in use").to_string();
+        let text = both(address, &Inherited::default())
+            .expect_err("UDP in use")
+            .to_string();
         assert!(text.contains("Udp"), "{text}");
     }
 
     #[test]
     fn an_address_of_another_machine_is_named() {
-        let text = both(SocketAddr::from(([192, 0, 2, 1], 0)))
+        let text = both(SocketAddr::from(([192, 0, 2, 1], 0)), &Inherited::default())
             .expect_err("not ours")
             .to_string();
         assert!(

@@ -7,6 +7,7 @@ mod bind;
 pub mod buckets;
 pub mod certificates;
 mod guard;
+pub mod handed;
 mod link;
 mod listen;
 pub mod media;

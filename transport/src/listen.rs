@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 
-use crate::guard::Limits;
+use crate::{guard::Limits, handed::Inherited};
 
 /// Where a driver listens and what it lets in.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Listen {
     pub web: Option<SocketAddr>,
     /// What one address may send.
     pub limits: Limits,
+    /// Sockets that are open already: those bound to these addresses are used.
+    pub inherited: Inherited,
 }
 
 /// A listener for TLS.
@@ -41,6 +43,7 @@ impl Listen {
             tls_client: None,
             web: None,
             limits: Limits::default(),
+            inherited: Inherited::default(),
         }
     }
 }

@@ -19,6 +19,7 @@ use wire::{
 use crate::{
     bind::{self, BindError, Protocol},
     guard::{Guard, Networks, Refusals},
+    handed::Bequest,
     listen::Listen,
     streams::Streams,
     tasks::Acceptor,
@@ -72,7 +73,7 @@ impl SipDriver {
     /// # Errors
     /// When an address is taken or not ours.
     pub fn listen(listen: Listen, mut config: Config) -> Result<Self, BindError> {
-        let (udp, tcp) = bind::both(listen.sip)?;
+        let (udp, tcp) = bind::both(listen.sip, &listen.inherited)?;
         let udp = UdpSocket::from_std(udp).map_err(bind::refused(listen.sip, Protocol::Udp))?;
         let local = udp
             .local_addr()
@@ -81,7 +82,8 @@ impl SipDriver {
         config.advertised = advertised(config.advertised, local)?;
         let mut tls = None;
         if let Some(secure) = listen.tls {
-            let listener = watched(bind::stream(secure.address)?, secure.address)?;
+            let listener = bind::stream(secure.address, &listen.inherited)?;
+            let listener = watched(listener, secure.address)?;
             let own = listener
                 .local_addr()
                 .map_err(bind::refused(secure.address, Protocol::Tcp))?;
@@ -109,6 +111,15 @@ impl SipDriver {
     /// Where it listens.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Keeps the listening sockets open beyond this driver, for the next process.
+    ///
+    /// # Errors
+    /// When no more files can be open.
+    pub fn bequeath(&self, to: &mut Bequest) -> io::Result<()> {
+        to.keep(&self.udp)?;
+        self.streams.bequeath(to)
     }
 
     /// What was refused before it was read.

@@ -21,6 +21,7 @@ use wire::sip::endpoint::{ConnectionId, Flow, Input, TransportKind};
 
 use crate::{
     guard::Guard,
+    handed::Bequest,
     link::{Broken, Link, News, TcpLink, What},
     sip::SipDriver,
     tasks::{Acceptor, TaskLink},
@@ -124,6 +125,14 @@ impl Streams {
 
     pub(crate) fn tls_addr(&self) -> Option<SocketAddr> {
         self.tls.as_ref()?.0.local_addr().ok()
+    }
+
+    pub(crate) fn bequeath(&self, to: &mut Bequest) -> io::Result<()> {
+        to.keep(&self.tcp)?;
+        match &self.tls {
+            Some((listener, _)) => to.keep(listener),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn door(&self) -> WebSocketDoor {

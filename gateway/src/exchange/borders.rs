@@ -1,6 +1,6 @@
 //! Who is let in and by what way others are reached: REGISTER, trust, challenges, names and flows.
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
 use callcore::{
     origin::{Origin, UnknownReason},
@@ -9,9 +9,8 @@ use callcore::{
 };
 use transport::{Refusals, SipDriver};
 use wire::sip::{
-    endpoint::{Flow, RequestId, SessionId, TransportKind},
+    endpoint::{Flow, RequestId, SessionId},
     message::{Request, StatusCode},
-    uri::Uri,
 };
 
 use super::Exchange;

@@ -61,8 +61,9 @@ impl Phone {
         let ha1 = Algorithm::Sha256.ha1(user, "vaxel", user);
         own.add(user, "vaxel", Algorithm::Sha256, ha1);
         let asked = challenge.headers.get_all(&HeaderName::WwwAuthenticate);
+        let chosen = own.choose(asked).expect("a challenge");
         let answer = own
-            .answer(asked, "REGISTER", "sip:127.0.0.1", "c", 1)
+            .answer(&chosen, "REGISTER", "sip:127.0.0.1", "c", 1)
             .expect("an answer");
         self.send(of, &format!("Authorization: {}\r\n{extra}", answer.value))
     }

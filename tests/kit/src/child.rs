@@ -83,6 +83,11 @@ impl Child {
         self.signal("-INT");
     }
 
+    /// Asks it to start anew on the same sockets.
+    pub fn start_anew(&self) {
+        self.signal("-USR2");
+    }
+
     /// Ends it without a word, as a crash does, and waits until it is gone.
     pub fn kill(&mut self) {
         self.signal("-KILL");

@@ -1,0 +1,245 @@
+//! A switch that starts anew, or is started late: whoever calls in between is answered, and nobody is refused a connection.
+#![allow(clippy::expect_used, reason = "a test says what it expects")]
+
+use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
+
+use testkit::{
+    child::{Child, DEADLINE},
+    http,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UdpSocket},
+    time::timeout,
+};
+use transport::handed::Bequest;
+use wire::sip::message::{Message, Response};
+
+/// What the switch says once it takes calls.
+const READY: &str = "calls: sip:1177@";
+/// How often a datagram that nobody has answered is sent again, as RFC 3261 wants it.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Sockets as systemd opens them, before there is any switch.
+struct Opened {
+    udp: std::net::UdpSocket,
+    tcp: std::net::TcpListener,
+    page: std::net::TcpListener,
+    sip: SocketAddr,
+    web: SocketAddr,
+}
+
+impl Opened {
+    fn new() -> Self {
+        loop {
+            let tcp = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let sip = tcp.local_addr().expect("an address");
+            // The port that TCP got may be another's for UDP.
+            let Ok(udp) = std::net::UdpSocket::bind(sip) else {
+                continue;
+            };
+            let page = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let web = page.local_addr().expect("an address");
+            return Self {
+                udp,
+                tcp,
+                page,
+                sip,
+                web,
+            };
+        }
+    }
+
+    /// Starts a switch on them, and forgets them.
+    fn start(self, folder: &Path) -> Child {
+        let scenario = folder.join("restart.toml");
+        std::fs::write(&scenario, text(self.sip, self.web)).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
+        command
+            .arg("gateway")
+            .arg("--config")
+            .arg(&scenario)
+            .args(["--drain-s", "40"]);
+        let mut sockets = Bequest::default();
+        sockets.keep(&self.udp).expect("room");
+        sockets.keep(&self.tcp).expect("room");
+        sockets.keep(&self.page).expect("room");
+        let _open = sockets.hand_on(&mut command).expect("room in a row");
+        Child::start("vaxel", &mut command)
+    }
+}
+
+fn text(sip: SocketAddr, web: SocketAddr) -> String {
+    format!(
+        r#"
+operator = {{ organisation = "inera" }}
+organisation = [
+  {{ id = "inera", name = "Inera AB", kind = "processor" }},
+  {{ id = "region-04", name = "Region Sörmland", kind = "region" }},
+]
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = [{{ simulated = 9 }}] }}]
+route = [{{ name = "rest", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
+listen = {{ sip = "{sip}", web = "{web}" }}
+"#
+    )
+}
+
+/// A phone that sends what it is told.
+struct Raw {
+    socket: UdpSocket,
+    to: SocketAddr,
+}
+
+impl Raw {
+    async fn new(to: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        Self { socket, to }
+    }
+
+    fn request(&self, method: &str, call: &str, cseq: u32, to_tag: &str) -> String {
+        let from = self.socket.local_addr().expect("an address");
+        format!(
+            "{method} sip:1177@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{call}{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:tester@127.0.0.1>;tag=t\r\nTo: <sip:1177@127.0.0.1>{to_tag}\r\nCall-ID: {call}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:tester@{from}>\r\nContent-Length: 0\r\n\r\n",
+            to = self.to
+        )
+    }
+
+    async fn send(&self, text: &str) {
+        let sent = self.socket.send_to(text.as_bytes(), self.to).await;
+        sent.expect("sent");
+    }
+
+    /// The final response to this request, which is sent again until one comes.
+    async fn final_to(&self, text: &str, call: &str) -> Response {
+        let asked = async {
+            let mut buffer = vec![0; 65_536];
+            loop {
+                let Ok(read) = timeout(AGAIN, self.socket.recv_from(&mut buffer)).await else {
+                    self.send(text).await;
+                    continue;
+                };
+                let (len, _) = read.expect("the system knows of nobody who refuses");
+                if let Ok(Message::Response(response)) = Message::parse(&buffer[..len])
+                    && response.call_id().is_ok_and(|own| own == call)
+                    && response.status.is_final()
+                {
+                    return response;
+                }
+            }
+        };
+        timeout(DEADLINE, asked).await.expect("an answer")
+    }
+
+    /// Calls; the status, and the tag of whoever answered.
+    async fn call(&self, call: &str) -> (u16, String) {
+        let invite = self.request("INVITE", call, 1, "");
+        self.send(&invite).await;
+        let answer = self.final_to(&invite, call).await;
+        let tag = answer.headers.to().expect("a To");
+        let tag = format!(";tag={}", tag.tag().expect("a tag"));
+        self.send(&self.request("ACK", call, 1, &tag)).await;
+        (answer.status.code(), tag)
+    }
+
+    async fn hang_up(&self, call: &str, tag: &str) {
+        let bye = self.request("BYE", call, 2, tag);
+        self.send(&bye).await;
+        assert_eq!(self.final_to(&bye, call).await.status.code(), 200);
+    }
+}
+
+/// OPTIONS over a connection of its own; its first line.
+async fn asks_by_tcp(mut stream: TcpStream, number: usize) -> String {
+    let text = format!(
+        "OPTIONS sip:1177@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP h.invalid;branch=z9hG4bKo{number}\r\nMax-Forwards: 70\r\n\
+         From: <sip:t@h>;tag=t\r\nTo: <sip:1177@127.0.0.1>\r\nCall-ID: o{number}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(text.as_bytes()).await.expect("sent");
+    let mut answer = vec![0; 4096];
+    let read = timeout(DEADLINE, stream.read(&mut answer)).await;
+    match read.expect("in time") {
+        Ok(len) => String::from_utf8_lossy(&answer[..len]).into_owned(),
+        // The old one has read it, and is gone.
+        Err(_) => String::new(),
+    }
+}
+
+/// Sockets that systemd holds: who calls before the switch is there waits for it and is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_is_late_answers_who_called_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let early = Raw::new(sip).await;
+    let invite = early.request("INVITE", "early", 1, "");
+    early.send(&invite).await;
+    let waiting = TcpStream::connect(sip).await.expect("the system takes it");
+    let mut switch = opened.start(folder.path());
+    let answer = early.final_to(&invite, "early").await;
+    assert_eq!(answer.status.code(), 200);
+    assert!(asks_by_tcp(waiting, 0).await.starts_with("SIP/2.0 200"));
+    assert_eq!(http::get(web, "/readyz").await.0, 200);
+    switch.interrupt();
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let mut switch = opened.start(folder.path());
+    switch.says(READY).await;
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("stands").await;
+    assert_eq!(status, 200);
+
+    switch.start_anew();
+    switch.says("no new calls; 1 in progress").await;
+    assert_eq!(http::get(web, "/readyz").await.0, 503);
+    assert_eq!(phone.call("refused").await.0, 503, "it drains");
+    phone.hang_up("stands", &tag).await;
+
+    // From now on the old one stops and the new one comes. Nobody is refused a connection, and every call has an answer.
+    let mut number = 0;
+    let last = loop {
+        number += 1;
+        let stream = TcpStream::connect(sip).await.expect("never refused");
+        let by_tcp = tokio::spawn(asks_by_tcp(stream, number));
+        let (status, tag) = phone.call(&format!("between-{number}")).await;
+        let said = by_tcp.await.expect("no panic");
+        if status == 200 {
+            assert!(said.starts_with("SIP/2.0 200") || said.is_empty(), "{said}");
+            break tag;
+        }
+        assert_eq!(status, 503);
+    };
+    phone.hang_up(&format!("between-{number}"), &last).await;
+    let said = switch.said();
+    assert_eq!(said.matches(READY).count(), 2, "{said}");
+    assert_eq!(http::get(web, "/readyz").await.0, 200);
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+/// What would not start must not stop: a scenario that is broken meanwhile is told of, and the switch goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_scenario_keeps_the_old_switch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let sip = opened.sip;
+    let mut switch = opened.start(folder.path());
+    switch.says(READY).await;
+    std::fs::write(folder.path().join("restart.toml"), "operator = 7").expect("a file");
+    switch.start_anew();
+    switch.says("not started anew").await;
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("still").await;
+    assert_eq!(status, 200);
+    phone.hang_up("still", &tag).await;
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
