@@ -182,6 +182,7 @@ async fn a_switch_that_is_late_answers_who_called_before() {
     assert!(asks_by_tcp(waiting, 0).await.starts_with("SIP/2.0 200"));
     assert_eq!(http::get(web, "/readyz").await.0, 200);
     switch.interrupt();
+    switch.says("no new calls").await;
     switch.interrupt();
     assert!(switch.ends().await.success());
 }

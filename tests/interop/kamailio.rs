@@ -23,6 +23,14 @@ const MODULE_FOLDERS: [&str; 3] = [
 /// Where rtpengine's audio comes from: none of the switch's, the phones' or baresip's ports.
 pub(crate) const RTPENGINE_PORTS: std::ops::RangeInclusive<u16> = 40_000..=40_998;
 
+/// The part of its configuration that lets rtpengine carry the audio.
+const MEDIA: &str = "WITH_MEDIA";
+/// A kommun whose calls go nowhere.
+const NOBODY: (&str, SocketAddr) = (
+    "0001",
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9),
+);
+
 /// A running proxy.
 pub(crate) struct Kamailio {
     child: Child,
@@ -35,20 +43,26 @@ pub(crate) struct Kamailio {
 impl Kamailio {
     /// A proxy that sends calls of each kommun to the switch beside it.
     pub(crate) async fn dispatching(kommuner: &[(&str, SocketAddr)]) -> Self {
-        Self::start(kommuner, false).await
+        Self::start(kommuner, &[]).await
     }
 
     /// As [`Kamailio::dispatching`], with the audio of its calls through rtpengine.
     pub(crate) async fn relaying(kommuner: &[(&str, SocketAddr)]) -> Self {
-        Self::start(kommuner, true).await
+        Self::start(kommuner, &[MEDIA]).await
     }
 
     /// A registrar and nothing else.
     pub(crate) async fn registrar() -> Self {
-        Self::start(&[("0001", ([127, 0, 0, 1], 9).into())], false).await
+        Self::start(&[NOBODY], &[]).await
     }
 
-    async fn start(kommuner: &[(&str, SocketAddr)], media: bool) -> Self {
+    /// A registrar that asks whoever calls a phone who they are: anybody with the password `secret` in the realm `kamailio`.
+    pub(crate) async fn asking() -> Self {
+        Self::start(&[NOBODY], &["WITH_DIGEST"]).await
+    }
+
+    async fn start(kommuner: &[(&str, SocketAddr)], parts: &[&str]) -> Self {
+        let media = parts.contains(&MEDIA);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let control = free_port();
@@ -65,8 +79,8 @@ impl Kamailio {
             .arg(folder.path())
             .arg("-Y")
             .arg(folder.path());
-        if media {
-            command.args(["-A", "WITH_MEDIA"]);
+        for part in parts {
+            command.args(["-A", part]);
         }
         let mut child = Child::start("kamailio", &mut command);
         child.says("ready for calls").await;
@@ -81,6 +95,11 @@ impl Kamailio {
     /// Where it takes calls and registrations.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until it has believed somebody who calls.
+    pub(crate) async fn believes(&mut self, user: &str) {
+        self.child.says(&format!("believes {user}")).await;
     }
 
     /// Waits until somebody has registered.

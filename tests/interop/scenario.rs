@@ -1,21 +1,26 @@
 //! The project's own scenarios, moved to where the test's phones are. Routes, dates and queues stay as they are.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
+
+use wire::auth::Algorithm;
 
 use crate::sound;
 
-/// A scenario's text.
-pub(crate) struct Scenario(String);
+/// A scenario's text, and that of the switch's own credentials.
+pub(crate) struct Scenario(String, Option<String>);
 
 impl Scenario {
     /// 1177 in 2019: Stockholm, Sörmland and Värmland at MedHelp.
     pub(crate) fn imy_2019() -> Self {
-        Self(include_str!("../../scenarios/imy-2019.toml").to_owned())
+        Self(
+            include_str!("../../scenarios/imy-2019.toml").to_owned(),
+            None,
+        )
     }
 
     /// 1177 today: every region answers its own calls.
     pub(crate) fn today() -> Self {
-        Self(include_str!("../../scenarios/today.toml").to_owned())
+        Self(include_str!("../../scenarios/today.toml").to_owned(), None)
     }
 
     /// The provider's switch is there.
@@ -36,6 +41,15 @@ impl Scenario {
         )
     }
 
+    /// This is who the switch is to those who ask.
+    pub(crate) fn known_as(self, user: &str, realm: &str, password: &str) -> Self {
+        let hash = Algorithm::Sha256.hash(&[user, realm, password]);
+        let own = format!("[listen]\nown_credentials = \"{OWN}\"");
+        let mut known = self.replace("[listen]", &own);
+        known.1 = Some(format!("{user}:{realm}:SHA-256:{hash}\n"));
+        known
+    }
+
     /// That queue has one nurse, with this telephone and no notes to write after a call.
     pub(crate) fn nurse_at(self, queue: &str, address: SocketAddr) -> Self {
         let start = format!("{{ name = \"{queue}\", ");
@@ -47,12 +61,18 @@ impl Scenario {
         let (head, tail) = entry.split_once("agents = [").expect("a queue has agents");
         let (_, tail) = tail.split_once(']').expect("a closed list");
         let nurse = format!("agents = [\"sip:nurse@{address}\"], wrap_up_s = 0");
-        Self(format!("{before}{start}region{head}{nurse}{tail}\n{after}"))
+        let text = format!("{before}{start}region{head}{nurse}{tail}\n{after}");
+        Self(text, self.1)
     }
 
     /// Writes it into `folder`, beside announcements and a simulated nurse that are tones: short, and easy to tell.
     pub(crate) fn write(&self, folder: &Path) {
         fs::write(folder.join(FILE), &self.0).expect("the test's own folder");
+        if let Some(own) = &self.1 {
+            let file = folder.join(OWN);
+            fs::write(&file, own).expect("the test's own folder");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+        }
         for line in self.0.lines() {
             if let Some(name) = line.strip_prefix("file = ") {
                 let file = folder.join(name.trim_matches('"'));
@@ -64,9 +84,11 @@ impl Scenario {
 
     fn replace(self, from: &str, to: &str) -> Self {
         assert!(self.0.contains(from), "the scenario says {from}");
-        Self(self.0.replace(from, to))
+        Self(self.0.replace(from, to), self.1)
     }
 }
 
+/// The file of the switch's own credentials.
+const OWN: &str = "own.ha1";
 /// The name it is written under.
 pub(crate) const FILE: &str = "interop.toml";

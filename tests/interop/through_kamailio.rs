@@ -60,6 +60,24 @@ async fn a_nurses_phone_is_found_through_the_registrar_it_registered_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_registrar_that_asks_who_calls_is_told_by_digest() {
+    let mut registrar = Kamailio::asking().await;
+    let scenario = Scenario::today()
+        .nurse_at("region-04", registrar.address())
+        .known_as("vaxel", "kamailio", "secret");
+    let switch = Switch::start(scenario, NOVEMBER_2026).await;
+    let nurse = Baresip::registers(&switch, "nurse", registrar.address());
+    registrar.registered("nurse").await;
+    let speaks = Sipp::scenario(&switch, "speaks_and_hangs_up.xml").talking_ms(2500);
+    speaks.kommun("0488").succeeds().await;
+    registrar.believes("vaxel").await;
+    let heard = nurse.until_hung_up_on().await;
+    assert!(heard.tone(CALLER), "the caller's tone");
+    registrar.stop().await;
+    switch.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn audio_goes_both_ways_through_rtpengine() {
     let nurse = Answering::new();
     let scenario = Scenario::today().nurse_at("region-04", nurse.address());

@@ -147,3 +147,75 @@ async fn lies_about_length_close_the_connection() {
     assert!(raw.says(b"\r\n\r\n").await.is_empty());
     gateway.stop().await;
 }
+
+/// Whoever knows a call's names and isn't in it may not end it, change it or take it back.
+#[tokio::test]
+async fn a_stranger_with_a_calls_names_is_refused_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = switch("[{ simulated = 1 }]", "", folder.path()).await;
+    let caller = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
+    let stranger = Raw::at("127.0.0.2:0", gateway.sip_addr()).await;
+    let call = invite(caller.local(), "names", "");
+    caller.send(call.as_bytes()).await;
+    let ok = loop {
+        let response = caller.response().await;
+        if response.status.code() == 200 {
+            break response;
+        }
+    };
+    let to = ok.headers.to().expect("a To");
+    let tagged = format!("To: <sip:1177@127.0.0.1>;tag={}", tag(&to));
+    let inside = |method: &str, cseq: u32| {
+        call.replace("To: <sip:1177@127.0.0.1>", &tagged)
+            .replace("INVITE sip", &format!("{method} sip"))
+            .replace("CSeq: 1 INVITE", &format!("CSeq: {cseq} {method}"))
+            .replace("z9hG4bKnames", &format!("z9hG4bKnames{cseq}"))
+    };
+    caller.send(inside("ACK", 1).as_bytes()).await;
+    for (method, cseq) in [("BYE", 2), ("INVITE", 3), ("UPDATE", 4), ("REFER", 5)] {
+        stranger.send(inside(method, cseq).as_bytes()).await;
+        assert_eq!(stranger.response().await.status.code(), 403, "{method}");
+    }
+    // A CANCEL has its INVITE's branch, and no tag.
+    let cancel = call.replace("INVITE", "CANCEL");
+    stranger.send(cancel.as_bytes()).await;
+    assert_eq!(stranger.response().await.status.code(), 403);
+    reaches(&gateway, REFUSED, "elsewhere", 5).await;
+    caller.send(inside("BYE", 9).as_bytes()).await;
+    let bye = caller.response().await;
+    assert_eq!(bye.status.code(), 200, "the call stood until now");
+    gateway.stop().await;
+}
+
+fn tag(to: &wire::sip::header::NameAddr) -> String {
+    to.tag().expect("a tag").to_owned()
+}
+
+/// What is too large by UDP is too large on a stream, where it comes in pieces and could wait for ever.
+#[tokio::test]
+async fn monsters_by_tcp_are_refused_and_the_next_connection_is_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = switch("[{ simulated = 1 }]", "", folder.path()).await;
+    let to = gateway.sip_addr();
+    let from = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+    let monsters = [
+        "Via: SIP/2.0/TCP h;branch=z9hG4bKx\r\n".repeat(10_000),
+        format!("Subject: {}\r\n", "x".repeat(10_000_000)),
+        format!("Subject: a\r\n{}", " b\r\n".repeat(100_000)),
+        format!("Subject: a\0{}\r\n", "\0".repeat(100_000)),
+        "X-A: 1\r\n".repeat(100_000),
+    ];
+    for monster in monsters {
+        let answer = until_closed(to, invite(from, "tcp", &monster).as_bytes()).await;
+        assert!(!answer.contains("SIP/2.0 200"), "{answer}");
+    }
+    let options = invite(from, "after", "").replace("INVITE", "OPTIONS");
+    let mut stream = TcpStream::connect(to).await.expect("a connection");
+    stream.write_all(options.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    soon(stream.read_exact(&mut answer))
+        .await
+        .expect("answered");
+    assert_eq!(&answer, b"SIP/2.0 200 ");
+    gateway.stop().await;
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
 mod attacks;
+mod injected;
 mod named;
 mod phones;
 mod rig;

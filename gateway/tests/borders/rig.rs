@@ -129,6 +129,15 @@ impl Raw {
         self.socket.send_to(bytes, self.to).await.expect("sent");
     }
 
+    /// The next datagram as it came.
+    pub(crate) async fn bytes(&self) -> Vec<u8> {
+        let mut buffer = vec![0; 65_536];
+        let read = soon(self.socket.recv_from(&mut buffer)).await;
+        let (len, _) = read.expect("received");
+        buffer.truncate(len);
+        buffer
+    }
+
     /// The next message that can be read.
     pub(crate) async fn receive(&self) -> Message {
         let mut buffer = vec![0; 65_536];
