@@ -61,6 +61,13 @@ mod tests {
         let mut far = scenario.providers[0].clone();
         far.targets = vec!["sip:1177@192.0.2.1:5080".into()];
         scenario.providers.push(far);
+        scenario.listen.tls = Some(callcore::scenario::TlsSettings {
+            address: SocketAddr::from(([127, 0, 0, 1], 5061)),
+            certificate: "c.pem".into(),
+            key: "c.key".into(),
+            peers_ca: None,
+            trusted_names: Vec::new(),
+        });
         shift(&mut scenario, 1000).expect("room above");
         let targets: Vec<&str> = scenario
             .providers
@@ -72,6 +79,8 @@ mod tests {
             ["sip:1177@127.0.0.1:6080", "sip:1177@192.0.2.1:5080"]
         );
         assert_eq!(scenario.listen.sip.port(), 6060);
+        let tls = scenario.listen.tls.as_ref().expect("named above");
+        assert_eq!(tls.address.port(), 6061);
         assert_eq!(scenario.listen.web.port(), 2177);
         let recorder = scenario.recorder.as_ref().expect("it records");
         assert_eq!(

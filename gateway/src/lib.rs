@@ -31,4 +31,5 @@ pub use listen::ListenError;
 pub use rules::{Change, Rules, RulesError};
 pub use run::{Gateway, Options, StartError};
 pub use transport::handed::{Bequest, Inherited};
+pub use transport::mutual;
 pub use transport::{DoorClosed, FRAME_LEN_MAX, FramesIn, FramesOut, SUBPROTOCOL, WebSocketDoor};

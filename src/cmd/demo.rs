@@ -6,12 +6,15 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use callcore::time::Span;
+use callcore::{
+    scenario::{Scenario, TlsSettings},
+    time::Span,
+};
 use gateway::view::Totals;
 use serde::Serialize;
 use simulator::load::{self, AT_ONCE_MAX, Hold, LoadHandle, LoadPlan, LoadReport};
@@ -33,6 +36,9 @@ const WRAP_UP: Span = Span::from_secs(3);
 
 /// A demo caller who isn't through by then hangs up.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// SIP's port for TLS is the one above (RFC 3261 section 19.1.2).
+const TLS_PORT_ABOVE: u16 = 1;
 
 /// RTP ports of the provider's switch, beside the first one's.
 const PROVIDER_RTP_PORTS: std::ops::RangeInclusive<u16> = 46_000..=55_999;
@@ -107,6 +113,11 @@ async fn start(
         queue.wrap_up = WRAP_UP;
     }
     ports::shift(&mut loaded.scenario, args.shift)?;
+    let folder = args.data.as_deref().unwrap_or(Path::new("."));
+    secure(
+        &mut loaded.scenario,
+        &folder.join("recordings").join(name).join("tls"),
+    )?;
     let journal = operator::journal(journal, &loaded);
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
@@ -116,6 +127,28 @@ async fn start(
         options.rtp_ports = ports;
     }
     Operator::start(scenario, options).await
+}
+
+/// Turns on SIP over TLS, by a certificate of the demo's own; one that is there is kept, so that a phone may be told to trust it.
+fn secure(scenario: &mut Scenario, folder: &Path) -> Result<(), Failure> {
+    let files = gateway::mutual::kept(folder, &["localhost", "127.0.0.1"])
+        .map_err(|error| Failure::run(error.to_string()))?;
+    let text = |path: &Path| path.to_string_lossy().into_owned().into_boxed_str();
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map(|path| text(&path))
+            .map_err(|error| Failure::run(error.to_string()))
+    };
+    let mut address = scenario.listen.sip;
+    address.set_port(address.port() + TLS_PORT_ABOVE);
+    scenario.listen.tls = Some(TlsSettings {
+        address,
+        certificate: absolute(&files.certificate)?,
+        key: absolute(&files.key)?,
+        peers_ca: files.peers_ca.as_deref().map(absolute).transpose()?,
+        trusted_names: Vec::new(),
+    });
+    Ok(())
 }
 
 async fn start_callers(args: &DemoArgs, switch: SocketAddr) -> Result<LoadHandle, Failure> {
@@ -151,6 +184,7 @@ fn introduce(inera: &Operator, medhelp: &Operator) {
   Look        {}          (the provider's own side: {})
   Call in     sip:1177@{} with the header  X-Kommun-ID: 0488  (Trosa)
               or, from any SIP phone, dial   sip:11770488@{}   (1177 and a kommun-ID)
+              or by TLS  sips:11770488@{}   (trust recordings/imy-2019/tls/ca.pem)
   Recordings  vaxel recordings list          (encrypted; each with controller and retention)
   Stop        Ctrl-C
 ",
@@ -160,6 +194,7 @@ fn introduce(inera: &Operator, medhelp: &Operator) {
         medhelp.page(),
         inera.gateway.sip_addr(),
         inera.gateway.sip_addr(),
+        inera.gateway.tls_addr().unwrap_or_else(|| inera.gateway.sip_addr()),
     ));
 }
 

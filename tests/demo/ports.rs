@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
 /// The ports that the two scenarios of the demo name.
-const DEMO: [u16; 8] = [5060, 5070, 5080, 5090, 1177, 1178, 1179, 1180];
+const DEMO: [u16; 10] = [5060, 5061, 5070, 5080, 5081, 5090, 1177, 1178, 1179, 1180];
 
 /// The distance of two tests' ports: the demo's span from 5060 to 5090 fits in.
 const STEP: usize = 40;
@@ -25,7 +25,7 @@ impl Shift {
 
     fn take(by: u16) -> Option<Self> {
         // Between two ports of the demo: other tests that look here see that it is taken.
-        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 5061 + by)).ok()?;
+        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 5065 + by)).ok()?;
         let free = DEMO.iter().all(|port| {
             let address = (Ipv4Addr::LOCALHOST, port + by);
             TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()

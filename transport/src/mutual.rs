@@ -74,12 +74,7 @@ impl CertificateFiles {
 /// # Errors
 /// When the folder can't be written, or a name can't stand in a certificate.
 pub fn generate(folder: &Path, names: &[&str]) -> Result<CertificateFiles, CertificateError> {
-    let ca_file = folder.join("ca.pem");
-    let files = CertificateFiles {
-        certificate: folder.join("certificate.pem"),
-        key: folder.join("key.pem"),
-        peers_ca: Some(ca_file.clone()),
-    };
+    let (files, ca_file) = (files_in(folder), folder.join("ca.pem"));
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
@@ -95,6 +90,30 @@ pub fn generate(folder: &Path, names: &[&str]) -> Result<CertificateFiles, Certi
     write_private(&files.certificate, &certificate.pem()).map_err(unusable(&files.certificate))?;
     write_private(&files.key, &key.serialize_pem()).map_err(unusable(&files.key))?;
     Ok(files)
+}
+
+/// The files that [`generate`] made in this folder before; made now when they aren't there.
+///
+/// # Errors
+/// As [`generate`].
+pub fn kept(folder: &Path, names: &[&str]) -> Result<CertificateFiles, CertificateError> {
+    let files = files_in(folder);
+    let all = [&files.certificate, &files.key]
+        .into_iter()
+        .chain(&files.peers_ca);
+    if all.into_iter().all(|file| file.exists()) {
+        return Ok(files);
+    }
+    fs::create_dir_all(folder).map_err(unusable(folder))?;
+    generate(folder, names)
+}
+
+fn files_in(folder: &Path) -> CertificateFiles {
+    CertificateFiles {
+        certificate: folder.join("certificate.pem"),
+        key: folder.join("key.pem"),
+        peers_ca: Some(folder.join("ca.pem")),
+    }
 }
 
 fn roots(file: &Path) -> Result<RootCertStore, CertificateError> {

@@ -2,6 +2,7 @@
 
 use super::{
     Switch,
+    call::RegionalStage,
     io::{CallId, WakeReason},
     timers::TimerKey,
 };
@@ -153,6 +154,41 @@ impl Switch {
             (_, Span::ZERO) => self.agent_free(now, agent),
             (_, wrap_up) => self.wrap_up(now, agent, wrap_up),
         }
+    }
+
+    /// Another agent has the call now. One whose desk says something else (rung, or in another call) is left as it is, and so is
+    /// the first: then that desk answers for the call to its end.
+    pub(super) fn taken_by(&mut self, now: Time, id: CallId, agent: AgentId) -> bool {
+        let Some(RegionalStage::Talking { agent: before, .. }) = self.stage(id) else {
+            return false;
+        };
+        let Some(desk) = self.desk(agent).filter(|_| before != agent) else {
+            return false;
+        };
+        let (queue, state) = (desk.queue, desk.state);
+        let then = match state {
+            AgentState::Ready => {
+                self.line(queue).agent_leaves(agent);
+                Then::WrapUp
+            }
+            AgentState::WrapUp(timer) => {
+                self.timers.stop(timer);
+                Then::WrapUp
+            }
+            AgentState::Away => {
+                self.staff_came(agent);
+                Then::Away
+            }
+            AgentState::Ringing(_) | AgentState::Talking { .. } => return false,
+        };
+        if let Some(call) = self.regional(id)
+            && let RegionalStage::Talking { agent: has, .. } = &mut call.stage
+        {
+            *has = agent;
+        }
+        self.put(agent, AgentState::Talking { call: id, then });
+        self.agent_done(now, before);
+        true
     }
 
     /// The agent was rung in vain.

@@ -62,6 +62,8 @@ pub enum Input {
     Resumed(CallId),
     /// Another phone took over from the agent's: what is said now is another recording.
     Transferred(CallId),
+    /// That phone is this agent's: who had the call before writes notes now.
+    TakenBy(CallId, AgentId),
     /// The driver lost the call by a fault of its own (no port for audio, a call of four hours).
     CallLost(CallId),
     /// One side gives no sign of life: no ACK, no answer to a session timer, no audio.

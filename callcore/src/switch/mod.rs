@@ -145,6 +145,7 @@ impl Switch {
             Input::Held(call) => self.held(call),
             Input::Resumed(call) => self.resumed(now, call),
             Input::Transferred(call) => self.transferred(now, call),
+            Input::TakenBy(call, agent) => self.taken_by(now, call, agent),
             Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
             Input::Vanished(call) => self.end(now, call, Outcome::Vanished),
             Input::RecordingStarted(call) => self.recording_started(now, call),

@@ -82,3 +82,68 @@ fn an_agent_who_signs_out_in_a_call_finishes_it() {
     let view = bench.switch.queue_views()[1];
     assert_eq!((view.away, view.waiting), (1, 1));
 }
+
+/// A nurse sends a call on to another: she writes her notes, the other one talks, and each desk says so.
+#[test]
+fn who_takes_a_call_over_is_busy_and_who_gave_it_is_not() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    let desks = |bench: &Bench| {
+        let queue = &bench.switch.queue_views()[0];
+        (queue.ready, queue.talking, queue.wrap_up)
+    };
+    assert_eq!(desks(&bench), (1, 1, 0));
+    assert_eq!(
+        bench.tell(Input::Transferred(call)),
+        "stop-recording record"
+    );
+    assert_eq!(bench.tell(Input::TakenBy(call, AgentId(1))), "");
+    assert_eq!(desks(&bench), (0, 1, 1));
+    bench.tell(Input::TakenBy(call, AgentId(1)));
+    assert_eq!(bench.switch.counts().stray_inputs, 1, "she has it already");
+    // Whoever gave it away takes the next call once her notes are written, while the first call goes on.
+    let (next, _) = bench.call(RECORDED);
+    bench.tell(Input::AnnouncementDone(next));
+    assert_eq!(bench.tell(Input::AgentReady(AgentId(0))), "ring:1<-2");
+    bench.tell(Input::AgentAnswered(next));
+    assert_eq!(desks(&bench), (0, 2, 0));
+    bench.tell(Input::CallerGone(call));
+    assert_eq!(
+        desks(&bench),
+        (0, 1, 1),
+        "she who took it over writes notes"
+    );
+    bench.tell(Input::CallerGone(next));
+    assert_eq!(desks(&bench), (0, 0, 2));
+}
+
+#[test]
+fn one_who_is_rung_for_another_call_does_not_take_one_over() {
+    let mut bench = Bench::new();
+    let first = bench.connected(RECORDED);
+    let (second, _) = bench.call(RECORDED);
+    bench.tell(Input::AnnouncementDone(second));
+    assert_eq!(bench.tell(Input::TakenBy(first, AgentId(1))), "");
+    assert_eq!(bench.switch.counts().stray_inputs, 1);
+    bench.tell(Input::CallerGone(first));
+    let queue = &bench.switch.queue_views()[0];
+    assert_eq!(
+        (queue.ringing, queue.wrap_up),
+        (1, 1),
+        "the first answers for it"
+    );
+}
+
+/// One who had signed out takes a call over all the same, and is away again after it.
+#[test]
+fn one_who_is_away_takes_over_and_is_away_again() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    bench.away([1]);
+    assert_eq!(bench.tell(Input::TakenBy(call, AgentId(1))), "");
+    bench.tell(Input::CallerGone(call));
+    let queue = &bench.switch.queue_views()[0];
+    assert_eq!((queue.ready, queue.talking, queue.wrap_up), (0, 0, 1));
+    bench.next_timer();
+    assert_eq!(bench.switch.queue_views()[0].ready, 1);
+}

@@ -110,6 +110,8 @@ pub(super) struct Transfer {
     pub(super) from: SessionId,
     /// Who is called.
     pub(super) to: SessionId,
+    /// Whose phone that is.
+    pub(super) agent: AgentId,
     /// Whether who asked has hung up meanwhile.
     pub(super) left: bool,
     pub(super) begun: Instant,

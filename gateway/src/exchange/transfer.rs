@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use callcore::{
-    scenario::{Contact, Srtp},
+    scenario::{AgentId, Contact},
     switch::{CallId, Input},
 };
 use transport::SipDriver;
@@ -36,7 +36,7 @@ impl Exchange {
         by: Option<HeaderValue>,
     ) {
         let now = sip.now();
-        let (target, srtp) = match self.transfer_target(session, to) {
+        let (target, agent) = match self.transfer_target(session, to) {
             Ok(found) => found,
             Err(status) => {
                 let _ = sip.endpoint().reject_refer(now, session, status);
@@ -53,7 +53,7 @@ impl Exchange {
         if let Some(replaces) = to.uri.headers.as_deref().and_then(replaces_in) {
             headers.push(HeaderName::Replaces, replaces);
         }
-        let crypto = OurCrypto::offering(srtp);
+        let crypto = OurCrypto::offering(self.scenario_of(id).agent(agent).srtp);
         let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
         let Ok(called) = called else {
             let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -65,6 +65,7 @@ impl Exchange {
             call.transfer = Some(Transfer {
                 from: session,
                 to: called,
+                agent,
                 left: false,
                 begun: Instant::now(),
                 crypto,
@@ -74,12 +75,12 @@ impl Exchange {
         let _ = sip.endpoint().accept_refer(now, session);
     }
 
-    /// Whom the phone may have us call, and how encrypted; the status that refuses it.
+    /// Whom the phone may have us call; the status that refuses it.
     fn transfer_target(
         &self,
         session: SessionId,
         to: &NameAddr,
-    ) -> Result<(Uri, Srtp), StatusCode> {
+    ) -> Result<(Uri, AgentId), StatusCode> {
         let Some(Leg::Far(id)) = self.legs.get(&session).copied() else {
             return Err(StatusCode::FORBIDDEN);
         };
@@ -92,21 +93,24 @@ impl Exchange {
         }
         let mut target = to.uri.clone();
         target.headers = None;
-        let is_target = |uri: &str| Uri::parse(uri).is_ok_and(|uri| is_same(&uri, &target));
-        let known = self
-            .scenario_of(id)
-            .agents
-            .iter()
-            .find(|agent| match &agent.contact {
-                Contact::Simulated => false,
-                Contact::Sip(uri) => is_target(uri),
-                Contact::Registers(user) => {
-                    let contact = self.registrar.contact_of(user);
-                    contact.is_some_and(|contact| is_target(&contact))
-                }
-            });
-        let srtp = known.ok_or(StatusCode::FORBIDDEN)?.srtp;
-        Ok((target, srtp))
+        let agent = self.agent_at(id, &target).ok_or(StatusCode::FORBIDDEN)?;
+        Ok((target, agent))
+    }
+
+    /// Whose phone is there, by the rule set that a call came under.
+    fn agent_at(&self, id: CallId, at: &Uri) -> Option<AgentId> {
+        let is_it = |uri: &str| Uri::parse(uri).is_ok_and(|uri| is_same(&uri, at));
+        let agents = &self.scenario_of(id).agents;
+        let mut phones = (0..).map(AgentId).zip(agents);
+        let found = phones.find(|(_, agent)| match &agent.contact {
+            Contact::Simulated => false,
+            Contact::Sip(uri) => is_it(uri),
+            Contact::Registers(user) => {
+                let contact = self.registrar.contact_of(user);
+                contact.is_some_and(|contact| is_it(&contact))
+            }
+        });
+        found.map(|(agent, _)| agent)
     }
 
     pub(super) fn transfer_rings(&mut self, sip: &mut SipDriver, id: CallId, status: StatusCode) {
@@ -142,7 +146,7 @@ impl Exchange {
         };
         media.far_at(agreed);
         call.crypto.far = std::mem::take(&mut transfer.crypto);
-        self.take_over(sip, id, transfer.to);
+        self.take_over(sip, id, transfer.to, Some(transfer.agent));
         if !transfer.left {
             let _ = sip
                 .endpoint()
@@ -227,7 +231,9 @@ impl Exchange {
         };
         match self.answer_replacing(sip, id, session, request, replaced) {
             Ok(()) => {
-                self.take_over(sip, id, session);
+                let own = request.contact_uri();
+                let agent = own.and_then(|own| self.agent_at(id, &own));
+                self.take_over(sip, id, session, agent);
                 let now = sip.now();
                 let _ = sip.endpoint().end(now, replaced, None);
             }
@@ -268,11 +274,17 @@ impl Exchange {
     }
 
     /// Another phone is the far side from now on, and what is said is another recording.
-    fn take_over(&mut self, sip: &mut SipDriver, id: CallId, session: SessionId) {
+    fn take_over(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        session: SessionId,
+        by: Option<AgentId>,
+    ) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Far::Agent(agent, before) = call.far else {
+        let Far::Agent(first, before) = call.far else {
             return;
         };
         // One transfer at a time: another that is under way comes to nothing.
@@ -281,13 +293,16 @@ impl Exchange {
             let now = sip.now();
             let _ = sip.endpoint().end(now, other.to, None);
         }
-        call.far = Far::Agent(agent, session);
+        call.far = Far::Agent(by.unwrap_or(first), session);
         call.hold.held = false;
         self.legs.remove(&before);
         self.legs.insert(session, Leg::Far(id));
         tracing::info!(call = id.0, "another phone took over");
         if !self.new_segment(id, Input::Transferred(id)) {
             self.tell_transfer(sip, id);
+        }
+        if let Some(agent) = by.filter(|agent| *agent != first) {
+            self.input(Input::TakenBy(id, agent));
         }
     }
 }
