@@ -219,8 +219,10 @@ async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
         assert_eq!(status, 503);
     };
     phone.hang_up(&format!("between-{number}"), &last).await;
-    let said = switch.said();
-    assert_eq!(said.matches(READY).count(), 2, "{said}");
+    http::wait_for("the new one", async || {
+        (switch.said().matches(READY).count() == 2).then_some(())
+    })
+    .await;
     assert_eq!(http::get(web, "/readyz").await.0, 200);
     switch.interrupt();
     assert!(switch.ends().await.success());

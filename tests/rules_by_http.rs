@@ -13,6 +13,25 @@ use testkit::child::Child;
 const VAXEL: &str = env!("CARGO_BIN_EXE_vaxel");
 const TODAY: &str = include_str!("../scenarios/today.toml");
 
+/// A switch by this scenario whose rules may be replaced with this token, and where its page is.
+async fn start(token: &Path, scenario: &Path) -> (Child, String) {
+    let mut command = Command::new(VAXEL);
+    command
+        .args(["gateway", "--sip", "127.0.0.1:0", "--web", "127.0.0.1:0"])
+        .arg("--admin-token")
+        .arg(token)
+        .arg("--config")
+        .arg(scenario);
+    let mut switch = Child::start("gateway", &mut command);
+    let line = switch.says("stop: Ctrl-C").await;
+    let page = line
+        .split("page: ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
+    let page = page.expect("the page's address").to_owned();
+    (switch, page)
+}
+
 #[tokio::test]
 async fn rules_are_replaced_only_with_the_token_and_only_whole() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -40,21 +59,7 @@ async fn rules_are_replaced_only_with_the_token_and_only_whole() {
         .expect("it runs");
     assert_eq!(refused.status.code(), Some(2), "others may read the token");
 
-    let mut command = Command::new(VAXEL);
-    command
-        .args(["gateway", "--sip", "127.0.0.1:0", "--web", "127.0.0.1:0"])
-        .arg("--admin-token")
-        .arg(&token)
-        .arg("--config")
-        .arg(&good);
-    let mut switch = Child::start("gateway", &mut command);
-    let line = switch.says("stop: Ctrl-C").await;
-    let page = line
-        .split("page: ")
-        .nth(1)
-        .and_then(|rest| rest.split_whitespace().next());
-    let page = page.expect("the page's address").to_owned();
-
+    let (mut switch, page) = start(&token, &good).await;
     let apply = |scenario: &Path, token: &Path| -> Output {
         let mut command = Command::new(VAXEL);
         command
@@ -73,6 +78,13 @@ async fn rules_are_replaced_only_with_the_token_and_only_whole() {
     let broken = apply(&bad, &token);
     assert_eq!(broken.status.code(), Some(1));
     assert!(said(&broken).contains("controler"), "{}", said(&broken));
+    // A region's calls recorded under another region's agreement: an error that the rules in force don't have.
+    let own = r#"id = "inera-03", controller = "region-03""#;
+    let other = own.replace("region-03", "region-04");
+    let lawless = file("lawless.toml", &TODAY.replacen(own, &other, 1), 0o644);
+    let worse = apply(&lawless, &token);
+    assert_eq!(worse.status.code(), Some(1));
+    assert!(said(&worse).contains("V0202"), "{}", said(&worse));
     assert_eq!(apply(&good, &open).status.code(), Some(2));
     let replaced = apply(&good, &token);
     assert_eq!(replaced.status.code(), Some(0), "{}", said(&replaced));

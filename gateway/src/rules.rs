@@ -2,9 +2,10 @@
 //!
 //! Calls in progress keep the decision they got. Queues, agents, listeners and the recorder stay: they need a restart.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, io::Write, path::PathBuf, sync::Arc};
 
 use callcore::{
+    check::{Finding, Severity, Subject, check},
     scenario::{Scenario, ScenarioError},
     switch::ReplaceError,
 };
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    audio::{AudioError, Library},
+    audio::{AudioError, Library, built_in},
+    clock::Clock,
     listen::{ListenError, Own},
 };
 
@@ -26,6 +28,9 @@ pub struct Rules {
     pub(crate) changes: watch::Sender<Arc<Vec<Change>>>,
     pub(crate) folder: PathBuf,
     pub(crate) history: Option<PathBuf>,
+    /// What new rules are compared with.
+    pub(crate) in_force: watch::Sender<Arc<Scenario>>,
+    pub(crate) clock: Clock,
 }
 
 /// A rule set on its way to the switch.
@@ -66,6 +71,16 @@ pub enum RulesError {
         /// How many.
         failed: usize,
     },
+    /// The law, or a caller without an answer, stands against it, and against the rules in force it didn't.
+    #[error(
+        "{count} errors that the rules in force don't have; first {first}. `vaxel routes check` tells all"
+    )]
+    Faults {
+        /// How many.
+        count: usize,
+        /// The first, with its line.
+        first: Box<str>,
+    },
     /// An announcement can't be played.
     #[error(transparent)]
     Audio(#[from] AudioError),
@@ -91,6 +106,7 @@ impl Rules {
         if failed > 0 {
             return Err(RulesError::Expectations { failed });
         }
+        self.no_worse(&scenario)?;
         let files = scenario
             .announcements
             .iter()
@@ -98,8 +114,9 @@ impl Rules {
         let library = Library::load(&self.folder, files)?;
         let own = Own::of(&scenario, &self.folder)?;
         let (answer, answered) = oneshot::channel();
+        let scenario = Arc::new(scenario);
         let replacement = Replacement {
-            scenario: Arc::new(scenario),
+            scenario: Arc::clone(&scenario),
             library,
             own,
             text: text.to_owned(),
@@ -111,8 +128,46 @@ impl Rules {
             .await
             .map_err(|_| RulesError::Stopping)?;
         let change = answered.await.map_err(|_| RulesError::Stopping)??;
+        self.in_force.send_replace(scenario);
         self.keep(&change);
         Ok(change)
+    }
+
+    /// A switch that runs by rules with errors (a historical case, a demo) goes on with them; new ones are not let in unseen.
+    fn no_worse(&self, scenario: &Scenario) -> Result<(), RulesError> {
+        let known: BTreeSet<_> = {
+            let in_force = Arc::clone(&self.in_force.borrow());
+            self.errors(&in_force)
+                .map(|error| name_of(&error))
+                .collect()
+        };
+        let fresh: Vec<Finding> = self
+            .errors(scenario)
+            .filter(|error| !known.contains(&name_of(error)))
+            .collect();
+        match fresh.first() {
+            None => Ok(()),
+            Some(first) => Err(RulesError::Faults {
+                count: fresh.len(),
+                first: format!(
+                    "{}:{}: {} {}",
+                    first.file, first.line, first.code, first.message
+                )
+                .into(),
+            }),
+        }
+    }
+
+    fn errors(&self, scenario: &Scenario) -> impl Iterator<Item = Finding> + use<> {
+        let has_audio = |file: &str| self.folder.join(file).is_file() || built_in(file).is_ok();
+        let subject = Subject {
+            scenario,
+            has_audio: &has_audio,
+        };
+        let today = self.clock.now().in_sweden().date();
+        let report = check(&[subject], today);
+        let findings = report.findings.into_iter();
+        findings.filter(|finding| finding.severity == Severity::Error)
     }
 
     /// The replacements so far, oldest first.
@@ -140,6 +195,11 @@ impl Rules {
             tracing::error!(%error, "the history of rules can't be written");
         }
     }
+}
+
+/// What makes two errors the same: of what kind, and who has to answer for it. The message names routes, and those change.
+fn name_of(error: &Finding) -> (&'static str, Box<str>) {
+    (error.code, error.actor.clone())
 }
 
 fn append(file: &std::path::Path, change: &Change) -> std::io::Result<()> {

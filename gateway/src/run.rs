@@ -203,10 +203,7 @@ impl Gateway {
         let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
         monitor.web_sockets = Some(door.clone());
         let own = Own::of(&scenario, &options.folder)?;
-        let names = Names::new(scenario.listen.dns, local.ip());
-        names.want(&scenario);
-        names.look_up().await;
-        let resolver = tokio::spawn(names.clone().look_up_again());
+        let (names, resolver) = find_names(&scenario, local).await;
         let (events, media) = mpsc::unbounded_channel();
         let metrics = observer.metrics();
         let dropped = Dropped::new(&metrics.rtp_dropped);
@@ -216,6 +213,7 @@ impl Gateway {
             engine: engine.map_err(StartError::AudioThreads)?,
             silence_max: silence_max(&scenario),
         };
+        let in_force = Arc::clone(&scenario);
         let exchange = Exchange::new(Parts {
             scenario,
             clock,
@@ -245,6 +243,8 @@ impl Gateway {
             changes: watch::Sender::new(Arc::default()),
             folder: options.folder,
             history: options.history,
+            in_force: watch::Sender::new(in_force),
+            clock,
         };
         tracing::info!(%local, "the switch takes calls");
         Ok(Self {
@@ -381,6 +381,15 @@ fn open_borders(
     };
     let sip = SipDriver::listen(listen::listen_of(scenario, folder, inherited)?, config)?;
     Ok((sip, Registrar::new(scenario, credentials, rand::random())))
+}
+
+/// The names of a scenario's targets, looked up once, and the task that does it again.
+async fn find_names(scenario: &Scenario, local: SocketAddr) -> (Names, JoinHandle<()>) {
+    let names = Names::new(scenario.listen.dns, local.ip());
+    names.want(scenario);
+    names.look_up().await;
+    let again = tokio::spawn(names.clone().look_up_again());
+    (names, again)
 }
 
 /// The clips that the scenario names.

@@ -2,7 +2,10 @@
 //! sockets.
 
 use std::{
-    net::SocketAddr, os::unix::process::CommandExt, path::PathBuf, process::ExitCode,
+    net::SocketAddr,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -125,7 +128,7 @@ async fn start_anew_wanted(config: &str, journals: bool) {
 fn start_anew(sockets: Bequest) -> Failure {
     let failed = |error: std::io::Error| Failure::run(format!("can't start anew: {error}"));
     let program = match std::env::current_exe() {
-        Ok(program) => in_place(program),
+        Ok(program) => in_place(&program),
         Err(error) => return failed(error),
     };
     let mut command = std::process::Command::new(program);
@@ -137,18 +140,25 @@ fn start_anew(sockets: Bequest) -> Failure {
 }
 
 /// Where the program is now, when a new one has taken its place: the system adds a word to the path of a file that is gone.
-fn in_place(program: PathBuf) -> PathBuf {
+fn in_place(program: &Path) -> PathBuf {
     let path = program.to_string_lossy();
     path.strip_suffix(" (deleted)")
-        .map_or_else(|| program.clone(), PathBuf::from)
+        .map_or_else(|| program.to_owned(), PathBuf::from)
 }
 
 /// Takes no new calls and lets those in progress end: until none is left, the time is up, or somebody asks again.
 async fn drain(gateway: &Gateway, patience: Duration) {
     gateway.drain();
+    if patience.is_zero() {
+        return;
+    }
     let mut live = gateway.monitor().live.clone();
+    // What is shown is some time old: the first may be of before the drain, the second isn't.
+    for _ in 0..2 {
+        let _shown = live.changed().await;
+    }
     let calls = live.borrow().calls_now;
-    if calls == 0 || patience.is_zero() {
+    if calls == 0 {
         return;
     }
     show::note(format_args!(

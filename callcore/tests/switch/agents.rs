@@ -104,7 +104,7 @@ fn who_takes_a_call_over_is_busy_and_who_gave_it_is_not() {
     // Whoever gave it away takes the next call once her notes are written, while the first call goes on.
     let (next, _) = bench.call(RECORDED);
     bench.tell(Input::AnnouncementDone(next));
-    assert_eq!(bench.tell(Input::AgentReady(AgentId(0))), "ring:1<-2");
+    assert_eq!(bench.tell(Input::AgentReady(AgentId(0))), "ring:0<-2");
     bench.tell(Input::AgentAnswered(next));
     assert_eq!(desks(&bench), (0, 2, 0));
     bench.tell(Input::CallerGone(call));

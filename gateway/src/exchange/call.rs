@@ -48,9 +48,8 @@ pub(super) struct Call {
     pub(super) private_signalling: bool,
     /// Who is, or may become, the other side.
     pub(super) far: Far,
-    /// The host that is being called, when its target is given by name, and those to try after it.
-    pub(super) way: Option<SocketAddr>,
-    pub(super) ways: VecDeque<Way>,
+    /// When its target is given by name.
+    pub(super) hosts: Hosts,
     /// The recording session.
     pub(super) recording: Option<RecordingLeg>,
     /// What the caller's side can do and wants (REFER, privacy), and where the call has been.
@@ -74,6 +73,15 @@ pub(super) struct Call {
 pub(super) struct LegsCrypto {
     pub(super) caller: OurCrypto,
     pub(super) far: OurCrypto,
+}
+
+/// The hosts that a name leads to.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    /// The one that is being called.
+    pub(super) tried: Option<SocketAddr>,
+    /// Those to try after it.
+    pub(super) left: VecDeque<Way>,
 }
 
 /// What an INVITE asks for beside a call.

@@ -1,6 +1,6 @@
 //! The caller's leg: offered, answered, announced to, changed, hung up.
 
-use std::{collections::VecDeque, time::Instant};
+use std::time::Instant;
 
 use callcore::{
     scenario::AnnouncementId,
@@ -15,7 +15,7 @@ use wire::sip::{
 
 use super::{
     Exchange,
-    call::{Asked, Call, CallerStage, Far, Hold, Leg, LegsCrypto},
+    call::{Asked, Call, CallerStage, Far, Hold, Hosts, Leg, LegsCrypto},
     history::{self, History, VISITS_MAX},
 };
 use crate::{media::Media, negotiate, origin};
@@ -37,13 +37,11 @@ impl Exchange {
         }
         let offer = request.body().map(negotiate::session_part);
         if let Some(problem) = offer.as_ref().and_then(negotiate::refusal) {
-            refuse(sip, session, problem);
-            return;
+            return refuse(sip, session, problem);
         }
         let visits = history::visits(request, &self.mark);
         if visits > VISITS_MAX {
-            refuse(sip, session, StatusCode::LOOP_DETECTED);
-            return;
+            return refuse(sip, session, StatusCode::LOOP_DETECTED);
         }
         let asked = self.wishes(request, trusted.contains(peer.ip()), visits);
         let sources = &self.scenario.listen.kommun_sources;
@@ -71,8 +69,7 @@ impl Exchange {
                 crypto: LegsCrypto::default(),
                 private_signalling: matches!(flow.kind(), TransportKind::Tls | TransportKind::Wss),
                 far: Far::Nobody,
-                way: None,
-                ways: VecDeque::new(),
+                hosts: Hosts::default(),
                 recording: None,
                 asked,
                 transfer: None,

@@ -35,8 +35,8 @@ impl Exchange {
             .and_then(|target| Uri::parse(target).ok())
             .map(|target| self.ways_to(&target));
         if let Some(call) = self.calls.get_mut(&external.call) {
-            call.ways = ways.unwrap_or_default();
-            call.way = None;
+            call.hosts.left = ways.unwrap_or_default();
+            call.hosts.tried = None;
         }
         self.try_provider(sip, external);
     }
@@ -73,7 +73,7 @@ impl Exchange {
                 }
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.far = Far::Provider(external, session);
-                    if !call.ways.is_empty() {
+                    if !call.hosts.left.is_empty() {
                         self.tries.insert((Instant::now() + TRY_MAX, id));
                     }
                 }
@@ -152,12 +152,12 @@ impl Exchange {
         let left = self
             .calls
             .get_mut(&id)
-            .and_then(|call| call.ways.pop_front());
+            .and_then(|call| call.hosts.left.pop_front());
         let Some(way) = left.or_else(|| self.ways_to(target).pop_front()) else {
             return (None, None);
         };
         if let Some(call) = self.calls.get_mut(&id) {
-            call.way = Some(way.address);
+            call.hosts.tried = Some(way.address);
         }
         // Its certificate must be for the name that was asked for, not for what a record says (RFC 5922 section 4).
         sip.expect_name(way.address, &target.host);
@@ -172,10 +172,10 @@ impl Exchange {
         let Far::Provider(external, session) = call.far else {
             return false;
         };
-        if let Some(address) = call.way.take() {
+        if let Some(address) = call.hosts.tried.take() {
             self.names.failed(address);
         }
-        if call.ways.is_empty() {
+        if call.hosts.left.is_empty() {
             return false;
         }
         call.far = Far::Nobody;

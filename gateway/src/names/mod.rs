@@ -240,3 +240,58 @@ fn places_of(scenario: &Scenario) -> impl Iterator<Item = Place> {
 fn locked<T>(it: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     it.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_the_port_and_transport_that_its_target_has() {
+        for (target, port, kind) in [
+            ("sip:1177@provider.test", 5060, None),
+            ("sips:1177@provider.test", 5061, Some(TransportKind::Tls)),
+            (
+                "sip:1177@provider.test:5080;transport=tcp",
+                5060,
+                Some(TransportKind::Tcp),
+            ),
+        ] {
+            let place = Place::of(&Uri::parse(target).expect("a URI")).expect("a name");
+            assert_eq!((place.default_port, place.kind), (port, kind), "{target}");
+        }
+        let numeric = Uri::parse("sip:1177@192.0.2.1").expect("a URI");
+        assert_eq!(Place::of(&numeric), None);
+    }
+
+    #[test]
+    fn a_way_that_failed_comes_last_for_a_while() {
+        let names = Names::new(
+            Some(([127, 0, 0, 1], 9).into()),
+            IpAddr::from([127, 0, 0, 1]),
+        );
+        let target = Uri::parse("sip:1177@provider.test").expect("a URI");
+        let ranked = |port| resolve::Ranked {
+            priority: port,
+            weight: 0,
+            way: Way {
+                address: ([127, 0, 0, 1], port).into(),
+                kind: None,
+            },
+        };
+        let found = Found {
+            ways: vec![ranked(1), ranked(2)],
+            until: Instant::now() + REFRESH_MAX,
+        };
+        let place = Place::of(&target).expect("a name");
+        let mut known = names.0.known.write().expect("not poisoned");
+        known.insert(place, found);
+        drop(known);
+        let ports = || -> Vec<u16> {
+            let ways = names.ways(&target, |most| most);
+            ways.iter().map(|way| way.address.port()).collect()
+        };
+        assert_eq!(ports(), [1, 2]);
+        names.failed(([127, 0, 0, 1], 1).into());
+        assert_eq!(ports(), [2, 1]);
+    }
+}
