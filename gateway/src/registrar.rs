@@ -121,7 +121,12 @@ impl Registrar {
     ) -> Result<Box<str>, (Doubt, Headers)> {
         self.authenticator
             .check(now, request, &self.credentials)
-            .map_err(|doubt| (doubt, self.authenticator.challenge(now, doubt)))
+            .map_err(|doubt| {
+                (
+                    doubt,
+                    self.authenticator.challenge(now, doubt, &self.credentials),
+                )
+            })
     }
 
     /// Takes a REGISTER. `now` counts as the endpoint does, `moment` as the machine.

@@ -1,6 +1,9 @@
 //! Who may prove to be whom: users with their HA1, read from a secret file.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{Algorithm, Ha1};
 
@@ -14,6 +17,8 @@ const USERS_MAX: usize = 100_000;
 #[derive(Clone, Default)]
 pub struct Credentials {
     known: BTreeMap<(Box<str>, Box<str>), BTreeMap<Algorithm, Ha1>>,
+    /// By which algorithms somebody in a realm is known.
+    used: BTreeSet<(Box<str>, Algorithm)>,
 }
 
 /// A line that can't be read. The text never shows the line: it may hold a secret.
@@ -52,6 +57,7 @@ impl Credentials {
 
     /// Adds one, in place of an earlier one for the same user, realm and algorithm.
     pub fn add(&mut self, user: &str, realm: &str, algorithm: Algorithm, ha1: Ha1) {
+        self.used.insert((realm.into(), algorithm));
         self.known
             .entry((realm.into(), user.into()))
             .or_default()
@@ -66,6 +72,11 @@ impl Credentials {
     /// Whether this user is known in this realm, by whatever algorithm.
     pub fn knows(&self, user: &str, realm: &str) -> bool {
         self.known.contains_key(&(realm.into(), user.into()))
+    }
+
+    /// Whether anybody in this realm can prove it by that algorithm.
+    pub(super) fn uses(&self, realm: &str, algorithm: Algorithm) -> bool {
+        self.used.contains(&(realm.into(), algorithm))
     }
 
     pub(super) fn ha1(&self, user: &str, realm: &str, algorithm: Algorithm) -> Option<&Ha1> {

@@ -69,9 +69,15 @@ impl Authenticator {
     }
 
     /// Challenges to put in a 401, the preferred first (RFC 8760 section 2.3).
-    pub fn challenge(&mut self, now: Time, doubt: Doubt) -> Headers {
+    pub fn challenge(&mut self, now: Time, doubt: Doubt, credentials: &Credentials) -> Headers {
         let mut headers = Headers::default();
+        // Telephones that read only the first challenge must be able to answer it: what nobody has a hash for isn't asked.
+        let used = |algorithm: &Algorithm| credentials.uses(&self.realm, *algorithm);
+        let some = Algorithm::ALL.iter().any(used);
         for algorithm in Algorithm::ALL {
+            if some && !credentials.uses(&self.realm, algorithm) {
+                continue;
+            }
             let stale = if doubt == Doubt::Stale {
                 ", stale=true"
             } else {

@@ -52,7 +52,7 @@ fn who_proves_it_is_believed_once_for_each_count() {
         authenticator.check(at(1), &register(""), &known),
         Err(Doubt::Missing)
     );
-    let challenge = authenticator.challenge(at(1), Doubt::Missing);
+    let challenge = authenticator.challenge(at(1), Doubt::Missing, &credentials());
     let first = answer(&challenge, 1);
     assert!(first.value.contains("algorithm=SHA-256"));
     let signed = register(&format!("Authorization: {}\r\n", first.value));
@@ -81,7 +81,7 @@ fn who_proves_it_is_believed_once_for_each_count() {
         authenticator.check(at(302), &late, &known),
         Err(Doubt::Stale)
     );
-    let again = authenticator.challenge(at(302), Doubt::Stale);
+    let again = authenticator.challenge(at(302), Doubt::Stale, &credentials());
     assert!(
         again
             .get(&HeaderName::WwwAuthenticate)
@@ -92,7 +92,7 @@ fn who_proves_it_is_believed_once_for_each_count() {
 #[test]
 fn md5_is_taken_from_those_who_know_no_other() {
     let mut authenticator = Authenticator::new("vaxel", SEAL);
-    let challenge = authenticator.challenge(at(1), Doubt::Missing);
+    let challenge = authenticator.challenge(at(1), Doubt::Missing, &credentials());
     let md5 = challenge
         .get_all(&HeaderName::WwwAuthenticate)
         .filter(|value| value.contains("MD5"));
@@ -108,7 +108,7 @@ fn md5_is_taken_from_those_who_know_no_other() {
 #[test]
 fn what_is_forged_is_refused() {
     let mut authenticator = Authenticator::new("vaxel", SEAL);
-    let challenge = authenticator.challenge(at(1), Doubt::Missing);
+    let challenge = authenticator.challenge(at(1), Doubt::Missing, &credentials());
     let good = answer(&challenge, 1).value;
     let mut refused = |value: String| {
         let signed = register(&format!("Authorization: {value}\r\n"));
@@ -131,7 +131,8 @@ fn what_is_forged_is_refused() {
         Doubt::Missing
     );
     // A nonce of somebody else's, rightly answered.
-    let other = Authenticator::new("vaxel", [8; 32]).challenge(at(1), Doubt::Missing);
+    let other =
+        Authenticator::new("vaxel", [8; 32]).challenge(at(1), Doubt::Missing, &credentials());
     assert_eq!(refused(answer(&other, 1).value), Doubt::Stale);
 }
 
@@ -146,4 +147,19 @@ fn used_nonces_are_remembered_within_bounds() {
     let later = authenticator.nonce(at(400));
     assert_eq!(authenticator.spend(at(400), &later, 1), Ok(()));
     assert_eq!(authenticator.used.len(), 1);
+}
+
+#[test]
+fn who_has_no_stronger_hash_is_not_asked_for_one() {
+    let mut known = Credentials::default();
+    let ha1 = Algorithm::Md5.ha1("nurse-01", "vaxel", "secret");
+    known.add("nurse-01", "vaxel", Algorithm::Md5, ha1);
+    let mut authenticator = Authenticator::new("vaxel", SEAL);
+    for (known, algorithms) in [(&known, 1), (&Credentials::default(), 2)] {
+        let challenge = authenticator.challenge(at(1), Doubt::Missing, known);
+        let asked = challenge.get_all(&HeaderName::WwwAuthenticate);
+        let asked: Vec<&str> = asked.collect();
+        assert_eq!(asked.len(), algorithms, "{asked:?}");
+        assert!(asked.iter().any(|asked| asked.contains("algorithm=MD5")));
+    }
 }
