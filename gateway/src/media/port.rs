@@ -15,7 +15,11 @@ use super::{Agreed, Dropped, Remote, dropped::Why, protection::Protection, silen
 pub(super) struct Port {
     pub(super) socket: PolledSocket,
     remote: Option<Remote>,
+    /// Where signalling said that the remote is.
+    named: Option<SocketAddr>,
     latched: bool,
+    /// Who was here before: a phone that handed the call on talks for a moment longer.
+    former: Option<SocketAddr>,
     protection: Option<Box<Protection>>,
     pub(super) silence: Silence,
     out: OutStream,
@@ -46,7 +50,9 @@ impl Port {
         Self {
             socket,
             remote: None,
+            named: None,
             latched: false,
+            former: None,
             protection: None,
             silence: Silence::default(),
             out: OutStream::new(),
@@ -56,6 +62,12 @@ impl Port {
 
     /// The remote is known, or has moved.
     pub(super) fn set_remote(&mut self, agreed: Agreed, now: Instant) {
+        let address = agreed.remote.address;
+        if self.named != Some(address) {
+            let found = self.remote.map(|remote| remote.address);
+            self.former = found.filter(|found| *found != address);
+            self.named = Some(address);
+        }
         self.latched = false;
         self.silence.begins(agreed.remote.talks, now);
         self.remote = Some(agreed.remote);
@@ -91,7 +103,8 @@ impl Port {
             return Ok(None);
         };
         // Symmetric RTP: the port may differ from SDP once, the host never (RTP bleed).
-        if from != remote.address && (self.latched || from.ip() != remote.address.ip()) {
+        let is_stranger = from.ip() != remote.address.ip() || self.former == Some(from);
+        if from != remote.address && (self.latched || is_stranger) {
             return Err(Why::Stray);
         }
         if datagram.len() > DATAGRAM_LEN_MAX {
