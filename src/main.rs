@@ -14,11 +14,16 @@ mod show;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use self::{
     cli::{Cli, Command},
     failure::Failure,
 };
+
+/// Gives back what an overload needed, which the system's allocator keeps, and costs a call a tenth less (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
