@@ -4,9 +4,9 @@ share() { awk -v t="$1" -v hz="$(getconf CLK_TCK)" -v from="$2" -v to="$EPOCHREA
 
 cpu_a_call() { # name
     local before
-    call -m 2000 -r 1000 -d 0 # the first calls fill caches and buffers
+    call -m 2000 -r 1000 -d 20 # the first calls fill caches and buffers
     before=$(ticks "$switch_pid")
-    call -m "$calls" -r 1000 -d 0
+    call -m "$calls" -r 1000 -d 20
     figure[$1-cpu]=$(micros $(($(ticks "$switch_pid") - before)) "$(counted SuccessfulCall)")
 }
 
@@ -16,7 +16,7 @@ clean_at() { # port, pid of the switch, rate: whether every call succeeded
     local port=$1 pid=$2 rate=$3 switch answers spent from
     switch=$(ticks "$pid") answers=$(ticks "$answerer_pid") from=$EPOCHREALTIME
     TIMEFORMAT='%U %S'
-    { time call_at "$port" -m $((rate * seconds)) -r "$rate" -d 0 -l 100000 -timeout $((seconds + 8))s; } 2>"$folder/caller.time"
+    { time call_at "$port" -m $((rate * seconds)) -r "$rate" -d 20 -l 100000 -timeout $((seconds + 8))s; } 2>"$folder/caller.time"
     spent=$(awk -v hz="$(getconf CLK_TCK)" '{ sum += $1 + $2 } END { printf "%d", sum * hz }' "$folder/caller.time")
     busy="$(share $(($(ticks "$pid") - switch)) "$from"), $(share "$spent" "$from"), $(share $(($(ticks "$answerer_pid") - answers)) "$from")"
     [ "$(counted FailedCall)" = 0 ] && [ "$(counted SuccessfulCall)" -ge $((rate * seconds)) ]
@@ -41,9 +41,9 @@ delay() { # name, port, rate; until it rings, so without what the answerer takes
 
 overload() { # name; twice the highest rate for ten seconds
     local rate=$((figure[$1-rate] * 2)) before after
-    call -m 2000 -r 1000 -d 0
+    call -m 2000 -r 1000 -d 20
     before=$(memory "$switch_pid")
-    call -m $((rate * 10)) -r "$rate" -d 0 -l 100000 -timeout 20s
+    call -m $((rate * 10)) -r "$rate" -d 20 -l 100000 -timeout 20s
     # What succeeded from the second to the tenth second, and what SIPp really offered then.
     figure[$1-goodput]=$(awk -F';' -v best="${figure[$1-rate]}" '
         NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
@@ -54,7 +54,7 @@ overload() { # name; twice the highest rate for ten seconds
         "$folder/calls.csv")
     # Transactions are kept for up to 32 s after their end (RFC 3261, timers B, D, F, H, J).
     sleep 35
-    call -m 2000 -r 1000 -d 0
+    call -m 2000 -r 1000 -d 20
     after=$(memory "$switch_pid")
     figure[$1-after]=$(awk -v a="$before" -v b="$after" 'BEGIN { printf "%.1f, %.1f MB", a / 1024, b / 1024 }')
 }
@@ -107,6 +107,7 @@ rules() {
 start() { # name, and for vaxel the configuration
     if [ "$1" = vaxel ]; then start_vaxel "${2:-direct}"; else start_kamailio; fi
 }
+tell() { echo "  $1: $(for key in "${!figure[@]}"; do case $key in "$1"-*) printf '%s %s; ' "${key#"$1"-}" "${figure[$key]}" ;; esac; done)" >&2; }
 signalling() {
     local name
     start_answerer
@@ -117,7 +118,7 @@ signalling() {
         highest_rate "$name" "$sip" "$switch_pid"
         stop_switch
         start "$name"
-        call -m 2000 -r 1000 -d 0
+        call -m 2000 -r 1000 -d 20
         delay "$name" "$sip" $((figure[$name-rate] / 2))
         delay "$name-without" "$answerer" $((figure[$name-rate] / 2))
         held_calls "$name"
@@ -127,6 +128,7 @@ signalling() {
         start "$name" limited
         overload "$name"
         stop_switch
+        tell "$name"
     done
     rules
     stop_answerer

@@ -46,6 +46,34 @@ async fn a_thousand_calls_survive_loss_and_delay() {
     switch.stop().await;
 }
 
+/// Says where a line is to be, as `LISTEN TO`, to this program started once more in another host.
+pub(crate) const LINE: &str = "VAXEL_BAD_LINE";
+/// What a line says when it is up, and when it has lost enough to be called bad.
+pub(crate) const LINE_IS_UP: &str = "the line is up";
+pub(crate) const LINE_IS_BAD: &str = "the line has lost datagrams";
+/// So many.
+const LOST_ENOUGH: u64 = 50;
+
+/// The line of `two_hosts`, a process of its own; no test when nobody asks for it.
+#[expect(clippy::print_stdout, reason = "the test that started it listens")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_between_two_hosts() {
+    let Ok(ends) = std::env::var(LINE) else {
+        return;
+    };
+    let (listen, to) = ends.split_once(' ').expect("two addresses");
+    let to = to.parse().expect("an address");
+    let network = BadNetwork::between(listen, to).await;
+    println!("{LINE_IS_UP}");
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    while network.counted().1 < LOST_ENOUGH {
+        ticks.tick().await;
+    }
+    println!("{LINE_IS_BAD}");
+    // Until it is killed.
+    std::future::pending().await
+}
+
 /// Two sockets with a bad line between them.
 struct BadNetwork {
     address: SocketAddr,
@@ -56,8 +84,13 @@ struct BadNetwork {
 
 impl BadNetwork {
     async fn before(switch: SocketAddr) -> Self {
-        let outer = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
-        let inner = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        Self::between("127.0.0.1:0", switch).await
+    }
+
+    async fn between(listen: &str, switch: SocketAddr) -> Self {
+        let outer = UdpSocket::bind(listen).await.expect("a free port");
+        let beside = SocketAddr::new(outer.local_addr().expect("it is bound").ip(), 0);
+        let inner = UdpSocket::bind(beside).await.expect("a free port");
         inner.connect(switch).await.expect("loopback");
         let address = outer.local_addr().expect("it is bound");
         let (passed, lost) = <(Arc<AtomicU64>, Arc<AtomicU64>)>::default();

@@ -7,11 +7,13 @@ use std::{
     process::Command,
 };
 
-use testkit::{child::Child, tone};
+use testkit::{child::Child, http, tone};
 
 use crate::{
+    control::Control,
     sound,
     switch::{CALLER_NUMBER, Switch},
+    ways::free_address,
 };
 
 /// Where Debian keeps its modules: before and since they moved to the architecture's own folder.
@@ -29,11 +31,16 @@ pub(crate) const AUDIO_PORTS: std::ops::RangeInclusive<u16> = 33_000..=39_998;
 const OVER: &str = "terminated (duration";
 /// It ends by itself after so many seconds, should a test forget it.
 const SECONDS_MAX: &str = "60";
+/// The length of a file with so much audio.
+const HALF_SECOND: u64 = 44 + 8000;
+/// Where the system likes.
+const ANYWHERE: &str = "127.0.0.1:0";
 
 /// A telephone in a call.
 pub(crate) struct Baresip {
     child: Child,
     dump: PathBuf,
+    control: SocketAddr,
 }
 
 impl Baresip {
@@ -42,29 +49,49 @@ impl Baresip {
         // It doesn't register: `regint=0`.
         let account = format!("<sip:{CALLER_NUMBER}@127.0.0.1>;regint=0\n");
         let dial = format!("/dial sip:{digits}@{}", switch.sip());
-        Self::start(switch, "baresip", &account, &["-e", &dial])
+        Self::start(switch, "baresip", &account, ANYWHERE, &["-e", &dial])
+    }
+
+    /// Does what its control is told.
+    pub(crate) fn idle(switch: &Switch, name: &str) -> Self {
+        let account = format!("<sip:{CALLER_NUMBER}@127.0.0.1>;regint=0\n");
+        Self::start(switch, name, &account, ANYWHERE, &[])
+    }
+
+    /// Answers whoever calls it there, with the caller's tone.
+    pub(crate) fn at(switch: &Switch, name: &str, address: SocketAddr) -> Self {
+        let account = format!("<sip:1177@{address}>;regint=0;answermode=auto\n");
+        Self::start(switch, name, &account, &address.to_string(), &[])
+    }
+
+    /// Its keys.
+    pub(crate) async fn control(&self) -> Control {
+        Control::to(self.control).await
     }
 
     /// The same with its audio encrypted: `srtp` (keys beside RTP/AVP) or `srtp-mand` (RTP/SAVP).
     pub(crate) fn dials_encrypted(switch: &Switch, digits: &str, how: &str) -> Self {
         let account = format!("<sip:{CALLER_NUMBER}@127.0.0.1>;regint=0;mediaenc={how}\n");
         let dial = format!("/dial sip:{digits}@{}", switch.sip());
-        Self::start(switch, "baresip", &account, &["-e", &dial])
+        Self::start(switch, "baresip", &account, ANYWHERE, &["-e", &dial])
     }
 
     /// Registers as `user`, and answers whoever calls, with the caller's tone.
     pub(crate) fn registers(switch: &Switch, user: &str, registrar: SocketAddr) -> Self {
         let account = format!("<sip:{user}@{registrar}>;regint=60;answermode=auto\n");
-        Self::start(switch, user, &account, &[])
+        Self::start(switch, user, &account, ANYWHERE, &[])
     }
 
-    fn start(switch: &Switch, name: &str, account: &str, args: &[&str]) -> Self {
+    fn start(switch: &Switch, name: &str, account: &str, at: &str, args: &[&str]) -> Self {
         let folder = switch.folder().join(name);
         let dump = folder.join("dump");
         fs::create_dir_all(&dump).expect("the test's own folder");
         let words = folder.join("words.wav");
         sound::write_wav(&words, sound::CALLER, 30);
-        fs::write(folder.join("config"), config(&words, &dump)).expect("the test's own folder");
+        let control = free_address();
+        let config =
+            config(&words, &dump) + &format!("sip_listen {at}\nctrl_tcp_listen {control}\n");
+        fs::write(folder.join("config"), config).expect("the test's own folder");
         fs::write(folder.join("accounts"), account).expect("the test's own folder");
         fs::write(folder.join("contacts"), "").expect("the test's own folder");
         let mut command = Command::new("baresip");
@@ -73,7 +100,28 @@ impl Baresip {
         Self {
             child: Child::start("baresip", &mut command),
             dump,
+            control,
         }
+    }
+
+    /// Waits until it has heard something for half a second.
+    pub(crate) async fn hears(&self) {
+        http::wait_for("audio heard by baresip", async || {
+            let heard = self.files();
+            let long =
+                |file: &PathBuf| fs::metadata(file).is_ok_and(|file| file.len() > HALF_SECOND);
+            heard.iter().any(long).then_some(())
+        })
+        .await;
+    }
+
+    /// What it writes of what it hears.
+    fn files(&self) -> Vec<PathBuf> {
+        fs::read_dir(&self.dump)
+            .expect("the test's own folder")
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .collect()
     }
 
     /// Waits until the other side has hung up, and tells what was heard.
@@ -83,21 +131,28 @@ impl Baresip {
         let status = self.child.ends().await;
         assert!(status.success(), "baresip: {status}\n{}", self.child.said());
         // A file for the announcement before the answer, and one for the call.
-        let heard: Vec<Vec<i16>> = fs::read_dir(&self.dump)
-            .expect("the test's own folder")
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
-            .map(|path| sound::read_channel(&path, 0))
+        let files = self.files();
+        let heard: Vec<Vec<i16>> = files
+            .iter()
+            .map(|file| sound::read_channel(file, 0))
             .collect();
         assert!(!heard.is_empty(), "no audio: {}", self.child.said());
         Heard(heard)
     }
 }
 
-/// What came out of its loudspeaker.
+/// What came out of its loudspeaker: the samples of each file that it wrote.
 pub(crate) struct Heard(Vec<Vec<i16>>);
 
 impl Heard {
+    /// How much there is of it.
+    pub(crate) fn seconds(&self) -> Vec<f64> {
+        self.0
+            .iter()
+            .map(|heard| heard.len() as f64 / tone::RATE)
+            .collect()
+    }
+
     /// Whether that tone was in it.
     pub(crate) fn tone(&self, hz: f64) -> bool {
         self.0.iter().any(|heard| tone::heard(heard, hz))
@@ -114,7 +169,6 @@ fn config(words: &Path, dump: &Path) -> String {
     format!(
         "\
 poll_method epoll
-sip_listen 127.0.0.1:0
 net_interface 127.0.0.1
 audio_source aufile,{words}
 audio_player aubridge,nobody
@@ -134,6 +188,7 @@ module sndfile.so
 module srtp.so
 module_app account.so
 module_app menu.so
+module_app ctrl_tcp.so
 ",
         first = AUDIO_PORTS.start(),
         last = AUDIO_PORTS.end(),

@@ -6,18 +6,25 @@
 
 mod answering;
 mod baresip;
+mod control;
 mod kamailio;
+mod ladder;
 mod recordings;
 mod scenario;
 mod sipp;
 mod sound;
 mod switch;
+mod ways;
 
+mod alive;
 mod bad_network;
 mod capture;
 mod encrypted;
 mod endings;
 mod four_baresip;
 mod four_sipp;
+mod handled;
 mod origins;
 mod through_kamailio;
+mod two_hosts;
+mod ways_of_calls;

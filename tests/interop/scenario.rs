@@ -10,6 +10,11 @@ use crate::sound;
 pub(crate) struct Scenario(String, Option<String>);
 
 impl Scenario {
+    /// A test's own; its recorder is `sip:recorder@127.0.0.1:5070`.
+    pub(crate) const fn new(text: String) -> Self {
+        Self(text, None)
+    }
+
     /// 1177 in 2019: Stockholm, Sörmland and Värmland at MedHelp.
     pub(crate) fn imy_2019() -> Self {
         Self(
@@ -63,6 +68,11 @@ impl Scenario {
         let nurse = format!("agents = [\"sip:nurse@{address}\"], wrap_up_s = 0");
         let text = format!("{before}{start}region{head}{nurse}{tail}\n{after}");
         Self(text, self.1)
+    }
+
+    /// Peers in that network are believed too.
+    pub(crate) fn trusting(self, network: &str) -> Self {
+        self.replace("trusted = [", &format!("trusted = [\"{network}\", "))
     }
 
     /// Writes it into `folder`, beside announcements and a simulated nurse that are tones: short, and easy to tell.

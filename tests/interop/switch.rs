@@ -1,6 +1,6 @@
 //! The real switch and the real recorder, each a process.
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -29,7 +29,18 @@ pub(crate) struct Switch {
 impl Switch {
     /// Starts both; `at` is what the clock shows, Swedish time.
     pub(crate) async fn start(scenario: Scenario, at: &str) -> Self {
+        Self::start_beside(scenario, at, &[]).await
+    }
+
+    /// The same with these files beside the scenario.
+    pub(crate) async fn start_beside(scenario: Scenario, at: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, text) in files {
+            let file = folder.path().join(name);
+            fs::write(&file, text).expect("the test's own folder");
+            // A secret that others may read is refused.
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+        }
         scenario.write(folder.path());
         let mut recorder = Child::start("vaxel recorder", &mut command(folder.path(), "recorder"));
         let said = recorder.says("stop: Ctrl-C").await;

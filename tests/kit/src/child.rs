@@ -66,8 +66,13 @@ impl Child {
 
     /// Waits for its end.
     pub async fn ends(&mut self) -> ExitStatus {
+        self.ends_within(DEADLINE).await
+    }
+
+    /// Waits for its end, when that may take longer than anything else does.
+    pub async fn ends_within(&mut self, patience: Duration) -> ExitStatus {
         let closed = async { while self.said.changed().await.is_ok() {} };
-        if timeout(DEADLINE, closed).await.is_err() {
+        if timeout(patience, closed).await.is_err() {
             panic!("{} doesn't end; it said:\n{}", self.name, self.said());
         }
         self.process.wait().expect("a child of this process")
