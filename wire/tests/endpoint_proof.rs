@@ -72,7 +72,9 @@ impl Asking {
     }
 
     fn challenges(&mut self, to: &Request, doubt: Doubt) {
-        let challenge = self.asks.challenge(self.net.now, doubt);
+        let challenge = self
+            .asks
+            .challenge(self.net.now, doubt, &Credentials::default());
         self.says(to, 401, &lines(&challenge, "WWW-Authenticate"));
     }
 
@@ -164,7 +166,9 @@ fn a_nonce_too_old_is_met_once_more_and_not_for_ever() {
 fn a_proxy_and_the_one_called_both_ask() {
     let mut it = Asking::called_by(Some("secret"));
     let first = it.hears();
-    let proxy = it.asks.challenge(it.net.now, Doubt::Missing);
+    let proxy = it
+        .asks
+        .challenge(it.net.now, Doubt::Missing, &Credentials::default());
     it.says(&first, 407, &lines(&proxy, "Proxy-Authenticate"));
     let second = it.hears();
     assert!(second.headers.get(&HeaderName::Authorization).is_none());
@@ -218,7 +222,11 @@ fn a_bye_and_a_change_are_challenged_too() {
 fn another_realm_is_told_nothing() {
     let mut it = Asking::called_by(Some("secret"));
     let invite = it.hears();
-    let other = Authenticator::new("vaxel", [1; 32]).challenge(Time::default(), Doubt::Missing);
+    let other = Authenticator::new("vaxel", [1; 32]).challenge(
+        Time::default(),
+        Doubt::Missing,
+        &Credentials::default(),
+    );
     it.says(&invite, 401, &lines(&other, "WWW-Authenticate"));
     assert_eq!(it.net.rejected(0), (401, true));
     assert!(

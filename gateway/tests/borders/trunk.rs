@@ -36,7 +36,7 @@ async fn called(provider: &Raw) -> Request {
 async fn ask(provider: &Raw, asks: &mut Authenticator) -> (Request, Result<Box<str>, Doubt>) {
     let now = Time::default();
     let first = called(provider).await;
-    let challenge = lines(&asks.challenge(now, Doubt::Missing));
+    let challenge = lines(&asks.challenge(now, Doubt::Missing, &Credentials::default()));
     provider
         .send(reply(&first, 401, &challenge).as_bytes())
         .await;
@@ -96,7 +96,7 @@ async fn a_provider_that_does_not_believe_us_has_refused_and_the_next_is_called(
     let mut asks = Authenticator::new(REALM, [3; 32]);
     let (again, believed) = ask(&first, &mut asks).await;
     assert_eq!(believed, Err(Doubt::Wrong));
-    let challenge = lines(&asks.challenge(Time::default(), Doubt::Wrong));
+    let challenge = lines(&asks.challenge(Time::default(), Doubt::Wrong, &Credentials::default()));
     first.send(reply(&again, 401, &challenge).as_bytes()).await;
     called(&second).await;
     gateway.stop().await;
