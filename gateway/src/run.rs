@@ -365,6 +365,9 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
     exchange.observer.totals().clone()
 }
 
+/// A call has a caller, whoever answers, and a recorder or, while it is sent on, somebody more.
+const SESSIONS_A_CALL: usize = 3;
+
 /// The sockets, and who may come in by them.
 fn open_borders(
     scenario: &Scenario,
@@ -377,6 +380,7 @@ fn open_borders(
         reliable: true,
         session_timer: Some(SESSION_TIMER),
         transfers: true,
+        sessions_max: scenario.overload.calls_max * SESSIONS_A_CALL,
         ..Config::default_for(scenario.listen.sip, rand::random())
     };
     let sip = SipDriver::listen(listen::listen_of(scenario, folder, inherited)?, config)?;
