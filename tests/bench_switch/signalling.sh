@@ -71,7 +71,7 @@ held_calls() { # name
     done
     wait "$caller_job"
     figure[$1-held]="$(counted SuccessfulCall) held"
-    figure[$1-kb]=$(awk -v a="$before" -v b="$peak" -v n="$held" 'BEGIN { printf "%.1f kB", (b - a) / n }')
+    figure[$1-kb]=$(awk -v a="$before" -v b="$peak" -v n="$(counted SuccessfulCall)" 'BEGIN { printf "%.1f kB", n ? (b - a) / n : 0 }')
 }
 
 # As the scenario `direct`, with so many rules for the same calls: a rule a kommun and year, all but the last year's long over.
