@@ -189,6 +189,7 @@ fn accept(
         label: offered.label.clone(),
         rtcp_mux: offered.rtcp_mux,
         crypto: srtp.iter().map(|srtp| srtp.ours.clone()).collect(),
+        sources: Vec::new(),
     };
     let accepted = Accepted {
         codec: sound(&stream.codecs)?.clone(),

@@ -6,6 +6,7 @@
 mod answer;
 mod codec;
 mod read;
+mod source;
 mod write;
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +15,7 @@ use crate::srtp::Crypto;
 pub use answer::{Accepted, Answer, AnswerError, Preference, answer, read_answer};
 pub use codec::Codec;
 pub use read::{CODECS_MAX, LEN_MAX, ParseError, STREAMS_MAX};
+pub use source::Source;
 
 /// The media type of SDP in a message.
 pub const CONTENT_TYPE: &str = "application/sdp";
@@ -97,6 +99,8 @@ pub struct Stream {
     pub rtcp_mux: bool,
     /// By which keys its writer would encrypt, in the order of preference (RFC 4568); only lines that can be spoken here.
     pub crypto: Vec<Crypto>,
+    /// Whom its packets say they are of (RFC 5576), when its writer tells.
+    pub sources: Vec<Source>,
 }
 
 /// What a stream carries.
@@ -126,6 +130,7 @@ impl Stream {
             label: None,
             rtcp_mux: false,
             crypto: Vec::new(),
+            sources: Vec::new(),
         }
     }
 
@@ -133,6 +138,13 @@ impl Stream {
     #[must_use]
     pub fn labelled(mut self, label: impl Into<Box<str>>) -> Self {
         self.label = Some(label.into());
+        self
+    }
+
+    /// The same with packets of this source.
+    #[must_use]
+    pub fn from_source(mut self, source: Source) -> Self {
+        self.sources = vec![source];
         self
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sdp_types::{Connection, Media, Session};
 
-use super::{Codec, Description, Direction, Kind, Origin, Stream};
+use super::{Codec, Description, Direction, Kind, Origin, Stream, source};
 use crate::srtp::{Crypto, LINES_MAX};
 
 /// Bytes of a description. Real ones have less than 4 KiB, browsers' included.
@@ -99,6 +99,7 @@ fn stream(session: &Session, index: usize, media: &Media) -> Result<Stream, Pars
         label: value("label").map(|label| label.trim().into()),
         rtcp_mux: media.has_attribute("rtcp-mux"),
         crypto: crypto(media),
+        sources: source::read(media.get_attribute_values("ssrc").flatten()),
     })
 }
 

@@ -87,6 +87,12 @@ fn what_is_written_is_read_back_the_same() {
         ],
     };
     description.streams[1].rtcp_mux = true;
+    description.streams[1].sources = [1, u32::MAX]
+        .map(|ssrc| Source {
+            ssrc,
+            cname: "k7Vn2Qe8".into(),
+        })
+        .into();
     assert_eq!(Description::parse(&description.write()), Ok(description));
 }
 

@@ -118,6 +118,9 @@ fn attributes(stream: &Stream) -> Vec<Attribute> {
     for line in &stream.crypto {
         attributes.push(Attribute::with_value("crypto", line.write()));
     }
+    for source in &stream.sources {
+        attributes.push(Attribute::with_value("ssrc", source.write()));
+    }
     if stream.rtcp_mux {
         attributes.push(Attribute::new("rtcp-mux"));
     }
