@@ -19,7 +19,7 @@ use gateway::view::Totals;
 use serde::Serialize;
 use simulator::load::{self, AT_ONCE_MAX, Hold, LoadHandle, LoadPlan, LoadReport};
 
-use super::{end_wanted, follow};
+use super::{follow, signals::EndWanted};
 use crate::{
     cli::DemoArgs,
     failure::Failure,
@@ -72,6 +72,7 @@ struct Provider {
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let inera = start("imy-2019", &args, None, args.journal.clone()).await?;
     let medhelp = start("medhelp-2019", &args, Some(PROVIDER_RTP_PORTS), None).await?;
+    let mut end = EndWanted::listen()?;
     introduce(&inera, &medhelp);
     let load = if args.quiet_callers {
         None
@@ -79,9 +80,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         Some(start_callers(&args, inera.gateway.sip_addr()).await?)
     };
     let callers = match load {
-        Some(load) => follow(load, args.calls).await,
+        Some(load) => follow(load, args.calls, &mut end).await,
         None => {
-            end_wanted().await;
+            end.wanted().await;
             LoadReport::default()
         }
     };

@@ -11,10 +11,27 @@ use std::{
 
 use dashboards::{Admin, App};
 use gateway::{Bequest, Gateway, Inherited, Rules};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind};
 
-use super::end_wanted;
+use super::signals::{EndWanted, listen_for};
 use crate::{cli::GatewayArgs, failure::Failure, files, operator, ports, show};
+
+/// How a running switch is asked for something.
+struct Signals {
+    end: EndWanted,
+    start_anew: Signal,
+    reread: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            end: EndWanted::listen()?,
+            start_anew: listen_for(SignalKind::user_defined2())?,
+            reread: listen_for(SignalKind::hangup())?,
+        })
+    }
+}
 
 /// What a running switch is asked to do.
 enum Wish {
@@ -50,6 +67,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
     let token = admin_token.as_deref().map(files::read_secret).transpose()?;
+    let mut signals = Signals::listen()?;
     let gateway = Gateway::start(scenario, options).await?;
     let admin = token.map(|token| Admin::new(gateway.rules().clone(), &token));
     let admin = admin
@@ -68,11 +86,11 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         server.addr()
     ));
     let wish = tokio::select! {
-        () = end_wanted() => Wish::End,
-        () = start_anew_wanted(&args.config, journals) => Wish::StartAnew,
-        () = reread_on_hangup(gateway.rules(), &args.config) => Wish::End,
+        () = signals.end.wanted() => Wish::End,
+        () = start_anew_wanted(&mut signals.start_anew, &args.config, journals) => Wish::StartAnew,
+        () = reread_on_hangup(&mut signals.reread, gateway.rules(), &args.config) => Wish::End,
     };
-    drain(&gateway, Duration::from_secs(drain_s)).await;
+    drain(&gateway, Duration::from_secs(drain_s), &mut signals.end).await;
     show::note("ending calls");
     let (_, mut sockets) = gateway.stop_and_bequeath().await;
     server.stop().await;
@@ -105,10 +123,7 @@ async fn serve(
 }
 
 /// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew.
-async fn start_anew_wanted(config: &str, journals: bool) {
-    let Ok(mut signals) = signal(SignalKind::user_defined2()) else {
-        return std::future::pending().await;
-    };
+async fn start_anew_wanted(signals: &mut Signal, config: &str, journals: bool) {
     while signals.recv().await.is_some() {
         if journals {
             show::note("not started anew: a journal is begun in a new file each time");
@@ -147,7 +162,7 @@ fn in_place(program: &Path) -> PathBuf {
 }
 
 /// Takes no new calls and lets those in progress end: until none is left, the time is up, or somebody asks again.
-async fn drain(gateway: &Gateway, patience: Duration) {
+async fn drain(gateway: &Gateway, patience: Duration, end: &mut EndWanted) {
     gateway.drain();
     if patience.is_zero() {
         return;
@@ -168,15 +183,12 @@ async fn drain(gateway: &Gateway, patience: Duration) {
     tokio::select! {
         _ = live.wait_for(|live| live.calls_now == 0) => {}
         () = tokio::time::sleep(patience) => {}
-        () = end_wanted() => {}
+        () = end.wanted() => {}
     }
 }
 
 /// Reads the scenario again at each SIGHUP. A broken one is told of, and the old rules stay.
-async fn reread_on_hangup(rules: &Rules, config: &str) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        return std::future::pending().await;
-    };
+async fn reread_on_hangup(hangups: &mut Signal, rules: &Rules, config: &str) {
     while hangups.recv().await.is_some() {
         let replaced = match std::fs::read_to_string(config) {
             Ok(text) => rules

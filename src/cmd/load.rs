@@ -9,17 +9,18 @@ use std::{
 use callcore::kommun::KommunId;
 use simulator::load::{self, Hold, LoadPlan, LoadReport};
 
-use super::follow;
+use super::{follow, signals::EndWanted};
 use crate::{cli::LoadArgs, failure::Failure, show};
 
 pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
+    let mut end = EndWanted::listen()?;
     let run = load::start(plan(&args)?)
         .await
         .map_err(|error| match error {
             load::LoadError::Bind(_) => Failure::run(error.to_string()),
             _ => Failure::usage(error.to_string()),
         })?;
-    let report = follow(run, Some(args.calls)).await;
+    let report = follow(run, Some(args.calls), &mut end).await;
     if args.json {
         show::json(&report)?;
     } else {

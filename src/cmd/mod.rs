@@ -15,6 +15,7 @@ pub(crate) mod recordings;
 pub(crate) mod replay;
 pub(crate) mod ropa;
 pub(crate) mod routes;
+pub(crate) mod signals;
 pub(crate) mod simulate;
 pub(crate) mod staff;
 pub(crate) mod store;
@@ -23,17 +24,20 @@ pub(crate) mod uttag;
 
 use simulator::load::{LoadHandle, LoadReport};
 
+use self::signals::EndWanted;
 use crate::show;
 
 /// Follows callers to their end, or until a person has seen enough: then they hang up.
-pub(crate) async fn follow(load: LoadHandle, calls: Option<u64>) -> LoadReport {
+pub(crate) async fn follow(
+    load: LoadHandle,
+    calls: Option<u64>,
+    end: &mut EndWanted,
+) -> LoadReport {
     let bar = show::bar(calls, "calls");
     let mut progress = load.progress.clone();
-    // One wait for the whole run: between two, a signal would be lost.
-    let mut end = std::pin::pin!(end_wanted());
     let interrupted = loop {
         tokio::select! {
-            () = &mut end => break true,
+            () = end.wanted() => break true,
             changed = progress.changed() => {
                 if changed.is_err() {
                     break false;
@@ -49,20 +53,5 @@ pub(crate) async fn follow(load: LoadHandle, calls: Option<u64>) -> LoadReport {
         load.stop().await
     } else {
         load.finish().await
-    }
-}
-
-/// Waits until a person or a supervisor wants the program to end.
-pub(crate) async fn end_wanted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
     }
 }

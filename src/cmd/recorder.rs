@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use super::end_wanted;
+use super::signals::EndWanted;
 use crate::{
     cli::{RecorderArgs, RecorderCommand},
     failure::Failure,
@@ -28,13 +28,14 @@ pub(crate) async fn run(args: RecorderArgs) -> Result<ExitCode, Failure> {
     let at = args.at.as_deref().map(files::moment).transpose()?;
     let scenario = Arc::new(loaded.scenario);
     let recorder = operator::start_recorder(&scenario).await?;
+    let mut end = EndWanted::listen()?;
     let server = operator::serve_recorder(&scenario, &recorder, at).await?;
     show::note(format_args!(
         "SIPREC: sip:recorder@{}   figures: {}/metrics   stop: Ctrl-C",
         recorder.sip_addr(),
         server.url()
     ));
-    end_wanted().await;
+    end.wanted().await;
     show::note("closing recordings");
     recorder.stop().await;
     server.stop().await;

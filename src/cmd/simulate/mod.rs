@@ -31,6 +31,7 @@ use self::{
     against::{Compared, Other},
     print::print,
 };
+use super::signals::EndWanted;
 use crate::{cli::SimulateArgs, failure::Failure, files, show};
 
 /// The first Monday of 2026.
@@ -54,7 +55,7 @@ struct Setup {
 pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     let setup = setup(args)?;
     let other = Other::new(args, &setup)?;
-    let stop = stop_on_interrupt();
+    let stop = stop_on_interrupt()?;
     let begun = Instant::now();
     let mut results = once(&setup, &stop)?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -191,14 +192,15 @@ fn threads() -> usize {
 }
 
 /// Set when somebody presses Ctrl-C: the run ends with what it has.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let mut end = EndWanted::listen()?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     tokio::spawn(async move {
-        crate::cmd::end_wanted().await;
+        end.wanted().await;
         asked.store(true, Ordering::Relaxed);
     });
-    stop
+    Ok(stop)
 }
 
 fn once(setup: &Setup, stop: &AtomicBool) -> Result<Results, Failure> {

@@ -1,0 +1,39 @@
+//! Signals that a program waits for.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::Failure;
+
+/// Somebody at the keyboard (SIGINT) or a supervisor (SIGTERM) wants the program to end. Made before the program says that it is
+/// ready: until then a signal ends it at once, from then on none is lost.
+#[derive(Debug)]
+pub(crate) struct EndWanted {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl EndWanted {
+    /// Listens from now on. Must be called inside a tokio runtime.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            interrupt: listen_for(SignalKind::interrupt())?,
+            terminate: listen_for(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one; one that came meanwhile counts.
+    pub(crate) async fn wanted(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Listens for one kind.
+pub(crate) fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| {
+        let number = kind.as_raw_value();
+        Failure::run(format!("can't listen for signal {number}: {error}"))
+    })
+}
