@@ -6,6 +6,7 @@ mod call;
 mod dropped;
 mod engine;
 mod keys;
+mod latch;
 mod port;
 mod protection;
 mod silence;

@@ -8,18 +8,16 @@ use wire::{
     rtp::{self, Packet},
 };
 
-use super::{Agreed, Dropped, Remote, dropped::Why, protection::Protection, silence::Silence};
+use super::{
+    Agreed, Dropped, Remote, dropped::Why, latch::Latch, protection::Protection, silence::Silence,
+};
 
 /// A socket with the remote it belongs to.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) socket: PolledSocket,
     remote: Option<Remote>,
-    /// Where signalling said that the remote is.
-    named: Option<SocketAddr>,
-    latched: bool,
-    /// Who was here before: a phone that handed the call on talks for a moment longer.
-    former: Option<SocketAddr>,
+    latch: Latch,
     protection: Option<Box<Protection>>,
     pub(super) silence: Silence,
     out: OutStream,
@@ -50,9 +48,7 @@ impl Port {
         Self {
             socket,
             remote: None,
-            named: None,
-            latched: false,
-            former: None,
+            latch: Latch::default(),
             protection: None,
             silence: Silence::default(),
             out: OutStream::new(),
@@ -62,13 +58,8 @@ impl Port {
 
     /// The remote is known, or has moved.
     pub(super) fn set_remote(&mut self, agreed: Agreed, now: Instant) {
-        let address = agreed.remote.address;
-        if self.named != Some(address) {
-            let found = self.remote.map(|remote| remote.address);
-            self.former = found.filter(|found| *found != address);
-            self.named = Some(address);
-        }
-        self.latched = false;
+        let found = self.remote.map(|remote| remote.address);
+        self.latch.named(agreed.remote.address, found, now);
         self.silence.begins(agreed.remote.talks, now);
         self.remote = Some(agreed.remote);
         self.protection = Protection::agreed(self.protection.take(), agreed.srtp);
@@ -102,9 +93,7 @@ impl Port {
         let Some(remote) = &mut self.remote else {
             return Ok(None);
         };
-        // Symmetric RTP: the port may differ from SDP once, the host never (RTP bleed).
-        let is_stranger = from.ip() != remote.address.ip() || self.former == Some(from);
-        if from != remote.address && (self.latched || is_stranger) {
+        if !self.latch.takes(from, remote.address, now) {
             return Err(Why::Stray);
         }
         if datagram.len() > DATAGRAM_LEN_MAX {
@@ -123,7 +112,7 @@ impl Port {
         let content = remote.content(&packet).ok_or(Why::PayloadType)?;
         // Only now: what can't be read must not draw our audio elsewhere.
         remote.address = from;
-        self.latched = true;
+        self.latch.heard();
         Ok(Some(Frame {
             source: packet.ssrc,
             timestamp: packet.timestamp,

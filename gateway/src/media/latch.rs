@@ -1,0 +1,105 @@
+//! Whose packets a port takes: signalling names an address, and the first packet shows where the other end really sends from
+//! (symmetric RTP, RFC 4961).
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// How long a phone that was there before may go on sending: it stops at our BYE, which may be lost three times.
+const FORMER_MAX: Duration = Duration::from_secs(5);
+
+/// What a port knows of its other end's address.
+#[derive(Debug, Default)]
+pub(super) struct Latch {
+    /// Where signalling said that it is.
+    named: Option<SocketAddr>,
+    /// It has been heard since.
+    latched: bool,
+    former: Option<Former>,
+}
+
+/// Who was here before: a phone that handed the call on talks for a moment longer.
+#[derive(Debug)]
+struct Former {
+    /// Where it was said to be, and where it was found.
+    at: [Option<SocketAddr>; 2],
+    until: Instant,
+}
+
+impl Latch {
+    /// Signalling names an address; `found` is where audio went until now.
+    pub(super) fn named(&mut self, address: SocketAddr, found: Option<SocketAddr>, now: Instant) {
+        if self.named != Some(address) {
+            // Who takes over may be heard before we know of it, and was taken for who was here.
+            let at = [self.named, found].map(|at| at.filter(|at| *at != address));
+            let until = now + FORMER_MAX;
+            self.former = Some(Former { at, until });
+            self.named = Some(address);
+        }
+        self.latched = false;
+    }
+
+    /// Whether a packet from there may be our remote's. The port may differ from what was named once, the host never (RTP
+    /// bleed).
+    pub(super) fn takes(&self, from: SocketAddr, remote: SocketAddr, now: Instant) -> bool {
+        from == remote || !self.latched && from.ip() == remote.ip() && !self.is_former(from, now)
+    }
+
+    /// A packet was taken: from now on there is no other.
+    pub(super) const fn heard(&mut self) {
+        self.latched = true;
+    }
+
+    fn is_former(&self, from: SocketAddr, now: Instant) -> bool {
+        let former = self.former.as_ref().filter(|former| now < former.until);
+        former.is_some_and(|former| former.at.contains(&Some(from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn the_port_may_differ_once_the_host_never() {
+        let (mut latch, now) = (Latch::default(), Instant::now());
+        latch.named(at(10), None, now);
+        assert!(latch.takes(at(10), at(10), now) && latch.takes(at(12), at(10), now));
+        assert!(!latch.takes(SocketAddr::from(([127, 0, 0, 2], 10)), at(10), now));
+        latch.heard();
+        assert!(latch.takes(at(12), at(12), now) && !latch.takes(at(10), at(12), now));
+    }
+
+    #[test]
+    fn who_handed_the_call_on_is_not_taken_for_who_has_it_also_when_the_new_one_was_quick() {
+        for quick in [false, true] {
+            let (mut latch, now) = (Latch::default(), Instant::now());
+            let (first, second) = (at(10), at(20));
+            latch.named(first, None, now);
+            let mut found = first;
+            if quick {
+                assert!(latch.takes(second, found, now));
+                latch.heard();
+                found = second;
+            }
+            latch.named(second, Some(found), now);
+            assert!(!latch.takes(first, second, now), "quick: {quick}");
+            assert!(latch.takes(second, second, now));
+        }
+    }
+
+    #[test]
+    fn a_phone_that_is_named_anew_and_sends_from_where_it_was_is_heard_again() {
+        let (mut latch, now) = (Latch::default(), Instant::now());
+        latch.named(at(10), None, now);
+        latch.heard();
+        latch.named(at(30), Some(at(12)), now);
+        assert!(!latch.takes(at(12), at(30), now));
+        assert!(latch.takes(at(12), at(30), now + FORMER_MAX));
+    }
+}
