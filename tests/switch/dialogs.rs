@@ -1,24 +1,15 @@
-//! What real telephones do beside calling: PRACK, late offers, hold, transfer, privacy, calls that come back.
+//! What real telephones do beside calling: PRACK, late offers, hold, privacy, calls that come back.
 
 use std::net::Ipv4Addr;
 
-use testkit::Phone;
 use wire::sip::{
     endpoint::Event,
-    header::NameAddr,
     message::{Body, HeaderName, Headers, StatusCode},
 };
 
-use crate::{
-    TO_QUEUE,
-    handset::Handset,
-    provider,
-    rig::{A_WHILE, CALLER_TONE, Rig, answers},
-    routes,
-};
+use crate::{TO_QUEUE, handset::Handset, provider, rig::Rig, routes, talk::REGIONAL};
 
 const KOMMUN: (&str, &str) = ("X-Kommun-ID", "0180");
-const REGIONAL: (&str, &str) = ("X-Kommun-ID", "0488");
 
 /// End to end: the caller requires reliable 18x; the provider may or may not know them.
 #[tokio::test]
@@ -49,10 +40,7 @@ async fn a_caller_who_requires_100rel_has_it_whatever_the_provider_knows() {
         });
         // Nothing moves at the far end but by its own driver.
         let (answer, ()) = tokio::join!(caller.is_answered(), async {
-            far.sees("the ACK", |event| {
-                matches!(event, Event::Confirmed { .. }).then_some(())
-            })
-            .await;
+            far.is_confirmed().await;
         });
         assert!(answer.body().is_some());
         let sent = caller
@@ -98,161 +86,6 @@ async fn a_late_offer_of_a_direct_call_is_made_by_the_provider() {
     caller.hangs_up(session);
     far.is_ended().await;
     rig.stop().await;
-}
-
-#[tokio::test]
-async fn a_nurse_sends_the_call_on_to_another() {
-    let mut nurse = Handset::new().await;
-    let mut second = Phone::bind().expect("a phone");
-    let agents = format!("[\"{}\", \"sip:1177@{}\"]", nurse.uri(), second.address());
-    let rig = Rig::start(&agents, &routes(TO_QUEUE)).await;
-    let target = format!(
-        "<sip:1177@{}?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2>",
-        second.address()
-    );
-    let refers = async {
-        let (session, _) = nurse.answers().await;
-        nurse
-            .sees("the ACK", |event| {
-                matches!(event, Event::Confirmed { .. }).then_some(())
-            })
-            .await;
-        for foreign in [
-            "<sip:1177@127.0.0.1:9>",
-            "<sip:0900@127.0.0.1>",
-            "<tel:+46900>",
-        ] {
-            assert_eq!(
-                refer(&mut nurse, session, foreign).await,
-                Err(StatusCode::FORBIDDEN),
-                "{foreign}"
-            );
-        }
-        assert_eq!(refer(&mut nurse, session, &target).await, Ok(()));
-        let done = nurse
-            .sees("the end of it", |event| match event {
-                Event::ReferProgress {
-                    status, over: true, ..
-                } => Some(status),
-                _ => None,
-            })
-            .await;
-        assert_eq!(done, Some(StatusCode::OK));
-        nurse.is_ended().await;
-    };
-    let (caller, taken, ()) =
-        tokio::join!(rig.call("0488", A_WHILE), second.answer(answers()), refers);
-    assert_eq!(caller.code(), 200);
-    assert!(
-        taken.heard_tone(CALLER_TONE),
-        "the second nurse hears the caller"
-    );
-    let request = taken.request.expect("an INVITE");
-    assert_eq!(
-        request.headers.get(&HeaderName::Replaces),
-        Some("a@b;to-tag=1;from-tag=2")
-    );
-    let kept = rig.stop().await;
-    assert_eq!(
-        kept.totals.recorded.get("region-04"),
-        Some(&2),
-        "a recording a nurse"
-    );
-    assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
-}
-
-async fn refer(
-    phone: &mut Handset,
-    session: wire::sip::endpoint::SessionId,
-    to: &str,
-) -> Result<(), StatusCode> {
-    let to = NameAddr::parse(to).expect("an address");
-    phone.act(|ep, now| ep.refer(now, session, &to, &Headers::new()).expect("asked"));
-    phone
-        .sees("an answer to REFER", |event| match event {
-            Event::ReferAnswered { result, .. } => Some(result),
-            _ => None,
-        })
-        .await
-}
-
-#[tokio::test]
-async fn a_provider_may_not_have_the_switch_call_anybody() {
-    let mut far = Handset::new().await;
-    let agent = Handset::new().await;
-    let rig = Rig::start(&agent.targets(), &provider(&far.targets(), "relay")).await;
-    let mut caller = Handset::new().await;
-    let offer = caller.talks();
-    let session = caller.call(rig.gateway.sip_addr(), &[KOMMUN], Some(offer));
-    let (talk, _) = far.answers().await;
-    caller.is_answered().await;
-    far.sees("the ACK", |event| {
-        matches!(event, Event::Confirmed { .. }).then_some(())
-    })
-    .await;
-    let agent = format!("<{}>", agent.uri());
-    assert_eq!(
-        refer(&mut far, talk, &agent).await,
-        Err(StatusCode::FORBIDDEN)
-    );
-    assert_eq!(
-        refer(&mut caller, session, &agent).await,
-        Err(StatusCode::FORBIDDEN)
-    );
-    caller.hangs_up(session);
-    far.is_ended().await;
-    let kept = rig.stop().await;
-    assert!(kept.recordings().is_empty());
-}
-
-#[tokio::test]
-async fn another_phone_takes_the_place_of_a_nurses() {
-    let mut nurse = Handset::new().await;
-    let rig = Rig::start(&nurse.targets(), &routes(TO_QUEUE)).await;
-    let mut caller = Handset::new().await;
-    let offer = caller.talks();
-    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
-    let (talk, _) = nurse.answers().await;
-    let of_caller = {
-        caller.is_answered().await;
-        caller.act(|ep, _| ep.named(session).expect("it is up"))
-    };
-    nurse
-        .sees("the ACK", |event| {
-            matches!(event, Event::Confirmed { .. }).then_some(())
-        })
-        .await;
-    let of_nurse = nurse.act(|ep, _| ep.named(talk).expect("it is up"));
-    let mut second = Handset::new().await;
-    let offer = second.talks();
-    second.call(
-        rig.gateway.sip_addr(),
-        &[("Replaces", of_caller.as_str())],
-        Some(offer.clone()),
-    );
-    assert_eq!(
-        second.is_refused().await,
-        603,
-        "a caller's place is not to be taken"
-    );
-    second.call(
-        rig.gateway.sip_addr(),
-        &[("Replaces", "x;to-tag=1;from-tag=2")],
-        Some(offer.clone()),
-    );
-    assert_eq!(second.is_refused().await, 481);
-    second.call(
-        rig.gateway.sip_addr(),
-        &[("Replaces", of_nurse.as_str())],
-        Some(offer),
-    );
-    second.is_answered().await;
-    nurse.is_ended().await;
-    caller.hangs_up(session);
-    second.is_ended().await;
-    let kept = rig.stop().await;
-    assert_eq!(kept.totals.recorded.get("region-04"), Some(&2));
-    assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
 }
 
 /// RFC 3325: a number that is to be private goes to trusted networks only.

@@ -98,11 +98,7 @@ async fn hold_keeps_the_callers_encryption() {
     let rig = Rig::start(&agents, &routes(TO_QUEUE)).await;
     let holds = async {
         let (session, _) = nurse.answers().await;
-        nurse
-            .sees("the ACK", |event| {
-                matches!(event, Event::Confirmed { .. }).then_some(())
-            })
-            .await;
+        nurse.is_confirmed().await;
         for direction in [Direction::SendOnly, Direction::SendRecv] {
             let body = nurse.sdp(direction);
             nurse.act(|ep, now| ep.change(now, session, Some(body)).expect("asked"));

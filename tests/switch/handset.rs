@@ -96,19 +96,41 @@ impl Handset {
         &mut self,
         session: SessionId,
         to: Direction,
-        other: (&mut Self, SessionId),
+        (phone, talk): (&mut Self, SessionId),
     ) {
+        self.asks_for(session, to).await;
+        phone.is_asked_for(to).await;
+        phone.agrees(talk, to);
+        self.has_changed().await;
+    }
+
+    /// Asks for a change of a session.
+    pub(crate) async fn asks_for(&mut self, session: SessionId, to: Direction) {
         let body = self.sdp(to);
-        loop {
-            let body = Some(body.clone());
+        let asked = async {
             // The ACK of what came before may still be under way.
-            if self.act(|ep, now| ep.change(now, session, body)).is_ok() {
-                break;
+            while self
+                .act(|ep, now| ep.change(now, session, Some(body.clone())))
+                .is_err()
+            {
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
-        }
-        let (phone, talk) = other;
-        let asked = phone
+        };
+        let asked = tokio::time::timeout(DEADLINE, asked).await;
+        asked.expect("a session in which nothing else is under way");
+    }
+
+    /// Its change was agreed to.
+    pub(crate) async fn has_changed(&mut self) {
+        self.sees("the change", |event| {
+            matches!(event, Event::Changed { result: Ok(_), .. }).then_some(())
+        })
+        .await;
+    }
+
+    /// The other side wants a change, to this.
+    pub(crate) async fn is_asked_for(&mut self, to: Direction) {
+        let asked = self
             .sees("a change", |event| match event {
                 Event::ChangeRequested { body, .. } => body,
                 _ => None,
@@ -116,12 +138,15 @@ impl Handset {
             .await;
         let told = Description::parse(&asked.bytes).expect("a session description");
         assert_eq!(told.streams[0].direction, to);
-        let reply = phone.sdp(to.reversed());
-        phone.act(|ep, now| ep.accept_change(now, talk, Some(reply)).expect("accepted"));
-        self.sees("the change", |event| {
-            matches!(event, Event::Changed { result: Ok(_), .. }).then_some(())
-        })
-        .await;
+    }
+
+    /// Agrees to the change that it was asked for.
+    pub(crate) fn agrees(&mut self, session: SessionId, to: Direction) {
+        let reply = self.sdp(to.reversed());
+        self.act(|ep, now| {
+            ep.accept_change(now, session, Some(reply))
+                .expect("accepted")
+        });
     }
 
     pub(crate) fn talks(&self) -> Body {
@@ -212,6 +237,14 @@ impl Handset {
             _ => None,
         })
         .await
+    }
+
+    /// The ACK for its answer has come.
+    pub(crate) async fn is_confirmed(&mut self) {
+        self.sees("the ACK", |event| {
+            matches!(event, Event::Confirmed { .. }).then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn is_ended(&mut self) {

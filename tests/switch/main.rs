@@ -6,12 +6,14 @@ mod callback;
 mod dialogs;
 mod encrypted;
 mod failover;
+mod handed_on;
 mod handset;
 mod overload;
 mod recorded;
 mod replace;
 mod rig;
 mod silence;
+mod talk;
 mod waiting;
 
 use rig::{A_WHILE, CALLER_TONE, FAR_TONE, Rig, answers};

@@ -24,9 +24,9 @@ use crate::{
     handset::Handset,
     rig::{A_WHILE, Kept, Rig, answers, scenario},
     routes,
+    talk::{REGIONAL, Talk},
 };
 
-const REGIONAL: (&str, &str) = ("X-Kommun-ID", "0488");
 const HOLDS: usize = 30;
 /// What the nurse says while the caller holds.
 const ON_HOLD: u8 = 0xAA;
@@ -36,13 +36,15 @@ const NUMBER: &str = "+46701740605";
 /// One on hold, one talking: as often as a phone likes, ten files, and each part of the talk is in one of them.
 #[tokio::test]
 async fn thirty_holds_are_ten_recordings_and_every_part_of_the_talk_is_in_one() {
-    let mut nurse = Handset::new().await;
-    let rig = Rig::start(&nurse.targets(), &routes(TO_QUEUE)).await;
-    let mut caller = Handset::new().await;
-    let offer = caller.talks();
-    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
-    let (talk, request) = nurse.answers().await;
-    caller.is_answered().await;
+    let Talk {
+        rig,
+        mut caller,
+        call: session,
+        mut nurse,
+        talk,
+        request,
+        ..
+    } = Talk::begin().await;
     let offered = request.body().expect("an offer");
     let offered = Description::parse(&offered.bytes).expect("SDP");
     let to = offered.streams[0].address;
@@ -292,13 +294,14 @@ async fn a_call_is_recorded_by_tls() {
 
 #[tokio::test]
 async fn hold_reaches_the_nurse_and_begins_another_recording() {
-    let mut nurse = Handset::new().await;
-    let rig = Rig::start(&nurse.targets(), &routes(TO_QUEUE)).await;
-    let mut caller = Handset::new().await;
-    let offer = caller.talks();
-    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
-    let (talk, _) = nurse.answers().await;
-    caller.is_answered().await;
+    let Talk {
+        rig,
+        mut caller,
+        call: session,
+        mut nurse,
+        talk,
+        ..
+    } = Talk::begin().await;
     for held in [Direction::SendOnly, Direction::SendRecv] {
         caller.changes(session, held, (&mut nurse, talk)).await;
     }

@@ -49,11 +49,7 @@ async fn a_call_that_one_side_has_forgotten_is_ended_and_is_no_fault_of_ours() {
     caller.call(rig.gateway.sip_addr(), &[KOMMUN], Some(offer));
     let (talk, _) = nurse.answers().await;
     caller.is_answered().await;
-    nurse
-        .sees("the ACK", |event| {
-            matches!(event, Event::Confirmed { .. }).then_some(())
-        })
-        .await;
+    nurse.is_confirmed().await;
     let hold = nurse.sdp(wire::sdp::Direction::SendOnly);
     nurse.act(|ep, now| ep.change(now, talk, Some(hold)).expect("asked"));
     let asked = async {

@@ -105,10 +105,19 @@ pub(super) struct Hold {
     pub(super) held: bool,
     /// The recording was closed for it.
     pub(super) paused: bool,
-    /// Which side was told by us, and what.
-    pub(super) told: Option<(Leg, Direction)>,
+    /// The side that hears of it from us.
+    pub(super) passed_on: Option<PassedOn>,
     /// Of our own descriptions: counts up with each change.
     pub(super) version: u64,
+}
+
+/// Hold or resume on its way to the other side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PassedOn {
+    pub(super) to: Leg,
+    pub(super) wanted: Direction,
+    /// What it was told last. It differs from what is wanted while another change of that session is under way.
+    pub(super) told: Direction,
 }
 
 /// A phone that is called because an agent's phone asked for it (REFER).

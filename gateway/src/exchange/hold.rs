@@ -14,7 +14,7 @@ use wire::{
 
 use super::{
     Exchange,
-    call::{CallerStage, Far, Leg},
+    call::{CallerStage, Far, Leg, PassedOn},
 };
 use crate::negotiate;
 
@@ -111,6 +111,7 @@ impl Exchange {
         if let Ok(body) = result {
             self.agreed(leg, body.as_ref());
         }
+        self.change_through(sip, session);
     }
 
     /// Keeps what one side of a `direct` call last told the other, to tell it again when a session must be refreshed.
@@ -165,22 +166,71 @@ impl Exchange {
         }
         call.hold.held = held;
         let regional = matches!(call.far, Far::Agent(..) | Far::Nurse(_));
-        let other = match leg {
-            Leg::Caller(_) => call.far.session().map(|far| (far, Leg::Far(id))),
-            _ => Some((call.caller, Leg::Caller(id))),
+        let to = match leg {
+            Leg::Caller(_) => Leg::Far(id),
+            _ => Leg::Caller(id),
         };
-        if let Some((session, to)) = other
-            && let Some(offer) = self.own_description(to, direction)
-        {
-            if let Some(call) = self.calls.get_mut(&id) {
-                call.hold.told = Some((to, direction));
-            }
-            let now = sip.now();
-            // A side that changes something itself in this moment hears of the hold by silence.
-            let _ = sip.endpoint().change(now, session, Some(offer));
-        }
+        let before = call.hold.passed_on.filter(|passed| passed.to == to);
+        call.hold.passed_on = Some(PassedOn {
+            to,
+            wanted: direction,
+            told: before.map_or(Direction::SendRecv, |passed| passed.told),
+        });
+        self.tell_hold(sip, id);
         if regional {
             self.note_hold(sip, id, held);
+        }
+    }
+
+    /// Who held has left, and somebody else is there instead, whom nobody holds: the other side talks again.
+    pub(super) fn hold_is_over(&mut self, sip: &mut SipDriver, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.hold.held = false;
+        call.hold.paused = false;
+        match &mut call.hold.passed_on {
+            Some(passed) if passed.to == Leg::Caller(id) => passed.wanted = Direction::SendRecv,
+            // The caller held; whoever came was told of no hold.
+            passed => *passed = None,
+        }
+        self.tell_hold(sip, id);
+    }
+
+    /// A change of this session is through: one that had to wait for it is made.
+    pub(super) fn change_through(&mut self, sip: &mut SipDriver, session: SessionId) {
+        if let Some(Leg::Caller(id) | Leg::Far(id)) = self.legs.get(&session).copied() {
+            self.tell_hold(sip, id);
+        }
+    }
+
+    /// Tells the other side of hold or resume, when it has not been told. While another change of its session is under way this
+    /// one waits: [`Exchange::change_through`] makes it.
+    fn tell_hold(&mut self, sip: &mut SipDriver, id: CallId) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let Some(passed) = call.hold.passed_on else {
+            return;
+        };
+        let session = match passed.to {
+            Leg::Caller(_) => Some(call.caller),
+            _ => call.far.session(),
+        };
+        let Some(session) = session.filter(|_| passed.told != passed.wanted) else {
+            return;
+        };
+        let Some(offer) = self.own_description(passed.to, passed.wanted) else {
+            return;
+        };
+        let now = sip.now();
+        if sip.endpoint().change(now, session, Some(offer)).is_ok()
+            && let Some(call) = self.calls.get_mut(&id)
+        {
+            call.hold.passed_on = Some(PassedOn {
+                told: passed.wanted,
+                ..passed
+            });
         }
     }
 
@@ -249,8 +299,8 @@ impl Exchange {
         };
         let body = match leg {
             _ if call.media.is_some() => {
-                let told = call.hold.told.filter(|(to, _)| *to == leg);
-                let direction = told.map_or(Direction::SendRecv, |(_, direction)| direction);
+                let passed = call.hold.passed_on.filter(|passed| passed.to == leg);
+                let direction = passed.map_or(Direction::SendRecv, |passed| passed.told);
                 self.own_description(leg, direction)
             }
             Leg::Caller(_) => call.described.clone(),

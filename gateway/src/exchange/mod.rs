@@ -188,6 +188,7 @@ impl Exchange {
             Event::Confirmed { session, body } | Event::ProgressConfirmed { session, body } => {
                 self.confirmed(sip, session, body.as_ref())
             }
+            Event::ChangeConfirmed { session } => self.change_through(sip, session),
             Event::Progress {
                 session,
                 status,

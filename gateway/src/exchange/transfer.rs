@@ -10,11 +10,14 @@ use callcore::{
     switch::{CallId, Input},
 };
 use transport::SipDriver;
-use wire::sip::{
-    endpoint::{Flow, SessionId},
-    header::NameAddr,
-    message::{HeaderName, HeaderValue, Headers, Request, Response, StatusCode},
-    uri::Uri,
+use wire::{
+    sdp::Direction,
+    sip::{
+        endpoint::{Flow, SessionId},
+        header::NameAddr,
+        message::{HeaderName, HeaderValue, Headers, Request, Response, StatusCode},
+        uri::Uri,
+    },
 };
 
 use super::{
@@ -294,11 +297,12 @@ impl Exchange {
             let _ = sip.endpoint().end(now, other.to, None);
         }
         call.far = Far::Agent(by.unwrap_or(first), session);
-        call.hold.held = false;
         self.legs.remove(&before);
         self.legs.insert(session, Leg::Far(id));
+        self.hold_is_over(sip, id);
         tracing::info!(call = id.0, "another phone took over");
         if !self.new_segment(id, Input::Transferred(id)) {
+            self.turn_recording(sip, id, Direction::SendOnly);
             self.tell_transfer(sip, id);
         }
         if let Some(agent) = by.filter(|agent| *agent != first) {

@@ -173,6 +173,11 @@ pub enum Event {
         /// The answer in the ACK, when the 200 carried the offer.
         body: Option<Body>,
     },
+    /// The ACK for our 200 to a change came, without a body: another change may follow.
+    ChangeConfirmed {
+        /// Which.
+        session: SessionId,
+    },
     /// 101-199 for our INVITE.
     Progress {
         /// Which.

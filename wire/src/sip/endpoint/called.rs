@@ -302,9 +302,11 @@ impl Endpoint {
             return self.send_bye(now, id, reason.as_deref());
         }
         let body = incoming.request.body();
-        if ok.first || body.is_some() {
-            self.tell(Event::Confirmed { session: id, body });
-        }
+        self.tell(if ok.first || body.is_some() {
+            Event::Confirmed { session: id, body }
+        } else {
+            Event::ChangeConfirmed { session: id }
+        });
     }
 
     /// CANCEL: 200 for itself, and 487 for its INVITE unless that has its final response (RFC 3261 section 9.2).

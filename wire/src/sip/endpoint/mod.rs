@@ -11,7 +11,7 @@
 //! | [`Endpoint::answer`], [`Endpoint::answer_with`] | after `Incoming` | `Confirmed` |
 //! | [`Endpoint::reject`], [`Endpoint::redirect`] | after `Incoming` | nothing: the session is over |
 //! | [`Endpoint::change`] | the session is up | `Changed` |
-//! | [`Endpoint::accept_change`], [`Endpoint::reject_change`] | after `ChangeRequested` | |
+//! | [`Endpoint::accept_change`], [`Endpoint::reject_change`] | after `ChangeRequested` | `ChangeConfirmed` |
 //! | [`Endpoint::refer`] | the session is up | `ReferAnswered`, `ReferProgress` |
 //! | [`Endpoint::accept_refer`] and [`Endpoint::report_refer`], or [`Endpoint::reject_refer`] | after `Referred` | |
 //! | [`Endpoint::end`] | any time | `Ended` |
