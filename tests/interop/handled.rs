@@ -3,6 +3,7 @@
 use crate::{
     answering::Answering,
     baresip::Baresip,
+    control::Control,
     four_sipp::NOVEMBER_2026,
     scenario::Scenario,
     sound::{ANSWERER, CALLER},
@@ -21,10 +22,7 @@ async fn a_telephone_holds_and_takes_back() {
     let scenario = ways::scenario(&[way], &[vec![provider.address()]]);
     let switch = Switch::start(Scenario::new(scenario), NOVEMBER_2026).await;
     let waiting = provider.answer();
-    let telephone = Baresip::idle(&switch, "caller");
-    let mut control = telephone.control().await;
-    control.does("dial", &here(&switch)).await;
-    control.sees("CALL_ESTABLISHED").await;
+    let (telephone, mut control) = dials(&switch).await;
     // This baresip writes down nothing of what it hears after a hold.
     telephone.hears().await;
     for command in ["hold", "resume"] {
@@ -50,10 +48,7 @@ async fn a_key_pressed_on_a_telephone_is_read_by_the_menu() {
     let scenario = ways::scenario(&[way], &[vec![nurse.address()]]);
     let switch = Switch::start(Scenario::new(scenario), NOVEMBER_2026).await;
     let waiting = nurse.answer();
-    let telephone = Baresip::idle(&switch, "caller");
-    let mut control = telephone.control().await;
-    control.does("dial", &here(&switch)).await;
-    control.sees("CALL_ESTABLISHED").await;
+    let (telephone, mut control) = dials(&switch).await;
     control.does("sndcode", "1").await;
     let heard = telephone.until_hung_up_on().await;
     let (_, call) = waiting.result().await;
@@ -88,6 +83,15 @@ async fn a_nurses_telephone_hands_the_call_on() {
     );
     assert!(heard.tone(ANSWERER), "the caller hears the second nurse");
     ended(switch).await;
+}
+
+/// A telephone that has called and is through.
+async fn dials(switch: &Switch) -> (Baresip, Control) {
+    let telephone = Baresip::idle(switch, "caller");
+    let mut control = telephone.control().await;
+    control.does("dial", &here(switch)).await;
+    control.sees("CALL_ESTABLISHED").await;
+    (telephone, control)
 }
 
 /// Where the test's way begins: the kommun-ID dialled after 1177.

@@ -18,6 +18,15 @@ const TONE_FILE: &str = "caller.al";
 /// What SIPp sent and got, for the message of a test that fails.
 const MESSAGES_FILE: &str = "sipp-messages.log";
 
+/// A message that doesn't come in half a minute won't: the run fails instead of hanging.
+pub(crate) const PATIENCE: [&str; 5] = [
+    "-recv_timeout",
+    "30000",
+    "-timeout",
+    "40s",
+    "-timeout_error",
+];
+
 /// One run of SIPp.
 pub(crate) struct Sipp<'a> {
     switch: &'a Switch,
@@ -35,14 +44,7 @@ impl<'a> Sipp<'a> {
             .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"])
             .args(["-p", &free_port().to_string()])
             .args(["-mp", &free_port().to_string()])
-            // A message that doesn't come in half a minute won't: the run fails instead of hanging.
-            .args([
-                "-recv_timeout",
-                "30000",
-                "-timeout",
-                "40s",
-                "-timeout_error",
-            ])
+            .args(PATIENCE)
             .args(["-trace_msg", "-message_file", MESSAGES_FILE]);
         Self {
             switch,

@@ -12,6 +12,7 @@ use crate::{
     bad_network::{LINE, LINE_IS_BAD, LINE_IS_UP},
     four_sipp::NOVEMBER_2026,
     scenario::{FILE, Scenario},
+    sipp::PATIENCE,
     switch::VAXEL,
 };
 
@@ -195,13 +196,7 @@ impl Hosts {
                 "-i", CALLER, "-mi", CALLER, "-nostdin", "-key", "kommun", "0488",
             ])
             .args(["-m", &CALLS.to_string(), "-r", "100", "-d", "1000"])
-            .args([
-                "-recv_timeout",
-                "30000",
-                "-timeout",
-                "40s",
-                "-timeout_error",
-            ])
+            .args(PATIENCE)
             .arg(format!("{SWITCH}:{port}"));
         let mut sipp = Child::start("sipp", &mut command);
         assert!(sipp.ends().await.success(), "{}", sipp.said());
