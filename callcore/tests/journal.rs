@@ -48,6 +48,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => call.clone().prop_map(Input::CallerGone),
         1 => call.clone().prop_map(Input::FarEndGone),
         1 => call.clone().prop_map(Input::CallLost),
+        1 => call.clone().prop_map(Input::CallerIncompatible),
         1 => call.clone().prop_map(Input::Vanished),
         1 => call.clone().prop_map(Input::RecordingStarted),
         1 => call.prop_map(Input::RecordingLost),

@@ -250,5 +250,7 @@ async fn what_cannot_be_spoken_is_488_with_a_warning_and_too_brief_a_timer_422()
     let fields = [REGIONAL, ("Supported", "timer"), ("Session-Expires", "60")];
     plain.call(rig.gateway.sip_addr(), &fields, Some(offer));
     assert_eq!(plain.is_refused().await, 422);
-    rig.stop().await;
+    let outcomes = rig.stop().await.totals.outcomes;
+    assert_eq!(outcomes.get("incompatible"), Some(&1), "{outcomes:?}");
+    assert_eq!(outcomes.get("our_fault"), None);
 }

@@ -29,7 +29,7 @@ const ORIGINS: [(Origin, &str); 5] = [
 /// An input about a call, with nothing else in it.
 type OfCall = (&'static str, fn(CallId) -> Input);
 
-const OF_CALL: [OfCall; 15] = [
+const OF_CALL: [OfCall; 16] = [
     ("announced", Input::AnnouncementDone),
     ("agent-ringing", Input::AgentRinging),
     ("agent-answered", Input::AgentAnswered),
@@ -42,6 +42,7 @@ const OF_CALL: [OfCall; 15] = [
     ("resumed", Input::Resumed),
     ("transferred", Input::Transferred),
     ("call-lost", Input::CallLost),
+    ("incompatible", Input::CallerIncompatible),
     ("vanished", Input::Vanished),
     ("recording-started", Input::RecordingStarted),
     ("recording-lost", Input::RecordingLost),
@@ -85,6 +86,7 @@ pub(super) fn text(input: &Input) -> String {
         Input::Transferred(call) => format!("transferred {}", call.0),
         Input::TakenBy(call, agent) => format!("taken-by {} {}", call.0, agent.0),
         Input::CallLost(call) => format!("call-lost {}", call.0),
+        Input::CallerIncompatible(call) => format!("incompatible {}", call.0),
         Input::Vanished(call) => format!("vanished {}", call.0),
         Input::RecordingStarted(call) => format!("recording-started {}", call.0),
         Input::RecordingLost(call) => format!("recording-lost {}", call.0),

@@ -66,6 +66,8 @@ pub enum Input {
     TakenBy(CallId, AgentId),
     /// The driver lost the call by a fault of its own (no port for audio, a call of four hours).
     CallLost(CallId),
+    /// The caller's session description can't be agreed to: no codec in common, no encryption where it must be.
+    CallerIncompatible(CallId),
     /// One side gives no sign of life: no ACK, no answer to a session timer, no audio.
     Vanished(CallId),
     /// The recorder accepted the recording of this call.
@@ -167,10 +169,12 @@ pub enum Outcome {
     Unreached,
     /// One side gave no sign of life any more: its line is cut, or its telephone is dead.
     Vanished,
+    /// Caller and switch have no form of audio in common (488).
+    Incompatible,
 }
 
 /// Every outcome, in the order they are listed.
-pub const OUTCOMES: [Outcome; 8] = [
+pub const OUTCOMES: [Outcome; 9] = [
     Outcome::Completed,
     Outcome::HandedOver,
     Outcome::Abandoned,
@@ -179,6 +183,7 @@ pub const OUTCOMES: [Outcome; 8] = [
     Outcome::OurFault,
     Outcome::Unreached,
     Outcome::Vanished,
+    Outcome::Incompatible,
 ];
 
 impl Outcome {
@@ -193,6 +198,7 @@ impl Outcome {
             Self::OurFault => "our_fault",
             Self::Unreached => "unreached",
             Self::Vanished => "vanished",
+            Self::Incompatible => "incompatible",
         }
     }
 }

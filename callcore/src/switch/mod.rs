@@ -147,6 +147,7 @@ impl Switch {
             Input::Transferred(call) => self.transferred(now, call),
             Input::TakenBy(call, agent) => self.taken_by(now, call, agent),
             Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
+            Input::CallerIncompatible(call) => self.end(now, call, Outcome::Incompatible),
             Input::Vanished(call) => self.end(now, call, Outcome::Vanished),
             Input::RecordingStarted(call) => self.recording_started(now, call),
             Input::RecordingLost(call) => self.recording_lost(now, call),

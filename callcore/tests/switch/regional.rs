@@ -189,6 +189,15 @@ fn callers_without_a_kommun_have_a_route_too_and_a_lost_call_is_our_fault() {
 }
 
 #[test]
+fn who_has_no_codec_that_we_have_is_no_fault_of_ours() {
+    let mut bench = Bench::new();
+    let call = bench.call(RECORDED).0;
+    let ended = bench.tell(Input::CallerIncompatible(call));
+    assert!(ended.ends_with("[ended] hang-up:incompatible"), "{ended}");
+    assert_eq!(bench.switch.counts().ended_as(Outcome::OurFault), 0);
+}
+
+#[test]
 fn a_side_that_vanishes_ends_the_call_whatever_its_stage() {
     let mut bench = Bench::new();
     let talks = bench.connected(RECORDED);

@@ -54,6 +54,7 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 8] = [
             "our_fault",
             "unreached",
             "vanished",
+            "incompatible",
         ],
     ),
     (

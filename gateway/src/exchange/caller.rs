@@ -281,7 +281,12 @@ impl Exchange {
             self.legs.remove(&call.caller);
             refuse(sip, call.caller, status);
         }
-        self.input(Input::CallLost(id));
+        // Between 400 and 499 it is the caller's own offer (RFC 3261 section 21.4).
+        self.input(if (400..500).contains(&status.code()) {
+            Input::CallerIncompatible(id)
+        } else {
+            Input::CallLost(id)
+        });
     }
 
     pub(super) fn hang_up(&mut self, sip: &mut SipDriver, id: CallId, outcome: Outcome) {
@@ -314,6 +319,7 @@ impl Exchange {
 const fn status_of(outcome: Outcome) -> StatusCode {
     match outcome {
         Outcome::OurFault => StatusCode::SERVER_INTERNAL_ERROR,
+        Outcome::Incompatible => StatusCode::NOT_ACCEPTABLE_HERE,
         _ => StatusCode::TEMPORARILY_UNAVAILABLE,
     }
 }
