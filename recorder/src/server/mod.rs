@@ -17,6 +17,7 @@ mod run;
 mod segments;
 mod session;
 mod timeline;
+mod track;
 mod upload;
 
 use std::{

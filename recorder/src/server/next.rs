@@ -11,9 +11,9 @@ use wire::sip::message::Body;
 
 use super::{
     disk::Job,
-    media::Flow,
     offer::Agreed,
     session::{Session, Stream},
+    track::Flow,
 };
 use crate::{
     index::State,

@@ -20,10 +20,11 @@ use wire::sdp::Description;
 
 use super::{
     disk::Job,
-    media::{Control, Flow, Line, Recorder, Target},
+    media::Listener,
     next::Next,
     offer::Agreed,
     parties::Parties,
+    track::{Control, Flow, Line, Target, Track},
 };
 use crate::{
     board::Board,
@@ -125,19 +126,21 @@ impl Session {
         let target = self.target(self.numbered);
         self.numbered += 1;
         let local = socket.local_addr();
-        let (control, told) = watch::channel(Control {
+        let begins = Control {
             from: agreed.remote,
             flow: flow(&agreed),
             target,
             marks: 0,
-        });
-        let recorder = Recorder::new(socket, (agreed.payload_type, agreed.codec), told, line);
+        };
+        let track = Track::new((agreed.payload_type, agreed.codec), begins.clone(), line);
+        let (control, told) = watch::channel(begins);
+        let listener = Listener::new(socket, told, track);
         Stream {
             local,
             codec: agreed.codec,
             label: agreed.label,
             control,
-            task: tokio::spawn(recorder.run()),
+            task: tokio::spawn(listener.run()),
         }
     }
 

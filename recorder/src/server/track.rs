@@ -1,0 +1,242 @@
+//! One stream being recorded: places what comes on its timeline, and hands it to the writer. It has no socket and asks for
+//! no time, so that whoever has the socket, a task of its own or the thread of a shared port, drives the same thing.
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::sync::mpsc;
+use wire::rtp;
+
+use super::{
+    disk::Job,
+    timeline::{Placed, Timeline},
+};
+use crate::{
+    board::Board,
+    names::RecordingId,
+    vault::{Codec, Packet},
+};
+
+/// What a stream is told.
+#[derive(Debug, Clone)]
+pub(super) struct Control {
+    /// The only address that audio is taken from: the offered one.
+    pub(super) from: IpAddr,
+    pub(super) flow: Flow,
+    /// The recording it is written to.
+    pub(super) target: Target,
+    /// Counts places in one recording where somebody else took over: each is marked in the timeline.
+    pub(super) marks: u32,
+}
+
+/// A recording, as a stream is written to it.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) id: RecordingId,
+    /// The stream's number in it.
+    pub(super) number: usize,
+    /// When it began.
+    pub(super) begun: Instant,
+    /// While anybody holds this, more may be written to it.
+    pub(super) _held: mpsc::Sender<Infallible>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Running,
+    Paused,
+    /// It goes on in a recording that is being made: until then what comes waits in the socket.
+    Waiting,
+    /// Take what is there, then end.
+    Ended,
+}
+
+/// What a stream has in common with the others of its session.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) board: Arc<Board>,
+    /// When the session began.
+    pub(super) begun: Instant,
+    /// Milliseconds after that of the last datagram of any of its streams.
+    pub(super) heard_ms: Arc<AtomicU64>,
+}
+
+/// One stream being recorded.
+#[derive(Debug)]
+pub(super) struct Track {
+    line: Line,
+    payload_type: u8,
+    codec: Codec,
+    /// What it obeys.
+    control: Control,
+    timeline: Timeline,
+    /// The source that was heard first.
+    source: Option<SocketAddr>,
+    packets: Vec<Packet>,
+    /// Timeline that the writer had no room for.
+    unsent: Option<Unsent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Unsent {
+    from: u32,
+    until: u32,
+}
+
+impl Track {
+    pub(super) fn new((payload_type, codec): (u8, Codec), told: Control, line: Line) -> Self {
+        let mut track = Self {
+            line,
+            payload_type,
+            codec,
+            timeline: Timeline::new(payload_type, codec),
+            control: told.clone(),
+            source: None,
+            packets: Vec::new(),
+            unsent: None,
+        };
+        track.obey(told);
+        track
+    }
+
+    /// What it does now.
+    pub(super) const fn flow(&self) -> Flow {
+        self.control.flow
+    }
+
+    /// Whether what came before it was told this belongs before it. What waits for the next recording is left for that.
+    pub(super) fn takes_before(&mut self, told: &Control) -> bool {
+        if self.control.flow == Flow::Waiting {
+            if told.target.id != self.control.target.id || told.flow == Flow::Waiting {
+                return false;
+            }
+            // There is no next one.
+            self.timeline.resume();
+        }
+        true
+    }
+
+    pub(super) fn obey(&mut self, told: Control) {
+        if told.target.id != self.control.target.id {
+            self.leave_for(told.target.clone());
+        }
+        if told.marks != self.control.marks {
+            self.timeline.mark(&mut self.packets);
+        }
+        match told.flow {
+            Flow::Running => self.timeline.resume(),
+            Flow::Paused => self.timeline.pause(&mut self.packets),
+            Flow::Waiting | Flow::Ended => {}
+        }
+        self.source = self.source.filter(|source| source.ip() == told.from);
+        self.control = told;
+        self.hand_over();
+    }
+
+    /// The next recording of the call begins.
+    fn leave_for(&mut self, target: Target) {
+        self.finish();
+        self.unsent = None;
+        self.control.target = target;
+        self.timeline = Timeline::new(self.payload_type, self.codec);
+    }
+
+    /// Nothing more comes for this recording.
+    pub(super) fn finish(&mut self) {
+        self.timeline.finish(&mut self.packets);
+        self.hand_over();
+        self.tell_unsent();
+    }
+
+    pub(super) fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr) {
+        match self.place(datagram, source) {
+            Ok(()) => self.hand_over(),
+            Err(reason) => self
+                .line
+                .board
+                .datagrams_dropped
+                .with_label_values(&[reason])
+                .inc(),
+        }
+    }
+
+    /// Puts a datagram on the timeline, or says why not.
+    fn place(&mut self, datagram: &[u8], source: SocketAddr) -> Result<(), &'static str> {
+        if source.ip() != self.control.from || self.source.is_some_and(|known| known != source) {
+            return Err("source");
+        }
+        let heard = u64::try_from(self.line.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.line.heard_ms.fetch_max(heard, Ordering::Relaxed);
+        if rtp::is_rtcp(datagram) {
+            return Ok(());
+        }
+        let packet = rtp::Packet::parse(datagram).map_err(|_| "malformed")?;
+        self.source = Some(source);
+        let since = self.control.target.begun.elapsed();
+        match self.timeline.receive(since, &packet, &mut self.packets) {
+            Placed::Dropped => Err("duplicate"),
+            Placed::Paused => Err("paused"),
+            Placed::Other | Placed::Audio => Ok(()),
+        }
+    }
+
+    /// Gives the writer what is ready. What it has no room for is a gap.
+    fn hand_over(&mut self) {
+        for packet in std::mem::take(&mut self.packets) {
+            let (audio, from, samples) =
+                (packet.kind.is_audio(), packet.position, packet.samples());
+            if self.tell_unsent() && self.send(packet) {
+                if audio {
+                    self.line.board.packets.inc();
+                } else {
+                    self.line.board.packets_lost.inc_by(lost_packets(samples));
+                }
+                continue;
+            }
+            let until = from.saturating_add(samples);
+            let unsent = self.unsent.get_or_insert(Unsent { from, until });
+            unsent.from = unsent.from.min(from);
+            unsent.until = unsent.until.max(until);
+        }
+    }
+
+    /// Tells the writer what it missed; false when it has still no room.
+    fn tell_unsent(&mut self) -> bool {
+        let Some(Unsent { from, until }) = self.unsent else {
+            return true;
+        };
+        let told = self.send(Packet::lost(from, until.saturating_sub(from)));
+        if told {
+            self.line
+                .board
+                .packets_lost
+                .inc_by(lost_packets(until.saturating_sub(from)));
+            self.unsent = None;
+        }
+        told
+    }
+
+    fn send(&self, packet: Packet) -> bool {
+        self.line
+            .jobs
+            .try_send(Job::Packet(
+                self.control.target.id,
+                self.control.target.number,
+                packet,
+            ))
+            .is_ok()
+    }
+}
+
+/// Packets of 20 ms in a gap.
+fn lost_packets(samples: u32) -> u64 {
+    u64::from(samples.div_ceil(160))
+}
