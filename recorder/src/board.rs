@@ -31,7 +31,7 @@ pub(crate) struct Board {
     pub(crate) uploads: IntCounter,
     pub(crate) upload_failures: IntCounter,
     /// Datagrams that belong to no recorded stream.
-    pub(crate) datagrams_dropped: IntCounterVec,
+    datagrams_dropped: IntCounterVec,
 }
 
 impl Board {
@@ -168,6 +168,11 @@ impl Board {
                 .entry(reason.to_owned())
                 .or_default() += 1
         });
+    }
+
+    /// A datagram is no part of a recorded stream.
+    pub(crate) fn dropped(&self, reason: &'static str) {
+        self.datagrams_dropped.with_label_values(&[reason]).inc();
     }
 
     pub(crate) fn set_ready(&self, ready: bool) {

@@ -23,8 +23,11 @@ pub struct Tally {
 impl Tally {
     /// Counts one packet.
     pub fn count(&mut self, packet: &Packet) {
-        let samples = packet.samples();
-        match packet.kind {
+        self.note(packet.kind, packet.position, packet.samples());
+    }
+
+    pub(crate) fn note(&mut self, kind: Kind, position: u32, samples: u32) {
+        match kind {
             Kind::Audio | Kind::Opus => self.packets += 1,
             Kind::Lost => {
                 self.gaps += 1;
@@ -32,7 +35,7 @@ impl Tally {
             }
             Kind::Paused => {}
         }
-        self.end = self.end.max(packet.position.saturating_add(samples));
+        self.end = self.end.max(position.saturating_add(samples));
     }
 
     /// Adds another stream of the same recording.

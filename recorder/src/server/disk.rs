@@ -1,7 +1,7 @@
 //! The writer: one thread owns the open recordings and the index, so that signalling and audio never wait for the disk.
 //!
-//! Jobs come by a bounded channel in the order they were given. A packet that finds it full is counted as a gap by
-//! whoever sent it. What must be safe on disk (fsync) takes as long as others use the disk: beginnings and ends are
+//! Jobs come by a bounded channel in the order they were given. Packets that find it full are counted as a gap by
+//! whoever sent them. What must be safe on disk (fsync) takes as long as others use the disk: beginnings and ends are
 //! therefore made by [`Hands`], and the writer only writes.
 
 use std::{
@@ -24,11 +24,11 @@ use super::{
 use crate::{
     index::{Closing, IndexError, State},
     names::{RecordingId, StreamLabel},
-    vault::{Codec, Meta, Packet, StoreLock, Vault, VaultError, Waiting},
+    vault::{Batch, Codec, Meta, StoreLock, Vault, VaultError, Waiting},
 };
 
-/// Jobs that may wait: a thousand calls' packets of two thirds of a second, about 6 MB.
-pub(super) const JOBS_MAX: usize = 65_536;
+/// Jobs that may wait: two seconds of a thousand calls, whose streams hand over twice a second. About 35 MB.
+pub(super) const JOBS_MAX: usize = 8192;
 
 /// What the writer is to do.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ pub(super) enum Job {
     AddStreams(RecordingId, Vec<(StreamLabel, Codec)>),
     /// Who speaks has changed.
     Meta(RecordingId, Box<Meta>),
-    /// A packet of its stream of that number.
-    Packet(RecordingId, usize, Packet),
+    /// Packets of its stream of that number.
+    Audio(RecordingId, usize, Batch),
     /// Write what has waited too long.
     Flush,
     /// End it.
@@ -135,8 +135,8 @@ impl Disk {
                 self.on(open, id, |recording| recording.add_streams(&streams))
             }
             Job::Meta(id, meta) => self.on(open, id, |recording| recording.write_meta(&meta)),
-            Job::Packet(id, stream, packet) => self.on(open, id, |recording| {
-                recording.push(stream, &packet, Instant::now())
+            Job::Audio(id, stream, batch) => self.on(open, id, |recording| {
+                recording.push(stream, &batch, Instant::now())
             }),
             Job::Flush => {
                 let now = Instant::now();
@@ -252,7 +252,12 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{board::Board, index::Index, monitor::Figures, vault::test_tag};
+    use crate::{
+        board::Board,
+        index::Index,
+        monitor::Figures,
+        vault::{Packet, test_tag},
+    };
 
     struct Bench {
         _place: tempfile::TempDir,
@@ -361,9 +366,10 @@ mod tests {
         let (id, begun) = bench.begin("region-01");
         begun.expect("begun");
         let audio = Packet::audio(0, bytes::Bytes::from_static(&[1; 160]));
+        let batch = Batch::of(&audio, Instant::now());
         bench
             .jobs
-            .blocking_send(Job::Packet(id, 0, audio))
+            .blocking_send(Job::Audio(id, 0, batch))
             .expect("it runs");
         drop(bench.jobs);
         bench.writer.join().expect("it ends");

@@ -23,7 +23,7 @@ use crate::{
     names::{RecordingId, StreamLabel},
     recover::{self, Recovered},
     tally::Tally,
-    vault::{Ending, Meta, Packet, Vault, VaultError, faults, test_tag},
+    vault::{Batch, Ending, Meta, Packet, Vault, VaultError, faults, test_tag},
 };
 
 /// Packets of 20 ms in a call: six seconds.
@@ -96,6 +96,7 @@ impl Bench {
             for number in 0..PACKETS {
                 now += Duration::from_millis(20);
                 let audio = Packet::audio(number as u32 * 160, Bytes::from_static(&[1; 160]));
+                let audio = Batch::of(&audio, now);
                 open.push(0, &audio, now)?;
                 open.push(1, &audio, now)?;
                 answered.last_mut().expect("just there").pushed = number + 1;
@@ -296,7 +297,8 @@ fn recorded(bench: &Bench) -> (RecordingId, Begin, Open) {
     let mut open = Open::make(&bench.vault, &begin).expect("begins");
     for number in 0..PACKETS {
         let audio = Packet::audio(number as u32 * 160, Bytes::from_static(&[1; 160]));
-        open.push(0, &audio, Instant::now()).expect("written");
+        let now = Instant::now();
+        open.push(0, &Batch::of(&audio, now), now).expect("written");
     }
     (id, begin, open)
 }

@@ -1,14 +1,22 @@
 //! The audio of a stream with a port of its own: a task takes it from the socket.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use transport::media::{PACKET_LEN_MAX, RtpSocket};
 
 use super::track::{Control, Flow, Track};
 
 /// Datagrams taken in a row before the task looks whether it is to stop.
 const BATCH_MAX: usize = 64;
+/// A wait that somebody shortens before it is over.
+const NEVER: Duration = Duration::from_secs(60 * 60);
 /// How far behind its BYE audio may come.
 pub(super) const OVERTAKEN_MAX: Duration = Duration::from_millis(40);
 /// Datagrams taken after the end: a sender that never stops doesn't keep the recording open.
@@ -33,6 +41,8 @@ impl Listener {
     /// Records until told to end.
     pub(super) async fn run(mut self) {
         let mut buffer = [0; PACKET_LEN_MAX];
+        let mut due = pin!(sleep(NEVER));
+        let mut armed = false;
         while self.control.borrow().flow != Flow::Ended {
             tokio::select! {
                 changed = self.control.changed() => {
@@ -43,10 +53,19 @@ impl Listener {
                 }
                 received = self.socket.recv_from(&mut buffer), if self.track.flow() != Flow::Waiting => {
                     if let Ok((length, source)) = received {
-                        self.track.on_datagram(&buffer[..length], source);
+                        self.track.on_datagram(&buffer[..length], source, Instant::now());
                         self.take_waiting(&mut buffer);
                     }
                 }
+                () = &mut due, if armed => {
+                    self.track.hand_over_due(Instant::now());
+                    armed = false;
+                }
+            }
+            // Once a chunk, not once a packet: what is due sooner than was thought has been handed over meanwhile.
+            if !armed && let Some(at) = self.track.due() {
+                due.as_mut().reset(at.into());
+                armed = true;
             }
         }
         if self.control.has_changed().unwrap_or(false) {
@@ -72,8 +91,11 @@ impl Listener {
             let Ok((length, source)) = self.socket.try_recv_from(buffer) else {
                 break;
             };
-            self.track
-                .on_datagram(buffer.get(..length).unwrap_or_default(), source);
+            self.track.on_datagram(
+                buffer.get(..length).unwrap_or_default(),
+                source,
+                Instant::now(),
+            );
         }
     }
 
@@ -85,8 +107,11 @@ impl Listener {
             else {
                 break;
             };
-            self.track
-                .on_datagram(buffer.get(..length).unwrap_or_default(), source);
+            self.track.on_datagram(
+                buffer.get(..length).unwrap_or_default(),
+                source,
+                Instant::now(),
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     index::{Closing, State},
     names::StreamLabel,
     tally::Tally,
-    vault::{Codec, Meta, Packet, Recording, StreamWriter, Vault, VaultError, folder::Out},
+    vault::{Batch, Codec, Meta, Recording, StreamWriter, Vault, VaultError, folder::Out},
 };
 
 /// A recording being written.
@@ -75,14 +75,14 @@ impl Open {
     pub(super) fn push(
         &mut self,
         stream: usize,
-        packet: &Packet,
+        batch: &Batch,
         now: Instant,
     ) -> Result<(), VaultError> {
         let Some(stream) = self.streams.get_mut(stream) else {
             return Ok(());
         };
-        stream.tally.count(packet);
-        stream.writer.push(packet, now)
+        stream.tally.add(batch.tally());
+        stream.writer.push_batch(batch, now)
     }
 
     pub(super) fn flush_due(&mut self, now: Instant) -> Result<(), VaultError> {

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use wire::{
     rtp::{self, Arrival, Receiver},
     time::Time,
@@ -13,7 +12,7 @@ use wire::{
 
 use crate::{
     tally::RATE,
-    vault::{Codec, PAYLOAD_MAX, Packet},
+    vault::{Batch, Codec, PAYLOAD_MAX},
 };
 
 /// Timestamps and clock may differ by this much before the clock is believed: more than any jitter buffer holds,
@@ -82,7 +81,7 @@ impl Timeline {
         &mut self,
         since: Duration,
         packet: &rtp::Packet<'_>,
-        out: &mut Vec<Packet>,
+        out: &mut Batch,
     ) -> Placed {
         if self.paused {
             return Placed::Paused;
@@ -113,29 +112,25 @@ impl Timeline {
             _ => {}
         }
         self.end = self.end.max(position.saturating_add(length));
-        out.push(Packet::of(
-            self.codec,
-            position,
-            Bytes::copy_from_slice(packet.payload),
-        ));
+        out.push(self.codec.kind(), position, length, packet.payload);
         self.age_gap(out);
         Placed::Audio
     }
 
     /// The sender pauses (a=inactive). Nothing is missing until [`resume`](Self::resume).
-    pub(crate) fn pause(&mut self, out: &mut Vec<Packet>) {
+    pub(crate) fn pause(&mut self, out: &mut Batch) {
         if !self.paused {
             self.paused = true;
             self.report_gap(out);
-            out.push(Packet::paused(self.end));
+            out.paused(self.end);
         }
     }
 
     /// Somebody else took over: marked, though nothing is missing.
-    pub(crate) fn mark(&mut self, out: &mut Vec<Packet>) {
+    pub(crate) fn mark(&mut self, out: &mut Batch) {
         if !self.paused {
             self.report_gap(out);
-            out.push(Packet::paused(self.end));
+            out.paused(self.end);
         }
     }
 
@@ -150,7 +145,7 @@ impl Timeline {
     }
 
     /// The stream ends: what is still missing is lost.
-    pub(crate) fn finish(&mut self, out: &mut Vec<Packet>) {
+    pub(crate) fn finish(&mut self, out: &mut Batch) {
         self.report_gap(out);
     }
 
@@ -175,7 +170,7 @@ impl Timeline {
     }
 
     /// A jump of the timestamps without as many packets is silence that wasn't sent: only packets can be lost.
-    fn open_gap(&mut self, position: u32, lost_max: u32, out: &mut Vec<Packet>) {
+    fn open_gap(&mut self, position: u32, lost_max: u32, out: &mut Batch) {
         self.report_gap(out);
         let from = self.end.max(position.saturating_sub(lost_max));
         if from < position {
@@ -200,7 +195,7 @@ impl Timeline {
         }
     }
 
-    fn age_gap(&mut self, out: &mut Vec<Packet>) {
+    fn age_gap(&mut self, out: &mut Batch) {
         if let Some(gap) = &mut self.gap {
             gap.packets_since += 1;
             if gap.packets_since > LATE_PACKETS_MAX {
@@ -209,9 +204,9 @@ impl Timeline {
         }
     }
 
-    fn report_gap(&mut self, out: &mut Vec<Packet>) {
+    fn report_gap(&mut self, out: &mut Batch) {
         if let Some(gap) = self.gap.take() {
-            out.push(Packet::lost(gap.from, gap.until - gap.from));
+            out.lost(gap.from, gap.until - gap.from);
         }
     }
 }
@@ -228,7 +223,7 @@ mod tests {
 
     /// Feeds packets of 20 ms by number, each at its time; gives what is written as (kind, position, samples).
     fn feed(timeline: &mut Timeline, numbers: &[u16], start_ms: u64) -> Vec<(Kind, u32, u32)> {
-        let mut out = Vec::new();
+        let mut out = Batch::default();
         for &number in numbers {
             let since = Duration::from_millis(start_ms + 20 * u64::from(number));
             timeline.receive(
@@ -240,8 +235,9 @@ mod tests {
         shown(&out)
     }
 
-    fn shown(out: &[Packet]) -> Vec<(Kind, u32, u32)> {
-        out.iter()
+    fn shown(out: &Batch) -> Vec<(Kind, u32, u32)> {
+        out.packets()
+            .iter()
             .map(|packet| (packet.kind, packet.position, packet.samples()))
             .collect()
     }
@@ -254,7 +250,7 @@ mod tests {
     #[test]
     fn opus_counts_at_48_khz_and_silence_that_is_not_sent_is_no_loss() {
         let mut timeline = Timeline::new(111, Codec::Opus);
-        let mut out = Vec::new();
+        let mut out = Batch::default();
         let mut send = |ms: u64, sequence: u16, payload: &'static [u8]| {
             let packet = rtp::Packet {
                 payload_type: 111,
@@ -334,7 +330,7 @@ mod tests {
     fn the_end_reports_what_is_missing() {
         let mut timeline = alaw();
         feed(&mut timeline, &[0, 2], 0);
-        let mut out = Vec::new();
+        let mut out = Batch::default();
         timeline.finish(&mut out);
         assert_eq!(shown(&out), [(Kind::Lost, 160, 160)]);
     }
@@ -342,7 +338,7 @@ mod tests {
     #[test]
     fn a_pause_is_no_loss_and_keeps_its_length() {
         let mut timeline = alaw();
-        let mut out = Vec::new();
+        let mut out = Batch::default();
         feed(&mut timeline, &[0, 1], 0);
         timeline.pause(&mut out);
         timeline.pause(&mut out);
@@ -362,7 +358,7 @@ mod tests {
     fn a_jump_of_the_timestamps_follows_the_clock() {
         let mut timeline = alaw();
         feed(&mut timeline, &[0, 1], 0);
-        let mut out = Vec::new();
+        let mut out = Batch::default();
         timeline.receive(
             Duration::from_millis(40),
             &packet(2, 4_000_000_000),
@@ -382,7 +378,7 @@ mod tests {
     #[test]
     fn silence_that_is_not_sent_is_no_loss() {
         let mut timeline = alaw();
-        let mut out = Vec::new();
+        let mut out = Batch::default();
         timeline.receive(Duration::ZERO, &packet(0, 0), &mut out);
         timeline.receive(Duration::from_secs(3), &packet(1, 24_000), &mut out);
         timeline.finish(&mut out);
@@ -395,7 +391,7 @@ mod tests {
     #[test]
     fn key_presses_and_other_codecs_are_not_audio() {
         let mut timeline = alaw();
-        let mut out = Vec::new();
+        let mut out = Batch::default();
         let mut other = packet(0, 0);
         for payload_type in [0, 101, 13] {
             other.payload_type = payload_type;
@@ -413,7 +409,7 @@ mod tests {
         fn whatever_comes_the_end_stays_near_the_clock(
             packets in proptest::collection::vec((0_u64..200, proptest::num::u16::ANY, proptest::num::u32::ANY, 0_u32..3), 0..200),
         ) {
-            let (mut timeline, mut out, mut now) = (alaw(), Vec::new(), Duration::ZERO);
+            let (mut timeline, mut out, mut now) = (alaw(), Batch::default(), Duration::ZERO);
             let mut audio = 0;
             for (wait, sequence, timestamp, ssrc) in packets {
                 now += Duration::from_millis(wait);
@@ -423,7 +419,7 @@ mod tests {
             timeline.finish(&mut out);
             // No peer can make a recording much longer than the time it took and the audio it sent.
             let bound = samples(now) + DRIFT_MAX + (audio + 1) * 160;
-            proptest::prop_assert!(out.iter().all(|p| p.position + p.samples() <= bound));
+            proptest::prop_assert!(out.packets().iter().all(|p| p.position + p.samples() <= bound));
         }
     }
 }

@@ -21,8 +21,13 @@ use super::{
 use crate::{
     board::Board,
     names::RecordingId,
-    vault::{Codec, Packet},
+    vault::{Batch, CHUNK_AGE_MAX, Codec},
 };
+
+/// What waits here is handed over when it has so many bytes: with the packet that comes then it still is one chunk.
+const READY_BYTES_MAX: usize = 7 * 1024;
+/// How exactly a session knows when it was heard last, in milliseconds: it looks for a minute without a sound.
+const HEARD_STEP_MS: u64 = 1000;
 
 /// What a stream is told.
 #[derive(Debug, Clone)]
@@ -80,7 +85,10 @@ pub(super) struct Track {
     timeline: Timeline,
     /// The source that was heard first.
     source: Option<SocketAddr>,
-    packets: Vec<Packet>,
+    /// What the writer is given next.
+    ready: Batch,
+    /// Milliseconds after the session began that `heard_ms` was told of last.
+    told_heard_ms: u64,
     /// Timeline that the writer had no room for.
     unsent: Option<Unsent>,
 }
@@ -100,11 +108,17 @@ impl Track {
             timeline: Timeline::new(payload_type, codec),
             control: told.clone(),
             source: None,
-            packets: Vec::new(),
+            ready: Batch::default(),
+            told_heard_ms: 0,
             unsent: None,
         };
         track.obey(told);
         track
+    }
+
+    /// What it was told last.
+    pub(super) const fn control(&self) -> &Control {
+        &self.control
     }
 
     /// What it does now.
@@ -129,11 +143,11 @@ impl Track {
             self.leave_for(told.target.clone());
         }
         if told.marks != self.control.marks {
-            self.timeline.mark(&mut self.packets);
+            self.timeline.mark(&mut self.ready);
         }
         match told.flow {
             Flow::Running => self.timeline.resume(),
-            Flow::Paused => self.timeline.pause(&mut self.packets),
+            Flow::Paused => self.timeline.pause(&mut self.ready),
             Flow::Waiting | Flow::Ended => {}
         }
         self.source = self.source.filter(|source| source.ip() == told.from);
@@ -151,61 +165,85 @@ impl Track {
 
     /// Nothing more comes for this recording.
     pub(super) fn finish(&mut self) {
-        self.timeline.finish(&mut self.packets);
+        self.timeline.finish(&mut self.ready);
         self.hand_over();
         self.tell_unsent();
     }
 
-    pub(super) fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr) {
-        match self.place(datagram, source) {
-            Ok(()) => self.hand_over(),
-            Err(reason) => self
-                .line
-                .board
-                .datagrams_dropped
-                .with_label_values(&[reason])
-                .inc(),
+    /// When the writer is to be given what is ready, if nothing happens until then.
+    pub(super) fn due(&self) -> Option<Instant> {
+        Some(self.ready.since()? + CHUNK_AGE_MAX)
+    }
+
+    /// Gives the writer what is old enough for a chunk.
+    pub(super) fn hand_over_due(&mut self, now: Instant) {
+        if self.due().is_some_and(|due| due <= now) {
+            self.hand_over();
+        }
+    }
+
+    pub(super) fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr, now: Instant) {
+        if let Err(reason) = self.place(datagram, source, now) {
+            self.line.board.dropped(reason);
+            return;
+        }
+        self.ready.came(now);
+        if self.ready.bytes().len() >= READY_BYTES_MAX {
+            self.hand_over();
         }
     }
 
     /// Puts a datagram on the timeline, or says why not.
-    fn place(&mut self, datagram: &[u8], source: SocketAddr) -> Result<(), &'static str> {
+    fn place(
+        &mut self,
+        datagram: &[u8],
+        source: SocketAddr,
+        now: Instant,
+    ) -> Result<(), &'static str> {
         if source.ip() != self.control.from || self.source.is_some_and(|known| known != source) {
             return Err("source");
         }
-        let heard = u64::try_from(self.line.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.line.heard_ms.fetch_max(heard, Ordering::Relaxed);
+        self.heard(now);
         if rtp::is_rtcp(datagram) {
             return Ok(());
         }
         let packet = rtp::Packet::parse(datagram).map_err(|_| "malformed")?;
         self.source = Some(source);
-        let since = self.control.target.begun.elapsed();
-        match self.timeline.receive(since, &packet, &mut self.packets) {
+        let since = now.saturating_duration_since(self.control.target.begun);
+        match self.timeline.receive(since, &packet, &mut self.ready) {
             Placed::Dropped => Err("duplicate"),
             Placed::Paused => Err("paused"),
             Placed::Other | Placed::Audio => Ok(()),
         }
     }
 
+    fn heard(&mut self, now: Instant) {
+        let age = now.saturating_duration_since(self.line.begun).as_millis();
+        let heard_ms = u64::try_from(age).unwrap_or(u64::MAX);
+        if heard_ms >= self.told_heard_ms.saturating_add(HEARD_STEP_MS) {
+            self.told_heard_ms = heard_ms;
+            self.line.heard_ms.fetch_max(heard_ms, Ordering::Relaxed);
+        }
+    }
+
     /// Gives the writer what is ready. What it has no room for is a gap.
     fn hand_over(&mut self) {
-        for packet in std::mem::take(&mut self.packets) {
-            let (audio, from, samples) =
-                (packet.kind.is_audio(), packet.position, packet.samples());
-            if self.tell_unsent() && self.send(packet) {
-                if audio {
-                    self.line.board.packets.inc();
-                } else {
-                    self.line.board.packets_lost.inc_by(lost_packets(samples));
-                }
-                continue;
-            }
-            let until = from.saturating_add(samples);
-            let unsent = self.unsent.get_or_insert(Unsent { from, until });
-            unsent.from = unsent.from.min(from);
-            unsent.until = unsent.until.max(until);
+        if self.ready.is_empty() {
+            return;
         }
+        let batch = std::mem::take(&mut self.ready);
+        let (from, tally) = (batch.from(), batch.tally());
+        if self.tell_unsent() && self.send(batch) {
+            self.line.board.packets.inc_by(tally.packets);
+            self.line.board.packets_lost.inc_by(tally.packets_lost);
+            return;
+        }
+        let unsent = self.unsent.get_or_insert(Unsent {
+            from,
+            until: tally.end,
+        });
+        unsent.from = unsent.from.min(from);
+        unsent.until = unsent.until.max(tally.end);
     }
 
     /// Tells the writer what it missed; false when it has still no room.
@@ -213,30 +251,22 @@ impl Track {
         let Some(Unsent { from, until }) = self.unsent else {
             return true;
         };
-        let told = self.send(Packet::lost(from, until.saturating_sub(from)));
+        let mut gap = Batch::default();
+        gap.lost(from, until.saturating_sub(from));
+        let lost = gap.tally().packets_lost;
+        let told = self.send(gap);
         if told {
-            self.line
-                .board
-                .packets_lost
-                .inc_by(lost_packets(until.saturating_sub(from)));
+            self.line.board.packets_lost.inc_by(lost);
             self.unsent = None;
         }
         told
     }
 
-    fn send(&self, packet: Packet) -> bool {
+    fn send(&self, batch: Batch) -> bool {
+        let Target { id, number, .. } = self.control.target;
         self.line
             .jobs
-            .try_send(Job::Packet(
-                self.control.target.id,
-                self.control.target.number,
-                packet,
-            ))
+            .try_send(Job::Audio(id, number, batch))
             .is_ok()
     }
-}
-
-/// Packets of 20 ms in a gap.
-fn lost_packets(samples: u32) -> u64 {
-    u64::from(samples.div_ceil(160))
 }

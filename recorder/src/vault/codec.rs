@@ -2,6 +2,7 @@
 
 use wire::{g711::Law, sdp};
 
+use super::Kind;
 use crate::{opus, tally::RATE};
 
 /// In a file's header: not a payload type that anything else has there.
@@ -47,6 +48,14 @@ impl Codec {
         match code {
             OPUS_CODE => Some(Self::Opus),
             other => Law::from_payload_type(other).map(Self::G711),
+        }
+    }
+
+    /// What a stored packet of it is.
+    pub(crate) const fn kind(self) -> Kind {
+        match self {
+            Self::G711(_) => Kind::Audio,
+            Self::Opus => Kind::Opus,
         }
     }
 

@@ -27,7 +27,9 @@ pub(crate) const CHUNK_BYTES: usize = 8 * 1024;
 /// No packet is larger: 200 ms of G.711 would be 1600 bytes, and a packet of Opus lies in one datagram.
 pub const PAYLOAD_MAX: usize = 2048;
 /// What a reader takes as one chunk at most.
-pub(crate) const SEALED_MAX: usize = CHUNK_BYTES + PACKET_HEADER_LEN + PAYLOAD_MAX + SEAL_LEN;
+pub(crate) const SEALED_MAX: usize = OPEN_MAX + SEAL_LEN;
+/// The same before it is sealed.
+pub(crate) const OPEN_MAX: usize = CHUNK_BYTES + PACKET_HEADER_LEN + PAYLOAD_MAX;
 const FINAL_BIT: u32 = 1 << 31;
 
 /// What a stored packet is.
@@ -94,10 +96,7 @@ impl Packet {
     pub const fn of(codec: Codec, position: u32, payload: bytes::Bytes) -> Self {
         Self {
             position,
-            kind: match codec {
-                Codec::G711(_) => Kind::Audio,
-                Codec::Opus => Kind::Opus,
-            },
+            kind: codec.kind(),
             payload,
         }
     }
@@ -135,19 +134,7 @@ impl Packet {
     }
 
     pub(crate) fn put(&self, into: &mut Vec<u8>) -> Result<(), VaultError> {
-        let too_large = || VaultError::PacketTooLarge {
-            bytes: self.payload.len(),
-            max: PAYLOAD_MAX,
-        };
-        let length = u16::try_from(self.payload.len()).map_err(|_| too_large())?;
-        if usize::from(length) > PAYLOAD_MAX {
-            return Err(too_large());
-        }
-        into.extend_from_slice(&self.position.to_be_bytes());
-        into.push(self.kind.code());
-        into.extend_from_slice(&length.to_be_bytes());
-        into.extend_from_slice(&self.payload);
-        Ok(())
+        put(self.kind, self.position, &self.payload, into)
     }
 
     /// Takes the next packet off an opened chunk; `None` when what is there isn't one.
@@ -166,6 +153,30 @@ impl Packet {
             payload,
         })
     }
+}
+
+/// Adds a packet to a chunk's bytes.
+pub(super) fn put(
+    kind: Kind,
+    position: u32,
+    payload: &[u8],
+    into: &mut Vec<u8>,
+) -> Result<(), VaultError> {
+    let too_large = || VaultError::PacketTooLarge {
+        bytes: payload.len(),
+        max: PAYLOAD_MAX,
+    };
+    let length = u16::try_from(payload.len()).map_err(|_| too_large())?;
+    if usize::from(length) > PAYLOAD_MAX {
+        return Err(too_large());
+    }
+    let mut head = [0; PACKET_HEADER_LEN];
+    head[..4].copy_from_slice(&position.to_be_bytes());
+    head[4] = kind.code();
+    head[5..].copy_from_slice(&length.to_be_bytes());
+    into.extend_from_slice(&head);
+    into.extend_from_slice(payload);
+    Ok(())
 }
 
 /// Never the audio itself.

@@ -10,6 +10,7 @@
 //!
 //! Without the key folder nothing in the store can be heard; without the tag as it was, neither.
 
+mod batch;
 mod codec;
 mod destroy;
 mod error;
@@ -36,6 +37,7 @@ use std::{
 
 use callcore::tag::RecordingTag;
 
+pub(crate) use self::batch::Batch;
 use self::remote::Remote;
 pub use self::{
     codec::Codec,

@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Codec, VaultError,
+    batch::Batch,
     folder::{self, Out},
-    format::{CHUNK_BYTES, ChunkHead, Header, Packet, SEALED_MAX},
+    format::{CHUNK_BYTES, ChunkHead, Header, OPEN_MAX, Packet, SEALED_MAX},
     keys::Key,
 };
 use crate::names::{RecordingId, StreamLabel};
@@ -74,6 +75,28 @@ impl StreamWriter {
     pub fn push(&mut self, packet: &Packet, now: Instant) -> Result<(), VaultError> {
         packet.put(&mut self.pending)?;
         self.pending_since.get_or_insert(now);
+        self.write_due(now)
+    }
+
+    /// Takes many packets at once, of which the oldest may have waited a while already.
+    pub(crate) fn push_batch(&mut self, batch: &Batch, now: Instant) -> Result<(), VaultError> {
+        let bytes = batch.bytes();
+        if bytes.len() > OPEN_MAX {
+            return Err(VaultError::PacketTooLarge {
+                bytes: bytes.len(),
+                max: OPEN_MAX,
+            });
+        }
+        if self.pending.len() + bytes.len() > OPEN_MAX {
+            self.write_chunk()?;
+        }
+        self.pending.extend_from_slice(bytes);
+        let since = batch.since().unwrap_or(now);
+        self.pending_since = Some(self.pending_since.map_or(since, |known| known.min(since)));
+        self.write_due(now)
+    }
+
+    fn write_due(&mut self, now: Instant) -> Result<(), VaultError> {
         if self.pending.len() >= CHUNK_BYTES {
             self.write_chunk()
         } else {
