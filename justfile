@@ -40,7 +40,8 @@ bench-switch half="all":
 
 # Recording at once, a recording of one hour opened, and gallring on a large index: search, plan, erasure with register
 bench-recorder calls="500" seconds="20" rows="1000000" erased="20000":
-    cargo run --release -p recorder --example recording_rates -- {{calls}} {{seconds}}
+    cargo run --release -p recorder --example recording_rates -- {{calls}} {{seconds}} own
+    cargo run --release -p recorder --example recording_rates -- {{calls}} {{seconds}} shared
     cargo run --release -p recorder --example gallring_rates -- {{rows}} {{erased}}
 
 # The simulator: calls a CPU second (full machine and bare reference queue), a year's wall time, ten years' memory, two threads

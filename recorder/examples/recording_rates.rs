@@ -1,8 +1,9 @@
-//! Measures recording: `cargo run --release -p recorder --example recording_rates -- CALLS SECONDS`.
+//! Measures recording: `cargo run --release -p recorder --example recording_rates -- CALLS SECONDS [own|shared]`.
 //!
 //! The recorder is a process of its own, so that its CPU and memory are its own; this one sends CALLS calls of two streams of
 //! G.711 in packets of 20 ms, by SIPREC and RTP on loopback, then looks for every packet in the store. Then it opens a
-//! recording of one hour.
+//! recording of one hour. Every stream has a port of its own and is sent packet by packet; or, with `shared`, the streams share
+//! ports and are sent in runs every 10 ms, as our own switch does.
 #![expect(
     clippy::print_stdout,
     reason = "an example that prints what it measured"
@@ -12,6 +13,7 @@
 mod common;
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fs,
     io::{BufRead, BufReader},
@@ -22,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::{CONTROLLER, Client, metadata, tag};
+use common::{CONTROLLER, Client, Recording, Runs, metadata, tag};
 use recorder::{
     Options,
     index::{Filter, LIST_MAX},
@@ -41,11 +43,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if let Some(place) = std::env::var_os(PLACE) {
         return record(Path::new(&place)).await;
     }
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
-    let calls = numbers.next().transpose()?.unwrap_or(500);
-    let seconds = numbers.next().transpose()?.unwrap_or(20);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>());
+    let calls = number(0).transpose()?.unwrap_or(500);
+    let seconds = number(1).transpose()?.unwrap_or(20);
+    let shared = arguments.get(2).is_some_and(|way| way == "shared");
     let place = tempfile::tempdir()?;
-    at_once(place.path(), calls, seconds).await?;
+    at_once(place.path(), calls, seconds, shared).await?;
     an_hour(place.path())
 }
 
@@ -58,36 +62,27 @@ async fn record(place: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn at_once(place: &Path, calls: u64, seconds: u64) -> Result<(), Box<dyn Error>> {
+async fn at_once(
+    place: &Path,
+    calls: u64,
+    seconds: u64,
+    shared: bool,
+) -> Result<(), Box<dyn Error>> {
     let (mut recorder, to) = start(place)?;
-    let mut clients = Vec::new();
     let begun = Instant::now();
-    for _ in 0..calls {
-        let mut client = Client::new();
-        let made = client
-            .record(to, TransportKind::Udp, &metadata(&tag()))
-            .await;
-        let recording = made.map_err(|status| format!("refused: {status:?}"))?;
-        clients.push((client, recording));
-    }
+    let mut clients = begin(to, u32::try_from(calls)?, shared).await?;
     println!(
         "{calls} calls begun in {:.1} s",
         begun.elapsed().as_secs_f64()
     );
     let before = used(&recorder)?;
     let begun = Instant::now();
-    let mut sent = 0;
-    for number in 0..seconds * 50 {
-        // A tick that comes late sends at once, as a network does after it stood still.
-        let due = begun + TICK * u32::try_from(number)?;
-        tokio::time::sleep_until(due.into()).await;
-        for (client, recording) in &mut clients {
-            for stream in [0, 1] {
-                client.send_codes(recording, stream, &[0x55; 160]);
-                sent += 1;
-            }
-        }
+    if shared {
+        send_runs(&mut clients, seconds).await?;
+    } else {
+        send_packets(&mut clients, seconds).await?;
     }
+    let sent = calls * 2 * seconds * 50;
     let took = begun.elapsed().as_secs_f64();
     let after = used(&recorder)?;
     for (mut client, recording) in clients {
@@ -119,6 +114,72 @@ async fn at_once(place: &Path, calls: u64, seconds: u64) -> Result<(), Box<dyn E
         sum(|row| row.packets_lost),
         sum(|row| u64::from(row.state != "closed"))
     );
+    Ok(())
+}
+
+/// That many calls being recorded.
+async fn begin(
+    to: SocketAddr,
+    calls: u32,
+    shared: bool,
+) -> Result<Vec<(Client, Recording)>, Box<dyn Error>> {
+    let mut clients = Vec::new();
+    for number in 0..calls {
+        let mut client = if shared {
+            Client::sharing(1 + 10 * number)
+        } else {
+            Client::new()
+        };
+        let made = client
+            .record(to, TransportKind::Udp, &metadata(&tag()))
+            .await;
+        let recording = made.map_err(|status| format!("refused: {status:?}"))?;
+        clients.push((client, recording));
+    }
+    Ok(clients)
+}
+
+/// A tick that comes late sends at once, as a network does after it stood still.
+async fn send_packets(
+    clients: &mut [(Client, Recording)],
+    seconds: u64,
+) -> Result<(), Box<dyn Error>> {
+    let begun = Instant::now();
+    for number in 0..seconds * 50 {
+        let due = begun + TICK * u32::try_from(number)?;
+        tokio::time::sleep_until(due.into()).await;
+        for (client, recording) in &mut *clients {
+            for stream in [0, 1] {
+                client.send_codes(recording, stream, &[0x55; 160]);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every 10 ms one half of the calls, all packets for one port together.
+async fn send_runs(
+    clients: &mut [(Client, Recording)],
+    seconds: u64,
+) -> Result<(), Box<dyn Error>> {
+    let (runs, begun) = (Runs::new(), Instant::now());
+    let mut lanes: BTreeMap<SocketAddr, Vec<Vec<u8>>> = BTreeMap::new();
+    for number in 0..seconds * 100 {
+        let due = begun + TICK / 2 * u32::try_from(number)?;
+        tokio::time::sleep_until(due.into()).await;
+        let half = clients.iter_mut().skip((number % 2) as usize).step_by(2);
+        for (client, recording) in half {
+            for stream in [0, 1] {
+                let datagram = client.next_datagram(stream, &[0x55; 160]);
+                let to = recording.answer.streams[stream].address;
+                lanes.entry(to).or_default().push(datagram);
+            }
+        }
+        for (to, datagrams) in &mut lanes {
+            runs.send(*to, datagrams);
+            datagrams.clear();
+        }
+    }
     Ok(())
 }
 

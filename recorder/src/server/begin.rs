@@ -4,9 +4,9 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use callcore::tag::RecordingTag;
 use tokio::sync::oneshot;
-use transport::media::RtpSocket;
+use transport::media::PortsError;
 use wire::{
-    sdp::{Description, Kind, Origin},
+    sdp::{self, Description, Kind, Origin},
     sip::{
         endpoint::{Flow, SessionId, TransportKind},
         message::{HeaderName, Headers, Request, StatusCode},
@@ -19,7 +19,10 @@ use super::{
     offer::{self, Agreed, Refusal, Wanted},
     parties::Parties,
     run::Server,
+    say::Word,
     session::{Place, Session},
+    shared::Key,
+    steering::Door,
 };
 use crate::{
     index::State,
@@ -70,11 +73,8 @@ impl Server {
             offer,
         } = offer::read(request, flow.peer().ip(), &self.options)?;
         let id = RecordingId::random().map_err(|error| no_room("random", error.to_string()))?;
-        let sockets = self.open_sockets(&offer, 0)?;
-        let local: Vec<_> = sockets
-            .iter()
-            .map(|socket| socket.as_ref().map(RtpSocket::local_addr))
-            .collect();
+        let doors = self.open_doors(&offer, 0, Sharing::Allowed)?;
+        let local: Vec<_> = local(&doors).collect();
         let own = self.own_address(flow.kind());
         let origin = Origin::new(session.0, own.ip());
         let (answer, agreed) = offer::answer(&offer, origin, &local)?;
@@ -83,7 +83,7 @@ impl Server {
             .flatten()
             .map(|one| (one.label.clone(), one.codec))
             .collect();
-        let places = placed(agreed, sockets);
+        let places = placed(agreed, doors);
 
         self.make(session, id, (tag.clone(), parties.meta()), streams)?;
         let starting = Starting {
@@ -184,14 +184,7 @@ impl Server {
         let mut headers = Headers::new();
         headers.push(HeaderName::Contact, contact.as_str());
         self.sessions.insert(session, recording);
-        let now = self.driver.now();
-        let answered = self
-            .driver
-            .endpoint()
-            .answer_with(now, session, &headers, Some(body));
-        if answered.is_err() {
-            self.close(session, State::Truncated);
-        }
+        self.say_when_obeyed(session, Word::Accepts(headers, body));
     }
 
     fn own_address(&self, kind: TransportKind) -> SocketAddr {
@@ -200,23 +193,48 @@ impl Server {
         by_tls.unwrap_or(self.driver.local_addr())
     }
 
-    /// A socket for every audio stream from that one on.
-    pub(super) fn open_sockets(
-        &self,
+    /// Somewhere to receive every audio stream from that one on: one port for all of them when each says by what its packets
+    /// are known, else one for each.
+    pub(super) fn open_doors(
+        &mut self,
         offer: &Description,
         from: usize,
-    ) -> Result<Vec<Option<RtpSocket>>, Refusal> {
-        let wanted = offer
-            .streams
+        sharing: Sharing,
+    ) -> Result<Vec<Option<Door>>, Refusal> {
+        let wanted = |stream: &sdp::Stream| stream.kind == Kind::Audio && !stream.is_rejected();
+        let streams = &offer.streams[from.min(offer.streams.len())..];
+        let keys = streams.iter().filter(|stream| wanted(stream));
+        let keys: Option<Vec<_>> = keys.map(Key::offered).collect();
+        let no_port = |error: PortsError| no_room("ports", error.to_string());
+        let claims = match keys {
+            Some(keys) if sharing == Sharing::Allowed && !keys.is_empty() => {
+                self.shared.claim(&keys).map_err(no_port)?
+            }
+            _ => None,
+        };
+        let mut claims = claims.unwrap_or_default().into_iter();
+        let mut open = || match claims.next() {
+            Some(claim) => Ok(Door::Shared(claim)),
+            None => self.ports.open().map(Door::Own),
+        };
+        streams
             .iter()
-            .skip(from)
-            .map(|stream| stream.kind == Kind::Audio && !stream.is_rejected());
-        let open = |wanted: bool| wanted.then(|| self.ports.open()).transpose();
-        wanted
-            .map(open)
+            .map(|stream| wanted(stream).then(&mut open).transpose())
             .collect::<Result<_, _>>()
-            .map_err(|error| no_room("ports", error.to_string()))
+            .map_err(no_port)
     }
+}
+
+/// Whether a session's streams may come to shared ports: a session keeps the way it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    Allowed,
+    Not,
+}
+
+/// What goes into SDP.
+pub(super) fn local(doors: &[Option<Door>]) -> impl Iterator<Item = Option<SocketAddr>> {
+    doors.iter().map(|door| door.as_ref().map(Door::local))
 }
 
 /// Our Contact says that a recording server answers (RFC 7866 section 6.1.2).
@@ -229,11 +247,11 @@ fn contact(own: SocketAddr, kind: TransportKind) -> String {
     format!("<sip:recorder@{own}{way}>;{}", siprec::SERVER_FEATURE)
 }
 
-pub(super) fn placed(agreed: Vec<Option<Agreed>>, sockets: Vec<Option<RtpSocket>>) -> Vec<Place> {
+pub(super) fn placed(agreed: Vec<Option<Agreed>>, doors: Vec<Option<Door>>) -> Vec<Place> {
     agreed
         .into_iter()
-        .zip(sockets)
-        .map(|(agreed, socket)| agreed.zip(socket))
+        .zip(doors)
+        .map(|(agreed, door)| agreed.zip(door))
         .collect()
 }
 

@@ -1,6 +1,5 @@
 //! A recording session changes: it pauses and goes on (a=inactive), gains streams, or tells more of who speaks.
 
-use transport::media::RtpSocket;
 use wire::{
     sdp::Description,
     sip::{
@@ -11,11 +10,13 @@ use wire::{
 };
 
 use super::{
-    begin::{no_room, placed},
+    begin::{Sharing, local, no_room, placed},
     disk::Job,
-    offer::{self, Refusal},
+    offer::{self, Agreed, Refusal},
     parties::Told,
-    run::{Server, said},
+    run::Server,
+    say::Word,
+    shared::Claim,
 };
 use crate::names::RecordingId;
 
@@ -51,7 +52,7 @@ impl Server {
         let Some(body) = body else {
             // It asks what we would take: the same.
             let same = recording.answer.to_body();
-            self.accept_change(session, Some(same));
+            self.say_when_obeyed(session, Word::Changes(Some(same)));
             return Ok(());
         };
         if let Some(metadata) = lone_metadata(body)? {
@@ -86,19 +87,17 @@ impl Server {
             ));
         }
         offer::check_streams(offer)?;
-        let mut local = recording.local();
-        let sockets = self.open_sockets(offer, lines)?;
-        local.extend(
-            sockets
-                .iter()
-                .map(|socket| socket.as_ref().map(RtpSocket::local_addr)),
-        );
-        let (answer, mut agreed) = offer::answer(offer, recording.answer.origin.next(), &local)?;
-        if !recording.fits(&agreed) {
-            return Err(unfit(
-                "a stream keeps its codec, and a new one needs a label of its own",
-            ));
-        }
+        let sharing = if recording.is_shared() {
+            Sharing::Allowed
+        } else {
+            Sharing::Not
+        };
+        let (mut ours, origin) = (recording.local(), recording.answer.origin.next());
+        let id = recording.id;
+        let doors = self.open_doors(offer, lines, sharing)?;
+        ours.extend(local(&doors));
+        let (answer, mut agreed) = offer::answer(offer, origin, &ours)?;
+        let claims = self.claim_renamed(session, &agreed)?;
         let new = agreed.split_off(lines);
         let streams: Vec<_> = new
             .iter()
@@ -106,7 +105,7 @@ impl Server {
             .map(|one| (one.label.clone(), one.codec))
             .collect();
         if !streams.is_empty() {
-            let job = Job::AddStreams(recording.id, streams);
+            let job = Job::AddStreams(id, streams);
             self.jobs
                 .try_send(job)
                 .map_err(|_| no_room("disk-behind", "the disk is too slow"))?;
@@ -120,10 +119,36 @@ impl Server {
         } else {
             Hold::Not
         };
+        recording.rename(claims);
         recording.change(&agreed);
-        recording.add(placed(new, sockets));
+        recording.add(placed(new, doors));
         recording.answer = answer.clone();
         Ok((answer, hold))
+    }
+
+    /// Checks that the streams there are can go on as agreed; gives places to those that have another name from now on.
+    fn claim_renamed(
+        &mut self,
+        session: SessionId,
+        agreed: &[Option<Agreed>],
+    ) -> Result<Vec<(usize, Claim)>, Refusal> {
+        let unfit = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "change", text);
+        let Some(recording) = self.sessions.get(&session) else {
+            return Err(unfit("no such recording"));
+        };
+        if !recording.fits(agreed) {
+            return Err(unfit(
+                "a stream keeps its codec, and a new one needs a label of its own",
+            ));
+        }
+        let renamed = recording.renamed(agreed).into_iter();
+        let claims = renamed.map(|(place, key)| {
+            let seat = recording.streams[place].as_ref()?.steering.seat()?;
+            Some((place, self.shared.claim_beside(seat, key)?))
+        });
+        claims
+            .collect::<Option<_>>()
+            .ok_or_else(|| unfit("another stream from that address has that SSRC"))
     }
 
     fn take_metadata(
@@ -165,7 +190,7 @@ impl Server {
                 }
             }
         }
-        let Some(recording) = self.sessions.get(&session) else {
+        let Some(recording) = self.sessions.get_mut(&session) else {
             return Begins::Nothing;
         };
         if told == Told::Transfer {
@@ -219,7 +244,7 @@ impl Server {
             recording.stay();
         }
         if let Some(body) = answer {
-            self.accept_change(session, body);
+            self.say_when_obeyed(session, Word::Changes(body));
         }
         true
     }
@@ -229,7 +254,7 @@ impl Server {
         let recording = self.sessions.get_mut(&session);
         match recording.and_then(|recording| recording.next.as_mut()) {
             Some(next) if begins == Begins::Next => next.answer = Some(body),
-            _ => self.accept_change(session, body),
+            _ => self.say_when_obeyed(session, Word::Changes(body)),
         }
     }
 
@@ -247,11 +272,6 @@ impl Server {
                 "metadata was passed over"
             );
         }
-    }
-
-    fn accept_change(&mut self, session: SessionId, body: Option<Body>) {
-        let now = self.driver.now();
-        said(self.driver.endpoint().accept_change(now, session, body));
     }
 }
 

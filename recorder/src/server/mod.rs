@@ -14,8 +14,11 @@ mod offer;
 mod open;
 mod parties;
 mod run;
+mod say;
 mod segments;
 mod session;
+mod shared;
+mod steering;
 mod timeline;
 mod track;
 mod upload;
@@ -38,6 +41,7 @@ use wire::{sip::endpoint::Config, siprec};
 use self::{
     disk::{Disk, JOBS_MAX},
     entering::Entering,
+    shared::SharedPorts,
 };
 use crate::{
     backup::{self, BackupError},
@@ -157,8 +161,8 @@ pub enum RecorderError {
     /// The metrics refuse: two of one name.
     #[error("the metrics can't be made: {0}; this is a fault of the program")]
     Metrics(#[from] prometheus::Error),
-    /// No thread for the writer.
-    #[error("the writer's thread can't be started: {0}; raise the limit on threads")]
+    /// No thread for the writer, or for the shared ports.
+    #[error("a thread can't be started: {0}; raise the limits on threads and open files")]
     Thread(#[from] std::io::Error),
 }
 
@@ -216,9 +220,10 @@ impl Recorder {
             (board.monitor(), driver.local_addr(), driver.tls_addr());
         let audio = tls_addr.unwrap_or(sip_addr).ip();
         let ports = RtpPorts::new(audio, options.rtp_ports.clone());
+        let shared = SharedPorts::start(ports.clone(), Arc::clone(&board))?;
         let options = Options { named, ..options };
         let (stop, stopped) = oneshot::channel();
-        let server = run::Server::new(driver, ports, options, jobs, board);
+        let server = run::Server::new(driver, (ports, shared), options, jobs, board);
         let task = tokio::spawn(server.run(broken, stopped, writer));
         tracing::info!(%sip_addr, "recorder listens");
         Ok(RecorderHandle {

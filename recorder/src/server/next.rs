@@ -1,6 +1,6 @@
 //! One session goes on in another recording: after a hold, or when somebody else takes over.
 //!
-//! The streams keep their sockets. Until the next recording is on disk, what follows a hold waits in them, and what is said
+//! The streams keep their ports. Until the next recording is on disk, what follows a hold waits there, and what is said
 //! during a transfer still belongs to the recording before.
 
 use std::time::Instant;
@@ -35,16 +35,16 @@ impl Session {
     /// Whether what was agreed goes on after a hold of all streams.
     pub(super) fn resumes(&self, agreed: &[Option<Agreed>]) -> bool {
         let any = |wanted| {
-            let mut flows = self.live().map(|stream| stream.control.borrow().flow);
+            let mut flows = self.live().map(|stream| stream.steering.flow());
             flows.any(|flow| flow == wanted)
         };
         any(Flow::Paused) && !any(Flow::Running) && agreed.iter().flatten().any(|one| !one.paused)
     }
 
     /// Says in every stream's timeline that somebody else took over.
-    pub(super) fn mark(&self) {
-        for stream in self.live() {
-            stream.control.send_modify(|control| control.marks += 1);
+    pub(super) fn mark(&mut self) {
+        for stream in self.live_mut() {
+            stream.steering.steer(|control| control.marks += 1);
         }
     }
 
@@ -60,7 +60,7 @@ impl Session {
 
     /// The streams of the recording that comes next: those that aren't over.
     pub(super) fn prepare_next(&mut self, id: RecordingId) -> Vec<(StreamLabel, Codec)> {
-        let live = |stream: &Stream| stream.control.borrow().flow != Flow::Ended;
+        let live = |stream: &Stream| stream.steering.flow() != Flow::Ended;
         let places = self.streams.iter().enumerate();
         let places = places.filter(|(_, stream)| stream.as_ref().is_some_and(live));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// Has what comes wait for the next recording.
-    pub(super) fn wait(&self) {
+    pub(super) fn wait(&mut self) {
         self.turn(Flow::Running, Flow::Waiting);
     }
 
@@ -97,14 +97,13 @@ impl Session {
         self.since = Instant::now();
         let mut left = std::mem::replace(&mut self.holders, holders);
         self.numbered = next.places.len();
-        for (place, stream) in self.streams.iter().enumerate() {
-            let Some(stream) = stream else { continue };
+        for place in 0..self.lines() {
             // One that is over writes no more.
             let number = next.places.iter().position(|known| *known == place);
             let target = self.target(number.unwrap_or(usize::MAX));
-            stream
-                .control
-                .send_modify(|control| control.target = target);
+            if let Some(stream) = &mut self.streams[place] {
+                stream.steering.steer(|control| control.target = target);
+            }
         }
         self.turn(Flow::Waiting, Flow::Running);
         let jobs = self.jobs.clone();
@@ -120,7 +119,7 @@ impl Session {
         let mut late = Vec::new();
         for (place, stream) in self.streams.iter().enumerate() {
             let Some(stream) = stream else { continue };
-            let over = stream.control.borrow().flow == Flow::Ended;
+            let over = stream.steering.flow() == Flow::Ended;
             if !over && !next.places.contains(&place) {
                 next.places.push(place);
                 late.push((stream.label.clone(), stream.codec));
@@ -138,15 +137,15 @@ impl Session {
         self.streams.iter().flatten()
     }
 
-    fn turn(&self, from: Flow, to: Flow) {
-        for stream in self.live() {
-            stream.control.send_if_modified(|control| {
-                let turns = control.flow == from;
-                if turns {
-                    control.flow = to;
-                }
-                turns
-            });
+    fn live_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.streams.iter_mut().flatten()
+    }
+
+    fn turn(&mut self, from: Flow, to: Flow) {
+        for stream in self.live_mut() {
+            if stream.steering.flow() == from {
+                stream.steering.steer(|control| control.flow = to);
+            }
         }
     }
 }

@@ -147,6 +147,8 @@ pub(super) struct Agreed {
     pub(super) payload_type: u8,
     pub(super) remote: IpAddr,
     pub(super) paused: bool,
+    /// What its packets carry, when the offer says one number (RFC 5576).
+    pub(super) ssrc: Option<u32>,
 }
 
 /// Our answer: we listen where `local` says and send nothing; one codec a stream, as a file has one: of those we store,
@@ -178,8 +180,9 @@ pub(super) fn answer(
         .streams
         .iter_mut()
         .zip(answer.accepted)
-        .zip(labels);
-    for ((stream, accepted), label) in sections {
+        .zip(labels)
+        .zip(&offer.streams);
+    for (((stream, accepted), label), offered) in sections {
         let Some(accepted) = accepted else {
             agreed.push(None);
             continue;
@@ -193,9 +196,18 @@ pub(super) fn answer(
             payload_type: accepted.codec.payload_type,
             remote,
             paused: !accepted.direction.receives() || remote.is_unspecified(),
+            ssrc: one_source(offered),
         }));
     }
     Ok((answer.description, agreed))
+}
+
+/// The number that all packets of a stream carry, when its offer says one.
+pub(super) fn one_source(stream: &sdp::Stream) -> Option<u32> {
+    match stream.sources.as_slice() {
+        [source] => Some(source.ssrc),
+        _ => None,
+    }
 }
 
 /// The streams' labels; one without a usable label of its own is called by its place.

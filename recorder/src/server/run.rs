@@ -21,13 +21,17 @@ use super::{
     begin::{Begun, Starting},
     disk::Job,
     offer::Refusal,
+    say::Word,
     segments::Segments,
     session::Session,
+    shared::SharedPorts,
 };
 use crate::{board::Board, index::State, names::RecordingId};
 
-/// How often the writer looks for what has waited too long, and we for senders that are gone.
+/// How often the writer looks for what has waited too long.
 const TICK: Duration = Duration::from_millis(100);
+/// How often we look for senders that are gone.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long peers have to answer our BYE when the recorder stops.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// What a peer is told to wait when there is no room, in seconds.
@@ -36,6 +40,7 @@ const RETRY_AFTER: &str = "10";
 pub(super) struct Server {
     pub(super) driver: SipDriver,
     pub(super) ports: RtpPorts,
+    pub(super) shared: SharedPorts,
     pub(super) options: Options,
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) board: Arc<Board>,
@@ -44,13 +49,17 @@ pub(super) struct Server {
     pub(super) begun: JoinSet<Begun>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) closing: JoinSet<()>,
+    /// Answers that wait until they are so.
+    pub(super) obeyed: JoinSet<(SessionId, Word)>,
     pub(super) segments: Segments,
+    /// When sessions are next looked through for senders that are gone.
+    next_look: Instant,
 }
 
 impl Server {
     pub(super) fn new(
         driver: SipDriver,
-        ports: RtpPorts,
+        (ports, shared): (RtpPorts, SharedPorts),
         options: Options,
         jobs: mpsc::Sender<Job>,
         board: Arc<Board>,
@@ -58,6 +67,7 @@ impl Server {
         Self {
             driver,
             ports,
+            shared,
             segments: Segments::new(options.segments_max),
             options,
             jobs,
@@ -66,6 +76,8 @@ impl Server {
             begun: JoinSet::new(),
             sessions: BTreeMap::new(),
             closing: JoinSet::new(),
+            obeyed: JoinSet::new(),
+            next_look: Instant::now(),
         }
     }
 
@@ -84,6 +96,7 @@ impl Server {
                 Some(begun) = self.begun.join_next() => self.on_begun(begun.ok()),
                 Some(id) = broken.recv() => self.on_broken(id),
                 Some(_) = self.closing.join_next() => {}
+                Some(Ok((session, word))) = self.obeyed.join_next() => self.say(session, word),
                 _ = tick.tick() => self.on_tick(),
                 _ = &mut stop => break,
             }
@@ -159,6 +172,13 @@ impl Server {
     fn on_tick(&mut self) {
         // A full channel has packets in it, and those make the writer look as well.
         let _told = self.jobs.try_send(Job::Flush);
+        if self.next_look <= Instant::now() {
+            self.next_look = Instant::now() + LOOK;
+            self.end_abandoned();
+        }
+    }
+
+    fn end_abandoned(&mut self) {
         let abandoned: Vec<_> = self
             .sessions
             .iter()

@@ -1,4 +1,4 @@
-//! One recording session (RFC 7866): its streams' tasks, and how they are told to pause, go on and end.
+//! One recording session (RFC 7866): its streams, and how they are told to pause, go on and end.
 
 use std::{
     convert::Infallible,
@@ -11,19 +11,16 @@ use std::{
 };
 
 use callcore::tag::RecordingTag;
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-};
-use transport::media::RtpSocket;
+use tokio::sync::mpsc;
 use wire::sdp::Description;
 
 use super::{
     disk::Job,
-    media::Listener,
     next::Next,
     offer::Agreed,
     parties::Parties,
+    shared::{Claim, Key},
+    steering::{Door, Steering},
     track::{Control, Flow, Line, Target, Track},
 };
 use crate::{
@@ -71,12 +68,11 @@ pub(super) struct Stream {
     local: SocketAddr,
     pub(super) codec: Codec,
     pub(super) label: StreamLabel,
-    pub(super) control: watch::Sender<Control>,
-    task: JoinHandle<()>,
+    pub(super) steering: Steering,
 }
 
-/// A stream that was agreed, with its socket.
-pub(super) type Place = Option<(Agreed, RtpSocket)>;
+/// A stream that was agreed, with where it is received.
+pub(super) type Place = Option<(Agreed, Door)>;
 
 impl Session {
     /// Begins to record what was agreed.
@@ -111,12 +107,12 @@ impl Session {
     /// Records further streams, after those there are.
     pub(super) fn add(&mut self, places: Vec<Place>) {
         for place in places {
-            let stream = place.map(|(agreed, socket)| self.record(agreed, socket));
+            let stream = place.map(|(agreed, door)| self.record(agreed, door));
             self.streams.push(stream);
         }
     }
 
-    fn record(&mut self, agreed: Agreed, socket: RtpSocket) -> Stream {
+    fn record(&mut self, agreed: Agreed, door: Door) -> Stream {
         let line = Line {
             jobs: self.jobs.clone(),
             board: Arc::clone(&self.board),
@@ -125,7 +121,7 @@ impl Session {
         };
         let target = self.target(self.numbered);
         self.numbered += 1;
-        let local = socket.local_addr();
+        let local = door.local();
         let begins = Control {
             from: agreed.remote,
             flow: flow(&agreed),
@@ -133,14 +129,11 @@ impl Session {
             marks: 0,
         };
         let track = Track::new((agreed.payload_type, agreed.codec), begins.clone(), line);
-        let (control, told) = watch::channel(begins);
-        let listener = Listener::new(socket, told, track);
         Stream {
             local,
             codec: agreed.codec,
             label: agreed.label,
-            control,
-            task: tokio::spawn(listener.run()),
+            steering: Steering::begin(door, begins, track),
         }
     }
 
@@ -160,7 +153,7 @@ impl Session {
 
     /// Where each stream is received; `None` for those that are over.
     pub(super) fn local(&self) -> Vec<Option<SocketAddr>> {
-        let running = |stream: &Stream| stream.control.borrow().flow != Flow::Ended;
+        let running = |stream: &Stream| stream.steering.flow() != Flow::Ended;
         self.streams
             .iter()
             .map(|stream| {
@@ -189,10 +182,10 @@ impl Session {
     }
 
     /// Tells the streams there are what was newly agreed for them.
-    pub(super) fn change(&self, agreed: &[Option<Agreed>]) {
-        for (stream, agreed) in self.streams.iter().zip(agreed) {
+    pub(super) fn change(&mut self, agreed: &[Option<Agreed>]) {
+        for (stream, agreed) in self.streams.iter_mut().zip(agreed) {
             let Some(stream) = stream else { continue };
-            stream.control.send_modify(|control| match agreed {
+            stream.steering.steer(|control| match agreed {
                 Some(agreed) => {
                     control.from = agreed.remote;
                     control.flow = flow(agreed);
@@ -205,6 +198,37 @@ impl Session {
         }
     }
 
+    /// Whether a stream of it is on a shared port.
+    pub(super) fn is_shared(&self) -> bool {
+        let mut streams = self.streams.iter().flatten();
+        streams.any(|stream| stream.steering.key().is_some())
+    }
+
+    /// The streams on a shared port that are known by another name from now on, by their places.
+    pub(super) fn renamed(&self, agreed: &[Option<Agreed>]) -> Vec<(usize, Key)> {
+        let streams = self.streams.iter().zip(agreed).enumerate();
+        let renamed = streams.filter_map(|(place, (stream, agreed))| {
+            let (known, agreed) = (stream.as_ref()?.steering.key()?, agreed.as_ref()?);
+            let mut key = known;
+            key.ssrc = agreed.ssrc.unwrap_or(known.ssrc);
+            // On hold as RFC 2543 had it, nobody sends.
+            if !agreed.remote.is_unspecified() {
+                key.from = agreed.remote;
+            }
+            (key != known).then_some((place, key))
+        });
+        renamed.collect()
+    }
+
+    /// Calls streams by their new names.
+    pub(super) fn rename(&mut self, claims: Vec<(usize, Claim)>) {
+        for (place, claim) in claims {
+            if let Some(Some(stream)) = self.streams.get_mut(place) {
+                stream.steering.rename(claim);
+            }
+        }
+    }
+
     /// How long it has been recording.
     pub(super) fn age(&self) -> Duration {
         self.begun.elapsed()
@@ -213,7 +237,7 @@ impl Session {
     /// Whether, at that age, nobody has been heard for longer than a living sender is silent.
     pub(super) fn is_abandoned(&self, age: Duration) -> bool {
         let running =
-            |stream: &Stream| matches!(stream.control.borrow().flow, Flow::Running | Flow::Waiting);
+            |stream: &Stream| matches!(stream.steering.flow(), Flow::Running | Flow::Waiting);
         let limit = if self.streams.iter().flatten().any(running) {
             SILENT_MAX
         } else {
@@ -224,14 +248,12 @@ impl Session {
     }
 
     /// Ends every stream, then has the writer close the recording. Resolves when the writer was told.
-    pub(super) async fn end(self, state: State) {
-        for stream in self.streams.iter().flatten() {
-            stream
-                .control
-                .send_modify(|control| control.flow = Flow::Ended);
+    pub(super) async fn end(mut self, state: State) {
+        for stream in self.streams.iter_mut().flatten() {
+            stream.steering.steer(|control| control.flow = Flow::Ended);
         }
         for stream in self.streams.into_iter().flatten() {
-            if let Err(error) = stream.task.await {
+            if let Err(error) = stream.steering.ended().await {
                 tracing::error!(recording = %self.id, %error, "a stream's task failed");
             }
         }
@@ -260,15 +282,15 @@ mod tests {
     #[tokio::test]
     async fn a_sender_that_is_gone_is_known_by_its_silence() {
         let local = std::net::IpAddr::from([127, 0, 0, 1]);
-        let socket = RtpPorts::new(local, super::super::RTP_PORTS)
-            .open()
-            .expect("a port");
+        let ports = RtpPorts::new(local, super::super::RTP_PORTS);
+        let door = Door::Own(ports.open().expect("a port"));
         let agreed = Agreed {
             label: StreamLabel::parse("1").expect("a label"),
             codec: wire::g711::Law::A.into(),
             payload_type: 8,
             remote: local,
             paused: false,
+            ssrc: None,
         };
         let answer = Description {
             origin: Origin::new(1, local),
@@ -277,8 +299,8 @@ mod tests {
         let (jobs, _todo) = mpsc::channel(10);
         let board = Arc::new(Board::new(Figures::default()).expect("metrics"));
         let id = RecordingId::random().expect("random");
-        let places = vec![Some((agreed.clone(), socket))];
-        let session = Session::begin(
+        let places = vec![Some((agreed.clone(), door))];
+        let mut session = Session::begin(
             (id, test_tag("region-01")),
             answer,
             Parties::default(),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use callcore::{scenario::RecorderSettings, tag::RecordingTag};
+use quinn_udp::{Transmit, UdpSocketState};
 use recorder::{
     Options, Recorder, RecorderError, RecorderHandle,
     monitor::Figures,
@@ -19,7 +20,7 @@ use transport::{Listen, Networks, SipDriver};
 use wire::{
     g711::Law,
     rtp::Sender,
-    sdp::{Codec, Description, Direction, Origin, Stream},
+    sdp::{Codec, Description, Direction, Origin, Source, Stream},
     sip::{
         endpoint::{Config, Event, Invite, SessionId, TransportKind},
         message::{Body, HeaderName, Headers, Response, StatusCode},
@@ -174,6 +175,8 @@ pub(crate) struct Client {
     driver: SipDriver,
     sockets: Vec<UdpSocket>,
     senders: Vec<Sender>,
+    /// Its offers say by which numbers its packets are known.
+    shares: bool,
 }
 
 /// A session as its client sees it.
@@ -190,6 +193,14 @@ impl Client {
         Self::listening(listen)
     }
 
+    /// One whose streams may come to a shared port: their packets carry this number and those after it.
+    pub(crate) fn sharing(first_ssrc: u32) -> Self {
+        let mut client = Self::new();
+        client.shares = true;
+        client.senders = senders(first_ssrc);
+        client
+    }
+
     /// One that speaks in ways of its own.
     pub(crate) fn listening(listen: Listen) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -198,14 +209,17 @@ impl Client {
         let sockets: Vec<_> = (0..STREAMS)
             .map(|_| UdpSocket::bind(any).expect("a port"))
             .collect();
-        let senders = (0..STREAMS)
-            .map(|number| Sender::new(8, 100 + number, 7, 1_000_000))
-            .collect();
         Self {
             driver,
             sockets,
-            senders,
+            senders: senders(100),
+            shares: false,
         }
+    }
+
+    /// From now on its packets carry this number and those after it.
+    pub(crate) fn renumber(&mut self, first_ssrc: u32) {
+        self.senders = senders(first_ssrc);
     }
 
     /// Two streams, caller and nurse, as SIPREC labels them.
@@ -214,11 +228,18 @@ impl Client {
     }
 
     pub(crate) fn offer_of(&self, labels: &[&str], direction: Direction) -> Description {
-        let streams = self.sockets.iter().zip(labels).map(|(socket, &label)| {
+        let ends = self.sockets.iter().zip(&self.senders).zip(labels);
+        let streams = ends.map(|((socket, sender), &label)| {
             let address = socket.local_addr().expect("bound");
-            Stream::audio(address, vec![Codec::pcma(), Codec::pcmu()])
+            let stream = Stream::audio(address, vec![Codec::pcma(), Codec::pcmu()])
                 .labelled(label)
-                .going(direction)
+                .going(direction);
+            if self.shares {
+                let (ssrc, cname) = (sender.ssrc(), "test".into());
+                stream.from_source(Source { ssrc, cname })
+            } else {
+                stream
+            }
         });
         Description {
             origin: Origin::new(1, [127, 0, 0, 1].into()),
@@ -341,6 +362,20 @@ impl Client {
         self.until_ended().await;
     }
 
+    /// Says goodbye, and what was sent before that comes after it.
+    pub(crate) async fn bye_overtaking(&mut self, recording: Recording, packets: usize) {
+        let now = self.driver.now();
+        self.driver
+            .endpoint()
+            .end(now, recording.session, None)
+            .expect("up");
+        self.driver.flush();
+        for stream in 0..recording.answer.streams.len() {
+            self.send(&recording, stream, 1000.0, packets);
+        }
+        self.until_ended().await;
+    }
+
     /// Ends a session before it was answered, or right after.
     pub(crate) async fn give_up(&mut self, session: SessionId) {
         let now = self.driver.now();
@@ -388,11 +423,53 @@ impl Client {
         self.sockets[stream].send_to(&datagram, to).expect("sent");
     }
 
+    /// The next packet of 20 ms of a stream, for whoever sends it.
+    pub(crate) fn next_datagram(&mut self, stream: usize, codes: &[u8; 160]) -> Vec<u8> {
+        let mut datagram = Vec::with_capacity(200);
+        self.senders[stream].next(codes, 160, false, &mut datagram);
+        datagram
+    }
+
     /// Loses that many packets of a stream.
     pub(crate) fn lose(&mut self, stream: usize, packets: usize) {
         let mut datagram = Vec::new();
         for _ in 0..packets {
             self.senders[stream].next(&[0xD5; 160], 160, false, &mut datagram);
+        }
+    }
+}
+
+fn senders(first_ssrc: u32) -> Vec<Sender> {
+    let of = |number| Sender::new(8, first_ssrc + number, 7, 1_000_000);
+    (0..STREAMS).map(of).collect()
+}
+
+/// A socket that sends runs of packets of one length in one call, as a switch with many streams does.
+pub(crate) struct Runs {
+    socket: UdpSocket,
+    state: UdpSocketState,
+}
+
+impl Runs {
+    pub(crate) fn new() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let state = UdpSocketState::new((&socket).into()).expect("a socket");
+        Self { socket, state }
+    }
+
+    pub(crate) fn send(&self, to: SocketAddr, datagrams: &[Vec<u8>]) {
+        let each = datagrams.first().map_or(0, Vec::len);
+        for run in datagrams.chunks(self.state.max_gso_segments()) {
+            let transmit = Transmit {
+                destination: to,
+                ecn: None,
+                contents: &run.concat(),
+                segment_size: Some(each),
+                src_ip: None,
+            };
+            self.state
+                .send((&self.socket).into(), &transmit)
+                .expect("sent");
         }
     }
 }

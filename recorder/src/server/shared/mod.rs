@@ -1,0 +1,14 @@
+//! Ports that many streams share. Each says in its offer by which number (SSRC) its packets are known (RFC 5576), so that one
+//! socket serves them all, and one look at it brings a run of packets.
+//!
+//! [`allot`] gives out the places, for whoever answers offers; [`table`] tells the streams of one port apart and drives each;
+//! [`thread`] has the sockets. Who shares no such number has a port and a task of its own ([`media`](super::media)).
+
+mod allot;
+mod table;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub(super) use allot::{Claim, Seat, SharedPorts};
+pub(super) use table::Key;

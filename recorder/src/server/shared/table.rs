@@ -1,0 +1,236 @@
+//! The streams of one shared port, told apart by address and SSRC. It has no socket and asks for no time.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+use tokio::sync::oneshot;
+use wire::{rtp, sdp};
+
+use super::{
+    super::{
+        media::{LAST_MAX, OVERTAKEN_MAX},
+        offer,
+        track::{Control, Flow, Track},
+    },
+    allot::{Claim, SeatId},
+};
+use crate::board::Board;
+
+/// Datagrams of a stream that wait for its next recording: ten seconds of audio, far longer than a disk takes to make one.
+pub(super) const WAITING_MAX: usize = 512;
+
+/// What a stream on a shared port is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::server) struct Key {
+    // First: comparing it is enough but for streams of one number from several addresses.
+    pub(in crate::server) ssrc: u32,
+    /// The offered address.
+    pub(in crate::server) from: IpAddr,
+}
+
+impl Key {
+    /// That of a stream as it is offered; `None` when it doesn't say one number, or no address to tell it by.
+    pub(in crate::server) fn offered(stream: &sdp::Stream) -> Option<Self> {
+        let ssrc = offer::one_source(stream)?;
+        let from = stream.address.ip();
+        (!from.is_unspecified()).then_some(Self { ssrc, from })
+    }
+
+    /// That of whoever sent a datagram; `None` when it is neither RTP nor RTCP.
+    fn of(datagram: &[u8], source: SocketAddr) -> Option<Self> {
+        let at = if rtp::is_rtcp(datagram) { 4 } else { 8 };
+        let ssrc = datagram.get(at..)?.first_chunk()?;
+        (datagram.first()? >> 6 == 2).then(|| Self {
+            ssrc: u32::from_be_bytes(*ssrc),
+            from: source.ip(),
+        })
+    }
+}
+
+/// The streams of one port.
+#[derive(Debug)]
+pub(super) struct Table {
+    keys: BTreeMap<Key, SeatId>,
+    streams: BTreeMap<SeatId, Stream>,
+    /// How many were told to end and haven't yet.
+    ending: usize,
+    board: Arc<Board>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    claim: Claim,
+    track: Track,
+    waiting: VecDeque<Waiting>,
+    ending: Option<Ending>,
+    done: oneshot::Sender<()>,
+}
+
+/// What came between two recordings.
+#[derive(Debug)]
+struct Waiting {
+    datagram: Box<[u8]>,
+    source: SocketAddr,
+    came: Instant,
+}
+
+/// It was told to end, and audio may be on its way.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    at: Instant,
+    taken: usize,
+}
+
+impl Table {
+    pub(super) const fn new(board: Arc<Board>) -> Self {
+        Self {
+            keys: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            ending: 0,
+            board,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        seat: SeatId,
+        (claim, track, done): (Claim, Track, oneshot::Sender<()>),
+    ) {
+        self.keys.insert(claim.key, seat);
+        let stream = Stream {
+            claim,
+            track,
+            waiting: VecDeque::new(),
+            ending: None,
+            done,
+        };
+        self.streams.insert(seat, stream);
+    }
+
+    /// Tells a stream what to do. What came before has to be given to it before.
+    pub(super) fn tell(&mut self, seat: SeatId, told: Control, now: Instant) {
+        // One that has ended is told nothing.
+        if let Some(stream) = self.streams.get_mut(&seat) {
+            let ended = stream.ending.is_some();
+            stream.tell(told, now);
+            self.ending += usize::from(!ended && stream.ending.is_some());
+        }
+    }
+
+    /// Whoever steered a stream is gone.
+    pub(super) fn leave(&mut self, seat: SeatId, now: Instant) {
+        if let Some(stream) = self.streams.get(&seat) {
+            let told = Control {
+                flow: Flow::Ended,
+                ..stream.track.control().clone()
+            };
+            self.tell(seat, told, now);
+        }
+    }
+
+    pub(super) fn rename(&mut self, seat: SeatId, claim: Claim) {
+        if let Some(stream) = self.streams.get_mut(&seat) {
+            self.keys.remove(&stream.claim.key);
+            self.keys.insert(claim.key, seat);
+            stream.claim = claim;
+        }
+    }
+
+    pub(super) fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr, now: Instant) {
+        let Some(key) = Key::of(datagram, source) else {
+            return self.board.dropped("malformed");
+        };
+        let seat = self.keys.get(&key);
+        match seat.and_then(|seat| self.streams.get_mut(seat)) {
+            Some(stream) => stream.on_datagram(datagram, source, now, &self.board),
+            None => self.board.dropped("ssrc"),
+        }
+    }
+
+    /// Gives the writer what is old enough for a chunk.
+    pub(super) fn hand_over_due(&mut self, now: Instant) {
+        for stream in self.streams.values_mut() {
+            stream.track.hand_over_due(now);
+        }
+    }
+
+    /// Lets go of the streams that have ended; says when the next one will have. What came until `now` has to be given to
+    /// them before.
+    pub(super) fn end_due(&mut self, now: Instant) -> Option<Instant> {
+        if self.ending == 0 {
+            return None;
+        }
+        let ending = |stream: &Stream| stream.ending.map(|ending| ending.at);
+        let over = |stream: &mut Stream| ending(stream).is_some_and(|at| at <= now);
+        for (_, mut stream) in self.streams.extract_if(.., |_, stream| over(stream)) {
+            self.keys.remove(&stream.claim.key);
+            self.ending -= 1;
+            stream.track.finish();
+            // The session may be gone.
+            let _told = stream.done.send(());
+        }
+        self.streams.values().filter_map(ending).min()
+    }
+}
+
+impl Stream {
+    fn tell(&mut self, told: Control, now: Instant) {
+        let ends = told.flow == Flow::Ended && self.ending.is_none();
+        let waits = told.flow == Flow::Waiting;
+        if !waits && self.track.takes_before(&told) {
+            self.take_waiting();
+        }
+        self.track.obey(told);
+        if !waits {
+            self.take_waiting();
+        }
+        if ends {
+            self.ending = Some(Ending {
+                at: now + OVERTAKEN_MAX,
+                taken: 0,
+            });
+        }
+    }
+
+    fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr, now: Instant, board: &Board) {
+        if self.track.flow() == Flow::Waiting {
+            return self.wait(datagram, source, now, board);
+        }
+        self.track.on_datagram(datagram, source, now);
+        if let Some(ending) = &mut self.ending {
+            ending.taken += 1;
+            // A sender that never stops is cut off.
+            ending.at = if ending.taken < LAST_MAX {
+                now + OVERTAKEN_MAX
+            } else {
+                now
+            };
+        }
+    }
+
+    fn wait(&mut self, datagram: &[u8], source: SocketAddr, came: Instant, board: &Board) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back(Waiting {
+                datagram: datagram.into(),
+                source,
+                came,
+            });
+        } else {
+            board.dropped("waiting");
+        }
+    }
+
+    fn take_waiting(&mut self) {
+        for one in std::mem::take(&mut self.waiting) {
+            self.track.on_datagram(&one.datagram, one.source, one.came);
+        }
+    }
+}
