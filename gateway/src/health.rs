@@ -1,6 +1,7 @@
 //! Whether providers' targets are there: each is asked by OPTIONS, and counts as down or up after so many answers in a row.
 //!
-//! What is found is told to the call machine, which passes over targets that are down.
+//! What is found is told to the call machine, which passes over targets that are down. Of a target that is given by name one host
+//! is asked at a time; one that doesn't answer leaves its turn to the next, so that the target is down only when none answers.
 
 use std::{
     collections::BTreeMap,
@@ -28,11 +29,33 @@ struct Watched {
     uri: Uri,
     ping: Ping,
     next: Instant,
-    /// The question that is open, and when it was put.
-    open: Option<(PingId, Instant)>,
+    open: Option<Open>,
     up: bool,
     /// Answers in a row that say the opposite of `up`.
     against: u8,
+}
+
+/// A question that has no answer yet.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    put: Instant,
+    /// The host that was asked, of a target that is given by name.
+    host: Option<SocketAddr>,
+}
+
+/// A question that was put, and to which host of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) ping: PingId,
+    pub(crate) host: Option<SocketAddr>,
+}
+
+/// What a question led to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) change: Option<Change>,
+    /// A host of a name that didn't answer.
+    pub(crate) silent: Option<SocketAddr>,
 }
 
 /// A target by its provider and its place there.
@@ -51,7 +74,6 @@ pub(crate) struct Change {
 
 impl Health {
     /// Watches every target of a scenario whose provider has a `ping`, and takes each as up until it shows otherwise.
-    /// Targets without a numeric address are left alone: asking them needs a name looked up first.
     pub(crate) fn of(scenario: &Scenario, now: Instant) -> Self {
         let providers = (0..).map(ProviderId::at).zip(&scenario.providers);
         let targets = providers.flat_map(|(id, provider)| {
@@ -59,7 +81,6 @@ impl Health {
                 .zip(&provider.targets)
                 .filter_map(move |(place, uri)| {
                     let uri = Uri::parse(uri).ok()?;
-                    uri.address()?;
                     Some(Watched {
                         target: Target {
                             provider: id,
@@ -84,44 +105,43 @@ impl Health {
     /// When something is due next.
     pub(crate) fn next(&self) -> Option<Instant> {
         let due = |watched: &Watched| {
-            let open = watched.open.map(|(_, at)| at + ANSWER_MAX);
+            let open = watched.open.map(|open| open.put + ANSWER_MAX);
             open.unwrap_or(watched.next)
         };
         self.targets.iter().map(due).min()
     }
 
-    /// Puts the questions that are due by `ask`, which gives a question's name or tells that it can't be put.
+    /// Puts the questions that are due by `ask`, which tells what it asked, or that it can't.
     pub(crate) fn on_time(
         &mut self,
         now: Instant,
-        mut ask: impl FnMut(Uri, Option<SocketAddr>) -> Option<PingId>,
-    ) -> Vec<Change> {
-        let mut changes = Vec::new();
+        mut ask: impl FnMut(&Uri) -> Option<Asked>,
+    ) -> Vec<Found> {
+        let mut found = Vec::new();
         for (place, watched) in self.targets.iter_mut().enumerate() {
             match watched.open {
-                Some((ping, at)) if at + ANSWER_MAX <= now => {
-                    self.asked.remove(&ping);
-                    changes.extend(watched.answered(now, false));
+                Some(open) if open.put + ANSWER_MAX <= now => {
+                    self.asked.retain(|_, asked| *asked != place);
+                    found.push(watched.answered(now, false));
                 }
-                None if watched.next <= now => {
-                    match ask(watched.uri.clone(), watched.uri.address()) {
-                        Some(ping) => {
-                            watched.open = Some((ping, now));
-                            self.asked.insert(ping, place);
-                        }
-                        None => changes.extend(watched.answered(now, false)),
+                None if watched.next <= now => match ask(&watched.uri) {
+                    Some(Asked { ping, host }) => {
+                        watched.open = Some(Open { put: now, host });
+                        self.asked.insert(ping, place);
                     }
-                }
+                    None => found.push(watched.answered(now, false)),
+                },
                 _ => {}
             }
         }
-        changes
+        found
     }
 
     /// An answer came, or the way is broken. An answer to a question that was given up says nothing any more.
-    pub(crate) fn pong(&mut self, now: Instant, ping: PingId, alive: bool) -> Option<Change> {
-        let place = self.asked.remove(&ping)?;
-        self.targets.get_mut(place)?.answered(now, alive)
+    pub(crate) fn pong(&mut self, now: Instant, ping: PingId, alive: bool) -> Found {
+        let place = self.asked.remove(&ping);
+        let watched = place.and_then(|place| self.targets.get_mut(place));
+        watched.map_or_else(Found::default, |watched| watched.answered(now, alive))
     }
 
     /// Every target that is watched, and whether it is up.
@@ -133,8 +153,15 @@ impl Health {
 }
 
 impl Watched {
-    fn answered(&mut self, now: Instant, alive: bool) -> Option<Change> {
-        self.open = None;
+    fn answered(&mut self, now: Instant, alive: bool) -> Found {
+        let host = self.open.take().and_then(|open| open.host);
+        Found {
+            change: self.turned(now, alive),
+            silent: host.filter(|_| !alive),
+        }
+    }
+
+    fn turned(&mut self, now: Instant, alive: bool) -> Option<Change> {
         let every = u64::try_from(self.ping.every.as_micros()).unwrap_or(u64::MAX);
         self.next = now + Duration::from_micros(every);
         if alive == self.up {
@@ -191,7 +218,7 @@ mod tests {
             false, false, true, false, false, false, false, true, false, true, true,
         ]
         .into_iter()
-        .map(|alive| target.answered(now, alive).map(|change| change.up))
+        .map(|alive| target.answered(now, alive).change.map(|change| change.up))
         .collect();
         let mut expected = [None; 11];
         expected[5] = Some(false);
@@ -207,14 +234,15 @@ mod tests {
             asked: BTreeMap::new(),
         };
         let mut put = 0;
-        let mut ask = |_: Uri, _: Option<SocketAddr>| {
+        let mut ask = |_: &Uri| {
             put += 1;
             None
         };
         let mut at = now;
         let mut changes = Vec::new();
         for _ in 0..3 {
-            changes.extend(health.on_time(at, &mut ask));
+            let found = health.on_time(at, &mut ask);
+            changes.extend(found.into_iter().filter_map(|found| found.change));
             assert_eq!(health.on_time(at, &mut ask), [], "not twice");
             at = health.next().expect("watched");
         }
@@ -222,5 +250,21 @@ mod tests {
         assert_eq!(changes.len(), 1, "a way that is broken is no answer");
         assert_eq!(health.states().next().map(|(_, up)| up), Some(false));
         assert_eq!(at, now + Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_host_that_does_not_answer_is_told_of_and_another_answer_keeps_the_target_up() {
+        let now = Instant::now();
+        let mut target = watched(now);
+        for (alive, host) in [(false, 1), (true, 2), (false, 1), (false, 2), (true, 1)] {
+            let host = SocketAddr::from(([192, 0, 2, host], 5060));
+            target.open = Some(Open {
+                put: now,
+                host: Some(host),
+            });
+            let found = target.answered(now, alive);
+            assert_eq!(found.silent, (!alive).then_some(host));
+            assert_eq!(found.change, None);
+        }
     }
 }

@@ -58,7 +58,7 @@ impl Handset {
         };
         // Until the runtime has looked at its socket, nothing is sent but while it is waited for.
         let own = Uri::sip(None, handset.driver.local_addr());
-        handset.act(|endpoint, now| endpoint.ping(now, own, None).expect("asked"));
+        handset.act(|endpoint, now| endpoint.ping(now, own, None, None).expect("asked"));
         handset
             .sees("itself", |event| {
                 matches!(event, Event::Pong { alive: true, .. }).then_some(())

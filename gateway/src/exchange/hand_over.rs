@@ -133,7 +133,7 @@ impl Exchange {
     }
 
     /// The ways to a target that is given by name, in the order in which to try them.
-    fn ways_to(&mut self, target: &Uri) -> std::collections::VecDeque<Way> {
+    pub(super) fn ways_to(&mut self, target: &Uri) -> std::collections::VecDeque<Way> {
         let rng = &mut self.rng;
         self.names.ways(target, |most| rng.random_range(0..=most))
     }

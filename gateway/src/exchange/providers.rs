@@ -4,30 +4,53 @@ use std::time::Instant;
 
 use callcore::switch::Input;
 use transport::SipDriver;
-use wire::sip::endpoint::PingId;
+use wire::sip::{endpoint::PingId, uri::Uri};
 
 use super::Exchange;
-use crate::health::{Change, Health};
+use crate::health::{Asked, Change, Found, Health};
 
 impl Exchange {
     pub(super) fn ping_providers(&mut self, sip: &mut SipDriver, now: Instant) {
         if self.health.next().is_none_or(|next| next > now) {
             return;
         }
-        let at = sip.now();
-        let changes = self.health.on_time(now, |uri, address| {
-            sip.endpoint().ping(at, uri, address).ok()
-        });
-        changes
-            .into_iter()
-            .for_each(|change| self.target_is(change));
+        let mut health = std::mem::take(&mut self.health);
+        let found = health.on_time(now, |target| self.ask(sip, target));
+        self.health = health;
+        found.into_iter().for_each(|found| self.found(found));
+    }
+
+    /// Asks a target: where it says itself, or the host that its name leads to first. `None`: the name leads nowhere.
+    fn ask(&mut self, sip: &mut SipDriver, target: &Uri) -> Option<Asked> {
+        let way = match target.address() {
+            Some(_) => None,
+            None => Some(self.ways_to(target).pop_front()?),
+        };
+        let host = way.map(|way| way.address);
+        if let Some(host) = host {
+            sip.expect_name(host, &target.host);
+        }
+        let now = sip.now();
+        let kind = way.and_then(|way| way.kind);
+        let asked = sip.endpoint().ping(now, target.clone(), host, kind);
+        asked.ok().map(|ping| Asked { ping, host })
     }
 
     /// An answer to a question: the recorder's, or a provider's.
     pub(super) fn pong(&mut self, ping: PingId, alive: bool) {
         if self.is_recorders(ping) {
             self.recorder_pong(alive);
-        } else if let Some(change) = self.health.pong(Instant::now(), ping, alive) {
+        } else {
+            let found = self.health.pong(Instant::now(), ping, alive);
+            self.found(found);
+        }
+    }
+
+    fn found(&mut self, Found { change, silent }: Found) {
+        if let Some(host) = silent {
+            self.names.failed(host);
+        }
+        if let Some(change) = change {
             self.target_is(change);
         }
     }

@@ -293,7 +293,7 @@ impl Exchange {
         if recorder.asked.is_none() && recorder.next_ping <= now {
             recorder.asked = Some(now);
             let (uri, address, at) = (recorder.uri.clone(), recorder.address, sip.now());
-            recorder.ping = sip.endpoint().ping(at, uri, Some(address)).ok();
+            recorder.ping = sip.endpoint().ping(at, uri, Some(address), None).ok();
             if recorder.ping.is_none() {
                 self.recorder_pong(false);
             }

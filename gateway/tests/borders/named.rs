@@ -219,6 +219,30 @@ async fn naptr_says_by_what_service() {
     gateway.stop().await;
 }
 
+/// OPTIONS goes to the hosts of a name in turn: one that is silent doesn't make the target one that is down, and what answers is
+/// called first.
+#[tokio::test]
+async fn a_name_is_up_while_one_of_its_hosts_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dns = Dns::start().await;
+    let (silent, mut there) = (host().await, host().await);
+    let ports = [(1, silent.local().port()), (2, there.local().port())];
+    dns.serve("_sip._udp.provider.test", 60, &ports);
+    let entry = r#"{ name = "first", organisation = "medhelp", targets = ["sip:1177@provider.test"],
+        ping = { every_s = 1, down_after = 2, up_after = 1 } }"#;
+    let listen = format!("dns = \"{}\"", dns.address);
+    let gateway = providers(&[&entry.replace('\n', " ")], &listen, folder.path()).await;
+    there.face(gateway.sip_addr());
+    assert_eq!(silent.request().await.method, Method::Options);
+    let asked = there.request().await;
+    assert_eq!(asked.method, Method::Options);
+    assert_eq!(asked.uri.to_string(), "sip:1177@provider.test");
+    there.send(reply(&asked, 200, "").as_bytes()).await;
+    let _caller = call(&gateway, "knows").await;
+    takes(&there).await;
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn what_was_found_is_asked_again_when_its_time_is_over() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -20,7 +20,7 @@ use crate::{
 
 impl Endpoint {
     /// Asks a peer whether it is there. One [`Event::Pong`] follows: any final response counts as alive, no response
-    /// (Timer F, 64 times T1) or a broken way as not.
+    /// (Timer F, 64 times T1) or a broken way as not. `transport`: by which, when not as the target says.
     ///
     /// # Errors
     /// When the target has no numeric address and no next hop is given.
@@ -29,11 +29,13 @@ impl Endpoint {
         now: Time,
         target: Uri,
         next_hop: Option<SocketAddr>,
+        transport: Option<TransportKind>,
     ) -> Result<PingId, SessionError> {
         let peer = next_hop
             .or_else(|| target.address())
             .ok_or(SessionError::NoRoute)?;
-        let kind = route::kind_of(&target).unwrap_or(TransportKind::Udp);
+        let kind = transport.or_else(|| route::kind_of(&target));
+        let kind = kind.unwrap_or(TransportKind::Udp);
         let id = PingId(self.names.fresh());
         let request = self.options(target, kind);
         let hop = Hop {
