@@ -35,8 +35,9 @@ pub(crate) struct Glare {
 }
 
 impl Glare {
-    pub(crate) fn runs(&self, at: Time) -> bool {
-        self.at == Some(at)
+    /// When it is tried again.
+    pub(crate) const fn due(&self) -> Option<Time> {
+        self.at
     }
 
     pub(crate) const fn waits(&self) -> bool {
@@ -122,7 +123,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let Some(glare) = session.glare.as_mut().filter(|glare| glare.runs(at)) else {
+        let Some(glare) = session.glare.as_mut().filter(|glare| glare.at == Some(at)) else {
             return;
         };
         let Phase::Up { change } = &session.phase else {

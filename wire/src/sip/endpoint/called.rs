@@ -2,12 +2,13 @@
 
 use super::{
     Endpoint, Key,
-    border::{Ending, Event, SessionError, SessionId},
+    border::{Ending, Event, SessionError, SessionId, Timer},
     dialog::Dialog,
     ident,
     reliable::Reliable,
     servers::{Answer, Back, Incoming},
     session::{Change, EarlyChange, Phase, Session, add_extra},
+    timers::Owner,
     transaction::Class,
 };
 use crate::{
@@ -297,6 +298,7 @@ impl Endpoint {
             self.counters.repeated += 1;
             return;
         };
+        self.timers.stop(ok.next, Timer::Ok, Owner::Session(id));
         if let Phase::EndingAfterAck { reason } = &mut session.phase {
             let reason = reason.take();
             return self.send_bye(now, id, reason.as_deref());

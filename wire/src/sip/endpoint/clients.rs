@@ -259,14 +259,12 @@ impl Endpoint {
     }
 
     pub(crate) fn on_client_timer(&mut self, now: Time, key: ClientKey, timer: Timer, at: Time) {
-        let Some(client) = self
-            .clients
-            .get_mut(&key)
-            .filter(|client| client.slots.runs(timer, at))
-        else {
+        let Some(client) = self.clients.get_mut(&key) else {
             return;
         };
-        client.slots.take(timer, at);
+        if !client.slots.take(timer, at) {
+            return;
+        }
         let steps = match &mut client.machine {
             Machine::Invite(machine) => machine.on_timer(timer),
             Machine::Other(machine) => machine.on_timer(timer),
@@ -284,6 +282,7 @@ impl Endpoint {
         let Some(mut client) = self.clients.remove(&key) else {
             return;
         };
+        self.timers.stop_all(&client.slots, Owner::Client(key));
         self.net.heard(client.flow, key);
         client.request.headers.remove_first(&HeaderName::Via);
         let flow = Flow::Udp { peer };
@@ -304,6 +303,7 @@ impl Endpoint {
     /// Forgets a client transaction, and that anybody waits for it.
     pub(crate) fn forget_client(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.remove(&key) {
+            self.timers.stop_all(&client.slots, Owner::Client(key));
             self.net.heard(client.flow, key);
         }
     }
@@ -367,10 +367,11 @@ impl Endpoint {
                     self.transmit(flow, bytes);
                 }
                 Step::Set(timer, span) => {
-                    let at = client.slots.set(now, timer, span);
-                    self.timers.set(at, timer, Owner::Client(key));
+                    let owner = Owner::Client(key);
+                    self.timers
+                        .start(&mut client.slots, now + span, timer, owner);
                 }
-                Step::Quiet => client.slots.quiet(),
+                Step::Quiet => self.timers.quiet(&mut client.slots, Owner::Client(key)),
                 Step::Ack => self.ack_failure(key, response.as_ref()),
                 Step::Deliver => {
                     if let Some(response) = response.take() {

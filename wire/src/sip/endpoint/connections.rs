@@ -10,6 +10,7 @@ use super::{
     border::{ConnectionId, Flow, Timer, TransportKind},
     clients::ClientKey,
     keep::Keep,
+    timers::{Owner, Timers},
 };
 use crate::{sip::stream::Framer, time::Time};
 
@@ -33,12 +34,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Whether a timer that was set for then still means something.
-    pub(crate) fn runs(&self, timer: Timer, at: Time) -> bool {
-        match timer {
-            Timer::KeepAlive => self.keep.is_some_and(|keep| keep.runs(at)),
-            _ => self.stalls_at == Some(at),
-        }
+    /// The timers that run for it, and when each is due.
+    fn running(&self) -> impl Iterator<Item = (Timer, Time)> {
+        let due = [
+            (Timer::Stalled, self.stalls_at),
+            (Timer::KeepAlive, self.keep.map(Keep::due)),
+        ];
+        due.into_iter().filter_map(|(timer, at)| Some((timer, at?)))
     }
 }
 
@@ -124,10 +126,14 @@ impl Connections {
         })
     }
 
-    /// Forgets a connection; gives the way that it was.
-    pub(crate) fn remove(&mut self, connection: ConnectionId) -> Option<Flow> {
+    /// Forgets a connection and its timers; gives the way that it was.
+    pub(crate) fn remove(&mut self, connection: ConnectionId, timers: &mut Timers) -> Option<Flow> {
         let flow = self.flow_of(connection)?;
-        self.open.remove(&connection);
+        if let Some(gone) = self.open.remove(&connection) {
+            for (timer, at) in gone.running() {
+                timers.stop(at, timer, Owner::Connection(connection));
+            }
+        }
         let name = (flow.peer(), flow.kind());
         if self.by_peer.get(&name) == Some(&connection) {
             self.by_peer.remove(&name);

@@ -32,8 +32,8 @@ pub(crate) struct Keep {
 }
 
 impl Keep {
-    pub(crate) fn runs(self, at: Time) -> bool {
-        self.at == at
+    pub(crate) const fn due(self) -> Time {
+        self.at
     }
 }
 
@@ -70,7 +70,7 @@ impl Endpoint {
         let Some(found) = self.net.get_mut(connection) else {
             return;
         };
-        let Some(keep) = found.keep.as_mut().filter(|keep| keep.runs(at)) else {
+        let Some(keep) = found.keep.as_mut().filter(|keep| keep.at == at) else {
             return;
         };
         let asked = keep.asked.take();

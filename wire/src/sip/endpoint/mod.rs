@@ -231,11 +231,7 @@ impl Endpoint {
 
     /// What to do next; `None` when all is done.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = self.outputs.pop_front();
-        if output.is_none() {
-            self.prune();
-        }
-        output
+        self.outputs.pop_front()
     }
 
     /// When to call with [`Input::TimePassed`], and for which timer. Ask after the outputs are fetched.
@@ -317,32 +313,6 @@ impl Endpoint {
                 Owner::Connection(connection) => self.on_stalled(now, connection, at),
             }
         }
-    }
-
-    /// Leaves a live timer at the head of the queue, so that [`Endpoint::wake`] is true.
-    fn prune(&mut self) {
-        let Self {
-            timers,
-            clients,
-            servers,
-            sessions,
-            net,
-            ..
-        } = self;
-        timers.prune(|entry| match entry.owner {
-            Owner::Client(key) => clients
-                .get(&key)
-                .is_some_and(|client| client.slots.runs(entry.timer, entry.at)),
-            Owner::Server(key) => servers
-                .get(&key)
-                .is_some_and(|server| server.slots.runs(entry.timer, entry.at)),
-            Owner::Session(id) => sessions
-                .get(&id)
-                .is_some_and(|session| session.runs(entry.timer, entry.at)),
-            Owner::Connection(id) => net
-                .get(id)
-                .is_some_and(|found| found.runs(entry.timer, entry.at)),
-        });
     }
 
     const fn rules(&self, flow: Flow) -> Rules {

@@ -100,10 +100,13 @@ impl Endpoint {
             return;
         };
         let partial = found.framer.is_partial();
-        if whole {
-            found.stalls_at = None;
+        let stalled = found.stalls_at.take_if(|_| whole);
+        let watched = found.stalls_at.is_some();
+        if let Some(at) = stalled {
+            self.timers
+                .stop(at, Timer::Stalled, Owner::Connection(connection));
         }
-        if partial && found.stalls_at.is_none() {
+        if partial && !watched {
             self.watch(now, connection);
         }
     }
@@ -113,8 +116,10 @@ impl Endpoint {
         let Some(flow) = self.flow_to_read(now, connection) else {
             return;
         };
-        if let Some(found) = self.net.get_mut(connection) {
-            found.stalls_at = None;
+        let found = self.net.get_mut(connection);
+        if let Some(at) = found.and_then(|found| found.stalls_at.take()) {
+            self.timers
+                .stop(at, Timer::Stalled, Owner::Connection(connection));
         }
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
             return self.transmit(flow, bytes::Bytes::from_static(PONG));
@@ -126,7 +131,7 @@ impl Endpoint {
     }
 
     pub(crate) fn on_closed(&mut self, now: Time, connection: ConnectionId) {
-        if let Some(flow) = self.net.remove(connection) {
+        if let Some(flow) = self.net.remove(connection, &mut self.timers) {
             self.on_way_lost(now, flow);
         }
     }

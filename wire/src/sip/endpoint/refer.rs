@@ -65,8 +65,8 @@ enum Left {
 }
 
 impl Referral {
-    pub(crate) fn runs(&self, at: Time) -> bool {
-        self.at == Some(at)
+    pub(crate) const fn due(&self) -> Option<Time> {
+        self.at
     }
 
     fn next(&self) -> Option<Time> {
@@ -287,7 +287,7 @@ impl Endpoint {
         else {
             return;
         };
-        if !refer.runs(at) {
+        if refer.due() != Some(at) {
             return;
         }
         refer.at = None;
@@ -390,6 +390,9 @@ impl Endpoint {
         let Some(refer) = &mut session.refer else {
             return;
         };
+        if let Some(before) = refer.at {
+            self.timers.stop(before, Timer::Refer, Owner::Session(id));
+        }
         refer.at = refer.next();
         match refer.at {
             Some(at) => self.timers.set(at, Timer::Refer, Owner::Session(id)),

@@ -95,8 +95,9 @@ impl Refresh {
         }
     }
 
-    pub(crate) fn runs(&self, at: Time) -> bool {
-        self.at == Some(at)
+    /// When the session is to be refreshed, or ends for want of it.
+    pub(crate) const fn due(self) -> Option<Time> {
+        self.at
     }
 }
 
@@ -166,6 +167,7 @@ impl Endpoint {
         };
         if let Some(mut asked) = asked {
             asked.takes_update |= session.timer.is_some_and(|timer| timer.takes_update);
+            asked.at = session.timer.and_then(Refresh::due);
             session.timer = Some(asked);
         }
         if let Some(timer) = session.timer {
@@ -184,6 +186,7 @@ impl Endpoint {
         };
         let mut agreed = Refresh::agreed(own, headers);
         agreed.takes_update |= session.timer.is_some_and(|timer| timer.takes_update);
+        agreed.at = session.timer.and_then(Refresh::due);
         session.timer = Some(agreed);
         self.count_from(now, id);
     }
@@ -201,7 +204,9 @@ impl Endpoint {
             .get_mut(&id)
             .and_then(|session| session.timer.as_mut())
         {
-            timer.at = Some(at);
+            if let Some(before) = timer.at.replace(at) {
+                self.timers.stop(before, Timer::Refresh, Owner::Session(id));
+            }
             self.timers.set(at, Timer::Refresh, Owner::Session(id));
         }
     }
@@ -210,7 +215,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
-        let Some(timer) = session.timer.filter(|timer| timer.runs(at)) else {
+        let Some(timer) = session.timer.filter(|timer| timer.at == Some(at)) else {
             return;
         };
         let Phase::Up { change } = &session.phase else {

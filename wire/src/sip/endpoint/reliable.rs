@@ -87,10 +87,9 @@ impl Reliable {
         })
     }
 
-    pub(crate) fn runs(&self, at: Time) -> bool {
-        self.pending
-            .as_ref()
-            .is_some_and(|pending| pending.next == Some(at))
+    /// When the one that waits for its PRACK is sent again.
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.pending.as_ref()?.next
     }
 
     pub(crate) const fn answers(&self) -> bool {
@@ -189,8 +188,17 @@ impl Endpoint {
         let Some(reliable) = reliable else { return };
         reliable.waiting.clear();
         match &mut reliable.pending {
-            Some(pending) => pending.next = None,
+            Some(pending) => {
+                let next = pending.next.take();
+                self.stop_repeating(id, next);
+            }
             None => self.forget_reliable(id),
+        }
+    }
+
+    fn stop_repeating(&mut self, id: SessionId, next: Option<Time>) {
+        if let Some(at) = next {
+            self.timers.stop(at, Timer::Reliable, Owner::Session(id));
         }
     }
 
@@ -292,11 +300,12 @@ impl Endpoint {
         if !fits {
             return None;
         }
-        let pending = reliable.pending.take();
+        let pending = reliable.pending.take()?;
+        self.stop_repeating(id, pending.next);
         if invite.is_none() {
             self.forget_reliable(id);
         }
-        pending
+        Some(pending)
     }
 
     /// The next 18x that waits, or the 2xx.

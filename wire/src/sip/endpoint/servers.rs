@@ -271,14 +271,12 @@ impl Endpoint {
     }
 
     pub(crate) fn on_server_timer(&mut self, now: Time, key: Key, timer: Timer, at: Time) {
-        let Some(server) = self
-            .servers
-            .get_mut(&key)
-            .filter(|server| server.slots.runs(timer, at))
-        else {
+        let Some(server) = self.servers.get_mut(&key) else {
             return;
         };
-        server.slots.take(timer, at);
+        if !server.slots.take(timer, at) {
+            return;
+        }
         let steps = match &mut server.machine {
             Machine::Invite(machine) => machine.on_timer(timer),
             Machine::Other(machine) => machine.on_timer(timer),
@@ -322,10 +320,11 @@ impl Endpoint {
                     }
                 }
                 Step::Set(timer, span) => {
-                    let at = server.slots.set(now, timer, span);
-                    self.timers.set(at, timer, Owner::Server(key));
+                    let owner = Owner::Server(key);
+                    self.timers
+                        .start(&mut server.slots, now + span, timer, owner);
                 }
-                Step::Quiet => server.slots.quiet(),
+                Step::Quiet => self.timers.quiet(&mut server.slots, Owner::Server(key)),
                 Step::Done => self.forget_server(key),
                 // Server machines ask for none of these of us; an ACK to deliver is the caller's.
                 Step::Ack | Step::Deliver | Step::Timeout | Step::RangTooLong => {}
@@ -334,8 +333,11 @@ impl Endpoint {
     }
 
     fn forget_server(&mut self, key: Key) {
-        let merged = self.servers.remove(&key).and_then(|server| server.merged);
-        if let Some(merged) = merged {
+        let Some(server) = self.servers.remove(&key) else {
+            return;
+        };
+        self.timers.stop_all(&server.slots, Owner::Server(key));
+        if let Some(merged) = server.merged {
             self.merged.remove(&merged);
         }
     }

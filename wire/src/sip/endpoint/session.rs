@@ -106,7 +106,7 @@ pub(crate) struct OkRepeat {
     bytes: Bytes,
     back: Back,
     interval: Duration,
-    next: Time,
+    pub(crate) next: Time,
     until: Time,
 }
 
@@ -138,19 +138,25 @@ impl Session {
         }
     }
 
-    /// Whether a timer that was set for then still means something.
-    pub(crate) fn runs(&self, timer: Timer, at: Time) -> bool {
-        match timer {
-            Timer::Ok => self.ok.as_ref().is_some_and(|ok| ok.next == at),
-            Timer::Reliable => self
-                .reliable
-                .as_ref()
-                .is_some_and(|reliable| reliable.runs(at)),
-            Timer::Refresh => self.timer.is_some_and(|timer| timer.runs(at)),
-            Timer::Glare => self.glare.as_ref().is_some_and(|glare| glare.runs(at)),
-            Timer::Refer => self.refer.as_ref().is_some_and(|refer| refer.runs(at)),
-            _ => false,
-        }
+    /// The timers that run for it, and when each is due.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (Timer, Time)> {
+        let due = [
+            (Timer::Ok, self.ok.as_ref().map(|ok| ok.next)),
+            (
+                Timer::Reliable,
+                self.reliable.as_ref().and_then(|reliable| reliable.due()),
+            ),
+            (Timer::Refresh, self.timer.and_then(Refresh::due)),
+            (
+                Timer::Glare,
+                self.glare.as_ref().and_then(|glare| glare.due()),
+            ),
+            (
+                Timer::Refer,
+                self.refer.as_ref().and_then(|refer| refer.due()),
+            ),
+        ];
+        due.into_iter().filter_map(|(timer, at)| Some((timer, at?)))
     }
 
     /// The INVITE of ours that has no final response.
@@ -301,6 +307,9 @@ impl Endpoint {
     pub(crate) fn forget_session(&mut self, id: SessionId) -> Option<Session> {
         let session = self.sessions.remove(&id)?;
         self.by_tag.remove(&session.tag);
+        for (timer, at) in session.running() {
+            self.timers.stop(at, timer, Owner::Session(id));
+        }
         for left in session.reliable.iter().flat_map(|reliable| reliable.left()) {
             self.by_tag.remove(left);
         }
@@ -328,7 +337,7 @@ impl Endpoint {
         };
         let next = now + rules_t1;
         let until = now + rules_t1.saturating_mul(64);
-        session.ok = Some(OkRepeat {
+        let before = session.ok.replace(OkRepeat {
             cseq,
             first,
             bytes,
@@ -337,6 +346,9 @@ impl Endpoint {
             next,
             until,
         });
+        if let Some(before) = before {
+            self.timers.stop(before.next, Timer::Ok, Owner::Session(id));
+        }
         self.timers.set(next, Timer::Ok, Owner::Session(id));
     }
 

@@ -1,9 +1,9 @@
 //! The one queue of timers.
 //!
-//! Nothing is searched for when a timer is stopped: its owner forgets the moment, and an entry whose owner doesn't
-//! name that moment any more is dead. The dead are dropped at the head, and all at once when they have become many.
+//! A timer that is stopped, or whose owner is gone, is taken out at once: most timers never ring, and what waits here for
+//! nothing would be looked through by somebody at some moment, while calls wait.
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{
     border::{ConnectionId, SessionId, Timer, Wake},
@@ -11,9 +11,6 @@ use super::{
     ident::Key,
 };
 use crate::time::Time;
-
-/// Below this many entries the queue is never searched for dead ones; the memory isn't worth it.
-const COMPACT_MIN: usize = 4096;
 
 /// Who set a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,38 +21,55 @@ pub(crate) enum Owner {
     Connection(ConnectionId),
 }
 
-/// A timer in the queue.
+/// A timer in the queue: first due first. Equal moments come in an order that a run repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) at: Time,
-    /// Breaks ties in the order of setting, so that a run repeats.
-    order: u64,
     pub(crate) timer: Timer,
     pub(crate) owner: Owner,
 }
 
-/// All timers of an endpoint, dead ones included.
+/// All timers of an endpoint that run.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<Entry>>,
-    order: u64,
-    compact_at: usize,
+    queue: BTreeSet<Entry>,
 }
 
 impl Timers {
     pub(crate) fn set(&mut self, at: Time, timer: Timer, owner: Owner) {
-        self.order += 1;
-        self.heap.push(Reverse(Entry {
-            at,
-            order: self.order,
-            timer,
-            owner,
-        }));
+        self.queue.insert(Entry { at, timer, owner });
     }
 
-    /// The earliest. Only after [`Timers::prune`] is it sure to be alive.
+    /// Takes a timer out that was set for then; nothing happens when it has rung.
+    pub(crate) fn stop(&mut self, at: Time, timer: Timer, owner: Owner) {
+        self.queue.remove(&Entry { at, timer, owner });
+    }
+
+    /// Takes out what a transaction has running.
+    pub(crate) fn stop_all(&mut self, slots: &Slots, owner: Owner) {
+        for (timer, at) in slots.again.into_iter().chain(slots.end) {
+            self.stop(at, timer, owner);
+        }
+    }
+
+    /// Starts a transaction's timer in place of what ran in its slot.
+    pub(crate) fn start(&mut self, slots: &mut Slots, at: Time, timer: Timer, owner: Owner) {
+        if let Some((before, at)) = slots.slot(timer).replace((timer, at)) {
+            self.stop(at, before, owner);
+        }
+        self.set(at, timer, owner);
+    }
+
+    /// Stops what sends again for a transaction.
+    pub(crate) fn quiet(&mut self, slots: &mut Slots, owner: Owner) {
+        if let Some((timer, at)) = slots.again.take() {
+            self.stop(at, timer, owner);
+        }
+    }
+
+    /// The earliest.
     pub(crate) fn wake(&self) -> Option<Wake> {
-        self.heap.peek().map(|Reverse(entry)| Wake {
+        self.queue.first().map(|entry| Wake {
             at: entry.at,
             why: entry.timer,
         })
@@ -63,27 +77,13 @@ impl Timers {
 
     /// Takes the earliest when its moment has come.
     pub(crate) fn due(&mut self, now: Time) -> Option<Entry> {
-        let Reverse(entry) = self.heap.peek().copied()?;
-        (entry.at <= now).then(|| {
-            self.heap.pop();
-            entry
-        })
-    }
-
-    /// Drops dead entries at the head, and everywhere when the queue has doubled since the last time.
-    pub(crate) fn prune(&mut self, alive: impl Fn(&Entry) -> bool) {
-        while self.heap.peek().is_some_and(|Reverse(entry)| !alive(entry)) {
-            self.heap.pop();
-        }
-        if self.heap.len() > self.compact_at.max(COMPACT_MIN) {
-            self.heap.retain(|Reverse(entry)| alive(entry));
-            self.compact_at = self.heap.len() * 2;
-        }
+        let first = self.queue.first()?;
+        (first.at <= now).then(|| self.queue.pop_first()).flatten()
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.queue.len()
     }
 }
 
@@ -95,28 +95,12 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// Starts a timer in place of what ran in its slot.
-    pub(crate) fn set(&mut self, now: Time, timer: Timer, span: Duration) -> Time {
-        let at = now + span;
-        *self.slot(timer) = Some((timer, at));
-        at
-    }
-
-    /// Stops what sends again.
-    pub(crate) fn quiet(&mut self) {
-        self.again = None;
-    }
-
-    /// Whether this timer runs and is due then.
-    pub(crate) fn runs(&self, timer: Timer, at: Time) -> bool {
-        self.again == Some((timer, at)) || self.end == Some((timer, at))
-    }
-
     /// Takes a timer that is due out of its slot; false when it was stopped or set anew meanwhile.
     pub(crate) fn take(&mut self, timer: Timer, at: Time) -> bool {
-        let runs = self.runs(timer, at);
+        let slot = self.slot(timer);
+        let runs = *slot == Some((timer, at));
         if runs {
-            *self.slot(timer) = None;
+            *slot = None;
         }
         runs
     }
@@ -131,40 +115,48 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const OWNER: Owner = Owner::Client(ClientKey::MIN);
 
-    #[test]
-    fn equal_moments_come_in_the_order_they_were_set() {
-        let mut timers = Timers::default();
-        let at = Time(Duration::from_secs(1));
-        timers.set(at, Timer::B, OWNER);
-        timers.set(at, Timer::A, OWNER);
-        assert_eq!(timers.due(at).map(|e| e.timer), Some(Timer::B));
-        assert_eq!(timers.due(at).map(|e| e.timer), Some(Timer::A));
-        assert_eq!(timers.due(at), None);
+    fn second(second: u64) -> Time {
+        Time(Duration::from_secs(second))
     }
 
     #[test]
-    fn the_dead_do_not_pile_up() {
+    fn the_first_due_comes_first_and_none_before_its_moment() {
         let mut timers = Timers::default();
-        timers.set(Time(Duration::ZERO), Timer::B, OWNER);
-        for second in 1..100_000 {
-            timers.set(Time(Duration::from_secs(second)), Timer::A, OWNER);
-            timers.prune(|entry| entry.timer == Timer::B);
-        }
-        assert!(timers.len() <= COMPACT_MIN + 1, "{} entries", timers.len());
+        timers.set(second(2), Timer::B, OWNER);
+        timers.set(second(1), Timer::A, OWNER);
+        assert_eq!(timers.due(Time::default()), None);
+        assert_eq!(timers.due(second(2)).map(|e| e.timer), Some(Timer::A));
+        assert_eq!(timers.due(second(2)).map(|e| e.timer), Some(Timer::B));
+        assert_eq!(timers.due(second(2)), None);
     }
 
     #[test]
-    fn a_timer_set_again_makes_the_first_one_dead() {
-        let mut slots = Slots::default();
-        let now = Time::default();
-        let first = slots.set(now, Timer::A, Duration::from_secs(1));
-        let second = slots.set(now, Timer::A, Duration::from_secs(2));
-        assert!(!slots.take(Timer::A, first));
-        assert!(slots.take(Timer::A, second));
-        assert!(!slots.take(Timer::A, second));
+    fn a_timer_set_again_takes_the_place_of_the_first() {
+        let (mut timers, mut slots) = (Timers::default(), Slots::default());
+        timers.start(&mut slots, second(1), Timer::A, OWNER);
+        timers.start(&mut slots, second(2), Timer::A, OWNER);
+        timers.start(&mut slots, second(3), Timer::B, OWNER);
+        assert_eq!(timers.len(), 2);
+        assert!(!slots.take(Timer::A, second(1)));
+        assert!(slots.take(Timer::A, second(2)));
+        assert!(!slots.take(Timer::A, second(2)));
+    }
+
+    #[test]
+    fn what_is_stopped_leaves_nothing() {
+        let (mut timers, mut slots) = (Timers::default(), Slots::default());
+        timers.start(&mut slots, second(1), Timer::E, OWNER);
+        timers.start(&mut slots, second(32), Timer::F, OWNER);
+        timers.quiet(&mut slots, OWNER);
+        timers.start(&mut slots, second(5), Timer::K, OWNER);
+        assert_eq!(timers.wake().map(|wake| wake.at), Some(second(5)));
+        timers.stop_all(&slots, OWNER);
+        assert_eq!((timers.len(), timers.wake()), (0, None));
     }
 }
