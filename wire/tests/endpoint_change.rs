@@ -27,6 +27,7 @@ fn changes_go_both_ways() {
         });
         net.secs(1);
         assert_eq!(net.changed(asks), Ok(sdp("held")));
+        net.change_confirmed(grants);
 
         net.at(asks, |ep, now| {
             ep.change(now, from, sdp("video")).expect("asked")
@@ -89,12 +90,14 @@ fn changes_that_meet_are_tried_again() {
     });
     net.secs(4);
     assert_eq!(net.changed(1), Ok(sdp("b")));
+    net.change_confirmed(0);
     assert_eq!(net.change_requested(1), sdp("a"));
     net.at(1, |ep, now| {
         ep.accept_change(now, callee, sdp("a")).expect("accepted")
     });
     net.secs(1);
     assert_eq!(net.changed(0), Ok(sdp("a")));
+    net.change_confirmed(1);
     hang_up(&mut net, caller);
 }
 

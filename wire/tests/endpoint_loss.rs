@@ -186,6 +186,7 @@ fn everything_twice_is_as_if_once() {
     });
     net.secs(1);
     assert!(net.changed(0).is_ok());
+    net.change_confirmed(1);
     net.at(0, |ep, now| ep.end(now, caller, None).expect("ended"));
     net.secs(1);
     assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));

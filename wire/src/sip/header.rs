@@ -1,13 +1,15 @@
-//! Typed header values: Via, addresses, CSeq, media types (RFC 3261 sections 20 and 25.1).
+//! Typed header values: addresses, CSeq, media types (RFC 3261 sections 20 and 25.1).
 
-use std::{fmt, net::SocketAddr};
+use std::fmt;
 
+pub use super::via::Via;
+pub(crate) use super::via::ViaParts;
 use super::{
     message::Method,
     params::{self, Params, quoted_end},
-    text::{is_control, is_token, trim},
-    uri::{Uri, UriError, write_host_port},
-    uri_scan::{Parts, scan_host_port},
+    text::{cut, cut_before, cut_blank, find, is_control, is_token, trim},
+    uri::{Uri, UriError},
+    uri_scan::Parts,
 };
 
 /// Why a header value can't be read. Never shows the value: it may hold a telephone number.
@@ -52,141 +54,7 @@ impl From<params::BadParam> for Malformed {
     }
 }
 
-/// One Via value (RFC 3261 section 20.42).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Via {
-    /// `UDP`, `TCP`, `TLS`, `WS`, ... as it came.
-    pub transport: Box<str>,
-    /// Host of sent-by, IPv6 without brackets.
-    pub host: Box<str>,
-    /// Port of sent-by, when given.
-    pub port: Option<u16>,
-    /// branch, received, rport, ...
-    pub params: Params,
-}
-
-impl Via {
-    /// A Via of our own, with `rport` asked for (RFC 3581) and that branch.
-    pub fn new(transport: &str, sent_by: SocketAddr, branch: &str) -> Self {
-        let mut params = Params::new();
-        params.set("rport", None);
-        params.set("branch", Some(branch));
-        Self {
-            transport: transport.into(),
-            host: sent_by.ip().to_string().into(),
-            port: Some(sent_by.port()),
-            params,
-        }
-    }
-
-    /// Reads one value (not a list).
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let parts = ViaParts::scan(text)?;
-        Ok(Self {
-            transport: parts.transport.into(),
-            host: parts.host.into(),
-            port: parts.port,
-            params: Params::own(parts.params),
-        })
-    }
-
-    /// The branch, when there is one.
-    pub fn branch(&self) -> Option<&str> {
-        self.params.value("branch")
-    }
-
-    /// `None`: not there. `Some(None)`: asked for. `Some(Some(port))`: filled in (RFC 3581).
-    pub fn rport(&self) -> Option<Option<u16>> {
-        self.params
-            .get("rport")
-            .map(|value| value.and_then(|digits| digits.parse().ok()))
-    }
-
-    /// The address the request came from, when whoever received it wrote it down.
-    pub fn received(&self) -> Option<std::net::IpAddr> {
-        let text = self.params.value("received")?;
-        text.trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse()
-            .ok()
-    }
-
-    /// Writes down where the request came from: `received` (RFC 3261 section 18.2.1) and, when asked for, `rport` (RFC 3581 section 4).
-    pub fn note_source(&mut self, source: SocketAddr) {
-        let asked = self.params.has("rport");
-        if asked {
-            self.params.set("rport", Some(&source.port().to_string()));
-        }
-        if asked || self.host.parse() != Ok(source.ip()) {
-            self.params.set("received", Some(&source.ip().to_string()));
-        }
-    }
-}
-
-impl fmt::Display for Via {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} ", self.transport)?;
-        write_host_port(f, &self.host, self.port)?;
-        self.params.fmt(f)
-    }
-}
-
-impl fmt::Debug for Via {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A Via value taken apart and checked.
-pub(super) struct ViaParts<'a> {
-    transport: &'a str,
-    host: &'a str,
-    port: Option<u16>,
-    params: &'a str,
-}
-
-impl<'a> ViaParts<'a> {
-    pub(super) fn scan(text: &'a str) -> Result<Self, Malformed> {
-        let (protocol, rest) = text.split_once('/').ok_or(Malformed::Via)?;
-        let (version, rest) = rest.split_once('/').ok_or(Malformed::Via)?;
-        let rest = trim(rest);
-        let (transport, rest) = rest.split_once([' ', '\t']).ok_or(Malformed::Via)?;
-        if !trim(protocol).eq_ignore_ascii_case("SIP")
-            || trim(version) != "2.0"
-            || !is_token(transport)
-        {
-            return Err(Malformed::Via);
-        }
-        let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
-        let (host, port) = scan_sent_by(trim(sent_by))?;
-        check_params(params)?;
-        Ok(Self {
-            transport,
-            host,
-            port,
-            params,
-        })
-    }
-}
-
-/// Host and port with spaces allowed around the colon (RFC 3261's COLON).
-fn scan_sent_by(text: &str) -> Result<(&str, Option<u16>), Malformed> {
-    if !text.contains([' ', '\t']) {
-        return Ok(scan_host_port(text)?);
-    }
-    let (host, port) = text.rsplit_once(':').ok_or(Malformed::Via)?;
-    let (host, none) = scan_host_port(trim(host))?;
-    let port = trim(port)
-        .parse()
-        .map_err(|_| Malformed::Uri(UriError::Port))?;
-    if none.is_some() {
-        Err(Malformed::Via)
-    } else {
-        Ok((host, Some(port)))
-    }
-}
-
-fn check_params(text: &str) -> Result<(), Malformed> {
+pub(super) fn check_params(text: &str) -> Result<(), Malformed> {
     params::scan(text)
         .try_for_each(|param| param.map(drop))
         .map_err(Malformed::from)
@@ -226,6 +94,21 @@ impl NameAddr {
     /// The tag, when there is one.
     pub fn tag(&self) -> Option<&str> {
         self.params.value("tag")
+    }
+
+    /// The tag in the text of an address that was checked before; nothing of it is owned.
+    pub(super) fn tag_in(text: &str) -> Option<&str> {
+        let quoted = if text.starts_with('"') {
+            quoted_end(text)?
+        } else {
+            0
+        };
+        let rest = text.get(quoted..)?;
+        let params = match find(rest, b'<') {
+            Some(_) => cut(rest, b'>')?.1,
+            None => cut_before(rest, b';').1,
+        };
+        params::find(params, "tag").flatten()
     }
 
     /// The same with that tag.
@@ -274,7 +157,7 @@ impl<'a> NameAddrParts<'a> {
             let end = quoted_end(text).ok_or(Malformed::OpenQuote)?;
             let (display, rest) = text.split_at(end);
             (Some(display), trim(rest))
-        } else if let Some(at) = text.find('<') {
+        } else if let Some(at) = find(text, b'<') {
             let (display, rest) = text.split_at(at);
             let display = trim(display);
             check_bare_display(display)?;
@@ -283,7 +166,7 @@ impl<'a> NameAddrParts<'a> {
             return Self::scan_bare(text);
         };
         let rest = rest.strip_prefix('<').ok_or(Malformed::Brackets)?;
-        let (uri, params) = rest.split_once('>').ok_or(Malformed::Brackets)?;
+        let (uri, params) = cut(rest, b'>').ok_or(Malformed::Brackets)?;
         let uri = Parts::scan(trim(uri))?;
         check_params(params)?;
         Ok(Self {
@@ -295,12 +178,12 @@ impl<'a> NameAddrParts<'a> {
 
     /// Without angle brackets every parameter is the header field's (RFC 3261 section 20.10).
     fn scan_bare(text: &'a str) -> Result<Self, Malformed> {
-        let (uri, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (uri, params) = cut_before(text, b';');
         let uri = trim(uri);
         if uri.is_empty() {
             return Err(Malformed::Empty);
         }
-        if uri.contains(['?', ',']) {
+        if find(uri, b'?').is_some() || find(uri, b',').is_some() {
             return Err(Malformed::BareUri);
         }
         let uri = Parts::scan(uri)?;
@@ -372,7 +255,7 @@ impl CSeq {
 
     /// Reads `4711 INVITE`.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let (number, method) = text.split_once([' ', '\t']).ok_or(Malformed::Token)?;
+        let (number, method) = cut_blank(text).ok_or(Malformed::Token)?;
         let number = scan_number(number, Self::NUMBER_MAX)?;
         let method = Method::parse(trim(method)).ok_or(Malformed::Token)?;
         Ok(Self { number, method })
@@ -431,8 +314,8 @@ pub struct MediaType {
 impl MediaType {
     /// Reads `type/subtype;parameters`.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let (essence, params) = text.split_at(text.find(';').unwrap_or(text.len()));
-        let (kind, subtype) = essence.split_once('/').ok_or(Malformed::Token)?;
+        let (essence, params) = cut_before(text, b';');
+        let (kind, subtype) = cut(essence, b'/').ok_or(Malformed::Token)?;
         let (kind, subtype) = (trim(kind), trim(subtype));
         if !is_token(kind) || !is_token(subtype) {
             return Err(Malformed::Token);

@@ -1,10 +1,13 @@
 //! The header fields of a message, in order, with values that can't break out of their line.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use super::{
     name::HeaderName,
-    text::{Text, has_control, is_control, trim},
+    text::{Text, find, has_control, is_control, trim},
 };
 
 /// A header field's value: one line, without control characters, so nothing in it can begin another field.
@@ -62,12 +65,18 @@ impl From<&HeaderValue> for HeaderValue {
     }
 }
 
+/// Room for most printed values, an address with its tag among them.
+const PRINTED_USUAL: usize = 96;
+
 /// Types that print themselves as a header value.
 macro_rules! value_from_display {
     ($($type:ty),*) => {$(
         impl From<$type> for HeaderValue {
             fn from(value: $type) -> Self {
-                Self::from(value.to_string().as_str())
+                let mut text = String::with_capacity(PRINTED_USUAL);
+                // Writing into a String can't fail.
+                let _ = write!(text, "{value}");
+                Self::from(text.as_str())
             }
         }
     )*};
@@ -105,6 +114,9 @@ impl PartialEq for HeaderValue {
 }
 
 impl Eq for HeaderValue {}
+
+/// Room for this many fields is made with the first: most messages then grow once or not at all.
+const FIELDS_AT_FIRST: usize = 8;
 
 /// Header fields in the order they came.
 ///
@@ -164,6 +176,9 @@ impl Headers {
 
     /// Adds a field after the others.
     pub fn push(&mut self, name: HeaderName, value: impl Into<HeaderValue>) {
+        if self.fields.capacity() == 0 {
+            self.fields.reserve(FIELDS_AT_FIRST);
+        }
         self.fields.push((name, value.into()));
     }
 
@@ -175,6 +190,18 @@ impl Headers {
     /// Adds a field before the others.
     pub fn push_first(&mut self, name: HeaderName, value: impl Into<HeaderValue>) {
         self.fields.insert(0, (name, value.into()));
+    }
+
+    /// Puts another item in the place of the first under that name: of the field, or of its comma-separated list.
+    pub(super) fn replace_first(&mut self, name: HeaderName, value: impl Into<HeaderValue>) {
+        let first = self.fields.iter_mut().find(|(own, _)| *own == name);
+        match first {
+            Some((_, own)) if split_list(own.as_str()).nth(1).is_none() => *own = value.into(),
+            _ => {
+                self.remove_first(&name);
+                self.push_first(name, value);
+            }
+        }
     }
 
     /// Gives the first field of that name a new value and removes the others; adds one when there is none.
@@ -247,7 +274,7 @@ pub fn split_list(value: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         loop {
             let text = rest?;
-            let comma = text.contains(',').then(|| list_comma(text)).flatten();
+            let comma = find(text, b',').and_then(|_| list_comma(text));
             let item = trim(comma.map_or(text, |at| text.get(..at).unwrap_or_default()));
             rest = comma.and_then(|at| text.get(at + 1..));
             if !item.is_empty() {

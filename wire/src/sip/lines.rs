@@ -1,5 +1,7 @@
 //! The lines of a head (RFC 3261 section 7.3.1).
 
+use super::text::cut;
+
 /// A line without its end.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Line<'a> {
@@ -29,7 +31,7 @@ impl<'a> Iterator for Lines<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+        let (line, rest) = cut(self.rest, b'\n').unwrap_or((self.rest, ""));
         self.rest = rest;
         Some(line.strip_suffix('\r').map_or(
             Line {

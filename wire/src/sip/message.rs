@@ -202,10 +202,14 @@ impl Headers {
         }
     }
 
+    /// The tag of an address that was checked as the message was read: From or To.
+    pub(super) fn tag(&self, name: &HeaderName) -> Option<&str> {
+        NameAddr::tag_in(self.get(name)?)
+    }
+
     /// Replaces the topmost Via, leaving those below.
     pub fn set_via_top(&mut self, via: &Via) {
-        self.remove_first(&HeaderName::Via);
-        self.push_first(HeaderName::Via, via);
+        self.replace_first(HeaderName::Via, via);
     }
 
     /// The From address.

@@ -16,3 +16,4 @@ pub mod stream;
 mod text;
 pub mod uri;
 mod uri_scan;
+mod via;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{is_control, is_token, trim};
+use super::text::{cut_before, is_control, is_token, trim};
 
 /// Parameters in order. Names are compared without case, values kept as they came (quotes and escapes with them).
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -91,6 +91,24 @@ impl fmt::Display for Params {
     }
 }
 
+/// Adds a parameter to a text.
+pub(super) fn write(out: &mut String, name: &str, value: Option<&str>) {
+    out.push(';');
+    out.push_str(name);
+    if let Some(value) = value {
+        out.push('=');
+        out.push_str(value);
+    }
+}
+
+/// The first parameter of that name in a text, as [`Params::get`].
+pub(super) fn find<'a>(text: &'a str, name: &str) -> Option<Option<&'a str>> {
+    scan(text)
+        .flatten()
+        .find(|(own, _)| own.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
 impl fmt::Debug for Params {
     /// Names only: a value may hold a telephone number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,7 +159,7 @@ fn one(text: &str) -> Result<Step<'_>, BadParam> {
         let (value, rest) = rest.split_at(end);
         return Ok(((name, Some(value)), trim(rest)));
     }
-    let (value, rest) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let (value, rest) = cut_before(rest, b';');
     let value = trim(value);
     let plain =
         |byte: u8| !is_control(byte) && !matches!(byte, b' ' | b'\t' | b',' | b'"' | b'<' | b'>');

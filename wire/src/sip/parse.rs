@@ -18,7 +18,7 @@ use super::{
     lines::{Line, Lines},
     message::{HeaderName, Message, Method, Request, Response, StatusCode},
     parse_error::{ParseError, ParseErrorKind, Partial},
-    text::{has_control, is_token, trim},
+    text::{cut, cut_blank, find, has_control, is_token, trim},
     uri::Uri,
     uri_scan::Parts,
 };
@@ -228,7 +228,7 @@ impl Head {
 
     /// Exactly one space between the parts and none at the end (RFC 3261 section 7.1).
     fn read_request_line(&mut self, text: &Arc<str>, line: &str) -> Result<Start, ParseErrorKind> {
-        let (method, rest) = line.split_once(' ').ok_or(ParseErrorKind::StartLine)?;
+        let (method, rest) = cut(line, b' ').ok_or(ParseErrorKind::StartLine)?;
         if method.starts_with("SIP/") {
             return Err(ParseErrorKind::Version);
         }
@@ -245,7 +245,7 @@ impl Head {
                 ParseErrorKind::StartLine
             });
         }
-        if uri.contains(' ') {
+        if find(uri, b' ').is_some() {
             return Err(ParseErrorKind::StartLine);
         }
         let parts = Parts::scan(uri).map_err(ParseErrorKind::RequestUri)?;
@@ -290,7 +290,7 @@ impl Head {
         if field.len() > LINE_MAX {
             return Err(ParseErrorKind::LineTooLong);
         }
-        let (name, value) = field.split_once(':').ok_or(ParseErrorKind::FieldName)?;
+        let (name, value) = cut(field, b':').ok_or(ParseErrorKind::FieldName)?;
         let name = HeaderName::of(text, trim_end(name)).ok_or(ParseErrorKind::FieldName)?;
         let value =
             HeaderValue::received(text, trim(value)).ok_or(ParseErrorKind::ControlCharacter)?;
@@ -327,7 +327,7 @@ impl Head {
                     NameAddrParts::scan(address).map_err(malformed)?;
                 }
             }
-            HeaderName::CallId if value.is_empty() || value.contains([' ', '\t']) => {
+            HeaderName::CallId if value.is_empty() || cut_blank(value).is_some() => {
                 return Err(malformed(Malformed::Token));
             }
             HeaderName::CSeq => self.check_cseq(value)?,
@@ -343,9 +343,7 @@ impl Head {
 
     fn check_cseq(&self, value: &str) -> Result<(), ParseErrorKind> {
         let malformed = |why| ParseErrorKind::Field(HeaderName::CSeq, why);
-        let (number, method) = value
-            .split_once([' ', '\t'])
-            .ok_or(malformed(Malformed::Token))?;
+        let (number, method) = cut_blank(value).ok_or(malformed(Malformed::Token))?;
         let method = trim(method);
         scan_number(number, CSeq::NUMBER_MAX).map_err(malformed)?;
         if !is_token(method) {
@@ -408,7 +406,7 @@ impl fmt::Debug for Head {
 
 /// `200 OK`; the phrase may be empty, and the space before it missing.
 fn read_status_line(rest: &str) -> Result<Start, ParseErrorKind> {
-    let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (code, reason) = cut(rest, b' ').unwrap_or((rest, ""));
     if has_control(reason) {
         return Err(ParseErrorKind::ControlCharacter);
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Text {
     whole: Arc<str>,
-    start: usize,
-    end: usize,
+    /// Half as wide as they could be: there are a dozen of these in a message, and a message has 64 KiB at most.
+    start: u32,
+    end: u32,
 }
 
 impl Text {
@@ -16,18 +17,21 @@ impl Text {
         let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
         let end = start.wrapping_add(part.len());
         // What lies inside the buffer is that part of it; no need to compare.
-        if start > end || whole.get(start..end).is_none() {
-            return Self::from(part);
-        }
-        Self {
-            whole: Arc::clone(whole),
-            start,
-            end,
+        let inside = start <= end && whole.get(start..end).is_some();
+        match (inside, u32::try_from(start), u32::try_from(end)) {
+            (true, Ok(start), Ok(end)) => Self {
+                whole: Arc::clone(whole),
+                start,
+                end,
+            },
+            _ => Self::from(part),
         }
     }
 
     pub(super) fn as_str(&self) -> &str {
-        self.whole.get(self.start..self.end).unwrap_or_default()
+        self.whole
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 }
 
@@ -36,7 +40,7 @@ impl From<&str> for Text {
         Self {
             whole: Arc::from(text),
             start: 0,
-            end: text.len(),
+            end: u32::try_from(text.len()).unwrap_or_default(),
         }
     }
 }
@@ -87,6 +91,28 @@ static TOKEN: [bool; 256] = {
     }
     table
 };
+
+/// Where this ASCII sign first stands.
+pub(super) fn find(text: &str, sign: u8) -> Option<usize> {
+    memchr::memchr(sign, text.as_bytes())
+}
+
+/// What stands before and after the first such ASCII sign.
+pub(super) fn cut(text: &str, sign: u8) -> Option<(&str, &str)> {
+    let at = find(text, sign)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// What stands before the first such ASCII sign, and the rest from it on; all and nothing when there is none.
+pub(super) fn cut_before(text: &str, sign: u8) -> (&str, &str) {
+    text.split_at(find(text, sign).unwrap_or(text.len()))
+}
+
+/// What stands before and after the first space or tab.
+pub(super) fn cut_blank(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr2(b' ', b'\t', text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
 
 /// A control character other than the tab; CR and LF are among them.
 pub(super) const fn is_control(byte: u8) -> bool {

@@ -194,7 +194,7 @@ impl fmt::Debug for Uri {
 
 /// `host:port`, the host in brackets when it is an IPv6 address.
 pub(super) fn write_host_port(
-    f: &mut fmt::Formatter<'_>,
+    f: &mut impl fmt::Write,
     host: &str,
     port: Option<u16>,
 ) -> fmt::Result {
@@ -230,7 +230,7 @@ impl Part {
     }
 }
 
-fn escape(f: &mut fmt::Formatter<'_>, text: &str, part: Part) -> fmt::Result {
+fn escape(f: &mut impl fmt::Write, text: &str, part: Part) -> fmt::Result {
     if !text.bytes().any(|byte| part.forbids(byte)) {
         return f.write_str(text);
     }

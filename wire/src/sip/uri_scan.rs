@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use super::{
     limits::URI_MAX,
     params::Params,
+    text::{cut, cut_before, find},
     uri::{Scheme, Uri, UriError},
 };
 
@@ -23,7 +24,7 @@ impl<'a> Parts<'a> {
         if text.len() > URI_MAX {
             return Err(UriError::TooLong);
         }
-        let (scheme, rest) = text.split_once(':').ok_or(UriError::Scheme)?;
+        let (scheme, rest) = cut(text, b':').ok_or(UriError::Scheme)?;
         let scheme = scan_scheme(scheme)?;
         match scheme {
             Scheme::Sip | Scheme::Sips => Self::scan_sip(scheme, rest),
@@ -43,7 +44,7 @@ impl<'a> Parts<'a> {
     }
 
     fn scan_sip(scheme: Scheme, rest: &'a str) -> Result<Self, UriError> {
-        let (user, rest) = match rest.split_once('@') {
+        let (user, rest) = match cut(rest, b'@') {
             Some((user, rest)) => (Some(user), rest),
             None => (None, rest),
         };
@@ -53,12 +54,12 @@ impl<'a> Parts<'a> {
             }
             check_escaped(user)?;
         }
-        let (rest, headers) = match rest.split_once('?') {
+        let (rest, headers) = match cut(rest, b'?') {
             Some((rest, headers)) => (rest, Some(headers)),
             None => (rest, None),
         };
         headers.map_or(Ok(()), check_escaped)?;
-        let (host_port, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (host_port, params) = cut_before(rest, b';');
         check_params(params)?;
         let (host, port) = scan_host_port(host_port)?;
         Ok(Self {
@@ -72,7 +73,7 @@ impl<'a> Parts<'a> {
     }
 
     fn scan_tel(rest: &'a str) -> Result<Self, UriError> {
-        let (number, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (number, params) = cut_before(rest, b';');
         if number.is_empty() {
             return Err(UriError::Host);
         }
@@ -137,7 +138,7 @@ pub(super) fn scan_host_port(text: &str) -> Result<(&str, Option<u16>), UriError
             host.parse::<Ipv6Addr>().map_err(|_| UriError::Host)?;
             (host, rest)
         }
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
+        None => cut_before(text, b':'),
     };
     let named = !text.starts_with('[');
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
@@ -165,6 +166,9 @@ fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
 }
 
 fn check_params(text: &str) -> Result<(), UriError> {
+    if text.is_empty() {
+        return Ok(());
+    }
     check_escaped(text)?;
     let nameless = split_params(text)
         .any(|(name, value)| name.is_empty() || value.is_some_and(|v| v.contains('=')));
@@ -188,7 +192,7 @@ fn check_characters(text: &str, counts: impl Fn(u8) -> bool) -> Result<(), UriEr
 
 fn check_escaped(text: &str) -> Result<(), UriError> {
     check_characters(text, |_| true)?;
-    if !text.contains('%') {
+    if find(text, b'%').is_none() {
         return Ok(());
     }
     let mut pieces = text.split('%');

@@ -82,6 +82,12 @@ impl Net {
         })
     }
 
+    pub fn change_confirmed(&mut self, node: usize) {
+        self.expect(node, "ChangeConfirmed", |event| {
+            matches!(event, Event::ChangeConfirmed { .. }).then_some(())
+        })
+    }
+
     /// Nothing is left anywhere: no session, no transaction, no timer, no event unread.
     pub fn assert_clean(&mut self) {
         self.secs(400);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     Endpoint, Hop,
     border::{Event, SessionId, Timer},
-    clients::{ClientKey, Inviting, Purpose},
+    client::{ClientKey, Inviting, Purpose},
     session::{Change, Phase},
     timers::Owner,
 };
@@ -57,7 +57,7 @@ impl Endpoint {
     ) -> Option<ClientKey> {
         let client = self.clients.get_mut(&key)?;
         let flow = client.flow;
-        let mut request = (*client.request).clone();
+        let mut request = client.request.as_deref()?.clone();
         let inviting = client.inviting()?;
         let (id, late_offer, tries) = (inviting.session, inviting.late_offer, inviting.tries + 1);
         let wanted = self.sessions.get(&id).is_some_and(|session| {
@@ -93,9 +93,11 @@ impl Endpoint {
 
     /// A change of ours was told 491: waits and tries again. False when it was tried often enough.
     pub(crate) fn wait_out_glare(&mut self, now: Time, key: ClientKey, id: SessionId) -> bool {
-        let Some(body) = self.clients.get(&key).map(|client| client.request.body()) else {
+        let client = self.clients.get(&key);
+        let Some(change) = client.and_then(|client| client.request.as_ref()) else {
             return false;
         };
+        let body = change.body();
         let draw = self.names.fresh();
         let Some(session) = self.sessions.get_mut(&id) else {
             return false;

@@ -258,10 +258,10 @@ impl Endpoint {
         };
         self.sessions.insert(
             id,
-            Session {
+            Box::new(Session {
                 dialog: Some(Box::new(dialog)),
                 ..session
-            },
+            }),
         );
         self.serve(&incoming, to, Some(id), Some(merged));
         self.respond(now, incoming.key, Answer::new(StatusCode::TRYING));

@@ -3,7 +3,7 @@
 use super::{
     Endpoint, Hop,
     border::{Invite, SessionError, SessionId, TransportKind},
-    clients::{Inviting, Purpose},
+    client::{Inviting, Purpose},
     ident, route,
     session::{Change, Phase, Session, add_extra, put_body},
 };
@@ -63,8 +63,8 @@ impl Endpoint {
         let purpose = Purpose::Invite(Inviting::new(id, false, late_offer));
         let client = self.request(now, request, hop, purpose);
         let phase = Phase::Calling { client };
-        self.sessions
-            .insert(id, Session::new(call_id, tag, phase, contact));
+        let session = Session::new(call_id, tag, phase, contact);
+        self.sessions.insert(id, Box::new(session));
         Ok(id)
     }
 

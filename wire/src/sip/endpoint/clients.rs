@@ -6,17 +6,13 @@ use bytes::Bytes;
 
 use super::{
     Endpoint, Hop,
-    border::{Flow, Output, PingId, SessionId, Timer, TransportKind},
-    early::Early,
-    ident,
+    border::{Flow, Output, Timer, TransportKind},
+    client::{Client, ClientKey, Failure, Machine, Purpose},
     timers::{Owner, Slots},
     transaction::{Class, InviteClient, OtherClient, Rules, Step, Steps},
 };
 use crate::{
-    sip::{
-        header::Via,
-        message::{HeaderName, Method, Request, Response},
-    },
+    sip::message::{HeaderName, Method, Request, Response},
     time::Time,
 };
 
@@ -24,139 +20,6 @@ use crate::{
 pub(crate) const COOKIE: &str = "z9hG4bK";
 /// A UDP request over this many bytes goes by TCP (RFC 3261 section 18.1.1).
 const DATAGRAM_MAX: usize = 1300;
-
-/// A client transaction: its branch, and whether it is the CANCEL that shares its INVITE's branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ClientKey {
-    pub(crate) branch: u64,
-    pub(crate) cancel: bool,
-}
-
-impl ClientKey {
-    pub(crate) const MIN: Self = Self {
-        branch: 0,
-        cancel: false,
-    };
-    pub(crate) const MAX: Self = Self {
-        branch: u64::MAX,
-        cancel: true,
-    };
-}
-
-/// What a request was sent for.
-#[derive(Debug)]
-pub(crate) enum Purpose {
-    /// To call; or, when the session is up, to change it.
-    Invite(Inviting),
-    /// To end it. `None`: it has ended already, only the peer must be told.
-    Bye(Option<SessionId>),
-    /// To end it before it began.
-    Cancel,
-    /// To change it before it is answered.
-    Update(SessionId),
-    /// To keep it alive.
-    Refresh(SessionId),
-    /// To have the peer call somebody else.
-    Refer(SessionId),
-    /// To tell something whose response changes nothing: PRACK, NOTIFY.
-    Told(SessionId),
-    /// To learn whether the peer is there.
-    Ping(PingId),
-}
-
-impl Purpose {
-    /// The session it is sent for; `None` when there is none, or none any more.
-    pub(crate) const fn session(&self) -> Option<SessionId> {
-        match self {
-            Self::Invite(inviting) => Some(inviting.session),
-            Self::Bye(session) => *session,
-            Self::Update(id) | Self::Refresh(id) | Self::Refer(id) | Self::Told(id) => Some(*id),
-            Self::Cancel | Self::Ping(_) => None,
-        }
-    }
-}
-
-/// An INVITE of ours.
-#[derive(Debug)]
-pub(crate) struct Inviting {
-    pub(crate) session: SessionId,
-    /// It is inside the session.
-    pub(crate) change: bool,
-    /// It made no offer, so the ACK has to bring an answer.
-    pub(crate) late_offer: bool,
-    /// How often it was sent before, with other fields.
-    pub(crate) tries: u32,
-    /// Each fork that rings.
-    pub(crate) early: Vec<Early>,
-    /// Each fork whose 2xx came.
-    pub(crate) forks: Vec<Fork>,
-}
-
-impl Inviting {
-    pub(crate) const fn new(session: SessionId, change: bool, late_offer: bool) -> Self {
-        Self {
-            session,
-            change,
-            late_offer,
-            tries: 0,
-            early: Vec::new(),
-            forks: Vec::new(),
-        }
-    }
-}
-
-/// One who accepted an INVITE of ours.
-#[derive(Debug)]
-pub(crate) struct Fork {
-    /// Its tag.
-    pub(crate) tag: Box<str>,
-    /// The ACK it was sent; `None` while that waits for our user's answer.
-    pub(crate) ack: Option<(Flow, Bytes)>,
-}
-
-/// A request under way.
-#[derive(Debug)]
-pub(crate) struct Client {
-    machine: Machine,
-    pub(crate) flow: Flow,
-    pub(crate) request: Box<Request>,
-    bytes: Bytes,
-    pub(crate) slots: Slots,
-    pub(crate) purpose: Purpose,
-    /// It went by TCP only for its size, and may go by UDP to here instead.
-    by_size: Option<SocketAddr>,
-    /// How often it was sent before without the proof that was asked for.
-    pub(crate) proved: u8,
-}
-
-#[derive(Debug)]
-enum Machine {
-    Invite(InviteClient),
-    Other(OtherClient),
-}
-
-/// Why there won't be a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    Timeout,
-    Transport,
-}
-
-impl Client {
-    pub(crate) const fn is_final(&self) -> bool {
-        match &self.machine {
-            Machine::Invite(machine) => machine.is_final(),
-            Machine::Other(machine) => machine.is_final(),
-        }
-    }
-
-    pub(crate) const fn inviting(&mut self) -> Option<&mut Inviting> {
-        match &mut self.purpose {
-            Purpose::Invite(inviting) => Some(inviting),
-            _ => None,
-        }
-    }
-}
 
 /// A request as it goes out.
 struct Rendered {
@@ -188,12 +51,15 @@ impl Endpoint {
         let Some(client) = self.clients.get(&invite) else {
             return;
         };
-        let Machine::Invite(machine) = client.machine else {
+        let (Machine::Invite(machine), Some(invited)) = (&client.machine, &client.request) else {
             return;
         };
-        let flow = client.flow;
-        let mut request = hop_by_hop(&client.request, Method::Cancel);
-        if let Some(to) = client.request.headers.value(&HeaderName::To) {
+        if machine.is_final() {
+            return;
+        }
+        let (machine, flow) = (*machine, client.flow);
+        let mut request = hop_by_hop(invited, Method::Cancel);
+        if let Some(to) = invited.headers.value(&HeaderName::To) {
             request.headers.push(HeaderName::To, to);
         }
         if let Some(reason) = reason {
@@ -247,15 +113,18 @@ impl Endpoint {
             t1: self.config.t1,
             reliable: client.flow.is_reliable(),
         };
-        if client.is_final() {
-            self.counters.repeated += 1;
-        }
+        let again = client.is_final();
+        self.counters.repeated += u64::from(again);
         let steps = match &mut client.machine {
             Machine::Invite(machine) => machine.on_response(rules, class),
             Machine::Other(machine) => machine.on_response(rules, class),
         };
         self.net.heard(client.flow, key);
         self.run_client(now, key, steps, Some(response));
+        let settled = !again && class != Class::Provisional;
+        if let Some(client) = self.clients.get_mut(&key).filter(|_| settled) {
+            client.settle();
+        }
     }
 
     pub(crate) fn on_client_timer(&mut self, now: Time, key: ClientKey, timer: Timer, at: Time) {
@@ -284,13 +153,16 @@ impl Endpoint {
         };
         self.timers.stop_all(&client.slots, Owner::Client(key));
         self.net.heard(client.flow, key);
-        client.request.headers.remove_first(&HeaderName::Via);
+        let Some(mut request) = client.request.take() else {
+            return;
+        };
+        request.headers.remove_first(&HeaderName::Via);
         let flow = Flow::Udp { peer };
-        let bytes = self.stamp(&mut client.request, flow.kind(), key);
+        let bytes = self.stamp(&mut request, flow.kind(), key);
         self.begin(
             now,
             key,
-            *client.request,
+            *request,
             Rendered {
                 flow,
                 bytes,
@@ -335,16 +207,16 @@ impl Endpoint {
         let slots = Slots::default();
         self.clients.insert(
             key,
-            Client {
+            Box::new(Client {
                 machine,
                 flow,
-                request: request.into(),
+                request: Some(Box::new(request)),
                 bytes,
                 slots,
                 purpose,
                 by_size,
                 proved: 0,
-            },
+            }),
         );
         self.run_client(now, key, steps, None);
     }
@@ -387,16 +259,19 @@ impl Endpoint {
 
     /// The ACK of a 3xx-6xx belongs to the transaction: same branch, same way (RFC 3261 section 17.1.1.3).
     fn ack_failure(&mut self, key: ClientKey, response: Option<&Response>) {
-        let (Some(client), Some(response)) = (self.clients.get(&key), response) else {
+        let (Some(client), Some(response)) = (self.clients.get_mut(&key), response) else {
             return;
         };
-        let mut ack = hop_by_hop(&client.request, Method::Ack);
-        if let Some(to) = response.headers.value(&HeaderName::To) {
-            ack.headers.push(HeaderName::To, to);
+        if let Some(request) = &client.request {
+            let mut ack = hop_by_hop(request, Method::Ack);
+            if let Some(to) = response.headers.value(&HeaderName::To) {
+                ack.headers.push(HeaderName::To, to);
+            }
+            client.bytes = ack.to_bytes();
         }
-        let flow = client.flow;
+        let (flow, bytes) = (client.flow, client.bytes.clone());
         self.counters.sent(&Method::Ack);
-        self.transmit(flow, ack.to_bytes());
+        self.transmit(flow, bytes);
     }
 
     fn fresh_branch(&mut self) -> ClientKey {
@@ -446,11 +321,8 @@ impl Endpoint {
     }
 
     fn stamp(&self, request: &mut Request, kind: TransportKind, key: ClientKey) -> Bytes {
-        let branch = format!("{COOKIE}{}", ident::text(key.branch));
-        request.headers.push_first(
-            HeaderName::Via,
-            &Via::new(kind.as_str(), self.config.sent_by(kind), &branch),
-        );
+        let via = self.own.via(kind, key.branch);
+        request.headers.push_first(HeaderName::Via, via);
         request.to_bytes()
     }
 

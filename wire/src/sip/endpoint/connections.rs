@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     border::{ConnectionId, Flow, Timer, TransportKind},
-    clients::ClientKey,
+    client::ClientKey,
     keep::Keep,
     timers::{Owner, Timers},
 };

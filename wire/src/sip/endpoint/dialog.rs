@@ -8,7 +8,7 @@ use super::{
     servers::Incoming,
 };
 use crate::sip::{
-    header::{CSeq, MaxForwards, NameAddr},
+    header::{CSeq, MaxForwards, NameAddr, ViaParts},
     message::{HeaderName, HeaderValue, Headers, Method, Request, Response},
     uri::Uri,
 };
@@ -45,7 +45,8 @@ impl Dialog {
     pub(crate) fn of_callee(incoming: &Incoming, local: &HeaderValue) -> Option<Self> {
         let (request, flow) = (&incoming.request, incoming.flow);
         let target = request.contact_uri()?;
-        let sent_by = request.via_top().ok()?.host;
+        let via = request.headers.list(&HeaderName::Via).next()?;
+        let sent_by = ViaParts::scan(via).ok()?.host;
         let peer = flow.peer();
         let elsewhere = sent_by.parse() != Ok(peer.ip());
         Some(Self {
@@ -55,7 +56,7 @@ impl Dialog {
             remote_tag: incoming.from_tag.clone(),
             local_cseq: 0,
             remote_cseq: Some(incoming.cseq),
-            behind_nat: elsewhere && target.host == sent_by && target.address().is_some(),
+            behind_nat: elsewhere && *target.host == *sent_by && target.address().is_some(),
             target,
             routes: routes(&request.headers, false),
             peer,
@@ -70,11 +71,7 @@ impl Dialog {
         Some(Self {
             call_id: request.headers.value(&HeaderName::CallId)?.clone(),
             local: request.headers.value(&HeaderName::From)?.clone(),
-            remote_tag: NameAddr::parse(remote.as_str())
-                .ok()?
-                .tag()
-                .unwrap_or_default()
-                .into(),
+            remote_tag: NameAddr::tag_in(remote.as_str()).unwrap_or_default().into(),
             remote,
             local_cseq: request.cseq().ok()?.number,
             remote_cseq: None,

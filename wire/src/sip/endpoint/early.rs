@@ -3,7 +3,7 @@
 use super::{
     Endpoint, Hop,
     border::{Event, SessionError, SessionId},
-    clients::{ClientKey, Inviting, Purpose},
+    client::{ClientKey, Inviting, Purpose},
     dialog::Dialog,
     reliable::OPTION_TAG,
     responses::FORKS_MAX,
@@ -38,18 +38,18 @@ pub(crate) enum Heard {
 impl Endpoint {
     /// Finds out which fork an 18x is of, and acknowledges one that is reliable.
     pub(crate) fn hear(&mut self, now: Time, key: ClientKey, response: &Response) -> Heard {
-        let Ok(to) = response.headers.to() else {
-            return Heard::Nothing;
-        };
-        let tag = to.tag().unwrap_or_default();
+        let tag = response.headers.tag(&HeaderName::To).unwrap_or_default();
         let Some(client) = self.clients.get_mut(&key) else {
             return Heard::Nothing;
         };
         let (flow, reliable) = (client.flow, self.config.reliable);
         let rseq = rseq(&response.headers).filter(|_| reliable);
-        let dialog = || Dialog::of_caller(&client.request, response, flow).map(Box::new);
+        let Some(request) = &client.request else {
+            return Heard::Nothing;
+        };
+        let dialog = || Dialog::of_caller(request, response, flow).map(Box::new);
         let fresh = rseq.and_then(|_| dialog());
-        let cseq = client.request.cseq().map_or(1, |cseq| cseq.number);
+        let cseq = request.cseq().map_or(1, |cseq| cseq.number);
         let Some(inviting) = client.inviting() else {
             return Heard::Nothing;
         };

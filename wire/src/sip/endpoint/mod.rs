@@ -30,6 +30,7 @@ mod again;
 mod border;
 mod called;
 mod caller;
+mod client;
 mod clients;
 mod config;
 mod connections;
@@ -64,7 +65,8 @@ pub use border::{
 pub use config::{Config, SessionTimer};
 
 use self::{
-    clients::{Client, ClientKey},
+    client::{Client, ClientKey},
+    clients::COOKIE,
     connections::Connections,
     ident::{Key, Names},
     route::Hop,
@@ -74,7 +76,11 @@ use self::{
     transaction::Rules,
 };
 use crate::{
-    sip::{header::NameAddr, message::HeaderValue, uri::Uri},
+    sip::{
+        header::{NameAddr, Via},
+        message::HeaderValue,
+        uri::Uri,
+    },
     time::Time,
 };
 
@@ -92,11 +98,11 @@ pub struct Endpoint {
     timers: Timers,
     outputs: VecDeque<Output>,
     net: Connections,
-    clients: BTreeMap<ClientKey, Client>,
-    servers: BTreeMap<Key, Server>,
+    clients: BTreeMap<ClientKey, Box<Client>>,
+    servers: BTreeMap<Key, Box<Server>>,
     /// INVITEs that might come a second time by another way (RFC 3261 section 8.2.2.2).
     merged: BTreeMap<Key, Key>,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: BTreeMap<SessionId, Box<Session>>,
     by_tag: BTreeMap<u64, SessionId>,
     next_session: u64,
     draining: bool,
@@ -114,6 +120,7 @@ struct Own {
     /// `None`: no extension.
     supported: Option<HeaderValue>,
     contacts: Contacts,
+    vias: [(TransportKind, Box<str>); 5],
 }
 
 /// Our Contact for each transport.
@@ -161,8 +168,26 @@ impl Own {
             allow: HeaderValue::from(allow.as_str()),
             supported: some(&supported.join(", ")),
             contacts: Contacts::new(config),
+            vias: vias(config),
         }
     }
+
+    /// A Via of ours with that branch.
+    fn via(&self, kind: TransportKind, branch: u64) -> String {
+        let own = self.vias.iter().find(|(own, _)| *own == kind);
+        let own = own.map_or("", |(_, via)| via);
+        let branch = ident::text(branch);
+        [own, &branch].concat()
+    }
+}
+
+/// For each transport the Via of our requests as far as the number in its branch.
+fn vias(config: &Config) -> [(TransportKind, Box<str>); 5] {
+    use TransportKind::{Tcp, Tls, Udp, Ws, Wss};
+    [Udp, Tcp, Tls, Ws, Wss].map(|kind| {
+        let via = Via::new(kind.as_str(), config.sent_by(kind), COOKIE);
+        (kind, via.to_string().into())
+    })
 }
 
 /// What can be done in a session (RFC 3261 section 20.5): all that is, and nothing that isn't.

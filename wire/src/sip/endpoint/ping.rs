@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{
     Endpoint, Hop,
     border::{Event, PingId, SessionError, TransportKind},
-    clients::Purpose,
+    client::Purpose,
     ident, route,
 };
 use crate::{

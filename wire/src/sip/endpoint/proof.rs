@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{
     Endpoint,
     border::{SessionError, SessionId},
-    clients::{ClientKey, Inviting, Purpose},
+    client::{ClientKey, Inviting, Purpose},
     ident,
     session::{Change, Phase},
 };
@@ -139,7 +139,7 @@ impl Endpoint {
     /// Sends a request of a dialog once more, as the next in it.
     fn send_again_inside(&mut self, now: Time, key: ClientKey, id: SessionId) -> Option<ClientKey> {
         let client = self.clients.get(&key)?;
-        let mut request = (*client.request).clone();
+        let mut request = client.request.as_deref()?.clone();
         let purpose = match &client.purpose {
             Purpose::Invite(inviting) => {
                 Purpose::Invite(Inviting::new(id, true, inviting.late_offer))
@@ -168,11 +168,12 @@ impl Endpoint {
 
     /// The ACK of a 2xx bears the proofs of its INVITE (RFC 3261 section 22.1).
     pub(crate) fn copy_proofs(&self, invite: ClientKey, ack: &mut Request) {
-        let Some(client) = self.clients.get(&invite) else {
+        let client = self.clients.get(&invite);
+        let Some(invite) = client.and_then(|client| client.request.as_ref()) else {
             return;
         };
         for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
-            for proof in client.request.headers.values(&name) {
+            for proof in invite.headers.values(&name) {
                 ack.headers.push(name.clone(), proof);
             }
         }

@@ -6,7 +6,8 @@ use super::{
     Endpoint, OUTPUTS_MAX,
     border::{ConnectionId, Counters, Flow, Output, Timer, TransportKind},
     called::RETRY_AFTER_SECONDS,
-    clients::{COOKIE, ClientKey},
+    client::ClientKey,
+    clients::COOKIE,
     connections::{CONNECTIONS_MAX, STALLED_AFTER},
     ident::{self, Key},
     servers::{Answer, Back, Incoming},
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     sip::{
-        header::{MaxForwards, NameAddr, Via},
+        header::{MaxForwards, ViaParts},
         message::{
             HeaderName, HeaderValue, Message, Method, ParseError, Request, Response, StatusCode,
         },
@@ -212,13 +213,14 @@ impl Endpoint {
 
     fn on_request(&mut self, now: Time, flow: Flow, mut request: Request) {
         self.counters.received(&request.method);
-        let Ok(mut via) = request.via_top() else {
+        let top = request.headers.list(&HeaderName::Via).next();
+        let Some(via) = top.and_then(|via| ViaParts::scan(via).ok()) else {
             return;
         };
         let key = self.server_key(&request, &via);
-        via.note_source(flow.peer());
-        request.headers.set_via_top(&via);
-        let Some(incoming) = Incoming::new(request, key, flow, &via) else {
+        let (back, noted) = (Back::new(&via, flow), via.noted(flow.peer()));
+        request.headers.replace_first(HeaderName::Via, noted);
+        let Some(incoming) = Incoming::new(request, key, flow, back) else {
             return;
         };
         match incoming.request.method {
@@ -249,6 +251,7 @@ impl Endpoint {
         if !inside && request.max_forwards() == Some(MaxForwards(0)) {
             return Some(Answer::new(StatusCode::TOO_MANY_HOPS));
         }
+        request.headers.get(&HeaderName::Require)?;
         let supported = super::supported(&self.config);
         let known = |option: &str| supported.iter().any(|own| own.eq_ignore_ascii_case(option));
         let unknown: Vec<&str> = request
@@ -271,17 +274,13 @@ impl Endpoint {
             return;
         };
         // Without a Via that can be read the answer goes back where the message came from.
-        let named = response.headers.via_top().ok();
-        let key = self.names.key(&[named
-            .as_ref()
-            .map(Via::to_string)
-            .unwrap_or_default()
-            .as_bytes()]);
+        let top = response.headers.list(&HeaderName::Via).next();
+        let key = self.names.key(&[top.unwrap_or_default().as_bytes()]);
         let mut back = Back::straight(flow);
-        if let Some(mut via) = named {
-            via.note_source(flow.peer());
-            response.headers.set_via_top(&via);
+        if let Some(via) = top.and_then(|via| ViaParts::scan(via).ok()) {
             back = Back::new(&via, flow);
+            let noted = via.noted(flow.peer());
+            response.headers.replace_first(HeaderName::Via, noted);
         }
         if let Ok(to) = response.headers.to()
             && to.tag().is_none()
@@ -300,7 +299,7 @@ impl Endpoint {
 
     /// What makes two requests one transaction (RFC 3261 section 17.2.3); ACK and CANCEL are of their INVITE's. The second form is for
     /// branches of before RFC 3261.
-    fn server_key(&self, request: &Request, via: &Via) -> Key {
+    fn server_key(&self, request: &Request, via: &ViaParts<'_>) -> Key {
         let class = match &request.method {
             Method::Ack | Method::Cancel => "INVITE",
             method => method.as_str(),
@@ -315,11 +314,11 @@ impl Endpoint {
                 class.as_bytes(),
             ]);
         }
-        let from = request.from().ok();
-        let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
+        let tag = request.headers.tag(&HeaderName::From).unwrap_or_default();
         let cseq = request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes();
         let call_id = request.call_id().unwrap_or_default();
-        let (uri, via) = (request.uri.to_string(), via.to_string());
+        let via = request.headers.list(&HeaderName::Via).next();
+        let (uri, via) = (request.uri.to_string(), via.unwrap_or_default());
         let parts = [
             uri.as_bytes(),
             tag.as_bytes(),
@@ -360,11 +359,11 @@ impl Endpoint {
 /// The transaction a response is for. A second Via means that it went astray (RFC 3261 section 8.1.3.3).
 fn client_key(response: &Response) -> Option<ClientKey> {
     let mut vias = response.headers.list(&HeaderName::Via);
-    let via = Via::parse(vias.next()?).ok()?;
+    let branch = ViaParts::branch_in(vias.next()?)?;
     if vias.next().is_some() {
         return None;
     }
-    let branch = ident::read(via.branch()?.strip_prefix(COOKIE)?)?;
+    let branch = ident::read(branch.strip_prefix(COOKIE)?)?;
     let cancel = response.cseq().ok()?.method == Method::Cancel;
     Some(ClientKey { branch, cancel })
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     border::{Event, SessionError, SessionId, Timer},
-    clients::Purpose,
+    client::Purpose,
     ident::Key,
     servers::{Answer, Incoming},
     session::{Phase, put_body},

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     Endpoint,
     border::{Ending, Event, SessionId, Timer},
-    clients::{ClientKey, Purpose},
+    client::{ClientKey, Purpose},
     config::SessionTimer,
     servers::Answer,
     session::{Change, Phase},

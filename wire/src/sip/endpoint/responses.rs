@@ -3,7 +3,7 @@
 use super::{
     Endpoint, Hop,
     border::{Ending, Event, SessionId},
-    clients::{ClientKey, Failure, Fork, Purpose},
+    client::{ClientKey, Failure, Fork, Purpose},
     dialog::Dialog,
     early::Heard,
     session::{AckDue, Change, Phase, bye_of},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     sip::{
         header::Contact,
-        message::{Request, Response, StatusCode},
+        message::{HeaderName, Request, Response, StatusCode},
     },
     time::Time,
 };
@@ -142,10 +142,12 @@ impl Endpoint {
         change: bool,
         response: Response,
     ) {
-        let Ok(to) = response.headers.to() else {
-            return;
-        };
-        let tag = to.tag().unwrap_or_default();
+        let tag: Box<str> = response
+            .headers
+            .tag(&HeaderName::To)
+            .unwrap_or_default()
+            .into();
+        let tag = &*tag;
         let Some(inviting) = self
             .clients
             .get_mut(&key)
@@ -240,9 +242,11 @@ impl Endpoint {
         let Some(client) = self.clients.get_mut(&key) else {
             return;
         };
-        let Ok(cseq) = client.request.cseq().map(|cseq| cseq.number) else {
+        let request = client.request.as_ref();
+        let Some(cseq) = request.and_then(|request| request.cseq().ok()) else {
             return;
         };
+        let cseq = cseq.number;
         let late_offer = client
             .inviting()
             .is_some_and(|inviting| inviting.late_offer);
@@ -357,8 +361,9 @@ impl Endpoint {
     /// The dialog a 2xx makes, the CSeq of its INVITE, and whether its ACK must bring the answer.
     fn dialog_of(&mut self, key: ClientKey, response: &Response) -> Option<(Dialog, u32, bool)> {
         let client = self.clients.get_mut(&key)?;
-        let cseq = client.request.cseq().ok()?.number;
-        let mut dialog = Dialog::of_caller(&client.request, response, client.flow)?;
+        let request = client.request.as_deref()?;
+        let cseq = request.cseq().ok()?.number;
+        let mut dialog = Dialog::of_caller(request, response, client.flow)?;
         let inviting = client.inviting()?;
         let early = inviting
             .early
@@ -393,6 +398,8 @@ impl Endpoint {
             .position(|fork| &*fork.tag == tag)
             .unwrap_or(forks.len());
         if at == forks.len() {
+            // Nearly always there is one.
+            forks.reserve_exact(1);
             forks.push(Fork {
                 tag: tag.into(),
                 ack: None,

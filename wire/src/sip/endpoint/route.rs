@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::border::{ConnectionId, Flow, TransportKind};
 use crate::sip::{
-    header::Via,
+    header::ViaParts,
     uri::{Scheme, Uri},
 };
 
@@ -109,9 +109,9 @@ const KINDS: [(&str, TransportKind, TransportKind); 5] = [
 
 /// Where responses to a request with this Via that came this way go: the flow itself, but by UDP without `rport` to
 /// the port that Via names (RFC 3261 section 18.2.2, RFC 3581 section 4).
-pub(crate) fn response_flow(via: &Via, flow: Flow) -> Flow {
+pub(crate) fn response_flow(via: &ViaParts<'_>, flow: Flow) -> Flow {
     match flow {
-        Flow::Udp { peer } if via.rport().is_none() => Flow::Udp {
+        Flow::Udp { peer } if !via.has_rport() => Flow::Udp {
             peer: SocketAddr::new(peer.ip(), via.port.unwrap_or(PORT)),
         },
         _ => flow,
@@ -119,6 +119,6 @@ pub(crate) fn response_flow(via: &Via, flow: Flow) -> Flow {
 }
 
 /// Where a connection is opened to when the one the request came on is gone (RFC 3261 section 18.2.2).
-pub(crate) fn reopen_address(via: &Via, source: IpAddr) -> SocketAddr {
+pub(crate) fn reopen_address(via: &ViaParts<'_>, source: IpAddr) -> SocketAddr {
     SocketAddr::new(source, via.port.unwrap_or(PORT))
 }

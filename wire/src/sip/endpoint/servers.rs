@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     sip::{
-        header::Via,
+        header::ViaParts,
         message::{Body, HeaderName, HeaderValue, Headers, Method, Request, Response, StatusCode},
     },
     time::Time,
@@ -41,12 +41,13 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// `None` without the fields that every request must have; parsing saw to them.
-    pub(crate) fn new(request: Request, key: Key, flow: Flow, via: &Via) -> Option<Self> {
+    pub(crate) fn new(request: Request, key: Key, flow: Flow, back: Back) -> Option<Self> {
+        let headers = &request.headers;
         Some(Self {
-            from_tag: request.from().ok()?.tag().unwrap_or_default().into(),
-            to_tag: request.to().ok()?.tag().map(Box::from),
+            from_tag: headers.tag(&HeaderName::From).unwrap_or_default().into(),
+            to_tag: headers.tag(&HeaderName::To).map(Box::from),
             cseq: request.cseq().ok()?.number,
-            back: Back::new(via, flow),
+            back,
             request,
             key,
             flow,
@@ -81,7 +82,7 @@ impl Back {
         }
     }
 
-    pub(crate) fn new(via: &Via, flow: Flow) -> Self {
+    pub(crate) fn new(via: &ViaParts<'_>, flow: Flow) -> Self {
         let reopen = route::reopen_address(via, flow.peer().ip());
         Self {
             flow: route::response_flow(via, flow),
@@ -102,6 +103,7 @@ pub(crate) struct Server {
     pub(crate) back: Back,
     /// What every response repeats of the request; empty once the final one is sent.
     echo: Headers,
+    /// What is sent again; a 2xx to an INVITE isn't by its transaction (RFC 6026 section 7.1).
     last: Option<Bytes>,
     pub(crate) slots: Slots,
     pub(crate) session: Option<SessionId>,
@@ -169,7 +171,7 @@ impl Endpoint {
             session,
             merged,
         };
-        self.servers.insert(incoming.key, server);
+        self.servers.insert(incoming.key, Box::new(server));
     }
 
     /// Sends a response by its transaction; gives its bytes and where they went. `None` when the final response was
@@ -187,9 +189,6 @@ impl Endpoint {
         };
         let back = server.back;
         let bytes = self.response_bytes(headers, answer);
-        if let Some(server) = self.servers.get_mut(&key) {
-            server.last = Some(bytes.clone());
-        }
         self.send_back(back, bytes.clone());
         let rules = self.rules(back.flow);
         let server = self.servers.get_mut(&key)?;
@@ -197,6 +196,8 @@ impl Endpoint {
             Machine::Invite(machine) => machine.on_sent(rules, class),
             Machine::Other(machine) => machine.on_sent(rules, class),
         };
+        let repeats = !matches!(server.machine, Machine::Invite(InviteServer::Accepted));
+        server.last = repeats.then(|| bytes.clone());
         self.run_server(now, key, steps);
         Some((bytes, back))
     }
@@ -376,9 +377,12 @@ impl Server {
     }
 }
 
+/// Fields of most responses: Via, From, To, Call-ID, CSeq, and what an answer adds.
+const ECHO_USUAL: usize = 12;
+
 /// What a response repeats of its request (RFC 3261 section 8.2.6.2; Record-Route: section 12.1.1).
 fn echo(request: &Request, to: HeaderValue) -> Headers {
-    let mut headers = Headers::new();
+    let mut headers = Headers::with_capacity(ECHO_USUAL);
     let mut copy = |name: HeaderName| {
         for value in request.headers.values(&name) {
             headers.push(name.clone(), value);

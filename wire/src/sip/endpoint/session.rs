@@ -8,7 +8,7 @@ use super::{
     Endpoint,
     again::Glare,
     border::{Ending, Event, SessionError, SessionId, Timer, TransportKind},
-    clients::{ClientKey, Purpose},
+    client::{ClientKey, Purpose},
     dialog::Dialog,
     ident::{self, Key},
     proof::Proving,
@@ -38,7 +38,7 @@ pub(crate) struct Session {
     /// `None`: our INVITE has not been accepted.
     pub(crate) dialog: Option<Box<Dialog>>,
     /// A 2xx of ours without its ACK.
-    pub(crate) ok: Option<OkRepeat>,
+    pub(crate) ok: Option<Box<OkRepeat>>,
     /// A 2xx of theirs that waits for our answer in the ACK.
     pub(crate) ack_due: Option<AckDue>,
     /// An offer before the answer to the INVITE.
@@ -304,7 +304,7 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn forget_session(&mut self, id: SessionId) -> Option<Session> {
+    pub(crate) fn forget_session(&mut self, id: SessionId) -> Option<Box<Session>> {
         let session = self.sessions.remove(&id)?;
         self.by_tag.remove(&session.tag);
         for (timer, at) in session.running() {
@@ -337,7 +337,7 @@ impl Endpoint {
         };
         let next = now + rules_t1;
         let until = now + rules_t1.saturating_mul(64);
-        let before = session.ok.replace(OkRepeat {
+        let before = session.ok.replace(Box::new(OkRepeat {
             cseq,
             first,
             bytes,
@@ -345,7 +345,7 @@ impl Endpoint {
             interval: rules_t1,
             next,
             until,
-        });
+        }));
         if let Some(before) = before {
             self.timers.stop(before.next, Timer::Ok, Owner::Session(id));
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{
     border::{ConnectionId, SessionId, Timer, Wake},
-    clients::ClientKey,
+    client::ClientKey,
     ident::Key,
 };
 use crate::time::Time;
