@@ -14,6 +14,7 @@ use callcore::{
     kommun,
     origin::Origin,
     roles::{Datum, Operation, Role, roles},
+    route::Digest,
     scenario::Scenario,
     switch::{CallId, Fact, FactKind},
     time::Time,
@@ -64,7 +65,7 @@ struct Happened<'a> {
     /// A datum that the role must be about: there are two of `collect`.
     datum: Datum,
     place: &'a str,
-    table: &'a str,
+    table: Digest,
 }
 
 impl Ledger {
@@ -88,7 +89,7 @@ impl Ledger {
     /// Enters what a fact means for personal data; most facts mean nothing.
     pub(crate) fn enter(&mut self, scenario: &Scenario, fact: &Fact, decided: &Decided) {
         let mut happened = |operation, datum, place: &str| {
-            let (origin, table) = (decided.origin, decided.table.as_str());
+            let (origin, table) = (decided.origin, decided.table);
             self.write(
                 scenario,
                 Happened {
@@ -177,6 +178,6 @@ fn line(scenario: &Scenario, role: Option<&Role>, what: &Happened<'_>) -> Line {
             .and_then(|role| role.agreement)
             .map(|id| scenario.agreement(id).id.to_string()),
         place: what.place.to_owned(),
-        table: what.table.to_owned(),
+        table: what.table.to_string(),
     }
 }

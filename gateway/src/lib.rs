@@ -1,7 +1,7 @@
 //! The live switch: a B2BUA that carries out what `callcore` decides, over `wire`'s SIP.
 //!
-//! It talks to the recorder only by SIPREC and never opens a store. One task owns the call machine and the SIP endpoint;
-//! each call's audio has a task of its own. Start with [`Gateway::start`], then read `exchange`.
+//! It talks to the recorder only by SIPREC and never opens a store. One task, on a thread of its own, owns the call
+//! machine and the SIP endpoint; audio has threads of its own. Start with [`Gateway::start`], then read `exchange`.
 
 mod admission;
 pub mod audio;
@@ -23,6 +23,7 @@ mod origin;
 mod registrar;
 mod rules;
 mod run;
+mod thread;
 pub mod view;
 mod watch;
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use callcore::{
     origin::Origin,
-    route::{Decision, Destination},
+    route::{Decision, Destination, Digest},
     scenario::{QueueId, Scenario},
     switch::{CallId, CallbackStep, Fact, FactKind, Outcome, Switch},
     tag::RecordingTag,
@@ -54,7 +54,7 @@ pub(crate) struct Decided {
     /// The queue that answers, when one does.
     pub(crate) queue: Option<QueueId>,
     /// The digest of the table that decided.
-    pub(crate) table: String,
+    pub(crate) table: Digest,
     pub(crate) external: bool,
     /// Whether it is to be recorded here once it is answered.
     pub(crate) records: bool,
@@ -279,12 +279,12 @@ impl Observer {
                 .with_label_values(&[&queue.name])
                 .set(waiting);
         }
-        let mut calls: Vec<CallView> = switch
-            .calls()
-            .filter_map(|call| self.call_view(&call, now))
+        // The newest only: this runs often, and what looks at every call keeps all of them waiting.
+        let newest = self.decided.keys().rev();
+        let calls: Vec<CallView> = newest
+            .filter_map(|id| self.call_view(&switch.call(*id)?, now))
+            .take(CALLS_SHOWN_MAX)
             .collect();
-        calls.reverse();
-        calls.truncate(CALLS_SHOWN_MAX);
         let clock = swedish(now);
         let live = Live {
             clock,
@@ -350,7 +350,7 @@ impl Observer {
                 origin,
                 route,
                 queue: None,
-                table: decision.digest.to_string(),
+                table: decision.digest,
                 external,
                 records: scenario.records(decision),
                 controller: answers,

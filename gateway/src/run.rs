@@ -10,12 +10,13 @@ use std::{
 use callcore::{scenario::Scenario, time::Time};
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, watch},
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use transport::{
-    BindError, SipDriver, WebSocketDoor,
+    Alarm, BindError, SipDriver, WebSocketDoor,
     handed::{Bequest, Inherited},
     media::RtpPorts,
 };
@@ -35,11 +36,15 @@ use crate::{
     observer::Observer,
     registrar::Registrar,
     rules::{Replacement, Rules},
+    thread::OwnThread,
     view::{Monitor, Totals},
 };
 
 /// How often the view is renewed: often enough to look alive, seldom enough to cost nothing.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often it is asked anew where each kommun's calls go: rules begin and end on the hour.
+const FIXED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a stop waits for the other sides to answer BYE: RFC 3261's Timer F is 32 s, nobody waits for that.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
@@ -149,6 +154,11 @@ pub enum StartError {
     /// The threads that carry audio can't be started.
     #[error("no audio: {0}. Raise the limits of open files and threads for this process")]
     AudioThreads(#[source] std::io::Error),
+    /// The thread that takes calls can't be started.
+    #[error(
+        "no thread to take calls: {0}. Raise the limits of open files and threads for this process"
+    )]
+    Thread(#[source] std::io::Error),
     /// The listening sockets can't be kept for a restart.
     #[error(
         "no room for the listening sockets: {0}. Raise the limit of open files for this process"
@@ -169,7 +179,8 @@ pub struct Gateway {
     door: WebSocketDoor,
     resolver: JoinHandle<()>,
     stop: watch::Sender<Stage>,
-    task: JoinHandle<Totals>,
+    /// What was counted, once the switch has stopped.
+    totals: oneshot::Receiver<Totals>,
     /// The listening sockets, for the next process.
     bequest: Bequest,
 }
@@ -197,7 +208,8 @@ impl Gateway {
             Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
         begin_books(&mut observer, &scenario, &options, clock.now())?;
         let journal = begin_journal(&scenario, &options, &observer)?;
-        let (sip, registrar) = open_borders(&scenario, &options)?;
+        let thread = OwnThread::new().map_err(StartError::Thread)?;
+        let (sip, registrar) = open_borders(&scenario, &options, &thread)?;
         let mut bequest = Bequest::default();
         sip.bequeath(&mut bequest).map_err(StartError::Sockets)?;
         let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
@@ -205,9 +217,8 @@ impl Gateway {
         let own = Own::of(&scenario, &options.folder)?;
         let (names, resolver) = find_names(&scenario, local).await;
         let (events, media) = mpsc::unbounded_channel();
-        let metrics = observer.metrics();
-        let dropped = Dropped::new(&metrics.rtp_dropped);
-        let engine = Engine::start(events, &metrics.rtp_received, &dropped);
+        let dropped = Dropped::new(&observer.metrics().rtp_dropped);
+        let engine = Engine::start(events, &observer.metrics().rtp_received, &dropped);
         let factory = MediaFactory {
             ports: RtpPorts::new(local.ip(), options.rtp_ports),
             engine: engine.map_err(StartError::AudioThreads)?,
@@ -237,7 +248,7 @@ impl Gateway {
             replacements,
             stop: stopped,
         };
-        let task = tokio::spawn(run(exchange, inputs, options.name, clock));
+        let totals = thread.run(run(exchange, inputs, options.name, clock));
         let rules = Rules {
             inbox,
             changes: watch::Sender::new(Arc::default()),
@@ -255,7 +266,7 @@ impl Gateway {
             door,
             resolver,
             stop,
-            task,
+            totals: totals.map_err(StartError::Thread)?,
             bequest,
         })
     }
@@ -305,7 +316,7 @@ impl Gateway {
     pub async fn stop_and_bequeath(self) -> (Totals, Bequest) {
         self.resolver.abort();
         self.stop.send_replace(Stage::Stopping);
-        (self.task.await.unwrap_or_default(), self.bequest)
+        (self.totals.await.unwrap_or_default(), self.bequest)
     }
 }
 
@@ -329,21 +340,31 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
     exchange.observer.ready.send_replace(true);
     let mut probe = interval(PROBE_INTERVAL);
     probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut fixed_due = Instant::now();
+    let mut alarm = Alarm::new();
     let mut deadline: Option<Instant> = None;
     loop {
         exchange.admit(&mut sip);
         let wake = Instant::from_std(exchange.wake());
         tokio::select! {
-            event = sip.event() => exchange.on_sip(&mut sip, event),
+            event = sip.event() => {
+                exchange.on_sip(&mut sip, event);
+                while let Some(event) = sip.ready() {
+                    exchange.on_sip(&mut sip, event);
+                }
+            }
             Some(event) = media.recv() => exchange.on_media(&mut sip, event),
             Some(replacement) = replacements.recv() => {
                 exchange.replace_and_answer(replacement);
             }
-            () = sleep_until(wake) => exchange.on_time(&mut sip),
+            () = alarm.until(wake) => exchange.on_time(&mut sip),
             due = probe.tick() => exchange.probed(due.into_std()),
             _ = publish.tick() => {
                 exchange.publish(&mut sip);
-                exchange.observer.refresh_fixed(&name, clock.now());
+                if fixed_due <= Instant::now() {
+                    fixed_due = Instant::now() + FIXED_INTERVAL;
+                    exchange.observer.refresh_fixed(&name, clock.now());
+                }
             }
             // A dropped handle is a stop too.
             changed = stop.changed(), if deadline.is_none() => {
@@ -372,6 +393,7 @@ const SESSIONS_A_CALL: usize = 3;
 fn open_borders(
     scenario: &Scenario,
     options: &Options,
+    thread: &OwnThread,
 ) -> Result<(SipDriver, Registrar), StartError> {
     let (folder, inherited) = (&options.folder, &options.inherited);
     let credentials = listen::credentials_of(scenario, folder)?;
@@ -383,7 +405,9 @@ fn open_borders(
         sessions_max: scenario.overload.calls_max * SESSIONS_A_CALL,
         ..Config::default_for(scenario.listen.sip, rand::random())
     };
-    let sip = SipDriver::listen(listen::listen_of(scenario, folder, inherited)?, config)?;
+    let mut listen = listen::listen_of(scenario, folder, inherited)?;
+    listen.tasks = Some(Handle::current());
+    let sip = thread.inside(|| SipDriver::listen(listen, config))?;
     Ok((sip, Registrar::new(scenario, credentials, rand::random())))
 }
 

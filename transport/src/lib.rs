@@ -3,6 +3,7 @@
 //! Everything that decides lives in `wire`; this crate only moves bytes, tells the time and draws random numbers.
 //! Start with [`SipDriver`] for signalling and [`media::RtpPorts`] for audio.
 
+mod alarm;
 mod bind;
 pub mod buckets;
 pub mod certificates;
@@ -17,6 +18,7 @@ mod streams;
 mod tasks;
 mod web_socket;
 
+pub use alarm::Alarm;
 pub use bind::{BindError, Protocol};
 pub use guard::{Limits, Networks, Refusals};
 pub use listen::{Listen, TlsListen};

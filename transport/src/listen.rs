@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use tokio::runtime::Handle;
 use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 
 use crate::{guard::Limits, handed::Inherited};
@@ -21,6 +22,9 @@ pub struct Listen {
     pub limits: Limits,
     /// Sockets that are open already: those bound to these addresses are used.
     pub inherited: Inherited,
+    /// Where the tasks of connections run, handshakes among them; `None`: with the driver. One that has a thread of its own
+    /// leaves them to others.
+    pub tasks: Option<Handle>,
 }
 
 /// A listener for TLS.
@@ -44,6 +48,7 @@ impl Listen {
             web: None,
             limits: Limits::default(),
             inherited: Inherited::default(),
+            tasks: None,
         }
     }
 }

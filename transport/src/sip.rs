@@ -9,7 +9,8 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     net::{TcpListener, UdpSocket},
-    time::{Instant, sleep_until},
+    runtime::Handle,
+    time::Instant,
 };
 use wire::{
     sip::endpoint::{Config, Endpoint, Event, Flow, Input, Output},
@@ -17,6 +18,7 @@ use wire::{
 };
 
 use crate::{
+    alarm::Alarm,
     bind::{self, BindError, Protocol},
     guard::{Guard, Networks, Refusals},
     handed::Bequest,
@@ -54,6 +56,7 @@ pub struct SipDriver {
     pub(crate) streams: Streams,
     events: VecDeque<Event>,
     buffer: Box<[u8]>,
+    alarm: Alarm,
 }
 
 impl SipDriver {
@@ -102,9 +105,16 @@ impl SipDriver {
             started: Instant::now(),
             udp,
             unsent: VecDeque::new(),
-            streams: Streams::new(tcp, tls, listen.tls_client, Guard::new(listen.limits)),
+            streams: Streams::new(
+                tcp,
+                tls,
+                listen.tls_client,
+                listen.tasks.unwrap_or_else(Handle::current),
+                Guard::new(listen.limits),
+            ),
             events: VecDeque::new(),
             buffer: vec![0; DATAGRAM_LEN_MAX].into_boxed_slice(),
+            alarm: Alarm::new(),
         })
     }
 
@@ -141,12 +151,18 @@ impl SipDriver {
     /// The next event. May be dropped and called again at any time: nothing is lost.
     pub async fn event(&mut self) -> Event {
         loop {
-            self.flush();
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.ready() {
                 return event;
             }
             self.io().await;
         }
+    }
+
+    /// The next event of what was read already; `None` when all of it was told. So that what came together can be
+    /// answered together, without waiting in between.
+    pub fn ready(&mut self) -> Option<Event> {
+        self.flush();
+        self.events.pop_front()
     }
 
     /// Carries out what the endpoint queued, as far as that goes without waiting.
@@ -187,7 +203,7 @@ impl SipDriver {
             _ = self.udp.readable() => self.read_datagrams(),
             Some(news) = news.recv() => self.on_news(news),
             accepted = Streams::accept(tcp, tls, accept_from) => self.on_accepted(accepted),
-            () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => {
+            () = self.alarm.until(wake.unwrap_or(self.started)), if wake.is_some() => {
                 let now = self.now();
                 self.endpoint.handle(now, Input::TimePassed);
             }

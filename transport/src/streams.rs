@@ -13,6 +13,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::mpsc,
     time::{Instant, sleep_until},
 };
@@ -49,6 +50,8 @@ pub(crate) struct Streams {
     tls: Option<(TcpListener, Acceptor)>,
     accept_from: Instant,
     client: Option<Arc<ClientConfig>>,
+    /// Where their tasks run.
+    tasks: Handle,
     /// What a peer's certificate must say when we call it, when it was found by a name.
     peer_names: BTreeMap<SocketAddr, Box<str>>,
     pub(crate) guard: Guard,
@@ -73,6 +76,7 @@ impl Streams {
         tcp: TcpListener,
         tls: Option<(TcpListener, Acceptor)>,
         client: Option<Arc<ClientConfig>>,
+        tasks: Handle,
         guard: Guard,
     ) -> Self {
         let (news_sender, news) = mpsc::channel(NEWS_MAX);
@@ -85,6 +89,7 @@ impl Streams {
             tls,
             accept_from: Instant::now(),
             client,
+            tasks,
             peer_names: BTreeMap::new(),
             guard,
         }
@@ -161,6 +166,8 @@ impl Streams {
         kind: TransportKind,
     ) -> bool {
         let news = self.news_sender.clone();
+        let tasks = self.tasks.clone();
+        let _inside = tasks.enter();
         let link = match kind {
             TransportKind::Tcp => Link::Tcp(TcpLink::connect(connection, local, peer, news)),
             TransportKind::Tls => {
@@ -259,6 +266,8 @@ impl SipDriver {
         }
         let connection = ConnectionId(streams.names.fetch_add(2, Ordering::Relaxed));
         let news = streams.news_sender.clone();
+        let tasks = streams.tasks.clone();
+        let _inside = tasks.enter();
         match (kind, &streams.tls) {
             (TransportKind::Tls, Some((_, acceptor))) => {
                 let link = TaskLink::accept_tls(connection, stream, acceptor.clone(), news);

@@ -51,7 +51,7 @@ pub(super) struct Call {
     /// When its target is given by name.
     pub(super) hosts: Hosts,
     /// The recording session.
-    pub(super) recording: Option<RecordingLeg>,
+    pub(super) recording: Option<Box<RecordingLeg>>,
     /// What the caller's side can do and wants (REFER, privacy), and where the call has been.
     pub(super) asked: Asked,
     /// Another phone that is to take over from the agent's.

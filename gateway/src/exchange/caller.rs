@@ -54,7 +54,7 @@ impl Exchange {
         self.legs.insert(session, Leg::Caller(id));
         self.calls.insert(
             id,
-            Call {
+            Box::new(Call {
                 caller: session,
                 peer,
                 trusted: trusted.contains(peer.ip()),
@@ -78,7 +78,7 @@ impl Exchange {
                 silent: false,
                 promised: false,
                 begun: Instant::now(),
-            },
+            }),
         );
         let reachable = self
             .calls
@@ -310,7 +310,7 @@ impl Exchange {
             let _ = sip.endpoint().end(now, session, reason);
         }
         if let Some(leg) = call.recording {
-            self.close_recording(sip, id, leg);
+            self.close_recording(sip, id, *leg);
         }
     }
 }

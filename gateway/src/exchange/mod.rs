@@ -105,7 +105,7 @@ pub(crate) struct Exchange {
     local: SocketAddr,
     rng: Pcg64,
     switch: Switch,
-    calls: BTreeMap<CallId, Call>,
+    calls: BTreeMap<CallId, Box<Call>>,
     legs: BTreeMap<SessionId, Leg>,
     /// Simulated nurses that will do something, by when.
     nurses: BTreeSet<(Instant, CallId, NurseStep)>,

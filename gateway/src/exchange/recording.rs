@@ -118,7 +118,7 @@ impl Exchange {
         let now = sip.now();
         let session = sip.endpoint().invite(now, invite).ok()?;
         self.legs.insert(session, Leg::Recording(id));
-        call.recording = Some(RecordingLeg {
+        call.recording = Some(Box::new(RecordingLeg {
             session,
             tag,
             established: false,
@@ -126,7 +126,7 @@ impl Exchange {
             wanted: Direction::SendOnly,
             told: Direction::SendOnly,
             version: 0,
-        });
+        }));
         Some(())
     }
 
@@ -251,7 +251,7 @@ impl Exchange {
         if let Some(media) = &call.media {
             media.fork_off();
         }
-        self.close_recording(sip, id, leg);
+        self.close_recording(sip, id, *leg);
     }
 
     /// Ends a recording session. One that the recorder hasn't answered is not cancelled: it may have begun a recording in
