@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 
 use wire::{
-    sdp::{self, Accepted, AnswerError, Codec, Description, Direction, Origin, Preference, Stream},
+    sdp::{
+        self, Accepted, AnswerError, Codec, Description, Direction, Origin, Preference, Source,
+        Stream,
+    },
     sip::message::{Body, StatusCode},
     siprec::multipart,
 };
 
 use crate::{
     crypto::OurCrypto,
-    media::{Agreed, Remote},
+    media::{Agreed, Offered, Remote, Streams},
 };
 
 /// Label of the caller's stream in a recording (RFC 7866 section 7.1.1).
@@ -154,16 +157,24 @@ pub(crate) fn agreed(answer: Option<&Body>, ours: &mut OurCrypto) -> Option<Agre
     Some(Agreed { remote, srtp })
 }
 
-/// The offer of a recording session: two streams that only we send (RFC 7866 section 7.1).
-pub(crate) fn recording_offer(caller: SocketAddr, nurse: SocketAddr) -> Description {
-    let stream = |local, label: &str| {
-        Stream::audio(local, vec![Codec::pcma(), Codec::pcmu()])
+/// The offer of a recording session: two streams that only we send (RFC 7866 section 7.1). It tells their numbers, so that the
+/// recorder may take both by one port; `cname` names us, and nobody else.
+pub(crate) fn recording_offer(streams: Streams, cname: &str) -> Description {
+    let stream = |offered: Offered, label: &str| {
+        Stream::audio(offered.local, vec![Codec::pcma(), Codec::pcmu()])
             .labelled(label)
+            .from_source(Source {
+                ssrc: offered.ssrc,
+                cname: cname.into(),
+            })
             .going(Direction::SendOnly)
     };
     Description {
-        origin: origin(caller),
-        streams: vec![stream(caller, CALLER_LABEL), stream(nurse, NURSE_LABEL)],
+        origin: origin(streams.caller.local),
+        streams: vec![
+            stream(streams.caller, CALLER_LABEL),
+            stream(streams.far, NURSE_LABEL),
+        ],
     }
 }
 
@@ -291,12 +302,25 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_has_two_labelled_streams() {
-        let offer = recording_offer(LOCAL, SocketAddr::new(LOCAL.ip(), 10_002));
+    fn a_recording_has_two_labelled_and_numbered_streams() {
+        let stream = |port, ssrc| Offered {
+            local: SocketAddr::new(LOCAL.ip(), port),
+            ssrc,
+        };
+        let streams = Streams {
+            caller: stream(10_000, 7),
+            far: stream(10_002, 8),
+        };
+        let offer = recording_offer(streams, "k7Vn");
         let text = String::from_utf8(offer.write().to_vec()).expect("SDP is text");
-        assert!(
-            text.contains("a=label:1") && text.contains("a=label:2") && text.contains("a=sendonly"),
-            "{text}"
-        );
+        for line in [
+            "a=label:1",
+            "a=label:2",
+            "a=sendonly",
+            "a=ssrc:7 cname:k7Vn",
+            "a=ssrc:8 cname:k7Vn",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

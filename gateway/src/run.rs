@@ -31,7 +31,7 @@ use crate::{
     journal::{Journal, JournalTo},
     ledger::Ledger,
     listen::{self, ListenError, Own},
-    media::{Dropped, Engine, MediaEvent, MediaFactory},
+    media::{Dropped, Engine, MediaEvent, MediaFactory, Sources},
     names::Names,
     observer::Observer,
     registrar::Registrar,
@@ -216,14 +216,8 @@ impl Gateway {
         monitor.web_sockets = Some(door.clone());
         let own = Own::of(&scenario, &options.folder)?;
         let (names, resolver) = find_names(&scenario, local).await;
-        let (events, media) = mpsc::unbounded_channel();
-        let dropped = Dropped::new(&observer.metrics().rtp_dropped);
-        let engine = Engine::start(events, &observer.metrics().rtp_received, &dropped);
-        let factory = MediaFactory {
-            ports: RtpPorts::new(local.ip(), options.rtp_ports),
-            engine: engine.map_err(StartError::AudioThreads)?,
-            silence_max: silence_max(&scenario),
-        };
+        let ports = RtpPorts::new(local.ip(), options.rtp_ports);
+        let (factory, media) = start_media(&scenario, ports, &observer)?;
         let in_force = Arc::clone(&scenario);
         let exchange = Exchange::new(Parts {
             scenario,
@@ -409,6 +403,25 @@ fn open_borders(
     listen.tasks = Some(Handle::current());
     let sip = thread.inside(|| SipDriver::listen(listen, config))?;
     Ok((sip, Registrar::new(scenario, credentials, rand::random())))
+}
+
+/// The threads that carry audio, what begins calls on them, and what they report.
+fn start_media(
+    scenario: &Scenario,
+    ports: RtpPorts,
+    observer: &Observer,
+) -> Result<(MediaFactory, mpsc::UnboundedReceiver<MediaEvent>), StartError> {
+    let (events, reported) = mpsc::unbounded_channel();
+    let metrics = observer.metrics();
+    let dropped = Dropped::new(&metrics.rtp_dropped);
+    let engine = Engine::start(&ports, events, &metrics.rtp_received, &dropped);
+    let factory = MediaFactory {
+        ports,
+        sources: Sources::random(),
+        engine: engine.map_err(StartError::AudioThreads)?,
+        silence_max: silence_max(scenario),
+    };
+    Ok((factory, reported))
 }
 
 /// The names of a scenario's targets, looked up once, and the task that does it again.

@@ -6,6 +6,7 @@ mod callback;
 mod dialogs;
 mod encrypted;
 mod failover;
+mod forked;
 mod handed_on;
 mod handset;
 mod overload;

@@ -4,6 +4,7 @@
 //! Start with [`SipDriver`] for signalling and [`media::RtpPorts`] for audio.
 
 mod alarm;
+pub mod batch;
 mod bind;
 pub mod buckets;
 pub mod certificates;

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use rustix::net::{self, RecvFlags, SendFlags};
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 
@@ -232,12 +233,21 @@ impl PolledSocket {
 
     /// A datagram that is there already; `WouldBlock` when there's none.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.recv_from(buffer)
+        // Past libc, as in `send_to`: its way in and out of each call has a price, and there are many calls.
+        let (len, _, from) = net::recvfrom(&self.socket, buffer, RecvFlags::empty())?;
+        let from = from.and_then(|from| SocketAddr::try_from(from).ok());
+        from.map(|from| (len, from))
+            .ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Sends a datagram now or not at all. Audio that comes late is worth nothing.
     pub fn send_to(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize> {
-        self.socket.send_to(datagram, peer)
+        Ok(net::sendto(
+            &self.socket,
+            datagram,
+            SendFlags::empty(),
+            &peer,
+        )?)
     }
 
     /// Sends to this peer, faster than [`PolledSocket::send_to`]: [`PolledSocket::connect`] named it.

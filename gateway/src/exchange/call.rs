@@ -15,7 +15,11 @@ use wire::{
 };
 
 use super::history::History;
-use crate::{crypto::OurCrypto, media::Media, names::Way};
+use crate::{
+    crypto::OurCrypto,
+    media::{Media, Streams},
+    names::Way,
+};
 
 /// One call.
 #[derive(Debug)]
@@ -170,8 +174,10 @@ pub(super) struct RecordingLeg {
     pub(super) session: SessionId,
     pub(super) tag: RecordingTag,
     pub(super) established: bool,
-    /// Where the caller's and the nurse's audio are sent from.
-    pub(super) ports: (SocketAddr, SocketAddr),
+    /// The caller's and the nurse's audio, as offered.
+    pub(super) streams: Streams,
+    /// Whose they are.
+    pub(super) cname: Box<str>,
     /// Paused or not: what it is to be, and what the recorder was told last.
     pub(super) wanted: Direction,
     pub(super) told: Direction,

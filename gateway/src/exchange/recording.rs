@@ -96,7 +96,9 @@ impl Exchange {
     ) -> Option<()> {
         let recorder = self.recorder.as_ref()?;
         let call = self.calls.get_mut(&id)?;
-        let (caller, far) = call.media.as_ref()?.open_fork(&mut self.media).ok()?;
+        let streams = call.media.as_ref()?.open_fork(&mut self.media).ok()?;
+        // Says nothing of anybody, and no two calls are the same (RFC 7022).
+        let cname = format!("{:024x}", self.rng.random::<u128>() >> 32);
         let number = call.number.as_ref().filter(|_| recorder.private);
         let metadata = metadata(&tag, number, || Id::from_uuid(self.rng.random()));
         let mut headers = Headers::default();
@@ -111,7 +113,7 @@ impl Exchange {
             headers,
             max_forwards: None,
             body: Some(siprec::body(
-                &negotiate::recording_offer(caller, far),
+                &negotiate::recording_offer(streams, &cname),
                 &metadata,
             )),
         };
@@ -122,7 +124,8 @@ impl Exchange {
             session,
             tag,
             established: false,
-            ports: (caller, far),
+            streams,
+            cname: cname.into(),
             wanted: Direction::SendOnly,
             told: Direction::SendOnly,
             version: 0,
@@ -340,9 +343,8 @@ impl Exchange {
 impl RecordingLeg {
     /// Our description again, with the next version and the direction that is wanted.
     fn next_offer(&mut self) -> Description {
-        let (caller, far) = self.ports;
         self.version += 1;
-        let mut offer = negotiate::recording_offer(caller, far);
+        let mut offer = negotiate::recording_offer(self.streams, &self.cname);
         offer.origin.version = offer.origin.version.saturating_add(self.version);
         for stream in &mut offer.streams {
             stream.direction = self.wanted;

@@ -12,9 +12,12 @@ use transport::media::PolledSocket;
 use wire::{g711::Law, rtp};
 
 use super::{
-    Command, Dropped, MediaEvent, Mode, Remote, Side,
+    Command, Dropped, MediaEvent, Mode, Side,
+    fork::Fork,
     keys::Keys,
-    port::{Content, Frame, Port, Refused},
+    lane::{LaneId, Lanes},
+    out::{Content, Frame},
+    port::{Port, Refused},
 };
 use crate::audio::Clip;
 
@@ -43,14 +46,6 @@ pub(super) struct CallMedia {
 pub(super) struct Report {
     pub(super) events: mpsc::UnboundedSender<MediaEvent>,
     pub(super) dropped: Dropped,
-}
-
-/// The way to the recorder.
-#[derive(Debug)]
-enum Fork {
-    Off,
-    Open { caller: Port, far: Port },
-    On { caller: Port, far: Port },
 }
 
 /// A clip being played.
@@ -96,7 +91,9 @@ impl CallMedia {
         self.player.is_some()
     }
 
-    pub(super) fn command(&mut self, command: Command, now: Instant) {
+    pub(super) fn command(&mut self, command: Command, now: Instant, lanes: &mut Lanes) {
+        // What was said before it is heard before what is signalled of it, such as hold.
+        self.fork.flush(lanes);
         match command {
             Command::CallerAt(agreed) => self.caller.set_remote(agreed, now),
             Command::FarSocket(socket) => self.far = Some(Port::new(socket)),
@@ -105,11 +102,9 @@ impl CallMedia {
                     far.set_remote(agreed, now);
                 }
             }
-            Command::ForkSockets(caller, far) => {
-                self.fork = Fork::Open {
-                    caller: Port::new(caller),
-                    far: Port::new(far),
-                };
+            Command::ForkOpen(fork) => {
+                self.fork.end(self.id, lanes);
+                self.fork = fork;
             }
             Command::Play { clip, mode } => {
                 self.joined = false;
@@ -125,27 +120,16 @@ impl CallMedia {
                 self.player = None;
                 self.joined = true;
             }
-            Command::Fork { caller, far } => self.begin_fork(caller, far, now),
-            Command::ForkOff => self.fork = Fork::Off,
+            Command::ForkTo { caller, far } => {
+                self.fork.begin(self.id, (caller, far), now, lanes);
+            }
+            Command::ForkOff => self.fork.end(self.id, lanes),
         }
     }
 
-    fn begin_fork(&mut self, caller_remote: Remote, far_remote: Remote, now: Instant) {
-        self.fork = match std::mem::replace(&mut self.fork, Fork::Off) {
-            Fork::Off => Fork::Off,
-            Fork::Open {
-                mut caller,
-                mut far,
-            }
-            | Fork::On {
-                mut caller,
-                mut far,
-            } => {
-                caller.set_only_remote(caller_remote, now);
-                far.set_only_remote(far_remote, now);
-                Fork::On { caller, far }
-            }
-        };
+    /// The call is over.
+    pub(super) fn end(mut self, lanes: &mut Lanes) {
+        self.fork.end(self.id, lanes);
     }
 
     /// A datagram has come to that side's socket.
@@ -155,14 +139,21 @@ impl CallMedia {
         datagram: &mut [u8],
         from: SocketAddr,
         now: Instant,
+        lanes: &mut Lanes,
     ) {
         match side {
-            Side::Caller => self.caller_heard(datagram, from, now),
-            Side::Far => self.far_heard(datagram, from, now),
+            Side::Caller => self.caller_heard(datagram, from, now, lanes),
+            Side::Far => self.far_heard(datagram, from, now, lanes),
         }
     }
 
-    fn caller_heard(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant) {
+    fn caller_heard(
+        &mut self,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+        lanes: &mut Lanes,
+    ) {
         let Some(frame) = self
             .caller
             .accept(datagram, from, now, &self.report.dropped)
@@ -179,17 +170,23 @@ impl CallMedia {
             // A far end that refuses audio is noticed by SIP; the caller's words still go to the recorder.
             let _ = far.send(frame, now);
         }
-        self.fork_frame(Side::Caller, frame, now);
+        self.fork_frame(Side::Caller, frame, now, lanes);
     }
 
-    fn far_heard(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant) {
+    fn far_heard(
+        &mut self,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+        lanes: &mut Lanes,
+    ) {
         let Some(far) = &mut self.far else { return };
         let Some(frame) = far.accept(datagram, from, now, &self.report.dropped) else {
             return;
         };
         if self.joined {
             let _ = self.caller.send(frame, now);
-            self.fork_frame(Side::Far, frame, now);
+            self.fork_frame(Side::Far, frame, now, lanes);
         }
     }
 
@@ -206,7 +203,7 @@ impl CallMedia {
     }
 
     /// Plays the next 20 ms.
-    pub(super) fn tick(&mut self, now: Instant) {
+    pub(super) fn tick(&mut self, now: Instant, lanes: &mut Lanes) {
         let Some(player) = &mut self.player else {
             return;
         };
@@ -222,7 +219,7 @@ impl CallMedia {
         let nurse = player.mode == Mode::Nurse;
         let _ = self.caller.send(frame, now);
         if nurse {
-            self.fork_frame(Side::Far, frame, now);
+            self.fork_frame(Side::Far, frame, now, lanes);
         }
         if over {
             self.player = None;
@@ -230,15 +227,22 @@ impl CallMedia {
         }
     }
 
-    fn fork_frame(&mut self, side: Side, frame: Frame<'_>, now: Instant) {
-        let Fork::On { caller, far } = &mut self.fork else {
-            return;
-        };
-        let port = if side == Side::Caller { caller } else { far };
-        if port.send(frame, now) == Err(Refused::Unreachable) {
-            self.fork = Fork::Off;
-            self.report(MediaEvent::ForkRefused(self.id));
+    fn fork_frame(&mut self, side: Side, frame: Frame<'_>, now: Instant, lanes: &mut Lanes) {
+        if self.fork.send(side, frame, now, lanes) == Err(Refused::Unreachable) {
+            self.fork_refused();
         }
+    }
+
+    /// That lane led to nobody, and is closed.
+    pub(super) fn lane_refused(&mut self, lane: LaneId) {
+        if self.fork.is_by(lane) {
+            self.fork_refused();
+        }
+    }
+
+    fn fork_refused(&mut self) {
+        self.fork = Fork::Off;
+        self.report(MediaEvent::ForkRefused(self.id));
     }
 
     fn report(&self, event: MediaEvent) {

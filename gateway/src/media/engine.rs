@@ -19,11 +19,12 @@ use rustix::{
     buffer::spare_capacity,
     event::{EventfdFlags, Timespec, epoll, eventfd},
 };
-use transport::media::PolledSocket;
+use transport::media::{PolledSocket, RtpPorts};
 
 use super::{
     Command, Dropped, Side,
     call::{CallMedia, Report},
+    lane::Lanes,
     turns::Turns,
 };
 
@@ -73,6 +74,7 @@ enum Order {
 impl Engine {
     /// Starts the threads. Fails when the system has no more descriptors or threads.
     pub(crate) fn start(
+        ports: &RtpPorts,
         events: tokio::sync::mpsc::UnboundedSender<super::MediaEvent>,
         received: &IntCounter,
         dropped: &Dropped,
@@ -82,7 +84,10 @@ impl Engine {
             events,
             dropped: dropped.clone(),
         };
-        let start = |_| Thread::start(report.clone(), received.clone()).map(Arc::new);
+        let start = |_| {
+            let lanes = Lanes::new(ports.clone());
+            Thread::start(report.clone(), received.clone(), lanes).map(Arc::new)
+        };
         let threads = (0..cores.div_ceil(2).min(THREADS_MAX)).map(start);
         Ok(Self {
             threads: threads.collect::<io::Result<_>>()?,
@@ -115,7 +120,7 @@ impl Drop for Line {
 }
 
 impl Thread {
-    fn start(report: Report, received: IntCounter) -> io::Result<Self> {
+    fn start(report: Report, received: IntCounter, lanes: Lanes) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let waker = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let data = epoll::EventData::new_u64(WAKER);
@@ -129,6 +134,7 @@ impl Thread {
             free: Vec::new(),
             slots: BTreeMap::new(),
             turns: Turns::new(Instant::now()),
+            lanes,
             next_look: Instant::now(),
             report,
             received,
@@ -163,6 +169,7 @@ struct Running {
     free: Vec<usize>,
     slots: BTreeMap<CallId, usize>,
     turns: Turns,
+    lanes: Lanes,
     /// When calls are next looked through for silent ones.
     next_look: Instant,
     report: Report,
@@ -194,15 +201,17 @@ impl Running {
             self.turns.take(now, |slot| {
                 let call = self.calls.get_mut(slot).and_then(Option::as_mut);
                 call.is_some_and(|call| {
-                    call.tick(now);
+                    call.tick(now, &mut self.lanes);
                     call.plays()
                 })
             });
             self.look_for_silence(now);
+            self.lanes.flush_due(now);
             // After the packets: an order may end a call whose packet is in this very batch, and its slot is another's then.
             if woken && self.take_orders(now).is_break() {
                 return;
             }
+            self.tell_refused();
             if ready >= BUSY {
                 thread::sleep(PAUSE);
             }
@@ -212,8 +221,17 @@ impl Running {
     /// Until something is to be done without a packet; `None` while there is no call.
     fn until_next(&self, now: Instant) -> Option<Duration> {
         let look = (!self.slots.is_empty()).then(|| self.next_look.saturating_duration_since(now));
-        let turn = self.turns.until_next(now);
-        turn.map_or(look, |turn| Some(look.map_or(turn, |look| look.min(turn))))
+        let (turn, lane) = (self.turns.until_next(now), self.lanes.until_next(now));
+        [look, turn, lane].into_iter().flatten().min()
+    }
+
+    fn tell_refused(&mut self) {
+        while let Some((lane, id)) = self.lanes.take_refused() {
+            let slot = self.slots.get(&id);
+            if let Some(Some(call)) = slot.and_then(|&slot| self.calls.get_mut(slot)) {
+                call.lane_refused(lane);
+            }
+        }
     }
 
     fn look_for_silence(&mut self, now: Instant) {
@@ -237,7 +255,7 @@ impl Running {
         // One packet a look: who sends faster than we look waits in his own socket, and nobody else does.
         if let Ok((len, from)) = socket.recv_from(buffer) {
             self.received.inc();
-            call.heard(side, &mut buffer[..len], from, now);
+            call.heard(side, &mut buffer[..len], from, now, &mut self.lanes);
         }
     }
 
@@ -274,7 +292,7 @@ impl Running {
             return;
         };
         let opens_far = matches!(command, Command::FarSocket(_));
-        call.command(command, now);
+        call.command(command, now, &mut self.lanes);
         if opens_far {
             watch(&self.epoll, call, slot, Side::Far);
         }
@@ -286,7 +304,9 @@ impl Running {
     fn end(&mut self, id: CallId) {
         if let Some(slot) = self.slots.remove(&id) {
             // Closing its sockets takes them out of the epoll as well.
-            self.calls[slot] = None;
+            if let Some(call) = self.calls[slot].take() {
+                call.end(&mut self.lanes);
+            }
             self.turns.leave(slot);
             self.free.push(slot);
         }

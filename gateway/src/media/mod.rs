@@ -5,8 +5,11 @@
 mod call;
 mod dropped;
 mod engine;
+mod fork;
 mod keys;
+mod lane;
 mod latch;
+mod out;
 mod port;
 mod protection;
 mod silence;
@@ -22,6 +25,8 @@ use crate::audio::Clip;
 pub(crate) use dropped::Dropped;
 pub(crate) use engine::Engine;
 use engine::Line;
+use fork::Fork;
+pub(crate) use fork::{Offered, Sources, Streams};
 
 /// Where the other end of a stream is, and what it understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +78,10 @@ enum Command {
     CallerAt(Agreed),
     FarSocket(PolledSocket),
     FarAt(Agreed),
-    ForkSockets(PolledSocket, PolledSocket),
+    ForkOpen(Fork),
     Play { clip: Clip, mode: Mode },
     Join,
-    Fork { caller: Remote, far: Remote },
+    ForkTo { caller: Remote, far: Remote },
     ForkOff,
 }
 
@@ -96,6 +101,8 @@ pub(crate) struct MediaFactory {
     pub(crate) ports: RtpPorts,
     /// The threads that carry the audio.
     pub(crate) engine: Engine,
+    /// The numbers of the streams that go to the recorder.
+    pub(crate) sources: Sources,
     /// How long a side of a call may be silent; `None`: for ever.
     pub(crate) silence_max: Option<Duration>,
 }
@@ -143,15 +150,11 @@ impl Media {
         Ok(local)
     }
 
-    /// Opens two ports towards the recorder, for the caller's and the far side's stream.
-    pub(crate) fn open_fork(
-        &self,
-        factory: &mut MediaFactory,
-    ) -> Result<(SocketAddr, SocketAddr), PortsError> {
-        let (caller, far) = (factory.ports.open_polled()?, factory.ports.open_polled()?);
-        let locals = (caller.local_addr(), far.local_addr());
-        self.tell(Command::ForkSockets(caller, far));
-        Ok(locals)
+    /// Opens two streams towards the recorder: the caller's and the far side's.
+    pub(crate) fn open_fork(&self, factory: &mut MediaFactory) -> Result<Streams, PortsError> {
+        let (fork, streams) = Fork::open(&factory.ports, &mut factory.sources)?;
+        self.tell(Command::ForkOpen(fork));
+        Ok(streams)
     }
 
     /// The caller's end is there.
@@ -193,9 +196,9 @@ impl Media {
         self.tell(Command::Join);
     }
 
-    /// Sends both directions to the recorder too.
+    /// Sends both directions to the recorder too, once it has answered. Later answers change nothing.
     pub(crate) fn fork(&self, caller: Remote, far: Remote) {
-        self.tell(Command::Fork { caller, far });
+        self.tell(Command::ForkTo { caller, far });
     }
 
     /// Stops doing so.

@@ -9,7 +9,12 @@ use wire::{
 };
 
 use super::{
-    Agreed, Dropped, Remote, dropped::Why, latch::Latch, protection::Protection, silence::Silence,
+    Agreed, Dropped, Remote,
+    dropped::Why,
+    latch::Latch,
+    out::{Content, Frame, OutStream},
+    protection::Protection,
+    silence::Silence,
 };
 
 /// A socket with the remote it belongs to.
@@ -24,34 +29,20 @@ pub(super) struct Port {
     datagram: Vec<u8>,
 }
 
-/// Audio on its way through: who made it, and its place in that stream.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Frame<'a> {
-    /// Tells sources apart: a change of source restarts the timestamp mapping.
-    pub(super) source: u32,
-    pub(super) timestamp: u32,
-    pub(super) marker: bool,
-    pub(super) content: Content<'a>,
-}
-
-/// What is in a frame.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Content<'a> {
-    /// G.711.
-    Audio(Law, &'a [u8]),
-    /// A key press (RFC 4733), passed on as it is.
-    Event(&'a [u8]),
-}
-
 impl Port {
     pub(super) fn new(socket: PolledSocket) -> Self {
+        Self::sending(socket, rand::random())
+    }
+
+    /// As [`Port::new`], and its packets carry this SSRC.
+    pub(super) fn sending(socket: PolledSocket, ssrc: u32) -> Self {
         Self {
             socket,
             remote: None,
             latch: Latch::default(),
             protection: None,
             silence: Silence::default(),
-            out: OutStream::new(),
+            out: OutStream::new(ssrc),
             datagram: Vec::with_capacity(200),
         }
     }
@@ -123,26 +114,14 @@ impl Port {
 
     /// Sends a frame to the remote, in its codec. `Err` when the remote refuses (ICMP); a full buffer only loses the packet.
     pub(super) fn send(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Refused> {
-        let Some(remote) = self.remote.filter(|remote| remote.listens) else {
+        let Some(remote) = &self.remote else {
             return Ok(());
         };
-        let mut converted = [0; MAX_PAYLOAD];
-        let (payload_type, payload) = match frame.content {
-            Content::Audio(law, bytes) if law == remote.law => (remote.payload_type, bytes),
-            Content::Audio(law, bytes) => {
-                let converted = converted.get_mut(..bytes.len()).ok_or(Refused::TooLong)?;
-                for (to, from) in converted.iter_mut().zip(bytes) {
-                    *to = remote.law.encode(law.decode(*from));
-                }
-                (remote.payload_type, &*converted)
-            }
-            Content::Event(bytes) => match remote.event_type {
-                Some(event_type) => (event_type, bytes),
-                None => return Ok(()),
-            },
-        };
-        self.out
-            .write(payload_type, &frame, payload, now, &mut self.datagram);
+        self.datagram.clear();
+        self.out.write(remote, &frame, now, &mut self.datagram);
+        if self.datagram.is_empty() {
+            return Ok(());
+        }
         if let Some(protection) = &mut self.protection {
             protection.seal(&mut self.datagram)?;
         }
@@ -152,6 +131,11 @@ impl Port {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The stream that it sends, to go on by another way.
+    pub(super) fn into_stream(self) -> OutStream {
+        self.out
     }
 }
 
@@ -168,7 +152,7 @@ impl Remote {
     }
 }
 
-/// Longest payload that is converted between A-law and µ-law: 200 ms, ten times the usual packet.
+/// Longest payload that is taken: 200 ms, ten times the usual packet.
 const MAX_PAYLOAD: usize = 1600;
 /// Longest datagram that is taken: such a payload with the longest header that phones write, and a tag.
 const DATAGRAM_LEN_MAX: usize = MAX_PAYLOAD + 100;
@@ -178,80 +162,6 @@ const DATAGRAM_LEN_MAX: usize = MAX_PAYLOAD + 100;
 pub(super) enum Refused {
     /// Nobody listens there.
     Unreachable,
-    /// Longer than any packet should be.
-    TooLong,
     /// Not encrypted where it must be.
     Unsealed,
-}
-
-/// The RTP stream that a port sends: one SSRC, sequence and timestamp without jumps, whatever the sources behind it.
-#[derive(Debug)]
-struct OutStream {
-    ssrc: u32,
-    sequence: u16,
-    last: Option<Last>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Last {
-    source: u32,
-    timestamp: u32,
-    /// Ours minus the source's.
-    offset: u32,
-    sent: Instant,
-}
-
-impl OutStream {
-    fn new() -> Self {
-        Self {
-            ssrc: rand::random(),
-            sequence: rand::random(),
-            last: None,
-        }
-    }
-
-    fn write(
-        &mut self,
-        payload_type: u8,
-        frame: &Frame<'_>,
-        payload: &[u8],
-        now: Instant,
-        datagram: &mut Vec<u8>,
-    ) {
-        let (offset, changed) = match self.last {
-            Some(last) if last.source == frame.source => (last.offset, false),
-            Some(last) => {
-                let millis = u32::try_from(now.duration_since(last.sent).as_millis()).unwrap_or(0);
-                let gap = millis
-                    .saturating_mul(rtp::CLOCK_RATE / 1000)
-                    .max(rtp::SAMPLES_PER_PACKET as u32);
-                (
-                    last.timestamp
-                        .wrapping_add(gap)
-                        .wrapping_sub(frame.timestamp),
-                    true,
-                )
-            }
-            None => (rand::random(), true),
-        };
-        let timestamp = frame.timestamp.wrapping_add(offset);
-        self.last = Some(Last {
-            source: frame.source,
-            timestamp,
-            offset,
-            sent: now,
-        });
-        self.sequence = self.sequence.wrapping_add(1);
-        let marker = frame.marker || changed;
-        datagram.clear();
-        Packet {
-            payload_type,
-            marker,
-            sequence: self.sequence,
-            timestamp,
-            ssrc: self.ssrc,
-            payload,
-        }
-        .write(datagram);
-    }
 }

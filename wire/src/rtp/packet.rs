@@ -80,6 +80,12 @@ impl<'a> Packet<'a> {
 
     /// Writes the packet into `datagram`, in place of what was there.
     pub fn write(&self, datagram: &mut Vec<u8>) {
+        datagram.clear();
+        self.append(datagram);
+    }
+
+    /// Writes the packet after what is in `datagrams`.
+    pub fn append(&self, datagrams: &mut Vec<u8>) {
         let header = Header {
             version: 2,
             marker: self.marker,
@@ -89,14 +95,14 @@ impl<'a> Packet<'a> {
             ssrc: self.ssrc,
             ..Header::default()
         };
-        datagram.clear();
-        datagram.resize(HEADER_LEN, 0);
-        let written = header.marshal_to(datagram);
+        let start = datagrams.len();
+        datagrams.resize(start + HEADER_LEN, 0);
+        let written = header.marshal_to(&mut datagrams[start..]);
         debug_assert!(
             matches!(written, Ok(HEADER_LEN)),
             "a header without sources or extension has 12 bytes"
         );
-        datagram.extend_from_slice(self.payload);
+        datagrams.extend_from_slice(self.payload);
     }
 }
 

@@ -1,0 +1,302 @@
+//! The way to the recorder: what a caller and the far side say, as two streams that only we send.
+//!
+//! Each stream has a port of its own, as its offer says. A recorder that answers both with one address takes them by a
+//! [lane](super::lane), which many calls share.
+
+use std::{net::SocketAddr, time::Instant};
+
+use callcore::switch::CallId;
+use transport::media::{PortsError, RtpPorts};
+
+use super::{
+    Remote, Side,
+    lane::{LaneId, Lanes},
+    out::{Frame, OutStream},
+    port::{Port, Refused},
+};
+
+/// A call's two streams.
+#[derive(Debug)]
+pub(super) enum Fork {
+    Off,
+    /// Offered, and not answered yet.
+    Open {
+        caller: Port,
+        far: Port,
+    },
+    Ports {
+        caller: Port,
+        far: Port,
+    },
+    Lane {
+        id: LaneId,
+        caller: Sent,
+        far: Sent,
+    },
+}
+
+/// A stream without a port.
+#[derive(Debug)]
+pub(super) struct Sent {
+    remote: Remote,
+    out: OutStream,
+}
+
+/// What an offer says of the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Streams {
+    pub(crate) caller: Offered,
+    pub(crate) far: Offered,
+}
+
+/// What an offer says of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offered {
+    /// Its port of ours.
+    pub(crate) local: SocketAddr,
+    /// What its packets carry.
+    pub(crate) ssrc: u32,
+}
+
+/// Gives each stream to a recorder a number of its own. By these the recorder tells apart what comes by one lane, so none may come
+/// twice, as among random ones it might: from a random one they go on through all there are, in steps of a random length.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    last: u32,
+    step: u32,
+}
+
+impl Sources {
+    pub(crate) fn random() -> Self {
+        Self {
+            last: rand::random(),
+            step: rand::random(),
+        }
+    }
+
+    fn draw(&mut self) -> u32 {
+        // An odd step comes to every number before it comes to one again.
+        self.last = self.last.wrapping_add(self.step | 1);
+        self.last
+    }
+}
+
+impl Fork {
+    /// Opens two ports.
+    pub(super) fn open(
+        ports: &RtpPorts,
+        sources: &mut Sources,
+    ) -> Result<(Self, Streams), PortsError> {
+        let mut open = || {
+            let (socket, ssrc) = (ports.open_polled()?, sources.draw());
+            let local = socket.local_addr();
+            Ok((Port::sending(socket, ssrc), Offered { local, ssrc }))
+        };
+        let (caller, caller_offered) = open()?;
+        let (far, far_offered) = open()?;
+        let streams = Streams {
+            caller: caller_offered,
+            far: far_offered,
+        };
+        Ok((Self::Open { caller, far }, streams))
+    }
+
+    /// The recorder has answered.
+    pub(super) fn begin(
+        &mut self,
+        call: CallId,
+        remotes: (Remote, Remote),
+        now: Instant,
+        lanes: &mut Lanes,
+    ) {
+        let before = std::mem::replace(self, Self::Off);
+        *self = match before {
+            Self::Open { caller, far } => begun(call, (caller, far), remotes, now, lanes),
+            before => before,
+        };
+    }
+
+    /// Sends a frame of that side.
+    pub(super) fn send(
+        &mut self,
+        side: Side,
+        frame: Frame<'_>,
+        now: Instant,
+        lanes: &mut Lanes,
+    ) -> Result<(), Refused> {
+        match self {
+            Self::Off | Self::Open { .. } => Ok(()),
+            Self::Ports { caller, far } => of(side, caller, far).send(frame, now),
+            Self::Lane { id, caller, far } => {
+                let Sent { remote, out } = of(side, caller, far);
+                lanes.push(*id, now, |datagrams| {
+                    out.write(remote, &frame, now, datagrams);
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether it goes by that lane.
+    pub(super) fn is_by(&self, lane: LaneId) -> bool {
+        matches!(self, Self::Lane { id, .. } if *id == lane)
+    }
+
+    /// Sends at once what waits.
+    pub(super) fn flush(&self, lanes: &mut Lanes) {
+        if let Self::Lane { id, .. } = self {
+            lanes.flush(*id);
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn end(&mut self, call: CallId, lanes: &mut Lanes) {
+        if let Self::Lane { id, .. } = self {
+            lanes.leave(*id, call);
+        }
+        *self = Self::Off;
+    }
+}
+
+fn begun(
+    call: CallId,
+    (mut caller, mut far): (Port, Port),
+    (caller_remote, far_remote): (Remote, Remote),
+    now: Instant,
+    lanes: &mut Lanes,
+) -> Fork {
+    let shared = caller_remote.address == far_remote.address;
+    if let Some(id) = shared
+        .then(|| lanes.join(call, caller_remote.address))
+        .flatten()
+    {
+        let sent = |port: Port, remote| Sent {
+            remote,
+            out: port.into_stream(),
+        };
+        return Fork::Lane {
+            id,
+            caller: sent(caller, caller_remote),
+            far: sent(far, far_remote),
+        };
+    }
+    caller.set_only_remote(caller_remote, now);
+    far.set_only_remote(far_remote, now);
+    Fork::Ports { caller, far }
+}
+
+const fn of<'a, S>(side: Side, caller: &'a mut S, far: &'a mut S) -> &'a mut S {
+    match side {
+        Side::Caller => caller,
+        Side::Far => far,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        net::{IpAddr, Ipv4Addr, UdpSocket},
+        time::Duration,
+    };
+
+    use transport::media::DEFAULT_RANGE;
+    use wire::{
+        g711::Law,
+        rtp::{self, Packet},
+    };
+
+    use super::*;
+    use crate::media::out::Content;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn recorder() -> UdpSocket {
+        let socket = UdpSocket::bind((LOOPBACK, 0)).expect("a socket");
+        let patience = Some(Duration::from_secs(10));
+        socket.set_read_timeout(patience).expect("a timeout");
+        socket
+    }
+
+    fn remote(at: &UdpSocket) -> Remote {
+        Remote {
+            address: at.local_addr().expect("an address"),
+            payload_type: rtp::PCMU,
+            law: Law::U,
+            event_type: None,
+            listens: true,
+            talks: false,
+        }
+    }
+
+    fn frame(payload: &[u8], timestamp: u32) -> Frame<'_> {
+        Frame {
+            source: 1,
+            timestamp,
+            marker: false,
+            content: Content::Audio(Law::A, payload),
+        }
+    }
+
+    /// What came: whence, by which number, and what.
+    fn heard(at: &UdpSocket) -> (SocketAddr, u32, Vec<u8>) {
+        let mut buffer = [0; 2000];
+        let (len, from) = at.recv_from(&mut buffer).expect("a packet");
+        let packet = Packet::parse(&buffer[..len]).expect("RTP");
+        (from, packet.ssrc, packet.payload.into())
+    }
+
+    /// Forks to the recorders that answer, and says something on both sides: what came to each.
+    fn forked(answers: [&UdpSocket; 2]) -> (Streams, [(SocketAddr, u32, Vec<u8>); 2]) {
+        let ports = RtpPorts::new(LOOPBACK, DEFAULT_RANGE);
+        let mut lanes = Lanes::new(ports.clone());
+        let (mut fork, streams) = Fork::open(&ports, &mut Sources::random()).expect("two ports");
+        let (call, now) = (CallId(1), Instant::now());
+        fork.begin(
+            call,
+            (remote(answers[0]), remote(answers[1])),
+            now,
+            &mut lanes,
+        );
+        for (side, said) in [(Side::Caller, [0xd5; 3]), (Side::Far, [0x55; 3])] {
+            let sent = fork.send(side, frame(&said, 0), now, &mut lanes);
+            assert_eq!(sent, Ok(()));
+        }
+        fork.end(call, &mut lanes);
+        (streams, answers.map(heard))
+    }
+
+    #[test]
+    fn a_recorder_with_one_port_for_both_gets_both_by_a_lane_in_its_codec() {
+        let recorder = recorder();
+        let (streams, [caller, far]) = forked([&recorder, &recorder]);
+        assert_eq!(caller.0, far.0, "one socket");
+        let heard = [(caller.1, caller.2), (far.1, far.2)];
+        let law = |byte| vec![Law::U.encode(Law::A.decode(byte)); 3];
+        assert_eq!(
+            heard,
+            [
+                (streams.caller.ssrc, law(0xd5)),
+                (streams.far.ssrc, law(0x55))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_recorder_with_two_ports_gets_each_from_the_port_of_the_offer() {
+        let recorders = [recorder(), recorder()];
+        let (streams, [caller, far]) = forked([&recorders[0], &recorders[1]]);
+        let from = [(caller.0, caller.1), (far.0, far.1)];
+        let offered = [streams.caller, streams.far].map(|one| (one.local, one.ssrc));
+        assert_eq!(from, offered);
+    }
+
+    #[test]
+    fn no_number_is_drawn_twice() {
+        for (last, step) in [(0, 0), (u32::MAX, 2), (7, u32::MAX)] {
+            let mut sources = Sources { last, step };
+            let drawn: BTreeSet<u32> = (0..100_000).map(|_| sources.draw()).collect();
+            assert_eq!(drawn.len(), 100_000);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! How a call's audio comes to the recorder: all by one port, or each stream by its own, as the recorder's answer says.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{SocketAddr, UdpSocket},
+    time::Duration,
+};
+
+use testkit::DEADLINE;
+use wire::{
+    rtp::{Packet, Sender},
+    sdp::{Codec, Description, Direction, Origin, Stream},
+    sip::message::Body,
+    siprec,
+};
+
+use crate::{TO_QUEUE, handset::Handset, rig::Rig, routes};
+
+const REGIONAL: (&str, &str) = ("X-Kommun-ID", "0488");
+/// What each side says: packets of one code each, from this one on.
+const SAID: std::ops::RangeInclusive<u8> = 1..=50;
+/// What is said until the recorder hears both.
+const HELLO: u8 = 0;
+
+#[tokio::test]
+async fn a_recorder_with_one_port_hears_all_that_both_say_and_tells_them_apart() {
+    let port = port();
+    let (offer, heard) = recorded([&port, &port]).await;
+    let from: BTreeSet<SocketAddr> = heard.values().map(|one| one.from).collect();
+    assert_eq!(from.len(), 1, "one socket sends all");
+    let expected = offer.streams.iter().map(|stream| Heard {
+        from: heard[&number(stream)].from,
+        at: address(&port),
+        said: SAID.collect(),
+    });
+    let numbers = offer.streams.iter().map(number);
+    assert_eq!(heard, numbers.zip(expected).collect());
+    assert_eq!(heard.len(), 2);
+}
+
+#[tokio::test]
+async fn a_recorder_with_two_ports_hears_each_from_the_port_that_was_offered() {
+    let ports = [port(), port()];
+    let (offer, heard) = recorded([&ports[0], &ports[1]]).await;
+    let expected = offer.streams.iter().zip(&ports).map(|(stream, port)| {
+        let one = Heard {
+            from: stream.address,
+            at: address(port),
+            said: SAID.collect(),
+        };
+        (number(stream), one)
+    });
+    assert_eq!(heard, expected.collect());
+}
+
+/// What came of one stream, whence and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Heard {
+    from: SocketAddr,
+    at: SocketAddr,
+    said: BTreeSet<u8>,
+}
+
+/// By the number that each packet carries.
+type ByNumber = BTreeMap<u32, Heard>;
+
+/// A call of two who say what there is to say, to a recorder that answers with these ports: what was offered, and what came.
+async fn recorded(ports: [&UdpSocket; 2]) -> (Description, ByNumber) {
+    let mut recorder = Handset::plain().await;
+    let mut nurse = Handset::new().await;
+    let rig = Rig::start_recording_at(&recorder.uri(), &nurse.targets(), &routes(TO_QUEUE)).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
+    let (_, asked) = nurse.answers().await;
+    let answered = caller.is_answered().await;
+    let offered = takes(&mut recorder, ports).await;
+    let to = [answered.body(), asked.body()].map(|body| audio_address(body.as_ref()));
+    let mut senders = [1, 2].map(|ssrc| Sender::new(8, ssrc, 7, 7));
+    let mut say = |code| {
+        for ((phone, sender), to) in [&caller, &nurse].into_iter().zip(&mut senders).zip(to) {
+            phone.says(sender, to, code);
+        }
+    };
+    let mut heard = ByNumber::new();
+    let both = |heard: &ByNumber| heard.len() == 2;
+    hear(ports, &mut heard, both, || say(HELLO)).await;
+    SAID.for_each(&mut say);
+    let all = |heard: &ByNumber| {
+        heard
+            .values()
+            .all(|one| SAID.all(|code| one.said.contains(&code)))
+    };
+    hear(ports, &mut heard, all, || ()).await;
+    caller.hangs_up(session);
+    recorder.is_ended().await;
+    rig.stop().await;
+    for one in heard.values_mut() {
+        one.said.remove(&HELLO);
+    }
+    (offered, heard)
+}
+
+/// Answers a recording session with these ports. What was offered.
+async fn takes(recorder: &mut Handset, ports: [&UdpSocket; 2]) -> Description {
+    let (session, request) = recorder.is_called().await;
+    let body = request.body().expect("an offer");
+    let offered = siprec::split(&body.content_type, &body.bytes).expect("a recording session");
+    let stream =
+        |port| Stream::audio(address(port), vec![Codec::pcma()]).going(Direction::RecvOnly);
+    let answer = Description {
+        origin: Origin::new(1, [127, 0, 0, 1].into()),
+        streams: ports.map(stream).into(),
+    };
+    recorder.act(|ep, now| {
+        let answer = Some(answer.to_body());
+        ep.answer(now, session, answer).expect("answered");
+    });
+    offered.sdp
+}
+
+/// Listens until enough has come, and speaks meanwhile.
+async fn hear(
+    ports: [&UdpSocket; 2],
+    heard: &mut ByNumber,
+    enough: impl Fn(&ByNumber) -> bool,
+    mut speak: impl FnMut(),
+) {
+    let listen = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        while !enough(heard) {
+            tick.tick().await;
+            speak();
+            ports.map(|port| take(port, heard));
+        }
+    };
+    let done = tokio::time::timeout(DEADLINE, listen).await;
+    assert!(done.is_ok(), "not all was heard: {heard:?}");
+}
+
+/// What lies at a port.
+fn take(port: &UdpSocket, heard: &mut ByNumber) {
+    let mut buffer = [0; 2000];
+    while let Ok((len, from)) = port.recv_from(&mut buffer) {
+        let packet = Packet::parse(&buffer[..len]).expect("RTP");
+        assert_eq!(packet.payload.len(), 160);
+        let one = heard.entry(packet.ssrc).or_insert_with(|| Heard {
+            from,
+            at: address(port),
+            said: BTreeSet::new(),
+        });
+        assert_eq!((one.from, one.at), (from, address(port)));
+        one.said.insert(packet.payload[0]);
+    }
+}
+
+fn port() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.set_nonblocking(true).expect("an option");
+    socket
+}
+
+fn address(port: &UdpSocket) -> SocketAddr {
+    port.local_addr().expect("it is bound")
+}
+
+fn number(stream: &Stream) -> u32 {
+    stream.sources[0].ssrc
+}
+
+fn audio_address(body: Option<&Body>) -> SocketAddr {
+    let body = body.expect("a description");
+    let description = Description::parse(&body.bytes).expect("SDP");
+    description.streams[0].address
+}
