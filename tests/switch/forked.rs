@@ -86,11 +86,8 @@ async fn recorded(ports: [&UdpSocket; 2]) -> (Description, ByNumber) {
     let both = |heard: &ByNumber| heard.len() == 2;
     hear(ports, &mut heard, both, || say(HELLO)).await;
     SAID.for_each(&mut say);
-    let all = |heard: &ByNumber| {
-        heard
-            .values()
-            .all(|one| SAID.all(|code| one.said.contains(&code)))
-    };
+    let said: BTreeSet<u8> = SAID.collect();
+    let all = |heard: &ByNumber| heard.values().all(|one| one.said.is_superset(&said));
     hear(ports, &mut heard, all, || ()).await;
     caller.hangs_up(session);
     recorder.is_ended().await;
@@ -131,7 +128,9 @@ async fn hear(
         while !enough(heard) {
             tick.tick().await;
             speak();
-            ports.map(|port| take(port, heard));
+            for port in ports {
+                take(port, heard);
+            }
         }
     };
     let done = tokio::time::timeout(DEADLINE, listen).await;
