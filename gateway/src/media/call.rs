@@ -104,7 +104,7 @@ impl CallMedia {
             }
             Command::ForkOpen(fork) => {
                 self.fork.end(self.id, lanes);
-                self.fork = fork;
+                self.fork = *fork;
             }
             Command::Play { clip, mode } => {
                 self.joined = false;

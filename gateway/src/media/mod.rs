@@ -78,7 +78,7 @@ enum Command {
     CallerAt(Agreed),
     FarSocket(PolledSocket),
     FarAt(Agreed),
-    ForkOpen(Fork),
+    ForkOpen(Box<Fork>),
     Play { clip: Clip, mode: Mode },
     Join,
     ForkTo { caller: Remote, far: Remote },
@@ -153,7 +153,7 @@ impl Media {
     /// Opens two streams towards the recorder: the caller's and the far side's.
     pub(crate) fn open_fork(&self, factory: &mut MediaFactory) -> Result<Streams, PortsError> {
         let (fork, streams) = Fork::open(&factory.ports, &mut factory.sources)?;
-        self.tell(Command::ForkOpen(fork));
+        self.tell(Command::ForkOpen(Box::new(fork)));
         Ok(streams)
     }
 
