@@ -1,7 +1,8 @@
-//! Measures gallring on a large store: `cargo run --release -p recorder --example gallring_rates -- ROWS ERASED`.
+//! Measures gallring on a large store: `cargo run --release -p recorder --example gallring_rates -- ROWS ERASED [FOLDER]`.
 //!
 //! ROWS recordings stand in the index only (10 million is the goal); ERASED of a region with a decision have their keys and
-//! files too, and are erased.
+//! files too, and are erased. The store is made in FOLDER, or where the system keeps temporary files: on a memory disk
+//! (`/dev/shm`) what is left is our own cost.
 #![expect(
     clippy::print_stdout,
     reason = "an example that prints what it measured"
@@ -10,112 +11,218 @@
 #[path = "../tests/stored/mod.rs"]
 mod stored;
 
-use std::{error::Error, ops::ControlFlow, time::Instant};
+use std::{
+    error::Error,
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 use callcore::{scenario::Scenario, tag::RecordingTag, time::Time};
 use jiff::{Timestamp, civil::date};
 use recorder::{
-    gallring,
+    gallring::{self, Step},
     index::{Closing, Filter, Index, State},
     names::{RecordingId, StreamLabel},
     tally::Tally,
     vault::{Meta, Vault},
 };
+use rusqlite::Connection;
 use wire::g711::Law;
+
+type Failure = Box<dyn Error + Send + Sync>;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 /// Five years of days from November 2018.
 const DAYS: u64 = 1826;
+/// Recordings made side by side: each waits for the disk.
+const MAKERS: u64 = 16;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
-    let rows = numbers.next().transpose()?.unwrap_or(100_000);
-    let erased = numbers.next().transpose()?.unwrap_or(2_000);
-    let place = tempfile::tempdir()?;
+fn main() -> Result<(), Failure> {
+    let mut words = std::env::args().skip(1);
+    let mut number = |or| words.next().map_or(Ok(or), |text| text.parse::<u64>());
+    let (rows, erased) = (number(100_000)?, number(2_000)?);
+    let beside = words.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let place = tempfile::tempdir_in(beside)?;
     let vault = Vault::open(&place.path().join("store"), &place.path().join("keys"))?;
-    let index = Index::open(&vault)?;
+    drop(Index::open(&vault)?);
     let text = include_str!("../../scenarios/jamtland-2025.toml");
     let scenario = Scenario::from_toml(text, "jamtland-2025")?;
 
     timed("rows entered", rows, || fill(&vault, rows))?;
-    timed("recordings made", erased, || {
-        (0..erased).try_for_each(|call| record(&vault, &index, call))
-    })?;
-    timed("a page of a search", 1, || {
-        let filter = Filter {
-            controller: Some("region-07".to_owned()),
-            kommun: Some("0780".to_owned()),
-            limit: 50,
-            ..Filter::default()
-        };
-        let found = index.list(&filter)?.len();
-        println!("  {found} rows");
-        Ok(())
-    })?;
+    timed("recordings made", erased, || make(&vault, erased))?;
+    let index = timed("opened as a recorder does", 1, || Ok(Index::open(&vault)?))?;
+    for _ in 0..2 {
+        timed("a page of a search", 1, || search(&index))?;
+    }
     timed("a plan", 1, || {
         let plan = gallring::plan(&vault, &index, &scenario, date(2025, 8, 1))?;
         println!("  {} groups, {} due", plan.groups.len(), plan.due);
         Ok(())
     })?;
     timed("erased with register", erased, || {
-        let mut on = |_| ControlFlow::Continue(());
-        let (day, now) = (date(2025, 8, 1), Timestamp::now());
-        let report = gallring::run(&vault, &index, &scenario, day, now, &mut on)?;
-        println!("  {} recordings", report.recordings);
-        Ok(())
-    })
+        erase(&vault, &index, &scenario)
+    })?;
+    println!("peak memory {}", peak_memory());
+    Ok(())
 }
 
-fn timed(
+fn timed<T>(
     what: &str,
     count: u64,
-    work: impl FnOnce() -> Result<(), Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let begun = Instant::now();
-    work()?;
+    let done = work()?;
     let took = begun.elapsed().as_secs_f64();
     println!(
         "{what}: {:.1} ms, {:.0} a second",
         took * 1e3,
         count as f64 / took
     );
+    Ok(done)
+}
+
+fn search(index: &Index) -> Result<(), Failure> {
+    let filter = Filter {
+        controller: Some("region-07".to_owned()),
+        kommun: Some("0780".to_owned()),
+        limit: 50,
+        ..Filter::default()
+    };
+    println!("  {} rows", index.list(&filter)?.len());
     Ok(())
 }
 
-/// Enough for ten million rows.
-const FILL_CACHE_KIB: i64 = 6 << 20;
+/// Erases all that is due, and tells what it waited for: the batch as a whole takes these steps.
+fn erase(vault: &Vault, index: &Index, scenario: &Scenario) -> Result<(), Failure> {
+    let whole = [
+        Step::Marked,
+        Step::Synced,
+        Step::Registered,
+        Step::Forgotten,
+    ];
+    let mut took = [Duration::ZERO; 4];
+    let mut last = Instant::now();
+    let mut on = |step: Step| {
+        if let Some(place) = whole.iter().position(|known| *known == step) {
+            took[place] += last.elapsed();
+            last = Instant::now();
+        }
+        ControlFlow::Continue(())
+    };
+    let (day, now) = (date(2025, 8, 1), Timestamp::now());
+    let report = gallring::run(vault, index, scenario, day, now, &mut on)?;
+    println!("  {} recordings", report.recordings);
+    for (step, took) in whole.iter().zip(took) {
+        println!("  until {step:?}: {:.0} ms", took.as_secs_f64() * 1e3);
+    }
+    Ok(())
+}
 
-/// Rows of 20 regions, straight into the database: only the index is measured with them.
-fn fill(vault: &Vault, rows: u64) -> Result<(), Box<dyn Error>> {
-    let db = rusqlite::Connection::open(vault.store().join("index.sqlite"))?;
-    // Ids are random: without room for the whole index, each row would have its page read and written anew.
+/// As Linux tells it; nothing elsewhere.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(|| "unknown".to_owned(), |line| line.trim().to_owned())
+}
+
+/// Room for the pages that rows are being added to, and for sorting what an index holds.
+const FILL_CACHE_KIB: i64 = 256 << 10;
+const ROWS_AT_ONCE: u64 = 100_000;
+
+/// Rows of 20 regions, straight into the database: only the index is measured with them. Its own indexes are made again
+/// when the rows are there, by sorting; ids come in order so that theirs grows at its end, and days are mixed, so that
+/// what a search finds lies scattered over the file.
+fn fill(vault: &Vault, rows: u64) -> Result<(), Failure> {
+    let db = Connection::open(vault.store().join("index.sqlite"))?;
     db.pragma_update(None, "cache_size", -FILL_CACHE_KIB)?;
+    db.pragma_update(None, "journal_mode", "OFF")?;
+    db.pragma_update(None, "synchronous", "OFF")?;
+    let indexes: Vec<(String, String)> = db
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (name, _) in &indexes {
+        db.execute_batch(&format!("DROP INDEX {name}"))?;
+    }
+    let days: Vec<RecordingTag> = (0..DAYS).map(|day| tag("", 0, day)).collect();
+    let mut first = 0;
+    while first < rows {
+        let until = rows.min(first + ROWS_AT_ONCE);
+        insert(&db, &days, first..until, rows)?;
+        first = until;
+    }
+    for (_, sql) in &indexes {
+        db.execute_batch(sql)?;
+    }
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    Ok(())
+}
+
+fn insert(
+    db: &Connection,
+    days: &[RecordingTag],
+    some: std::ops::Range<u64>,
+    rows: u64,
+) -> Result<(), Failure> {
     let all = db.unchecked_transaction()?;
     {
         let sql = "INSERT INTO recordings (id, state, controller, processor, operator, region, kommun, purpose, basis, \
              agreement, class, earliest, latest, route, \"table\", call, started, started_micros, ended, bytes) VALUES \
              (?1, 'closed', ?2, 'inera', 'inera', ?3, ?4, 'p', 'b', 'a', 'audio', ?5, ?6, 'r', 't', ?7, ?8, ?9, ?8, 900000)";
         let mut insert = all.prepare(sql)?;
-        for row in 0..rows {
+        for row in some {
             let region = row % 20 + 1;
-            let tag = tag(&format!("region-{region:02}"), row, row * 31 % DAYS);
+            let day = &days[(row * 31 % DAYS) as usize];
+            let started = day.started.timestamp()
+                + jiff::SignedDuration::from_millis((row % 40_000_000) as i64);
             insert.execute(rusqlite::params![
-                RecordingId::random()?.to_string(),
-                &*tag.controller,
+                format!("{:032x}", u128::MAX / u128::from(rows) * u128::from(row)),
+                format!("region-{region:02}"),
                 format!("{region:02}"),
                 format!("{region:02}80"),
-                tag.earliest.to_string(),
-                tag.latest.map(|day| day.to_string()),
-                tag.call.0.to_string(),
-                tag.started.timestamp().to_string(),
-                tag.started.as_micros(),
+                day.earliest.to_string(),
+                day.latest.map(|day| day.to_string()),
+                row.to_string(),
+                started.to_string(),
+                started.as_microsecond(),
             ])?;
         }
     }
     Ok(all.commit()?)
 }
 
-fn record(vault: &Vault, index: &Index, call: u64) -> Result<(), Box<dyn Error>> {
+/// Recordings with keys and files, several at a time.
+fn make(vault: &Vault, recordings: u64) -> Result<(), Failure> {
+    let next = AtomicU64::new(0);
+    let maker = || {
+        let index = Index::open_to_change(vault)?;
+        loop {
+            let call = next.fetch_add(1, Ordering::Relaxed);
+            if call >= recordings {
+                return Ok(());
+            }
+            record(vault, &index, call)?;
+        }
+    };
+    // The first makes the controller's key.
+    thread::scope(|scope| {
+        let makers: Vec<_> = (0..MAKERS).map(|_| scope.spawn(maker)).collect();
+        let ended = makers.into_iter().map(|maker| match maker.join() {
+            Ok(ended) => ended,
+            Err(_) => Err("a maker panicked".into()),
+        });
+        ended
+            .collect::<Vec<Result<(), Failure>>>()
+            .into_iter()
+            .collect()
+    })
+}
+
+fn record(vault: &Vault, index: &Index, call: u64) -> Result<(), Failure> {
     let (id, tag) = (RecordingId::random()?, tag("region-23", call, call % 30));
     let recording = vault.begin(id, &tag)?;
     recording.write_meta(&Meta::default())?;

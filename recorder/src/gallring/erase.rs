@@ -8,9 +8,12 @@
 //!
 //! Stopped before 2, a mark is taken back; after 2, the rest is done by the next run. One wait for the disk a step and
 //! batch, not a recording; and within a batch files go side by side, as each may wait for the disk to free its space.
+//! Batches overlap: while the objects of one are removed, the index forgets the one before, and the next is marked and
+//! its keys are destroyed.
 
 use std::{
     collections::BTreeSet,
+    mem,
     ops::ControlFlow,
     sync::{Mutex, PoisonError},
     thread,
@@ -32,7 +35,7 @@ use crate::{
 
 /// Erased at once: large enough that waiting for the disk costs little, small enough that a hold placed meanwhile is
 /// seen soon.
-pub const BATCH: usize = 500;
+pub const BATCH: usize = 2000;
 
 /// Files removed side by side. Where freeing space is told to the disk at once (`discard`), one removal took 1 to 4 ms,
 /// and 32 of them no longer than one.
@@ -66,6 +69,31 @@ pub(super) struct Tools<'a> {
     pub(super) register: Ledger,
     pub(super) now: Timestamp,
     pub(super) watch: Mutex<Watch<'a>>,
+    pub(super) behind: Behind,
+}
+
+/// What batches before this one still wait for.
+#[derive(Default)]
+pub(super) struct Behind {
+    /// Can't be opened any more: its objects are to be removed.
+    gone: Batch,
+    /// Stands in the register: the index is to forget it.
+    registered: Vec<(Mark, Vec<RecordingId>)>,
+}
+
+/// Things of one kind that go together.
+pub(super) struct Batch {
+    pub(super) what: Mark,
+    pub(super) gone: Vec<(Entry, Decided)>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            what: Mark::Recording,
+            gone: Vec::new(),
+        }
+    }
 }
 
 impl Tools<'_> {
@@ -73,13 +101,57 @@ impl Tools<'_> {
         tell(&self.watch, step)
     }
 
-    /// Erases recordings, or who spoke in them, each under its permit. Gives how many went and their bytes.
+    /// Erases recordings, or who spoke in them, each under its permit. Gives how many went and their bytes: their keys
+    /// are destroyed when this returns, and the rest follows, at the latest with [`catch_up`](Self::catch_up).
     pub(super) fn erase(
         &mut self,
         what: Mark,
         batch: Vec<(Entry, ErasurePermit)>,
         decided: &Decided,
     ) -> Result<(u64, u64), GallringError> {
+        let before = mem::take(&mut self.behind.gone);
+        let registered = mem::take(&mut self.behind.registered);
+        let (vault, watch) = (self.vault, &self.watch);
+        let gone = thread::scope(|scope| {
+            let removed = scope.spawn(|| remove_remains(vault, watch, &before));
+            let gone = self
+                .forget(&registered)
+                .and_then(|()| self.destroy(what, batch, decided));
+            let removed = removed.join().unwrap_or(Err(GallringError::Stopped));
+            removed.and(gone)
+        })?;
+        self.register(&before, &BTreeSet::new())?;
+        let bytes = gone.iter().map(|(entry, _)| entry.bytes).sum();
+        let count = gone.len() as u64;
+        self.behind.gone = Batch { what, gone };
+        Ok((count, bytes))
+    }
+
+    /// Ends what was begun.
+    pub(super) fn catch_up(&mut self) -> Result<(), GallringError> {
+        let gone = mem::take(&mut self.behind.gone);
+        self.finish(&gone, &BTreeSet::new())
+    }
+
+    /// What follows once nothing can be opened any more; `known` is what the register has already.
+    pub(super) fn finish(
+        &mut self,
+        batch: &Batch,
+        known: &BTreeSet<(String, String)>,
+    ) -> Result<(), GallringError> {
+        remove_remains(self.vault, &self.watch, batch)?;
+        self.register(batch, known)?;
+        let registered = mem::take(&mut self.behind.registered);
+        self.forget(&registered)
+    }
+
+    /// Marks a batch, and destroys its keys.
+    fn destroy(
+        &self,
+        what: Mark,
+        batch: Vec<(Entry, ErasurePermit)>,
+        decided: &Decided,
+    ) -> Result<Vec<(Entry, Decided)>, GallringError> {
         let ids: Vec<RecordingId> = batch.iter().map(|(entry, _)| entry.id).collect();
         let marked: BTreeSet<_> = self
             .index
@@ -104,36 +176,37 @@ impl Tools<'_> {
         })?;
         self.vault.sync_keys()?;
         self.step(Step::Synced)?;
-        self.finish(what, &gone, &BTreeSet::new())?;
-        let bytes = gone.iter().map(|(entry, _)| entry.bytes).sum();
-        Ok((gone.len() as u64, bytes))
+        Ok(gone)
     }
 
-    /// What follows once nothing can be opened any more; `known` is what the register has already.
-    pub(super) fn finish(
+    fn register(
         &mut self,
-        what: Mark,
-        gone: &[(Entry, Decided)],
+        batch: &Batch,
         known: &BTreeSet<(String, String)>,
     ) -> Result<(), GallringError> {
-        if what == Mark::Recording {
-            let (vault, watch) = (self.vault, &self.watch);
-            side_by_side(gone.iter().collect(), &|(entry, _): &(Entry, Decided)| {
-                vault.remove_remains(entry.id, &entry.tag)?;
-                tell(watch, Step::Removed)
-            })?;
+        if batch.gone.is_empty() {
+            return Ok(());
         }
-        let entries = gone
+        let entries = batch
+            .gone
             .iter()
-            .map(|(entry, decided)| destroyed(what, entry, decided));
+            .map(|(entry, decided)| destroyed(batch.what, entry, decided));
         let new: Vec<Destroyed> = entries
             .filter(|one| !known.contains(&(one.object.clone(), one.class.clone())))
             .collect();
         self.enter(&new)?;
         self.step(Step::Registered)?;
-        let ids: Vec<_> = gone.iter().map(|(entry, _)| entry.id).collect();
-        self.index.forget(what, &ids)?;
-        self.step(Step::Forgotten)
+        let ids = batch.gone.iter().map(|(entry, _)| entry.id).collect();
+        self.behind.registered.push((batch.what, ids));
+        Ok(())
+    }
+
+    fn forget(&self, registered: &[(Mark, Vec<RecordingId>)]) -> Result<(), GallringError> {
+        for (what, ids) in registered {
+            self.index.forget(*what, ids)?;
+            self.step(Step::Forgotten)?;
+        }
+        Ok(())
     }
 
     pub(super) fn enter(&mut self, entries: &[Destroyed]) -> Result<(), GallringError> {
@@ -144,6 +217,24 @@ impl Tools<'_> {
         debug_assert_eq!(values.len(), entries.len());
         Ok(self.register.add(&self.signer, self.now, &values)?)
     }
+}
+
+/// Removes what nobody can open any more; of numbers nothing is left to remove.
+fn remove_remains(
+    vault: &Vault,
+    watch: &Mutex<Watch<'_>>,
+    batch: &Batch,
+) -> Result<(), GallringError> {
+    if batch.what != Mark::Recording {
+        return Ok(());
+    }
+    side_by_side(batch.gone.iter().collect(), &|(entry, _): &(
+        Entry,
+        Decided,
+    )| {
+        vault.remove_remains(entry.id, &entry.tag)?;
+        tell(watch, Step::Removed)
+    })
 }
 
 fn tell(watch: &Mutex<Watch<'_>>, step: Step) -> Result<(), GallringError> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     BATCH, GallringError, REGISTER, Step,
-    erase::{Tools, Watch},
+    erase::{Batch, Behind, Tools, Watch},
     matter::Matter,
     register::{Decided, Destroyed},
 };
@@ -118,6 +118,7 @@ fn run_only(
         }
     }
     due.erase(&mut tools)?;
+    tools.catch_up()?;
     (report.recordings, report.bytes, report.numbers) = (due.recordings, due.bytes, due.numbers);
     report.register_lines = tools.register.lines();
     report.register_hash = tools.register.hash().to_owned();
@@ -162,6 +163,7 @@ fn tools<'a>(
         register: Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?,
         now,
         watch: Mutex::new(watch),
+        behind: Behind::default(),
     })
 }
 
@@ -309,8 +311,8 @@ fn finish_marked(tools: &mut Tools<'_>) -> Result<u64, GallringError> {
         tools.index.unmark(what, &there)?;
         if !gone.is_empty() {
             tools.vault.sync_keys()?;
-            tools.finish(what, &gone, &known)?;
             finished += gone.len() as u64;
+            tools.finish(&Batch { what, gone }, &known)?;
         }
     }
     access::finish_set_aside(tools.vault, |name| {

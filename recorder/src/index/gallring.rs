@@ -173,7 +173,8 @@ impl Index {
         self.entries(&sql, &values)
     }
 
-    /// Every later change waits until it is on disk: for gallring, where an order of events must survive a power cut.
+    /// Every later change waits until it is on disk: for gallring, where an order of events must survive a power cut. And
+    /// there is room in memory for many of them.
     ///
     /// # Errors
     /// When the index refuses.
@@ -231,16 +232,24 @@ impl Index {
     /// # Errors
     /// When the index can't be read.
     pub fn marked(&self, what: Mark) -> Result<Vec<(Entry, String)>, IndexError> {
-        let (column, condition) = match what {
-            Mark::Recording => ("erasing", "erasing IS NOT NULL"),
-            Mark::Numbers => ("numbers", "numbers LIKE 'erasing%'"),
+        let (column, condition, index) = match what {
+            Mark::Recording => ("erasing", "erasing IS NOT NULL", "recordings_erasing"),
+            Mark::Numbers => (
+                "numbers",
+                "numbers LIKE 'erasing%'",
+                "recordings_numbers_erasing",
+            ),
         };
+        // SQLite would rather read every row in the order of ids than sort the few there are.
+        let by = self.db.by(index);
         let entries = self.entries(
-            &format!("SELECT * FROM recordings WHERE {condition} ORDER BY id"),
+            &format!("SELECT * FROM recordings {by} WHERE {condition} ORDER BY id"),
             &[],
         )?;
         let marks = self.rows(
-            &format!("SELECT id, {column} AS mark FROM recordings WHERE {condition} ORDER BY id"),
+            &format!(
+                "SELECT id, {column} AS mark FROM recordings {by} WHERE {condition} ORDER BY id"
+            ),
             &[],
             |row| row.text("mark"),
         )?;

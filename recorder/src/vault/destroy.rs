@@ -1,6 +1,11 @@
 //! The only ways out of a vault: the key first, then what nobody can open any more.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use callcore::{retention::ErasurePermit, tag::RecordingTag};
 
@@ -48,51 +53,25 @@ impl Vault {
         let relative = self.folder_of(id, tag)?;
         let path = self.store().join(&relative);
         // A month's folder lets one removal in at a time; set aside first, many go side by side.
-        let aside = self.aside(id)?;
-        for result in [
-            fs::remove_dir_all(&aside),
-            fs::rename(&path, &aside),
-            fs::remove_dir_all(&aside),
-        ] {
-            match result {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(folder::unusable(&path)(error));
-                }
-                _ => {}
-            }
-        }
-        if path.exists() {
-            // A recorder that starts clears what was set aside, also under our hands: the next run goes on.
-            return Err(folder::unusable(&path)(
-                io::ErrorKind::DirectoryNotEmpty.into(),
-            ));
-        }
+        let aside = self.aside(id);
+        set_aside(&path, &aside)
+            .and_then(|()| ignore_missing(fs::remove_dir_all(&aside)))
+            .map_err(folder::unusable(&path))?;
         match &self.remote {
             Some(remote) => remote.remove_all(&relative.to_string_lossy()),
             None => Ok(()),
         }
     }
 
-    fn aside(&self, id: RecordingId) -> Result<std::path::PathBuf, VaultError> {
+    fn aside(&self, id: RecordingId) -> PathBuf {
         let name = id.to_string();
-        let beside = self.store().join(GONE).join(&name[..2]);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&beside)
-            .map_err(folder::unusable(&beside))?;
-        Ok(beside.join(name))
+        self.store().join(GONE).join(&name[..2]).join(name)
     }
 
     /// Removes what a stopped erasure had set aside: none of it can be opened.
     pub(crate) fn clear_aside(&self) -> Result<(), VaultError> {
         let path = self.store().join(GONE);
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(folder::unusable(&path)(error))
-            }
-            _ => Ok(()),
-        }
+        ignore_missing(fs::remove_dir_all(&path)).map_err(folder::unusable(&path))
     }
 
     /// Erases who spoke, and waits until it is gone from the disk. Uses the permit up.
@@ -133,15 +112,39 @@ impl Vault {
         &self,
         id: RecordingId,
         tag: &RecordingTag,
-    ) -> Result<std::path::PathBuf, VaultError> {
+    ) -> Result<PathBuf, VaultError> {
         relative_folder(&ControllerName::parse(&tag.controller)?, id, tag)
     }
 }
 
 /// Gone already is gone: a run that was stopped is gone on with.
 fn remove(path: &Path) -> Result<(), VaultError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(folder::unusable(path)(error)),
+    ignore_missing(fs::remove_file(path)).map_err(folder::unusable(path))
+}
+
+/// Gives a folder another name, unless a stopped run had done so, or nothing is there.
+fn set_aside(path: &Path, aside: &Path) -> io::Result<()> {
+    let Err(error) = fs::rename(path, aside) else {
+        return Ok(());
+    };
+    if !path.exists() {
+        return Ok(());
+    }
+    match (error.kind(), aside.parent()) {
+        (io::ErrorKind::NotFound, Some(beside)) => fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(beside)?,
+        // What lies there lay there before: the folder came back from a backup.
+        _ => ignore_missing(fs::remove_dir_all(aside))?,
+    }
+    // A recorder that starts clears what was set aside, also under our hands: the next run goes on.
+    fs::rename(path, aside)
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }

@@ -143,7 +143,11 @@ impl Bench {
 
     /// A recording's folder.
     pub(crate) fn folder(&self, id: RecordingId) -> PathBuf {
-        let month = self.vault.store().join(REGION).join("2018/11");
+        self.folder_of(REGION, id)
+    }
+
+    pub(crate) fn folder_of(&self, controller: &str, id: RecordingId) -> PathBuf {
+        let month = self.vault.store().join(controller).join("2018/11");
         month.join(id.to_string())
     }
 }
