@@ -46,12 +46,14 @@ impl Line {
     }
 
     /// A new place, behind everyone who has one.
+    #[inline]
     pub const fn take_place(&mut self) -> Place {
         self.places += 1;
         Place(self.places)
     }
 
     /// Lets a call wait at its place.
+    #[inline]
     pub fn wait(&mut self, place: Place, call: CallId) {
         let behind = |last: &(Place, _)| last.0 < place;
         if self.callers.back().is_none_or(behind) {
@@ -76,11 +78,13 @@ impl Line {
     }
 
     /// How many wait.
+    #[inline]
     pub const fn waiting(&self) -> usize {
         self.waiting
     }
 
     /// Who has waited longest.
+    #[inline]
     pub fn first(&self) -> Option<CallId> {
         self.callers.front()?.1
     }
@@ -105,6 +109,7 @@ impl Line {
     }
 
     /// A call kept an agent that long.
+    #[inline]
     pub fn handled(&mut self, took: Span) {
         let mean = self.handling.as_micros();
         let step = (took.as_micros() - mean) / LATEST_SHARE;
@@ -135,6 +140,7 @@ impl Line {
     }
 
     /// Adds an agent as the one idle for the shortest time.
+    #[inline]
     pub fn agent_idle(&mut self, agent: AgentId) {
         self.idle.push_back(agent);
     }
@@ -145,16 +151,19 @@ impl Line {
     }
 
     /// How many agents are idle.
+    #[inline]
     pub fn idle(&self) -> usize {
         self.idle.len()
     }
 
     /// Takes the agent who has been idle longest.
+    #[inline]
     pub fn take_agent(&mut self) -> Option<AgentId> {
         self.idle.pop_front()
     }
 
     /// Takes the longest waiting caller and the longest idle agent, when there is one of each.
+    #[inline]
     pub fn take_pair(&mut self) -> Option<(CallId, AgentId)> {
         let call = self.first()?;
         let agent = self.idle.pop_front()?;

@@ -12,11 +12,13 @@ pub struct Span(i64);
 
 impl Time {
     /// The moment that many microseconds after the Unix epoch.
+    #[inline]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
     /// Microseconds since the Unix epoch.
+    #[inline]
     pub const fn as_micros(self) -> i64 {
         self.0
     }
@@ -36,6 +38,7 @@ impl Time {
     }
 
     /// How long after `earlier` this is; zero when it is not after.
+    #[inline]
     pub fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0).max(0))
     }
@@ -49,6 +52,7 @@ impl From<Timestamp> for Time {
 
 impl std::ops::Add<Span> for Time {
     type Output = Self;
+    #[inline]
     fn add(self, span: Span) -> Self {
         Self(self.0.saturating_add(span.0))
     }
@@ -69,16 +73,19 @@ impl Span {
     }
 
     /// A span of microseconds; negative counts as none.
+    #[inline]
     pub const fn from_micros(micros: i64) -> Self {
         Self(if micros < 0 { 0 } else { micros })
     }
 
     /// The span in microseconds.
+    #[inline]
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
     /// The span in seconds.
+    #[inline]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }

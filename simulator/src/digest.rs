@@ -23,6 +23,8 @@ const ONE: u64 = 0x9e37_79b9_7f4a_7c15;
 const OTHER: u64 = 0xc2b2_ae3d_27d4_eb4f;
 
 impl FactDigest {
+    // Inlined so that each kind of fact has its own detail only.
+    #[inline(always)]
     pub(crate) fn add(&mut self, fact: &Fact) {
         let at = fact.at.as_micros().cast_unsigned();
         let what = detail(&fact.what).wrapping_add(fact.call.0 << 36);
@@ -53,6 +55,7 @@ pub(crate) fn joined(digests: impl Iterator<Item = [u8; 32]>) -> String {
 }
 
 /// What happened, in 36 bits.
+#[inline(always)]
 fn detail(what: &FactKind) -> u64 {
     let (kind, detail) = match what {
         FactKind::Routed { origin, decision } => {

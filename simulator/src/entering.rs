@@ -6,7 +6,7 @@ use callcore::{
 
 use crate::{
     records::{Record, happened},
-    tally::{CallRow, DayRecordings, HourRow, WAIT_CLASS_S, WAIT_CLASSES},
+    tally::{CallRow, DayRecordings, WAIT_CLASS_S, WAIT_CLASSES},
     world::World,
 };
 
@@ -72,20 +72,19 @@ impl World {
 
     fn enter_queue(&mut self, queue: QueueId, record: &Record, outcome: Outcome, stay: Stay) {
         let answered = happened(record.answered).is_some();
-        let one = |is| u32::from(is);
-        let row = HourRow {
-            offered: 1,
-            answered: one(answered),
-            abandoned: one(!answered && outcome == Outcome::Abandoned),
-            blocked: one(!answered && outcome == Outcome::TurnedAway),
-            joined: one(stay.wait_s.is_some()),
-            in_time: one(stay.in_time),
-            wait_s: stay.wait_s.unwrap_or(0.0) as f32,
-            ..HourRow::default()
-        };
+        let abandoned = !answered && outcome == Outcome::Abandoned;
+        let blocked = !answered && outcome == Outcome::TurnedAway;
+        let joined = stay.wait_s.is_some();
         let hour = self.hours.place(record.caller.at);
         let book = self.books.queue(queue, self.hours.hours.len());
-        book.hours[hour].add(&row);
+        let row = &mut book.hours[hour];
+        row.offered += 1;
+        row.answered += u32::from(answered);
+        row.abandoned += u32::from(abandoned);
+        row.blocked += u32::from(blocked);
+        row.joined += u32::from(joined);
+        row.in_time += u32::from(stay.in_time);
+        row.wait_s += stay.wait_s.unwrap_or(0.0) as f32;
         if let Some(wait_s) = stay.wait_s {
             let class = (wait_s / WAIT_CLASS_S) as usize;
             book.waits[class.min(WAIT_CLASSES - 1)] += 1;
@@ -94,13 +93,13 @@ impl World {
         }
         let tally = &mut book.tally;
         tally.offered += 1;
-        tally.answered += u64::from(row.answered);
-        tally.abandoned += u64::from(row.abandoned);
-        tally.blocked += u64::from(row.blocked);
-        tally.failed += u64::from(1 - row.answered - row.abandoned - row.blocked);
-        tally.joined += u64::from(row.joined);
+        tally.answered += u64::from(answered);
+        tally.abandoned += u64::from(abandoned);
+        tally.blocked += u64::from(blocked);
+        tally.failed += u64::from(!(answered || abandoned || blocked));
+        tally.joined += u64::from(joined);
         tally.waited += u64::from(record.waited);
-        tally.in_time += u64::from(row.in_time);
+        tally.in_time += u64::from(stay.in_time);
         self.books.callbacks.unreached += u64::from(outcome == Outcome::Unreached);
     }
 
@@ -112,7 +111,12 @@ impl World {
         }
         let mut hour = self.hours.place(from);
         let book = self.books.queue(queue, self.hours.hours.len());
-        book.tally.busy_s += until.since(from).as_secs_f64();
+        let whole = until.since(from).as_secs_f64();
+        book.tally.busy_s += whole;
+        if until <= self.hours.ends(hour) {
+            book.hours[hour].busy_s += whole as f32;
+            return;
+        }
         loop {
             let ends = self.hours.ends(hour);
             let part = until.min(ends).since(from).as_secs_f64();

@@ -75,19 +75,19 @@ impl EventList {
         ticket
     }
 
-    /// When the next event is.
-    pub(crate) fn next_at(&self) -> Option<Time> {
-        self.near.last().map(|&packed| moment(packed))
-    }
-
-    /// Takes the next event out.
-    pub(crate) fn take(&mut self) -> Option<Event> {
-        let packed = self.near.pop()?;
+    /// Takes the next event out, if it is before a moment.
+    pub(crate) fn take_before(&mut self, until: Time) -> Option<Event> {
+        let packed = *self.near.last()?;
+        let at = moment(packed);
+        if at >= until {
+            return None;
+        }
+        self.near.pop();
         if self.near.is_empty() {
             self.refill();
         }
         Some(Event {
-            at: moment(packed),
+            at,
             ticket: Ticket(NonZeroU32::new((packed >> 32) as u32)?),
             what: kind((packed as u32 >> SUBJECT_BITS) as u8),
             subject: packed as u32 & ((1 << SUBJECT_BITS) - 1),
@@ -106,16 +106,20 @@ impl EventList {
             self.far.push(Reverse(packed));
             return;
         }
-        // Soon due as a rule: looked for from the end, and only then by halves.
+        // Soon due as a rule: looked for from the end, while what is due sooner moves up; and only then by halves.
         let mut place = self.near.len();
+        self.near.push(packed);
         let soon = place.saturating_sub(SOON);
         while place > soon && self.near[place - 1] < packed {
+            self.near[place] = self.near[place - 1];
             place -= 1;
         }
-        if place == soon {
-            place = self.near[..soon].partition_point(|&other| other > packed);
+        if place == soon && place > 0 {
+            let until = place;
+            place = self.near[..until].partition_point(|&other| other > packed);
+            self.near.copy_within(place..until, place + 1);
         }
-        self.near.insert(place, packed);
+        self.near[place] = packed;
         if self.near.len() > NEAR_MAX {
             let later = self.near.drain(..NEAR_MAX / 2);
             self.far.extend(later.map(Reverse));
@@ -153,14 +157,16 @@ const fn kind(byte: u8) -> Happens {
 mod tests {
     use super::*;
 
+    const ENDLESS: Time = Time::from_micros(i64::MAX);
+
     #[test]
     fn events_come_by_moment_and_then_in_the_order_they_were_put_in() {
         let mut list = EventList::default();
         for (moment, call) in [(20, 1), (-10, 3), (-10, 2)] {
             list.put(Time::from_micros(moment), Happens::TalkEnds, call);
         }
-        assert_eq!(list.next_at(), Some(Time::from_micros(-10)));
-        let order: Vec<_> = std::iter::from_fn(|| list.take())
+        assert_eq!(list.take_before(Time::from_micros(-10)), None);
+        let order: Vec<_> = std::iter::from_fn(|| list.take_before(ENDLESS))
             .map(|event| (event.at.as_micros(), event.what, event.subject))
             .collect();
         let ends = Happens::TalkEnds;
@@ -179,13 +185,13 @@ mod tests {
                 let after = (word >> 33) as i64 % 1_000;
                 list.put(Time::from_micros(now + after), Happens::TalkEnds, put);
                 put += 1;
-            } else if let Some(event) = list.take() {
+            } else if let Some(event) = list.take_before(ENDLESS) {
                 now = event.at.as_micros();
                 taken.push((now, event.ticket));
             }
         }
         assert!(taken.is_sorted(), "by moment, then by ticket");
-        assert_eq!(list.next_at(), None);
+        assert_eq!(list.take_before(ENDLESS), None);
     }
 
     #[test]
@@ -205,7 +211,7 @@ mod tests {
             ShiftChanges,
         ] {
             let ticket = list.put(Time::from_micros(5), what, (1 << SUBJECT_BITS) - 1);
-            let event = list.take().expect("it was put in");
+            let event = list.take_before(ENDLESS).expect("it was put in");
             assert_eq!((event.what, event.ticket), (what, ticket));
         }
     }

@@ -69,10 +69,9 @@ impl Hours {
 
     /// The place of the hour that a moment lies in; the last for what comes after.
     pub fn place(&self, at: Time) -> usize {
-        let hours = at.since(self.first).as_micros() / HOUR.as_micros();
-        usize::try_from(hours)
-            .unwrap_or(0)
-            .min(self.hours.len().saturating_sub(1))
+        let since = at.since(self.first).as_micros().unsigned_abs();
+        let hours = since / HOUR.as_micros().unsigned_abs();
+        (hours as usize).min(self.hours.len().saturating_sub(1))
     }
 
     /// The first moment after an hour.

@@ -12,16 +12,21 @@ use callcore::{
 };
 
 use crate::{
-    callers::Caller, error::RunError, event::Happens, hours::Hours, plan::Plan, staff::Staff,
+    callers::Caller,
+    error::RunError,
+    event::{Event, Happens},
+    hours::Hours,
+    plan::Plan,
+    staff::Staff,
+    tally::Books,
     world::World,
 };
 
-/// One switch and the world around it, for some of its queues. They are apart so that what the switch says can be
-/// carried out where it stands: copying it would cost more than carrying it out.
+/// One switch and the world around it, for some of its queues. The world is the switch's driver: noting what it says and
+/// reading it again would cost more than carrying it out.
 #[derive(Debug)]
 pub(crate) struct Operator {
-    pub(crate) switch: Switch,
-    pub(crate) world: World,
+    switch: Switch<World>,
 }
 
 impl Operator {
@@ -33,35 +38,48 @@ impl Operator {
         place: &str,
         queues: &[QueueId],
     ) -> Self {
+        let begins = plan.begins();
+        let world = World::new(scenario, plan, hours, seed, place, queues);
         Self {
-            switch: switch_of(&scenario, plan.begins()),
-            world: World::new(scenario, plan, hours, seed, place, queues),
+            switch: switch_of(world, begins),
         }
+    }
+
+    pub(crate) const fn world(&self) -> &World {
+        self.switch.driver()
+    }
+
+    pub(crate) const fn world_mut(&mut self) -> &mut World {
+        self.switch.driver_mut()
+    }
+
+    /// What is left when it is over.
+    pub(crate) fn into_books(self) -> Books {
+        self.switch.into_driver().books
     }
 
     /// Lets everything happen that is due before a moment.
     pub(crate) fn advance(&mut self, until: Time) {
         loop {
-            let wake = self.switch.wake_at().unwrap_or(ENDLESS);
-            let event = self.world.events.next_at().unwrap_or(ENDLESS);
-            if wake.min(event) >= until {
-                return;
-            }
             // The switch before the world.
-            if wake <= event {
+            let wake = self.switch.wake_at().unwrap_or(ENDLESS);
+            if let Some(event) = self.world_mut().events.take_before(wake.min(until)) {
+                self.event(event);
+            } else if wake < until {
                 self.tell(wake, Input::TimePassed);
             } else {
-                self.event();
+                return;
             }
         }
     }
 
     /// Lets a call come in.
     pub(crate) fn offer(&mut self, caller: &Caller) {
-        let counts = caller.at >= self.world.counts_from;
-        self.world.books.offered += u64::from(counts);
+        let world = self.world_mut();
+        let counts = caller.at >= world.counts_from;
+        world.books.offered += u64::from(counts);
         let input = Input::Offered {
-            call: self.world.records.open(*caller, counts),
+            call: world.records.open(*caller, counts),
             origin: caller.origin,
             // Nobody here hides the number.
             reachable: true,
@@ -71,35 +89,24 @@ impl Operator {
 
     /// Tells the switch, and carries out what it says to that.
     fn tell(&mut self, now: Time, input: Input) {
-        debug_assert!(self.world.now <= now, "time goes forward");
-        self.world.now = now;
+        let world = self.world_mut();
+        debug_assert!(world.now <= now, "time goes forward");
+        world.now = now;
         self.switch.handle(now, input);
-        self.carry_out();
-        if let Some(call) = self.world.recording_begins.take() {
+        if let Some(call) = self.world_mut().recording_begins.take() {
             self.switch.handle(now, Input::RecordingStarted(call));
-            self.carry_out();
         }
     }
 
-    fn carry_out(&mut self) {
-        for output in self.switch.outputs() {
-            self.world.carry_out(output);
-        }
-        self.switch.forget_outputs();
-    }
-
-    fn event(&mut self) {
-        let Some(event) = self.world.events.take() else {
-            return;
-        };
+    fn event(&mut self, event: Event) {
         match event.what {
             Happens::CallsAgain => {
-                let caller = self.world.calls_again(event);
+                let caller = self.world_mut().calls_again(event);
                 self.offer(&caller);
             }
             Happens::ShiftChanges => self.shift_changes(event.at),
             _ => {
-                if let Some(input) = self.world.input_of(event) {
+                if let Some(input) = self.world_mut().input_of(event) {
                     self.happens(event.at, input);
                 }
             }
@@ -108,11 +115,11 @@ impl Operator {
 
     fn happens(&mut self, now: Time, input: Input) {
         if let Input::AnnouncementDone(call) = input
-            && let Some(digit) = self.world.key_pressed(call)
+            && let Some(digit) = self.world_mut().key_pressed(call)
         {
             self.tell(now, Input::Digit(call, digit));
             // There may be no room for another promise by now.
-            if self.world.is_promised(call) {
+            if self.world_mut().is_promised(call) {
                 return;
             }
         }
@@ -120,22 +127,23 @@ impl Operator {
     }
 
     fn shift_changes(&mut self, now: Time) {
-        for input in self.world.shift_changes(now) {
+        for input in self.world_mut().shift_changes(now) {
             self.tell(now, input);
         }
         let next = Staff::next_change(now);
-        if next < self.world.end {
-            self.world.events.put(next, Happens::ShiftChanges, 0);
+        if next < self.world().end {
+            self.world_mut().events.put(next, Happens::ShiftChanges, 0);
         }
     }
 
     /// Runs to the end of the last call and closes the books.
     pub(crate) fn finish(&mut self) -> Result<(), RunError> {
         self.advance(ENDLESS);
-        self.world.count_staff(self.world.end);
+        let end = self.world().end;
+        self.world_mut().count_staff(end);
         self.check()?;
-        let seed = self.world.seed;
-        if !self.world.records.are_closed() || self.switch.calls_in_progress() > 0 {
+        let seed = self.world().seed;
+        if !self.world().records.are_closed() || self.switch.calls_in_progress() > 0 {
             return Err(RunError::NeverEnded {
                 seed,
                 count: self.switch.calls_in_progress(),
@@ -146,16 +154,16 @@ impl Operator {
 
     /// What must hold at any moment.
     pub(crate) fn check(&mut self) -> Result<(), RunError> {
-        if let Some(error) = self.world.error.take() {
+        if let Some(error) = self.world_mut().error.take() {
             return Err(error);
         }
-        let (seed, counts) = (self.world.seed, self.switch.counts());
+        let (seed, counts) = (self.world().seed, self.switch.counts());
         let count = counts.stray_inputs;
         if count > 0 {
             return Err(RunError::StrayInputs { seed, count });
         }
         let ended: u64 = OUTCOMES.iter().map(|&how| counts.ended_as(how)).sum();
-        let in_progress = self.world.records.in_progress();
+        let in_progress = self.world().records.in_progress();
         if counts.offered != ended + in_progress as u64
             || in_progress != self.switch.calls_in_progress()
         {
@@ -169,14 +177,14 @@ impl Operator {
 
     /// Queues conserve callers, and each agent is in one place.
     fn check_queues(&self) -> Result<(), RunError> {
-        let (views, scenario) = (self.switch.queue_views(), &self.world.scenario);
+        let (views, scenario) = (self.switch.queue_views(), &self.world().scenario);
         let waiting: usize = views.iter().map(|view| view.waiting + view.ringing).sum();
         for view in &views {
             let places = view.ready + view.ringing + view.talking + view.wrap_up + view.away;
             let agents = scenario.agents_of(view.queue).count();
             if places != agents || waiting > self.switch.calls_in_progress() {
                 return Err(RunError::Unbalanced {
-                    seed: self.world.seed,
+                    seed: self.world().seed,
                     queue: scenario.queue(view.queue).name.clone(),
                 });
             }
@@ -186,8 +194,9 @@ impl Operator {
 }
 
 /// A switch whose nurses are all there: a simulated phone has registered before the day begins.
-fn switch_of(scenario: &Arc<Scenario>, begins: Time) -> Switch {
-    let mut switch = Switch::new(Arc::clone(scenario));
+fn switch_of(world: World, begins: Time) -> Switch<World> {
+    let scenario = Arc::clone(&world.scenario);
+    let mut switch = Switch::driven(Arc::clone(&scenario), world);
     for (id, agent) in (0..).map(AgentId).zip(&scenario.agents) {
         if matches!(agent.contact, Contact::Registers(_)) {
             switch.handle(begins, Input::AgentReady(id));

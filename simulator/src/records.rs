@@ -1,7 +1,5 @@
 //! What a run knows of each call in progress.
 
-use std::collections::VecDeque;
-
 use callcore::{route::Destination, scenario::QueueId, switch::CallId, time::Time};
 
 use crate::{
@@ -87,51 +85,79 @@ impl Record {
 }
 
 /// The records by call. Calls are numbered in the order in which they come in and few are in progress at a time,
-/// so that a window over the numbers finds a record without searching.
+/// so that a ring over the numbers finds a record without searching.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
-    window: VecDeque<Option<Record>>,
-    /// The number of the first place in the window, less one.
+    /// Its length is a power of two, or zero; a call's place is that of the low bits of its number.
+    ring: Vec<Option<Record>>,
+    /// Every call up to this number is over.
     before: u64,
+    /// The number of the latest.
+    latest: u64,
 }
+
+const RING_MIN: usize = 64;
 
 impl Records {
     pub(crate) fn open(&mut self, caller: Caller, counts: bool) -> CallId {
-        self.window.push_back(Some(Record::new(caller, counts)));
-        CallId(self.before + self.window.len() as u64)
+        if self.latest - self.before == self.ring.len() as u64 {
+            self.grow();
+        }
+        self.latest += 1;
+        let place = self.place(self.latest);
+        self.ring[place] = Some(Record::new(caller, counts));
+        CallId(self.latest)
     }
 
     pub(crate) fn get(&mut self, call: CallId) -> Option<&mut Record> {
-        let place = self.place(call)?;
-        self.window.get_mut(place)?.as_mut()
+        if call.0 <= self.before || call.0 > self.latest {
+            return None;
+        }
+        let place = self.place(call.0);
+        self.ring[place].as_mut()
     }
 
     pub(crate) fn close(&mut self, call: CallId) -> Option<Record> {
-        let place = self.place(call)?;
-        let record = self.window.get_mut(place)?.take();
-        while let Some(None) = self.window.front() {
-            self.window.pop_front();
+        if call.0 <= self.before || call.0 > self.latest {
+            return None;
+        }
+        let place = self.place(call.0);
+        let record = self.ring[place].take();
+        while self.before < self.latest && self.ring[self.place(self.before + 1)].is_none() {
             self.before += 1;
         }
         record
     }
 
-    /// The call whose number ends in these bits; the window is never as long as to hold two.
+    /// The call whose number ends in these bits; so many are never in progress that two could be meant.
     pub(crate) const fn named(&self, subject: u32) -> CallId {
         let mask = (1_u64 << SUBJECT_BITS) - 1;
         let ahead = (subject as u64).wrapping_sub(self.before) & mask;
         CallId(self.before + ahead)
     }
 
-    pub(crate) fn are_closed(&self) -> bool {
-        self.window.is_empty()
+    pub(crate) const fn are_closed(&self) -> bool {
+        self.before == self.latest
     }
 
     pub(crate) fn in_progress(&self) -> usize {
-        self.window.iter().flatten().count()
+        self.ring.iter().flatten().count()
     }
 
-    fn place(&self, call: CallId) -> Option<usize> {
-        usize::try_from(call.0.checked_sub(self.before + 1)?).ok()
+    const fn place(&self, number: u64) -> usize {
+        number as usize & self.ring.len().wrapping_sub(1)
+    }
+
+    fn grow(&mut self) {
+        let len = (self.ring.len() * 2).max(RING_MIN);
+        let ring = std::iter::repeat_with(|| None).take(len).collect();
+        let mut narrow = Self {
+            ring: std::mem::replace(&mut self.ring, ring),
+            ..*self
+        };
+        for number in self.before + 1..=self.latest {
+            let (from, to) = (narrow.place(number), self.place(number));
+            self.ring[to] = narrow.ring[from].take();
+        }
     }
 }

@@ -98,10 +98,7 @@ impl Queue<'_> {
     }
 
     fn advance(&mut self, until: Time) {
-        while self.events.next_at().is_some_and(|next| next < until) {
-            let Some(event) = self.events.take() else {
-                return;
-            };
+        while let Some(event) = self.events.take_before(until) {
             match event.what {
                 Happens::TalkEnds => self.agent_free(event.at),
                 _ => self.gives_up(event.at, event.subject),

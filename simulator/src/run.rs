@@ -146,7 +146,7 @@ fn go(
         in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
         let calls = shards
             .iter()
-            .map(|shard| locked(shard).operator.world.books.offered)
+            .map(|shard| locked(shard).operator.world().books.offered)
             .sum();
         progress(at.since(start).as_secs_f64() / 86_400.0, calls);
         if stop.load(Ordering::Relaxed) && at < end {
@@ -209,14 +209,14 @@ fn close(shards: Vec<Mutex<Shard>>, runs: usize, beside: usize) -> Vec<Finished>
 
 fn add_up(shards: Vec<Shard>, beside: usize) -> Option<Finished> {
     let first = shards.first()?;
-    let until = first.operator.world.end;
+    let until = first.operator.world().end;
     let digest = joined(shards.iter().flat_map(|shard| {
-        std::iter::once(shard.operator.world.digest.finish())
+        std::iter::once(shard.operator.world().digest.finish())
             .chain(
                 shard
                     .beside
                     .iter()
-                    .map(|(_, operator)| operator.world.digest.finish()),
+                    .map(|(_, operator)| operator.world().digest.finish()),
             )
             .collect::<Vec<_>>()
     }));
@@ -224,9 +224,9 @@ fn add_up(shards: Vec<Shard>, beside: usize) -> Option<Finished> {
     let mut others: Vec<Option<Books>> = (0..beside).map(|_| None).collect();
     for shard in shards {
         for (at, operator) in shard.beside {
-            join(&mut others[at], operator.world.books);
+            join(&mut others[at], operator.into_books());
         }
-        join(&mut books, shard.operator.world.books);
+        join(&mut books, shard.operator.into_books());
     }
     Some(Finished {
         books: books?,

@@ -192,7 +192,7 @@ impl Shard {
                 providers,
             } = &beside[at];
             for &provider in providers {
-                first.world.pass_on(provider);
+                first.world_mut().pass_on(provider);
             }
             let queues: Vec<QueueId> = (0..scenario.queues.len())
                 .map(|queue| scenario.queue_by_place(queue))
@@ -225,7 +225,7 @@ impl Shard {
     /// Runs to the end of the last call.
     pub(crate) fn finish(&mut self) -> Result<(), RunError> {
         self.operator.finish()?;
-        self.hand_over(self.operator.world.end)?;
+        self.hand_over(self.operator.world().end)?;
         for (_, operator) in &mut self.beside {
             operator.finish()?;
         }
@@ -234,7 +234,7 @@ impl Shard {
 
     /// A provider's callers, in order of time. What becomes of them there changes nothing here: they have left.
     fn hand_over(&mut self, until: Time) -> Result<(), RunError> {
-        let handed = std::mem::take(&mut self.operator.world.handed);
+        let handed = std::mem::take(&mut self.operator.world_mut().handed);
         // Two providers run beside at once would need to know whose a caller is; the first takes all that are its.
         let Some((_, operator)) = self.beside.first_mut() else {
             return Ok(());
@@ -278,8 +278,8 @@ impl Arrivals {
     }
 
     fn next_before(&mut self, until: Time) -> Option<Caller> {
-        if let Some(caller) = self.replay.next_if(|caller| caller.at < until) {
-            return Some(caller);
+        if self.sources.is_empty() {
+            return self.replay.next_if(|caller| caller.at < until);
         }
         let first = self
             .sources

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use callcore::{
     route::Destination,
     scenario::{QueueId, Scenario},
-    switch::{CallId, Fact, FactKind, Input, Outcome, Output},
+    switch::{CallId, Driver, Fact, FactKind, Input, Outcome, Output},
     time::{Span, Time},
 };
 
@@ -153,44 +153,6 @@ impl World {
         }
     }
 
-    pub(crate) fn carry_out(&mut self, output: &Output) {
-        match *output {
-            Output::Fact(ref fact) => self.fact(fact),
-            Output::Announce(call, announcement) => {
-                let until = self.now + self.plan.announcement(announcement);
-                let ticket = self.put(until, Happens::AnnouncementEnds, call);
-                self.with(call, |record| record.playing = Some(ticket));
-            }
-            Output::Speak(call, _) => {
-                let ticket = self.put(self.now + SPEECH, Happens::AnnouncementEnds, call);
-                self.with(call, |record| record.playing = Some(ticket));
-            }
-            Output::Music(call, _) | Output::Bridge(call) => {
-                self.with(call, |record| record.playing = None);
-            }
-            Output::RingAgent(call, _) => self.ring_agent(call),
-            Output::HandOver(external) => {
-                let answers = self.now + PROVIDER_RING;
-                let ticket = self.put(answers, Happens::FarEndAnswers, external.call);
-                self.with(external.call, |record| record.ringing = Some(ticket));
-            }
-            Output::StopRinging(call, _) | Output::StopTrying(call) => {
-                self.with(call, |record| record.ringing = None);
-            }
-            Output::StartRecording(call, ref permit) => self.start_recording(call, permit.queue()),
-            Output::HangUp(call, outcome) => self.hang_up(call, outcome),
-            Output::Promise(call) => {
-                // Off the line: nothing plays any more, and there is no patience to lose.
-                self.with(call, |record| {
-                    (record.playing, record.leaving) = (None, None)
-                });
-            }
-            Output::CallBack(call) => self.call_back(call),
-            Output::StopCallingBack(call) => self.not_reached(call),
-            Output::Answer(_) | Output::StopRecording(_) => {}
-        }
-    }
-
     fn put(&mut self, at: Time, what: Happens, call: CallId) -> Ticket {
         self.events.put(at, what, call.0 as u32)
     }
@@ -230,6 +192,7 @@ impl World {
         self.recording_begins = Some(call);
     }
 
+    #[inline(always)]
     fn fact(&mut self, fact: &Fact) {
         self.digest.add(fact);
         let (now, call) = (fact.at, fact.call);
@@ -311,5 +274,47 @@ impl World {
             }
         }
         self.enter(self.now, &record, outcome);
+    }
+}
+
+impl Driver for World {
+    // Inlined so that each place in the switch that says something has only what is to be done then.
+    #[inline(always)]
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Fact(fact) => self.fact(&fact),
+            Output::Announce(call, announcement) => {
+                let until = self.now + self.plan.announcement(announcement);
+                let ticket = self.put(until, Happens::AnnouncementEnds, call);
+                self.with(call, |record| record.playing = Some(ticket));
+            }
+            Output::Speak(call, _) => {
+                let ticket = self.put(self.now + SPEECH, Happens::AnnouncementEnds, call);
+                self.with(call, |record| record.playing = Some(ticket));
+            }
+            Output::Music(call, _) | Output::Bridge(call) => {
+                self.with(call, |record| record.playing = None);
+            }
+            Output::RingAgent(call, _) => self.ring_agent(call),
+            Output::HandOver(external) => {
+                let answers = self.now + PROVIDER_RING;
+                let ticket = self.put(answers, Happens::FarEndAnswers, external.call);
+                self.with(external.call, |record| record.ringing = Some(ticket));
+            }
+            Output::StopRinging(call, _) | Output::StopTrying(call) => {
+                self.with(call, |record| record.ringing = None);
+            }
+            Output::StartRecording(call, permit) => self.start_recording(call, permit.queue()),
+            Output::HangUp(call, outcome) => self.hang_up(call, outcome),
+            Output::Promise(call) => {
+                // Off the line: nothing plays any more, and there is no patience to lose.
+                self.with(call, |record| {
+                    (record.playing, record.leaving) = (None, None)
+                });
+            }
+            Output::CallBack(call) => self.call_back(call),
+            Output::StopCallingBack(call) => self.not_reached(call),
+            Output::Answer(_) | Output::StopRecording(_) => {}
+        }
     }
 }

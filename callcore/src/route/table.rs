@@ -63,10 +63,12 @@ impl Table {
     }
 
     /// What happens to a call from there at that moment; `None` when no rule holds.
+    #[inline]
     pub fn decide(&self, origin: Origin, at: Time) -> Option<Decision> {
         self.decide_for(origin.into(), at)
     }
 
+    #[inline]
     pub(crate) fn decide_for(&self, who: Who, at: Time) -> Option<Decision> {
         let route = *self
             .candidates(who)
@@ -83,6 +85,7 @@ impl Table {
         })
     }
 
+    #[inline]
     fn holds(&self, rule: &Rule, at: Time) -> bool {
         rule.from <= at
             && at < rule.until
@@ -97,6 +100,7 @@ impl Table {
     }
 
     /// One rule.
+    #[inline]
     pub fn route(&self, id: RouteId) -> &Route {
         &self.routes[id.index()]
     }
@@ -106,6 +110,7 @@ impl Table {
         self.digest
     }
 
+    #[inline]
     pub(crate) fn candidates(&self, who: Who) -> &[RouteId] {
         debug_assert_eq!(self.candidates.len(), WHO_LEN);
         &self.candidates[who.index()]

@@ -153,6 +153,7 @@ impl Scenario {
     }
 
     /// One queue.
+    #[inline]
     pub fn queue(&self, id: QueueId) -> &Queue {
         &self.queues[id.index()]
     }

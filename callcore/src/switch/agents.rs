@@ -1,7 +1,7 @@
 //! The answering places: who is ready, rung, talking, in wrap-up or away.
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::RegionalStage,
     io::{CallId, WakeReason},
     timers::TimerKey,
@@ -63,7 +63,7 @@ impl AgentDesk {
     }
 }
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     pub(super) fn agent_ready(&mut self, now: Time, agent: AgentId) -> bool {
         match self.desk(agent).map(|desk| desk.state) {
             Some(AgentState::Away) => {

@@ -24,10 +24,19 @@ pub(super) struct CallHead {
     pub(super) id: CallId,
     pub(super) origin: Origin,
     pub(super) decision: Decision,
-    pub(super) scenario: Arc<Scenario>,
+    /// The rule set it came under, once another is in force.
+    pub(super) earlier: Option<Arc<Scenario>>,
     pub(super) offered: Time,
     /// Whether the caller could be called back.
     pub(super) reachable: bool,
+}
+
+impl CallHead {
+    /// The rule set it came under.
+    #[inline]
+    pub(super) fn scenario<'a>(&'a self, in_force: &'a Arc<Scenario>) -> &'a Arc<Scenario> {
+        self.earlier.as_ref().unwrap_or(in_force)
+    }
 }
 
 /// Which of the two ways the call went. There is no way from one to the other.

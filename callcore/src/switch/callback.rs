@@ -5,7 +5,7 @@
 //! call is put on hold. The number stays with the driver: this machine knows only whether there is one.
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Call, Hears, Promise, RegionalCall, RegionalStage, Spot, Way},
     io::{CallId, CallbackStep, FactKind, LegFailure, Outcome, Output, WakeReason},
 };
@@ -39,7 +39,7 @@ impl Promises {
     }
 }
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     /// How long the next caller will probably wait; nothing at all while an agent is idle.
     pub(super) fn expected_wait(&self, queue: QueueId) -> Option<Span> {
         let line = &self.lines[queue.index()];
@@ -76,7 +76,7 @@ impl Switch {
         if let Some((spot, queue, confirmation)) = accepted {
             self.accept(now, id, spot, queue);
             match confirmation {
-                Some(confirmation) => self.outputs.push(Output::Announce(id, confirmation)),
+                Some(confirmation) => self.driver.carry_out(Output::Announce(id, confirmation)),
                 None => self.promise(now, id),
             }
         }
@@ -103,7 +103,7 @@ impl Switch {
     /// Lets go of the caller's line and keeps the place.
     pub(super) fn promise(&mut self, now: Time, id: CallId) {
         if let Some(RegionalStage::Promising(promise)) = self.stage(id) {
-            self.outputs.push(Output::Promise(id));
+            self.driver.carry_out(Output::Promise(id));
             self.stand(now, id, promise);
         }
     }
@@ -129,7 +129,7 @@ impl Switch {
         self.go(now, id, stage);
         self.agent_rings(agent, id);
         self.fact(now, id, FactKind::Callback(CallbackStep::Tried));
-        self.outputs.push(Output::CallBack(id));
+        self.driver.carry_out(Output::CallBack(id));
     }
 
     pub(super) fn caller_answered(&mut self, now: Time, id: CallId) -> bool {
@@ -163,7 +163,7 @@ impl Switch {
 
     pub(super) fn callback_timeout(&mut self, now: Time, id: CallId) {
         if let Some(RegionalStage::CallingBack { promise, agent, .. }) = self.stage(id) {
-            self.outputs.push(Output::StopCallingBack(id));
+            self.driver.carry_out(Output::StopCallingBack(id));
             self.unreached(now, id, promise, agent, LegFailure::NoAnswer);
         }
     }
@@ -208,7 +208,7 @@ impl Switch {
         let Some((promise, _)) = self.called_back(id) else {
             return false;
         };
-        self.outputs.push(Output::StopCallingBack(id));
+        self.driver.carry_out(Output::StopCallingBack(id));
         self.stand(now, id, promise);
         true
     }
@@ -268,7 +268,11 @@ impl Switch {
         else {
             return None;
         };
-        let callback = head.scenario.queue(*queue).callback.as_ref()?;
+        let callback = head
+            .scenario(&self.scenario)
+            .queue(*queue)
+            .callback
+            .as_ref()?;
         head.reachable.then_some((*spot, *queue, callback))
     }
 
@@ -279,7 +283,11 @@ impl Switch {
     ) -> Option<(QueueId, Option<AnnouncementId>)> {
         let head = &self.calls.get(&id)?.head;
         let queue = self.calls.get(&id)?.queue()?;
-        let callback = head.scenario.queue(queue).callback.as_ref()?;
+        let callback = head
+            .scenario(&self.scenario)
+            .queue(queue)
+            .callback
+            .as_ref()?;
         let room = self.promises[queue.index()].open < callback.at_most;
         (room && head.reachable).then_some((queue, callback.accepted))
     }
@@ -289,7 +297,11 @@ impl Switch {
         let Way::Regional(RegionalCall { queue, .. }) = &call.way else {
             return None;
         };
-        call.head.scenario.queue(*queue).callback.as_ref()
+        call.head
+            .scenario(&self.scenario)
+            .queue(*queue)
+            .callback
+            .as_ref()
     }
 
     pub(super) fn stage(&self, id: CallId) -> Option<RegionalStage> {

@@ -1,14 +1,16 @@
 //! Where a call goes instead: along a route's failover list when providers fail, along a queue's overflow list when
 //! it is full.
 
+use std::sync::Arc;
+
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Attempt, CallHead, OutgoingCall, OutgoingStage, RegionalCall, RegionalStage, Way},
     io::{CallId, FactKind, Output},
 };
 use crate::{
     route::{Destination, External, Handover},
-    scenario::QueueId,
+    scenario::{QueueId, Scenario},
     time::Time,
 };
 
@@ -62,10 +64,11 @@ impl Instead {
         })
     }
 
-    fn take(&mut self, head: &CallHead) -> Option<Destination> {
+    fn take(&mut self, head: &CallHead, in_force: &Arc<Scenario>) -> Option<Destination> {
+        let scenario = head.scenario(in_force);
         let list = match self.list {
-            List::Failover => &head.scenario.routes.route(head.decision.route).failover,
-            List::Overflow(queue) => &head.scenario.queue(queue).overflow,
+            List::Failover => &scenario.routes.route(head.decision.route).failover,
+            List::Overflow(queue) => &scenario.queue(queue).overflow,
         };
         let place = list.get(self.tried).copied();
         self.tried += 1;
@@ -73,13 +76,13 @@ impl Instead {
     }
 }
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     /// Sends a call that has not been answered to the first place that can take it; false when there is none.
     pub(super) fn divert(&mut self, now: Time, id: CallId, mut instead: Instead) -> bool {
         while let Some(to) = self
             .calls
             .get(&id)
-            .and_then(|call| instead.take(&call.head))
+            .and_then(|call| instead.take(&call.head, &self.scenario))
         {
             match to {
                 Destination::Queue(queue)
@@ -128,7 +131,7 @@ impl Switch {
         while let Some(to) = self
             .calls
             .get(&id)
-            .and_then(|call| instead.take(&call.head))
+            .and_then(|call| instead.take(&call.head, &self.scenario))
         {
             match to {
                 Destination::Queue(queue) if !self.is_full(now, queue) => {
@@ -154,7 +157,7 @@ impl Switch {
             List::Overflow(_) => self.greet(now, id, queue),
             // What the route announces is the provider, and the caller has heard it.
             List::Failover => {
-                self.outputs.push(Output::Answer(id));
+                self.driver.carry_out(Output::Answer(id));
                 self.join(now, id, queue);
             }
         }

@@ -1,7 +1,7 @@
 //! A call that leaves to a care provider. Nothing in this file knows of recordings (invariant 2).
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Attempt, Call, CallHead, OutgoingCall, OutgoingStage, Way},
     divert::Instead,
     io::{CallId, ExternalCall, FactKind, LegFailure, Outcome, Output, WakeReason},
@@ -35,7 +35,7 @@ impl OutgoingCall {
     }
 }
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     pub(super) fn offer_external(&mut self, now: Time, head: CallHead, to: External) {
         let id = head.id;
         // A caller who is sent on (302) can't be played anything first: that would need an answer.
@@ -47,15 +47,10 @@ impl Switch {
             stage: OutgoingStage::Notice,
             since: now,
         };
-        self.calls.insert(
-            id,
-            Call {
-                head,
-                way: Way::Outgoing(call),
-            },
-        );
+        let way = Way::Outgoing(call);
+        self.calls.insert(Call { head, way });
         match notice {
-            Some(notice) => self.outputs.push(Output::Announce(id, notice)),
+            Some(notice) => self.driver.carry_out(Output::Announce(id, notice)),
             None => self.try_first(now, id, to),
         }
     }
@@ -112,7 +107,7 @@ impl Switch {
         if let Some(OutgoingStage::Trying { attempt, .. }) =
             self.outgoing(id).map(|call| call.stage)
         {
-            self.outputs.push(Output::StopTrying(id));
+            self.driver.carry_out(Output::StopTrying(id));
             self.give_up(now, id, attempt, LegFailure::NoAnswer);
         }
     }
@@ -152,7 +147,11 @@ impl Switch {
             return;
         };
         let External { provider, handover } = attempt.to;
-        let ring_max = call.head.scenario.provider(provider).ring_max;
+        let ring_max = call
+            .head
+            .scenario(&self.scenario)
+            .provider(provider)
+            .ring_max;
         let timer = self
             .timers
             .set(now, ring_max, WakeReason::ProviderTimeout(id));
@@ -166,7 +165,7 @@ impl Switch {
             target: attempt.target,
             handover,
         };
-        self.outputs.push(Output::HandOver(call));
+        self.driver.carry_out(Output::HandOver(call));
     }
 
     fn apologise(&mut self, now: Time, id: CallId) {
@@ -175,7 +174,7 @@ impl Switch {
         };
         call.go(now, OutgoingStage::Apology);
         match self.scenario_of(id).and_then(|scenario| scenario.no_answer) {
-            Some(apology) => self.outputs.push(Output::Announce(id, apology)),
+            Some(apology) => self.driver.carry_out(Output::Announce(id, apology)),
             None => {
                 self.end(now, id, Outcome::ProviderFailed);
             }

@@ -1,16 +1,14 @@
 //! Providers' targets that are known to be down, and who is tried while they are.
 
-use std::sync::Arc;
-
 use super::{
-    Switch,
+    Driver, Switch,
     call::CallHead,
     divert::Pass,
     io::{CallId, FactKind},
 };
 use crate::{route::External, scenario::ProviderId, time::Time};
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     /// Notes that a target answers or doesn't; false when that was known, or there is no such target.
     pub(super) fn target_is(&mut self, provider: ProviderId, target: u16, up: bool) -> bool {
         let known = self.scenario.providers.get(provider.index());
@@ -34,7 +32,11 @@ impl Switch {
         pass: Pass,
     ) -> Option<usize> {
         let head = &self.calls.get(&id)?.head;
-        let targets = head.scenario.provider(to.provider).targets.len();
+        let targets = head
+            .scenario(&self.scenario)
+            .provider(to.provider)
+            .targets
+            .len();
         let wanted =
             |target: &usize| self.is_down(head, to.provider, *target) == (pass == Pass::Down);
         let found = (from..targets).find(wanted);
@@ -48,7 +50,7 @@ impl Switch {
 
     /// What is known holds for the rule set in force; a call of an earlier one tries every target it names.
     fn is_down(&self, head: &CallHead, provider: ProviderId, target: usize) -> bool {
-        let known = !self.down.is_empty() && Arc::ptr_eq(&head.scenario, &self.scenario);
+        let known = !self.down.is_empty() && head.earlier.is_none();
         known && u16::try_from(target).is_ok_and(|target| self.down.contains(&(provider, target)))
     }
 }

@@ -1,7 +1,7 @@
 //! A menu after the greeting: "press 1 for ...". Whoever presses nothing goes on as the route says.
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Promise, RegionalStage},
     io::{CallId, CallbackStep, FactKind, Output, WakeReason},
     timers::TimerKey,
@@ -22,7 +22,7 @@ pub(super) struct Choosing {
     repeats_left: u8,
 }
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     /// Says the route's menu to a caller who has been greeted; false when there is none for this call.
     pub(super) fn choose(&mut self, now: Time, id: CallId) -> bool {
         let Some(menu) = self.menu_of(id) else {
@@ -34,7 +34,7 @@ impl Switch {
             repeats_left,
         };
         self.go(now, id, RegionalStage::Choosing(choosing));
-        self.outputs.push(Output::Announce(id, announcement));
+        self.driver.carry_out(Output::Announce(id, announcement));
         true
     }
 
@@ -68,7 +68,7 @@ impl Switch {
                     repeats_left,
                 };
                 self.go(now, id, RegionalStage::Choosing(choosing));
-                self.outputs.push(Output::Announce(id, announcement));
+                self.driver.carry_out(Output::Announce(id, announcement));
             }
             _ => self.go_on(now, id),
         }
@@ -124,7 +124,7 @@ impl Switch {
         self.go(now, id, RegionalStage::Promising(promise));
         self.fact(now, id, FactKind::Callback(CallbackStep::Promised));
         match confirmation {
-            Some(confirmation) => self.outputs.push(Output::Announce(id, confirmation)),
+            Some(confirmation) => self.driver.carry_out(Output::Announce(id, confirmation)),
             None => self.promise(now, id),
         }
     }
@@ -136,7 +136,7 @@ impl Switch {
         let head = &call.head;
         let at = call.queue()?;
         let menu = head
-            .scenario
+            .scenario(&self.scenario)
             .routes
             .route(head.decision.route)
             .menu

@@ -3,9 +3,10 @@
 //! Three verbs: [`Switch::handle`], [`Switch::poll_output`], [`Switch::wake`]. It works at call level:
 //! retransmissions live in the SIP transactions, and audio never enters.
 //!
-//! A driver polls until `None` after every input, and wakes it with [`Input::TimePassed`] when the moment of
-//! [`Switch::wake`] has come. An input that doesn't fit (a call that has ended, an answer nobody waits for) is what
-//! every network brings sooner or later: it is counted and changes nothing.
+//! Whoever drives it polls until `None` after every input, and wakes it with [`Input::TimePassed`] when the moment of
+//! [`Switch::wake`] has come; or is a [`Driver`] that is told every output at once. An input that doesn't fit (a call
+//! that has ended, an answer nobody waits for) is what every network brings sooner or later: it is counted and changes
+//! nothing.
 
 mod agents;
 mod call;
@@ -59,7 +60,7 @@ pub const CALLS_MAX: usize = 200_000;
 
 /// The call machine.
 #[derive(Debug)]
-pub struct Switch {
+pub struct Switch<D = Outbox> {
     scenario: Arc<Scenario>,
     calls: CallTable,
     lines: Vec<Line>,
@@ -70,10 +71,25 @@ pub struct Switch {
     down: BTreeSet<(ProviderId, u16)>,
     timers: Timers,
     floors: Floors,
-    outputs: Vec<Output>,
-    /// What is polled one by one, in order.
-    polled: VecDeque<Output>,
+    driver: D,
     counts: Counts,
+}
+
+/// Whoever carries out what a switch says.
+pub trait Driver {
+    /// Carries out one thing, or notes it. Told while the switch still handles its input: the next input waits until
+    /// that is over.
+    fn carry_out(&mut self, output: Output);
+}
+
+/// Notes what is to be carried out, until it is [polled](Switch::poll_output).
+#[derive(Debug, Default)]
+pub struct Outbox(VecDeque<Output>);
+
+impl Driver for Outbox {
+    fn carry_out(&mut self, output: Output) {
+        self.0.push_back(output);
+    }
 }
 
 /// Why another rule set can't take over while calls are in progress.
@@ -102,6 +118,18 @@ pub enum ReplaceError {
 impl Switch {
     /// A switch without calls, all of whose agents are ready, in the order in which the scenario names them.
     pub fn new(scenario: Arc<Scenario>) -> Self {
+        Self::driven(scenario, Outbox::default())
+    }
+
+    /// The next thing the driver is to do; `None` when it has been told everything.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.driver.0.pop_front()
+    }
+}
+
+impl<D: Driver> Switch<D> {
+    /// The same, for a driver that carries out at once what it is told.
+    pub fn driven(scenario: Arc<Scenario>, driver: D) -> Self {
         let mut lines = first_lines(&scenario);
         let agents = AgentDesk::at_start(&scenario, &mut lines);
         Self {
@@ -113,8 +141,7 @@ impl Switch {
             down: BTreeSet::new(),
             timers: Timers::default(),
             floors: Floors::default(),
-            outputs: Vec::new(),
-            polled: VecDeque::new(),
+            driver,
             counts: Counts::default(),
         }
     }
@@ -162,24 +189,19 @@ impl Switch {
         }
     }
 
-    /// The next thing the driver is to do; `None` when it has been told everything.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        if self.polled.is_empty() {
-            self.polled.extend(self.outputs.drain(..));
-        }
-        self.polled.pop_front()
+    /// Whoever carries out what it says.
+    pub const fn driver(&self) -> &D {
+        &self.driver
     }
 
-    /// Everything the driver is to do, in order, without taking it: for one that does it all at once and then calls
-    /// [`forget_outputs`](Self::forget_outputs). Not to be mixed with [`poll_output`](Self::poll_output).
-    pub fn outputs(&self) -> &[Output] {
-        debug_assert!(self.polled.is_empty(), "polled or looked at, not both");
-        &self.outputs
+    /// The same, to be changed.
+    pub const fn driver_mut(&mut self) -> &mut D {
+        &mut self.driver
     }
 
-    /// Forgets what was done.
-    pub fn forget_outputs(&mut self) {
-        self.outputs.clear();
+    /// Gives back whoever carried out what it said, when it is over.
+    pub fn into_driver(self) -> D {
+        self.driver
     }
 
     /// When, and why, the switch wants [`Input::TimePassed`]; `None` while it waits for others only.
@@ -220,7 +242,10 @@ impl Switch {
                 queue: longer.queue(longer.agents[at].queue).name.clone(),
             });
         }
-        self.scenario = scenario;
+        let before = std::mem::replace(&mut self.scenario, scenario);
+        for call in self.calls.every() {
+            call.head.earlier.get_or_insert_with(|| Arc::clone(&before));
+        }
         // The providers may be others now; who watches them tells again.
         self.down.clear();
         self.floors = Floors::default();
@@ -251,7 +276,7 @@ impl Switch {
             id,
             origin,
             decision,
-            scenario: Arc::clone(&self.scenario),
+            earlier: None,
             offered: now,
             reachable,
         };
@@ -349,13 +374,13 @@ impl Switch {
     fn close(&mut self, now: Time, id: CallId, outcome: Outcome) {
         self.counts.ended[outcome as usize] += 1;
         self.fact(now, id, FactKind::Ended(outcome));
-        self.outputs.push(Output::HangUp(id, outcome));
+        self.driver.carry_out(Output::HangUp(id, outcome));
     }
 
     // Inlined so that each kind of fact is written where it goes, and not copied there.
     #[inline(always)]
     fn fact(&mut self, at: Time, call: CallId, what: FactKind) {
-        self.outputs.push(Output::Fact(Fact { at, call, what }));
+        self.driver.carry_out(Output::Fact(Fact { at, call, what }));
     }
 
     const fn line(&mut self, queue: QueueId) -> &mut Line {

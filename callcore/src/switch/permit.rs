@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::{
+    Driver, Switch,
     call::{CallHead, RegionalCall},
     io::CallId,
 };
@@ -12,7 +13,7 @@ use crate::{
     origin::Origin,
     retention::{ObjectClass, RetentionWindow},
     route::Destination,
-    scenario::{OrgId, QueueId, RouteId, Scenario},
+    scenario::{QueueId, RouteId, Scenario},
     tag::RecordingTag,
     time::{Time, sweden},
 };
@@ -37,7 +38,6 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct RecordingPermit {
-    scenario: Arc<Scenario>,
     call: CallId,
     started: Time,
     floor: Floor,
@@ -47,9 +47,10 @@ pub struct RecordingPermit {
 }
 
 impl RecordingPermit {
-    /// Uses the permit up: what the recording must be tagged with.
-    pub fn into_tag(self) -> RecordingTag {
-        let scenario = &self.scenario;
+    /// Uses the permit up: what the recording must be tagged with. `None` once the call is over: there is nothing to
+    /// record then.
+    pub fn into_tag<D: Driver>(self, switch: &Switch<D>) -> Option<RecordingTag> {
+        let scenario = switch.scenario_of(self.call)?;
         let queue = scenario.queue(self.queue);
         let basis = if queue.basis.is_empty() {
             &scenario.retention[usize::from(self.floor.rule)].basis
@@ -58,7 +59,7 @@ impl RecordingPermit {
         };
         let operator = &scenario.org(scenario.operator).id;
         let agreement = queue.agreement.map(|id| scenario.agreement(id).id.clone());
-        RecordingTag {
+        Some(RecordingTag {
             controller: scenario.org(queue.controller).id.clone(),
             processor: operator.clone(),
             operator: operator.clone(),
@@ -81,42 +82,40 @@ impl RecordingPermit {
             table: scenario.routes.digest().to_string().into(),
             call: self.call,
             started: self.started,
-        }
+        })
     }
 
     /// The queue whose call it is.
+    #[inline]
     pub const fn queue(&self) -> QueueId {
         self.queue
-    }
-
-    /// Who is controller, as the tag will say.
-    pub fn controller(&self) -> OrgId {
-        self.scenario.queue(self.queue).controller
     }
 }
 
 impl RegionalCall {
     /// Whether the queue records and the call was meant for a queue. One that came here because its provider failed
     /// is answered and not recorded: the caller was told of the provider, and perhaps that nothing is recorded.
-    pub(super) fn is_to_be_recorded(&self, head: &CallHead) -> bool {
+    #[inline]
+    pub(super) fn is_to_be_recorded(&self, head: &CallHead, scenario: &Scenario) -> bool {
         let meant_for_us = matches!(head.decision.to, Destination::Queue(_));
-        meant_for_us && head.scenario.queue(self.queue).recording
+        meant_for_us && scenario.queue(self.queue).recording
     }
 
     /// Leave to record this call from `now` on. `None` when it isn't to be recorded, or no retention rule
     /// covers its controller: audio without a floor and a ceiling must not come to be.
+    #[inline]
     pub(super) fn recording_permit(
         &self,
         head: &CallHead,
+        scenario: &Arc<Scenario>,
         now: Time,
         floors: &mut Floors,
     ) -> Option<RecordingPermit> {
-        if !self.is_to_be_recorded(head) {
+        if !self.is_to_be_recorded(head, scenario) {
             return None;
         }
         Some(RecordingPermit {
-            floor: floors.of(&head.scenario, self.queue, now)?,
-            scenario: Arc::clone(&head.scenario),
+            floor: floors.of(scenario, self.queue, now)?,
             call: head.id,
             origin: head.origin,
             route: head.decision.route,
@@ -146,6 +145,7 @@ pub(super) struct Floors {
 }
 
 impl Floors {
+    #[inline]
     fn of(&mut self, scenario: &Arc<Scenario>, queue: QueueId, now: Time) -> Option<Floor> {
         let same = self
             .scenario

@@ -1,13 +1,13 @@
 //! The recordings of bridged calls: begun, confirmed, lost, resumed.
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Call, Recording, RegionalStage, Way},
     io::{CallId, FactKind, Output},
 };
 use crate::time::Time;
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     pub(super) fn recording_started(&mut self, now: Time, id: CallId) -> bool {
         let running = self
             .recording(id)
@@ -38,7 +38,7 @@ impl Switch {
             *recording = Recording::Paused;
         }
         if running {
-            self.outputs.push(Output::StopRecording(id));
+            self.driver.carry_out(Output::StopRecording(id));
         }
         true
     }
@@ -58,7 +58,7 @@ impl Switch {
             return false;
         };
         if recording == Recording::Running {
-            self.outputs.push(Output::StopRecording(id));
+            self.driver.carry_out(Output::StopRecording(id));
         }
         if matches!(recording, Recording::Running | Recording::Paused) {
             self.start_recording(now, id);
@@ -100,8 +100,9 @@ impl Switch {
         else {
             return;
         };
-        let permit = call.recording_permit(head, now, &mut self.floors);
-        let wanted = call.is_to_be_recorded(head);
+        let scenario = head.scenario(&self.scenario);
+        let permit = call.recording_permit(head, scenario, now, &mut self.floors);
+        let wanted = permit.is_some() || call.is_to_be_recorded(head, scenario);
         let RegionalStage::Talking { recording, .. } = &mut call.stage else {
             return;
         };
@@ -109,7 +110,7 @@ impl Switch {
             Some(permit) => {
                 *recording = Recording::Running;
                 self.counts.recordings += 1;
-                self.outputs.push(Output::StartRecording(id, permit));
+                self.driver.carry_out(Output::StartRecording(id, permit));
             }
             // A recording that should be there and isn't is a gap, whatever the reason.
             None if wanted => {

@@ -1,7 +1,7 @@
 //! A call to a queue of this switch's own: greeting, queue, agent, conversation, recording.
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Call, CallHead, Hears, Recording, RegionalCall, RegionalStage, Way},
     divert::Instead,
     io::{CallId, FactKind, Outcome, Output},
@@ -36,13 +36,14 @@ impl RegionalCall {
         }
     }
 
+    #[inline]
     pub(super) const fn go(&mut self, now: Time, stage: RegionalStage) {
         self.stage = stage;
         self.since = now;
     }
 }
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     pub(super) fn offer_regional(&mut self, now: Time, head: CallHead, queue: QueueId) {
         let id = head.id;
         let call = RegionalCall {
@@ -50,13 +51,8 @@ impl Switch {
             stage: RegionalStage::Greeting,
             since: now,
         };
-        self.calls.insert(
-            id,
-            Call {
-                head,
-                way: Way::Regional(call),
-            },
-        );
+        let way = Way::Regional(call);
+        self.calls.insert(Call { head, way });
         // A full queue is checked before the answer too, so that those turned away hear one thing only.
         if !self.is_full(now, queue) {
             self.greet(now, id, queue);
@@ -69,13 +65,13 @@ impl Switch {
 
     /// Answers a caller for whom there is room in the queue.
     pub(super) fn greet(&mut self, now: Time, id: CallId, queue: QueueId) {
-        self.outputs.push(Output::Answer(id));
+        self.driver.carry_out(Output::Answer(id));
         let greeting = self
             .calls
             .get(&id)
             .and_then(|call| call.head.decision.announcement);
         match greeting {
-            Some(announcement) => self.outputs.push(Output::Announce(id, announcement)),
+            Some(announcement) => self.driver.carry_out(Output::Announce(id, announcement)),
             None if self.choose(now, id) => {}
             None => self.join(now, id, queue),
         }
@@ -127,7 +123,7 @@ impl Switch {
         );
         self.timers.stop(timer);
         self.agent_talks(agent, id);
-        self.outputs.push(Output::Bridge(id));
+        self.driver.carry_out(Output::Bridge(id));
         self.fact(now, id, FactKind::Connected { queue, agent });
         self.start_recording(now, id);
         true
@@ -151,7 +147,7 @@ impl Switch {
         else {
             return;
         };
-        self.outputs.push(Output::StopRinging(id, agent));
+        self.driver.carry_out(Output::StopRinging(id, agent));
         self.put_back(now, id, spot);
         self.agent_set_aside(now, agent);
     }
@@ -167,7 +163,7 @@ impl Switch {
             return;
         };
         self.timers.stop(timer);
-        self.outputs.push(Output::StopRinging(id, agent));
+        self.driver.carry_out(Output::StopRinging(id, agent));
         self.put_back(now, id, spot);
     }
 
@@ -182,11 +178,11 @@ impl Switch {
             }
             RegionalStage::Ringing { agent, timer, .. } => {
                 self.timers.stop(timer);
-                self.outputs.push(Output::StopRinging(id, agent));
+                self.driver.carry_out(Output::StopRinging(id, agent));
             }
             RegionalStage::Talking { recording, .. } => {
                 if recording == Recording::Running {
-                    self.outputs.push(Output::StopRecording(id));
+                    self.driver.carry_out(Output::StopRecording(id));
                 }
             }
             RegionalStage::Promising(_)
@@ -237,7 +233,7 @@ impl Switch {
             .scenario_of(id)
             .and_then(|scenario| scenario.queue(queue).busy_announcement.or(scenario.busy));
         match busy {
-            Some(busy) => self.outputs.push(Output::Announce(id, busy)),
+            Some(busy) => self.driver.carry_out(Output::Announce(id, busy)),
             None => {
                 self.end(now, id, Outcome::TurnedAway);
             }

@@ -2,7 +2,7 @@
 //! after some music place and wait again.
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Call, Hears, RegionalStage, Spot, Way},
     io::{CallId, CallbackStep, FactKind, Output, WakeReason},
 };
@@ -12,7 +12,7 @@ use crate::{
     time::Time,
 };
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     /// The caller has heard what there was: says what comes next.
     pub(super) fn hear_next(&mut self, now: Time, id: CallId) {
         let Some(RegionalStage::Waiting(spot)) = self.stage(id) else {
@@ -28,7 +28,7 @@ impl Switch {
             (true, _) => self.hears(id, Hears::Place),
             (false, Some(offer)) => {
                 self.hears(id, Hears::Offer);
-                self.outputs.push(Output::Announce(id, offer));
+                self.driver.carry_out(Output::Announce(id, offer));
                 self.fact(now, id, FactKind::Callback(CallbackStep::Offered));
             }
             (false, None) => {
@@ -90,7 +90,7 @@ impl Switch {
         };
         let anything = spoken.place.is_some() || spoken.wait.is_some();
         if anything {
-            self.outputs.push(Output::Speak(id, spoken));
+            self.driver.carry_out(Output::Speak(id, spoken));
         }
         anything
     }
@@ -103,7 +103,7 @@ impl Switch {
         else {
             return None;
         };
-        let speak = head.scenario.queue(call.queue).speak?;
+        let speak = head.scenario(&self.scenario).queue(call.queue).speak?;
         Some((call.queue, speak))
     }
 

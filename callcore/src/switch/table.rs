@@ -9,121 +9,196 @@ use super::{
 /// and a call that lasts long costs later ones a step at most.
 #[derive(Debug, Default)]
 pub(super) struct CallTable {
-    /// For each place the slot of a call, counted from 1; 0 for none. Its length is a power of two, or zero.
-    index: Vec<u32>,
-    slots: Vec<Option<Call>>,
-    free: Vec<u32>,
+    /// At most half of them are taken. Their number is a power of two, or zero.
+    places: Vec<Option<Call>>,
     len: usize,
+    /// How many stand elsewhere than their numbers say, because another stood there.
+    displaced: usize,
 }
 
-const INDEX_LEN_MIN: usize = 64;
+const PLACES_MIN: usize = 64;
 
 impl CallTable {
+    #[inline]
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
+    #[inline]
     pub(super) fn contains_key(&self, id: &CallId) -> bool {
         self.find(*id).is_some()
     }
 
+    #[inline]
     pub(super) fn get(&self, id: &CallId) -> Option<&Call> {
-        let (_, slot) = self.find(*id)?;
-        self.slots[slot].as_ref()
+        self.places[self.find(*id)?].as_ref()
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, id: &CallId) -> Option<&mut Call> {
-        let (_, slot) = self.find(*id)?;
-        self.slots[slot].as_mut()
+        let place = self.find(*id)?;
+        self.places[place].as_mut()
     }
 
     /// Takes a call in that isn't there yet.
-    pub(super) fn insert(&mut self, id: CallId, call: Call) {
-        debug_assert!(!self.contains_key(&id), "a call number is used once");
-        if (self.len + 1) * 2 > self.index.len() {
+    #[inline]
+    pub(super) fn insert(&mut self, call: Call) {
+        debug_assert!(
+            !self.contains_key(&call.head.id),
+            "a call number is used once"
+        );
+        if (self.len + 1) * 2 > self.places.len() {
             self.grow();
         }
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = Some(call);
-                slot
-            }
-            None => {
-                self.slots.push(Some(call));
-                self.slots.len() as u32 - 1
-            }
-        };
-        self.put(id, slot + 1);
+        self.put(call);
         self.len += 1;
     }
 
     /// Takes a call out; what is left of it is where it stood.
+    #[inline]
     pub(super) fn remove(&mut self, id: &CallId) -> Option<Way> {
-        let (place, slot) = self.find(*id)?;
-        let way = self.slots[slot].as_ref().map(|call| call.way);
-        self.slots[slot] = None;
-        self.free.push(slot as u32);
+        let place = self.find(*id)?;
+        let way = self.places[place].as_ref()?.way;
+        self.places[place] = None;
         self.len -= 1;
-        self.close_gap(place);
-        way
+        self.displaced -= usize::from(place != self.home(*id));
+        if self.displaced > 0 {
+            self.close_gap(place);
+        }
+        Some(way)
     }
 
     /// The calls, oldest first.
     pub(super) fn in_order(&self) -> Vec<&Call> {
-        let mut calls: Vec<&Call> = self.slots.iter().flatten().collect();
+        let mut calls: Vec<&Call> = self.places.iter().flatten().collect();
         calls.sort_unstable_by_key(|call| call.head.id);
         calls
     }
 
-    /// The place in the index and the slot.
-    fn find(&self, id: CallId) -> Option<(usize, usize)> {
-        let mask = self.index.len().checked_sub(1)?;
-        let mut place = id.0 as usize & mask;
+    /// The calls, in no order.
+    pub(super) fn every(&mut self) -> impl Iterator<Item = &mut Call> {
+        self.places.iter_mut().flatten()
+    }
+
+    #[inline]
+    fn find(&self, id: CallId) -> Option<usize> {
+        let mask = self.mask();
+        let mut place = self.home(id);
         loop {
-            let slot = (self.index[place] as usize).checked_sub(1)?;
-            if self.id_in(slot) == Some(id) {
-                return Some((place, slot));
+            // Half of the places are free, so that this ends; and without places it ends at once.
+            if self.places.get(place)?.as_ref()?.head.id == id {
+                return Some(place);
             }
             place = (place + 1) & mask;
         }
     }
 
-    fn id_in(&self, slot: usize) -> Option<CallId> {
-        self.slots[slot].as_ref().map(|call| call.head.id)
+    #[inline]
+    const fn mask(&self) -> usize {
+        self.places.len().wrapping_sub(1)
     }
 
-    fn put(&mut self, id: CallId, entry: u32) {
-        let mask = self.index.len() - 1;
-        let mut place = id.0 as usize & mask;
-        while self.index[place] != 0 {
-            place = (place + 1) & mask;
+    const fn home(&self, id: CallId) -> usize {
+        id.0 as usize & self.mask()
+    }
+
+    #[inline]
+    fn put(&mut self, call: Call) {
+        let home = self.home(call.head.id);
+        let mut place = home;
+        while self.places[place].is_some() {
+            place = (place + 1) & self.mask();
         }
-        self.index[place] = entry;
+        self.displaced += usize::from(place != home);
+        self.places[place] = Some(call);
     }
 
     fn grow(&mut self) {
-        let len = (self.index.len() * 2).max(INDEX_LEN_MIN);
-        self.index = vec![0; len];
-        for slot in 0..self.slots.len() {
-            if let Some(id) = self.id_in(slot) {
-                self.put(id, slot as u32 + 1);
-            }
-        }
+        let len = (self.places.len() * 2).max(PLACES_MIN);
+        let places = std::iter::repeat_with(|| None).take(len).collect();
+        let before = std::mem::replace(&mut self.places, places);
+        self.displaced = 0;
+        before.into_iter().flatten().for_each(|call| self.put(call));
     }
 
     /// Moves up what stood behind a place that became free and would no longer be found across the gap.
     fn close_gap(&mut self, mut gap: usize) {
-        let mask = self.index.len() - 1;
-        self.index[gap] = 0;
+        let mask = self.mask();
         let mut place = (gap + 1) & mask;
-        while let Some(slot) = (self.index[place] as usize).checked_sub(1) {
-            let home = self.id_in(slot).map_or(place, |id| id.0 as usize & mask);
+        while let Some(call) = &self.places[place] {
+            let home = self.home(call.head.id);
             if (place.wrapping_sub(home) & mask) >= (place.wrapping_sub(gap) & mask) {
-                self.index[gap] = self.index[place];
-                self.index[place] = 0;
+                self.places[gap] = self.places[place].take();
+                self.displaced -= usize::from(gap == home);
                 gap = place;
             }
             place = (place + 1) & mask;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        origin::{Origin, UnknownReason},
+        route::{Decision, Destination, Digest},
+        scenario::{QueueId, RouteId},
+        switch::call::{CallHead, RegionalCall, RegionalStage},
+        time::Time,
+    };
+
+    fn call(number: u64) -> Call {
+        let (now, queue) = (Time::from_micros(0), QueueId(0));
+        Call {
+            head: CallHead {
+                id: CallId(number),
+                origin: Origin::Unknown(UnknownReason::Missing),
+                decision: Decision {
+                    route: RouteId(0),
+                    to: Destination::Queue(queue),
+                    announcement: None,
+                    digest: Digest(0),
+                },
+                earlier: None,
+                offered: now,
+                reachable: true,
+            },
+            way: Way::Regional(RegionalCall {
+                queue,
+                stage: RegionalStage::Greeting,
+                since: now,
+            }),
+        }
+    }
+
+    #[test]
+    fn calls_are_found_however_their_numbers_meet_and_whoever_left_before() {
+        let (mut table, mut there) = (CallTable::default(), BTreeSet::new());
+        let mut word = 1_u64;
+        for _ in 0..20_000 {
+            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // Few low bits, so that many want the same place.
+            let number = (word >> 33) % 8 + 64 * ((word >> 40) % 64);
+            if there.insert(number) {
+                table.insert(call(number));
+            } else {
+                there.remove(&number);
+                assert!(table.remove(&CallId(number)).is_some());
+            }
+            assert_eq!(
+                table.get(&CallId(number)).is_some(),
+                there.contains(&number)
+            );
+        }
+        assert_eq!(table.len(), there.len());
+        let found = table.in_order().into_iter().map(|call| call.head.id.0);
+        assert!(found.eq(there.iter().copied()));
+        for number in there {
+            table.remove(&CallId(number));
+        }
+        assert_eq!((table.len(), table.displaced), (0, 0));
     }
 }

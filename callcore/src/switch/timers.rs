@@ -21,13 +21,23 @@ pub(super) struct TimerKey {
 pub(super) struct Timers {
     lanes: Vec<Lane>,
     set: u64,
-    /// The lane of the first that is due, and when; `None` while nothing runs.
-    first: Option<(Time, u64, u32)>,
+    /// `None` while nothing runs.
+    first: Option<Due>,
+}
+
+/// When a timer is due, and where it is; of two at the same moment the one that was set first comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Time,
+    set: u64,
+    lane: u32,
 }
 
 #[derive(Debug)]
 struct Lane {
     span: Span,
+    /// Of the one at the front; `None` of an empty lane.
+    first: Option<Due>,
     /// `None` for one that was stopped; never at the front.
     running: VecDeque<Option<Timer>>,
     /// The number, within the lane, of the one at the front.
@@ -36,13 +46,13 @@ struct Lane {
 
 #[derive(Debug)]
 struct Timer {
-    at: Time,
-    set: u64,
+    due: Due,
     why: WakeReason,
 }
 
 impl Timers {
     /// Sets a timer to ring that long after `now`.
+    #[inline]
     pub(super) fn set(&mut self, now: Time, span: Span, why: WakeReason) -> TimerKey {
         self.set += 1;
         let place = match self.lanes.iter().position(|lane| lane.span == span) {
@@ -50,6 +60,7 @@ impl Timers {
             None => {
                 self.lanes.push(Lane {
                     span,
+                    first: None,
                     running: VecDeque::new(),
                     front: 0,
                 });
@@ -59,23 +70,27 @@ impl Timers {
         let lane = &mut self.lanes[place];
         // A clock that was set back must not hide a timer behind a later one.
         let last = lane.running.back().and_then(Option::as_ref);
-        let timer = Timer {
-            at: last.map_or(now + span, |last| last.at.max(now + span)),
+        let at = last.map_or(now + span, |last| last.due.at.max(now + span));
+        let due = Due {
+            at,
             set: self.set,
-            why,
-        };
-        let due = (timer.at, timer.set, place as u32);
-        let key = TimerKey {
             lane: place as u32,
+        };
+        let key = TimerKey {
+            lane: due.lane,
             number: lane.front + lane.running.len() as u64,
         };
-        lane.running.push_back(Some(timer));
-        if self.first.is_none_or(|first| due < first) {
-            self.first = Some(due);
+        if lane.running.is_empty() {
+            lane.first = Some(due);
+            if self.first.is_none_or(|first| due < first) {
+                self.first = Some(due);
+            }
         }
+        lane.running.push_back(Some(Timer { due, why }));
         key
     }
 
+    #[inline]
     pub(super) fn stop(&mut self, key: TimerKey) {
         let Some(lane) = self.lanes.get_mut(key.lane as usize) else {
             return;
@@ -87,30 +102,29 @@ impl Timers {
         *timer = None;
         if key.number == lane.front {
             lane.drop_stopped();
-            if self.first.is_some_and(|(.., first)| first == key.lane) {
+            if self.first.is_some_and(|first| first.lane == key.lane) {
                 self.find_first();
             }
         }
     }
 
     pub(super) fn next(&self) -> Option<Wake> {
-        let (at, _, lane) = self.first?;
+        let Due { at, lane, .. } = self.first?;
         let timer = self.lanes[lane as usize].running.front()?.as_ref()?;
         Some(Wake { at, why: timer.why })
     }
 
     /// When the first is due.
+    #[inline]
     pub(super) fn next_at(&self) -> Option<Time> {
-        self.first.map(|(at, ..)| at)
+        self.first.map(|due| due.at)
     }
 
     /// Takes the first timer that is due at `now`.
+    #[inline]
     pub(super) fn take_due(&mut self, now: Time) -> Option<WakeReason> {
-        let (at, _, place) = self.first?;
-        if at > now {
-            return None;
-        }
-        let lane = &mut self.lanes[place as usize];
+        let due = self.first.filter(|due| due.at <= now)?;
+        let lane = &mut self.lanes[due.lane as usize];
         let timer = lane.running.pop_front().flatten();
         lane.front += 1;
         lane.drop_stopped();
@@ -118,21 +132,21 @@ impl Timers {
         timer.map(|timer| timer.why)
     }
 
+    #[inline]
     fn find_first(&mut self) {
-        let due = |(place, lane): (u32, &Lane)| {
-            let timer = lane.running.front()?.as_ref()?;
-            Some((timer.at, timer.set, place))
-        };
-        self.first = (0..).zip(&self.lanes).filter_map(due).min();
+        self.first = self.lanes.iter().filter_map(|lane| lane.first).min();
     }
 }
 
 impl Lane {
+    #[inline]
     fn drop_stopped(&mut self) {
         while let Some(None) = self.running.front() {
             self.running.pop_front();
             self.front += 1;
         }
+        let first = self.running.front().and_then(Option::as_ref);
+        self.first = first.map(|timer| timer.due);
     }
 }
 

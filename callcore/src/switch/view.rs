@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Switch,
+    Driver, Switch,
     agents::AgentState,
     call::{Call, OutgoingStage, Recording, RegionalStage, Way},
     io::{CallId, OUTCOMES, Outcome},
@@ -90,15 +90,17 @@ impl Counts {
     }
 }
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     /// The calls in progress, oldest first.
     pub fn calls(&self) -> impl Iterator<Item = CallView> {
-        self.calls.in_order().into_iter().map(Call::view)
+        let calls = self.calls.in_order().into_iter();
+        calls.map(|call| call.view(&self.scenario))
     }
 
     /// One call, while it is in progress.
     pub fn call(&self, call: CallId) -> Option<CallView> {
-        self.calls.get(&call).map(Call::view)
+        let call = self.calls.get(&call)?;
+        Some(call.view(&self.scenario))
     }
 
     /// How many calls are in progress.
@@ -108,7 +110,8 @@ impl Switch {
 
     /// The rule set that a call came under; its ids belong to this one.
     pub fn scenario_of(&self, call: CallId) -> Option<&Arc<Scenario>> {
-        self.calls.get(&call).map(|call| &call.head.scenario)
+        let call = self.calls.get(&call)?;
+        Some(call.head.scenario(&self.scenario))
     }
 
     /// The queues, in the scenario's order.
@@ -152,7 +155,7 @@ impl Switch {
 }
 
 impl Call {
-    fn view(&self) -> CallView {
+    fn view(&self, in_force: &Arc<Scenario>) -> CallView {
         let head = &self.head;
         let queue = match &self.way {
             Way::Regional(call) => Some(call.queue),
@@ -166,7 +169,7 @@ impl Call {
             since: head.offered,
             offered: head.offered,
             queue,
-            region: queue.and_then(|queue| head.scenario.queue(queue).region),
+            region: queue.and_then(|queue| head.scenario(in_force).queue(queue).region),
             agent: None,
             provider: None,
             recording: None,
@@ -190,6 +193,7 @@ impl Call {
     }
 
     /// The queue of a regional call.
+    #[inline]
     pub(super) const fn queue(&self) -> Option<QueueId> {
         match &self.way {
             Way::Regional(call) => Some(call.queue),
@@ -197,6 +201,7 @@ impl Call {
         }
     }
 
+    #[inline]
     pub(super) const fn queued(&self) -> Option<Time> {
         match &self.way {
             Way::Regional(call) => match call.stage {

@@ -1,7 +1,7 @@
 //! The queue from a caller's side: joining, waiting, being rung for, going back to where one stood.
 
 use super::{
-    Switch,
+    Driver, Switch,
     call::{Call, Hears, RegionalStage, Spot},
     io::{CallId, FactKind, Output, WakeReason},
 };
@@ -11,7 +11,7 @@ use crate::{
     time::Time,
 };
 
-impl Switch {
+impl<D: Driver> Switch<D> {
     /// Lets the longest waiting callers be answered while agents are idle.
     pub(super) fn serve(&mut self, now: Time, queue: QueueId) {
         while let Some((id, agent)) = self.line(queue).take_pair() {
@@ -67,7 +67,7 @@ impl Switch {
             .scenario_of(id)
             .and_then(|scenario| scenario.queue(queue).announcement);
         match notice {
-            Some(notice) => self.outputs.push(Output::Announce(id, notice)),
+            Some(notice) => self.driver.carry_out(Output::Announce(id, notice)),
             None => self.hear_next(now, id),
         }
     }
@@ -110,7 +110,7 @@ impl Switch {
             call.go(now, RegionalStage::Ringing { spot, agent, timer });
         }
         self.agent_rings(agent, id);
-        self.outputs.push(Output::RingAgent(id, agent));
+        self.driver.carry_out(Output::RingAgent(id, agent));
     }
 
     pub(super) fn play_music(&mut self, id: CallId, queue: QueueId) {
@@ -118,7 +118,7 @@ impl Switch {
             .scenario_of(id)
             .and_then(|scenario| scenario.queue(queue).music)
         {
-            self.outputs.push(Output::Music(id, music));
+            self.driver.carry_out(Output::Music(id, music));
         }
     }
 

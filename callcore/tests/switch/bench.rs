@@ -7,6 +7,7 @@ use callcore::{
     origin::Origin,
     scenario::{AgentId, Scenario},
     switch::{CallId, Input, Output, RecordingPermit, Switch},
+    tag::RecordingTag,
     time::{Span, Time},
 };
 
@@ -48,6 +49,11 @@ impl Bench {
             permits: Vec::new(),
             calls: 0,
         }
+    }
+
+    /// What the recording that was asked for last must be tagged with.
+    pub(crate) fn tag(&mut self) -> Option<RecordingTag> {
+        self.permits.pop()?.into_tag(&self.switch)
     }
 
     /// Lets time pass, without telling the switch.

@@ -8,7 +8,7 @@ use crate::bench::{Bench, RECORDED, UNRECORDED};
 fn the_permit_carries_a_complete_tag() {
     let mut bench = Bench::new();
     let call = bench.connected(RECORDED);
-    let tag = bench.permits.pop().expect("a permit").into_tag();
+    let tag = bench.tag().expect("a recording");
     let scenario = bench.switch.scenario();
     let expected = RecordingTag {
         controller: "region-01".into(),
@@ -47,7 +47,8 @@ fn a_lost_recording_is_one_gap_and_resumes_when_the_recorder_is_back() {
     let started: Vec<_> = bench
         .permits
         .drain(..)
-        .map(|permit| permit.into_tag().started)
+        .filter_map(|permit| permit.into_tag(&bench.switch))
+        .map(|tag| tag.started)
         .collect();
     assert_eq!(started[1].since(started[0]).as_secs_f64(), 5.0);
     assert_eq!(

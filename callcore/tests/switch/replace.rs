@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callcore::{
     scenario::Scenario,
-    switch::{Input, ReplaceError},
+    switch::{Input, ReplaceError, Switch},
 };
 
 use crate::bench::{Bench, RECORDED, RELAY};
@@ -28,6 +28,24 @@ fn new_calls_follow_the_new_rules_and_old_ones_keep_theirs() {
     let kept = bench.switch.scenario_of(old).expect("in progress");
     assert!(!Arc::ptr_eq(kept, &new));
     assert_eq!(bench.switch.counts().stray_inputs, 0);
+}
+
+#[test]
+fn a_recording_is_tagged_by_the_rules_that_its_call_came_under() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    let digest = |switch: &Switch| switch.scenario().routes.digest().to_string();
+    let before = digest(&bench.switch);
+    bench.tell(Input::TableReplaced(changed(
+        "handover = \"relay\"",
+        "handover = \"direct\"",
+    )));
+    assert_ne!(digest(&bench.switch), before);
+    let tag = bench.tag().expect("a recording");
+    assert_eq!(*tag.table, before);
+    bench.tell(Input::Transferred(call));
+    bench.tell(Input::CallerGone(call));
+    assert_eq!(bench.tag(), None, "nothing is left to record");
 }
 
 #[test]

@@ -399,7 +399,9 @@ impl Exchange {
             Output::Bridge(call) => self.bridge(call),
             Output::HandOver(external) => self.hand_over(sip, external),
             Output::StartRecording(call, permit) => {
-                self.start_recording(sip, call, permit.into_tag())
+                if let Some(tag) = permit.into_tag(&self.switch) {
+                    self.start_recording(sip, call, tag);
+                }
             }
             Output::StopRecording(call) => self.stop_recording(sip, call),
             Output::HangUp(call, outcome) => self.hang_up(sip, call, outcome),
