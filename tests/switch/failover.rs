@@ -10,18 +10,18 @@ use crate::{
 
 const AGENTS: &str = "[{ simulated = 1 }]";
 
-/// Two providers, the second in place of the first; both ring for a second and are asked every second.
-fn two(first: &Phone, second: &Phone, ping: &str) -> String {
-    let provider = |name: &str, phone: &Phone| {
+/// Two providers, the second in place of the first, which may ring so long: whoever is to answer has time for it.
+fn two(first: &Phone, ring_s: u32, second: &Phone, ping: &str) -> String {
+    let provider = |name: &str, phone: &Phone, ring_s: u32| {
         format!(
-            "{{ name = \"{name}\", organisation = \"medhelp\", targets = [\"sip:1177@{}\"], ring_s = 1, ping = {ping} }}",
+            "{{ name = \"{name}\", organisation = \"medhelp\", targets = [\"sip:1177@{}\"], ring_s = {ring_s}, ping = {ping} }}",
             phone.address()
         )
     };
     format!(
         "provider = [{}, {}]\n{}",
-        provider("first", first),
-        provider("second", second),
+        provider("first", first, ring_s),
+        provider("second", second, 30),
         routes("provider = \"first\", handover = \"relay\", failover = [\"second\"]")
     )
 }
@@ -46,7 +46,7 @@ async fn busy_broken_refused_and_silent_providers_give_way_to_the_next() {
     ];
     for (way, then) in ways {
         let (mut first, mut second) = phones();
-        let rig = Rig::start(AGENTS, &two(&first, &second, NEVER)).await;
+        let rig = Rig::start(AGENTS, &two(&first, 1, &second, NEVER)).await;
         let fails = AnswerPlan {
             then,
             ..AnswerPlan::default()
@@ -66,7 +66,7 @@ async fn busy_broken_refused_and_silent_providers_give_way_to_the_next() {
 #[tokio::test]
 async fn a_provider_that_is_not_there_gives_way_when_its_time_is_up() {
     let (first, mut second) = phones();
-    let rest = two(&first, &second, NEVER);
+    let rest = two(&first, 1, &second, NEVER);
     // Its port is closed now: nothing answers there.
     drop(first);
     let rig = Rig::start(AGENTS, &rest).await;
@@ -78,7 +78,7 @@ async fn a_provider_that_is_not_there_gives_way_when_its_time_is_up() {
 #[tokio::test]
 async fn a_provider_that_is_down_is_passed_over_and_taken_again_when_it_is_back() {
     let (mut first, mut second) = phones();
-    let rig = Rig::start(AGENTS, &two(&first, &second, AT_ONCE)).await;
+    let rig = Rig::start(AGENTS, &two(&first, 30, &second, AT_ONCE)).await;
     let live = rig.gateway.monitor().live.clone();
     // Neither phone answers questions while it isn't used.
     let is_up = |place: usize, up: bool| {
