@@ -206,7 +206,8 @@ impl Voice {
         let samples = SAMPLES_PER_PACKET as u32;
         let remote = agreed.remote;
         let law = agreed.codec.law().unwrap_or(Law::A);
-        let event = agreed.telephone_event.zip(self.keys.pop());
+        let key = self.keys.pop();
+        let event = agreed.telephone_event.zip(key);
         if let Some((payload_type, event)) = event.and_then(|(payload_type, key)| {
             Some((payload_type, ToneEvent::of_key(key, true, 800)?))
         }) {
@@ -235,6 +236,9 @@ impl Voice {
         // Sent now or lost: loopback takes it, and a test that loses sees it.
         if self.socket.try_send_to(&self.datagram, remote).is_ok() {
             self.sent += 1;
+        } else {
+            // But a socket that nobody has looked at yet takes nothing, and a key is pressed once.
+            self.keys.extend(key);
         }
         self.make_noise(false, remote);
         if let Some(tells) = &self.tells
