@@ -7,7 +7,14 @@ use wire::sip::{
     message::{Body, HeaderName, Headers, StatusCode},
 };
 
-use crate::{TO_QUEUE, handset::Handset, provider, rig::Rig, routes, talk::REGIONAL};
+use crate::{
+    TO_QUEUE,
+    handset::Handset,
+    provider,
+    rig::Rig,
+    routes,
+    talk::{REGIONAL, Talk},
+};
 
 const KOMMUN: (&str, &str) = ("X-Kommun-ID", "0180");
 
@@ -194,17 +201,11 @@ async fn failover_is_told_and_a_call_that_comes_back_is_refused() {
 #[tokio::test]
 async fn a_recording_that_begins_as_the_caller_hangs_up_is_counted() {
     let mut recorder = Handset::plain().await;
-    let mut nurse = Handset::new().await;
-    let rig = Rig::start_recording_at(&recorder.uri(), &nurse.targets(), &routes(TO_QUEUE)).await;
-    let mut caller = Handset::new().await;
-    let offer = caller.talks();
-    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
-    nurse.answers().await;
-    caller.is_answered().await;
+    let mut two = Talk::begin_recorded_at(&recorder).await;
     let (recording, _) = recorder.is_called().await;
-    caller.hangs_up(session);
-    caller.is_ended().await;
-    nurse.is_ended().await;
+    two.caller.hangs_up(two.call);
+    two.caller.is_ended().await;
+    two.nurse.is_ended().await;
     let answer = Body {
         content_type: "application/sdp".into(),
         bytes: recording_answer().into(),
@@ -214,7 +215,7 @@ async fn a_recording_that_begins_as_the_caller_hangs_up_is_counted() {
             .expect("not cancelled")
     });
     recorder.is_ended().await;
-    let kept = rig.stop().await;
+    let kept = two.rig.stop().await;
     assert_eq!(kept.totals.recorded.get("region-04"), Some(&1));
     assert_eq!(
         (

@@ -14,9 +14,8 @@ use wire::{
     siprec,
 };
 
-use crate::{TO_QUEUE, handset::Handset, rig::Rig, routes};
+use crate::{handset::Handset, talk::Talk};
 
-const REGIONAL: (&str, &str) = ("X-Kommun-ID", "0488");
 /// What each side says: packets of one code each, from this one on.
 const SAID: std::ops::RangeInclusive<u8> = 1..=50;
 /// What is said until the recorder hears both.
@@ -67,18 +66,16 @@ type ByNumber = BTreeMap<u32, Heard>;
 /// A call of two who say what there is to say, to a recorder that answers with these ports: what was offered, and what came.
 async fn recorded(ports: [&UdpSocket; 2]) -> (Description, ByNumber) {
     let mut recorder = Handset::plain().await;
-    let mut nurse = Handset::new().await;
-    let rig = Rig::start_recording_at(&recorder.uri(), &nurse.targets(), &routes(TO_QUEUE)).await;
-    let mut caller = Handset::new().await;
-    let offer = caller.talks();
-    let session = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
-    let (_, asked) = nurse.answers().await;
-    let answered = caller.is_answered().await;
+    let mut two = Talk::begin_recorded_at(&recorder).await;
     let offered = takes(&mut recorder, ports).await;
-    let to = [answered.body(), asked.body()].map(|body| audio_address(body.as_ref()));
+    let to = [two.answered.body(), two.asked.body()].map(|body| audio_address(body.as_ref()));
     let mut senders = [1, 2].map(|ssrc| Sender::new(8, ssrc, 7, 7));
     let mut say = |code| {
-        for ((phone, sender), to) in [&caller, &nurse].into_iter().zip(&mut senders).zip(to) {
+        for ((phone, sender), to) in [&two.caller, &two.nurse]
+            .into_iter()
+            .zip(&mut senders)
+            .zip(to)
+        {
             phone.says(sender, to, code);
         }
     };
@@ -89,9 +86,9 @@ async fn recorded(ports: [&UdpSocket; 2]) -> (Description, ByNumber) {
     let said: BTreeSet<u8> = SAID.collect();
     let all = |heard: &ByNumber| heard.values().all(|one| one.said.is_superset(&said));
     hear(ports, &mut heard, all, || ()).await;
-    caller.hangs_up(session);
+    two.caller.hangs_up(two.call);
     recorder.is_ended().await;
-    rig.stop().await;
+    two.rig.stop().await;
     for one in heard.values_mut() {
         one.said.remove(&HELLO);
     }

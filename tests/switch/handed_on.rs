@@ -84,38 +84,31 @@ async fn a_nurse_sends_the_call_on_to_another() {
 async fn a_caller_on_hold_talks_to_whom_the_call_is_handed_on() {
     for answers_late in [false, true] {
         let mut second = Handset::new().await;
-        let Talk {
-            rig,
-            mut caller,
-            call: session,
-            mut nurse,
-            talk,
-            ..
-        } = Talk::begin_beside(&format!(", \"{}\"", second.uri())).await;
-        nurse.is_confirmed().await;
-        nurse.asks_for(talk, Direction::SendOnly).await;
-        caller.is_asked_for(Direction::SendOnly).await;
+        let mut two = Talk::begin_beside(&format!(", \"{}\"", second.uri())).await;
+        two.nurse.is_confirmed().await;
+        two.nurse.asks_for(two.talk, Direction::SendOnly).await;
+        two.caller.is_asked_for(Direction::SendOnly).await;
         if !answers_late {
-            caller.agrees(session, Direction::SendOnly);
+            two.caller.agrees(two.call, Direction::SendOnly);
         }
-        nurse.has_changed().await;
+        two.nurse.has_changed().await;
         let to = format!("<{}>", second.uri());
-        assert_eq!(refer(&mut nurse, talk, &to).await, Ok(()));
+        assert_eq!(refer(&mut two.nurse, two.talk, &to).await, Ok(()));
         second.answers().await;
-        nurse.is_ended().await;
+        two.nurse.is_ended().await;
         if answers_late {
-            caller.agrees(session, Direction::SendOnly);
+            two.caller.agrees(two.call, Direction::SendOnly);
         }
-        caller.is_asked_for(Direction::SendRecv).await;
-        caller.agrees(session, Direction::SendRecv);
-        caller
+        two.caller.is_asked_for(Direction::SendRecv).await;
+        two.caller.agrees(two.call, Direction::SendRecv);
+        two.caller
             .sees("the ACK", |event| {
                 matches!(event, Event::ChangeConfirmed { .. }).then_some(())
             })
             .await;
-        caller.hangs_up(session);
+        two.caller.hangs_up(two.call);
         second.is_ended().await;
-        let kept = rig.stop().await;
+        let kept = two.rig.stop().await;
         assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
         assert_eq!(
             kept.totals.recorded.get("region-04"),
@@ -164,21 +157,16 @@ async fn a_provider_may_not_have_the_switch_call_anybody() {
 
 #[tokio::test]
 async fn another_phone_takes_the_place_of_a_nurses() {
-    let Talk {
-        rig,
-        mut caller,
-        call: session,
-        mut nurse,
-        talk,
-        ..
-    } = Talk::begin().await;
-    let of_caller = caller.act(|ep, _| ep.named(session).expect("it is up"));
-    nurse.is_confirmed().await;
-    let of_nurse = nurse.act(|ep, _| ep.named(talk).expect("it is up"));
+    let mut two = Talk::begin().await;
+    let of_caller = two
+        .caller
+        .act(|ep, _| ep.named(two.call).expect("it is up"));
+    two.nurse.is_confirmed().await;
+    let of_nurse = two.nurse.act(|ep, _| ep.named(two.talk).expect("it is up"));
     let mut second = Handset::new().await;
     let offer = second.talks();
     second.call(
-        rig.gateway.sip_addr(),
+        two.rig.gateway.sip_addr(),
         &[("Replaces", of_caller.as_str())],
         Some(offer.clone()),
     );
@@ -188,21 +176,21 @@ async fn another_phone_takes_the_place_of_a_nurses() {
         "a caller's place is not to be taken"
     );
     second.call(
-        rig.gateway.sip_addr(),
+        two.rig.gateway.sip_addr(),
         &[("Replaces", "x;to-tag=1;from-tag=2")],
         Some(offer.clone()),
     );
     assert_eq!(second.is_refused().await, 481);
     second.call(
-        rig.gateway.sip_addr(),
+        two.rig.gateway.sip_addr(),
         &[("Replaces", of_nurse.as_str())],
         Some(offer),
     );
     second.is_answered().await;
-    nurse.is_ended().await;
-    caller.hangs_up(session);
+    two.nurse.is_ended().await;
+    two.caller.hangs_up(two.call);
     second.is_ended().await;
-    let kept = rig.stop().await;
+    let kept = two.rig.stop().await;
     assert_eq!(kept.totals.recorded.get("region-04"), Some(&2));
     assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
 }

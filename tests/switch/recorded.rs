@@ -36,16 +36,8 @@ const NUMBER: &str = "+46701740605";
 /// One on hold, one talking: as often as a phone likes, ten files, and each part of the talk is in one of them.
 #[tokio::test]
 async fn thirty_holds_are_ten_recordings_and_every_part_of_the_talk_is_in_one() {
-    let Talk {
-        rig,
-        mut caller,
-        call: session,
-        mut nurse,
-        talk,
-        request,
-        ..
-    } = Talk::begin().await;
-    let offered = request.body().expect("an offer");
+    let mut two = Talk::begin().await;
+    let offered = two.asked.body().expect("an offer");
     let offered = Description::parse(&offered.bytes).expect("SDP");
     let to = offered.streams[0].address;
     let mut sender = Sender::new(8, 7, 7, 7);
@@ -53,35 +45,35 @@ async fn thirty_holds_are_ten_recordings_and_every_part_of_the_talk_is_in_one() 
         // What is said while on hold may be on its way yet when the talk goes on.
         let mut on_its_way = 0.0;
         if part > 0 {
-            caller
-                .changes(session, Direction::SendOnly, (&mut nurse, talk))
+            two.caller
+                .changes(two.call, Direction::SendOnly, (&mut two.nurse, two.talk))
                 .await;
             // Held when its recording is closed, or takes what is said no more.
             let held = until(
-                &rig,
+                &two.rig,
                 |now, before| now.open == 0 || now.passed_over > before.passed_over,
                 || {
                     on_its_way += 1.0;
-                    nurse.says(&mut sender, to, ON_HOLD);
+                    two.nurse.says(&mut sender, to, ON_HOLD);
                 },
             );
             held.await;
-            caller
-                .changes(session, Direction::SendRecv, (&mut nurse, talk))
+            two.caller
+                .changes(two.call, Direction::SendRecv, (&mut two.nurse, two.talk))
                 .await;
         }
         let recorded = until(
-            &rig,
+            &two.rig,
             |now, before| now.packets > before.packets + on_its_way,
             || {
-                nurse.says(&mut sender, to, part as u8);
+                two.nurse.says(&mut sender, to, part as u8);
             },
         );
         recorded.await;
     }
-    caller.hangs_up(session);
-    nurse.is_ended().await;
-    let kept = rig.stop().await;
+    two.caller.hangs_up(two.call);
+    two.nurse.is_ended().await;
+    let kept = two.rig.stop().await;
     assert_eq!(kept.totals.recorded.get("region-04"), Some(&10));
     let store = kept.store();
     let rows = store.list(&Filter::default()).expect("a list");
@@ -294,20 +286,15 @@ async fn a_call_is_recorded_by_tls() {
 
 #[tokio::test]
 async fn hold_reaches_the_nurse_and_begins_another_recording() {
-    let Talk {
-        rig,
-        mut caller,
-        call: session,
-        mut nurse,
-        talk,
-        ..
-    } = Talk::begin().await;
+    let mut two = Talk::begin().await;
     for held in [Direction::SendOnly, Direction::SendRecv] {
-        caller.changes(session, held, (&mut nurse, talk)).await;
+        two.caller
+            .changes(two.call, held, (&mut two.nurse, two.talk))
+            .await;
     }
-    caller.hangs_up(session);
-    nurse.is_ended().await;
-    let kept = rig.stop().await;
+    two.caller.hangs_up(two.call);
+    two.nurse.is_ended().await;
+    let kept = two.rig.stop().await;
     assert_eq!(
         kept.totals.recorded.get("region-04"),
         Some(&2),

@@ -1,6 +1,9 @@
 //! A caller and a nurse who talk with each other through a switch, both played by hand.
 
-use wire::sip::{endpoint::SessionId, message::Request};
+use wire::sip::{
+    endpoint::SessionId,
+    message::{Request, Response},
+};
 
 use crate::{TO_QUEUE, handset::Handset, rig::Rig, routes};
 
@@ -13,11 +16,13 @@ pub(crate) struct Talk {
     pub(crate) caller: Handset,
     /// The caller's session.
     pub(crate) call: SessionId,
+    /// What the caller was answered.
+    pub(crate) answered: Box<Response>,
     pub(crate) nurse: Handset,
-    /// The nurse's.
+    /// The nurse's session.
     pub(crate) talk: SessionId,
     /// What the nurse was called with.
-    pub(crate) request: Box<Request>,
+    pub(crate) asked: Box<Request>,
 }
 
 impl Talk {
@@ -28,21 +33,33 @@ impl Talk {
 
     /// With the first of the queue's nurses; the others' phones are there (`, "sip:..."`).
     pub(crate) async fn begin_beside(others: &str) -> Self {
-        let mut nurse = Handset::new().await;
+        let nurse = Handset::new().await;
         let agents = format!("[\"{}\"{others}]", nurse.uri());
-        let rig = Rig::start(&agents, &routes(TO_QUEUE)).await;
+        Self::through(Rig::start(&agents, &routes(TO_QUEUE)).await, nurse).await
+    }
+
+    /// With the queue's only nurse, recorded by that recorder, which has not answered yet.
+    pub(crate) async fn begin_recorded_at(recorder: &Handset) -> Self {
+        let nurse = Handset::new().await;
+        let (recorder, agents) = (recorder.uri(), nurse.targets());
+        let rig = Rig::start_recording_at(&recorder, &agents, &routes(TO_QUEUE)).await;
+        Self::through(rig, nurse).await
+    }
+
+    async fn through(rig: Rig, mut nurse: Handset) -> Self {
         let mut caller = Handset::new().await;
         let offer = caller.talks();
         let call = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
-        let (talk, request) = nurse.answers().await;
-        caller.is_answered().await;
+        let (talk, asked) = nurse.answers().await;
+        let answered = caller.is_answered().await;
         Self {
             rig,
             caller,
             call,
+            answered,
             nurse,
             talk,
-            request,
+            asked,
         }
     }
 }

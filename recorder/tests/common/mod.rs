@@ -1,6 +1,6 @@
 //! A recording client (RFC 7866) on real sockets, and a recorder in folders of its own.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -8,7 +8,6 @@ use std::{
 };
 
 use callcore::{scenario::RecorderSettings, tag::RecordingTag};
-use quinn_udp::{Transmit, UdpSocketState};
 use recorder::{
     Options, Recorder, RecorderError, RecorderHandle,
     monitor::Figures,
@@ -31,6 +30,8 @@ use wire::{
 
 #[path = "../place/mod.rs"]
 pub(crate) mod postgres;
+mod runs;
+mod sound;
 #[path = "../tags/mod.rs"]
 mod tags;
 
@@ -38,6 +39,8 @@ pub(crate) const CONTROLLER: &str = "region-01";
 /// A number set aside by PTS for books and films (data/test_numbers.csv).
 pub(crate) const CALLER: &str = "+46701740605";
 
+pub(crate) use runs::Runs;
+pub(crate) use sound::{export, level, tone};
 pub(crate) use tags::region_01 as tag;
 
 /// Whoever asks in a test.
@@ -444,36 +447,6 @@ fn senders(first_ssrc: u32) -> Vec<Sender> {
     (0..STREAMS).map(of).collect()
 }
 
-/// A socket that sends runs of packets of one length in one call, as a switch with many streams does.
-pub(crate) struct Runs {
-    socket: UdpSocket,
-    state: UdpSocketState,
-}
-
-impl Runs {
-    pub(crate) fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        let state = UdpSocketState::new((&socket).into()).expect("a socket");
-        Self { socket, state }
-    }
-
-    pub(crate) fn send(&self, to: SocketAddr, datagrams: &[Vec<u8>]) {
-        let each = datagrams.first().map_or(0, Vec::len);
-        for run in datagrams.chunks(self.state.max_gso_segments()) {
-            let transmit = Transmit {
-                destination: to,
-                ecn: None,
-                contents: &run.concat(),
-                segment_size: Some(each),
-                src_ip: None,
-            };
-            self.state
-                .send((&self.socket).into(), &transmit)
-                .expect("sent");
-        }
-    }
-}
-
 /// Metadata of a call with these fields of the tag.
 pub(crate) fn metadata(tag: &RecordingTag) -> Metadata {
     let id = |number| Id::from_uuid([number; 16]);
@@ -499,36 +472,4 @@ pub(crate) fn metadata(tag: &RecordingTag) -> Metadata {
         .map(|(name, text)| (name.to_owned(), text))
         .collect();
     metadata
-}
-
-pub(crate) fn tone(hertz: f64, from: usize, count: usize) -> Vec<i16> {
-    let sample =
-        |at: usize| (8000.0 * (std::f64::consts::TAU * hertz * at as f64 / 8000.0).sin()) as i16;
-    (from..from + count).map(sample).collect()
-}
-
-/// How much of that tone there is (Goertzel), as an amplitude.
-pub(crate) fn level(samples: &[i16], hertz: f64) -> f64 {
-    let turn = std::f64::consts::TAU * hertz / 8000.0;
-    let (mut re, mut im) = (0.0, 0.0);
-    for (at, sample) in samples.iter().enumerate() {
-        re += f64::from(*sample) * (turn * at as f64).cos();
-        im += f64::from(*sample) * (turn * at as f64).sin();
-    }
-    2.0 * re.hypot(im) / samples.len().max(1) as f64
-}
-
-/// Both channels of an exported recording.
-pub(crate) fn export(store: &Store, place: &TempDir, id: &str) -> (Vec<i16>, Vec<i16>) {
-    let path = place.path().join("out.wav");
-    store.export(id, &path, &asker()).expect("exports");
-    let samples: Vec<i16> = hound::WavReader::open(path)
-        .expect("a sound file")
-        .into_samples()
-        .map(|sample| sample.expect("whole"))
-        .collect();
-    samples
-        .chunks_exact(2)
-        .map(|pair| (pair[0], pair[1]))
-        .unzip()
 }
