@@ -6,26 +6,40 @@ use wire::auth::Algorithm;
 
 use crate::sound;
 
-/// A scenario's text, and that of the switch's own credentials.
-pub(crate) struct Scenario(String, Option<String>);
+/// A scenario, and what lies beside it.
+pub(crate) struct Scenario {
+    text: String,
+    /// The text of the switch's own credentials.
+    own: Option<String>,
+    announcement_s: usize,
+}
 
 impl Scenario {
     /// A test's own; its recorder is `sip:recorder@127.0.0.1:5070`.
     pub(crate) const fn new(text: String) -> Self {
-        Self(text, None)
+        Self {
+            text,
+            own: None,
+            announcement_s: 1,
+        }
     }
 
     /// 1177 in 2019: Stockholm, Sörmland and Värmland at MedHelp.
     pub(crate) fn imy_2019() -> Self {
-        Self(
-            include_str!("../../scenarios/imy-2019.toml").to_owned(),
-            None,
-        )
+        Self::new(include_str!("../../scenarios/imy-2019.toml").to_owned())
     }
 
     /// 1177 today: every region answers its own calls.
     pub(crate) fn today() -> Self {
-        Self(include_str!("../../scenarios/today.toml").to_owned(), None)
+        Self::new(include_str!("../../scenarios/today.toml").to_owned())
+    }
+
+    /// So long is every announcement; else a second.
+    pub(crate) fn announced_for(self, announcement_s: usize) -> Self {
+        Self {
+            announcement_s,
+            ..self
+        }
     }
 
     /// The provider's switch is there.
@@ -51,7 +65,7 @@ impl Scenario {
         let hash = Algorithm::Sha256.hash(&[user, realm, password]);
         let own = format!("[listen]\nown_credentials = \"{OWN}\"");
         let mut known = self.replace("[listen]", &own);
-        known.1 = Some(format!("{user}:{realm}:SHA-256:{hash}\n"));
+        known.own = Some(format!("{user}:{realm}:SHA-256:{hash}\n"));
         known
     }
 
@@ -59,7 +73,7 @@ impl Scenario {
     pub(crate) fn nurse_at(self, queue: &str, address: SocketAddr) -> Self {
         let start = format!("{{ name = \"{queue}\", ");
         let (before, rest) = self
-            .0
+            .text
             .split_once(&format!("{start}region"))
             .unwrap_or_else(|| panic!("the scenario has a queue {queue}"));
         let (entry, after) = rest.split_once('\n').expect("a line of its own");
@@ -67,7 +81,7 @@ impl Scenario {
         let (_, tail) = tail.split_once(']').expect("a closed list");
         let nurse = format!("agents = [\"sip:nurse@{address}\"], wrap_up_s = 0");
         let text = format!("{before}{start}region{head}{nurse}{tail}\n{after}");
-        Self(text, self.1)
+        Self { text, ..self }
     }
 
     /// Peers in that network are believed too.
@@ -77,24 +91,25 @@ impl Scenario {
 
     /// Writes it into `folder`, beside announcements and a simulated nurse that are tones: short, and easy to tell.
     pub(crate) fn write(&self, folder: &Path) {
-        fs::write(folder.join(FILE), &self.0).expect("the test's own folder");
-        if let Some(own) = &self.1 {
+        fs::write(folder.join(FILE), &self.text).expect("the test's own folder");
+        if let Some(own) = &self.own {
             let file = folder.join(OWN);
             fs::write(&file, own).expect("the test's own folder");
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
         }
-        for line in self.0.lines() {
+        for line in self.text.lines() {
             if let Some(name) = line.strip_prefix("file = ") {
                 let file = folder.join(name.trim_matches('"'));
-                sound::write_wav(&file, sound::ANNOUNCEMENT, 1);
+                sound::write_wav(&file, sound::ANNOUNCEMENT, self.announcement_s);
             }
         }
         sound::write_wav(&folder.join("nurse.wav"), sound::ANSWERER, 2);
     }
 
     fn replace(self, from: &str, to: &str) -> Self {
-        assert!(self.0.contains(from), "the scenario says {from}");
-        Self(self.0.replace(from, to), self.1)
+        assert!(self.text.contains(from), "the scenario says {from}");
+        let text = self.text.replace(from, to);
+        Self { text, ..self }
     }
 }
 
