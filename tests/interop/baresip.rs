@@ -11,9 +11,9 @@ use testkit::{child::Child, http, tone};
 
 use crate::{
     control::Control,
+    ports::free_address,
     sound,
     switch::{CALLER_NUMBER, Switch},
-    ways::free_address,
 };
 
 /// Where Debian keeps its modules: before and since they moved to the architecture's own folder.

@@ -5,13 +5,14 @@ use crate::{
     baresip::Baresip,
     control::Control,
     four_sipp::NOVEMBER_2026,
+    ports::free_address,
     scenario::Scenario,
     sound::{ANSWERER, CALLER},
     switch::Switch,
     ways::{
         self,
         To::{Direct, Menu, Queue},
-        Way, free_address, kommun,
+        Way, kommun,
     },
 };
 

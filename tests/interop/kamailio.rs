@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 use testkit::{child::Child, http};
 
-use crate::sipp::free_port;
+use crate::ports::free_port;
 
 /// Where Debian keeps its modules.
 const MODULE_FOLDERS: [&str; 3] = [

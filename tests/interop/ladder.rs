@@ -14,7 +14,7 @@ use std::{
 
 use testkit::{child::Child, http};
 
-use crate::{sipp::free_port, switch::Switch};
+use crate::{ports::free_port, switch::Switch};
 
 /// What a scenario is told beside its parts: `[kommun]` and the like, in the text itself.
 pub(crate) type Keys<'a> = &'a [(&'a str, &'a str)];

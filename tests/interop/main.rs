@@ -9,6 +9,7 @@ mod baresip;
 mod control;
 mod kamailio;
 mod ladder;
+mod ports;
 mod recordings;
 mod scenario;
 mod sipp;

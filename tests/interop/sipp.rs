@@ -1,17 +1,12 @@
 //! SIPp, the callers' side: <https://sipp.readthedocs.io>.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener, UdpSocket},
-    path::PathBuf,
-    process::Command,
-};
+use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
 
 use wire::sip::endpoint::TransportKind;
 
 use testkit::child::Child;
 
-use crate::{sound, switch::Switch};
+use crate::{ports::free_port, sound, switch::Switch};
 
 /// The sound that `speaks.xml` plays.
 const TONE_FILE: &str = "caller.al";
@@ -155,15 +150,4 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/interop/sipp")
         .join(name)
-}
-
-/// A port that nobody has now, neither for UDP nor for TCP, and even, as audio wants it.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let address = udp.local_addr().expect("it is bound");
-        if address.port().is_multiple_of(2) && TcpListener::bind(address).is_ok() {
-            return address.port();
-        }
-    }
 }

@@ -7,8 +7,8 @@ use std::{fmt::Write as _, net::SocketAddr};
 use serde_json::Value;
 
 use crate::{
-    capture::Capture, four_sipp::NOVEMBER_2026, ladder::Ladder, scenario::Scenario,
-    sipp::free_port, switch::Switch,
+    capture::Capture, four_sipp::NOVEMBER_2026, ladder::Ladder, ports::free_address,
+    scenario::Scenario, switch::Switch,
 };
 
 /// One way that a call goes.
@@ -175,10 +175,6 @@ pub(crate) fn kommun(index: usize) -> &'static str {
     let register = include_str!("../../data/kommuner.csv");
     let line = register.lines().nth(index + 1).expect("290 of them");
     line.split_once(',').expect("its code is first").0
-}
-
-pub(crate) fn free_address() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 const PEOPLE: &str = r#"
