@@ -1,7 +1,7 @@
 //! How many new calls are let in: fewer than come, when more come than can be carried.
 //!
 //! Three measures, each with a limit of its own in the scenario (`[overload]`): calls held, new calls a second, and how
-//! late the switch's one task is. The budget goes to the SIP endpoint, which answers what is over it with 503 and
+//! late the switch is. The budget goes to the SIP endpoint, which answers what is over it with 503 and
 //! Retry-After before any transaction is kept: a refusal costs a fraction of a call, and calls in progress go on.
 
 use std::time::{Duration, Instant};
@@ -13,6 +13,9 @@ pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// New calls that may come at once, as a part of a second's: calls come in bunches.
 const BUNCH: f64 = 0.25;
+
+/// Below this part of the rate it is lateness that stands in the way, not the rate.
+const MOSTLY_LATE: f64 = 0.5;
 
 /// What lets new calls in.
 #[derive(Debug)]
@@ -71,18 +74,24 @@ impl Admission {
         self.late = now.saturating_duration_since(due);
     }
 
-    /// The budget from now on; `left` is what is left of the last.
-    pub(crate) fn budget(&mut self, now: Instant, held: usize, left: u32) -> Budget {
+    /// The budget from now on; `left` is what is left of the last, `behind` how long the first message that isn't read waits.
+    pub(crate) fn budget(
+        &mut self,
+        now: Instant,
+        held: usize,
+        left: u32,
+        behind: Duration,
+    ) -> Budget {
+        let ease = self.ease(behind);
         let used = self.given.map_or(0, |given| given.saturating_sub(left));
         let since = now.saturating_duration_since(self.filled);
         self.filled = now;
-        let filled =
-            self.tokens - f64::from(used) + since.as_secs_f64() * f64::from(self.limits.rate_max);
+        let come = since.as_secs_f64() * f64::from(self.limits.rate_max) * ease;
+        let filled = self.tokens - f64::from(used) + come;
         self.tokens = filled.clamp(0.0, bunch(&self.limits));
         let room = u32::try_from(self.limits.calls_max.saturating_sub(held)).unwrap_or(u32::MAX);
         let by_rate = self.tokens as u32;
-        let late = i64::try_from(self.late.as_micros()).unwrap_or(i64::MAX);
-        let budget = if late > self.limits.late_max.as_micros() {
+        let budget = if ease == 0.0 {
             Budget {
                 calls: 0,
                 full: Full::Late,
@@ -93,13 +102,22 @@ impl Admission {
                 full: Full::Calls,
             }
         } else {
+            let late = ease < MOSTLY_LATE;
             Budget {
                 calls: by_rate,
-                full: Full::Rate,
+                full: if late { Full::Late } else { Full::Rate },
             }
         };
         self.given = Some(budget.calls);
         budget
+    }
+
+    /// The part of the rate that is let in: all of it while nothing is late, none at the limit, and in between the less the later,
+    /// so that it settles at what can be carried, whatever the scenario takes that for.
+    fn ease(&self, behind: Duration) -> f64 {
+        let late = self.late.max(behind).as_secs_f64() * 1e6;
+        let late_max = self.limits.late_max.as_micros() as f64;
+        (1.0 - late / late_max).clamp(0.0, 1.0)
     }
 }
 
@@ -126,7 +144,9 @@ mod tests {
         for step in 0..10_000_u32 {
             let now = begin + Duration::from_millis(step.into());
             ends.retain(|end| *end > step);
-            left = admission.budget(now, ends.len(), left).calls;
+            left = admission
+                .budget(now, ends.len(), left, Duration::ZERO)
+                .calls;
             let comes = (step + 1) * offered / 1000 - step * offered / 1000;
             let admitted = comes.min(left);
             left -= admitted;
@@ -152,10 +172,38 @@ mod tests {
     fn no_more_calls_are_held_than_may_be() {
         let mut admission = Admission::new(LIMITS, Instant::now());
         let now = Instant::now() + Duration::from_secs(1);
-        let budget = admission.budget(now, 990, 0);
+        let budget = admission.budget(now, 990, 0, Duration::ZERO);
         assert_eq!((budget.calls, budget.full), (10, Full::Calls));
-        assert_eq!(admission.budget(now, 1000, 0).calls, 0);
-        assert_eq!(admission.budget(now, 2000, 0).calls, 0);
+        assert_eq!(admission.budget(now, 1000, 0, Duration::ZERO).calls, 0);
+        assert_eq!(admission.budget(now, 2000, 0, Duration::ZERO).calls, 0);
+    }
+
+    /// A switch that can carry a third of what the scenario lets in: what waits for it decides.
+    #[test]
+    fn the_later_the_fewer_so_that_it_settles_at_what_can_be_carried() {
+        let limits = Overload {
+            rate_max: 3000,
+            ..LIMITS
+        };
+        let begin = Instant::now();
+        let mut admission = Admission::new(limits, begin);
+        let (mut left, mut waiting, mut done, mut latest) = (0, 0_u32, 0_u32, Duration::ZERO);
+        for step in 0..10_000 {
+            let now = begin + Duration::from_millis(step);
+            let behind = Duration::from_millis(waiting.into());
+            let budget = admission.budget(now, 0, left, behind);
+            let admitted = budget.calls.min(6);
+            left = budget.calls - admitted;
+            waiting += admitted;
+            done += waiting.min(1);
+            waiting = waiting.saturating_sub(1);
+            if step > 2000 {
+                latest = latest.max(behind);
+                assert_eq!(budget.full, Full::Late);
+            }
+        }
+        assert!(done > 9_900, "it is never without work: {done}");
+        assert!(latest < Duration::from_millis(200), "{latest:?}");
     }
 
     #[test]
@@ -163,9 +211,9 @@ mod tests {
         let now = Instant::now();
         let mut admission = Admission::new(LIMITS, now);
         admission.probed(now, now + Duration::from_millis(201));
-        let budget = admission.budget(now, 0, 0);
+        let budget = admission.budget(now, 0, 0, Duration::ZERO);
         assert_eq!((budget.calls, budget.full), (0, Full::Late));
         admission.probed(now, now + Duration::from_millis(3));
-        assert!(admission.budget(now, 0, 0).calls > 0);
+        assert!(admission.budget(now, 0, 0, Duration::ZERO).calls > 0);
     }
 }

@@ -10,6 +10,7 @@ pub mod buckets;
 pub mod certificates;
 mod guard;
 pub mod handed;
+mod inbox;
 mod link;
 mod listen;
 pub mod media;

@@ -4,12 +4,14 @@ use std::{
     collections::VecDeque,
     io,
     net::{SocketAddr, TcpListener as StdTcpListener},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
     net::{TcpListener, UdpSocket},
     runtime::Handle,
+    task::yield_now,
     time::Instant,
 };
 use wire::{
@@ -22,13 +24,16 @@ use crate::{
     bind::{self, BindError, Protocol},
     guard::{Guard, Networks, Refusals},
     handed::Bequest,
+    inbox::Inbox,
     listen::Listen,
     streams::Streams,
     tasks::Acceptor,
 };
 
-/// Datagrams taken in a row before timers and connections have their turn.
+/// Datagrams read in a row before timers and connections have their turn.
 const BATCH_MAX: usize = 64;
+/// Datagrams taken from the system in a row: some milliseconds' work.
+const TAKEN_MAX: usize = 1024;
 /// A datagram can't be longer.
 const DATAGRAM_LEN_MAX: usize = 64 * 1024;
 /// Datagrams that wait when the system takes no more; the ones after are lost, as on any network.
@@ -53,6 +58,7 @@ pub struct SipDriver {
     started: Instant,
     udp: UdpSocket,
     unsent: VecDeque<(SocketAddr, Bytes)>,
+    inbox: Inbox,
     pub(crate) streams: Streams,
     events: VecDeque<Event>,
     buffer: Box<[u8]>,
@@ -105,6 +111,7 @@ impl SipDriver {
             started: Instant::now(),
             udp,
             unsent: VecDeque::new(),
+            inbox: Inbox::default(),
             streams: Streams::new(
                 tcp,
                 tls,
@@ -135,6 +142,11 @@ impl SipDriver {
     /// What was refused before it was read.
     pub const fn refusals(&self) -> Refusals {
         self.streams.guard.refusals
+    }
+
+    /// How long the first datagram that was taken and not yet read has waited.
+    pub fn behind(&self) -> Duration {
+        self.inbox.behind(self.now())
     }
 
     /// The endpoint, to say what a user agent says. What it queues is sent by the next [`Self::event`] or
@@ -200,7 +212,9 @@ impl SipDriver {
         let wake = self.endpoint.wake().map(|wake| self.started + wake.at.0);
         let (news, tcp, tls, accept_from) = self.streams.waits();
         tokio::select! {
-            _ = self.udp.readable() => self.read_datagrams(),
+            _ = self.udp.readable() => self.take_datagrams(),
+            // The runtime looks for what else has come before the next are read.
+            () = yield_now(), if !self.inbox.is_empty() => self.read_taken(),
             Some(news) = news.recv() => self.on_news(news),
             accepted = Streams::accept(tcp, tls, accept_from) => self.on_accepted(accepted),
             () = self.alarm.until(wake.unwrap_or(self.started)), if wake.is_some() => {
@@ -211,17 +225,43 @@ impl SipDriver {
         }
     }
 
-    fn read_datagrams(&mut self) {
-        for _ in 0..BATCH_MAX {
+    /// Empties the socket. Few datagrams are read at once; of many, new calls that are too many are refused as they come, and
+    /// the others wait for their turn.
+    fn take_datagrams(&mut self) {
+        let mut read = 0;
+        for _ in 0..TAKEN_MAX {
+            if !self.inbox.has_room() {
+                return;
+            }
             // An error is that of an earlier datagram (ICMP); readiness goes with it, so this doesn't spin.
             let Ok((len, peer)) = self.udp.try_recv_from(&mut self.buffer) else {
-                break;
+                return;
             };
             let now = Time(self.started.elapsed());
             if !self.streams.guard.admits_datagram(now, peer.ip()) {
                 continue;
             }
             let bytes = self.buffer.get(..len).unwrap_or_default();
+            if read < BATCH_MAX && self.inbox.is_empty() {
+                read += 1;
+                self.endpoint.handle(now, Input::Datagram { peer, bytes });
+                continue;
+            }
+            let before = self.inbox.invites();
+            if !self.endpoint.turns_away(now, peer, bytes, before) {
+                self.inbox.put(now, peer, bytes);
+            }
+        }
+    }
+
+    /// Reads some of what was taken.
+    fn read_taken(&mut self) {
+        for _ in 0..BATCH_MAX {
+            let Some(letter) = self.inbox.take() else {
+                return;
+            };
+            let now = self.now();
+            let (peer, bytes) = (letter.peer, &*letter.bytes);
             self.endpoint.handle(now, Input::Datagram { peer, bytes });
         }
     }

@@ -458,3 +458,59 @@ async fn garbage_ends_a_connection_and_nothing_else() {
         Event::Incoming { .. }
     ));
 }
+
+/// More datagrams than are read in a row: each is answered, in its order, and calls that are too many without waiting.
+#[tokio::test]
+async fn many_datagrams_at_once_are_read_in_their_order() {
+    const ASKED: usize = 300;
+    let mut driver = driver();
+    driver.endpoint().set_admission(0);
+    let peer = tokio::net::UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    peer.connect(driver.local_addr()).await.expect("connected");
+    let from = peer.local_addr().expect("an address");
+    let request = |method: &str, number: usize| {
+        format!(
+            "{method} sip:1177@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {from};rport;branch=z9hG4bK{number}\r\n\
+             From: <sip:a@127.0.0.1>;tag=a\r\nTo: <sip:1177@127.0.0.1>\r\nCall-ID: {number}\r\n\
+             CSeq: 1 {method}\r\nContact: <sip:a@{from}>\r\n\r\n"
+        )
+    };
+    for number in 0..ASKED {
+        let method = if number % 3 == 2 { "INVITE" } else { "OPTIONS" };
+        let text = request(method, number);
+        peer.send(text.as_bytes()).await.expect("sent");
+    }
+    let answers = async {
+        let mut buffer = [0; 2000];
+        let (mut told, mut refused) = (Vec::new(), Vec::new());
+        while told.len() + refused.len() < ASKED {
+            let len = peer.recv(&mut buffer).await.expect("an answer");
+            let text = std::str::from_utf8(&buffer[..len]).expect("text");
+            let number = text
+                .split("Call-ID: ")
+                .nth(1)
+                .and_then(|rest| rest.split("\r\n").next());
+            let number: usize = number.and_then(|number| number.parse().ok()).expect("ours");
+            let list = if text.starts_with("SIP/2.0 503") {
+                &mut refused
+            } else {
+                &mut told
+            };
+            list.push(number);
+        }
+        (told, refused)
+    };
+    let (told, refused) = soon(async {
+        tokio::select! {
+            answers = answers => answers,
+            event = driver.event() => panic!("nothing was let in: {event:?}"),
+        }
+    })
+    .await;
+    assert!(told.is_sorted() && refused.is_sorted());
+    assert_eq!((told.len(), refused.len()), (ASKED / 3 * 2, ASKED / 3));
+    assert_eq!(driver.behind(), Duration::ZERO);
+    assert_eq!(driver.endpoint().counters().not_admitted, ASKED as u64 / 3);
+}

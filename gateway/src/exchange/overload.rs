@@ -18,7 +18,7 @@ impl Exchange {
         }
         let budget = self
             .admission
-            .budget(Instant::now(), self.calls.len(), left);
+            .budget(Instant::now(), self.calls.len(), left, sip.behind());
         self.full = budget.full;
         sip.endpoint().set_admission(budget.calls);
     }

@@ -98,17 +98,21 @@ impl NameAddr {
 
     /// The tag in the text of an address that was checked before; nothing of it is owned.
     pub(super) fn tag_in(text: &str) -> Option<&str> {
+        params::find(Self::params_in(text)?, "tag").flatten()
+    }
+
+    /// The parameters of the header field in such a text.
+    pub(super) fn params_in(text: &str) -> Option<&str> {
         let quoted = if text.starts_with('"') {
             quoted_end(text)?
         } else {
             0
         };
         let rest = text.get(quoted..)?;
-        let params = match find(rest, b'<') {
+        Some(match find(rest, b'<') {
             Some(_) => cut(rest, b'>')?.1,
             None => cut_before(rest, b';').1,
-        };
-        params::find(params, "tag").flatten()
+        })
     }
 
     /// The same with that tag.

@@ -1,6 +1,8 @@
 //! SIP (RFC 3261): messages, transactions, dialogs, and an endpoint that holds them together.
 
+mod checks;
 pub mod endpoint;
+mod glance;
 pub mod header;
 mod headers;
 pub mod limits;

@@ -109,7 +109,8 @@ impl HeaderName {
             .or_else(|| Token::of(whole, part).map(|token| Self::Other(OtherName(token))))
     }
 
-    fn read_known(text: &str) -> Option<Self> {
+    /// A name of the table; `None`: another, or none at all.
+    pub(super) fn read_known(text: &str) -> Option<Self> {
         let mut lower = [0_u8; KNOWN_MAX];
         let lower = lower.get_mut(..text.len())?;
         lower.copy_from_slice(text.as_bytes());

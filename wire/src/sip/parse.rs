@@ -12,13 +12,14 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    header::{CSeq, Malformed, MaxForwards, NameAddrParts, ViaParts, scan_number},
-    headers::{HeaderValue, Headers, split_list},
-    limits::{BODY_MAX, HEADER_FIELDS_MAX, LINE_MAX, MESSAGE_MAX, VIAS_MAX},
+    checks::Checks,
+    header::Malformed,
+    headers::{HeaderValue, Headers},
+    limits::{BODY_MAX, HEADER_FIELDS_MAX, LINE_MAX, MESSAGE_MAX},
     lines::{Line, Lines},
     message::{HeaderName, Message, Method, Request, Response, StatusCode},
     parse_error::{ParseError, ParseErrorKind, Partial},
-    text::{cut, cut_blank, find, has_control, is_token, trim},
+    text::{cut, find, has_control, trim},
     uri::Uri,
     uri_scan::Parts,
 };
@@ -43,7 +44,7 @@ impl Message {
             head.fail(ParseErrorKind::HeadNotEnded);
         }
         let rest = bytes.get(head_end..).unwrap_or_default();
-        let length = head.content_length.unwrap_or(rest.len());
+        let length = head.content_length().unwrap_or(rest.len());
         let Some(body) = rest.get(..length) else {
             head.fail(ParseErrorKind::BodyCut {
                 announced: length,
@@ -90,24 +91,9 @@ pub(super) struct Head {
     /// Known even when the rest of the request line is wrong.
     method: Option<Method>,
     headers: Headers,
-    /// `None` when there was none, or it couldn't be read.
-    pub(super) content_length: Option<usize>,
-    once: Once,
-    vias: usize,
+    checks: Checks,
     line: usize,
     error: Option<(ParseErrorKind, usize)>,
-}
-
-/// Which of the fields that may stand once were seen.
-#[derive(Default)]
-struct Once {
-    from: bool,
-    to: bool,
-    call_id: bool,
-    cseq: bool,
-    max_forwards: bool,
-    content_length: bool,
-    content_type: bool,
 }
 
 /// A typical INVITE has 12 to 18 fields.
@@ -122,9 +108,7 @@ impl Head {
             start: None,
             method: None,
             headers: Headers::with_capacity(FIELDS_USUAL),
-            content_length: None,
-            once: Once::default(),
-            vias: 0,
+            checks: Checks::default(),
             line: 1,
             error: None,
         };
@@ -142,8 +126,15 @@ impl Head {
             }
             head.read_line(&text, line, &mut lines, foreign);
         }
-        head.check_present();
+        if let Err(missing) = head.checks.all_present() {
+            head.fail(missing);
+        }
         head
+    }
+
+    /// `None` when there was none, or it couldn't be read.
+    pub(super) const fn content_length(&self) -> Option<usize> {
+        self.checks.content_length
     }
 
     /// Notes what is wrong on this line, unless something was wrong before.
@@ -189,7 +180,7 @@ impl Head {
 
     /// The error of a head on a stream whose body's length isn't known.
     pub(super) fn without_length(mut self) -> ParseError {
-        let missing = if self.once.content_length {
+        let missing = if self.checks.has_length() {
             ParseErrorKind::Field(HeaderName::ContentLength, Malformed::Number)
         } else {
             ParseErrorKind::Missing(HeaderName::ContentLength)
@@ -297,101 +288,14 @@ impl Head {
         if foreign && !bytes_are_harmless(&name, value.as_str()) {
             return Err(ParseErrorKind::NotUtf8);
         }
-        let checked = self.check_field(&name, value.as_str());
+        let checked = self
+            .checks
+            .field(self.method.as_ref(), &name, value.as_str());
         // A field that can't be read is still what the sender must find in the answer.
         if name != HeaderName::ContentLength {
             self.headers.push(name, value);
         }
         checked
-    }
-
-    fn check_field(&mut self, name: &HeaderName, value: &str) -> Result<(), ParseErrorKind> {
-        let malformed = |why| ParseErrorKind::Field(name.clone(), why);
-        self.check_once(name)?;
-        match name {
-            HeaderName::Via => {
-                for via in split_list(value) {
-                    self.vias += 1;
-                    ViaParts::scan(via).map_err(malformed)?;
-                }
-                if self.vias > VIAS_MAX {
-                    return Err(ParseErrorKind::TooManyVias);
-                }
-            }
-            HeaderName::From | HeaderName::To => {
-                drop(NameAddrParts::scan(value).map_err(malformed)?)
-            }
-            HeaderName::Contact if value == "*" => {}
-            HeaderName::Contact | HeaderName::Route | HeaderName::RecordRoute => {
-                for address in split_list(value) {
-                    NameAddrParts::scan(address).map_err(malformed)?;
-                }
-            }
-            HeaderName::CallId if value.is_empty() || cut_blank(value).is_some() => {
-                return Err(malformed(Malformed::Token));
-            }
-            HeaderName::CSeq => self.check_cseq(value)?,
-            HeaderName::MaxForwards => drop(MaxForwards::parse(value).map_err(malformed)?),
-            HeaderName::ContentLength => {
-                let length = scan_number(value, u32::MAX).map_err(malformed)?;
-                self.content_length = usize::try_from(length).ok();
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn check_cseq(&self, value: &str) -> Result<(), ParseErrorKind> {
-        let malformed = |why| ParseErrorKind::Field(HeaderName::CSeq, why);
-        let (number, method) = cut_blank(value).ok_or(malformed(Malformed::Token))?;
-        let method = trim(method);
-        scan_number(number, CSeq::NUMBER_MAX).map_err(malformed)?;
-        if !is_token(method) {
-            return Err(malformed(Malformed::Token));
-        }
-        if self
-            .method
-            .as_ref()
-            .is_some_and(|own| own.as_str() != method)
-        {
-            return Err(ParseErrorKind::MethodMismatch);
-        }
-        Ok(())
-    }
-
-    fn check_once(&mut self, name: &HeaderName) -> Result<(), ParseErrorKind> {
-        let seen = match name {
-            HeaderName::From => &mut self.once.from,
-            HeaderName::To => &mut self.once.to,
-            HeaderName::CallId => &mut self.once.call_id,
-            HeaderName::CSeq => &mut self.once.cseq,
-            HeaderName::MaxForwards => &mut self.once.max_forwards,
-            HeaderName::ContentLength => &mut self.once.content_length,
-            HeaderName::ContentType => &mut self.once.content_type,
-            _ => return Ok(()),
-        };
-        if !std::mem::replace(seen, true) {
-            return Ok(());
-        }
-        if *name == HeaderName::ContentLength {
-            // Two lengths are no length: whoever believed the other one would see another message after this.
-            self.content_length = None;
-        }
-        Err(ParseErrorKind::Repeated(name.clone()))
-    }
-
-    /// What every message must have (RFC 3261 section 8.1.1; Max-Forwards is not in what RFC 2543 phones send).
-    fn check_present(&mut self) {
-        let missing = [
-            (self.vias > 0, HeaderName::Via),
-            (self.once.from, HeaderName::From),
-            (self.once.to, HeaderName::To),
-            (self.once.call_id, HeaderName::CallId),
-            (self.once.cseq, HeaderName::CSeq),
-        ];
-        if let Some((_, name)) = missing.into_iter().find(|(seen, _)| !seen) {
-            self.fail(ParseErrorKind::Missing(name));
-        }
     }
 }
 

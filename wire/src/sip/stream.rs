@@ -124,7 +124,7 @@ impl Framer {
         };
         self.searched = 0;
         let head = Head::read(held.get(..head_len).unwrap_or_default());
-        let Some(body_len) = head.content_length else {
+        let Some(body_len) = head.content_length() else {
             return Some(Err(FrameError::NoLength(head.without_length())));
         };
         if body_len > MESSAGE_MAX - head_len {

@@ -97,6 +97,11 @@ impl<'a> Parts<'a> {
         self.headers.is_some()
     }
 
+    /// Whether it is of a scheme that isn't spoken here.
+    pub(super) const fn is_foreign(&self) -> bool {
+        matches!(self.scheme, Scheme::Other(_))
+    }
+
     pub(super) fn own(&self) -> Uri {
         let mut params = Params::new();
         for (name, value) in split_params(self.params) {

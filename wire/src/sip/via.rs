@@ -144,6 +144,12 @@ impl<'a> ViaParts<'a> {
         params::find(self.params, "rport").is_some()
     }
 
+    /// [`ViaParts::noted`] where it says something that the sender didn't; `None`: the value stays as it came.
+    pub(super) fn changed_by(&self, source: SocketAddr) -> Option<String> {
+        let same = !self.has_rport() && self.host.parse() == Ok(source.ip());
+        (!same).then(|| self.noted(source))
+    }
+
     /// The value with where the request came from written into it; see [`Via::note_source`].
     pub(super) fn noted(&self, source: SocketAddr) -> String {
         let asked = self.has_rport();

@@ -211,18 +211,9 @@ impl Endpoint {
 
     /// A new call.
     pub(crate) fn on_invite(&mut self, now: Time, incoming: Incoming) {
-        let admitted = self.admission > 0;
-        self.counters.not_admitted += u64::from(!admitted && !self.draining);
-        if !admitted
-            || self.draining
-            || self.sessions.len() >= self.config.sessions_max
-            || !self.has_room()
-        {
-            let mut answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE);
-            answer
-                .headers
-                .push(HeaderName::RetryAfter, RETRY_AFTER_SECONDS);
-            return self.refuse(&incoming, answer);
+        if self.is_full(0) {
+            self.count_full(0);
+            return self.refuse(&incoming, Self::full());
         }
         self.admission -= u32::from(self.admission != u32::MAX);
         let merged = self.merged_key(&incoming);

@@ -40,6 +40,7 @@ mod ident;
 mod inside;
 mod keep;
 mod outside;
+mod overload;
 mod ping;
 mod proof;
 mod receive;
@@ -108,6 +109,8 @@ pub struct Endpoint {
     draining: bool,
     /// New calls that are still let in.
     admission: u32,
+    /// ACKs for calls that were turned away may come until then.
+    turned_away_until: Time,
     counters: Counters,
 }
 
@@ -233,6 +236,7 @@ impl Endpoint {
             next_session: 1,
             draining: false,
             admission: u32::MAX,
+            turned_away_until: Time::default(),
             counters: Counters::default(),
         }
     }

@@ -38,6 +38,9 @@ impl Endpoint {
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return;
         }
+        if self.turns_away(now, peer, bytes, 0) {
+            return;
+        }
         let flow = Flow::Udp { peer };
         match Message::parse(bytes) {
             Ok(message) => self.on_message(now, flow, message),
@@ -289,30 +292,15 @@ impl Endpoint {
             response.headers.set(HeaderName::To, HeaderValue::from(&to));
         }
         self.counters.refuse(response.status.code());
-        *self
-            .counters
-            .responses_sent
-            .entry(response.status.code())
-            .or_default() += 1;
+        self.counters.answered(response.status.code());
         self.send_back(back, response.to_bytes());
     }
 
     /// What makes two requests one transaction (RFC 3261 section 17.2.3); ACK and CANCEL are of their INVITE's. The second form is for
     /// branches of before RFC 3261.
     fn server_key(&self, request: &Request, via: &ViaParts<'_>) -> Key {
-        let class = match &request.method {
-            Method::Ack | Method::Cancel => "INVITE",
-            method => method.as_str(),
-        };
-        let port = via.port.unwrap_or_default().to_be_bytes();
-        let branch = via.branch().unwrap_or_default();
-        if branch.len() > COOKIE.len() && branch.starts_with(COOKIE) {
-            return self.names.key(&[
-                branch.as_bytes(),
-                via.host.as_bytes(),
-                &port,
-                class.as_bytes(),
-            ]);
+        if let Some(key) = self.branch_key(via, &request.method) {
+            return key;
         }
         let tag = request.headers.tag(&HeaderName::From).unwrap_or_default();
         let cseq = request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes();
@@ -325,9 +313,24 @@ impl Endpoint {
             call_id.as_bytes(),
             &cseq,
             via.as_bytes(),
-            class.as_bytes(),
+            class_of(&request.method).as_bytes(),
         ];
         self.names.key(&parts)
+    }
+
+    /// The same by its branch; `None` for one of before RFC 3261.
+    pub(crate) fn branch_key(&self, via: &ViaParts<'_>, method: &Method) -> Option<Key> {
+        let branch = via.branch()?;
+        if branch.len() <= COOKIE.len() || !branch.starts_with(COOKIE) {
+            return None;
+        }
+        let port = via.port.unwrap_or_default().to_be_bytes();
+        Some(self.names.key(&[
+            branch.as_bytes(),
+            via.host.as_bytes(),
+            &port,
+            class_of(method).as_bytes(),
+        ]))
     }
 
     /// The way over a connection from which bytes came, unless there is no room for what would follow from them. A stream
@@ -356,6 +359,14 @@ impl Endpoint {
     }
 }
 
+/// The method of the transaction that a request belongs to.
+fn class_of(method: &Method) -> &str {
+    match method {
+        Method::Ack | Method::Cancel => "INVITE",
+        method => method.as_str(),
+    }
+}
+
 /// The transaction a response is for. A second Via means that it went astray (RFC 3261 section 8.1.3.3).
 fn client_key(response: &Response) -> Option<ClientKey> {
     let mut vias = response.headers.list(&HeaderName::Via);
@@ -371,6 +382,11 @@ fn client_key(response: &Response) -> Option<ClientKey> {
 impl Counters {
     pub(crate) fn refuse(&mut self, status: u16) {
         *self.refused.entry(status).or_default() += 1;
+    }
+
+    /// A response was sent.
+    pub(crate) fn answered(&mut self, status: u16) {
+        *self.responses_sent.entry(status).or_default() += 1;
     }
 
     pub(crate) fn sent(&mut self, method: &Method) {

@@ -358,11 +358,7 @@ impl Endpoint {
         if answer.body.is_some() {
             response.set_body(answer.body);
         }
-        *self
-            .counters
-            .responses_sent
-            .entry(status.code())
-            .or_default() += 1;
+        self.counters.answered(status.code());
         response.to_bytes()
     }
 }
