@@ -15,6 +15,7 @@ mod link;
 mod listen;
 pub mod media;
 pub mod mutual;
+pub mod shared;
 mod sip;
 mod streams;
 mod tasks;
