@@ -80,6 +80,16 @@ pub(crate) fn session_part(body: Body) -> Body {
     }
 }
 
+/// Where a description says that its sender's audio is: of an offer, what [`answer`] would take; of an answer, what it took.
+pub(crate) fn audio_at(body: &Body) -> Option<SocketAddr> {
+    let description = Description::parse(&body.bytes).ok()?;
+    let stream = description
+        .streams
+        .iter()
+        .find(|stream| stream.is_usable() && !stream.is_rejected())?;
+    Some(stream.address)
+}
+
 /// Answers an offer from one of our ports, encrypted when it offers keys. The caller's order of codecs counts, so that nothing is
 /// converted needlessly.
 pub(crate) fn answer(

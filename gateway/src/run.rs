@@ -31,7 +31,7 @@ use crate::{
     journal::{Journal, JournalTo},
     ledger::Ledger,
     listen::{self, ListenError, Own},
-    media::{Dropped, Engine, MediaEvent, MediaFactory, Sources},
+    media::{Dropped, Engine, MediaEvent, MediaFactory, SharedPorts, Sources},
     names::Names,
     observer::Observer,
     registrar::Registrar,
@@ -415,10 +415,13 @@ fn start_media(
     let metrics = observer.metrics();
     let dropped = Dropped::new(&metrics.rtp_dropped);
     let engine = Engine::start(&ports, events, &metrics.rtp_received, &dropped);
+    let engine = engine.map_err(StartError::AudioThreads)?;
+    let truthful = crate::origin::TrustedPeers::new(scenario.listen.rtp_shared.clone());
     let factory = MediaFactory {
+        shared: SharedPorts::new(ports.clone(), engine.threads(), truthful),
         ports,
         sources: Sources::random(),
-        engine: engine.map_err(StartError::AudioThreads)?,
+        engine,
         silence_max: silence_max(scenario),
     };
     Ok((factory, reported))

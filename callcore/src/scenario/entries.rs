@@ -293,6 +293,8 @@ pub struct Listen {
     pub web: std::net::SocketAddr,
     /// Networks whose kommun-ID and caller number are believed, as `address/prefix`.
     pub trusted: Vec<(std::net::IpAddr, u8)>,
+    /// Networks whose descriptions (SDP) tell exactly where their audio comes from: such peers' legs share ports.
+    pub rtp_shared: Vec<(std::net::IpAddr, u8)>,
     /// The sources of a kommun-ID that are read, in the order of their trust.
     pub kommun_sources: Vec<Source>,
     /// SIP over TLS.

@@ -17,7 +17,7 @@ pub(super) use duties::{
     RawBackup, RawBackupTable, RawCollection, RawInformation, RawSanction, RawStore, RawUttag,
 };
 pub(super) use either::{OneOrMany, RawAgent, RawAgentTable};
-pub(super) use listen::RawTls;
+pub(super) use listen::{RawListen, RawTls};
 pub(super) use media::RawMedia;
 pub(super) use overload::RawOverload;
 pub(super) use schema::json_schema;
@@ -427,37 +427,6 @@ pub(super) struct RawRecorder {
     /// Who may record here, by address, and for which controllers; without it anybody for all of them.
     #[schemars(with = "Option<std::collections::BTreeMap<String, Vec<String>>>")]
     pub(super) peers: Option<Spanned<std::collections::BTreeMap<String, Vec<String>>>>,
-}
-
-/// Where the switch listens and whom it believes.
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Listen")]
-pub(super) struct RawListen {
-    #[schemars(with = "Option<String>")]
-    pub(super) sip: Option<Text>,
-    #[schemars(with = "Option<String>")]
-    pub(super) web: Option<Text>,
-    /// Networks whose kommun-ID and caller's number are believed.
-    #[schemars(with = "Option<Vec<String>>")]
-    pub(super) trusted: Option<Vec<Text>>,
-    /// The sources of a kommun-ID, in the order of their trust: `header`, `uri`, `digits`, `access-network`, `geolocation`,
-    /// and `area-code`, which is weak and isn't read unless it is named here.
-    #[schemars(with = "Option<Vec<String>>")]
-    pub(super) kommun_sources: Option<Vec<Text>>,
-    /// A file of `user:realm:algorithm:ha1` lines.
-    #[schemars(with = "Option<String>")]
-    pub(super) credentials: Option<Text>,
-    /// The realm of those who register here.
-    #[schemars(with = "Option<String>")]
-    pub(super) realm: Option<Text>,
-    /// A file of the same kind: who this switch is to trunks, and to phones' registrars, that ask (401, 407).
-    #[schemars(with = "Option<String>")]
-    pub(super) own_credentials: Option<Text>,
-    /// The name server that is asked where targets are; the system's unless said otherwise.
-    #[schemars(with = "Option<String>")]
-    pub(super) dns: Option<Text>,
-    pub(super) tls: Option<RawTls>,
 }
 
 /// The traffic that simulation and load generation offer.

@@ -62,6 +62,8 @@ pub(super) struct Call {
     pub(super) transfer: Option<Transfer>,
     /// Whether one side holds the other, and how often the description of the far leg was changed.
     pub(super) hold: Hold,
+    /// A port of ours that a remote must be told of.
+    pub(super) new_port: Option<NewPort>,
     /// Recordings begun in this call by hold and transfer.
     pub(super) segments: u8,
     /// Whether it ends because one side has been silent too long.
@@ -113,6 +115,15 @@ pub(super) struct Hold {
     pub(super) passed_on: Option<PassedOn>,
     /// Of our own descriptions: counts up with each change.
     pub(super) version: u64,
+}
+
+/// A remote needed another port of ours than it was offered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewPort {
+    pub(super) leg: Leg,
+    pub(super) session: SessionId,
+    /// Whether the change that tells it is under way.
+    pub(super) told: bool,
 }
 
 /// Hold or resume on its way to the other side.

@@ -98,12 +98,10 @@ impl Exchange {
             return;
         };
         let agreed = negotiate::agreed(response.body().as_ref(), &mut call.crypto.caller);
-        match (agreed, &call.media) {
-            (Some(agreed), Some(media)) => {
-                media.caller_at(agreed);
-                call.caller_stage = CallerStage::Answered;
-                self.input(Input::CallerAnswered(id));
-            }
+        call.caller_stage = CallerStage::Answered;
+        let heard = agreed.map(|agreed| self.remote_answered(sip, Leg::Caller(id), agreed));
+        match heard {
+            Some(Ok(())) => self.input(Input::CallerAnswered(id)),
             _ => {
                 self.stop_calling_back(sip, id);
                 self.input(Input::CallerFailed(id, LegFailure::Refused));

@@ -17,8 +17,12 @@ use super::{
     Exchange,
     call::{Asked, Call, CallerStage, Far, Hold, Hosts, Leg, LegsCrypto},
     history::{self, History, VISITS_MAX},
+    ports,
 };
-use crate::{media::Media, negotiate, origin};
+use crate::{
+    media::{Media, Peer, Side},
+    negotiate, origin,
+};
 
 impl Exchange {
     pub(super) fn incoming(
@@ -74,6 +78,7 @@ impl Exchange {
                 asked,
                 transfer: None,
                 hold: Hold::default(),
+                new_port: None,
                 segments: 0,
                 silent: false,
                 promised: false,
@@ -126,28 +131,25 @@ impl Exchange {
             let _ = sip.endpoint().ack(now, other, body.cloned());
             return;
         }
-        self.agreed(leg, body);
+        self.agreed(sip, leg, body);
     }
 
     /// The answer to an offer of ours tells where the other end of a leg is.
-    pub(super) fn agreed(&mut self, leg: Leg, answer: Option<&Body>) {
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+    pub(super) fn agreed(&mut self, sip: &mut SipDriver, leg: Leg, answer: Option<&Body>) {
+        let Some((id, side)) = leg.side() else {
             return;
         };
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let is_caller = matches!(leg, Leg::Caller(_));
-        let ours = if is_caller {
-            &mut call.crypto.caller
-        } else {
-            &mut call.crypto.far
+        let ours = match side {
+            Side::Caller => &mut call.crypto.caller,
+            Side::Far => &mut call.crypto.far,
         };
-        let Some(media) = &call.media else { return };
-        match negotiate::agreed(answer, ours) {
-            Some(agreed) if is_caller => media.caller_at(agreed),
-            Some(agreed) => media.far_at(agreed),
-            None => {}
+        if let Some(agreed) = negotiate::agreed(answer, ours)
+            && self.remote_answered(sip, leg, agreed).is_err()
+        {
+            self.input(Input::CallLost(id));
         }
     }
 
@@ -231,19 +233,16 @@ impl Exchange {
         }
         let local = Self::media_of(&mut self.media, call, id)?.caller_local();
         let ours = &mut call.crypto.caller;
-        let answer = match &call.offer {
-            Some(offer) => {
-                let (answer, agreed) =
-                    negotiate::answer(offer, local, ours).map_err(|refused| refused.status())?;
-                if agreed.srtp.is_some() {
+        let answer = match (&call.offer, &mut call.media) {
+            (Some(offer), Some(media)) => {
+                let own = (media, &self.media);
+                let reply = ports::answer_offer(own, Side::Caller, offer, ours)?;
+                if reply.encrypted {
                     self.observer.encrypts(call.private_signalling);
                 }
-                if let Some(media) = &call.media {
-                    media.caller_at(agreed);
-                }
-                answer
+                reply.body
             }
-            None => negotiate::offer(local, ours),
+            _ => negotiate::offer(local, ours),
         };
         call.answer = Some(answer.clone());
         Ok(answer)
@@ -254,14 +253,16 @@ impl Exchange {
         factory: &mut crate::media::MediaFactory,
         call: &'a mut Call,
         id: CallId,
-    ) -> Result<&'a Media, StatusCode> {
+    ) -> Result<&'a mut Media, StatusCode> {
         if call.media.is_none() {
-            call.media = Some(factory.start(id).map_err(|error| {
+            let remote = call.offer.as_ref().and_then(negotiate::audio_at);
+            let caller = remote.map_or(Peer::Unknown, Peer::Describes);
+            call.media = Some(factory.start(id, caller).map_err(|error| {
                 tracing::error!(call = id.0, %error, "no media for a call");
                 StatusCode::SERVICE_UNAVAILABLE
             })?);
         }
-        call.media.as_ref().ok_or(StatusCode::SERVER_INTERNAL_ERROR)
+        call.media.as_mut().ok_or(StatusCode::SERVER_INTERNAL_ERROR)
     }
 
     pub(super) fn caller_over(&mut self, id: CallId) {

@@ -1,6 +1,7 @@
 //! The other side of a call: a simulated nurse, an agent's phone, or a care provider.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -117,15 +118,27 @@ impl Exchange {
         uri: &str,
         srtp: Srtp,
     ) -> Result<SessionId, LegFailure> {
+        let host = self.host_of(id, uri);
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         let media =
             Self::media_of(&mut self.media, call, id).map_err(|_| LegFailure::Unavailable)?;
         let local = media
-            .open_far(&mut self.media)
+            .open_far(&mut self.media, host)
             .map_err(|_| LegFailure::Unavailable)?;
         call.crypto.far = OurCrypto::offering(srtp);
         let offer = negotiate::offer(local, &call.crypto.far);
         self.invite(sip, id, uri, Some(offer))
+    }
+
+    /// The host that a target will be called at, when it is known. Who registers here is found by what the registration came by.
+    fn host_of(&self, id: CallId, uri: &str) -> Option<IpAddr> {
+        let target = Uri::parse(uri).ok()?;
+        if self.registrar.way_to(&target.to_string()).is_some() {
+            return None;
+        }
+        let next = self.calls.get(&id).and_then(|call| call.hosts.left.front());
+        let address = target.address().or_else(|| next.map(|way| way.address));
+        address.map(|address| address.ip())
     }
 
     pub(super) fn invite(
@@ -214,6 +227,11 @@ impl Exchange {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
+        if let Some(media) = call.media.as_ref().filter(|_| !call.is_direct())
+            && let Some(remote) = body.as_ref().and_then(negotiate::audio_at)
+        {
+            media.far_will_be(remote);
+        }
         match call.far {
             Far::Provider(..) => {
                 if call.caller_stage == CallerStage::Offered && status != StatusCode::TRYING {
@@ -265,10 +283,12 @@ impl Exchange {
             self.stop_far(sip, id);
             return self.input_far_failed(id, LegFailure::Refused);
         };
-        if let Some(media) = &call.media {
-            media.far_at(agreed);
+        let far = call.far;
+        if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
+            self.stop_far(sip, id);
+            return self.input_far_failed(id, LegFailure::Unavailable);
         }
-        match call.far {
+        match far {
             Far::Provider(..) => {
                 self.answer_if_offered(sip, id);
                 self.bridge(id);

@@ -15,8 +15,9 @@ use wire::{
 use super::{
     Exchange,
     call::{CallerStage, Far, Leg, PassedOn},
+    ports,
 };
-use crate::negotiate;
+use crate::{media::Side, negotiate};
 
 impl Exchange {
     /// A change of the session: a `direct` call's is the other side's to answer; else it is answered here, and the other
@@ -55,32 +56,24 @@ impl Exchange {
     }
 
     fn reply_to_change(&mut self, leg: Leg, body: Option<&Body>) -> Result<Body, StatusCode> {
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
-            return Err(StatusCode::NOT_ACCEPTABLE_HERE);
-        };
+        let (id, side) = leg.side().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
         let call = self
             .calls
             .get_mut(&id)
             .ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
-        let media = call.media.as_ref().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
-        let is_caller = matches!(leg, Leg::Caller(_));
-        let (local, ours) = if is_caller {
-            (media.caller_local(), &mut call.crypto.caller)
-        } else {
-            let local = media.far_local().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
-            (local, &mut call.crypto.far)
+        let media = call.media.as_mut().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+        let (local, ours) = match side {
+            Side::Caller => (media.caller_local(), &mut call.crypto.caller),
+            Side::Far => {
+                let local = media.far_local().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
+                (local, &mut call.crypto.far)
+            }
         };
         let Some(offer) = body else {
             return Ok(negotiate::offer(local, ours));
         };
-        let (answer, agreed) =
-            negotiate::answer(offer, local, ours).map_err(|refused| refused.status())?;
-        if is_caller {
-            media.caller_at(agreed)
-        } else {
-            media.far_at(agreed)
-        }
-        Ok(answer)
+        let reply = ports::answer_offer((media, &self.media), side, offer, ours)?;
+        Ok(reply.body)
     }
 
     /// What became of a change of ours: one that was passed on is answered where it came from, one that we made tells where
@@ -108,8 +101,11 @@ impl Exchange {
         if let Leg::Recording(id) = leg {
             return self.recording_turned(sip, id);
         }
+        if self.new_port_refused(sip, session, result.is_ok()) {
+            return;
+        }
         if let Ok(body) = result {
-            self.agreed(leg, body.as_ref());
+            self.agreed(sip, leg, body.as_ref());
         }
         self.change_through(sip, session);
     }
@@ -200,6 +196,7 @@ impl Exchange {
     /// A change of this session is through: one that had to wait for it is made.
     pub(super) fn change_through(&mut self, sip: &mut SipDriver, session: SessionId) {
         if let Some(Leg::Caller(id) | Leg::Far(id)) = self.legs.get(&session).copied() {
+            self.tell_new_port(sip, id);
             self.tell_hold(sip, id);
         }
     }
@@ -270,7 +267,7 @@ impl Exchange {
     }
 
     /// Our own description for a leg, with the next version.
-    fn own_description(&mut self, leg: Leg, direction: Direction) -> Option<Body> {
+    pub(super) fn own_description(&mut self, leg: Leg, direction: Direction) -> Option<Body> {
         let (Leg::Caller(id) | Leg::Far(id)) = leg else {
             return None;
         };

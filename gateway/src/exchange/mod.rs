@@ -12,6 +12,7 @@ mod hand_over;
 mod history;
 mod hold;
 mod overload;
+mod ports;
 mod providers;
 mod recording;
 mod send_on;

@@ -24,8 +24,9 @@ use super::{
     Exchange,
     call::{Call, CallerStage, Far, Leg, Transfer},
     caller::refuse,
+    ports,
 };
-use crate::{crypto::OurCrypto, negotiate};
+use crate::{crypto::OurCrypto, media::Side, negotiate};
 
 /// How long the phone that is to take over may ring; the nurse may have hung up, and then nobody talks to the caller.
 pub(super) const TRANSFER_RING_MAX: Duration = Duration::from_secs(45);
@@ -142,14 +143,16 @@ impl Exchange {
         };
         let agreed = negotiate::agreed(response.body().as_ref(), &mut transfer.crypto);
         let now = sip.now();
-        let (Some(agreed), Some(media)) = (agreed, &call.media) else {
+        let (Some(agreed), true) = (agreed, call.media.is_some()) else {
             self.legs.remove(&transfer.to);
             let _ = sip.endpoint().end(now, transfer.to, None);
             return self.transfer_over(sip, id, &transfer, StatusCode::NOT_ACCEPTABLE_HERE);
         };
-        media.far_at(agreed);
         call.crypto.far = std::mem::take(&mut transfer.crypto);
         self.take_over(sip, id, transfer.to, Some(transfer.agent));
+        if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
+            return self.input(Input::CallLost(id));
+        }
         if !transfer.left {
             let _ = sip
                 .endpoint()
@@ -256,16 +259,14 @@ impl Exchange {
         if !call.talks_to_agent(replaced) {
             return Err(StatusCode::DECLINE);
         }
-        let media = call.media.as_ref().ok_or(StatusCode::DECLINE)?;
+        let media = call.media.as_mut().ok_or(StatusCode::DECLINE)?;
         let local = media.far_local().ok_or(StatusCode::DECLINE)?;
         // Another phone: it must not know by which key we encrypted for the first.
         let mut ours = OurCrypto::default();
         let body = match request.body() {
             Some(offer) => {
-                let (answer, agreed) = negotiate::answer(&offer, local, &mut ours)
-                    .map_err(|refused| refused.status())?;
-                media.far_at(agreed);
-                answer
+                let own = (media, &self.media);
+                ports::answer_offer(own, Side::Far, &offer, &mut ours)?.body
             }
             None => negotiate::offer(local, &ours),
         };

@@ -8,7 +8,6 @@ use std::{
 
 use callcore::switch::CallId;
 use tokio::sync::mpsc;
-use transport::media::PolledSocket;
 use wire::{g711::Law, rtp};
 
 use super::{
@@ -16,8 +15,11 @@ use super::{
     fork::Fork,
     keys::Keys,
     lane::{LaneId, Lanes},
+    leg::LegSocket,
     out::{Content, Frame},
     port::{Port, Refused},
+    rooms::Rooms,
+    token::Token,
 };
 use crate::audio::Clip;
 
@@ -31,8 +33,10 @@ const SILENCE: [u8; rtp::SAMPLES_PER_PACKET] = [0xd5; rtp::SAMPLES_PER_PACKET];
 #[derive(Debug)]
 pub(super) struct CallMedia {
     id: CallId,
-    caller: Port,
-    far: Option<Port>,
+    /// Its place among the thread's calls.
+    slot: usize,
+    caller: Port<LegSocket>,
+    far: Option<Port<LegSocket>>,
     joined: bool,
     player: Option<Player>,
     fork: Fork,
@@ -48,6 +52,15 @@ pub(super) struct Report {
     pub(super) dropped: Dropped,
 }
 
+/// What the calls of a thread share on their ways out.
+#[derive(Debug)]
+pub(super) struct Ways {
+    /// To recorders.
+    pub(super) lanes: Lanes,
+    /// To the legs' other ends.
+    pub(super) rooms: Rooms,
+}
+
 /// A clip being played.
 #[derive(Debug)]
 struct Player {
@@ -60,13 +73,14 @@ struct Player {
 
 impl CallMedia {
     pub(super) fn new(
-        id: CallId,
-        caller: PolledSocket,
+        (id, slot): (CallId, usize),
+        caller: LegSocket,
         silence_max: Option<Duration>,
         report: Report,
     ) -> Self {
         Self {
             id,
+            slot,
             caller: Port::new(caller),
             far: None,
             joined: false,
@@ -79,7 +93,7 @@ impl CallMedia {
     }
 
     /// The socket of one side, when it is open.
-    pub(super) fn socket(&self, side: Side) -> Option<&PolledSocket> {
+    pub(super) fn socket(&self, side: Side) -> Option<&LegSocket> {
         match side {
             Side::Caller => Some(&self.caller.socket),
             Side::Far => self.far.as_ref().map(|far| &far.socket),
@@ -91,15 +105,19 @@ impl CallMedia {
         self.player.is_some()
     }
 
-    pub(super) fn command(&mut self, command: Command, now: Instant, lanes: &mut Lanes) {
+    pub(super) fn command(&mut self, command: Command, now: Instant, ways: &mut Ways) {
+        let Ways { lanes, rooms } = ways;
         // What was said before it is heard before what is signalled of it, such as hold.
         self.fork.flush(lanes);
         match command {
-            Command::CallerAt(agreed) => self.caller.set_remote(agreed, now),
-            Command::FarSocket(socket) => self.far = Some(Port::new(socket)),
-            Command::FarAt(agreed) => {
-                if let Some(far) = &mut self.far {
-                    far.set_remote(agreed, now);
+            Command::Socket(side, socket) => match self.port(side) {
+                Some((port, own)) => port.move_to(socket, own, rooms),
+                // The caller's is there from the beginning.
+                None => self.far = Some(Port::new(socket)),
+            },
+            Command::At(side, agreed, pair) => {
+                if let Some((port, own)) = self.port(side) {
+                    port.agree(agreed, pair, (own, rooms), now);
                 }
             }
             Command::ForkOpen(fork) => {
@@ -128,8 +146,22 @@ impl CallMedia {
     }
 
     /// The call is over.
-    pub(super) fn end(mut self, lanes: &mut Lanes) {
-        self.fork.end(self.id, lanes);
+    pub(super) fn end(mut self, ways: &mut Ways) {
+        self.fork.end(self.id, &mut ways.lanes);
+        for side in [Side::Caller, Side::Far] {
+            if let Some((port, own)) = self.port(side) {
+                port.leave(own, &mut ways.rooms);
+            }
+        }
+    }
+
+    fn port(&mut self, side: Side) -> Option<(&mut Port<LegSocket>, Token)> {
+        let own = Token::Leg(self.slot, side);
+        let port = match side {
+            Side::Caller => Some(&mut self.caller),
+            Side::Far => self.far.as_mut(),
+        };
+        port.map(|port| (port, own))
     }
 
     /// A datagram has come to that side's socket.
@@ -139,11 +171,11 @@ impl CallMedia {
         datagram: &mut [u8],
         from: SocketAddr,
         now: Instant,
-        lanes: &mut Lanes,
+        ways: &mut Ways,
     ) {
         match side {
-            Side::Caller => self.caller_heard(datagram, from, now, lanes),
-            Side::Far => self.far_heard(datagram, from, now, lanes),
+            Side::Caller => self.caller_heard(datagram, from, now, ways),
+            Side::Far => self.far_heard(datagram, from, now, ways),
         }
     }
 
@@ -152,11 +184,11 @@ impl CallMedia {
         datagram: &mut [u8],
         from: SocketAddr,
         now: Instant,
-        lanes: &mut Lanes,
+        ways: &mut Ways,
     ) {
-        let Some(frame) = self
-            .caller
-            .accept(datagram, from, now, &self.report.dropped)
+        let Some(frame) =
+            self.caller
+                .accept(datagram, from, now, (&ways.rooms, &self.report.dropped))
         else {
             return;
         };
@@ -168,25 +200,20 @@ impl CallMedia {
         }
         if let (true, Some(far)) = (self.joined, &mut self.far) {
             // A far end that refuses audio is noticed by SIP; the caller's words still go to the recorder.
-            let _ = far.send(frame, now);
+            let _ = far.send(frame, now, &mut ways.rooms);
         }
-        self.fork_frame(Side::Caller, frame, now, lanes);
+        self.fork_frame(Side::Caller, frame, now, &mut ways.lanes);
     }
 
-    fn far_heard(
-        &mut self,
-        datagram: &mut [u8],
-        from: SocketAddr,
-        now: Instant,
-        lanes: &mut Lanes,
-    ) {
+    fn far_heard(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant, ways: &mut Ways) {
         let Some(far) = &mut self.far else { return };
-        let Some(frame) = far.accept(datagram, from, now, &self.report.dropped) else {
+        let dropped = &self.report.dropped;
+        let Some(frame) = far.accept(datagram, from, now, (&ways.rooms, dropped)) else {
             return;
         };
         if self.joined {
-            let _ = self.caller.send(frame, now);
-            self.fork_frame(Side::Far, frame, now, lanes);
+            let _ = self.caller.send(frame, now, &mut ways.rooms);
+            self.fork_frame(Side::Far, frame, now, &mut ways.lanes);
         }
     }
 
@@ -203,7 +230,7 @@ impl CallMedia {
     }
 
     /// Plays the next 20 ms.
-    pub(super) fn tick(&mut self, now: Instant, lanes: &mut Lanes) {
+    pub(super) fn tick(&mut self, now: Instant, ways: &mut Ways) {
         let Some(player) = &mut self.player else {
             return;
         };
@@ -217,9 +244,9 @@ impl CallMedia {
         };
         player.timestamp = player.timestamp.wrapping_add(samples.len() as u32);
         let nurse = player.mode == Mode::Nurse;
-        let _ = self.caller.send(frame, now);
+        let _ = self.caller.send(frame, now, &mut ways.rooms);
         if nurse {
-            self.fork_frame(Side::Far, frame, now, lanes);
+            self.fork_frame(Side::Far, frame, now, &mut ways.lanes);
         }
         if over {
             self.player = None;

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -19,12 +19,20 @@ use rustix::{
     buffer::spare_capacity,
     event::{EventfdFlags, Timespec, epoll, eventfd},
 };
-use transport::media::{PolledSocket, RtpPorts};
+use transport::{
+    media::RtpPorts,
+    shared::{Inbox, SharedSocket},
+};
 
 use super::{
     Command, Dropped, Side,
-    call::{CallMedia, Report},
+    call::{CallMedia, Report, Ways},
+    dropped::Why,
     lane::Lanes,
+    leg::LegSocket,
+    rooms::Rooms,
+    seats::RoomId,
+    token::Token,
     turns::Turns,
 };
 
@@ -32,8 +40,10 @@ use super::{
 const DATAGRAM_MAX: usize = 2048;
 /// Sockets told of by one look at them.
 const EVENTS_MAX: usize = 256;
-/// So many sockets ready at once, and the thread is busy: it waits a little before it looks again.
-const BUSY: usize = 4;
+/// So many packets at once, and the thread is busy: it waits a little before it looks again.
+const BUSY: u64 = 4;
+/// Runs in a row from one shared port, some 1000 packets: who floods it keeps no other port waiting.
+const RUNS_MAX: usize = 32;
 /// How long: far under the millisecond that a packet may be late through us, and 25 packets at 1000 streams. Longer steps measure
 /// no cheaper.
 const PAUSE: Duration = Duration::from_micros(400);
@@ -41,9 +51,6 @@ const PAUSE: Duration = Duration::from_micros(400);
 const THREADS_MAX: usize = 4;
 /// How often calls are looked through for silent ones: so much later than said they may be noticed.
 const SILENCE_LOOK: Duration = Duration::from_secs(1);
-/// The waker's token; calls have theirs from [`token`].
-const WAKER: u64 = u64::MAX;
-
 /// The threads.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -66,7 +73,9 @@ struct Thread {
 
 #[derive(Debug)]
 enum Order {
-    Begin(CallId, PolledSocket, Option<Duration>),
+    Begin(CallId, LegSocket, Option<Duration>),
+    /// Listen on a shared port too.
+    Open(SharedSocket),
     Tell(CallId, Command),
     End(CallId),
     Stop,
@@ -95,14 +104,28 @@ impl Engine {
         })
     }
 
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The thread that a call is on.
+    pub(super) fn thread_of(&self, call: CallId) -> usize {
+        call.0 as usize % self.threads.len()
+    }
+
+    /// Adds a shared port to a thread.
+    pub(super) fn open(&self, thread: usize, socket: SharedSocket) {
+        self.threads[thread].order(Order::Open(socket));
+    }
+
     /// Begins a call's audio with the socket of the caller's leg.
     pub(super) fn begin(
         &self,
         call: CallId,
-        socket: PolledSocket,
+        socket: LegSocket,
         silence_max: Option<Duration>,
     ) -> Line {
-        let thread = Arc::clone(&self.threads[call.0 as usize % self.threads.len()]);
+        let thread = Arc::clone(&self.threads[self.thread_of(call)]);
         thread.order(Order::Begin(call, socket, silence_max));
         Line { call, thread }
     }
@@ -124,7 +147,7 @@ impl Thread {
     fn start(report: Report, received: IntCounter, lanes: Lanes) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let waker = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        let data = epoll::EventData::new_u64(WAKER);
+        let data = epoll::EventData::new_u64(Token::Waker.number());
         epoll::add(&epoll, &waker, data, epoll::EventFlags::IN)?;
         let (orders, inbox) = channel();
         let running = Running {
@@ -135,7 +158,11 @@ impl Thread {
             free: Vec::new(),
             slots: BTreeMap::new(),
             turns: Turns::new(Instant::now()),
-            lanes,
+            ways: Ways {
+                lanes,
+                rooms: Rooms::default(),
+            },
+            run: Inbox::new()?,
             next_look: Instant::now(),
             report,
             received,
@@ -170,7 +197,9 @@ struct Running {
     free: Vec<usize>,
     slots: BTreeMap<CallId, usize>,
     turns: Turns,
-    lanes: Lanes,
+    ways: Ways,
+    /// What comes to shared ports.
+    run: Inbox,
     /// When calls are next looked through for silent ones.
     next_look: Instant,
     report: Report,
@@ -191,30 +220,34 @@ impl Running {
                 }
             }
             let now = Instant::now();
-            let ready = events.len();
             let (mut woken, mut received) = (false, 0);
             for event in events.drain(..) {
-                match event.data.u64() {
-                    WAKER => woken = true,
-                    token => received += u64::from(self.receive(token, now, &mut buffer)),
-                }
+                received += match Token::of(event.data.u64()) {
+                    Token::Waker => {
+                        woken = true;
+                        0
+                    }
+                    Token::Room(id) => self.receive_shared(id, now),
+                    Token::Leg(slot, side) => self.receive(slot, side, now, &mut buffer),
+                };
             }
             self.received.inc_by(received);
             self.turns.take(now, |slot| {
                 let call = self.calls.get_mut(slot).and_then(Option::as_mut);
                 call.is_some_and(|call| {
-                    call.tick(now, &mut self.lanes);
+                    call.tick(now, &mut self.ways);
                     call.plays()
                 })
             });
+            self.ways.rooms.flush();
             self.look_for_silence(now);
-            self.lanes.flush_due(now);
+            self.ways.lanes.flush_due(now);
             // After the packets: an order may end a call whose packet is in this very batch, and its slot is another's then.
             if woken && self.take_orders(now).is_break() {
                 return;
             }
             self.tell_refused();
-            if ready >= BUSY {
+            if received >= BUSY {
                 thread::sleep(PAUSE);
             }
         }
@@ -223,12 +256,12 @@ impl Running {
     /// Until something is to be done without a packet; `None` while there is no call.
     fn until_next(&self, now: Instant) -> Option<Duration> {
         let look = (!self.slots.is_empty()).then(|| self.next_look.saturating_duration_since(now));
-        let (turn, lane) = (self.turns.until_next(now), self.lanes.until_next(now));
+        let (turn, lane) = (self.turns.until_next(now), self.ways.lanes.until_next(now));
         [look, turn, lane].into_iter().flatten().min()
     }
 
     fn tell_refused(&mut self) {
-        while let Some((lane, id)) = self.lanes.take_refused() {
+        while let Some((lane, id)) = self.ways.lanes.take_refused() {
             let slot = self.slots.get(&id);
             if let Some(Some(call)) = slot.and_then(|&slot| self.calls.get_mut(slot)) {
                 call.lane_refused(lane);
@@ -246,21 +279,43 @@ impl Running {
         }
     }
 
-    /// Whether a packet was there.
-    fn receive(&mut self, token: u64, now: Instant, buffer: &mut [u8]) -> bool {
-        let (slot, side) = slot_and_side(token);
+    /// How many packets were there.
+    fn receive(&mut self, slot: usize, side: Side, now: Instant, buffer: &mut [u8]) -> u64 {
         let Some(Some(call)) = self.calls.get_mut(slot) else {
-            return false;
+            return 0;
         };
-        let Some(socket) = call.socket(side) else {
-            return false;
+        let Some(socket) = call.socket(side).and_then(LegSocket::own) else {
+            return 0;
         };
         // One packet a look: who sends faster than we look waits in his own socket, and nobody else does.
         let Ok((len, from)) = socket.recv_from(buffer) else {
-            return false;
+            return 0;
         };
-        call.heard(side, &mut buffer[..len], from, now, &mut self.lanes);
-        true
+        call.heard(side, &mut buffer[..len], from, now, &mut self.ways);
+        1
+    }
+
+    /// How many packets were at a shared port.
+    fn receive_shared(&mut self, id: RoomId, now: Instant) -> u64 {
+        let mut received = 0;
+        for _ in 0..RUNS_MAX {
+            let mut run = 0;
+            for (datagram, from) in self.ways.rooms.receive(id, &mut self.run) {
+                run += 1;
+                let Some(Token::Leg(slot, side)) = self.ways.rooms.whose(id, from) else {
+                    self.report.dropped.count(Why::Stray);
+                    continue;
+                };
+                if let Some(Some(call)) = self.calls.get_mut(slot) {
+                    call.heard(side, datagram, from, now, &mut self.ways);
+                }
+            }
+            received += run as u64;
+            if run < Inbox::RUN_MAX {
+                break;
+            }
+        }
+        received
     }
 
     fn take_orders(&mut self, now: Instant) -> std::ops::ControlFlow<()> {
@@ -271,20 +326,26 @@ impl Running {
                 Order::Begin(id, socket, silence_max) => self.begin(id, socket, silence_max),
                 Order::Tell(id, command) => self.tell(id, command, now),
                 Order::End(id) => self.end(id),
+                Order::Open(socket) => self.open(socket),
                 Order::Stop => return std::ops::ControlFlow::Break(()),
             }
         }
         std::ops::ControlFlow::Continue(())
     }
 
-    fn begin(&mut self, id: CallId, socket: PolledSocket, silence_max: Option<Duration>) {
+    fn open(&mut self, socket: SharedSocket) {
+        let (id, socket) = self.ways.rooms.open(socket);
+        watch(&self.epoll, socket, Token::Room(id));
+    }
+
+    fn begin(&mut self, id: CallId, socket: LegSocket, silence_max: Option<Duration>) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.calls.push(None);
             self.calls.len() - 1
         });
         self.slots.insert(id, slot);
-        let call = CallMedia::new(id, socket, silence_max, self.report.clone());
-        watch(&self.epoll, &call, slot, Side::Caller);
+        let call = CallMedia::new((id, slot), socket, silence_max, self.report.clone());
+        watch_leg(&self.epoll, &call, slot, Side::Caller);
         self.calls[slot] = Some(call);
     }
 
@@ -295,10 +356,13 @@ impl Running {
         let Some(call) = &mut self.calls[slot] else {
             return;
         };
-        let opens_far = matches!(command, Command::FarSocket(_));
-        call.command(command, now, &mut self.lanes);
-        if opens_far {
-            watch(&self.epoll, call, slot, Side::Far);
+        let opens = match &command {
+            Command::Socket(side, _) => Some(*side),
+            _ => None,
+        };
+        call.command(command, now, &mut self.ways);
+        if let Some(side) = opens {
+            watch_leg(&self.epoll, call, slot, side);
         }
         if call.plays() {
             self.turns.join(slot);
@@ -309,7 +373,7 @@ impl Running {
         if let Some(slot) = self.slots.remove(&id) {
             // Closing its sockets takes them out of the epoll as well.
             if let Some(call) = self.calls[slot].take() {
-                call.end(&mut self.lanes);
+                call.end(&mut self.ways);
             }
             self.turns.leave(slot);
             self.free.push(slot);
@@ -317,27 +381,18 @@ impl Running {
     }
 }
 
-fn watch(epoll: &OwnedFd, call: &CallMedia, slot: usize, side: Side) {
-    let Some(socket) = call.socket(side) else {
-        return;
-    };
-    let data = epoll::EventData::new_u64(token(slot, side));
-    if let Err(error) = epoll::add(epoll, socket, data, epoll::EventFlags::IN) {
-        tracing::error!(%error, "a call will not be heard: the system can't watch its socket");
+/// A leg on a shared port needs no watching of its own.
+fn watch_leg(epoll: &OwnedFd, call: &CallMedia, slot: usize, side: Side) {
+    if let Some(socket) = call.socket(side).and_then(LegSocket::own) {
+        watch(epoll, socket, Token::Leg(slot, side));
     }
 }
 
-const fn token(slot: usize, side: Side) -> u64 {
-    (slot as u64) << 1 | matches!(side, Side::Far) as u64
-}
-
-const fn slot_and_side(token: u64) -> (usize, Side) {
-    let side = if token & 1 == 0 {
-        Side::Caller
-    } else {
-        Side::Far
-    };
-    ((token >> 1) as usize, side)
+fn watch(epoll: &OwnedFd, socket: impl AsFd, token: Token) {
+    let data = epoll::EventData::new_u64(token.number());
+    if let Err(error) = epoll::add(epoll, socket, data, epoll::EventFlags::IN) {
+        tracing::error!(%error, "calls will not be heard: the system can't watch a socket");
+    }
 }
 
 fn timespec(wait: Duration) -> Timespec {

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// How long a phone that was there before may go on sending: it stops at our BYE, which may be lost three times.
-const FORMER_MAX: Duration = Duration::from_secs(5);
+pub(super) const FORMER_MAX: Duration = Duration::from_secs(5);
 
 /// What a port knows of its other end's address.
 #[derive(Debug, Default)]

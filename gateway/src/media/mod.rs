@@ -9,16 +9,23 @@ mod fork;
 mod keys;
 mod lane;
 mod latch;
+mod leg;
 mod out;
 mod port;
 mod protection;
+mod rooms;
+mod seats;
 mod silence;
+mod token;
 mod turns;
 
-use std::{cell::OnceCell, net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use callcore::{digit::Digit, switch::CallId};
-use transport::media::{PolledSocket, PortsError, RtpPorts};
+use transport::media::{PortsError, RtpPorts};
 use wire::{g711::Law, srtp::Srtp};
 
 use crate::audio::Clip;
@@ -27,11 +34,14 @@ pub(crate) use engine::Engine;
 use engine::Line;
 use fork::Fork;
 pub(crate) use fork::{Offered, Sources, Streams};
+use leg::LegSocket;
+use seats::{Pair, Seat, Seated, Taken};
+pub(crate) use seats::{Peer, SharedPorts};
 
 /// Where the other end of a stream is, and what it understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Remote {
-    /// Its address from SDP; its port is corrected by the first packet (symmetric RTP).
+    /// Its address from SDP; on a port of its own corrected by the first packet (symmetric RTP).
     pub(crate) address: SocketAddr,
     /// The payload type it wants audio as.
     pub(crate) payload_type: u8,
@@ -75,13 +85,20 @@ pub(crate) enum Side {
 
 #[derive(Debug)]
 enum Command {
-    CallerAt(Agreed),
-    FarSocket(PolledSocket),
-    FarAt(Agreed),
+    /// A side has that socket from now on.
+    Socket(Side, LegSocket),
+    /// A side's other end is there; on a shared port, where it is known by that.
+    At(Side, Agreed, Option<Pair>),
     ForkOpen(Box<Fork>),
-    Play { clip: Clip, mode: Mode },
+    Play {
+        clip: Clip,
+        mode: Mode,
+    },
     Join,
-    ForkTo { caller: Remote, far: Remote },
+    ForkTo {
+        caller: Remote,
+        far: Remote,
+    },
     ForkOff,
 }
 
@@ -99,6 +116,8 @@ enum Mode {
 pub(crate) struct MediaFactory {
     /// The ports of this switch.
     pub(crate) ports: RtpPorts,
+    /// Those that many legs share.
+    pub(crate) shared: SharedPorts,
     /// The threads that carry the audio.
     pub(crate) engine: Engine,
     /// The numbers of the streams that go to the recorder.
@@ -109,14 +128,32 @@ pub(crate) struct MediaFactory {
 
 impl MediaFactory {
     /// Starts the media of a call with a port for the caller's leg.
-    pub(crate) fn start(&mut self, call: CallId) -> Result<Media, PortsError> {
-        let socket = self.ports.open_polled()?;
-        let caller_local = socket.local_addr();
+    pub(crate) fn start(&mut self, call: CallId, caller: Peer) -> Result<Media, PortsError> {
+        let thread = self.engine.thread_of(call);
+        let (caller, socket) = self.port(thread, caller)?;
         Ok(Media {
             line: self.engine.begin(call, socket, self.silence_max),
-            caller_local,
-            far_local: OnceCell::new(),
+            thread,
+            caller,
+            far: None,
         })
+    }
+
+    /// A place on a shared port for who may have one, and a port of its own for everybody else.
+    fn port(&mut self, thread: usize, peer: Peer) -> Result<(OurEnd, LegSocket), PortsError> {
+        let Some(Seated { seat, opened }) = self.shared.seat(thread, peer) else {
+            return self.own_port();
+        };
+        if let Some(opened) = opened {
+            self.engine.open(thread, opened);
+        }
+        let socket = LegSocket::shared(seat.room());
+        Ok((OurEnd::Shared(seat), socket))
+    }
+
+    fn own_port(&self) -> Result<(OurEnd, LegSocket), PortsError> {
+        let socket = self.ports.open_polled()?;
+        Ok((OurEnd::Own(socket.local_addr()), LegSocket::Own(socket)))
     }
 }
 
@@ -124,30 +161,152 @@ impl MediaFactory {
 #[derive(Debug)]
 pub(crate) struct Media {
     line: Line,
-    caller_local: SocketAddr,
-    far_local: OnceCell<SocketAddr>,
+    thread: usize,
+    caller: OurEnd,
+    far: Option<OurEnd>,
+}
+
+/// Our end of a leg.
+#[derive(Debug)]
+enum OurEnd {
+    Own(SocketAddr),
+    Shared(Seat),
+}
+
+/// Where a remote will be heard, once it is agreed.
+#[derive(Debug)]
+pub(crate) struct Place(PlaceKind);
+
+#[derive(Debug)]
+enum PlaceKind {
+    Here(SocketAddr, Option<Pair>),
+    OnOwnPort(OurEnd, LegSocket),
+}
+
+/// What became of our port when a remote was agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a remote sends to the old port until it is told of the new one"]
+pub(crate) enum Port {
+    Stays,
+    /// The remote needs a port of its own, and must be told.
+    Moved,
+}
+
+impl OurEnd {
+    fn local(&self) -> SocketAddr {
+        match self {
+            Self::Own(local) => *local,
+            Self::Shared(seat) => seat.local(),
+        }
+    }
+}
+
+impl Place {
+    /// Our address there.
+    pub(crate) fn local(&self) -> SocketAddr {
+        match &self.0 {
+            PlaceKind::Here(local, _) => *local,
+            PlaceKind::OnOwnPort(end, _) => end.local(),
+        }
+    }
 }
 
 impl Media {
     /// Our address on the caller's leg.
-    pub(crate) const fn caller_local(&self) -> SocketAddr {
-        self.caller_local
+    pub(crate) fn caller_local(&self) -> SocketAddr {
+        self.caller.local()
     }
 
     /// Our address on the far leg, once opened.
     pub(crate) fn far_local(&self) -> Option<SocketAddr> {
-        self.far_local.get().copied()
+        self.far.as_ref().map(OurEnd::local)
     }
 
-    /// Opens a port for the far leg, or gives the one that is open.
-    pub(crate) fn open_far(&self, factory: &mut MediaFactory) -> Result<SocketAddr, PortsError> {
-        if let Some(local) = self.far_local() {
-            return Ok(local);
+    /// Opens a port for a far leg that is called at that host, or gives the one that is open and will do.
+    pub(crate) fn open_far(
+        &mut self,
+        factory: &mut MediaFactory,
+        host: Option<IpAddr>,
+    ) -> Result<SocketAddr, PortsError> {
+        let shares = host.is_some_and(|host| factory.shared.may_share(host));
+        match &self.far {
+            Some(OurEnd::Shared(_)) if !shares => {}
+            Some(open) => return Ok(open.local()),
+            None => {}
         }
-        let socket = factory.ports.open_polled()?;
-        let local = *self.far_local.get_or_init(|| socket.local_addr());
-        self.tell(Command::FarSocket(socket));
+        let peer = host.map_or(Peer::Unknown, Peer::CalledAt);
+        let (end, socket) = factory.port(self.thread, peer)?;
+        let local = end.local();
+        self.far = Some(end);
+        self.tell(Command::Socket(Side::Far, socket));
         Ok(local)
+    }
+
+    /// Where a remote that describes itself so is to be heard. Nothing changes before [`Media::agree`].
+    pub(crate) fn place(
+        &mut self,
+        factory: &MediaFactory,
+        side: Side,
+        remote: SocketAddr,
+    ) -> Result<Place, PortsError> {
+        let kind = match self.end(side) {
+            Some(OurEnd::Own(local)) => PlaceKind::Here(*local, None),
+            Some(OurEnd::Shared(seat)) => match seat_of(seat, remote, &factory.shared) {
+                Ok(pair) => PlaceKind::Here(seat.local(), pair),
+                Err(Taken) => own_place(factory)?,
+            },
+            None => own_place(factory)?,
+        };
+        Ok(Place(kind))
+    }
+
+    /// The other end of a leg is there, and heard in its place.
+    pub(crate) fn agree(&mut self, side: Side, agreed: Agreed, place: Place) {
+        let pair = match place.0 {
+            PlaceKind::Here(_, pair) => pair,
+            PlaceKind::OnOwnPort(end, socket) => {
+                match side {
+                    Side::Caller => self.caller = end,
+                    Side::Far => self.far = Some(end),
+                }
+                self.tell(Command::Socket(side, socket));
+                None
+            }
+        };
+        if let (Some(pair), Some(OurEnd::Shared(seat))) = (&pair, self.end(side)) {
+            seat.given(pair);
+        }
+        self.tell(Command::At(side, agreed, pair));
+    }
+
+    /// The other end has answered our offer. Where it is may be known only now, and not go with the port that was offered.
+    pub(crate) fn answered(
+        &mut self,
+        factory: &MediaFactory,
+        side: Side,
+        agreed: Agreed,
+    ) -> Result<Port, PortsError> {
+        let place = self.place(factory, side, agreed.remote.address)?;
+        let port = match &place.0 {
+            PlaceKind::Here(..) => Port::Stays,
+            PlaceKind::OnOwnPort(..) => Port::Moved,
+        };
+        self.agree(side, agreed, place);
+        Ok(port)
+    }
+
+    /// The far end says before its answer where it will be: if another call's remote is there, only one of them is heard.
+    pub(crate) fn far_will_be(&self, remote: SocketAddr) {
+        if let Some(OurEnd::Shared(seat)) = &self.far {
+            seat.doubt(remote);
+        }
+    }
+
+    fn end(&mut self, side: Side) -> Option<&mut OurEnd> {
+        match side {
+            Side::Caller => Some(&mut self.caller),
+            Side::Far => self.far.as_mut(),
+        }
     }
 
     /// Opens two streams towards the recorder: the caller's and the far side's.
@@ -155,16 +314,6 @@ impl Media {
         let (fork, streams) = Fork::open(&factory.ports, &mut factory.sources)?;
         self.tell(Command::ForkOpen(Box::new(fork)));
         Ok(streams)
-    }
-
-    /// The caller's end is there.
-    pub(crate) fn caller_at(&self, agreed: Agreed) {
-        self.tell(Command::CallerAt(agreed));
-    }
-
-    /// The far end is there.
-    pub(crate) fn far_at(&self, agreed: Agreed) {
-        self.tell(Command::FarAt(agreed));
     }
 
     /// Plays a clip to the caller, and reports its end.
@@ -209,4 +358,22 @@ impl Media {
     fn tell(&self, command: Command) {
         self.line.tell(command);
     }
+}
+
+fn seat_of(
+    seat: &mut Seat,
+    remote: SocketAddr,
+    shared: &SharedPorts,
+) -> Result<Option<Pair>, Taken> {
+    let held = remote.ip().is_unspecified();
+    if !held && !shared.may_share(remote.ip()) {
+        return Err(Taken);
+    }
+    // Whoever has it may be heard by the wrong call until this remote has another port of ours.
+    seat.take(remote).inspect_err(|_| seat.doubt(remote))
+}
+
+fn own_place(factory: &MediaFactory) -> Result<PlaceKind, PortsError> {
+    let (end, socket) = factory.own_port()?;
+    Ok(PlaceKind::OnOwnPort(end, socket))
 }

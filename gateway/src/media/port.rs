@@ -9,8 +9,7 @@ use wire::{
 };
 
 use super::{
-    Agreed, Dropped, Remote,
-    dropped::Why,
+    Agreed, Remote,
     latch::Latch,
     out::{Content, Frame, OutStream},
     protection::Protection,
@@ -19,23 +18,23 @@ use super::{
 
 /// A socket with the remote it belongs to.
 #[derive(Debug)]
-pub(super) struct Port {
-    pub(super) socket: PolledSocket,
-    remote: Option<Remote>,
-    latch: Latch,
-    protection: Option<Box<Protection>>,
+pub(super) struct Port<S = PolledSocket> {
+    pub(super) socket: S,
+    pub(super) remote: Option<Remote>,
+    pub(super) latch: Latch,
+    pub(super) protection: Option<Box<Protection>>,
     pub(super) silence: Silence,
     out: OutStream,
-    datagram: Vec<u8>,
+    pub(super) datagram: Vec<u8>,
 }
 
-impl Port {
-    pub(super) fn new(socket: PolledSocket) -> Self {
+impl<S> Port<S> {
+    pub(super) fn new(socket: S) -> Self {
         Self::sending(socket, rand::random())
     }
 
     /// As [`Port::new`], and its packets carry this SSRC.
-    pub(super) fn sending(socket: PolledSocket, ssrc: u32) -> Self {
+    pub(super) fn sending(socket: S, ssrc: u32) -> Self {
         Self {
             socket,
             remote: None,
@@ -56,81 +55,24 @@ impl Port {
         self.protection = Protection::agreed(self.protection.take(), agreed.srtp);
     }
 
-    /// As [`Port::set_remote`] for a stream that we only send, and learns from ICMP when nobody listens there any more.
-    pub(super) fn set_only_remote(&mut self, remote: Remote, now: Instant) {
-        // Without it only the notice is missing: the recorder is still watched by OPTIONS.
-        let _ = self.socket.connect(remote.address);
-        self.set_remote(Agreed { remote, srtp: None }, now);
-    }
-
-    /// Reads a datagram as audio from our remote. `None`: not RTP, not for us, or from a stranger; that is counted.
-    pub(super) fn accept<'a>(
+    /// Writes a frame for the remote, in its codec, and says where it is; `None`: it doesn't want the frame.
+    pub(super) fn write(
         &mut self,
-        datagram: &'a mut [u8],
-        from: SocketAddr,
+        frame: Frame<'_>,
         now: Instant,
-        dropped: &Dropped,
-    ) -> Option<Frame<'a>> {
-        let frame = self.read(datagram, from, now);
-        frame.map_err(|why| dropped.count(why)).ok().flatten()
-    }
-
-    fn read<'a>(
-        &mut self,
-        datagram: &'a mut [u8],
-        from: SocketAddr,
-        now: Instant,
-    ) -> Result<Option<Frame<'a>>, Why> {
-        let Some(remote) = &mut self.remote else {
-            return Ok(None);
-        };
-        if !self.latch.takes(from, remote.address, now) {
-            return Err(Why::Stray);
-        }
-        if datagram.len() > DATAGRAM_LEN_MAX {
-            return Err(Why::TooLong);
-        }
-        if rtp::is_rtcp(datagram) {
-            return Ok(None);
-        }
-        let datagram = match &mut self.protection {
-            None => datagram,
-            Some(protection) => protection.open(datagram)?,
-        };
-        let packet = Packet::parse(datagram).map_err(|_| Why::Malformed)?;
-        // Also by what isn't for us, such as comfort noise: somebody is there.
-        self.silence.broken(now);
-        let content = remote.content(&packet).ok_or(Why::PayloadType)?;
-        // Only now: what can't be read must not draw our audio elsewhere.
-        remote.address = from;
-        self.latch.heard();
-        Ok(Some(Frame {
-            source: packet.ssrc,
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            content,
-        }))
-    }
-
-    /// Sends a frame to the remote, in its codec. `Err` when the remote refuses (ICMP); a full buffer only loses the packet.
-    pub(super) fn send(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Refused> {
+    ) -> Result<Option<SocketAddr>, Refused> {
         let Some(remote) = &self.remote else {
-            return Ok(());
+            return Ok(None);
         };
         self.datagram.clear();
         self.out.write(remote, &frame, now, &mut self.datagram);
         if self.datagram.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(protection) = &mut self.protection {
             protection.seal(&mut self.datagram)?;
         }
-        match self.socket.send_to(&self.datagram, remote.address) {
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                Err(Refused::Unreachable)
-            }
-            _ => Ok(()),
-        }
+        Ok(Some(remote.address))
     }
 
     /// The stream that it sends, to go on by another way.
@@ -139,9 +81,38 @@ impl Port {
     }
 }
 
+impl Port {
+    /// As [`Port::set_remote`] for a stream that we only send, and learns from ICMP when nobody listens there any more.
+    pub(super) fn set_only_remote(&mut self, remote: Remote, now: Instant) {
+        // Without it only the notice is missing: the recorder is still watched by OPTIONS.
+        let _ = self.socket.connect(remote.address);
+        self.set_remote(Agreed { remote, srtp: None }, now);
+    }
+
+    /// Sends a frame to the remote, in its codec. `Err` when the remote refuses (ICMP); a full buffer only loses the packet.
+    pub(super) fn send(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Refused> {
+        let to = self.write(frame, now)?;
+        to.map_or(Ok(()), |to| send_now(&self.socket, &self.datagram, to))
+    }
+}
+
+/// Sends a datagram now or not at all. `Err` when nobody listens there (ICMP).
+pub(super) fn send_now(
+    socket: &PolledSocket,
+    datagram: &[u8],
+    to: SocketAddr,
+) -> Result<(), Refused> {
+    match socket.send_to(datagram, to) {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(Refused::Unreachable)
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Remote {
     /// What a packet of its holds; `None`: nothing that was agreed.
-    fn content<'a>(&self, packet: &Packet<'a>) -> Option<Content<'a>> {
+    pub(super) fn content<'a>(&self, packet: &Packet<'a>) -> Option<Content<'a>> {
         Some(match packet.payload_type {
             audio if audio == self.payload_type => Content::Audio(self.law, packet.payload),
             rtp::PCMA => Content::Audio(Law::A, packet.payload),
@@ -151,11 +122,6 @@ impl Remote {
         })
     }
 }
-
-/// Longest payload that is taken: 200 ms, ten times the usual packet.
-const MAX_PAYLOAD: usize = 1600;
-/// Longest datagram that is taken: such a payload with the longest header that phones write, and a tag.
-const DATAGRAM_LEN_MAX: usize = MAX_PAYLOAD + 100;
 
 /// Why a frame was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,45 @@
-//! `[listen.tls]` as it is written.
+//! `[listen]` and `[listen.tls]` as they are written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Text;
+
+/// Where the switch listens and whom it believes.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Listen")]
+pub(in crate::scenario) struct RawListen {
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) sip: Option<Text>,
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) web: Option<Text>,
+    /// Networks whose kommun-ID and caller's number are believed.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(in crate::scenario) trusted: Option<Vec<Text>>,
+    /// Networks of carriers and session border controllers whose SDP tells exactly where their audio comes from, each call's
+    /// from an address of its own: their legs share ports, which costs less. Nobody behind NAT.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(in crate::scenario) rtp_shared: Vec<Text>,
+    /// The sources of a kommun-ID, in the order of their trust: `header`, `uri`, `digits`, `access-network`, `geolocation`,
+    /// and `area-code`, which is weak and isn't read unless it is named here.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(in crate::scenario) kommun_sources: Option<Vec<Text>>,
+    /// A file of `user:realm:algorithm:ha1` lines.
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) credentials: Option<Text>,
+    /// The realm of those who register here.
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) realm: Option<Text>,
+    /// A file of the same kind: who this switch is to trunks, and to phones' registrars, that ask (401, 407).
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) own_credentials: Option<Text>,
+    /// The name server that is asked where targets are; the system's unless said otherwise.
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) dns: Option<Text>,
+    pub(in crate::scenario) tls: Option<RawTls>,
+}
 
 /// SIP over TLS.
 #[derive(Deserialize, JsonSchema)]

@@ -136,12 +136,14 @@ impl Reader<'_> {
             Some(networks) => networks.iter().filter_map(&mut network).collect(),
             None => TRUSTED_DEFAULT.to_vec(),
         };
+        let rtp_shared = raw.rtp_shared.iter().filter_map(&mut network).collect();
         let kommun_sources = self.kommun_sources(raw.kommun_sources);
         let dns = raw.dns.and_then(|raw| self.socket(&raw));
         Listen {
             sip,
             web,
             trusted,
+            rtp_shared,
             tls: raw.tls.map(|tls| self.tls(tls, TLS_DEFAULT)),
             credentials: raw.credentials.map(|file| file.into_inner().into()),
             own_credentials: raw.own_credentials.map(|file| file.into_inner().into()),

@@ -1,0 +1,211 @@
+//! One end of a leg: a port of its own, whose first packet shows where the other end really is, or a place on a shared port, where
+//! only what comes from the very address that was agreed is its own.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use transport::media::PolledSocket;
+use wire::rtp::{self, Packet};
+
+use super::{
+    Agreed, Dropped,
+    dropped::Why,
+    latch::Latch,
+    out::Frame,
+    port::{Port, Refused, send_now},
+    rooms::Rooms,
+    seats::{Pair, RoomId},
+    token::Token,
+};
+
+/// Longest payload that is taken: 200 ms, ten times the usual packet.
+const MAX_PAYLOAD: usize = 1600;
+/// Longest datagram that is taken: such a payload with the longest header that phones write, and a tag.
+const DATAGRAM_LEN_MAX: usize = MAX_PAYLOAD + 100;
+/// Another source is let in on a shared port when the one before has been silent for five packets: two that talk at once are not
+/// one remote.
+const SOURCE_ALIVE: Duration = Duration::from_millis(100);
+
+/// A leg's socket.
+#[derive(Debug)]
+pub(super) enum LegSocket {
+    /// On a port of its own.
+    Own(PolledSocket),
+    /// That of a port which it shares.
+    Shared(Place),
+}
+
+/// A place on a shared port.
+#[derive(Debug)]
+pub(super) struct Place {
+    room: RoomId,
+    /// Whom the port knows for its remote.
+    at: Option<SocketAddr>,
+    source: Option<Source>,
+}
+
+/// Who was heard last.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    ssrc: u32,
+    last: Instant,
+}
+
+impl LegSocket {
+    /// A place in a room, where nobody is heard yet.
+    pub(super) const fn shared(room: RoomId) -> Self {
+        Self::Shared(Place {
+            room,
+            at: None,
+            source: None,
+        })
+    }
+
+    /// The socket, when it is the leg's own.
+    pub(super) const fn own(&self) -> Option<&PolledSocket> {
+        match self {
+            Self::Own(socket) => Some(socket),
+            Self::Shared(_) => None,
+        }
+    }
+}
+
+impl Port<LegSocket> {
+    /// The remote is known, or has moved; on a shared port by a pair of its own, unless it is where it was.
+    pub(super) fn agree(
+        &mut self,
+        agreed: Agreed,
+        pair: Option<Pair>,
+        (own, rooms): (Token, &mut Rooms),
+        now: Instant,
+    ) {
+        self.set_remote(agreed, now);
+        if let LegSocket::Shared(place) = &mut self.socket {
+            if let Some(pair) = pair {
+                place.hear(pair, own, rooms);
+            }
+            // It sends from where it said.
+            self.latch.heard();
+        }
+    }
+
+    /// From now on it has that socket, and waits to hear where its remote is.
+    pub(super) fn move_to(&mut self, socket: LegSocket, own: Token, rooms: &mut Rooms) {
+        self.leave(own, rooms);
+        self.socket = socket;
+        self.remote = None;
+        self.latch = Latch::default();
+    }
+
+    /// Nothing that comes to a shared port is its own any more.
+    pub(super) fn leave(&mut self, own: Token, rooms: &mut Rooms) {
+        if let LegSocket::Shared(place) = &mut self.socket
+            && let Some(before) = place.at.take()
+        {
+            rooms.forget(place.room, before, own);
+        }
+    }
+
+    /// Reads a datagram as audio from our remote. `None`: not RTP, not for us, or from a stranger; that is counted.
+    pub(super) fn accept<'a>(
+        &mut self,
+        datagram: &'a mut [u8],
+        from: SocketAddr,
+        now: Instant,
+        (rooms, dropped): (&Rooms, &Dropped),
+    ) -> Option<Frame<'a>> {
+        let frame = self.read(datagram, from, now, rooms);
+        frame.map_err(|why| dropped.count(why)).ok().flatten()
+    }
+
+    fn read<'a>(
+        &mut self,
+        datagram: &'a mut [u8],
+        from: SocketAddr,
+        now: Instant,
+        rooms: &Rooms,
+    ) -> Result<Option<Frame<'a>>, Why> {
+        let Some(remote) = &mut self.remote else {
+            return Ok(None);
+        };
+        if !self.latch.takes(from, remote.address, now) {
+            return Err(Why::Stray);
+        }
+        if datagram.len() > DATAGRAM_LEN_MAX {
+            return Err(Why::TooLong);
+        }
+        if rtp::is_rtcp(datagram) {
+            return Ok(None);
+        }
+        let datagram = match &mut self.protection {
+            None => datagram,
+            Some(protection) => protection.open(datagram)?,
+        };
+        let packet = Packet::parse(datagram).map_err(|_| Why::Malformed)?;
+        if let LegSocket::Shared(place) = &mut self.socket
+            && !place.takes(packet.ssrc, from, now, rooms)
+        {
+            return Err(Why::Stray);
+        }
+        // Also by what isn't for us, such as comfort noise: somebody is there.
+        self.silence.broken(now);
+        let content = remote.content(&packet).ok_or(Why::PayloadType)?;
+        // Only now: what can't be read must not draw our audio elsewhere.
+        remote.address = from;
+        self.latch.heard();
+        Ok(Some(Frame {
+            source: packet.ssrc,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            content,
+        }))
+    }
+
+    /// Sends a frame to the remote, in its codec: on a shared port together with others. `Err` when the remote refuses (ICMP).
+    pub(super) fn send(
+        &mut self,
+        frame: Frame<'_>,
+        now: Instant,
+        rooms: &mut Rooms,
+    ) -> Result<(), Refused> {
+        let Some(to) = self.write(frame, now)? else {
+            return Ok(());
+        };
+        match &self.socket {
+            LegSocket::Own(socket) => send_now(socket, &self.datagram, to),
+            LegSocket::Shared(place) => {
+                rooms.push(place.room, &self.datagram, to);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Place {
+    fn hear(&mut self, pair: Pair, own: Token, rooms: &mut Rooms) {
+        let before = self.at.replace(pair.remote());
+        if let Some(before) = before.filter(|before| *before != pair.remote()) {
+            rooms.forget(self.room, before, own);
+        }
+        self.source = None;
+        rooms.hear(self.room, pair, own);
+    }
+
+    /// Whether that source may be our remote's: nothing but its number tells it from another call's that has the same address.
+    fn takes(&mut self, ssrc: u32, from: SocketAddr, now: Instant, rooms: &Rooms) -> bool {
+        if let Some(source) = &mut self.source
+            && source.ssrc == ssrc
+        {
+            source.last = now;
+            return true;
+        }
+        let talks = |source: Source| now.saturating_duration_since(source.last) < SOURCE_ALIVE;
+        if self.source.is_some_and(talks) || rooms.is_doubted(self.room, from, now) {
+            return false;
+        }
+        self.source = Some(Source { ssrc, last: now });
+        true
+    }
+}
