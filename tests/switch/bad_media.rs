@@ -12,11 +12,11 @@ use crate::{
     routes,
 };
 
-const DROPPED: &str = "vaxel_rtp_packets_dropped_total";
+pub(crate) const DROPPED: &str = "vaxel_rtp_packets_dropped_total";
 /// What an intruder says.
-const INTRUDER_TONE: f64 = 2500.0;
+pub(crate) const INTRUDER_TONE: f64 = 2500.0;
 /// Packets of an intruder's, a second of sound.
-const INTRUDER_PACKETS: u64 = 50;
+pub(crate) const INTRUDER_PACKETS: u64 = 50;
 
 fn says(noise: &[Noise], srtp: Option<Suite>) -> CallPlan {
     CallPlan {
@@ -110,7 +110,7 @@ fn undisturbed(caller: &testkit::CallResult, nurse: &testkit::CallResult) {
 }
 
 /// Says its tone there.
-fn intrude(local: &str, target: SocketAddr) {
+pub(crate) fn intrude(local: &str, target: SocketAddr) {
     let socket = UdpSocket::bind(local).expect("a port");
     let mut sender = rtp::Sender::new(rtp::PCMA, 0xBAD, 0, 0);
     let mut datagram = Vec::new();

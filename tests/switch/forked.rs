@@ -164,7 +164,7 @@ fn number(stream: &Stream) -> u32 {
     stream.sources[0].ssrc
 }
 
-fn audio_address(body: Option<&Body>) -> SocketAddr {
+pub(crate) fn audio_address(body: Option<&Body>) -> SocketAddr {
     let body = body.expect("a description");
     let description = Description::parse(&body.bytes).expect("SDP");
     description.streams[0].address

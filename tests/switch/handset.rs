@@ -1,6 +1,7 @@
 //! A telephone that a test plays by hand, event by event: for what the test kit's phone never does.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicU8, Ordering},
     time::Duration,
@@ -67,6 +68,21 @@ impl Handset {
         handset
     }
 
+    /// One whose audio comes from where another's does, as that of a mixer.
+    pub(crate) async fn with_audio_of(other: &Self) -> Self {
+        let audio = other.audio.try_clone().expect("another handle");
+        Self {
+            audio,
+            ..Self::new().await
+        }
+    }
+
+    /// Its audio is elsewhere from now on, of which it has told nobody yet.
+    pub(crate) fn moves_to(&mut self, ip: Ipv4Addr) -> std::net::UdpSocket {
+        let audio = std::net::UdpSocket::bind((ip, 0)).expect("a free port");
+        std::mem::replace(&mut self.audio, audio)
+    }
+
     /// As an agent or target in a scenario.
     pub(crate) fn uri(&self) -> String {
         format!("sip:1177@{}", self.driver.local_addr())
@@ -89,6 +105,26 @@ impl Handset {
         let mut datagram = Vec::new();
         sender.next(&[code; 160], 160, false, &mut datagram);
         self.audio.send_to(&datagram, to).expect("sent");
+    }
+
+    /// Hears packets until that code comes, while `speak` is done again and again; all codes that came.
+    pub(crate) async fn hears(&self, code: u8, mut speak: impl FnMut()) -> BTreeSet<u8> {
+        self.audio.set_nonblocking(true).expect("a setting");
+        let mut heard = BTreeSet::new();
+        let listen = async {
+            let mut buffer = [0; 2000];
+            while !heard.contains(&code) {
+                speak();
+                tokio::task::yield_now().await;
+                while let Ok(len) = self.audio.recv(&mut buffer) {
+                    let packet = wire::rtp::Packet::parse(&buffer[..len]).expect("RTP");
+                    heard.extend(packet.payload.first());
+                }
+            }
+        };
+        let done = tokio::time::timeout(DEADLINE, listen).await;
+        assert!(done.is_ok(), "{code} was not heard, but {heard:?}");
+        heard
     }
 
     /// Asks for a change of a session, which the other side's phone answers.
@@ -120,16 +156,19 @@ impl Handset {
         asked.expect("a session in which nothing else is under way");
     }
 
-    /// Its change was agreed to.
-    pub(crate) async fn has_changed(&mut self) {
-        self.sees("the change", |event| {
-            matches!(event, Event::Changed { result: Ok(_), .. }).then_some(())
+    /// Its change was agreed to, with this description.
+    pub(crate) async fn has_changed(&mut self) -> Option<Body> {
+        self.sees("the change", |event| match event {
+            Event::Changed {
+                result: Ok(body), ..
+            } => Some(body),
+            _ => None,
         })
-        .await;
+        .await
     }
 
     /// The other side wants a change, to this.
-    pub(crate) async fn is_asked_for(&mut self, to: Direction) {
+    pub(crate) async fn is_asked_for(&mut self, to: Direction) -> SocketAddr {
         let asked = self
             .sees("a change", |event| match event {
                 Event::ChangeRequested { body, .. } => body,
@@ -138,6 +177,7 @@ impl Handset {
             .await;
         let told = Description::parse(&asked.bytes).expect("a session description");
         assert_eq!(told.streams[0].direction, to);
+        told.streams[0].address
     }
 
     /// Agrees to the change that it was asked for.

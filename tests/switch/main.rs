@@ -13,6 +13,7 @@ mod overload;
 mod recorded;
 mod replace;
 mod rig;
+mod shared_ports;
 mod silence;
 mod talk;
 mod waiting;

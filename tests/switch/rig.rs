@@ -65,6 +65,15 @@ impl Rig {
         .await
     }
 
+    /// The same where that network's calls share ports.
+    pub(crate) async fn start_sharing(network: &str, agents: &str, rest: &str) -> Self {
+        let shares = format!("listen = {{ rtp_shared = [\"{network}\"], ");
+        Self::start_as(agents, rest, |text| {
+            text.replacen("listen = { ", &shares, 1)
+        })
+        .await
+    }
+
     /// The same with another recorder than its own.
     pub(crate) async fn start_recording_at(recorder: &str, agents: &str, rest: &str) -> Self {
         let other = format!("siprec = \"{recorder}\"");

@@ -209,3 +209,52 @@ impl Place {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use transport::media::{DEFAULT_RANGE, RtpPorts};
+
+    use super::*;
+    use crate::{
+        media::{
+            Side,
+            seats::{Peer, SharedPorts},
+        },
+        origin::TrustedPeers,
+    };
+
+    const A_WHILE: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn two_that_talk_from_one_address_are_not_one_and_one_of_a_doubted_address_is_who_it_was() {
+        let ip = Ipv4Addr::LOCALHOST.into();
+        let ports = RtpPorts::new(ip, DEFAULT_RANGE);
+        let mut shared = SharedPorts::new(ports, 1, TrustedPeers::new(vec![(ip, 8)]));
+        let remote = SocketAddr::new(ip, 9);
+        let seated = shared.seat(0, Peer::Describes(remote)).expect("a place");
+        let mut seat = seated.seat;
+        let mut rooms = Rooms::default();
+        rooms.open(seated.opened.expect("a port"));
+        let mut place = Place {
+            room: seat.room(),
+            at: None,
+            source: None,
+        };
+        let pair = seat.take(remote).expect("free").expect("to be given");
+        place.hear(pair, Token::Leg(0, Side::Far), &mut rooms);
+
+        let now = Instant::now();
+        assert!(place.takes(1, remote, now, &rooms));
+        assert!(!place.takes(2, remote, now + SOURCE_ALIVE / 2, &rooms));
+        assert!(
+            place.takes(2, remote, now + A_WHILE, &rooms),
+            "it took over"
+        );
+        let other = shared.seat(0, Peer::CalledAt(ip)).expect("a place").seat;
+        other.doubt(remote);
+        assert!(!place.takes(3, remote, now + A_WHILE * 2, &rooms), "whose?");
+        assert!(place.takes(2, remote, now + A_WHILE * 3, &rooms));
+    }
+}
