@@ -1,9 +1,9 @@
-//! Measures recording: `cargo run --release -p recorder --example recording_rates -- CALLS SECONDS [own|shared]`.
+//! Measures recording: `cargo run --release -p recorder --example recording_rates -- CALLS SECONDS [own|shared] [srtp]`.
 //!
 //! The recorder is a process of its own, so that its CPU and memory are its own; this one sends CALLS calls of two streams of
 //! G.711 in packets of 20 ms, by SIPREC and RTP on loopback, then looks for every packet in the store. Then it opens a
 //! recording of one hour. Every stream has a port of its own and is sent packet by packet; or, with `shared`, the streams share
-//! ports and are sent in runs every 10 ms, as our own switch does.
+//! ports and are sent in runs every 10 ms, as our own switch does. With `srtp` all of it comes encrypted.
 #![expect(
     clippy::print_stdout,
     reason = "an example that prints what it measured"
@@ -49,7 +49,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let seconds = number(1).transpose()?.unwrap_or(20);
     let shared = arguments.get(2).is_some_and(|way| way == "shared");
     let place = tempfile::tempdir()?;
-    at_once(place.path(), calls, seconds, shared).await?;
+    let encrypted = arguments.get(3).is_some_and(|way| way == "srtp");
+    at_once(place.path(), calls, seconds, (shared, encrypted)).await?;
     an_hour(place.path())
 }
 
@@ -66,11 +67,11 @@ async fn at_once(
     place: &Path,
     calls: u64,
     seconds: u64,
-    shared: bool,
+    (shared, encrypted): (bool, bool),
 ) -> Result<(), Box<dyn Error>> {
     let (mut recorder, to) = start(place)?;
     let begun = Instant::now();
-    let mut clients = begin(to, u32::try_from(calls)?, shared).await?;
+    let mut clients = begin(to, u32::try_from(calls)?, (shared, encrypted)).await?;
     println!(
         "{calls} calls begun in {:.1} s",
         begun.elapsed().as_secs_f64()
@@ -78,9 +79,9 @@ async fn at_once(
     let before = used(&recorder)?;
     let begun = Instant::now();
     if shared {
-        send_runs(&mut clients, seconds).await?;
+        send_runs(&mut clients, seconds, Watch::new(&recorder)).await?;
     } else {
-        send_packets(&mut clients, seconds).await?;
+        send_packets(&mut clients, seconds, Watch::new(&recorder)).await?;
     }
     let sent = calls * 2 * seconds * 50;
     let took = begun.elapsed().as_secs_f64();
@@ -121,7 +122,7 @@ async fn at_once(
 async fn begin(
     to: SocketAddr,
     calls: u32,
-    shared: bool,
+    (shared, encrypted): (bool, bool),
 ) -> Result<Vec<(Client, Recording)>, Box<dyn Error>> {
     let mut clients = Vec::new();
     for number in 0..calls {
@@ -130,6 +131,9 @@ async fn begin(
         } else {
             Client::new()
         };
+        if encrypted {
+            client = client.encrypting(1);
+        }
         let made = client
             .record(to, TransportKind::Udp, &metadata(&tag()))
             .await;
@@ -139,15 +143,51 @@ async fn begin(
     Ok(clients)
 }
 
+/// Says every so often how much memory the recorder has: it must not grow with time.
+struct Watch<'a> {
+    recorder: &'a Child,
+    begun: Instant,
+    next: Duration,
+}
+
+impl<'a> Watch<'a> {
+    const EVERY: Duration = Duration::from_secs(10);
+
+    fn new(recorder: &'a Child) -> Self {
+        Self {
+            recorder,
+            begun: Instant::now(),
+            // What every stream holds, it holds after its first second.
+            next: Duration::from_secs(2),
+        }
+    }
+
+    fn look(&mut self) -> Result<(), Box<dyn Error>> {
+        let now = self.begun.elapsed();
+        if now >= self.next {
+            let memory = used(self.recorder)?.memory_kb;
+            println!("  after {:.0} s: memory {memory} kB", now.as_secs_f64());
+            self.next = if self.next < Self::EVERY {
+                Self::EVERY
+            } else {
+                self.next + Self::EVERY
+            };
+        }
+        Ok(())
+    }
+}
+
 /// A tick that comes late sends at once, as a network does after it stood still.
 async fn send_packets(
     clients: &mut [(Client, Recording)],
     seconds: u64,
+    mut watch: Watch<'_>,
 ) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     for number in 0..seconds * 50 {
         let due = begun + TICK * u32::try_from(number)?;
         tokio::time::sleep_until(due.into()).await;
+        watch.look()?;
         for (client, recording) in &mut *clients {
             for stream in [0, 1] {
                 client.send_codes(recording, stream, &[0x55; 160]);
@@ -161,12 +201,14 @@ async fn send_packets(
 async fn send_runs(
     clients: &mut [(Client, Recording)],
     seconds: u64,
+    mut watch: Watch<'_>,
 ) -> Result<(), Box<dyn Error>> {
     let (runs, begun) = (Runs::new(), Instant::now());
     let mut lanes: BTreeMap<SocketAddr, Vec<Vec<u8>>> = BTreeMap::new();
     for number in 0..seconds * 100 {
         let due = begun + TICK / 2 * u32::try_from(number)?;
         tokio::time::sleep_until(due.into()).await;
+        watch.look()?;
         let half = clients.iter_mut().skip((number % 2) as usize).step_by(2);
         for (client, recording) in half {
             for stream in [0, 1] {

@@ -136,7 +136,7 @@ impl Disk {
             }
             Job::Meta(id, meta) => self.on(open, id, |recording| recording.write_meta(&meta)),
             Job::Audio(id, stream, batch) => self.on(open, id, |recording| {
-                recording.push(stream, &batch, Instant::now())
+                recording.push(stream, batch, Instant::now())
             }),
             Job::Flush => {
                 let now = Instant::now();

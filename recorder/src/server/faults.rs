@@ -96,9 +96,9 @@ impl Bench {
             for number in 0..PACKETS {
                 now += Duration::from_millis(20);
                 let audio = Packet::audio(number as u32 * 160, Bytes::from_static(&[1; 160]));
-                let audio = Batch::of(&audio, now);
-                open.push(0, &audio, now)?;
-                open.push(1, &audio, now)?;
+                for stream in [0, 1] {
+                    open.push(stream, Batch::of(&audio, now), now)?;
+                }
                 answered.last_mut().expect("just there").pushed = number + 1;
                 if number % SYNC_EVERY == SYNC_EVERY - 1 {
                     for file in open.unsynced() {
@@ -298,7 +298,7 @@ fn recorded(bench: &Bench) -> (RecordingId, Begin, Open) {
     for number in 0..PACKETS {
         let audio = Packet::audio(number as u32 * 160, Bytes::from_static(&[1; 160]));
         let now = Instant::now();
-        open.push(0, &Batch::of(&audio, now), now).expect("written");
+        open.push(0, Batch::of(&audio, now), now).expect("written");
     }
     (id, begin, open)
 }

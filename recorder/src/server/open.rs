@@ -75,7 +75,7 @@ impl Open {
     pub(super) fn push(
         &mut self,
         stream: usize,
-        batch: &Batch,
+        batch: Batch,
         now: Instant,
     ) -> Result<(), VaultError> {
         let Some(stream) = self.streams.get_mut(stream) else {

@@ -1,6 +1,6 @@
 //! Who takes part in a recorded call, as its metadata tells it bit by bit: whole documents and partial updates.
 
-use wire::siprec::{DataMode, Metadata, Participant, StreamInfo};
+use wire::siprec::{DataMode, Metadata, PARTICIPANTS_MAX, Participant, STREAMS_MAX, StreamInfo};
 
 use crate::vault::{Meta, Party};
 
@@ -57,9 +57,12 @@ impl Parties {
     /// What is said again counts as it is said now; the rest stays (RFC 7865 section 6.1).
     fn update(&mut self, metadata: &Metadata) {
         for told in &metadata.streams {
+            // No document may have more either: a peer can't fill memory by many of them.
+            let has_room = self.streams.len() < STREAMS_MAX;
             match self.streams.iter_mut().find(|one| one.id == told.id) {
                 Some(known) => known.clone_from(told),
-                None => self.streams.push(told.clone()),
+                None if has_room => self.streams.push(told.clone()),
+                None => {}
             }
         }
         for told in &metadata.participants {
@@ -71,9 +74,22 @@ impl Parties {
             }
             match self.participants.iter_mut().find(|one| one.id == told.id) {
                 Some(known) => merge(known, told),
-                None => self.participants.push(told.clone()),
+                None => self.join(told.clone()),
             }
         }
+    }
+
+    /// With as many as a document may have, somebody who speaks no more makes room; else it isn't noted who joins.
+    fn join(&mut self, told: Participant) {
+        if self.participants.len() >= PARTICIPANTS_MAX {
+            let silent = self
+                .participants
+                .iter()
+                .position(|one| one.sends.is_empty());
+            let Some(silent) = silent else { return };
+            self.participants.remove(silent);
+        }
+        self.participants.push(told);
     }
 
     fn is_transferred_to(&self, then: &Self) -> bool {
@@ -237,6 +253,27 @@ mod tests {
         let nothing = Metadata::new(id(1));
         assert_eq!(parties.learn(&nothing), Told::Nothing);
         assert_eq!(names(&parties).len(), 2);
+    }
+
+    #[test]
+    fn updates_without_end_fill_no_memory() {
+        let mut parties = begun();
+        for number in 20..=u8::MAX {
+            let mut told = metadata(DataMode::Partial, vec![party(number, "another", 11)]);
+            let stream = StreamInfo {
+                id: id(number),
+                label: "another".into(),
+            };
+            told.streams.push(stream);
+            parties.learn(&told);
+        }
+        let known = (parties.participants.len(), parties.streams.len());
+        assert_eq!(known, (PARTICIPANTS_MAX, STREAMS_MAX));
+        let spoken = names(&parties);
+        assert!(
+            spoken.iter().any(|(name, _)| name == "caller"),
+            "{spoken:?}"
+        );
     }
 
     /// An update that says less of somebody doesn't make what was known unknown: the caller's number above all.

@@ -1,18 +1,24 @@
 //! Packets of one stream on their way to its writer, already in the bytes that a chunk holds: one message and one allocation
-//! for many of them.
+//! for many of them. The writer seals and writes them from the same bytes.
 
 use std::time::Instant;
 
-use super::format::{self, Kind};
+use zeroize::Zeroizing;
+
+use super::format::{self, Kind, PACKET_HEADER_LEN, SEAL_LEN, SEALED_MAX};
 use crate::tally::Tally;
 
-/// Room made with the first packet: what comes until a chunk is due, G.711 in packets of 20 ms.
+/// Room made with the first packet: what comes until a chunk is due, G.711 in packets of 20 ms, and its seal.
 const ROOM_BYTES: usize = 5 * 1024;
+
+/// Memory that a stream's audio takes at most on its way: what is gathered for the writer, and what waits there for a chunk.
+#[cfg(test)]
+pub(crate) const STREAM_BYTES_MAX: usize = 2 * SEALED_MAX;
 
 /// Packets of one stream, in the order they came.
 #[derive(Default)]
 pub(crate) struct Batch {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     tally: Tally,
     from: u32,
     since: Option<Instant>,
@@ -23,9 +29,10 @@ impl Batch {
     /// [`PAYLOAD_MAX`](super::PAYLOAD_MAX): a larger one is passed over.
     pub(crate) fn push(&mut self, kind: Kind, position: u32, samples: u32, payload: &[u8]) {
         if self.bytes.is_empty() {
-            self.bytes.reserve(ROOM_BYTES);
             self.from = position;
         }
+        let needed = self.bytes.len() + PACKET_HEADER_LEN + payload.len() + SEAL_LEN;
+        make_room(&mut self.bytes, needed);
         if format::put(kind, position, payload, &mut self.bytes).is_ok() {
             self.from = self.from.min(position);
             self.tally.note(kind, position, samples);
@@ -54,12 +61,23 @@ impl Batch {
         self.since
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Its bytes, to be sealed where they are.
+    pub(crate) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
+        self.bytes
+    }
+
+    /// Memory that it takes.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// What it holds, counted.
@@ -71,6 +89,22 @@ impl Batch {
     pub(crate) const fn from(&self) -> u32 {
         self.from
     }
+}
+
+/// Room for so much, without leaving a copy of audio in memory that is given back: that of a usual batch, else that of the
+/// largest chunk.
+pub(super) fn make_room(bytes: &mut Zeroizing<Vec<u8>>, needed: usize) {
+    if needed <= bytes.capacity() {
+        return;
+    }
+    let room = if needed <= ROOM_BYTES {
+        ROOM_BYTES
+    } else {
+        needed.max(SEALED_MAX)
+    };
+    let mut roomy = Zeroizing::new(Vec::with_capacity(room));
+    roomy.extend_from_slice(bytes);
+    *bytes = roomy;
 }
 
 /// Never the audio itself.

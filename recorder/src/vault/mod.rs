@@ -37,8 +37,10 @@ use std::{
 
 use callcore::tag::RecordingTag;
 
-pub(crate) use self::batch::Batch;
+#[cfg(test)]
+pub(crate) use self::batch::STREAM_BYTES_MAX;
 use self::remote::Remote;
+pub(crate) use self::{batch::Batch, keys::nonce as random};
 pub use self::{
     codec::Codec,
     error::VaultError,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Codec, VaultError,
-    batch::Batch,
+    batch::{self, Batch},
     folder::{self, Out},
     format::{CHUNK_BYTES, ChunkHead, Header, OPEN_MAX, Packet, SEALED_MAX},
     keys::Key,
@@ -31,6 +31,7 @@ pub struct StreamWriter {
     /// `None` once a write failed: a chunk's nonce is used up by its first attempt.
     seal: Option<EncryptorBE32<ChaCha20Poly1305>>,
     associated: Vec<u8>,
+    /// Mostly empty, and then without room of its own: a batch comes when it is due for a chunk, and is sealed as it came.
     pending: Zeroizing<Vec<u8>>,
     pending_since: Option<Instant>,
     written_bytes: u64,
@@ -61,8 +62,7 @@ impl StreamWriter {
             unsynced: true,
             seal: Some(EncryptorBE32::from_aead(cipher, &header.prefix.into())),
             associated: header.associated(tag),
-            // Never grows past this, so that no copy of audio is left behind in freed memory.
-            pending: Zeroizing::new(Vec::with_capacity(SEALED_MAX)),
+            pending: Zeroizing::default(),
             pending_since: None,
             written_bytes: bytes.len() as u64,
         })
@@ -73,25 +73,31 @@ impl StreamWriter {
     /// # Errors
     /// When the packet is too large, or the chunk can't be written: then nothing can be added any more.
     pub fn push(&mut self, packet: &Packet, now: Instant) -> Result<(), VaultError> {
+        batch::make_room(&mut self.pending, SEALED_MAX);
         packet.put(&mut self.pending)?;
         self.pending_since.get_or_insert(now);
         self.write_due(now)
     }
 
     /// Takes many packets at once, of which the oldest may have waited a while already.
-    pub(crate) fn push_batch(&mut self, batch: &Batch, now: Instant) -> Result<(), VaultError> {
-        let bytes = batch.bytes();
-        if bytes.len() > OPEN_MAX {
+    pub(crate) fn push_batch(&mut self, batch: Batch, now: Instant) -> Result<(), VaultError> {
+        let len = batch.bytes().len();
+        if len > OPEN_MAX {
             return Err(VaultError::PacketTooLarge {
-                bytes: bytes.len(),
+                bytes: len,
                 max: OPEN_MAX,
             });
         }
-        if self.pending.len() + bytes.len() > OPEN_MAX {
+        if self.pending.len() + len > OPEN_MAX {
             self.write_chunk()?;
         }
-        self.pending.extend_from_slice(bytes);
         let since = batch.since().unwrap_or(now);
+        if self.pending.is_empty() {
+            self.pending = batch.into_bytes();
+        } else {
+            batch::make_room(&mut self.pending, SEALED_MAX);
+            self.pending.extend_from_slice(batch.bytes());
+        }
         self.pending_since = Some(self.pending_since.map_or(since, |known| known.min(since)));
         self.write_due(now)
     }
@@ -151,14 +157,19 @@ impl StreamWriter {
         let mut seal = self.seal.take().ok_or_else(broken)?;
         seal.encrypt_next_in_place(&self.associated, &mut *self.pending)
             .map_err(|_| broken())?;
+        // Its room goes with it: a thousand streams would hold eight thousand times a kilobyte for nothing.
         let sealed = std::mem::take(&mut self.pending);
         self.append(&sealed, false)
             .map_err(folder::unusable(&self.path))?;
-        self.pending = sealed;
-        self.pending.clear();
         self.pending_since = None;
         self.seal = Some(seal);
         Ok(())
+    }
+
+    /// Memory that audio takes here between two chunks.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.pending.capacity()
     }
 
     fn append(&mut self, sealed: &[u8], last: bool) -> std::io::Result<()> {
