@@ -54,6 +54,10 @@ fn main() -> Result<(), Failure> {
     timed("rows entered", rows, || fill(&vault, rows))?;
     timed("recordings made", erased, || make(&vault, erased))?;
     let index = timed("opened as a recorder does", 1, || Ok(Index::open(&vault)?))?;
+    timed("figures for the start", 1, || {
+        println!("  {} controllers", index.figures()?.len());
+        Ok(())
+    })?;
     for _ in 0..2 {
         timed("a page of a search", 1, || search(&index))?;
     }

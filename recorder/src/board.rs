@@ -28,8 +28,12 @@ pub(crate) struct Board {
     pub(crate) spool_bytes: IntGauge,
     /// Beginnings and ends that the index couldn't take yet.
     pub(crate) index_backlog: IntGauge,
+    /// Whether the index was read through and is damaged: 1 or 0.
+    pub(crate) index_damaged: IntGauge,
     pub(crate) uploads: IntCounter,
     pub(crate) upload_failures: IntCounter,
+    /// Streams that began, encrypted or plain.
+    streams: IntCounterVec,
     /// Datagrams that belong to no recorded stream.
     datagrams_dropped: IntCounterVec,
 }
@@ -75,6 +79,10 @@ impl Board {
                 "vaxel_recorder_index_backlog",
                 "Beginnings and ends of recordings that the index could not take yet",
             )?,
+            index_damaged: IntGauge::new(
+                "vaxel_recorder_index_damaged",
+                "Whether the index was read through and found damaged: 1 or 0",
+            )?,
             uploads: IntCounter::new(
                 "vaxel_recorder_uploads_total",
                 "Recordings moved to S3 and compared with what was sent",
@@ -82,6 +90,11 @@ impl Board {
             upload_failures: IntCounter::new(
                 "vaxel_recorder_upload_failures_total",
                 "Attempts to move a recording to S3 that failed; it waits in the spool",
+            )?,
+            streams: labelled(
+                "vaxel_recorder_streams_total",
+                "Streams of recording sessions that began, by how their audio comes: srtp or rtp",
+                &["by"],
             )?,
             datagrams_dropped: labelled(
                 "vaxel_recorder_datagrams_dropped_total",
@@ -103,7 +116,12 @@ impl Board {
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         self.registry.register(Box::new(build))?;
-        for counters in [&self.recordings, &self.refused, &self.datagrams_dropped] {
+        for counters in [
+            &self.recordings,
+            &self.refused,
+            &self.streams,
+            &self.datagrams_dropped,
+        ] {
             self.registry.register(Box::new(counters.clone()))?;
         }
         for counter in [
@@ -115,7 +133,7 @@ impl Board {
         ] {
             self.registry.register(Box::new(counter.clone()))?;
         }
-        for gauge in [&self.spool_bytes, &self.index_backlog] {
+        for gauge in [&self.spool_bytes, &self.index_backlog, &self.index_damaged] {
             self.registry.register(Box::new(gauge.clone()))?;
         }
         self.registry.register(Box::new(self.open.clone()))
@@ -170,9 +188,21 @@ impl Board {
         });
     }
 
+    /// A session has begun to send a stream.
+    pub(crate) fn stream_begins(&self, encrypted: bool) {
+        let by = if encrypted { "srtp" } else { "rtp" };
+        self.streams.with_label_values(&[by]).inc();
+    }
+
     /// A datagram is no part of a recorded stream.
     pub(crate) fn dropped(&self, reason: &'static str) {
         self.datagrams_dropped.with_label_values(&[reason]).inc();
+    }
+
+    /// From now on nothing new is recorded.
+    pub(crate) fn index_is_damaged(&self) {
+        self.index_damaged.set(1);
+        self.set_ready(false);
     }
 
     pub(crate) fn set_ready(&self, ready: bool) {

@@ -23,7 +23,7 @@ pub struct Agent {
     pub srtp: Srtp,
 }
 
-/// Whether calls that the switch makes offer encrypted audio (SRTP).
+/// Whether what the switch sends, to phones and providers that it calls or to a recorder, is offered encrypted (SRTP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Srtp {
     /// Plain RTP only.
@@ -270,6 +270,8 @@ pub struct RecorderSettings {
     pub tls: Option<TlsSettings>,
     /// Recordings of one call, hold and transfer counted in; `None`: [`SEGMENTS_MAX`].
     pub segments_max: Option<u8>,
+    /// Whether audio comes encrypted; `None`: where the signalling is, by TLS, so that keys can be told.
+    pub srtp: Option<Srtp>,
     /// The address of its web API, `127.0.0.1:1178`.
     pub api: Box<str>,
     /// The API's certificate and those that vouch for it, a PEM file; `None` to serve without TLS, on loopback only.

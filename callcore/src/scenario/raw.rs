@@ -413,6 +413,9 @@ pub(super) struct RawRecorder {
     /// Recordings of one call, hold and transfer counted in; 10 unless said otherwise.
     #[schemars(with = "Option<u8>")]
     pub(super) segments_max: Option<Spanned<u8>>,
+    /// Whether audio goes to it encrypted (SRTP): as its signalling does unless it is said, `off`, `offer` or `require`.
+    #[schemars(with = "Option<String>")]
+    pub(super) srtp: Option<Text>,
     #[schemars(with = "Option<String>")]
     pub(super) api: Option<Text>,
     /// The API's certificate, a PEM file; needed outside this machine.

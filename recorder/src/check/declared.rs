@@ -1,11 +1,17 @@
 //! What a scenario says of its stores: the server of 2019 is found before anybody connects to it.
 
-use callcore::scenario::{Backup, Reach, Scenario, Store};
+use callcore::scenario::{Backup, Reach, RecorderSettings, Scenario, Srtp, Store};
+use wire::sip::uri::Uri;
 
 use super::{Finding, Severity, error};
+use crate::server::is_by_tls;
 
 pub(super) fn check(scenario: &Scenario) -> Vec<Finding> {
     let mut found = Vec::new();
+    if scenario.recorder.as_ref().is_some_and(is_heard_on_its_way) {
+        let message = "calls go to the recorder unencrypted over its network: reach it by TLS (`siprec`), and leave `srtp` under [recorder] out";
+        found.push(error("S0405", &scenario.file, message));
+    }
     for store in &scenario.stores {
         reachable(scenario, store, &mut found);
         if store.encrypted.value == Some(false) {
@@ -34,6 +40,16 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether audio leaves this machine in the clear, or with its keys in signalling that is.
+fn is_heard_on_its_way(recorder: &RecorderSettings) -> bool {
+    let Ok(uri) = Uri::parse(&recorder.siprec) else {
+        return false;
+    };
+    let far = uri.address().is_some_and(|at| !at.ip().is_loopback());
+    let encrypted = !matches!(recorder.srtp, Some(Srtp::Off | Srtp::Offer));
+    far && !(is_by_tls(&uri) && encrypted)
 }
 
 fn reachable(scenario: &Scenario, store: &Store, found: &mut Vec<Finding>) {

@@ -2,6 +2,8 @@
 
 use std::{fs, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, thread};
 
+use callcore::scenario::Srtp;
+
 use super::*;
 use crate::vault::Vault;
 
@@ -248,4 +250,31 @@ fn the_server_of_2019_is_found_from_its_description() {
     let checked = check(Some(&scenario), &Targets::default());
     let codes: Vec<_> = checked.findings.iter().map(|one| one.code).collect();
     assert_eq!(codes, ["S0401", "S0402", "S0403", "S0404"]);
+}
+
+#[test]
+fn a_recorder_that_hears_calls_in_the_clear_from_afar_is_found() {
+    let text = include_str!("../../../scenarios/today.toml");
+    let scenario =
+        Scenario::from_toml(text, "today.toml").unwrap_or_else(|error| panic!("{error}"));
+    for (siprec, srtp, heard) in [
+        ("sip:recorder@127.0.0.1:5070", None, false),
+        ("sip:recorder@10.0.0.5:5070", None, true),
+        ("sip:recorder@10.0.0.5:5070", Some(Srtp::Require), true),
+        ("sips:recorder@10.0.0.5", None, false),
+        ("sip:recorder@10.0.0.5;transport=tls", None, false),
+        (
+            "sip:recorder@10.0.0.5;transport=tls",
+            Some(Srtp::Offer),
+            true,
+        ),
+    ] {
+        let mut scenario = scenario.clone();
+        let recorder = scenario.recorder.as_mut().expect("it records");
+        recorder.siprec = siprec.into();
+        recorder.srtp = srtp;
+        let checked = check(Some(&scenario), &Targets::default());
+        let found = checked.findings.iter().any(|one| one.code == "S0405");
+        assert_eq!(found, heard, "{siprec} {srtp:?}");
+    }
 }

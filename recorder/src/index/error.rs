@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::credentials::CredentialsError;
+use crate::{credentials::CredentialsError, vault::VaultError};
 
 /// Why the index refuses.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum IndexError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// What is known of the file can't be written down beside it.
+    #[error(transparent)]
+    Note(VaultError),
     /// PostgreSQL can't be reached, or refuses.
     #[error(
         "the index {place} can't be used ({what}): check `index` under [recorder], and that the database answers"

@@ -5,26 +5,30 @@
 mod db;
 mod error;
 mod gallring;
+mod note;
 mod row;
 mod schema;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use callcore::tag::RecordingTag;
 use jiff::Timestamp;
 
-use self::db::{Change, Db, Postgres, Row, Sqlite, Value};
+use self::{
+    db::{Change, Db, Postgres, Row, Sqlite, Value},
+    note::{Kept, Note, Word},
+};
 
 pub use self::{
     error::IndexError,
     gallring::{Alike, Hold, Mark, NumbersAlike},
     row::{Closing, Entry, State},
 };
-use crate::{monitor::Stored, names::RecordingId, place::IndexPlace, vault::Vault};
+use crate::{monitor::Stored, names::RecordingId, place::IndexPlace, tally::RATE, vault::Vault};
 
 /// The database's name in the store: with a dot, so that it never is a controller's folder.
 const FILE: &str = "index.sqlite";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Recordings read at once when all are read: a page of memory, not all of it.
 const PAGE: usize = 1000;
 /// More rows than a person reads or a page shows.
@@ -89,11 +93,35 @@ impl Default for Filter {
 #[derive(Debug)]
 pub struct Index {
     db: Db,
+    /// Of a recorder's own file.
+    note: Option<Note>,
+    check: Option<Check>,
+}
+
+/// The reading through of an index that is used already.
+#[derive(Debug)]
+pub struct Check {
+    path: PathBuf,
+    note: Note,
+}
+
+impl Check {
+    /// Reads the whole file.
+    ///
+    /// # Errors
+    /// When it is corrupt, which is written down for every later opening, or can't be read.
+    pub fn run(self) -> Result<(), IndexError> {
+        let found = Sqlite::open_existing(self.path).and_then(|db| db.check());
+        if let Err(IndexError::Corrupt { .. }) = &found {
+            self.note.write(Word::Damaged)?;
+        }
+        found
+    }
 }
 
 impl Index {
-    /// Opens the index of a store for a recorder, making it when there is none. Checks a whole file; of a database in
-    /// PostgreSQL it keeps other recorders out.
+    /// Opens the index of a store for a recorder, making it when there is none. A file that may have come to harm is read
+    /// through first, any other [behind](Self::take_check) that; a database in PostgreSQL is kept from other recorders.
     ///
     /// # Errors
     /// When it is corrupt, in use, from a later version, or can't be written.
@@ -102,27 +130,75 @@ impl Index {
             IndexPlace::Postgres(url) => {
                 Db::Postgres(Postgres::open(&url, &vault.place().credentials()?, true)?)
             }
-            near => {
-                let db = Sqlite::open(file(vault, near))?;
-                db.check()?;
-                Db::Sqlite(db)
-            }
+            near => return Self::open_file(file(vault, near)),
         };
-        Ok(Self { db })
+        Ok(Self::of(db))
+    }
+
+    fn open_file(path: PathBuf) -> Result<Self, IndexError> {
+        let note = Note::beside(&path);
+        let kept = note.read();
+        let db = Sqlite::open(path.clone())?;
+        let check = if kept == Kept::Sound {
+            let note = note.clone();
+            Some(Check { path, note })
+        } else {
+            db.check()?;
+            None
+        };
+        note.write(Word::Open)?;
+        Ok(Self {
+            db: Db::Sqlite(db),
+            note: Some(note),
+            check,
+        })
+    }
+
+    const fn of(db: Db) -> Self {
+        Self {
+            db,
+            note: None,
+            check: None,
+        }
+    }
+
+    /// What is still to be read through, when it was opened without that.
+    pub const fn take_check(&mut self) -> Option<Check> {
+        self.check.take()
+    }
+
+    /// Writes down that all was written: the next opening may rely on it.
+    ///
+    /// # Errors
+    /// When the index or the note can't be written.
+    pub fn close_whole(&self) -> Result<(), IndexError> {
+        match (&self.db, &self.note) {
+            (Db::Sqlite(db), Some(note)) if note.read() == Kept::Sound => {
+                db.settle()?;
+                note.write(Word::Closed)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same without reading the whole file: for a command that changes a few rows beside a recorder.
     ///
     /// # Errors
-    /// When it is from a later version, or can't be written.
+    /// When it is from a later version, can't be written, or was found to be corrupt.
     pub fn open_to_change(vault: &Vault) -> Result<Self, IndexError> {
         let db = match vault.place().index.clone() {
             IndexPlace::Postgres(url) => {
                 Db::Postgres(Postgres::open(&url, &vault.place().credentials()?, false)?)
             }
-            near => Db::Sqlite(Sqlite::open(file(vault, near))?),
+            near => {
+                let path = file(vault, near);
+                if Note::beside(&path).read() == Kept::Damaged {
+                    return Err(IndexError::Corrupt { path });
+                }
+                Db::Sqlite(Sqlite::open(path)?)
+            }
         };
-        Ok(Self { db })
+        Ok(Self::of(db))
     }
 
     /// Opens the index of a store to read; changes nothing.
@@ -137,7 +213,7 @@ impl Index {
             )?),
             near => Db::Sqlite(Sqlite::open_existing(file(vault, near))?),
         };
-        Ok(Self { db })
+        Ok(Self::of(db))
     }
 
     /// Enters a recording that begins. One that is there already stays as it is.
@@ -298,19 +374,19 @@ impl Index {
         }
     }
 
-    /// What is stored, by controller. Reads every row: for the start, not for every call.
+    /// What is stored, by controller. Reads a row for each of its days, however many recordings there are.
     ///
     /// # Errors
     /// When the index can't be read.
     pub fn figures(&self) -> Result<BTreeMap<String, Stored>, IndexError> {
-        let sql = "SELECT controller, COUNT(*) AS recordings, CAST(SUM(bytes) AS BIGINT) AS bytes, \
-             SUM(seconds) AS seconds, MIN(earliest) AS earliest FROM recordings \
-             WHERE state <> 'open' GROUP BY controller";
+        let sql = "SELECT controller, CAST(SUM(recordings) AS BIGINT) AS recordings, \
+             CAST(SUM(bytes) AS BIGINT) AS bytes, CAST(SUM(samples) AS BIGINT) AS samples, \
+             MIN(earliest) AS earliest FROM stored WHERE recordings > 0 GROUP BY controller";
         let found = self.rows(sql, &[], |row| {
             let stored = Stored {
                 recordings: row.count("recordings")?,
                 bytes: row.count("bytes")?,
-                seconds: row.real("seconds")?,
+                seconds: row.count("samples")? as f64 / f64::from(RATE),
                 next_due: row.text("earliest")?,
             };
             Ok((row.text("controller")?, stored))

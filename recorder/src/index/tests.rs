@@ -276,6 +276,166 @@ fn a_corrupt_index_is_refused_clearly() {
     ));
 }
 
+/// An index with many pages of rows, of which one was overwritten with zeros.
+fn damaged_inside() -> Bench {
+    let bench = sqlite();
+    for _ in 0..500 {
+        let id = RecordingId::random().expect("random");
+        let entered = bench.index.insert_open(id, &test_tag("region-01"));
+        entered.expect("entered");
+    }
+    bench.index.close_whole().expect("closed");
+    let path = bench.vault.store().join(FILE);
+    let mut bytes = fs::read(&path).expect("readable");
+    // Which route a call took stands in the rows only.
+    let route = test_tag("region-01").route;
+    let holds = |page: &&mut [u8]| {
+        page.windows(route.len())
+            .any(|part| part == route.as_bytes())
+    };
+    let mut pages = bytes.chunks_mut(4096).filter(holds);
+    pages.nth(9).expect("a page of rows").fill(0);
+    // In place: another file would be read through before it is used.
+    fs::write(&path, bytes).expect("ours");
+    bench
+}
+
+#[test]
+fn a_closed_index_is_used_at_once_and_read_through_behind_that() {
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = damaged_inside();
+    drop(index);
+    let mut index = Index::open(&vault).expect("nothing was read that is damaged");
+    let found = index.take_check().expect("to be done").run();
+    assert!(
+        matches!(found, Err(IndexError::Corrupt { .. })),
+        "{found:?}"
+    );
+    // From now on everybody knows.
+    index.close_whole().expect("doesn't forget it");
+    drop(index);
+    for refused in [Index::open(&vault), Index::open_to_change(&vault)] {
+        let refused = refused.map(|_| ()).expect_err("corrupt");
+        assert!(matches!(refused, IndexError::Corrupt { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn an_index_that_nobody_vouches_for_is_read_through_first() {
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = damaged_inside();
+    drop(index);
+    fs::remove_file(vault.store().join("index.sqlite-state")).expect("there");
+    let refused = Index::open(&vault).expect_err("corrupt");
+    assert!(matches!(refused, IndexError::Corrupt { .. }), "{refused}");
+}
+
+#[test]
+fn what_is_damaged_is_never_read_as_rows() {
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = damaged_inside();
+    drop(index);
+    let index = Index::open_existing(&vault).expect("opens");
+    let mut rows = 0;
+    let read = index.left_open().map(|entries| rows = entries.len());
+    assert!(
+        matches!(read, Err(IndexError::Corrupt { .. })),
+        "{rows} rows"
+    );
+}
+
+/// What is stored by controller is kept in step by the database; this counts it.
+fn counted(index: &Index) -> BTreeMap<String, (u64, u64)> {
+    let sql = "SELECT controller, COUNT(*) AS recordings, CAST(SUM(bytes) AS BIGINT) AS bytes FROM recordings \
+         WHERE state <> 'open' GROUP BY controller";
+    let found = index.rows(sql, &[], |row| {
+        let sums = (row.count("recordings")?, row.count("bytes")?);
+        Ok((row.text("controller")?, sums))
+    });
+    found.expect("read").into_iter().collect()
+}
+
+fn shown(index: &Index) -> BTreeMap<String, (u64, u64)> {
+    let figures = index.figures().expect("read").into_iter();
+    figures
+        .map(|(controller, one)| (controller, (one.recordings, one.bytes)))
+        .collect()
+}
+
+#[test]
+fn the_figures_follow_every_change() {
+    let Bench { index, _place, .. } = bench();
+    let mut ids = Vec::new();
+    for number in 0..12 {
+        let id = RecordingId::random().expect("random");
+        let tag = test_tag(["region-01", "region-02", "region-03"][number % 3]);
+        index.insert_open(id, &tag).expect("entered");
+        if number != 11 {
+            let state = [State::Closed, State::Truncated][number % 2];
+            assert!(index.close(id, &closing(state)).expect("closed"));
+        }
+        index.close(id, &closing(State::Closed)).expect("once only");
+        ids.push(id);
+        assert_eq!(shown(&index), counted(&index), "after {number}");
+    }
+    // All of one controller and some of the others, being erased and gone.
+    let gone: Vec<_> = (0..12)
+        .filter(|n| n % 3 == 0 || *n > 7)
+        .map(|n| ids[n])
+        .collect();
+    let marked = index
+        .mark(Mark::Recording, &gone, "a decision")
+        .expect("marked");
+    assert_eq!(shown(&index), counted(&index));
+    index.forget(Mark::Recording, &marked).expect("forgotten");
+    assert_eq!(shown(&index), counted(&index));
+    assert_eq!(shown(&index).len(), 2);
+}
+
+#[test]
+fn an_index_of_the_version_before_is_brought_up_to_date() {
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = bench();
+    let id = RecordingId::random().expect("random");
+    index
+        .insert_open(id, &test_tag("region-01"))
+        .expect("entered");
+    index.close(id, &closing(State::Closed)).expect("closed");
+    let before: &[&str] = match index.db {
+        Db::Sqlite(_) => &[
+            "DROP TRIGGER stored_closed",
+            "DROP TRIGGER stored_entered",
+            "DROP TRIGGER stored_erased",
+            "DROP TABLE stored",
+            "PRAGMA user_version = 2",
+        ],
+        Db::Postgres(_) => &[
+            "DROP FUNCTION vaxel_stored CASCADE",
+            "DROP TABLE stored",
+            "UPDATE vaxel_version SET version = 2",
+        ],
+    };
+    for sql in before {
+        index.db.change(vec![Change::new(*sql, [])]).expect("ours");
+    }
+    drop(index);
+    let index = Index::open(&vault).expect("brought up to date");
+    assert_eq!(shown(&index), counted(&index));
+    assert_eq!(shown(&index)["region-01"], (1, 4321));
+}
+
 #[test]
 fn a_later_version_is_refused() {
     let Bench {

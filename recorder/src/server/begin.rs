@@ -22,6 +22,7 @@ use super::{
     say::Word,
     session::{Place, Session},
     shared::Key,
+    srtp::Demand,
     steering::Door,
 };
 use crate::{
@@ -37,6 +38,7 @@ pub(super) struct Starting {
     /// Where we are asked further, by the way this came.
     contact: String,
     answer: Description,
+    demand: Demand,
     places: Vec<Place>,
 }
 
@@ -60,13 +62,7 @@ impl Server {
                 "this recorder takes recordings by TLS, from those whose certificate it trusts";
             return Err(Refusal::new(StatusCode::FORBIDDEN, "peer", text));
         }
-        if self.sessions.len() + self.starting.len() >= self.options.recordings_max {
-            return Err(no_room("full", "as many recordings as this recorder holds"));
-        }
-        let waits = u64::try_from(self.board.spool_bytes.get()).unwrap_or(0);
-        if waits > self.options.spool_bytes_max {
-            return Err(no_room("spool-full", "what waits for S3 fills the spool"));
-        }
+        self.has_room()?;
         let Wanted {
             tag,
             parties,
@@ -77,7 +73,8 @@ impl Server {
         let local: Vec<_> = local(&doors).collect();
         let own = self.own_address(flow.kind());
         let origin = Origin::new(session.0, own.ip());
-        let (answer, agreed) = offer::answer(&offer, origin, &local)?;
+        let demand = Demand::of(self.options.srtp, flow.kind() == TransportKind::Tls);
+        let (answer, agreed) = offer::answer(&offer, origin, &local, demand)?;
         let streams = agreed
             .iter()
             .flatten()
@@ -91,9 +88,25 @@ impl Server {
             parties,
             contact: contact(own, flow.kind()),
             answer,
+            demand,
             places,
         };
         self.starting.insert(session, starting);
+        Ok(())
+    }
+
+    fn has_room(&self) -> Result<(), Refusal> {
+        if self.sessions.len() + self.starting.len() >= self.options.recordings_max {
+            return Err(no_room("full", "as many recordings as this recorder holds"));
+        }
+        let waits = u64::try_from(self.board.spool_bytes.get()).unwrap_or(0);
+        if waits > self.options.spool_bytes_max {
+            return Err(no_room("spool-full", "what waits for S3 fills the spool"));
+        }
+        if self.board.index_damaged.get() != 0 {
+            let text = "the index is damaged: restore it from a backup";
+            return Err(no_room("index-damaged", text));
+        }
         Ok(())
     }
 
@@ -176,10 +189,11 @@ impl Server {
             parties,
             contact,
             answer,
+            demand,
             places,
         } = starting;
         let hands = (self.jobs.clone(), Arc::clone(&self.board));
-        let recording = Session::begin((id, tag), answer, parties, places, hands);
+        let recording = Session::begin((id, tag), (answer, demand), parties, places, hands);
         let body = recording.answer.to_body();
         let mut headers = Headers::new();
         headers.push(HeaderName::Contact, contact.as_str());

@@ -93,10 +93,10 @@ impl Server {
             Sharing::Not
         };
         let (mut ours, origin) = (recording.local(), recording.answer.origin.next());
-        let id = recording.id;
+        let (id, demand) = (recording.id, recording.demand);
         let doors = self.open_doors(offer, lines, sharing)?;
         ours.extend(local(&doors));
-        let (answer, mut agreed) = offer::answer(offer, origin, &ours)?;
+        let (answer, mut agreed) = offer::answer(offer, origin, &ours, demand)?;
         let claims = self.claim_renamed(session, &agreed)?;
         let new = agreed.split_off(lines);
         let streams: Vec<_> = new

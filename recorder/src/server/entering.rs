@@ -121,6 +121,9 @@ impl Clerk {
             }
         }
         self.retry();
+        if let Err(error) = self.index.close_whole() {
+            tracing::warn!(%error, "the index isn't closed whole: the next start reads it through");
+        }
     }
 
     fn on_open(&mut self, id: RecordingId, tag: Box<RecordingTag>) -> Result<(), DiskError> {

@@ -15,10 +15,7 @@ use super::RecorderError;
 pub(super) fn listen_of(settings: &RecorderSettings) -> Result<Listen, RecorderError> {
     let uri = Uri::parse(&settings.siprec).map_err(|_| RecorderError::Address)?;
     let address = uri.address().ok_or(RecorderError::Address)?;
-    let by_tls = uri.scheme == Scheme::Sips
-        || uri
-            .transport()
-            .is_some_and(|transport| transport.eq_ignore_ascii_case("tls"));
+    let by_tls = is_by_tls(&uri);
     let mut listen = Listen::plain(if by_tls {
         SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
     } else {
@@ -41,6 +38,12 @@ pub(super) fn listen_of(settings: &RecorderSettings) -> Result<Listen, RecorderE
         None => {}
     }
     Ok(listen)
+}
+
+/// Whether nobody on the way reads the signalling.
+pub(crate) fn is_by_tls(uri: &Uri) -> bool {
+    let tls = |transport: &str| transport.eq_ignore_ascii_case("tls");
+    uri.scheme == Scheme::Sips || uri.transport().is_some_and(tls)
 }
 
 fn files_of(tls: &TlsSettings) -> CertificateFiles {

@@ -53,7 +53,7 @@ impl Listener {
                 }
                 received = self.socket.recv_from(&mut buffer), if self.track.flow() != Flow::Waiting => {
                     if let Ok((length, source)) = received {
-                        self.track.on_datagram(&buffer[..length], source, Instant::now());
+                        self.track.on_datagram(&mut buffer[..length], source, Instant::now());
                         self.take_waiting(&mut buffer);
                     }
                 }
@@ -92,7 +92,7 @@ impl Listener {
                 break;
             };
             self.track.on_datagram(
-                buffer.get(..length).unwrap_or_default(),
+                buffer.get_mut(..length).unwrap_or_default(),
                 source,
                 Instant::now(),
             );
@@ -108,7 +108,7 @@ impl Listener {
                 break;
             };
             self.track.on_datagram(
-                buffer.get(..length).unwrap_or_default(),
+                buffer.get_mut(..length).unwrap_or_default(),
                 source,
                 Instant::now(),
             );

@@ -9,6 +9,8 @@ mod faults;
 mod hands;
 mod listen;
 mod media;
+#[cfg(test)]
+mod memory;
 mod next;
 mod offer;
 mod open;
@@ -18,6 +20,8 @@ mod say;
 mod segments;
 mod session;
 mod shared;
+mod soundness;
+mod srtp;
 mod steering;
 mod timeline;
 mod track;
@@ -30,7 +34,7 @@ use std::{
     sync::Arc,
 };
 
-use callcore::scenario::{RecorderSettings, SEGMENTS_MAX, Scenario};
+use callcore::scenario::{RecorderSettings, SEGMENTS_MAX, Scenario, Srtp};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -38,6 +42,7 @@ use tokio::{
 use transport::{BindError, SipDriver, certificates::CertificateError, media::RtpPorts};
 use wire::{sip::endpoint::Config, siprec};
 
+pub(crate) use self::listen::is_by_tls;
 use self::{
     disk::{Disk, JOBS_MAX},
     entering::Entering,
@@ -81,6 +86,8 @@ pub struct Options {
     pub spool_bytes_max: u64,
     /// Ports for audio.
     pub rtp_ports: RangeInclusive<u16>,
+    /// Whether audio comes encrypted; `None`: it must from another machine where the signalling does, by TLS.
+    pub srtp: Option<Srtp>,
 }
 
 impl Options {
@@ -94,6 +101,7 @@ impl Options {
             named: false,
             spool_bytes_max: SPOOL_BYTES_MAX,
             rtp_ports: RTP_PORTS,
+            srtp: None,
         }
     }
 
@@ -111,6 +119,7 @@ impl Options {
             });
             options.peers = peers.collect();
             options.segments_max = settings.segments_max.unwrap_or(SEGMENTS_MAX).into();
+            options.srtp = settings.srtp;
         }
         options
     }
@@ -182,11 +191,11 @@ impl Recorder {
     ) -> Result<RecorderHandle, RecorderError> {
         let listen = listen::listen_of(settings)?;
         let place = Place::of(settings)?;
-        // Waits for the disk: a large index is checked, and what was left open is read.
+        // Waits for the disk: what was left open is read, and an index that may have come to harm.
         let opened = tokio::task::spawn_blocking(move || open(place)).await;
         let Opened {
             vault,
-            index,
+            mut index,
             lock,
             figures,
         } = opened.map_err(std::io::Error::other)??;
@@ -201,6 +210,7 @@ impl Recorder {
         config.sessions_max = options.recordings_max + SESSIONS_SPARE;
         let driver = SipDriver::listen(listen, config)?;
 
+        soundness::start(&mut index, &board)?;
         let (jobs, todo) = mpsc::channel(JOBS_MAX);
         let (broken_sender, broken) = mpsc::unbounded_channel();
         let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade())?;

@@ -10,9 +10,14 @@ use wire::{
     sdp::{self, Description, Direction, Origin, Preference},
     sip::message::{Body, HeaderName, Request, StatusCode},
     siprec::{self, Metadata, Parts},
+    srtp::Crypto,
 };
 
-use super::{Options, parties::Parties};
+use super::{
+    Options,
+    parties::Parties,
+    srtp::{self, Demand},
+};
 use crate::{
     names::{ControllerName, StreamLabel},
     vault::Codec,
@@ -149,6 +154,8 @@ pub(super) struct Agreed {
     pub(super) paused: bool,
     /// What its packets carry, when the offer says one number (RFC 5576).
     pub(super) ssrc: Option<u32>,
+    /// By which key they are encrypted; `None`: plain RTP.
+    pub(super) crypto: Option<Crypto>,
 }
 
 /// Our answer: we listen where `local` says and send nothing; one codec a stream, as a file has one: of those we store,
@@ -157,22 +164,16 @@ pub(super) fn answer(
     offer: &Description,
     origin: Origin,
     local: &[Option<SocketAddr>],
+    demand: Demand,
 ) -> Result<(Description, Vec<Option<Agreed>>), Refusal> {
-    let mut answer = sdp::answer(
-        offer,
-        origin,
-        local,
-        &Codec::offered(),
-        Preference::Offerer,
-        None,
-    )
-    .map_err(|error| {
-        Refusal::new(
-            StatusCode::NOT_ACCEPTABLE_HERE,
-            "no-audio",
-            error.to_string(),
-        )
-    })?;
+    let no_audio = |error: sdp::AnswerError| {
+        let status = StatusCode::NOT_ACCEPTABLE_HERE;
+        Refusal::new(status, "no-audio", error.to_string())
+    };
+    let (codecs, order, key) = (Codec::offered(), Preference::Offerer, demand.key()?);
+    let mut answer =
+        sdp::answer(offer, origin, local, &codecs, order, key.as_ref()).map_err(no_audio)?;
+    srtp::give_own_keys(&mut answer.description.streams)?;
     let labels = labels(offer);
     let mut agreed = Vec::with_capacity(labels.len());
     let sections = answer
@@ -190,6 +191,8 @@ pub(super) fn answer(
         stream.codecs.truncate(1);
         stream.direction = Direction::new(false, accepted.direction.receives());
         let remote = accepted.remote.ip();
+        let crypto = accepted.srtp.map(|srtp| srtp.theirs);
+        demand.check(crypto.is_some(), remote)?;
         agreed.push(Codec::of(&accepted.codec).map(|codec| Agreed {
             label,
             codec,
@@ -197,6 +200,7 @@ pub(super) fn answer(
             remote,
             paused: !accepted.direction.receives() || remote.is_unspecified(),
             ssrc: one_source(offered),
+            crypto,
         }));
     }
     Ok((answer.description, agreed))
@@ -281,7 +285,8 @@ mod tests {
             stream(None).going(Direction::Inactive),
         ];
         let origin = Origin::new(2, [127, 0, 0, 1].into());
-        let (answer, agreed) = answer(&offer(streams), origin, &[local; 3]).expect("agreed");
+        let (answer, agreed) =
+            answer(&offer(streams), origin, &[local; 3], Demand::Any).expect("agreed");
         let directions: Vec<_> = answer
             .streams
             .iter()

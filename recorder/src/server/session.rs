@@ -20,6 +20,7 @@ use super::{
     offer::Agreed,
     parties::Parties,
     shared::{Claim, Key},
+    srtp::Demand,
     steering::{Door, Steering},
     track::{Control, Flow, Line, Target, Track},
 };
@@ -44,6 +45,8 @@ pub(super) struct Session {
     pub(super) tag: RecordingTag,
     /// What we answered last.
     pub(super) answer: Description,
+    /// What its streams must be.
+    pub(super) demand: Demand,
     /// Who takes part.
     pub(super) parties: Parties,
     /// The recording that is being made for what follows a hold or a transfer, and its streams.
@@ -78,7 +81,7 @@ impl Session {
     /// Begins to record what was agreed.
     pub(super) fn begin(
         (id, tag): (RecordingId, RecordingTag),
-        answer: Description,
+        (answer, demand): (Description, Demand),
         parties: Parties,
         places: Vec<Place>,
         (jobs, board): (mpsc::Sender<Job>, Arc<Board>),
@@ -88,6 +91,7 @@ impl Session {
             id,
             tag,
             answer,
+            demand,
             parties,
             next: None,
             begun: now,
@@ -127,7 +131,9 @@ impl Session {
             flow: flow(&agreed),
             target,
             marks: 0,
+            crypto: agreed.crypto,
         };
+        self.board.stream_begins(begins.crypto.is_some());
         let track = Track::new((agreed.payload_type, agreed.codec), begins.clone(), line);
         Stream {
             local,
@@ -189,6 +195,7 @@ impl Session {
                 Some(agreed) => {
                     control.from = agreed.remote;
                     control.flow = flow(agreed);
+                    control.crypto.clone_from(&agreed.crypto);
                 }
                 None => control.flow = Flow::Ended,
             });
@@ -291,6 +298,7 @@ mod tests {
             remote: local,
             paused: false,
             ssrc: None,
+            crypto: None,
         };
         let answer = Description {
             origin: Origin::new(1, local),
@@ -302,7 +310,7 @@ mod tests {
         let places = vec![Some((agreed.clone(), door))];
         let mut session = Session::begin(
             (id, test_tag("region-01")),
-            answer,
+            (answer, Demand::Any),
             Parties::default(),
             places,
             (jobs, board),

@@ -12,10 +12,14 @@ use std::{
 };
 
 use tokio::sync::mpsc;
-use wire::rtp;
+use wire::{
+    rtp,
+    srtp::{Crypto, Opener},
+};
 
 use super::{
     disk::Job,
+    srtp,
     timeline::{Placed, Timeline},
 };
 use crate::{
@@ -39,6 +43,8 @@ pub(super) struct Control {
     pub(super) target: Target,
     /// Counts places in one recording where somebody else took over: each is marked in the timeline.
     pub(super) marks: u32,
+    /// By which key it is encrypted; `None`: plain RTP.
+    pub(super) crypto: Option<Crypto>,
 }
 
 /// A recording, as a stream is written to it.
@@ -83,6 +89,8 @@ pub(super) struct Track {
     /// What it obeys.
     control: Control,
     timeline: Timeline,
+    /// Opens what is encrypted.
+    opener: Option<Box<Opener>>,
     /// The source that was heard first.
     source: Option<SocketAddr>,
     /// What the writer is given next.
@@ -107,6 +115,7 @@ impl Track {
             codec,
             timeline: Timeline::new(payload_type, codec),
             control: told.clone(),
+            opener: opener(&told),
             source: None,
             ready: Batch::default(),
             told_heard_ms: 0,
@@ -145,6 +154,10 @@ impl Track {
         if told.marks != self.control.marks {
             self.timeline.mark(&mut self.ready);
         }
+        // By the same key it goes on counting: nothing is taken twice.
+        if told.crypto != self.control.crypto {
+            self.opener = opener(&told);
+        }
         match told.flow {
             Flow::Running => self.timeline.resume(),
             Flow::Paused => self.timeline.pause(&mut self.ready),
@@ -182,7 +195,8 @@ impl Track {
         }
     }
 
-    pub(super) fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr, now: Instant) {
+    /// Takes a datagram; one that is encrypted is opened where it is.
+    pub(super) fn on_datagram(&mut self, datagram: &mut [u8], source: SocketAddr, now: Instant) {
         if let Err(reason) = self.place(datagram, source, now) {
             self.line.board.dropped(reason);
             return;
@@ -196,17 +210,19 @@ impl Track {
     /// Puts a datagram on the timeline, or says why not.
     fn place(
         &mut self,
-        datagram: &[u8],
+        datagram: &mut [u8],
         source: SocketAddr,
         now: Instant,
     ) -> Result<(), &'static str> {
         if source.ip() != self.control.from || self.source.is_some_and(|known| known != source) {
             return Err("source");
         }
-        self.heard(now);
         if rtp::is_rtcp(datagram) {
+            self.heard(now);
             return Ok(());
         }
+        let datagram = srtp::open(self.opener.as_deref_mut(), datagram)?;
+        self.heard(now);
         let packet = rtp::Packet::parse(datagram).map_err(|_| "malformed")?;
         self.source = Some(source);
         let since = now.saturating_duration_since(self.control.target.begun);
@@ -262,6 +278,12 @@ impl Track {
         told
     }
 
+    /// Memory that its audio takes.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.ready.held_bytes()
+    }
+
     fn send(&self, batch: Batch) -> bool {
         let Target { id, number, .. } = self.control.target;
         self.line
@@ -269,4 +291,8 @@ impl Track {
             .try_send(Job::Audio(id, number, batch))
             .is_ok()
     }
+}
+
+fn opener(told: &Control) -> Option<Box<Opener>> {
+    told.crypto.clone().map(Opener::new).map(Box::new)
 }

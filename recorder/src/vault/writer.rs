@@ -157,8 +157,8 @@ impl StreamWriter {
         let mut seal = self.seal.take().ok_or_else(broken)?;
         seal.encrypt_next_in_place(&self.associated, &mut *self.pending)
             .map_err(|_| broken())?;
-        // Its room goes with it: a thousand streams would hold eight thousand times a kilobyte for nothing.
-        let sealed = std::mem::take(&mut self.pending);
+        // Its room goes with it, which would wait empty for most of the time. There is nothing left in it to be wiped.
+        let sealed: Vec<u8> = std::mem::take(&mut *self.pending);
         self.append(&sealed, false)
             .map_err(folder::unusable(&self.path))?;
         self.pending_since = None;

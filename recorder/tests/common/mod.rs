@@ -26,6 +26,7 @@ use wire::{
         uri::Uri,
     },
     siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
+    srtp::{Crypto, MasterKey, Sealer, Suite},
 };
 
 #[path = "../place/mod.rs"]
@@ -180,6 +181,8 @@ pub(crate) struct Client {
     senders: Vec<Sender>,
     /// Its offers say by which numbers its packets are known.
     shares: bool,
+    /// By which keys its streams are encrypted; none of them, or all.
+    keys: Vec<(Crypto, Sealer)>,
 }
 
 /// A session as its client sees it.
@@ -217,7 +220,19 @@ impl Client {
             sockets,
             senders: senders(100),
             shares: false,
+            keys: Vec::new(),
         }
+    }
+
+    /// The same, and from now on it encrypts: each stream by a key of its own, made of this byte and those after it.
+    pub(crate) fn encrypting(mut self, first_byte: u8) -> Self {
+        let line = |number| {
+            let key = MasterKey::new([first_byte + number; MasterKey::LEN]);
+            let line = Crypto::new(1, Suite::AesCm128HmacSha1_80, key);
+            (line.clone(), Sealer::new(&line))
+        };
+        self.keys = (0..STREAMS as u8).map(line).collect();
+        self
     }
 
     /// From now on its packets carry this number and those after it.
@@ -232,11 +247,14 @@ impl Client {
 
     pub(crate) fn offer_of(&self, labels: &[&str], direction: Direction) -> Description {
         let ends = self.sockets.iter().zip(&self.senders).zip(labels);
-        let streams = ends.map(|((socket, sender), &label)| {
+        let streams = ends.enumerate().map(|(place, ((socket, sender), &label))| {
             let address = socket.local_addr().expect("bound");
-            let stream = Stream::audio(address, vec![Codec::pcma(), Codec::pcmu()])
+            let mut stream = Stream::audio(address, vec![Codec::pcma(), Codec::pcmu()])
                 .labelled(label)
                 .going(direction);
+            if let Some((line, _)) = self.keys.get(place) {
+                stream = stream.requiring(vec![line.clone()]);
+            }
             if self.shares {
                 let (ssrc, cname) = (sender.ssrc(), "test".into());
                 stream.from_source(Source { ssrc, cname })
@@ -408,7 +426,14 @@ impl Client {
             let mut codes = Vec::new();
             Law::A.encode_into(&samples, &mut codes);
             self.senders[stream].next(&codes, 160, false, &mut datagram);
+            self.seal(stream, &mut datagram);
             self.sockets[stream].send_to(&datagram, to).expect("sent");
+        }
+    }
+
+    fn seal(&mut self, stream: usize, datagram: &mut Vec<u8>) {
+        if let Some((_, sealer)) = self.keys.get_mut(stream) {
+            sealer.seal(datagram).expect("sealed");
         }
     }
 
@@ -421,8 +446,7 @@ impl Client {
     /// Sends one packet of 20 ms with these codes.
     pub(crate) fn send_codes(&mut self, recording: &Recording, stream: usize, codes: &[u8; 160]) {
         let to = recording.answer.streams[stream].address;
-        let mut datagram = Vec::with_capacity(200);
-        self.senders[stream].next(codes, 160, false, &mut datagram);
+        let datagram = self.next_datagram(stream, codes);
         self.sockets[stream].send_to(&datagram, to).expect("sent");
     }
 
@@ -430,6 +454,7 @@ impl Client {
     pub(crate) fn next_datagram(&mut self, stream: usize, codes: &[u8; 160]) -> Vec<u8> {
         let mut datagram = Vec::with_capacity(200);
         self.senders[stream].next(codes, 160, false, &mut datagram);
+        self.seal(stream, &mut datagram);
         datagram
     }
 

@@ -277,8 +277,11 @@ impl Reader<'_> {
     }
 
     fn srtp(&mut self, raw: Option<&Spanned<String>>) -> Srtp {
-        let said = raw.and_then(|word| self.word(word, "way to encrypt audio", &Srtp::NAMES));
-        said.unwrap_or_default()
+        self.srtp_said(raw).unwrap_or_default()
+    }
+
+    pub(super) fn srtp_said(&mut self, raw: Option<&Spanned<String>>) -> Option<Srtp> {
+        raw.and_then(|word| self.word(word, "way to encrypt audio", &Srtp::NAMES))
     }
 
     /// A user is one phone, whichever queue it answers for.

@@ -97,6 +97,7 @@ impl Reader<'_> {
             credentials: given(raw.credentials),
             tls,
             segments_max: raw.segments_max.map(Spanned::into_inner),
+            srtp: self.srtp_said(raw.srtp.as_ref()),
             api: text(&raw.api, RECORDER_API_DEFAULT).into(),
             certificate: given(raw.certificate),
             certificate_key: given(raw.certificate_key),

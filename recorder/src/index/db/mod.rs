@@ -113,14 +113,6 @@ impl Row<'_> {
         }
     }
 
-    pub(super) fn real(&self, name: &str) -> Result<f64, String> {
-        match self.value(name)? {
-            Value::Real(number) => Ok(*number),
-            Value::Int(number) => Ok(*number as f64),
-            _ => Err(format!("{name} is no number")),
-        }
-    }
-
     fn value(&self, name: &str) -> Result<&Value, String> {
         let at = self.names.iter().position(|known| known == name);
         at.and_then(|at| self.values.get(at))

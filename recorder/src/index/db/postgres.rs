@@ -13,6 +13,9 @@ use crate::{
 /// that several recorders may have one each in a database.
 const LOCK: i32 = 0x7661_7865;
 
+/// The version that the first tables have.
+const BEFORE: u64 = 2;
+
 /// A PostgreSQL database.
 #[derive(Debug)]
 pub(in crate::index) struct Postgres(Session);
@@ -29,6 +32,7 @@ impl Postgres {
         if !db.has_tables()? {
             db.make_tables()?;
         }
+        db.bring_up()?;
         db.check_version()?;
         Ok(db)
     }
@@ -97,12 +101,30 @@ impl Postgres {
         }
     }
 
-    fn check_version(&self) -> Result<(), IndexError> {
+    /// From the version before. Should another program have done so at the same moment, it is done.
+    fn bring_up(&self) -> Result<(), IndexError> {
+        if self.version()? == BEFORE {
+            let made = self.0.ask(Ask::Script(schema::POSTGRES_3.to_owned()));
+            if let Err(error) = made
+                && self.version()? == BEFORE
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> Result<u64, IndexError> {
         let mut found = 0;
         self.query("SELECT version FROM vaxel_version", &[], &mut |row| {
             found = row.count("version").unwrap_or(0);
             Ok(())
         })?;
+        Ok(found)
+    }
+
+    fn check_version(&self) -> Result<(), IndexError> {
+        let found = self.version()?;
         if found == u64::from(VERSION) {
             return Ok(());
         }

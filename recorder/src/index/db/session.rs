@@ -201,9 +201,9 @@ impl Connected {
             Ask::Query(change) => self.query(&change).await,
             Ask::Change(changes) => self.change(&changes).await,
             Ask::Script(script) => {
-                self.client
-                    .batch_execute(&format!("BEGIN; {script} COMMIT;"))
-                    .await?;
+                let all = self.client.transaction().await?;
+                all.batch_execute(&script).await?;
+                all.commit().await?;
                 Ok(Answer::default())
             }
         }

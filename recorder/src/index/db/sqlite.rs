@@ -10,7 +10,7 @@ use rusqlite::{
 use super::{Change, Each, Row, Value};
 use crate::index::{
     IndexError, VERSION,
-    schema::{INDEXES, SCHEMA, SCHEMA_2},
+    schema::{INDEXES, SCHEMA, SCHEMA_2, SCHEMA_3},
 };
 
 /// How long a reader waits for a writer, and the other way round.
@@ -61,6 +61,12 @@ impl Sqlite {
         })
     }
 
+    /// Carries what stands in the log into the file.
+    pub(in crate::index) fn settle(&self) -> Result<(), IndexError> {
+        self.ask("PRAGMA wal_checkpoint(TRUNCATE)")
+            .map(|_busy: i64| ())
+    }
+
     pub(super) fn query(
         &self,
         sql: &str,
@@ -109,7 +115,12 @@ impl Sqlite {
 
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Self, IndexError> {
         let opened = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .and_then(|db| db.busy_timeout(BUSY_MAX).map(|()| db));
+            .and_then(|db| {
+                db.busy_timeout(BUSY_MAX)?;
+                // Each page is looked at when it is read: a damaged one is never taken for a sound one that says little.
+                db.pragma_update(None, "cell_size_check", true)?;
+                Ok(db)
+            });
         match opened {
             Ok(db) => Ok(Self { db, path }),
             Err(source) => Err(failed(path, source)),
@@ -126,12 +137,15 @@ impl Sqlite {
         let tables: u32 = self
             .db
             .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if version == 0 && tables == 0 {
+        let steps = match version {
+            0 if tables == 0 => [SCHEMA, SCHEMA_2, SCHEMA_3].concat(),
+            1 => [SCHEMA_2, SCHEMA_3].concat(),
+            2 => SCHEMA_3.to_owned(),
+            _ => String::new(),
+        };
+        if !steps.is_empty() {
             self.db
-                .execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} {SCHEMA_2} COMMIT;"))?;
-        } else if version == 1 {
-            self.db
-                .execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA_2} COMMIT;"))?;
+                .execute_batch(&format!("BEGIN IMMEDIATE; {steps} COMMIT;"))?;
         }
         if version <= VERSION {
             self.db.execute_batch(INDEXES)?;

@@ -144,7 +144,7 @@ impl Table {
         }
     }
 
-    pub(super) fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr, now: Instant) {
+    pub(super) fn on_datagram(&mut self, datagram: &mut [u8], source: SocketAddr, now: Instant) {
         let Some(key) = Key::of(datagram, source) else {
             return self.board.dropped("malformed");
         };
@@ -200,7 +200,13 @@ impl Stream {
         }
     }
 
-    fn on_datagram(&mut self, datagram: &[u8], source: SocketAddr, now: Instant, board: &Board) {
+    fn on_datagram(
+        &mut self,
+        datagram: &mut [u8],
+        source: SocketAddr,
+        now: Instant,
+        board: &Board,
+    ) {
         if self.track.flow() == Flow::Waiting {
             return self.wait(datagram, source, now, board);
         }
@@ -229,8 +235,9 @@ impl Stream {
     }
 
     fn take_waiting(&mut self) {
-        for one in std::mem::take(&mut self.waiting) {
-            self.track.on_datagram(&one.datagram, one.source, one.came);
+        for mut one in std::mem::take(&mut self.waiting) {
+            self.track
+                .on_datagram(&mut one.datagram, one.source, one.came);
         }
     }
 }

@@ -79,6 +79,7 @@ impl Bench {
             flow: Flow::Running,
             target: self.target(),
             marks: 0,
+            crypto: None,
         };
         let line = Line {
             jobs: self.jobs.clone(),
@@ -129,7 +130,7 @@ impl Bench {
         };
         let mut datagram = Vec::new();
         packet.write(&mut datagram);
-        self.table.on_datagram(&datagram, from, self.now);
+        self.table.on_datagram(&mut datagram, from, self.now);
     }
 
     fn hear_next(&mut self, one: &mut Recorded, count: usize) {
@@ -176,8 +177,10 @@ fn streams_are_told_apart_by_number_and_address() {
     bench.hear(1, 9, (THERE, 4000).into());
     bench
         .table
-        .on_datagram(b"hello", (HERE, 4000).into(), bench.now);
-    bench.table.on_datagram(&[], (HERE, 4000).into(), bench.now);
+        .on_datagram(&mut b"hello".to_owned(), (HERE, 4000).into(), bench.now);
+    bench
+        .table
+        .on_datagram(&mut [], (HERE, 4000).into(), bench.now);
     bench.hear(1, 9, (HERE, 4001).into());
     let expected = [(one.control.target.id, 3), (two.control.target.id, 5)];
     assert_eq!(bench.stored(), expected.into());

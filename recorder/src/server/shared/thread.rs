@@ -229,9 +229,9 @@ impl Room {
             else {
                 return;
             };
-            for (meta, run) in metas.iter().zip(&runs).take(count) {
-                let run = run.get(..meta.len).unwrap_or_default();
-                for datagram in run.chunks(meta.stride.max(1)) {
+            for (meta, run) in metas.iter().zip(&mut runs).take(count) {
+                let run = run.get_mut(..meta.len).unwrap_or_default();
+                for datagram in run.chunks_mut(meta.stride.max(1)) {
                     self.table.on_datagram(datagram, meta.addr, now);
                 }
             }
