@@ -169,32 +169,45 @@ pub(crate) fn agreed(answer: Option<&Body>, ours: &mut OurCrypto) -> Option<Agre
 
 /// The offer of a recording session: two streams that only we send (RFC 7866 section 7.1). It tells their numbers, so that the
 /// recorder may take both by one port; `cname` names us, and nobody else.
-pub(crate) fn recording_offer(streams: Streams, cname: &str) -> Description {
-    let stream = |offered: Offered, label: &str| {
-        Stream::audio(offered.local, vec![Codec::pcma(), Codec::pcmu()])
+pub(crate) fn recording_offer(
+    streams: Streams,
+    cname: &str,
+    [caller, far]: &[OurCrypto; 2],
+) -> Description {
+    let stream = |offered: Offered, label: &str, crypto: &OurCrypto| {
+        let stream = Stream::audio(offered.local, vec![Codec::pcma(), Codec::pcmu()])
             .labelled(label)
             .from_source(Source {
                 ssrc: offered.ssrc,
                 cname: cname.into(),
             })
-            .going(Direction::SendOnly)
+            .going(Direction::SendOnly);
+        crypto.repeat(stream)
     };
     Description {
         origin: origin(streams.caller.local),
         streams: vec![
-            stream(streams.caller, CALLER_LABEL),
-            stream(streams.far, NURSE_LABEL),
+            stream(streams.caller, CALLER_LABEL, caller),
+            stream(streams.far, NURSE_LABEL, far),
         ],
     }
 }
 
-/// Where the recorder wants the two streams, from its answer.
-pub(crate) fn recording_remotes(answer: &Body) -> Option<(Remote, Remote)> {
+/// Where the recorder wants the two streams and how they are encrypted, from its answer.
+pub(crate) fn recording_agreed(
+    answer: &Body,
+    [ours_caller, ours_far]: &mut [OurCrypto; 2],
+) -> Option<(Agreed, Agreed)> {
     let answer = Description::parse(&answer.bytes).ok()?;
     let [caller, nurse] = answer.streams.as_slice() else {
         return None;
     };
-    Some((stream_remote(caller)?, stream_remote(nurse)?))
+    let agreed = |stream, ours: &mut OurCrypto| {
+        let remote = stream_remote(stream)?;
+        let srtp = ours.answered(stream).ok()?;
+        Some(Agreed { remote, srtp })
+    };
+    Some((agreed(caller, ours_caller)?, agreed(nurse, ours_far)?))
 }
 
 fn origin(local: SocketAddr) -> Origin {
@@ -311,17 +324,20 @@ mod tests {
         assert_eq!(refusal(&text), Some(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
 
-    #[test]
-    fn a_recording_has_two_labelled_and_numbered_streams() {
-        let stream = |port, ssrc| Offered {
+    fn offered(port: u16, ssrc: u32) -> Offered {
+        Offered {
             local: SocketAddr::new(LOCAL.ip(), port),
             ssrc,
-        };
+        }
+    }
+
+    #[test]
+    fn a_recording_has_two_labelled_and_numbered_streams() {
         let streams = Streams {
-            caller: stream(10_000, 7),
-            far: stream(10_002, 8),
+            caller: offered(10_000, 7),
+            far: offered(10_002, 8),
         };
-        let offer = recording_offer(streams, "k7Vn");
+        let offer = recording_offer(streams, "k7Vn", &Default::default());
         let text = String::from_utf8(offer.write().to_vec()).expect("SDP is text");
         for line in [
             "a=label:1",
@@ -332,5 +348,36 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn a_recording_is_encrypted_by_a_key_a_stream_or_refused() {
+        let streams = Streams {
+            caller: offered(10_000, 7),
+            far: offered(10_002, 8),
+        };
+        let mut ours = [(); 2].map(|()| OurCrypto::offering(callcore::scenario::Srtp::Require));
+        let offer = recording_offer(streams, "k7Vn", &ours);
+        assert!(offer.streams.iter().all(Stream::is_secure));
+        let keys = [0, 1].map(|place: usize| offer.streams[place].crypto[0].key.clone());
+        assert_ne!(keys[0], keys[1]);
+
+        let mut answer = offer.clone();
+        for stream in &mut answer.streams {
+            stream.sources.clear();
+            stream.direction = Direction::RecvOnly;
+        }
+        let agreed = recording_agreed(&answer.to_body(), &mut ours).expect("both encrypted");
+        let sealed_by = [agreed.0, agreed.1].map(|one| one.srtp.map(|srtp| srtp.ours.key));
+        assert_eq!(sealed_by, keys.map(Some));
+        assert_eq!(
+            recording_offer(streams, "k7Vn", &ours).streams,
+            offer.streams
+        );
+
+        let mut plain = answer;
+        plain.streams[1].crypto.clear();
+        plain.streams[1].protocol = sdp::PLAIN_RTP.into();
+        assert!(recording_agreed(&plain.to_body(), &mut ours).is_none());
     }
 }

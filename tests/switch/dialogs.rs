@@ -201,7 +201,7 @@ async fn failover_is_told_and_a_call_that_comes_back_is_refused() {
 #[tokio::test]
 async fn a_recording_that_begins_as_the_caller_hangs_up_is_counted() {
     let mut recorder = Handset::plain().await;
-    let mut two = Talk::begin_recorded_at(&recorder).await;
+    let mut two = Talk::begin_recorded_at(&recorder, "off").await;
     let (recording, _) = recorder.is_called().await;
     two.caller.hangs_up(two.call);
     two.caller.is_ended().await;

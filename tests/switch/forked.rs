@@ -12,6 +12,7 @@ use wire::{
     sdp::{Codec, Description, Direction, Origin, Stream},
     sip::message::Body,
     siprec,
+    srtp::{MasterKey, Opener},
 };
 
 use crate::{handset::Handset, talk::Talk};
@@ -24,7 +25,7 @@ const HELLO: u8 = 0;
 #[tokio::test]
 async fn a_recorder_with_one_port_hears_all_that_both_say_and_tells_them_apart() {
     let port = port();
-    let (offer, heard) = recorded([&port, &port]).await;
+    let (offer, heard) = recorded([&port, &port], "off").await;
     let from: BTreeSet<SocketAddr> = heard.values().map(|one| one.from).collect();
     assert_eq!(from.len(), 1, "one socket sends all");
     let expected = offer.streams.iter().map(|stream| Heard {
@@ -40,7 +41,7 @@ async fn a_recorder_with_one_port_hears_all_that_both_say_and_tells_them_apart()
 #[tokio::test]
 async fn a_recorder_with_two_ports_hears_each_from_the_port_that_was_offered() {
     let ports = [port(), port()];
-    let (offer, heard) = recorded([&ports[0], &ports[1]]).await;
+    let (offer, heard) = recorded([&ports[0], &ports[1]], "off").await;
     let expected = offer.streams.iter().zip(&ports).map(|(stream, port)| {
         let one = Heard {
             from: stream.address,
@@ -50,6 +51,19 @@ async fn a_recorder_with_two_ports_hears_each_from_the_port_that_was_offered() {
         (number(stream), one)
     });
     assert_eq!(heard, expected.collect());
+}
+
+/// By keys that only the recorder's signalling told: one a stream, and none of the call's own.
+#[tokio::test]
+async fn an_encrypting_recorder_hears_all_by_one_port_and_by_two() {
+    let (one, other) = (port(), port());
+    for ports in [[&one, &one], [&one, &other]] {
+        let (offer, heard) = recorded(ports, "require").await;
+        assert!(offer.streams.iter().all(Stream::is_secure));
+        let all: BTreeSet<u8> = SAID.collect();
+        assert_eq!(heard.len(), 2);
+        assert!(heard.values().all(|one| one.said == all), "{heard:?}");
+    }
 }
 
 /// What came of one stream, whence and where.
@@ -63,11 +77,15 @@ struct Heard {
 /// By the number that each packet carries.
 type ByNumber = BTreeMap<u32, Heard>;
 
+/// What opens a stream's packets, where they are encrypted, by the number that each carries.
+type Openers = BTreeMap<u32, Opener>;
+
 /// A call of two who say what there is to say, to a recorder that answers with these ports: what was offered, and what came.
-async fn recorded(ports: [&UdpSocket; 2]) -> (Description, ByNumber) {
+async fn recorded(ports: [&UdpSocket; 2], srtp: &str) -> (Description, ByNumber) {
     let mut recorder = Handset::plain().await;
-    let mut two = Talk::begin_recorded_at(&recorder).await;
+    let mut two = Talk::begin_recorded_at(&recorder, srtp).await;
     let offered = takes(&mut recorder, ports).await;
+    let mut openers = openers(&offered);
     let to = [two.answered.body(), two.asked.body()].map(|body| audio_address(body.as_ref()));
     let mut senders = [1, 2].map(|ssrc| Sender::new(8, ssrc, 7, 7));
     let mut say = |code| {
@@ -81,11 +99,11 @@ async fn recorded(ports: [&UdpSocket; 2]) -> (Description, ByNumber) {
     };
     let mut heard = ByNumber::new();
     let both = |heard: &ByNumber| heard.len() == 2;
-    hear(ports, &mut heard, both, || say(HELLO)).await;
+    hear((ports, &mut openers), &mut heard, both, || say(HELLO)).await;
     SAID.for_each(&mut say);
     let said: BTreeSet<u8> = SAID.collect();
     let all = |heard: &ByNumber| heard.values().all(|one| one.said.is_superset(&said));
-    hear(ports, &mut heard, all, || ()).await;
+    hear((ports, &mut openers), &mut heard, all, || ()).await;
     two.caller.hangs_up(two.call);
     recorder.is_ended().await;
     two.rig.stop().await;
@@ -100,11 +118,20 @@ async fn takes(recorder: &mut Handset, ports: [&UdpSocket; 2]) -> Description {
     let (session, request) = recorder.is_called().await;
     let body = request.body().expect("an offer");
     let offered = siprec::split(&body.content_type, &body.bytes).expect("a recording session");
-    let stream =
-        |port| Stream::audio(address(port), vec![Codec::pcma()]).going(Direction::RecvOnly);
+    let stream = |(port, offered): (&UdpSocket, &Stream)| {
+        let ours = Stream::audio(address(port), vec![Codec::pcma()]).going(Direction::RecvOnly);
+        match offered.crypto.first() {
+            Some(line) => ours.requiring(vec![line.answered_with(MasterKey::new([9; 30]))]),
+            None => ours,
+        }
+    };
     let answer = Description {
         origin: Origin::new(1, [127, 0, 0, 1].into()),
-        streams: ports.map(stream).into(),
+        streams: ports
+            .into_iter()
+            .zip(&offered.sdp.streams)
+            .map(stream)
+            .collect(),
     };
     recorder.act(|ep, now| {
         let answer = Some(answer.to_body());
@@ -113,9 +140,19 @@ async fn takes(recorder: &mut Handset, ports: [&UdpSocket; 2]) -> Description {
     offered.sdp
 }
 
+/// By the keys of an offer; none, of a plain one.
+fn openers(offered: &Description) -> Openers {
+    let streams = offered.streams.iter();
+    let opener = |stream: &Stream| {
+        let line = stream.crypto.first()?;
+        Some((number(stream), Opener::new(line.clone())))
+    };
+    streams.filter_map(opener).collect()
+}
+
 /// Listens until enough has come, and speaks meanwhile.
 async fn hear(
-    ports: [&UdpSocket; 2],
+    (ports, openers): ([&UdpSocket; 2], &mut Openers),
     heard: &mut ByNumber,
     enough: impl Fn(&ByNumber) -> bool,
     mut speak: impl FnMut(),
@@ -126,7 +163,7 @@ async fn hear(
             tick.tick().await;
             speak();
             for port in ports {
-                take(port, heard);
+                take(port, heard, openers);
             }
         }
     };
@@ -135,9 +172,20 @@ async fn hear(
 }
 
 /// What lies at a port.
-fn take(port: &UdpSocket, heard: &mut ByNumber) {
+fn take(port: &UdpSocket, heard: &mut ByNumber, openers: &mut Openers) {
     let mut buffer = [0; 2000];
-    while let Ok((len, from)) = port.recv_from(&mut buffer) {
+    while let Ok((mut len, from)) = port.recv_from(&mut buffer) {
+        let sealed = Packet::parse(&buffer[..len]).expect("RTP");
+        if let Some(opener) = openers.get_mut(&sealed.ssrc) {
+            let first = sealed.payload[0];
+            assert!(
+                sealed.payload.iter().any(|code| *code != first),
+                "in the clear"
+            );
+            len = opener
+                .open(&mut buffer[..len])
+                .expect("by the stream's key");
+        }
         let packet = Packet::parse(&buffer[..len]).expect("RTP");
         assert_eq!(packet.payload.len(), 160);
         let one = heard.entry(packet.ssrc).or_insert_with(|| Heard {

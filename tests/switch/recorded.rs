@@ -268,14 +268,21 @@ fn sounds(file: &Path, secret: &str) -> u64 {
     String::from_utf8_lossy(&bytes).matches("RIFF").count() as u64
 }
 
-/// From the switch by TLS, to a recorder that takes nothing else from outside its machine.
+/// From the switch by TLS, to a recorder that takes nothing else from outside its machine. Its audio is encrypted then.
 #[tokio::test]
 async fn a_call_is_recorded_by_tls() {
     let mut nurse = Phone::bind().expect("a phone");
     let rig = Rig::start_by_tls(&at(&nurse), &routes(TO_QUEUE)).await;
     tokio::join!(rig.call("0488", A_WHILE), nurse.answer(answers()));
+    let metrics = rig.recorder().metrics.gather();
     let kept = rig.stop().await;
     assert_eq!(kept.totals.recorded.get("region-04"), Some(&1));
+    let mut streams = metrics
+        .iter()
+        .filter(|one| one.name() == "vaxel_recorder_streams_total");
+    let streams = streams.next().expect("counted").get_metric();
+    assert_eq!(streams.len(), 1, "all in one way");
+    assert_eq!(streams[0].get_label()[0].value(), "srtp");
     let recordings = kept.recordings();
     assert_eq!(recordings.len(), 1);
     assert!(testkit::tone::heard(

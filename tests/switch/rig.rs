@@ -74,9 +74,14 @@ impl Rig {
         .await
     }
 
-    /// The same with another recorder than its own.
-    pub(crate) async fn start_recording_at(recorder: &str, agents: &str, rest: &str) -> Self {
-        let other = format!("siprec = \"{recorder}\"");
+    /// The same with another recorder than its own, and that said of its `srtp`.
+    pub(crate) async fn start_recording_by(
+        recorder: &str,
+        srtp: &str,
+        agents: &str,
+        rest: &str,
+    ) -> Self {
+        let other = format!("siprec = \"{recorder}\", srtp = \"{srtp}\"");
         Self::start_as(agents, rest, |text| {
             let (before, after) = text.split_once("siprec = \"").expect("a recorder");
             let (_, after) = after.split_once('"').expect("a closed string");

@@ -38,11 +38,11 @@ impl Talk {
         Self::through(Rig::start(&agents, &routes(TO_QUEUE)).await, nurse).await
     }
 
-    /// With the queue's only nurse, recorded by that recorder, which has not answered yet.
-    pub(crate) async fn begin_recorded_at(recorder: &Handset) -> Self {
+    /// With the queue's only nurse, recorded by that recorder, which has not answered yet; with that said of its `srtp`.
+    pub(crate) async fn begin_recorded_at(recorder: &Handset, srtp: &str) -> Self {
         let nurse = Handset::new().await;
         let (recorder, agents) = (recorder.uri(), nurse.targets());
-        let rig = Rig::start_recording_at(&recorder, &agents, &routes(TO_QUEUE)).await;
+        let rig = Rig::start_recording_by(&recorder, srtp, &agents, &routes(TO_QUEUE)).await;
         Self::through(rig, nurse).await
     }
 

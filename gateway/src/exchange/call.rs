@@ -189,6 +189,8 @@ pub(super) struct RecordingLeg {
     pub(super) streams: Streams,
     /// Whose they are.
     pub(super) cname: Box<str>,
+    /// By which keys they are encrypted.
+    pub(super) crypto: [OurCrypto; 2],
     /// Paused or not: what it is to be, and what the recorder was told last.
     pub(super) wanted: Direction,
     pub(super) told: Direction,

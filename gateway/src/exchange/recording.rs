@@ -9,7 +9,7 @@ use std::{
 
 use callcore::{
     personal::CallerNumber,
-    scenario::{RecorderSettings, SEGMENTS_MAX},
+    scenario::{RecorderSettings, SEGMENTS_MAX, Srtp},
     switch::{CallId, Input},
     tag::RecordingTag,
 };
@@ -30,7 +30,7 @@ use super::{
     call::{Leg, RecordingLeg},
     own_uri,
 };
-use crate::negotiate;
+use crate::{crypto::OurCrypto, negotiate};
 
 /// How often the recorder is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -45,6 +45,8 @@ pub(crate) struct RecorderLink {
     address: SocketAddr,
     /// Nobody reads what it is sent: it is on this machine, or reached by TLS.
     private: bool,
+    /// Whether it is offered encrypted audio.
+    srtp: Srtp,
     /// Recordings of one call.
     segments_max: u8,
     up: bool,
@@ -60,8 +62,13 @@ impl RecorderLink {
     pub(crate) fn new(settings: &RecorderSettings) -> Option<Self> {
         let uri = Uri::parse(&settings.siprec).ok()?;
         let address = uri.address()?;
+        let by_tls = is_secure(&uri);
+        // Keys travel in SIP: where nobody reads that, audio is worth encrypting, and a recorder must be able to (RFC 7866
+        // section 12.2).
+        let usual = if by_tls { Srtp::Require } else { Srtp::Off };
         Some(Self {
-            private: address.ip().is_loopback() || is_secure(&uri),
+            private: address.ip().is_loopback() || by_tls,
+            srtp: settings.srtp.unwrap_or(usual),
             uri,
             address,
             segments_max: settings.segments_max.unwrap_or(SEGMENTS_MAX),
@@ -99,6 +106,8 @@ impl Exchange {
         let streams = call.media.as_ref()?.open_fork(&mut self.media).ok()?;
         // Says nothing of anybody, and no two calls are the same (RFC 7022).
         let cname = format!("{:024x}", self.rng.random::<u128>() >> 32);
+        // Each stream by a key of its own, and by none that a call has (RFC 7866 section 12.2).
+        let crypto = [(); 2].map(|()| OurCrypto::offering(recorder.srtp));
         let number = call.number.as_ref().filter(|_| recorder.private);
         let metadata = metadata(&tag, number, || Id::from_uuid(self.rng.random()));
         let mut headers = Headers::default();
@@ -113,7 +122,7 @@ impl Exchange {
             headers,
             max_forwards: None,
             body: Some(siprec::body(
-                &negotiate::recording_offer(streams, &cname),
+                &negotiate::recording_offer(streams, &cname, &crypto),
                 &metadata,
             )),
         };
@@ -126,6 +135,7 @@ impl Exchange {
             established: false,
             streams,
             cname: cname.into(),
+            crypto,
             wanted: Direction::SendOnly,
             told: Direction::SendOnly,
             version: 0,
@@ -186,17 +196,17 @@ impl Exchange {
         id: CallId,
         response: &Response,
     ) {
-        let remotes = response
-            .body()
-            .as_ref()
-            .and_then(negotiate::recording_remotes);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         let Some(leg) = call.recording.as_mut() else {
             return;
         };
-        match (remotes, &call.media) {
+        let body = response.body();
+        let agreed = body
+            .as_ref()
+            .and_then(|body| negotiate::recording_agreed(body, &mut leg.crypto));
+        match (agreed, &call.media) {
             (Some((caller, far)), Some(media)) => {
                 leg.established = true;
                 media.fork(caller, far);
@@ -344,7 +354,7 @@ impl RecordingLeg {
     /// Our description again, with the next version and the direction that is wanted.
     fn next_offer(&mut self) -> Description {
         self.version += 1;
-        let mut offer = negotiate::recording_offer(self.streams, &self.cname);
+        let mut offer = negotiate::recording_offer(self.streams, &self.cname, &self.crypto);
         offer.origin.version = offer.origin.version.saturating_add(self.version);
         for stream in &mut offer.streams {
             stream.direction = self.wanted;

@@ -138,9 +138,7 @@ impl CallMedia {
                 self.player = None;
                 self.joined = true;
             }
-            Command::ForkTo { caller, far } => {
-                self.fork.begin(self.id, (caller, far), now, lanes);
-            }
+            Command::ForkTo(agreed) => self.fork.begin(self.id, *agreed, now, lanes),
             Command::ForkOff => self.fork.end(self.id, lanes),
         }
     }

@@ -7,9 +7,10 @@ use std::{net::SocketAddr, time::Instant};
 
 use callcore::switch::CallId;
 use transport::media::{PortsError, RtpPorts};
+use wire::srtp::Sealer;
 
 use super::{
-    Remote, Side,
+    Agreed, Remote, Side,
     lane::{LaneId, Lanes},
     out::{Frame, OutStream},
     port::{Port, Refused},
@@ -40,6 +41,16 @@ pub(super) enum Fork {
 pub(super) struct Sent {
     remote: Remote,
     out: OutStream,
+    /// `None`: plain RTP.
+    seal: Option<Box<Seal>>,
+}
+
+/// Encrypts a stream that goes by a lane.
+#[derive(Debug)]
+struct Seal {
+    sealer: Sealer,
+    /// The packet that is being sealed: those of a lane stand one after another.
+    datagram: Vec<u8>,
 }
 
 /// What an offer says of the two streams.
@@ -105,13 +116,13 @@ impl Fork {
     pub(super) fn begin(
         &mut self,
         call: CallId,
-        remotes: (Remote, Remote),
+        agreed: (Agreed, Agreed),
         now: Instant,
         lanes: &mut Lanes,
     ) {
         let before = std::mem::replace(self, Self::Off);
         *self = match before {
-            Self::Open { caller, far } => begun(call, (caller, far), remotes, now, lanes),
+            Self::Open { caller, far } => begun(call, (caller, far), agreed, now, lanes),
             before => before,
         };
     }
@@ -128,10 +139,8 @@ impl Fork {
             Self::Off | Self::Open { .. } => Ok(()),
             Self::Ports { caller, far } => of(side, caller, far).send(frame, now),
             Self::Lane { id, caller, far } => {
-                let Sent { remote, out } = of(side, caller, far);
-                lanes.push(*id, now, |datagrams| {
-                    out.write(remote, &frame, now, datagrams);
-                });
+                let sent = of(side, caller, far);
+                lanes.push(*id, now, |datagrams| sent.write(&frame, now, datagrams));
                 Ok(())
             }
         }
@@ -158,30 +167,51 @@ impl Fork {
     }
 }
 
+impl Sent {
+    fn new(port: Port, agreed: Agreed) -> Self {
+        let seal = agreed.srtp.map(|srtp| Seal {
+            sealer: Sealer::new(&srtp.ours),
+            datagram: Vec::new(),
+        });
+        Self {
+            remote: agreed.remote,
+            out: port.into_stream(),
+            seal: seal.map(Box::new),
+        }
+    }
+
+    /// Writes a frame after what is in `datagrams`; nothing, when it isn't wanted or can't be encrypted where it must be.
+    fn write(&mut self, frame: &Frame<'_>, now: Instant, datagrams: &mut Vec<u8>) {
+        let Self { remote, out, seal } = self;
+        let Some(seal) = seal else {
+            return out.write(remote, frame, now, datagrams);
+        };
+        seal.datagram.clear();
+        out.write(remote, frame, now, &mut seal.datagram);
+        if !seal.datagram.is_empty() && seal.sealer.seal(&mut seal.datagram).is_ok() {
+            datagrams.extend_from_slice(&seal.datagram);
+        }
+    }
+}
+
 fn begun(
     call: CallId,
     (mut caller, mut far): (Port, Port),
-    (caller_remote, far_remote): (Remote, Remote),
+    (caller_agreed, far_agreed): (Agreed, Agreed),
     now: Instant,
     lanes: &mut Lanes,
 ) -> Fork {
-    let shared = caller_remote.address == far_remote.address;
-    if let Some(id) = shared
-        .then(|| lanes.join(call, caller_remote.address))
-        .flatten()
-    {
-        let sent = |port: Port, remote| Sent {
-            remote,
-            out: port.into_stream(),
-        };
+    let address = caller_agreed.remote.address;
+    let shared = address == far_agreed.remote.address;
+    if let Some(id) = shared.then(|| lanes.join(call, address)).flatten() {
         return Fork::Lane {
             id,
-            caller: sent(caller, caller_remote),
-            far: sent(far, far_remote),
+            caller: Sent::new(caller, caller_agreed),
+            far: Sent::new(far, far_agreed),
         };
     }
-    caller.set_only_remote(caller_remote, now);
-    far.set_only_remote(far_remote, now);
+    caller.set_only_remote(caller_agreed, now);
+    far.set_only_remote(far_agreed, now);
     Fork::Ports { caller, far }
 }
 
@@ -204,6 +234,7 @@ mod tests {
     use wire::{
         g711::Law,
         rtp::{self, Packet},
+        srtp::{Crypto, MasterKey, Opener, Srtp, Suite},
     };
 
     use super::*;
@@ -218,14 +249,27 @@ mod tests {
         socket
     }
 
-    fn remote(at: &UdpSocket) -> Remote {
-        Remote {
+    fn agreed(at: &UdpSocket, srtp: Option<Srtp>) -> Agreed {
+        let remote = Remote {
             address: at.local_addr().expect("an address"),
             payload_type: rtp::PCMU,
             law: Law::U,
             event_type: None,
             listens: true,
             talks: false,
+        };
+        Agreed { remote, srtp }
+    }
+
+    /// Encrypted by a key made of that byte.
+    fn srtp(byte: u8) -> Srtp {
+        let line = |byte| {
+            let key = MasterKey::new([byte; MasterKey::LEN]);
+            Crypto::new(1, Suite::AesCm128HmacSha1_80, key)
+        };
+        Srtp {
+            ours: line(byte),
+            theirs: line(0),
         }
     }
 
@@ -238,32 +282,43 @@ mod tests {
         }
     }
 
-    /// What came: whence, by which number, and what.
-    fn heard(at: &UdpSocket) -> (SocketAddr, u32, Vec<u8>) {
+    /// What came, opened by the key that was agreed: whence, by which number, and what.
+    fn heard(at: &UdpSocket, srtp: Option<Srtp>) -> (SocketAddr, u32, Vec<u8>) {
         let mut buffer = [0; 2000];
-        let (len, from) = at.recv_from(&mut buffer).expect("a packet");
+        let (mut len, from) = at.recv_from(&mut buffer).expect("a packet");
+        if let Some(srtp) = srtp {
+            let opened = Opener::new(srtp.ours).open(&mut buffer[..len]);
+            len = opened.expect("closed by the stream's key");
+        }
         let packet = Packet::parse(&buffer[..len]).expect("RTP");
         (from, packet.ssrc, packet.payload.into())
     }
 
     /// Forks to the recorders that answer, and says something on both sides: what came to each.
     fn forked(answers: [&UdpSocket; 2]) -> (Streams, [(SocketAddr, u32, Vec<u8>); 2]) {
+        forked_by(answers, [None, None])
+    }
+
+    /// The same by those keys.
+    fn forked_by(
+        answers: [&UdpSocket; 2],
+        keys: [Option<Srtp>; 2],
+    ) -> (Streams, [(SocketAddr, u32, Vec<u8>); 2]) {
         let ports = RtpPorts::new(LOOPBACK, DEFAULT_RANGE);
         let mut lanes = Lanes::new(ports.clone());
         let (mut fork, streams) = Fork::open(&ports, &mut Sources::random()).expect("two ports");
         let (call, now) = (CallId(1), Instant::now());
-        fork.begin(
-            call,
-            (remote(answers[0]), remote(answers[1])),
-            now,
-            &mut lanes,
-        );
+        let caller = agreed(answers[0], keys[0].clone());
+        let far = agreed(answers[1], keys[1].clone());
+        fork.begin(call, (caller, far), now, &mut lanes);
         for (side, said) in [(Side::Caller, [0xd5; 3]), (Side::Far, [0x55; 3])] {
             let sent = fork.send(side, frame(&said, 0), now, &mut lanes);
             assert_eq!(sent, Ok(()));
         }
         fork.end(call, &mut lanes);
-        (streams, answers.map(heard))
+        let [caller, far] = keys;
+        let heard = [heard(answers[0], caller), heard(answers[1], far)];
+        (streams, heard)
     }
 
     #[test]
@@ -289,6 +344,18 @@ mod tests {
         let from = [(caller.0, caller.1), (far.0, far.1)];
         let offered = [streams.caller, streams.far].map(|one| (one.local, one.ssrc));
         assert_eq!(from, offered);
+    }
+
+    #[test]
+    fn each_stream_is_encrypted_by_its_own_key_by_a_lane_and_by_ports() {
+        let (one, other) = (recorder(), recorder());
+        for answers in [[&one, &one], [&one, &other]] {
+            let keys = [Some(srtp(1)), Some(srtp(2))];
+            let (streams, [caller, far]) = forked_by(answers, keys);
+            let law = |byte| vec![Law::U.encode(Law::A.decode(byte)); 3];
+            assert_eq!((caller.1, caller.2), (streams.caller.ssrc, law(0xd5)));
+            assert_eq!((far.1, far.2), (streams.far.ssrc, law(0x55)));
+        }
     }
 
     #[test]

@@ -95,10 +95,7 @@ enum Command {
         mode: Mode,
     },
     Join,
-    ForkTo {
-        caller: Remote,
-        far: Remote,
-    },
+    ForkTo(Box<(Agreed, Agreed)>),
     ForkOff,
 }
 
@@ -346,8 +343,8 @@ impl Media {
     }
 
     /// Sends both directions to the recorder too, once it has answered. Later answers change nothing.
-    pub(crate) fn fork(&self, caller: Remote, far: Remote) {
-        self.tell(Command::ForkTo { caller, far });
+    pub(crate) fn fork(&self, caller: Agreed, far: Agreed) {
+        self.tell(Command::ForkTo(Box::new((caller, far))));
     }
 
     /// Stops doing so.

@@ -83,10 +83,10 @@ impl<S> Port<S> {
 
 impl Port {
     /// As [`Port::set_remote`] for a stream that we only send, and learns from ICMP when nobody listens there any more.
-    pub(super) fn set_only_remote(&mut self, remote: Remote, now: Instant) {
+    pub(super) fn set_only_remote(&mut self, agreed: Agreed, now: Instant) {
         // Without it only the notice is missing: the recorder is still watched by OPTIONS.
-        let _ = self.socket.connect(remote.address);
-        self.set_remote(Agreed { remote, srtp: None }, now);
+        let _ = self.socket.connect(agreed.remote.address);
+        self.set_remote(agreed, now);
     }
 
     /// Sends a frame to the remote, in its codec. `Err` when the remote refuses (ICMP); a full buffer only loses the packet.
