@@ -8,7 +8,7 @@ use callcore::{
     kommun::kommuner,
     origin::Origin,
     scenario::{AgentId, ProviderId, Scenario},
-    switch::{CallId, Input, LegFailure, Switch},
+    switch::{CallId, Input, Kept, LegFailure, Switch},
     time::{Span, Time},
 };
 use proptest::prelude::*;
@@ -26,6 +26,8 @@ fn input() -> impl Strategy<Value = Input> {
         Just(LegFailure::Refused),
         Just(LegFailure::Unavailable),
     ];
+    let scenario = Scenario::from_toml(SCENARIO, "scenario.toml").expect("a scenario");
+    let queue = scenario.queue_by_name("calls-back");
     let conflict = Origin::Conflict(kommuner()[3].id, kommuner()[70].id);
     let origin = prop_oneof![
         9 => (0..CODES.len()).prop_map(|at| Origin::from_code(CODES[at])),
@@ -34,6 +36,20 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         4 => (call.clone(), origin, any::<bool>())
             .prop_map(|(call, origin, reachable)| Input::Offered { call, origin, reachable }),
+        2 => (call.clone(), any::<bool>(), 0..3_u8, any::<u32>()).prop_map(move |(call, recordable, tried, waited)| {
+            let kept = Kept {
+                origin: conflict,
+                queue: queue.filter(|_| recordable),
+                waited: Span::from_secs(waited),
+                tried,
+                rests: Span::from_secs(u32::from(tried) * 30),
+                recordable,
+            };
+            Input::CallbackKept(call, Box::new(kept))
+        }),
+        1 => call.clone().prop_map(Input::CallbackWithdrawn),
+        1 => Just(Input::CallbacksWait),
+        1 => (0..7_u32, 0..99_u32).prop_map(|(agent, left)| Input::AgentWrites(AgentId(agent), Span::from_secs(left))),
         4 => call.clone().prop_map(Input::AnnouncementDone),
         3 => call.clone().prop_map(Input::AgentAnswered),
         2 => call.clone().prop_map(Input::ProviderAnswered),

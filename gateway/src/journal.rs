@@ -7,7 +7,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread::JoinHandle,
 };
@@ -36,9 +36,13 @@ const PIECE_LEN: usize = 64 * 1024;
 /// Pieces that may wait for the disk: 16 MB, some seconds at thousands of calls a second.
 const PIECES_MAX: usize = 256;
 
+/// Files beside the first, one for each time that the program was started anew.
+const BESIDE_MAX: u32 = 9999;
+
 /// A journal being written.
 #[derive(Debug)]
 pub(crate) struct Journal {
+    file: PathBuf,
     piece: Vec<u8>,
     /// `None` once the disk could not follow.
     disk: Option<SyncSender<Vec<u8>>>,
@@ -73,12 +77,40 @@ impl Journal {
             version: env!("CARGO_PKG_VERSION"),
         };
         Ok(Self {
+            file: to.file.clone(),
             piece: header.lines().into_bytes(),
             disk: Some(disk),
             writer,
             key: rand::random(),
             failures,
         })
+    }
+
+    /// The same for a program that was started anew: the next file beside the one that is named (`FILE.1`, `FILE.2`, ...), since each
+    /// program's inputs are to be replayed by a machine of their own.
+    pub(crate) fn create_beside(
+        to: &JournalTo,
+        scenario: &Scenario,
+        failures: &IntCounter,
+    ) -> io::Result<Self> {
+        for number in 1..=BESIDE_MAX {
+            let mut name = to.file.clone().into_os_string();
+            name.push(format!(".{number}"));
+            let beside = JournalTo {
+                file: name.into(),
+                text: to.text.clone(),
+            };
+            match Self::create(&beside, scenario, failures.clone()) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                begun => return begun,
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Where it is.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// An input, before the switch takes it. The caller's number is written as a hash: equal callers stay equal.
@@ -197,5 +229,13 @@ mod tests {
             again.is_err(),
             "a journal that is there is not written over"
         );
+        let failures = IntCounter::new("failures", "failures").expect("a counter");
+        for number in 1..=2 {
+            let beside = Journal::create_beside(&to, &scenario, &failures);
+            let beside = beside.expect("another file");
+            let name = format!("run.journal.{number}");
+            assert_eq!(beside.file(), folder.path().join(name));
+            beside.close();
+        }
     }
 }

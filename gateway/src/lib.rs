@@ -5,9 +5,11 @@
 
 mod admission;
 pub mod audio;
+mod begin;
 mod calls;
 mod clock;
 mod crypto;
+mod estate;
 mod exchange;
 mod fixed;
 mod health;
@@ -27,10 +29,11 @@ mod thread;
 pub mod view;
 mod watch;
 
+pub use begin::StartError;
 pub use journal::JournalTo;
 pub use listen::ListenError;
 pub use rules::{Change, Rules, RulesError};
-pub use run::{Gateway, Options, StartError};
+pub use run::{Gateway, Options};
 pub use transport::handed::{Bequest, Inherited};
 pub use transport::mutual;
 pub use transport::{DoorClosed, FRAME_LEN_MAX, FramesIn, FramesOut, SUBPROTOCOL, WebSocketDoor};

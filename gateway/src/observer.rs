@@ -359,7 +359,13 @@ impl Observer {
         );
     }
 
-    fn callback(&self, call: CallId, step: CallbackStep) {
+    fn callback(&mut self, call: CallId, step: CallbackStep) {
+        if let CallbackStep::Kept { since, recordable } = step
+            && let Some(decided) = self.decided.get_mut(&call)
+        {
+            decided.offered = since;
+            decided.records &= recordable;
+        }
         tracing::info!(
             call = call.0,
             step = step.label(),

@@ -1,14 +1,16 @@
 //! Phones that register (RFC 3261 section 10.3): who they are, where they are, until when.
 //!
 //! A binding keeps the way its REGISTER came, so that a phone behind NAT, or a browser on its WebSocket, is called the
-//! same way (RFC 5626 in spirit: the flow, not the Contact, says where a phone is).
+//! same way (RFC 5626 in spirit: the flow, not the Contact, says where a phone is). A user may have several phones at once:
+//! all of them are called (see `exchange/phones.rs`).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
+use crate::estate::KeptPhone;
 use callcore::scenario::{AgentId, Contact as Reached, Scenario};
 use wire::{
     auth::{Authenticator, Credentials, Doubt},
@@ -16,6 +18,7 @@ use wire::{
         endpoint::{Flow, TransportKind},
         header::{Contact, NameAddr},
         message::{HeaderName, Headers, Request, StatusCode},
+        uri::Uri,
     },
     time::Time,
 };
@@ -24,8 +27,11 @@ use wire::{
 const EXPIRES_MAX_S: u32 = 3600;
 /// The shortest: a phone that refreshes more often costs more than it is worth.
 const EXPIRES_MIN_S: u32 = 60;
-/// Contacts of one user: a desk phone, a soft phone, a browser, and each of them once more after a restart.
+/// Contacts of one user: a desk phone, a soft phone, a browser, and each of them once more after a restart. So many phones ring
+/// at once at most.
 const CONTACTS_MAX: usize = 6;
+/// The highest preference, and that of a phone that names none (RFC 3261 section 20.10), in thousandths.
+const Q_MAX: u16 = 1000;
 
 /// Every user that may register, and where each is.
 #[derive(Debug)]
@@ -45,11 +51,19 @@ struct User {
 /// Where a user can be called.
 #[derive(Debug, Clone)]
 struct Binding {
+    /// With what is told of it again: `q`, `+sip.instance`, `reg-id`.
     contact: NameAddr,
     call_id: Box<str>,
     cseq: u32,
     way: Way,
     until: Instant,
+}
+
+/// A phone that is to be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Phone {
+    pub(crate) contact: Uri,
+    pub(crate) way: Way,
 }
 
 /// By what way a phone is reached.
@@ -158,10 +172,24 @@ impl Registrar {
         known.register(moment, request, flow)
     }
 
-    /// The Contact of the phone that this user registered last.
-    pub(crate) fn contact_of(&self, user: &str) -> Option<String> {
-        let binding = self.users.get(user)?.bindings.last()?;
-        Some(binding.contact.uri.to_string())
+    /// The phones of a user: those that are to ring at once together, the most wanted first (RFC 3261 section 16.6).
+    pub(crate) fn phones_of(&self, user: &str) -> VecDeque<Vec<Phone>> {
+        let bindings = self.users.get(user).map(|user| &*user.bindings);
+        let mut by_q: BTreeMap<u16, Vec<Phone>> = BTreeMap::new();
+        for binding in bindings.unwrap_or_default() {
+            by_q.entry(binding.q()).or_default().push(Phone {
+                contact: binding.contact.uri.clone(),
+                way: binding.way,
+            });
+        }
+        by_q.into_values().rev().collect()
+    }
+
+    /// The Contacts of a user.
+    pub(crate) fn contacts_of(&self, user: &str) -> impl Iterator<Item = &Uri> {
+        let bindings = self.users.get(user).map(|user| &*user.bindings);
+        let bindings = bindings.unwrap_or_default().iter();
+        bindings.map(|binding| &binding.contact.uri)
     }
 
     /// By what way a registered Contact is reached.
@@ -171,6 +199,44 @@ impl Registrar {
             .flat_map(|user| &user.bindings)
             .find(|binding| binding.contact.uri.to_string() == contact)
             .map(|binding| binding.way)
+    }
+
+    /// Phones that another program can go on with. The others' connections end with this one, and they register again.
+    pub(crate) fn kept(&self, moment: Instant) -> Vec<KeptPhone> {
+        let users = self.users.iter();
+        let all =
+            users.flat_map(|(user, known)| known.bindings.iter().map(move |one| (&**user, one)));
+        let by_udp = all.filter(|(_, binding)| binding.way.kind == TransportKind::Udp);
+        let kept = |(user, binding): (&str, &Binding)| KeptPhone {
+            user: user.into(),
+            contact: binding.contact.clone(),
+            call_id: binding.call_id.clone(),
+            cseq: binding.cseq,
+            peer: binding.way.peer,
+            left: binding.until.saturating_duration_since(moment),
+        };
+        by_udp.map(kept).collect()
+    }
+
+    /// Takes a phone that was registered with another program. `None`: its user is nobody here, or has enough phones.
+    pub(crate) fn keep(&mut self, moment: Instant, phone: KeptPhone) -> Option<Option<Presence>> {
+        let user = self.users.get_mut(&phone.user)?;
+        if user.bindings.len() >= CONTACTS_MAX || phone.left.is_zero() {
+            return None;
+        }
+        let first = user.bindings.is_empty();
+        let longest = Duration::from_secs(EXPIRES_MAX_S.into());
+        user.bindings.push(Binding {
+            contact: kept(phone.contact),
+            call_id: phone.call_id,
+            cseq: phone.cseq,
+            way: Way {
+                peer: phone.peer,
+                kind: TransportKind::Udp,
+            },
+            until: moment + phone.left.min(longest),
+        });
+        Some(first.then_some(Presence::Came(user.agent)))
     }
 
     /// When the next registration ends.
@@ -217,6 +283,54 @@ impl User {
     }
 }
 
+impl Binding {
+    /// How much this phone is wanted before others, in thousandths. What can't be read says nothing.
+    fn q(&self) -> u16 {
+        self.contact
+            .params
+            .value("q")
+            .and_then(thousandths)
+            .unwrap_or(Q_MAX)
+    }
+
+    /// Whether a Contact is of the same phone: by its address, or, where the phone numbers its flows, by its instance
+    /// (RFC 5626 section 6), since one that was started anew has another address.
+    fn is_of(&self, contact: &NameAddr) -> bool {
+        let flow = |of: &NameAddr| {
+            let value = |name| of.params.value(name).map(str::to_owned);
+            value("+sip.instance").zip(value("reg-id"))
+        };
+        self.contact.uri == contact.uri
+            || flow(contact).is_some_and(|own| flow(&self.contact) == Some(own))
+    }
+}
+
+/// A `qvalue`: `0`, `0.5`, `1.000` (RFC 3261 section 25.1).
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let part = format!("{part:0<3}")
+        .parse::<u16>()
+        .ok()
+        .filter(|_| digits)?;
+    match whole {
+        "0" => Some(part),
+        "1" if part == 0 => Some(Q_MAX),
+        _ => None,
+    }
+}
+
+/// What of a Contact is kept and told again.
+fn kept(contact: NameAddr) -> NameAddr {
+    let mut kept = NameAddr::new(contact.uri);
+    for name in ["q", "+sip.instance", "reg-id"] {
+        if let Some(value) = contact.params.value(name) {
+            kept.params.set(name, Some(value));
+        }
+    }
+    kept
+}
+
 /// Carries out a REGISTER on a copy: it holds whole or not at all (RFC 3261 section 10.3, step 7).
 fn renew(
     bindings: &mut Vec<Binding>,
@@ -259,21 +373,17 @@ fn renew(
             reply.headers.push(HeaderName::MinExpires, EXPIRES_MIN_S);
             return Err(reply);
         }
-        let same = bindings
-            .iter()
-            .position(|binding| binding.contact.uri == contact.uri);
-        if let Some(at) = same {
-            if !in_order(&bindings[at]) {
-                return Err(refuse(StatusCode::SERVER_INTERNAL_ERROR));
-            }
-            bindings.remove(at);
+        let same = |binding: &Binding| binding.is_of(&contact);
+        if bindings.iter().any(|known| same(known) && !in_order(known)) {
+            return Err(refuse(StatusCode::SERVER_INTERNAL_ERROR));
         }
+        bindings.retain(|binding| !same(binding));
         if expires > 0 {
             if bindings.len() >= CONTACTS_MAX {
                 return Err(refuse(StatusCode::FORBIDDEN));
             }
             bindings.push(Binding {
-                contact: NameAddr::new(contact.uri),
+                contact: kept(contact),
                 call_id: call_id.into(),
                 cseq,
                 way: Way {

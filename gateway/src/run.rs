@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use callcore::{scenario::Scenario, time::Time};
+use callcore::scenario::Scenario;
 use jiff::Timestamp;
 use tokio::{
     runtime::Handle,
@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use transport::{
-    Alarm, BindError, SipDriver, WebSocketDoor,
+    Alarm, SipDriver, WebSocketDoor,
     handed::{Bequest, Inherited},
     media::RtpPorts,
 };
@@ -24,20 +24,19 @@ use wire::sip::endpoint::{Config, SessionTimer};
 
 use crate::{
     admission::PROBE_INTERVAL,
-    audio::{AudioError, Library},
-    calls::Calls,
+    begin::{StartError, begin_books, begin_journal, left_behind, library_of, recorder_of},
     clock::Clock,
-    exchange::{Exchange, Parts, RecorderLink, silence_max},
-    journal::{Journal, JournalTo},
-    ledger::Ledger,
-    listen::{self, ListenError, Own},
+    estate::Estate,
+    exchange::{Exchange, Parts, silence_max},
+    journal::JournalTo,
+    listen::{self, Own},
     media::{Dropped, Engine, MediaEvent, MediaFactory, SharedPorts, Sources},
     names::Names,
     observer::Observer,
     registrar::Registrar,
     rules::{Replacement, Rules},
     thread::OwnThread,
-    view::{Monitor, Totals},
+    view::{Monitor, TakenOver, Totals},
 };
 
 /// How often the view is renewed: often enough to look alive, seldom enough to cost nothing.
@@ -110,65 +109,6 @@ impl Options {
     }
 }
 
-/// Why a switch can't start. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The SIP address is taken or not ours.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A certificate or the credentials can't be used.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// An announcement can't be played.
-    #[error(transparent)]
-    Audio(#[from] AudioError),
-    /// The recorder can't be reached by what the scenario says.
-    #[error(
-        "siprec = {0:?} under [recorder] has no IP address: write it like sip:recorder@127.0.0.1:5070"
-    )]
-    Recorder(Box<str>),
-    /// The folder of calls can't be made.
-    #[error("the calls can't be written to {}: {source}", folder.display())]
-    Calls {
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The boundary ledger can't be opened.
-    #[error("the boundary ledger {} can't be written: {source}", file.display())]
-    Ledger {
-        /// Its file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The journal can't be begun.
-    #[error("the journal {} can't be begun: {source}; name a new file", file.display())]
-    Journal {
-        /// Its file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The threads that carry audio can't be started.
-    #[error("no audio: {0}. Raise the limits of open files and threads for this process")]
-    AudioThreads(#[source] std::io::Error),
-    /// The thread that takes calls can't be started.
-    #[error(
-        "no thread to take calls: {0}. Raise the limits of open files and threads for this process"
-    )]
-    Thread(#[source] std::io::Error),
-    /// The listening sockets can't be kept for a restart.
-    #[error(
-        "no room for the listening sockets: {0}. Raise the limit of open files for this process"
-    )]
-    Sockets(#[source] std::io::Error),
-    /// A metric's name is taken twice: a fault of ours.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-}
-
 /// A running switch.
 #[derive(Debug)]
 pub struct Gateway {
@@ -179,8 +119,12 @@ pub struct Gateway {
     door: WebSocketDoor,
     resolver: JoinHandle<()>,
     stop: watch::Sender<Stage>,
-    /// What was counted, once the switch has stopped.
-    totals: oneshot::Receiver<Totals>,
+    /// What was counted, once the switch has stopped, and what it leaves.
+    end: oneshot::Receiver<(Totals, Option<Estate>)>,
+    /// Calls that a drain waits for.
+    in_hand: watch::Receiver<usize>,
+    taken: Option<Result<oneshot::Receiver<TakenOver>, String>>,
+    journal: Option<PathBuf>,
     /// The listening sockets, for the next process.
     bequest: Bequest,
 }
@@ -191,8 +135,12 @@ enum Stage {
     Running,
     /// No new calls.
     Draining,
-    /// End what is left.
-    Stopping,
+    /// The same, and promises to call back wait for the next program.
+    Leaving,
+    /// End what is left, or leave it to the next program.
+    Stopping {
+        leaves: bool,
+    },
 }
 
 impl Gateway {
@@ -207,7 +155,9 @@ impl Gateway {
         let (mut observer, mut monitor) =
             Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
         begin_books(&mut observer, &scenario, &options, clock.now())?;
-        let journal = begin_journal(&scenario, &options, &observer)?;
+        let left = left_behind(&options);
+        let journal = begin_journal(&scenario, &options, &observer, left.is_some())?;
+        let journal_file = journal.as_ref().map(|journal| journal.file().to_owned());
         let thread = OwnThread::new().map_err(StartError::Thread)?;
         let (sip, registrar) = open_borders(&scenario, &options, &thread)?;
         let mut bequest = Bequest::default();
@@ -216,7 +166,7 @@ impl Gateway {
         monitor.web_sockets = Some(door.clone());
         let own = Own::of(&scenario, &options.folder)?;
         let (names, resolver) = find_names(&scenario, local).await;
-        let ports = RtpPorts::new(local.ip(), options.rtp_ports);
+        let ports = RtpPorts::new(local.ip(), options.rtp_ports.clone());
         let (factory, media) = start_media(&scenario, ports, &observer)?;
         let in_force = Arc::clone(&scenario);
         let exchange = Exchange::new(Parts {
@@ -228,7 +178,7 @@ impl Gateway {
             local,
             seed: options.seed,
             recorder,
-            nurse_talks: options.nurse_talks,
+            nurse_talks: options.nurse_talks.clone(),
             journal,
             registrar,
             names,
@@ -236,21 +186,18 @@ impl Gateway {
         });
         let (stop, stopped) = watch::channel(Stage::Running);
         let (inbox, replacements) = mpsc::channel(REPLACEMENTS_MAX);
+        let (in_hand, in_hand_seen) = watch::channel(usize::MAX);
+        let (left, taken) = left.map_or((None, None), Left::of);
         let inputs = Inputs {
             sip,
             media,
             replacements,
             stop: stopped,
+            in_hand,
+            left,
         };
-        let totals = thread.run(run(exchange, inputs, options.name, clock));
-        let rules = Rules {
-            inbox,
-            changes: watch::Sender::new(Arc::default()),
-            folder: options.folder,
-            history: options.history,
-            in_force: watch::Sender::new(in_force),
-            clock,
-        };
+        let rules = rules_of(&options, inbox, in_force, clock);
+        let end = thread.run(run(exchange, inputs, options.name, clock));
         tracing::info!(%local, "the switch takes calls");
         Ok(Self {
             monitor,
@@ -260,7 +207,10 @@ impl Gateway {
             door,
             resolver,
             stop,
-            totals: totals.map_err(StartError::Thread)?,
+            end: end.map_err(StartError::Thread)?,
+            in_hand: in_hand_seen,
+            taken,
+            journal: journal_file,
             bequest,
         })
     }
@@ -290,12 +240,40 @@ impl Gateway {
         &self.door
     }
 
+    /// The file of its journal.
+    pub fn journal(&self) -> Option<&Path> {
+        self.journal.as_deref()
+    }
+
+    /// What it took over from the program before it in this process, or why nothing; `None` when there was none.
+    pub async fn taken_over(&mut self) -> Option<Result<TakenOver, String>> {
+        match self.taken.take()? {
+            Ok(taken) => taken.await.ok().map(Ok),
+            Err(why) => Some(Err(why)),
+        }
+    }
+
+    /// Calls that a drain waits for, told a few times a second: all, but those that the next program goes on with.
+    pub fn in_hand(&self) -> watch::Receiver<usize> {
+        self.in_hand.clone()
+    }
+
     /// Takes no new calls; those in progress go on.
     pub fn drain(&self) {
+        self.drain_as(Stage::Draining);
+    }
+
+    /// The same where another program takes this one's place: it is left those who are to be called back, the phones that are
+    /// registered, and who is in wrap-up.
+    pub fn drain_for_next(&self) {
+        self.drain_as(Stage::Leaving);
+    }
+
+    fn drain_as(&self, drained: Stage) {
         self.stop.send_if_modified(|stage| {
             let running = *stage == Stage::Running;
             if running {
-                *stage = Stage::Draining;
+                *stage = drained;
             }
             running
         });
@@ -306,11 +284,19 @@ impl Gateway {
         self.stop_and_bequeath().await.0
     }
 
-    /// The same, with the listening sockets still open: what arrives waits in the system for who listens there next.
-    pub async fn stop_and_bequeath(self) -> (Totals, Bequest) {
+    /// The same, with the listening sockets still open: what arrives waits in the system for who listens there next, who finds
+    /// what was left for it after [`Gateway::drain_for_next`].
+    pub async fn stop_and_bequeath(mut self) -> (Totals, Bequest) {
         self.resolver.abort();
-        self.stop.send_replace(Stage::Stopping);
-        (self.totals.await.unwrap_or_default(), self.bequest)
+        let leaves = *self.stop.borrow() == Stage::Leaving;
+        self.stop.send_replace(Stage::Stopping { leaves });
+        let (totals, estate) = self.end.await.unwrap_or_default();
+        if let Some(estate) = estate
+            && let Err(error) = self.bequest.leave(&estate.written())
+        {
+            tracing::error!(%error, "nothing can be left to the next program: phones register again, promises to call back are lost");
+        }
+        (totals, self.bequest)
     }
 }
 
@@ -320,15 +306,51 @@ struct Inputs {
     media: mpsc::UnboundedReceiver<MediaEvent>,
     replacements: mpsc::Receiver<Replacement>,
     stop: watch::Receiver<Stage>,
+    in_hand: watch::Sender<usize>,
+    left: Option<Left>,
 }
 
-async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock) -> Totals {
+/// What the program before this one left, and who is told what became of it.
+struct Left {
+    estate: Estate,
+    told: oneshot::Sender<TakenOver>,
+}
+
+impl Left {
+    fn of(
+        left: Result<Estate, String>,
+    ) -> (
+        Option<Self>,
+        Option<Result<oneshot::Receiver<TakenOver>, String>>,
+    ) {
+        match left {
+            Ok(estate) => {
+                let (told, taken) = oneshot::channel();
+                (Some(Self { estate, told }), Some(Ok(taken)))
+            }
+            Err(why) => (None, Some(Err(why))),
+        }
+    }
+}
+
+async fn run(
+    mut exchange: Exchange,
+    inputs: Inputs,
+    name: String,
+    clock: Clock,
+) -> (Totals, Option<Estate>) {
     let Inputs {
         mut sip,
         mut media,
         mut replacements,
         mut stop,
+        in_hand,
+        left,
     } = inputs;
+    if let Some(Left { estate, told }) = left {
+        // Who started it may not care.
+        let _ = told.send(exchange.take_estate(&mut sip, estate));
+    }
     let mut publish = interval(PUBLISH_INTERVAL);
     publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
     exchange.observer.ready.send_replace(true);
@@ -355,6 +377,7 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
             due = probe.tick() => exchange.probed(due.into_std()),
             _ = publish.tick() => {
                 exchange.publish(&mut sip);
+                in_hand.send_replace(exchange.in_hand());
                 if fixed_due <= Instant::now() {
                     fixed_due = Instant::now() + FIXED_INTERVAL;
                     exchange.observer.refresh_fixed(&name, clock.now());
@@ -362,10 +385,8 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
             }
             // A dropped handle is a stop too.
             changed = stop.changed(), if deadline.is_none() => {
-                exchange.observer.ready.send_replace(false);
-                sip.endpoint().set_draining(true);
-                if changed.is_err() || *stop.borrow() == Stage::Stopping {
-                    exchange.end_all(&mut sip);
+                let stage = if changed.is_err() { Stage::Stopping { leaves: false } } else { *stop.borrow() };
+                if is_to_end(&mut exchange, &mut sip, stage) {
                     deadline = Some(Instant::now() + STOP_PATIENCE);
                 }
             }
@@ -376,8 +397,40 @@ async fn run(mut exchange: Exchange, inputs: Inputs, name: String, clock: Clock)
         }
     }
     exchange.publish(&mut sip);
+    let estate = exchange.estate();
     exchange.close_journal();
-    exchange.observer.totals().clone()
+    (exchange.observer.totals().clone(), estate)
+}
+
+/// Goes on to that stage; whether every call has been ended, and only the other sides' answers are waited for.
+fn is_to_end(exchange: &mut Exchange, sip: &mut SipDriver, stage: Stage) -> bool {
+    exchange.observer.ready.send_replace(false);
+    sip.endpoint().set_draining(true);
+    if matches!(stage, Stage::Leaving | Stage::Stopping { leaves: true }) {
+        exchange.leave_callbacks(sip);
+    }
+    let ends = matches!(stage, Stage::Stopping { .. });
+    if ends {
+        exchange.end_all(sip);
+    }
+    ends
+}
+
+/// A handle for replacing the rules.
+fn rules_of(
+    options: &Options,
+    inbox: mpsc::Sender<Replacement>,
+    in_force: Arc<Scenario>,
+    clock: Clock,
+) -> Rules {
+    Rules {
+        inbox,
+        changes: watch::Sender::new(Arc::default()),
+        folder: options.folder.clone(),
+        history: options.history.clone(),
+        in_force: watch::Sender::new(in_force),
+        clock,
+    }
 }
 
 /// A call has a caller, whoever answers, and a recorder or, while it is sent on, somebody more.
@@ -434,62 +487,4 @@ async fn find_names(scenario: &Scenario, local: SocketAddr) -> (Names, JoinHandl
     names.look_up().await;
     let again = tokio::spawn(names.clone().look_up_again());
     (names, again)
-}
-
-/// The clips that the scenario names.
-fn library_of(scenario: &Scenario, options: &Options) -> Result<Library, AudioError> {
-    let files = scenario
-        .announcements
-        .iter()
-        .map(|announcement| &*announcement.file);
-    Library::load(&options.folder, files)
-}
-
-/// What is written down of calls, when it is asked for: the boundary ledger, and the calls for reconciliation.
-fn begin_books(
-    observer: &mut Observer,
-    scenario: &Scenario,
-    options: &Options,
-    now: Time,
-) -> Result<(), StartError> {
-    if let Some(file) = &options.ledger {
-        let ledger = Ledger::open(file, scenario, now).map_err(|source| StartError::Ledger {
-            file: file.clone(),
-            source,
-        });
-        observer.keep_ledger(ledger?);
-    }
-    if let Some(folder) = &options.calls {
-        let calls = Calls::open(folder).map_err(|source| StartError::Calls {
-            folder: folder.clone(),
-            source,
-        });
-        observer.keep_calls(calls?);
-    }
-    Ok(())
-}
-
-fn begin_journal(
-    scenario: &Scenario,
-    options: &Options,
-    observer: &Observer,
-) -> Result<Option<Journal>, StartError> {
-    let Some(to) = &options.journal else {
-        return Ok(None);
-    };
-    let failures = observer.metrics().watch.journal_failures.clone();
-    let begun = Journal::create(to, scenario, failures);
-    begun.map(Some).map_err(|source| StartError::Journal {
-        file: to.file.clone(),
-        source,
-    })
-}
-
-fn recorder_of(scenario: &Scenario) -> Result<Option<RecorderLink>, StartError> {
-    let Some(settings) = &scenario.recorder else {
-        return Ok(None);
-    };
-    let link = RecorderLink::new(settings);
-    link.map(Some)
-        .ok_or_else(|| StartError::Recorder(settings.siprec.clone()))
 }

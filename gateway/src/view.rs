@@ -70,6 +70,19 @@ pub struct KommunView {
     pub recorded: bool,
 }
 
+/// What a program took over from the one before it in the same process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Callers who are to be called back.
+    pub callbacks: u64,
+    /// Phones that are registered.
+    pub phones: u64,
+    /// Agents in wrap-up.
+    pub writing: u64,
+    /// Phones of users whom the scenario doesn't name any more.
+    pub lost: u64,
+}
+
 /// The state of the moment.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Live {

@@ -26,6 +26,8 @@ pub(crate) struct WatchMetrics {
     pub(crate) kommun_source: IntCounterVec,
     /// New calls that were over what can be carried, by what stood in the way.
     pub(crate) not_admitted: IntCounterVec,
+    /// What was taken over from the program before this one, by kind.
+    pub(crate) taken_over: IntCounterVec,
     /// Journals that ended because the disk couldn't follow.
     pub(crate) journal_failures: IntCounter,
 }
@@ -47,6 +49,11 @@ impl WatchMetrics {
                 "vaxel_kommun_sources_total",
                 "Calls by the source that told the kommun, and what it told",
                 &["source", "origin"],
+            )?,
+            taken_over: keep.counters(
+                "vaxel_taken_over_total",
+                "What was taken over from the program before this one",
+                &["what"],
             )?,
             not_admitted: keep.counters(
                 "vaxel_calls_not_admitted_total",

@@ -32,7 +32,8 @@ impl World {
                 (record.promised, record.leaving) = (self.now, None);
             }
             CallbackStep::Tried => tally.tried += counts,
-            CallbackStep::Failed(_) => {}
+            // Here no program takes another's place.
+            CallbackStep::Failed(_) | CallbackStep::Kept { .. } => {}
             CallbackStep::Reached => {
                 tally.reached += counts;
                 let since_s = self.now.since(record.promised).as_secs_f64();

@@ -94,6 +94,7 @@ fn callback(step: CallbackStep) -> u64 {
         CallbackStep::Promised => 1,
         CallbackStep::Tried => 2,
         CallbackStep::Reached => 3,
+        CallbackStep::Kept { .. } => u64::MAX,
         CallbackStep::Failed(failure) => 4 + failure as u64,
     }
 }

@@ -62,13 +62,13 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     options.history = history;
     options.ledger = ledger;
     options.calls = calls;
-    let journals = journal.is_some();
     options.journal = journal;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
     let token = admin_token.as_deref().map(files::read_secret).transpose()?;
     let mut signals = Signals::listen()?;
-    let gateway = Gateway::start(scenario, options).await?;
+    let mut gateway = Gateway::start(scenario, options).await?;
+    tell_what_was_taken_over(&mut gateway).await;
     let admin = token.map(|token| Admin::new(gateway.rules().clone(), &token));
     let admin = admin
         .transpose()
@@ -87,10 +87,14 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     ));
     let wish = tokio::select! {
         () = signals.end.wanted() => Wish::End,
-        () = start_anew_wanted(&mut signals.start_anew, &args.config, journals) => Wish::StartAnew,
+        () = start_anew_wanted(&mut signals.start_anew, &args.config) => Wish::StartAnew,
         () = reread_on_hangup(&mut signals.reread, gateway.rules(), &args.config) => Wish::End,
     };
-    drain(&gateway, Duration::from_secs(drain_s), &mut signals.end).await;
+    match wish {
+        Wish::End => gateway.drain(),
+        Wish::StartAnew => gateway.drain_for_next(),
+    }
+    drained(&gateway, Duration::from_secs(drain_s), &mut signals.end).await;
     show::note("ending calls");
     let (_, mut sockets) = gateway.stop_and_bequeath().await;
     server.stop().await;
@@ -123,12 +127,8 @@ async fn serve(
 }
 
 /// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew.
-async fn start_anew_wanted(signals: &mut Signal, config: &str, journals: bool) {
+async fn start_anew_wanted(signals: &mut Signal, config: &str) {
     while signals.recv().await.is_some() {
-        if journals {
-            show::note("not started anew: a journal is begun in a new file each time");
-            continue;
-        }
         match files::load(config) {
             Ok(_) => return,
             Err(failure) => {
@@ -161,18 +161,34 @@ fn in_place(program: &Path) -> PathBuf {
         .map_or_else(|| program.to_owned(), PathBuf::from)
 }
 
-/// Takes no new calls and lets those in progress end: until none is left, the time is up, or somebody asks again.
-async fn drain(gateway: &Gateway, patience: Duration, end: &mut EndWanted) {
-    gateway.drain();
+/// What the program before this one left, and where its journal goes on.
+async fn tell_what_was_taken_over(gateway: &mut Gateway) {
+    match gateway.taken_over().await {
+        None => return,
+        Some(Ok(taken)) => show::note(format_args!(
+            "started anew: to be called back {}, phones registered {}, nurses in wrap-up {}",
+            taken.callbacks, taken.phones, taken.writing
+        )),
+        Some(Err(why)) => show::note(format_args!(
+            "started anew without what the program before left: {why}. Phones register again; promises to call back are lost"
+        )),
+    }
+    if let Some(journal) = gateway.journal() {
+        show::note(format_args!("journal: {}", journal.display()));
+    }
+}
+
+/// Lets calls in progress end: until none is left, the time is up, or somebody asks again.
+async fn drained(gateway: &Gateway, patience: Duration, end: &mut EndWanted) {
     if patience.is_zero() {
         return;
     }
-    let mut live = gateway.monitor().live.clone();
-    // What is shown is some time old: the first may be of before the drain, the second isn't.
+    let mut in_hand = gateway.in_hand();
+    // What is told is some time old: the first may be of before the drain, the second isn't.
     for _ in 0..2 {
-        let _shown = live.changed().await;
+        let _told = in_hand.changed().await;
     }
-    let calls = live.borrow().calls_now;
+    let calls = *in_hand.borrow();
     if calls == 0 {
         return;
     }
@@ -181,7 +197,7 @@ async fn drain(gateway: &Gateway, patience: Duration, end: &mut EndWanted) {
         patience.as_secs()
     ));
     tokio::select! {
-        _ = live.wait_for(|live| live.calls_now == 0) => {}
+        _ = in_hand.wait_for(|calls| *calls == 0) => {}
         () = tokio::time::sleep(patience) => {}
         () = end.wanted() => {}
     }

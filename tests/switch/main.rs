@@ -10,6 +10,7 @@ mod forked;
 mod handed_on;
 mod handset;
 mod overload;
+mod phones;
 mod recorded;
 mod replace;
 mod rig;

@@ -74,6 +74,12 @@ impl Rig {
         .await
     }
 
+    /// The same with that file of credentials.
+    pub(crate) async fn start_with_credentials(file: &str, agents: &str, rest: &str) -> Self {
+        let named = format!("listen = {{ credentials = \"{file}\", ");
+        Self::start_as(agents, rest, |text| text.replace("listen = { ", &named)).await
+    }
+
     /// The same with another recorder than its own, and that said of its `srtp`.
     pub(crate) async fn start_recording_by(
         recorder: &str,

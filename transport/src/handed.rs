@@ -1,6 +1,8 @@
 //! Listening sockets that come from whoever started this process, and go on to the next: systemd's socket activation
 //! (`LISTEN_FDS`), which a program that starts itself anew uses too.
 //!
+//! A program that starts itself anew leaves a [letter](crate::letter) beside them.
+//!
 //! Sockets are told apart by the address they are bound to. While one process is gone and the next isn't there yet, the system
 //! keeps what arrives.
 
@@ -15,6 +17,8 @@ use std::{
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
+use crate::letter;
+
 /// Sockets taken at most: UDP, TCP, TLS and the page of a switch, many times over.
 const SOCKETS_MAX: usize = 64;
 /// Where handed-on sockets may begin: above those that a stopped program still holds, and below any limit of open files.
@@ -28,6 +32,7 @@ pub struct Inherited(Arc<Mutex<Held>>);
 struct Held {
     tcp: Vec<TcpListener>,
     udp: Vec<UdpSocket>,
+    letter: Option<io::Result<Vec<u8>>>,
 }
 
 impl Inherited {
@@ -40,6 +45,8 @@ impl Inherited {
                 held.tcp.push(listener);
             } else if let Ok(Some(socket)) = named.take_udp_socket(place) {
                 held.udp.push(socket);
+            } else if let Ok(Some(socket)) = named.take_unix_datagram(place) {
+                held.letter = Some(letter::take(&socket));
             } else {
                 tracing::warn!(place, "an inherited socket is neither UDP nor TCP");
             }
@@ -59,9 +66,14 @@ impl Inherited {
         taken.set_nonblocking(true).ok().map(|()| taken)
     }
 
+    /// What the program before this one left, for whoever asks first; an error when it can't be read.
+    pub fn letter(&self) -> Option<io::Result<Vec<u8>>> {
+        self.held().letter.take()
+    }
+
     /// Closes those that nobody asked for, and tells where they were.
     pub fn close_rest(&self) -> Vec<SocketAddr> {
-        let Held { tcp, udp } = std::mem::take(&mut *self.held());
+        let Held { tcp, udp, .. } = std::mem::take(&mut *self.held());
         let tcp = tcp.iter().filter_map(|socket| socket.local_addr().ok());
         let udp = udp.iter().filter_map(|socket| socket.local_addr().ok());
         tcp.chain(udp).collect()
@@ -99,6 +111,15 @@ impl Bequest {
     /// Keeps those too.
     pub fn append(&mut self, more: Self) {
         self.0.extend(more.0);
+    }
+
+    /// Leaves a letter for who inherits them.
+    ///
+    /// # Errors
+    /// When it is too long, or there is no room for it.
+    pub fn leave(&mut self, text: &[u8]) -> io::Result<()> {
+        self.0.push(letter::post(text)?);
+        Ok(())
     }
 
     /// Lets a program inherit them. They are open in this process until what is given back is dropped.
@@ -152,6 +173,7 @@ mod tests {
         let inherited = Inherited(Arc::new(Mutex::new(Held {
             tcp: vec![tcp],
             udp: vec![udp],
+            letter: None,
         })));
         assert!(inherited.udp(tcp_at).is_none() || tcp_at == udp_at);
         assert!(inherited.clone().tcp(tcp_at).is_some());

@@ -11,6 +11,7 @@ pub mod certificates;
 mod guard;
 pub mod handed;
 mod inbox;
+pub mod letter;
 mod link;
 mod listen;
 pub mod media;

@@ -4,8 +4,9 @@ use crate::{
     digit::Digit,
     kommun::KommunId,
     origin::{InvalidReason, Origin, UnknownReason},
-    scenario::{AgentId, ProviderId},
-    switch::{CallId, Input, LegFailure},
+    scenario::{AgentId, ProviderId, QueueId},
+    switch::{CallId, Input, Kept, LegFailure},
+    time::Span,
 };
 
 const FAILURES: [(LegFailure, &str); 4] = [
@@ -26,10 +27,13 @@ const ORIGINS: [(Origin, &str); 5] = [
     (Origin::Invalid(InvalidReason::NotDigits), "not-digits"),
 ];
 
+/// A kept promise whose call may be recorded.
+const RECORDABLE: &str = "recordable";
+
 /// An input about a call, with nothing else in it.
 type OfCall = (&'static str, fn(CallId) -> Input);
 
-const OF_CALL: [OfCall; 16] = [
+const OF_CALL: [OfCall; 17] = [
     ("announced", Input::AnnouncementDone),
     ("agent-ringing", Input::AgentRinging),
     ("agent-answered", Input::AgentAnswered),
@@ -37,6 +41,7 @@ const OF_CALL: [OfCall; 16] = [
     ("provider-answered", Input::ProviderAnswered),
     ("caller-answered", Input::CallerAnswered),
     ("caller-gone", Input::CallerGone),
+    ("callback-withdrawn", Input::CallbackWithdrawn),
     ("far-end-gone", Input::FarEndGone),
     ("held", Input::Held),
     ("resumed", Input::Resumed),
@@ -77,6 +82,10 @@ pub(super) fn text(input: &Input) -> String {
         Input::CallerFailed(call, why) => {
             format!("caller-failed {} {}", call.0, failure_text(*why))
         }
+        Input::CallbacksWait => "callbacks-wait".to_owned(),
+        Input::CallbackWithdrawn(call) => format!("callback-withdrawn {}", call.0),
+        Input::CallbackKept(call, kept) => format!("callback-kept {} {}", call.0, kept_text(kept)),
+        Input::AgentWrites(agent, left) => format!("agent-writes {} {}", agent.0, left.as_micros()),
         Input::TargetDown(provider, target) => format!("target-down {} {target}", provider.0),
         Input::TargetUp(provider, target) => format!("target-up {} {target}", provider.0),
         Input::CallerGone(call) => format!("caller-gone {}", call.0),
@@ -105,6 +114,7 @@ pub(super) fn parse(text: &str) -> Option<Input> {
     match verb {
         "recorder-back" => return Some(Input::RecorderBack),
         "time-passed" => return Some(Input::TimePassed),
+        "callbacks-wait" => return Some(Input::CallbacksWait),
         _ => {}
     }
     let number: u64 = subject?.parse().ok()?;
@@ -124,6 +134,8 @@ pub(super) fn parse(text: &str) -> Option<Input> {
             origin: origin(words.next()?)?,
             reachable: words.next()? == "reachable",
         },
+        "agent-writes" => Input::AgentWrites(agent()?, span(words.next())?),
+        "callback-kept" => Input::CallbackKept(call, Box::new(kept(&mut words)?)),
         "taken-by" => Input::TakenBy(call, AgentId(words.next()?.parse().ok()?)),
         "digit" => Input::Digit(call, Digit::parse(words.next()?)?),
         "agent-failed" => Input::AgentFailed(call, failure(words.next()?)?),
@@ -133,7 +145,48 @@ pub(super) fn parse(text: &str) -> Option<Input> {
     })
 }
 
-fn origin_text(origin: Origin) -> String {
+fn kept_text(kept: &Kept) -> String {
+    let Kept {
+        origin,
+        queue,
+        waited,
+        tried,
+        rests,
+        recordable,
+    } = *kept;
+    let queue = queue.map_or_else(|| "none".to_owned(), |queue| queue.0.to_string());
+    let recordable = if recordable {
+        RECORDABLE
+    } else {
+        "unrecordable"
+    };
+    let (waited, rests) = (waited.as_micros(), rests.as_micros());
+    format!(
+        "{} {queue} {waited} {tried} {rests} {recordable}",
+        origin_text(origin)
+    )
+}
+
+fn kept<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Kept> {
+    Some(Kept {
+        origin: origin(words.next()?)?,
+        queue: match words.next()? {
+            "none" => None,
+            number => Some(QueueId(number.parse().ok()?)),
+        },
+        waited: span(words.next())?,
+        tried: words.next()?.parse().ok()?,
+        rests: span(words.next())?,
+        recordable: words.next()? == RECORDABLE,
+    })
+}
+
+fn span(micros: Option<&str>) -> Option<Span> {
+    micros?.parse().ok().map(Span::from_micros)
+}
+
+/// An origin as a word.
+pub fn origin_text(origin: Origin) -> String {
     match origin {
         Origin::Known(kommun) => kommun.to_string(),
         Origin::Conflict(one, other) => format!("{one}/{other}"),
@@ -144,7 +197,8 @@ fn origin_text(origin: Origin) -> String {
     }
 }
 
-fn origin(text: &str) -> Option<Origin> {
+/// The origin that a word stands for.
+pub fn origin(text: &str) -> Option<Origin> {
     if let Some((origin, _)) = ORIGINS.iter().find(|(_, word)| *word == text) {
         return Some(*origin);
     }

@@ -9,6 +9,7 @@ mod input;
 mod replay;
 
 pub use header::Header;
+pub use input::{origin as origin_of, origin_text};
 pub use replay::{Difference, Replay, ReplayError, Report};
 
 use crate::{

@@ -214,7 +214,7 @@ impl<D: Driver> Switch<D> {
         self.serve(now, queue);
     }
 
-    fn wrap_up(&mut self, now: Time, agent: AgentId, span: Span) {
+    pub(super) fn wrap_up(&mut self, now: Time, agent: AgentId, span: Span) {
         let timer = self.timers.set(now, span, WakeReason::WrapUpDone(agent));
         self.put(agent, AgentState::WrapUp(timer));
     }
@@ -236,7 +236,7 @@ impl<D: Driver> Switch<D> {
         }
     }
 
-    fn desk(&self, agent: AgentId) -> Option<&AgentDesk> {
+    pub(super) fn desk(&self, agent: AgentId) -> Option<&AgentDesk> {
         self.agents.get(agent.0 as usize)
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct CallHead {
     pub(super) offered: Time,
     /// Whether the caller could be called back.
     pub(super) reachable: bool,
+    /// Whether it may be recorded, as far as the program says that it was taken over from.
+    pub(super) recordable: bool,
 }
 
 impl CallHead {

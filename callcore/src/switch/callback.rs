@@ -28,6 +28,11 @@ impl Promises {
         self.open += 1;
     }
 
+    /// One stands in the line no more.
+    pub(super) const fn leaves_line(&mut self) {
+        self.in_line -= 1;
+    }
+
     /// Callers who are to be called back, wherever they are in that.
     pub(super) const fn open(self) -> usize {
         self.open
@@ -119,7 +124,7 @@ impl<D: Driver> Switch<D> {
         self.promises[queue.index()].in_line -= 1;
         let rings = self
             .callback_settings(id)
-            .map_or(Span::ZERO, |c| c.ring_max);
+            .map_or_else(|| self.scenario.queue(queue).ring_max, |c| c.ring_max);
         let timer = self.timers.set(now, rings, WakeReason::CallbackTimeout(id));
         let stage = RegionalStage::CallingBack {
             promise,
@@ -218,6 +223,8 @@ impl<D: Driver> Switch<D> {
         let promises = &mut self.promises[call.queue.index()];
         promises.open -= 1;
         match call.stage {
+            // It stands nowhere: it waits for another program.
+            RegionalStage::Promised(_) if self.leaves_callbacks => {}
             RegionalStage::Promised(promise) => {
                 promises.in_line -= 1;
                 self.line(call.queue).leave(promise.place);
@@ -244,8 +251,11 @@ impl<D: Driver> Switch<D> {
     }
 
     /// Puts a promise at its place in the line.
-    fn stand(&mut self, now: Time, id: CallId, promise: Promise) {
+    pub(super) fn stand(&mut self, now: Time, id: CallId, promise: Promise) {
         self.go(now, id, RegionalStage::Promised(promise));
+        if self.leaves_callbacks {
+            return;
+        }
         let Some(queue) = self.regional(id).map(|call| call.queue) else {
             return;
         };

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::permit::RecordingPermit;
+use super::{kept::Kept, permit::RecordingPermit};
 use crate::{
     digit::Digit,
     origin::Origin,
     route::{Decision, Destination, External, Handover},
     scenario::{AgentId, AnnouncementId, ProviderId, QueueId, Scenario},
     speech::Spoken,
-    time::Time,
+    time::{Span, Time},
 };
 
 /// A call in this switch. Counts up from 1 and is never used again within a run.
@@ -48,6 +48,14 @@ pub enum Input {
     CallerAnswered(CallId),
     /// The caller who is called back couldn't be reached this time.
     CallerFailed(CallId, LegFailure),
+    /// Another program takes this one's place soon: nobody is called back from now on, and promises wait for that one.
+    CallbacksWait,
+    /// The caller whose phone rings is let alone, and called back by that program.
+    CallbackWithdrawn(CallId),
+    /// A promise that the program before this one made.
+    CallbackKept(CallId, Box<Kept>),
+    /// An agent who is there writes notes yet, of a call of that program's.
+    AgentWrites(AgentId, Span),
     /// A provider's target doesn't answer any more when asked whether it is there: it is passed over until it does.
     TargetDown(ProviderId, u16),
     /// It answers again.
@@ -274,6 +282,13 @@ pub enum CallbackStep {
     Failed(LegFailure),
     /// The caller answered.
     Reached,
+    /// The program before this one promised it, and this one keeps it.
+    Kept {
+        /// When the wait began.
+        since: Time,
+        /// Whether the call may be recorded.
+        recordable: bool,
+    },
 }
 
 impl CallbackStep {
@@ -285,6 +300,7 @@ impl CallbackStep {
             Self::Tried => "tried",
             Self::Failed(_) => "failed",
             Self::Reached => "reached",
+            Self::Kept { .. } => "kept",
         }
     }
 }

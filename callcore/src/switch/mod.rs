@@ -15,6 +15,7 @@ mod divert;
 mod external;
 mod health;
 mod io;
+mod kept;
 mod menu;
 mod permit;
 mod recording;
@@ -43,6 +44,7 @@ pub use self::{
         CallId, CallbackStep, ExternalCall, Fact, FactKind, Input, LegFailure, OUTCOMES, Outcome,
         Output, Wake, WakeReason,
     },
+    kept::Kept,
     permit::RecordingPermit,
     view::{CallView, Counts, QueueView},
 };
@@ -71,6 +73,8 @@ pub struct Switch<D = Outbox> {
     down: BTreeSet<(ProviderId, u16)>,
     timers: Timers,
     floors: Floors,
+    /// Callers who were promised to be called back wait for the program that takes this one's place.
+    leaves_callbacks: bool,
     driver: D,
     counts: Counts,
 }
@@ -141,6 +145,7 @@ impl<D: Driver> Switch<D> {
             down: BTreeSet::new(),
             timers: Timers::default(),
             floors: Floors::default(),
+            leaves_callbacks: false,
             driver,
             counts: Counts::default(),
         }
@@ -165,6 +170,10 @@ impl<D: Driver> Switch<D> {
             Input::Digit(call, digit) => self.digit(now, call, digit),
             Input::CallerAnswered(call) => self.caller_answered(now, call),
             Input::CallerFailed(call, failure) => self.caller_failed(now, call, failure),
+            Input::CallbacksWait => self.callbacks_wait(),
+            Input::CallbackWithdrawn(call) => self.callback_withdrawn_by_driver(now, call),
+            Input::CallbackKept(call, kept) => self.callback_kept(now, call, *kept),
+            Input::AgentWrites(agent, left) => self.agent_writes(now, agent, left),
             Input::TargetDown(provider, target) => self.target_is(provider, target, false),
             Input::TargetUp(provider, target) => self.target_is(provider, target, true),
             Input::CallerGone(call) => self.caller_gone(now, call),
@@ -279,6 +288,7 @@ impl<D: Driver> Switch<D> {
             earlier: None,
             offered: now,
             reachable,
+            recordable: true,
         };
         match decision.to {
             Destination::Queue(queue) => self.offer_regional(now, head, queue),

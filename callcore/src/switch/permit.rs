@@ -98,7 +98,7 @@ impl RegionalCall {
     #[inline]
     pub(super) fn is_to_be_recorded(&self, head: &CallHead, scenario: &Scenario) -> bool {
         let meant_for_us = matches!(head.decision.to, Destination::Queue(_));
-        meant_for_us && scenario.queue(self.queue).recording
+        meant_for_us && head.recordable && scenario.queue(self.queue).recording
     }
 
     /// Leave to record this call from `now` on. `None` when it isn't to be recorded, or no retention rule

@@ -164,6 +164,7 @@ mod tests {
                 },
                 earlier: None,
                 offered: now,
+                recordable: true,
                 reachable: true,
             },
             way: Way::Regional(RegionalCall {

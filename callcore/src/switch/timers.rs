@@ -108,6 +108,13 @@ impl Timers {
         }
     }
 
+    /// When a timer is due that runs.
+    pub(super) fn due(&self, key: TimerKey) -> Option<Time> {
+        let lane = self.lanes.get(key.lane as usize)?;
+        let place = usize::try_from(key.number.checked_sub(lane.front)?).ok()?;
+        Some(lane.running.get(place)?.as_ref()?.due.at)
+    }
+
     pub(super) fn next(&self) -> Option<Wake> {
         let Due { at, lane, .. } = self.first?;
         let timer = self.lanes[lane as usize].running.front()?.as_ref()?;

@@ -31,7 +31,7 @@ fn offered(bench: &mut Bench) -> (CallId, CallId) {
 }
 
 /// And has taken the offer.
-fn promised(bench: &mut Bench) -> (CallId, CallId) {
+pub(crate) fn promised(bench: &mut Bench) -> (CallId, CallId) {
     let (talks, waits) = offered(bench);
     assert_eq!(bench.press(waits, "1"), "[callback] announce:accepted");
     assert_eq!(bench.tell(Input::AnnouncementDone(waits)), "promise");
@@ -39,7 +39,7 @@ fn promised(bench: &mut Bench) -> (CallId, CallId) {
 }
 
 /// And the switch calls.
-fn called(bench: &mut Bench) -> CallId {
+pub(crate) fn called(bench: &mut Bench) -> CallId {
     let (talks, waits) = promised(bench);
     bench.tell(Input::FarEndGone(talks));
     let heard = bench.next_timer();

@@ -6,6 +6,7 @@ mod callback;
 mod divert;
 mod external;
 mod health;
+mod kept;
 mod menu;
 mod random;
 mod recording;

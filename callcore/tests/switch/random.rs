@@ -6,7 +6,7 @@ use callcore::{
     digit::Digit,
     origin::Origin,
     scenario::{AgentId, ProviderId},
-    switch::{CallId, FactKind, Input, LegFailure, Output, Switch, WakeReason},
+    switch::{CallId, FactKind, Input, Kept, LegFailure, Output, Switch, WakeReason},
     time::{Span, Time},
 };
 use proptest::prelude::*;
@@ -72,12 +72,24 @@ impl Books {
 fn input() -> impl Strategy<Value = Input> {
     let call = (1..=CALLS).prop_map(CallId);
     let agent = (0..7_u32).prop_map(AgentId);
+    let queue = bench::scenario().queue_by_name("calls-back");
     prop_oneof![
         6 => (call.clone(), 0..KOMMUNER.len(), any::<bool>()).prop_map(|(call, at, reachable)| Input::Offered {
             call,
             origin: Origin::from_code(KOMMUNER[at]),
             reachable,
         }),
+        2 => (call.clone(), 0..KOMMUNER.len(), any::<bool>(), 0..3_u8).prop_map(move |(call, at, recordable, tried)| Input::CallbackKept(call, Box::new(Kept {
+            origin: Origin::from_code(KOMMUNER[at]),
+            queue: queue.filter(|_| tried == 0),
+            waited: Span::from_secs(60),
+            tried,
+            rests: Span::from_secs(u32::from(tried / 2) * 60),
+            recordable,
+        }))),
+        1 => call.clone().prop_map(Input::CallbackWithdrawn),
+        1 => Just(Input::CallbacksWait),
+        1 => (agent.clone(), 1..20_u32).prop_map(|(agent, left)| Input::AgentWrites(agent, Span::from_secs(left))),
         4 => (call.clone(), 0..5_u8).prop_map(|(call, key)| {
             Input::Digit(call, Digit::from_event(key).expect("a key"))
         }),
@@ -177,7 +189,7 @@ proptest! {
         for (input, seconds) in inputs {
             now = now + Span::from_secs(seconds);
             let input = rename(input, &mut names, &mut next_id, &books);
-            if let Input::Offered { call, .. } = input {
+            if let Input::Offered { call, .. } | Input::CallbackKept(call, _) = input {
                 books.offered.insert(call);
             }
             feed(&mut switch, &mut books, now, input);
@@ -203,7 +215,7 @@ fn rename(
     next: &mut u64,
     books: &Books,
 ) -> Input {
-    if let Input::Offered { call, .. } = &input
+    if let Input::Offered { call, .. } | Input::CallbackKept(call, _) = &input
         && books.ended.contains_key(&names[call])
     {
         *next += 1;
@@ -219,6 +231,8 @@ fn rename(
             origin,
             reachable,
         },
+        Input::CallbackKept(call, kept) => Input::CallbackKept(names[&call], kept),
+        Input::CallbackWithdrawn(call) => Input::CallbackWithdrawn(names[&call]),
         Input::Digit(call, digit) => Input::Digit(names[&call], digit),
         Input::CallerAnswered(call) => Input::CallerAnswered(names[&call]),
         Input::CallerFailed(call, failure) => Input::CallerFailed(names[&call], failure),

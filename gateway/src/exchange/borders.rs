@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use callcore::{
     origin::{Origin, UnknownReason},
-    scenario::AgentId,
-    switch::{CallId, Input, LegFailure},
+    switch::Input,
 };
 use transport::{Refusals, SipDriver};
 use wire::sip::{
@@ -107,7 +106,7 @@ impl Exchange {
         }
     }
 
-    fn presence(&mut self, change: Presence) {
+    pub(super) fn presence(&mut self, change: Presence) {
         match change {
             Presence::Came(agent) => {
                 tracing::info!(agent = agent.0, "a phone registered");
@@ -117,22 +116,6 @@ impl Exchange {
                 tracing::info!(agent = agent.0, "a phone is gone");
                 self.input(Input::AgentAway(agent));
             }
-        }
-    }
-
-    pub(super) fn ring_registered(
-        &mut self,
-        sip: &mut SipDriver,
-        id: CallId,
-        agent: AgentId,
-        user: &str,
-    ) {
-        let rung = match self.registrar.contact_of(user) {
-            Some(contact) => self.ring_phone(sip, id, agent, &contact),
-            None => Err(LegFailure::Unavailable),
-        };
-        if let Err(failure) = rung {
-            self.input(Input::AgentFailed(id, failure));
         }
     }
 }

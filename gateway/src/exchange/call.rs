@@ -11,10 +11,10 @@ use callcore::{
 use transport::SipDriver;
 use wire::{
     sdp::Direction,
-    sip::{endpoint::SessionId, message::Body},
+    sip::{endpoint::SessionId, header::MaxForwards, message::Body},
 };
 
-use super::history::History;
+use super::{history::History, phones::Phones};
 use crate::{
     crypto::OurCrypto,
     media::{Media, Streams},
@@ -52,6 +52,8 @@ pub(super) struct Call {
     pub(super) private_signalling: bool,
     /// Who is, or may become, the other side.
     pub(super) far: Far,
+    /// The phones that ring for a registered agent.
+    pub(super) phones: Option<Box<Phones>>,
     /// When its target is given by name.
     pub(super) hosts: Hosts,
     /// The recording session.
@@ -171,6 +173,8 @@ pub(super) enum Far {
     Nobody,
     /// A simulated nurse is rung or talks.
     Nurse(AgentId),
+    /// A registered agent's phones ring: [`Call::phones`].
+    Phones(AgentId),
     /// An agent's SIP phone.
     Agent(AgentId, SessionId),
     /// A provider.
@@ -205,6 +209,8 @@ pub(super) enum Leg {
     Caller(CallId),
     /// The agent's or provider's.
     Far(CallId),
+    /// One of the phones' that ring for an agent.
+    Phone(CallId),
     /// The phone's that is to take over from the agent's.
     Transfer(CallId),
     /// The recorder's.
@@ -214,6 +220,37 @@ pub(super) enum Leg {
 }
 
 impl Call {
+    /// One of which nothing is known but whence it comes.
+    pub(super) fn new(caller: SessionId, peer: SocketAddr) -> Self {
+        Self {
+            caller,
+            peer,
+            trusted: false,
+            caller_stage: CallerStage::Over,
+            offer: None,
+            answer: None,
+            described: None,
+            number: None,
+            kommun: None,
+            hops_left: MaxForwards::DEFAULT.0,
+            media: None,
+            crypto: LegsCrypto::default(),
+            private_signalling: false,
+            far: Far::Nobody,
+            phones: None,
+            hosts: Hosts::default(),
+            recording: None,
+            asked: Asked::default(),
+            transfer: None,
+            hold: Hold::default(),
+            new_port: None,
+            segments: 0,
+            silent: false,
+            promised: false,
+            begun: Instant::now(),
+        }
+    }
+
     /// Notes a session description for the caller, and goes on in another dialog when it isn't the one this dialog was given: an
     /// announcement comes from here, the answer of a `direct` call from the provider (RFC 3261 section 13.2.1).
     pub(super) fn describe(&mut self, sip: &mut SipDriver, body: Option<&Body>) {
@@ -230,7 +267,7 @@ impl Far {
     /// The SIP session of the other side, when it has one.
     pub(super) const fn session(self) -> Option<SessionId> {
         match self {
-            Self::Nobody | Self::Nurse(_) | Self::Referred(..) => None,
+            Self::Nobody | Self::Nurse(_) | Self::Phones(_) | Self::Referred(..) => None,
             Self::Agent(_, session) | Self::Provider(_, session) => Some(session),
         }
     }

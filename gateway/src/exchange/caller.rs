@@ -1,7 +1,5 @@
 //! The caller's leg: offered, answered, announced to, changed, hung up.
 
-use std::time::Instant;
-
 use callcore::{
     scenario::AnnouncementId,
     switch::{CallId, Input, Outcome},
@@ -15,7 +13,7 @@ use wire::sip::{
 
 use super::{
     Exchange,
-    call::{Asked, Call, CallerStage, Far, Hold, Hosts, Leg, LegsCrypto},
+    call::{Asked, Call, CallerStage, Leg},
     history::{self, History, VISITS_MAX},
     ports,
 };
@@ -59,30 +57,15 @@ impl Exchange {
         self.calls.insert(
             id,
             Box::new(Call {
-                caller: session,
-                peer,
                 trusted: trusted.contains(peer.ip()),
                 caller_stage: CallerStage::Offered,
                 offer,
-                answer: None,
-                described: None,
                 number: origin::caller(request, peer.ip(), &trusted),
                 kommun: origin.kommun().map(|kommun| kommun.to_string()),
                 hops_left: hops_left(request),
-                media: None,
-                crypto: LegsCrypto::default(),
                 private_signalling: matches!(flow.kind(), TransportKind::Tls | TransportKind::Wss),
-                far: Far::Nobody,
-                hosts: Hosts::default(),
-                recording: None,
                 asked,
-                transfer: None,
-                hold: Hold::default(),
-                new_port: None,
-                segments: 0,
-                silent: false,
-                promised: false,
-                begun: Instant::now(),
+                ..Call::new(session, peer)
             }),
         );
         let reachable = self
@@ -306,6 +289,7 @@ impl Exchange {
             }
             CallerStage::Over => {}
         }
+        self.stop_phones(sip, call.phones, reason);
         let transfer = call.transfer.map(|transfer| transfer.to);
         for session in call.far.session().into_iter().chain(transfer) {
             let _ = sip.endpoint().end(now, session, reason);

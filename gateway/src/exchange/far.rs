@@ -1,7 +1,7 @@
 //! The other side of a call: a simulated nurse, an agent's phone, or a care provider.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use transport::SipDriver;
 use wire::{
     auth::Credentials,
     sip::{
-        endpoint::{Invite, SessionId},
+        endpoint::{Invite, SessionId, TransportKind},
         header::MaxForwards,
         message::{Body, HeaderName, Headers, Response, StatusCode},
         uri::Uri,
@@ -94,7 +94,7 @@ impl Exchange {
                 }
             }
             Far::Agent(..) | Far::Provider(..) => media.join(),
-            Far::Nobody | Far::Referred(..) => {}
+            Far::Nobody | Far::Phones(_) | Far::Referred(..) => {}
         }
     }
 
@@ -104,6 +104,8 @@ impl Exchange {
             return;
         };
         let far = std::mem::replace(&mut call.far, Far::Nobody);
+        let phones = call.phones.take();
+        self.stop_phones(sip, phones, None);
         if let Some(session) = far.session() {
             self.legs.remove(&session);
             let now = sip.now();
@@ -119,12 +121,8 @@ impl Exchange {
         srtp: Srtp,
     ) -> Result<SessionId, LegFailure> {
         let host = self.host_of(id, uri);
+        let local = self.open_far(id, host)?;
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
-        let media =
-            Self::media_of(&mut self.media, call, id).map_err(|_| LegFailure::Unavailable)?;
-        let local = media
-            .open_far(&mut self.media, host)
-            .map_err(|_| LegFailure::Unavailable)?;
         call.crypto.far = OurCrypto::offering(srtp);
         let offer = negotiate::offer(local, &call.crypto.far);
         self.invite(sip, id, uri, Some(offer))
@@ -139,6 +137,19 @@ impl Exchange {
         let next = self.calls.get(&id).and_then(|call| call.hosts.left.front());
         let address = target.address().or_else(|| next.map(|way| way.address));
         address.map(|address| address.ip())
+    }
+
+    /// Our address for audio on the far leg, which may depend on the host that will be called, when that is known.
+    pub(super) fn open_far(
+        &mut self,
+        id: CallId,
+        host: Option<IpAddr>,
+    ) -> Result<SocketAddr, LegFailure> {
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        let media = Self::media_of(&mut self.media, call, id);
+        let media = media.map_err(|_| LegFailure::Unavailable)?;
+        let local = media.open_far(&mut self.media, host);
+        local.map_err(|_| LegFailure::Unavailable)
     }
 
     pub(super) fn invite(
@@ -178,7 +189,20 @@ impl Exchange {
         body: Option<Body>,
         more: &Headers,
     ) -> Result<SessionId, LegFailure> {
-        let (next_hop, transport) = self.next_way(sip, id, &target);
+        let way = self.next_way(sip, id, &target);
+        self.call_by(sip, id, target, way, body, more)
+    }
+
+    /// The same by this way.
+    pub(super) fn call_by(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        target: Uri,
+        (next_hop, transport): (Option<SocketAddr>, Option<TransportKind>),
+        body: Option<Body>,
+        more: &Headers,
+    ) -> Result<SessionId, LegFailure> {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         if call.hops_left == 0 {
             return Err(LegFailure::Refused);
@@ -222,6 +246,7 @@ impl Exchange {
         let id = match self.legs.get(&session).copied() {
             Some(Leg::Far(id)) => id,
             Some(Leg::Transfer(id)) => return self.transfer_rings(sip, id, status),
+            Some(Leg::Phone(id)) => return self.phone_rings(id),
             _ => return,
         };
         let Some(call) = self.calls.get_mut(&id) else {
@@ -255,6 +280,7 @@ impl Exchange {
     ) {
         match self.legs.get(&session).copied() {
             Some(Leg::Far(id)) => self.far_answered(sip, id, response),
+            Some(Leg::Phone(id)) => self.phone_answered(sip, id, session, response),
             Some(Leg::Recording(id)) => self.recording_answered(sip, id, response),
             Some(Leg::Transfer(id)) => self.transfer_answered(sip, id, response),
             Some(Leg::Closing(_)) => self.closing_answered(sip, session),

@@ -161,7 +161,7 @@ impl Exchange {
             return;
         }
         call.hold.held = held;
-        let regional = matches!(call.far, Far::Agent(..) | Far::Nurse(_));
+        let regional = matches!(call.far, Far::Agent(..) | Far::Phones(_) | Far::Nurse(_));
         let to = match leg {
             Leg::Caller(_) => Leg::Far(id),
             _ => Leg::Caller(id),

@@ -7,11 +7,13 @@ mod borders;
 mod call;
 mod callback;
 mod caller;
+mod estate;
 mod far;
 mod hand_over;
 mod history;
 mod hold;
 mod overload;
+mod phones;
 mod ports;
 mod providers;
 mod recording;
@@ -112,6 +114,8 @@ pub(crate) struct Exchange {
     nurses: BTreeSet<(Instant, CallId, NurseStep)>,
     /// Calls to a provider's host that may turn out not to be there, by when that is to be asked.
     tries: BTreeSet<(Instant, CallId)>,
+    /// Agents of whose phones more are to ring, by when.
+    shares: BTreeSet<(Instant, CallId)>,
     nurse_talks: Option<Range<Duration>>,
     recorder: Option<RecorderLink>,
     health: Health,
@@ -153,6 +157,7 @@ impl Exchange {
             legs: BTreeMap::new(),
             nurses: BTreeSet::new(),
             tries: BTreeSet::new(),
+            shares: BTreeSet::new(),
             nurse_talks: parts.nurse_talks,
             recorder: parts.recorder,
             journal: parts.journal,
@@ -214,7 +219,7 @@ impl Exchange {
                 over,
             } => self.refer_progress(session, status, over),
             Event::InSession { .. } => {}
-            Event::Ended { session, why } => self.ended(session, why),
+            Event::Ended { session, why } => self.ended(sip, session, why),
             Event::Pong { ping, alive } => self.pong(ping, alive),
         }
         self.settle(sip);
@@ -240,7 +245,8 @@ impl Exchange {
         let nurse = self.nurses.first().map(|(at, ..)| *at);
         let silent = self.tries.first().map(|(at, _)| *at);
         let recorder = self.recorder.as_ref().map(RecorderLink::next_ping);
-        let others = [self.health.next(), self.registrar.wake(), silent];
+        let share = self.shares.first().map(|(at, _)| *at);
+        let others = [self.health.next(), self.registrar.wake(), silent, share];
         [switch, nurse, recorder]
             .into_iter()
             .chain(others)
@@ -264,6 +270,7 @@ impl Exchange {
             self.input(Input::TimePassed);
         }
         self.give_up_silent(sip, now);
+        self.ring_more(sip, now);
         self.ping_recorder(sip, now);
         self.ping_providers(sip, now);
         self.expire_registrations(now);
@@ -289,8 +296,13 @@ impl Exchange {
         calls
             .into_iter()
             .for_each(|call| self.input(Input::FarEndGone(call)));
+        if self.switch.leaves_callbacks() {
+            self.leave_promises(sip);
+        }
+        let kept = self.promises();
         let rest: Vec<CallId> = self.switch.calls().map(|view| view.call).collect();
         rest.into_iter()
+            .filter(|call| !kept.contains(call))
             .for_each(|call| self.input(Input::CallLost(call)));
         self.settle(sip);
     }
@@ -367,7 +379,7 @@ impl Exchange {
         let now = self.clock.now();
         if let Some(journal) = &mut self.journal {
             let caller = match &input {
-                Input::Offered { call, .. } => self.calls.get(call),
+                Input::Offered { call, .. } | Input::CallbackKept(call, _) => self.calls.get(call),
                 _ => None,
             };
             journal.input(now, &input, caller.and_then(|call| call.number.as_ref()));
@@ -421,13 +433,14 @@ impl Exchange {
             Some(Leg::Transfer(call)) => self.transfer_failed(sip, call, status),
             Some(Leg::Closing(_)) => drop(self.closing.remove(&session)),
             Some(Leg::Far(call)) => self.far_failed(sip, call, status, from_peer),
+            Some(Leg::Phone(call)) => self.phone_failed(sip, call, session, status, from_peer),
             Some(Leg::Recording(call)) => self.recording_ended(call, Some(status)),
             Some(Leg::Caller(call)) => self.caller_not_reached(call, status, from_peer),
             None => {}
         }
     }
 
-    fn ended(&mut self, session: SessionId, why: Ending) {
+    fn ended(&mut self, sip: &mut SipDriver, session: SessionId, why: Ending) {
         let Some(leg) = self.legs.remove(&session) else {
             return;
         };
@@ -440,6 +453,9 @@ impl Exchange {
             }
             (Leg::Far(call), Ending::Bye) if self.transferor_left(session, call) => {}
             (Leg::Transfer(_), _) => {}
+            (Leg::Phone(call), _) => {
+                self.phone_failed(sip, call, session, StatusCode::SERVICE_UNAVAILABLE, false);
+            }
             (Leg::Caller(call), Ending::NoAck | Ending::Lost) => {
                 self.caller_over(call);
                 self.input(Input::Vanished(call));

@@ -144,7 +144,7 @@ impl Leg {
         match self {
             Self::Caller(id) => Some((id, Side::Caller)),
             Self::Far(id) => Some((id, Side::Far)),
-            Self::Transfer(_) | Self::Recording(_) | Self::Closing(_) => None,
+            Self::Phone(_) | Self::Transfer(_) | Self::Recording(_) | Self::Closing(_) => None,
         }
     }
 }

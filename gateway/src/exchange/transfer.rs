@@ -110,8 +110,8 @@ impl Exchange {
             Contact::Simulated => false,
             Contact::Sip(uri) => is_it(uri),
             Contact::Registers(user) => {
-                let contact = self.registrar.contact_of(user);
-                contact.is_some_and(|contact| is_it(&contact))
+                let mut contacts = self.registrar.contacts_of(user);
+                contacts.any(|contact| is_same(contact, at))
             }
         });
         found.map(|(agent, _)| agent)

@@ -103,10 +103,10 @@ fn a_phone_registers_is_reached_by_its_way_and_expires() {
         .get(&HeaderName::Contact)
         .expect("its contact");
     assert!(told.contains("expires=120"), "{told}");
-    let contact = phone.registrar.contact_of("nurse-01").expect("registered");
-    let way = phone.registrar.way_to(&contact).expect("a way");
+    let rings = phone.registrar.phones_of("nurse-01");
     // Behind NAT: where it came from, not what it says of itself.
-    assert_eq!(way.peer, "192.0.2.7:40000".parse().expect("an address"));
+    let peer = rings[0][0].way.peer;
+    assert_eq!(peer, "192.0.2.7:40000".parse().expect("an address"));
     let again = phone.says(
         "nurse-01",
         "nurse-01",
@@ -129,7 +129,7 @@ fn a_phone_registers_is_reached_by_its_way_and_expires() {
             .expire(phone.moment + Duration::from_secs(60)),
         [Presence::Went(AgentId(0))]
     );
-    assert_eq!(phone.registrar.contact_of("nurse-01"), None);
+    assert!(phone.registrar.phones_of("nurse-01").is_empty());
 }
 
 #[test]
@@ -184,9 +184,8 @@ fn what_may_not_be_is_refused() {
         phone.says("nurse-01", "nurse-01", &crowd).status,
         StatusCode::FORBIDDEN
     );
-    assert_eq!(
-        phone.registrar.contact_of("nurse-01"),
-        None,
+    assert!(
+        phone.registrar.phones_of("nurse-01").is_empty(),
         "whole or not at all"
     );
     let forged = phone.send("nurse-01", &format!("Authorization: Digest username=\"nurse-01\", realm=\"vaxel\", nonce=\"0\", uri=\"sip:127.0.0.1\", response=\"0\", qop=auth, nc=00000001, cnonce=\"c\"\r\n{contact}"));
@@ -194,4 +193,63 @@ fn what_may_not_be_is_refused() {
         (forged.status, forged.doubt),
         (StatusCode::UNAUTHORIZED, Some(Doubt::Wrong))
     );
+}
+
+/// The users' part of the Contacts that ring, group by group.
+fn rings(phone: &Phone, user: &str) -> Vec<String> {
+    let groups = phone.registrar.phones_of(user).into_iter();
+    let name = |one: super::Phone| one.contact.user_decoded().map(|user| user.into_owned());
+    let group = |group: Vec<super::Phone>| {
+        let names: Option<Vec<String>> = group.into_iter().map(name).collect();
+        names.expect("users").join("+")
+    };
+    groups.map(group).collect()
+}
+
+#[test]
+fn phones_ring_by_preference_and_the_answer_names_them_all() {
+    let mut phone = Phone::new();
+    let desk = phone.says(
+        "nurse-01",
+        "nurse-01",
+        "Contact: <sip:desk@10.0.0.9>;q=0.5, <sip:odd@10.0.0.9>;q=2\r\n",
+    );
+    assert_eq!(desk.status, StatusCode::OK);
+    let more =
+        "Contact: <sip:soft@10.0.0.9>;q=0.50, <sip:home@10.0.0.9>;q=0.1, <sip:best@10.0.0.9>\r\n";
+    let told = phone.says("nurse-01", "nurse-01", more);
+    let contacts: Vec<&str> = told.headers.get_all(&HeaderName::Contact).collect();
+    assert_eq!(contacts.len(), 5);
+    assert!(
+        contacts
+            .iter()
+            .any(|one| one.contains("desk") && one.contains("q=0.5"))
+    );
+    // What isn't a q counts as none.
+    assert_eq!(rings(&phone, "nurse-01"), ["odd+best", "desk+soft", "home"]);
+    phone.says(
+        "nurse-01",
+        "nurse-01",
+        "Contact: <sip:soft@10.0.0.9>;expires=0\r\n",
+    );
+    assert_eq!(rings(&phone, "nurse-01"), ["odd+best", "desk", "home"]);
+}
+
+#[test]
+fn a_phone_that_numbers_its_flows_takes_its_own_place_again() {
+    let mut phone = Phone::new();
+    for (port, id) in [(5066, 1), (5067, 2), (5068, 1)] {
+        let contact = format!(
+            "Contact: <sip:n@10.0.0.9:{port}>;+sip.instance=\"<urn:uuid:1>\";reg-id={id}\r\n"
+        );
+        assert_eq!(
+            phone.says("nurse-01", "nurse-01", &contact).status,
+            StatusCode::OK
+        );
+    }
+    let ports: Vec<_> = phone.registrar.phones_of("nurse-01")[0]
+        .iter()
+        .map(|one| one.contact.address().map(|at| at.port()))
+        .collect();
+    assert_eq!(ports, [Some(5067), Some(5068)]);
 }

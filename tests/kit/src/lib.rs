@@ -5,6 +5,7 @@
 
 mod call;
 pub mod child;
+pub mod desk;
 pub mod http;
 mod phone;
 mod plan;

@@ -1,6 +1,8 @@
 //! A switch that starts anew, or is started late: whoever calls in between is answered, and nobody is refused a connection.
 #![allow(clippy::expect_used, reason = "a test says what it expects")]
 
+mod left;
+
 use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use testkit::{
@@ -27,6 +29,8 @@ struct Opened {
     page: std::net::TcpListener,
     sip: SocketAddr,
     web: SocketAddr,
+    /// What a program before it left.
+    letter: Option<Vec<u8>>,
 }
 
 impl Opened {
@@ -46,24 +50,35 @@ impl Opened {
                 page,
                 sip,
                 web,
+                letter: None,
             };
         }
     }
 
     /// Starts a switch on them, and forgets them.
     fn start(self, folder: &Path) -> Child {
+        let scenario = text(self.sip, self.web);
+        self.start_with(folder, &scenario, &[])
+    }
+
+    /// The same with another scenario and more arguments.
+    fn start_with(self, folder: &Path, text: &str, more: &[&str]) -> Child {
         let scenario = folder.join("restart.toml");
-        std::fs::write(&scenario, text(self.sip, self.web)).expect("a file");
+        std::fs::write(&scenario, text).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
         command
             .arg("gateway")
             .arg("--config")
             .arg(&scenario)
-            .args(["--drain-s", "40"]);
+            .args(["--drain-s", "40"])
+            .args(more);
         let mut sockets = Bequest::default();
         sockets.keep(&self.udp).expect("room");
         sockets.keep(&self.tcp).expect("room");
         sockets.keep(&self.page).expect("room");
+        if let Some(letter) = self.letter {
+            sockets.leave(&letter).expect("left");
+        }
         let _open = sockets.hand_on(&mut command).expect("room in a row");
         Child::start("vaxel", &mut command)
     }
