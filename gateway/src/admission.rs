@@ -14,6 +14,9 @@ pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 /// New calls that may come at once, as a part of a second's: calls come in bunches.
 const BUNCH: f64 = 0.25;
 
+/// Up to this part of the limit nothing is late: a turn of the system's scheduler is no reason to refuse anybody.
+const EASY: f64 = 0.25;
+
 /// Below this part of the rate it is lateness that stands in the way, not the rate.
 const MOSTLY_LATE: f64 = 0.5;
 
@@ -112,12 +115,12 @@ impl Admission {
         budget
     }
 
-    /// The part of the rate that is let in: all of it while nothing is late, none at the limit, and in between the less the later,
+    /// The part of the rate that is let in: all of it while little is late, none at the limit, and in between the less the later,
     /// so that it settles at what can be carried, whatever the scenario takes that for.
     fn ease(&self, behind: Duration) -> f64 {
         let late = self.late.max(behind).as_secs_f64() * 1e6;
         let late_max = self.limits.late_max.as_micros() as f64;
-        (1.0 - late / late_max).clamp(0.0, 1.0)
+        ((1.0 - late / late_max) / (1.0 - EASY)).clamp(0.0, 1.0)
     }
 }
 
@@ -204,6 +207,23 @@ mod tests {
         }
         assert!(done > 9_900, "it is never without work: {done}");
         assert!(latest < Duration::from_millis(200), "{latest:?}");
+    }
+
+    #[test]
+    fn a_little_late_is_not_late() {
+        let begin = Instant::now();
+        let mut admission = Admission::new(LIMITS, begin);
+        let mut left = 0;
+        let admitted = (0..1000_u64).filter(|step| {
+            let now = begin + Duration::from_millis(*step * 10);
+            left = admission
+                .budget(now, 0, left, Duration::from_millis(50))
+                .calls;
+            let admits = left > 0;
+            left = left.saturating_sub(1);
+            admits
+        });
+        assert_eq!(admitted.count(), 1000, "the whole rate");
     }
 
     #[test]

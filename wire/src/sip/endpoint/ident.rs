@@ -9,7 +9,11 @@ use super::config::Config;
 
 /// A server transaction's place in the table: what RFC 3261 section 17.2.3 compares, hashed with our key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key(u128);
+pub(crate) struct Key {
+    // Two words and not one of 128 bits: that would have every timer rounded up to a multiple of 16 bytes.
+    high: u64,
+    low: u64,
+}
 
 /// The source of all names of one endpoint.
 pub(crate) struct Names {
@@ -47,20 +51,32 @@ impl Names {
 
     /// The key of what these parts say together. Parts are kept apart by their lengths.
     pub(crate) fn key(&self, parts: &[&[u8]]) -> Key {
-        let high = siphash(self.keys[1], parts);
-        let low = siphash((self.keys[1].1, self.keys[1].0), parts);
-        Key(u128::from(high) << 64 | u128::from(low))
+        Key {
+            high: siphash(self.keys[1], parts),
+            low: siphash((self.keys[1].1, self.keys[1].0), parts),
+        }
     }
 
     /// A tag for a response that leaves no trace here: the same request gets the same tag again (RFC 3261 section 8.2.7).
     pub(crate) fn stateless_tag(&self, key: Key) -> u64 {
-        siphash(self.keys[0], &[b"stateless", &key.0.to_le_bytes()])
+        let (high, low) = (key.high.to_le_bytes(), key.low.to_le_bytes());
+        siphash(self.keys[0], &[b"stateless", &high, &low])
     }
 }
 
 /// As it is written in a tag or a branch.
 pub(crate) fn text(name: u64) -> String {
-    format!("{name:016x}")
+    let mut text = String::with_capacity(16);
+    for byte in name.to_be_bytes() {
+        let digits = [byte >> 4, byte & 0xf];
+        text.extend(
+            digits
+                .map(|digit| char::from_digit(digit.into(), 16))
+                .into_iter()
+                .flatten(),
+        );
+    }
+    text
 }
 
 /// Reads back what [`text`] wrote; anything else isn't ours.
@@ -149,7 +165,8 @@ mod tests {
 
     #[test]
     fn names_are_read_back_and_others_are_not() {
-        assert_eq!(read(&text(0x1f)), Some(0x1f));
+        assert_eq!(text(0x1f), "000000000000001f");
+        assert_eq!(read(&text(u64::MAX - 5)), Some(u64::MAX - 5));
         assert_eq!(read("000000000000001F"), None);
         assert_eq!(read("+00000000000001f"), None);
         assert_eq!(read(""), None);

@@ -221,8 +221,10 @@ impl Endpoint {
             return;
         };
         let key = self.server_key(&request, &via);
-        let (back, noted) = (Back::new(&via, flow), via.noted(flow.peer()));
-        request.headers.replace_first(HeaderName::Via, noted);
+        let (back, noted) = (Back::new(&via, flow), via.changed_by(flow.peer()));
+        if let Some(noted) = noted {
+            request.headers.replace_first(HeaderName::Via, noted);
+        }
         let Some(incoming) = Incoming::new(request, key, flow, back) else {
             return;
         };
