@@ -7,7 +7,7 @@ pub(crate) use super::via::ViaParts;
 use super::{
     message::Method,
     params::{self, Params, quoted_end},
-    text::{cut, cut_before, cut_blank, find, is_control, is_token, trim},
+    text::{after, cut, cut_before, cut_blank, find, is_control, is_token, trim},
     uri::{Uri, UriError},
     uri_scan::Parts,
 };
@@ -103,7 +103,7 @@ impl NameAddr {
 
     /// The parameters of the header field in such a text.
     pub(super) fn params_in(text: &str) -> Option<&str> {
-        let quoted = if text.starts_with('"') {
+        let quoted = if after(text, b'"').is_some() {
             quoted_end(text)?
         } else {
             0
@@ -157,7 +157,7 @@ pub(super) struct NameAddrParts<'a> {
 impl<'a> NameAddrParts<'a> {
     pub(super) fn scan(text: &'a str) -> Result<Self, Malformed> {
         let text = trim(text);
-        let (display, rest) = if text.starts_with('"') {
+        let (display, rest) = if after(text, b'"').is_some() {
             let end = quoted_end(text).ok_or(Malformed::OpenQuote)?;
             let (display, rest) = text.split_at(end);
             (Some(display), trim(rest))
@@ -169,7 +169,7 @@ impl<'a> NameAddrParts<'a> {
         } else {
             return Self::scan_bare(text);
         };
-        let rest = rest.strip_prefix('<').ok_or(Malformed::Brackets)?;
+        let rest = after(rest, b'<').ok_or(Malformed::Brackets)?;
         let (uri, params) = cut(rest, b'>').ok_or(Malformed::Brackets)?;
         let uri = Parts::scan(trim(uri))?;
         check_params(params)?;

@@ -33,7 +33,8 @@ impl<'a> Iterator for Lines<'a> {
         }
         let (line, rest) = cut(self.rest, b'\n').unwrap_or((self.rest, ""));
         self.rest = rest;
-        Some(line.strip_suffix('\r').map_or(
+        let whole = (line.as_bytes().last() == Some(&b'\r')).then(|| line.get(..line.len() - 1));
+        Some(whole.flatten().map_or(
             Line {
                 text: line,
                 bare: true,

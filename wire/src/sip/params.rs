@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{cut_before, is_control, is_token, trim};
+use super::text::{after, cut_before, is_control, is_token, trim};
 
 /// Parameters in order. Names are compared without case, values kept as they came (quotes and escapes with them).
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -129,8 +129,7 @@ pub(super) fn scan(text: &str) -> impl Iterator<Item = Result<(&str, Option<&str
         if rest.is_empty() {
             return None;
         }
-        let step = rest
-            .strip_prefix(';')
+        let step = after(rest, b';')
             .ok_or(BadParam)
             .and_then(|text| one(trim(text)));
         rest = step.as_ref().map_or("", |(_, rest)| rest);
@@ -150,11 +149,11 @@ fn one(text: &str) -> Result<Step<'_>, BadParam> {
     if !is_token(name) {
         return Err(BadParam);
     }
-    let Some(rest) = rest.strip_prefix('=') else {
+    let Some(rest) = after(rest, b'=') else {
         return Ok(((name, None), rest));
     };
     let rest = trim(rest);
-    if rest.starts_with('"') {
+    if after(rest, b'"').is_some() {
         let end = quoted_end(rest).ok_or(BadParam)?;
         let (value, rest) = rest.split_at(end);
         return Ok(((name, Some(value)), trim(rest)));

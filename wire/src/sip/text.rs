@@ -97,6 +97,12 @@ pub(super) fn find(text: &str, sign: u8) -> Option<usize> {
     memchr::memchr(sign, text.as_bytes())
 }
 
+/// What stands after this ASCII sign, when the text begins with it. By the byte: a `char` is compared as a string of any length.
+pub(super) fn after(text: &str, sign: u8) -> Option<&str> {
+    let begins = text.as_bytes().first() == Some(&sign);
+    begins.then(|| text.get(1..)).flatten()
+}
+
 /// What stands before and after the first such ASCII sign.
 pub(super) fn cut(text: &str, sign: u8) -> Option<(&str, &str)> {
     let at = find(text, sign)?;

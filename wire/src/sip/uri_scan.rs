@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::{
     limits::URI_MAX,
     params::Params,
-    text::{cut, cut_before, find},
+    text::{after, cut, cut_before, find},
     uri::{Scheme, Uri, UriError},
 };
 
@@ -137,7 +137,7 @@ fn scan_scheme(text: &str) -> Result<Scheme, UriError> {
 
 /// `host`, `host:port`, `[IPv6]`, `[IPv6]:port`; the host without brackets.
 pub(super) fn scan_host_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
-    let (host, port) = match text.strip_prefix('[') {
+    let (host, port) = match after(text, b'[') {
         Some(rest) => {
             let (host, rest) = rest.split_once(']').ok_or(UriError::Host)?;
             host.parse::<Ipv6Addr>().map_err(|_| UriError::Host)?;
@@ -145,12 +145,12 @@ pub(super) fn scan_host_port(text: &str) -> Result<(&str, Option<u16>), UriError
         }
         None => cut_before(text, b':'),
     };
-    let named = !text.starts_with('[');
+    let named = after(text, b'[').is_none();
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if host.is_empty() || (named && !host.bytes().all(legal)) {
         return Err(UriError::Host);
     }
-    let port = match port.strip_prefix(':') {
+    let port = match after(port, b':') {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some(digits.parse().map_err(|_| UriError::Port)?)
         }

@@ -1,7 +1,8 @@
 //! An endpoint: every transaction and dialog of one SIP element, driven from outside.
 //!
-//! Three verbs carry time: [`Endpoint::handle`], [`Endpoint::poll_output`], [`Endpoint::wake`]. The rest are what a
-//! user agent says, in the order a call meets them:
+//! Three verbs carry time: [`Endpoint::handle`], [`Endpoint::poll_output`], [`Endpoint::wake`]; a driver that has more datagrams
+//! than it reads at once asks [`Endpoint::turns_away`] before it keeps one. The rest are what a user agent says, in the order a
+//! call meets them:
 //!
 //! | verb | when | what follows |
 //! |---|---|---|
