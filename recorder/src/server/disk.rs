@@ -8,9 +8,8 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     io,
-    sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use callcore::tag::RecordingTag;
@@ -20,6 +19,7 @@ use super::{
     entering::{Entering, Entry},
     hands::{Hands, Task},
     open::Open,
+    rounds::Rounds,
 };
 use crate::{
     index::{Closing, IndexError, State},
@@ -71,31 +71,11 @@ pub(super) enum DiskError {
     Index(#[from] IndexError),
 }
 
-/// How often what was written is made safe: with the wait for a chunk and a round, a power cut costs five seconds at most.
-const SYNC_EVERY: Duration = Duration::from_secs(2);
-/// Files that one hand waits for in a round, one after the other.
-const SYNC_AT_ONCE: usize = 32;
-
-/// A round of waiting for the disk: over when nobody else holds it.
-pub(super) struct Syncing {
-    round: Arc<()>,
-    begun: Instant,
-}
-
-impl Default for Syncing {
-    fn default() -> Self {
-        Self {
-            round: Arc::default(),
-            begun: Instant::now(),
-        }
-    }
-}
-
 /// The writer's own things.
 pub(super) struct Disk {
     pub(super) vault: Vault,
     pub(super) entering: Entering,
-    pub(super) syncing: RefCell<Syncing>,
+    pub(super) rounds: RefCell<Rounds>,
     /// Told what has ended, where it goes on to S3.
     pub(super) ended: Option<std::sync::mpsc::Sender<Waiting>>,
     pub(super) lock: StoreLock,
@@ -157,18 +137,13 @@ impl Disk {
 
     /// Has what was written since the last round made safe, unless that round isn't over.
     fn sync_due(&self, hands: &Hands, open: &mut BTreeMap<RecordingId, Open>, now: Instant) {
-        let mut syncing = self.syncing.borrow_mut();
-        let due = now.saturating_duration_since(syncing.begun) >= SYNC_EVERY;
-        if !due || Arc::strong_count(&syncing.round) > 1 {
+        let mut rounds = self.rounds.borrow_mut();
+        if !rounds.is_due(now) {
             return;
         }
-        syncing.begun = now;
-        let files: Vec<_> = open.values_mut().flat_map(Open::unsynced).collect();
-        for some in files.chunks(SYNC_AT_ONCE) {
-            hands.give(Task::Sync {
-                files: some.to_vec(),
-                round: Arc::clone(&syncing.round),
-            });
+        let files = open.values_mut().flat_map(Open::unsynced).collect();
+        for part in rounds.begin(files, now) {
+            hands.give(Task::Sync(part));
         }
     }
 
@@ -251,6 +226,8 @@ impl Disk {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         board::Board,
@@ -281,7 +258,9 @@ mod tests {
             vault: vault.clone(),
             entering: Entering::start(index, Arc::clone(&board), jobs.downgrade())
                 .expect("a thread"),
-            syncing: RefCell::default(),
+            rounds: Rounds::new(vault.store(), Instant::now())
+                .expect("there")
+                .into(),
             ended: None,
             lock,
             broken: broken_sender,

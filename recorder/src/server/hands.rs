@@ -15,12 +15,9 @@ use tokio::sync::mpsc::Sender;
 use super::{
     disk::{Begin, Job},
     open::Open,
+    rounds::Part,
 };
-use crate::{
-    index::State,
-    names::RecordingId,
-    vault::{Vault, folder::Out},
-};
+use crate::{index::State, names::RecordingId, vault::Vault};
 
 /// How many wait side by side: a burst of calls begins within a second on a disk that takes a tenth for one.
 const HANDS: usize = 16;
@@ -33,8 +30,8 @@ pub(super) enum Task {
         begin: Box<Begin>,
         back: Sender<Job>,
     },
-    /// Wait until these files are safe; the last to be done ends the round.
-    Sync { files: Vec<Out>, round: Arc<()> },
+    /// Wait until these files are safe.
+    Sync(Part),
     /// Close the files.
     Finish {
         id: RecordingId,
@@ -87,15 +84,7 @@ impl Task {
                 let made = Open::make(vault, &begin).map(Box::new);
                 (Job::Made(begin, made), back)
             }
-            Self::Sync { files, round } => {
-                for file in files {
-                    if let Err(error) = file.sync() {
-                        tracing::error!(%error, "audio isn't safe yet: the disk refuses");
-                    }
-                }
-                drop(round);
-                return;
-            }
+            Self::Sync(part) => return part.make_safe(),
             Self::Finish {
                 id,
                 recording,

@@ -15,6 +15,7 @@ mod next;
 mod offer;
 mod open;
 mod parties;
+mod rounds;
 mod run;
 mod say;
 mod segments;
@@ -32,6 +33,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     sync::Arc,
+    time::Instant,
 };
 
 use callcore::scenario::{RecorderSettings, SEGMENTS_MAX, Scenario, Srtp};
@@ -46,6 +48,7 @@ pub(crate) use self::listen::is_by_tls;
 use self::{
     disk::{Disk, JOBS_MAX},
     entering::Entering,
+    rounds::Rounds,
     shared::SharedPorts,
 };
 use crate::{
@@ -215,11 +218,12 @@ impl Recorder {
         let (broken_sender, broken) = mpsc::unbounded_channel();
         let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade())?;
         let ended = upload::start(&vault, &board)?;
+        let rounds = Rounds::new(vault.store(), Instant::now())?;
         let disk = Disk {
             vault,
             ended,
             entering,
-            syncing: std::cell::RefCell::default(),
+            rounds: rounds.into(),
             lock,
             broken: broken_sender,
             jobs: jobs.downgrade(),

@@ -75,6 +75,25 @@ impl Out {
     }
 }
 
+/// The file system that a folder is on.
+#[derive(Debug, Clone)]
+pub(crate) struct Volume(Arc<File>);
+
+impl Volume {
+    /// To be opened before what is written there: the system tells this handle only of what has gone wrong since (Linux 5.8).
+    pub(crate) fn of(folder: &Path) -> io::Result<Self> {
+        Ok(Self(Arc::new(File::open(folder)?)))
+    }
+
+    /// Waits until all that was written on it is safe, by whomever; `files` are those of it that it is asked for.
+    pub(crate) fn sync(&self, files: &[Out]) -> io::Result<()> {
+        for file in files {
+            pass(&Op::Sync(&file.path), 0)?;
+        }
+        Ok(rustix::fs::syncfs(&self.0)?)
+    }
+}
+
 /// Waits until the names in a folder are safe.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), VaultError> {
     let sync = || {
