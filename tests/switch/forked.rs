@@ -10,7 +10,10 @@ use testkit::DEADLINE;
 use wire::{
     rtp::{Packet, Sender},
     sdp::{Codec, Description, Direction, Origin, Stream},
-    sip::message::Body,
+    sip::{
+        endpoint::SessionId,
+        message::{Body, Request},
+    },
     siprec,
     srtp::{MasterKey, Opener},
 };
@@ -66,6 +69,31 @@ async fn an_encrypting_recorder_hears_all_by_one_port_and_by_two() {
     }
 }
 
+#[tokio::test]
+async fn a_recorder_that_answers_late_hears_what_was_said_before() {
+    let port = port();
+    let ports = [&port, &port];
+    let mut recorder = Handset::plain().await;
+    let two = Talk::begin_recorded_at(&recorder, "off").await;
+    let called = recorder.is_called().await;
+    let (mut voices, both) = (Voices::of(&two), [&two.nurse, &two.caller]);
+    for phone in both {
+        phone.hears(HELLO, || voices.say(&two, HELLO)).await;
+    }
+    SAID.for_each(|code| voices.say(&two, code));
+    for phone in both {
+        phone.hears(*SAID.end(), || ()).await;
+    }
+    answers(&mut recorder, called, ports);
+    let mut heard = ByNumber::new();
+    let said: BTreeSet<u8> = SAID.collect();
+    let all = |heard: &ByNumber| {
+        heard.len() == 2 && heard.values().all(|one| one.said.is_superset(&said))
+    };
+    hear((ports, &mut Openers::new()), &mut heard, all, || ()).await;
+    two.rig.stop().await;
+}
+
 /// What came of one stream, whence and where.
 #[derive(Debug, PartialEq, Eq)]
 struct Heard {
@@ -86,17 +114,8 @@ async fn recorded(ports: [&UdpSocket; 2], srtp: &str) -> (Description, ByNumber)
     let mut two = Talk::begin_recorded_at(&recorder, srtp).await;
     let offered = takes(&mut recorder, ports).await;
     let mut openers = openers(&offered);
-    let to = [two.answered.body(), two.asked.body()].map(|body| audio_address(body.as_ref()));
-    let mut senders = [1, 2].map(|ssrc| Sender::new(8, ssrc, 7, 7));
-    let mut say = |code| {
-        for ((phone, sender), to) in [&two.caller, &two.nurse]
-            .into_iter()
-            .zip(&mut senders)
-            .zip(to)
-        {
-            phone.says(sender, to, code);
-        }
-    };
+    let mut voices = Voices::of(&two);
+    let mut say = |code| voices.say(&two, code);
     let mut heard = ByNumber::new();
     let both = |heard: &ByNumber| heard.len() == 2;
     hear((ports, &mut openers), &mut heard, both, || say(HELLO)).await;
@@ -113,9 +132,38 @@ async fn recorded(ports: [&UdpSocket; 2], srtp: &str) -> (Description, ByNumber)
     (offered, heard)
 }
 
+/// What both say, and where the switch hears it.
+struct Voices([(Sender, SocketAddr); 2]);
+
+impl Voices {
+    fn of(two: &Talk) -> Self {
+        let bodies = [(1, two.answered.body()), (2, two.asked.body())];
+        Self(bodies.map(|(ssrc, body)| {
+            let to = audio_address(body.as_ref());
+            (Sender::new(8, ssrc, 7, 7), to)
+        }))
+    }
+
+    /// Both say a packet of that.
+    fn say(&mut self, two: &Talk, code: u8) {
+        for (phone, (sender, to)) in [&two.caller, &two.nurse].into_iter().zip(&mut self.0) {
+            phone.says(sender, *to, code);
+        }
+    }
+}
+
 /// Answers a recording session with these ports. What was offered.
 async fn takes(recorder: &mut Handset, ports: [&UdpSocket; 2]) -> Description {
-    let (session, request) = recorder.is_called().await;
+    let called = recorder.is_called().await;
+    answers(recorder, called, ports)
+}
+
+/// Answers this one.
+fn answers(
+    recorder: &mut Handset,
+    (session, request): (SessionId, Box<Request>),
+    ports: [&UdpSocket; 2],
+) -> Description {
     let body = request.body().expect("an offer");
     let offered = siprec::split(&body.content_type, &body.bytes).expect("a recording session");
     let stream = |(port, offered): (&UdpSocket, &Stream)| {

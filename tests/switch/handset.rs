@@ -21,6 +21,9 @@ use wire::{
 /// Names of one handset are never those of another.
 static SEED: AtomicU8 = AtomicU8::new(100);
 
+/// The length of a packet.
+const PACKET: Duration = Duration::from_millis(20);
+
 /// A telephone without sound.
 pub(crate) struct Handset {
     pub(crate) driver: SipDriver,
@@ -55,7 +58,7 @@ impl Handset {
         };
         let mut handset = Self {
             driver: SipDriver::bind(address, config).expect("a free port"),
-            audio: std::net::UdpSocket::bind(address).expect("a free port"),
+            audio: audio(address),
         };
         // Until the runtime has looked at its socket, nothing is sent but while it is waited for.
         let own = Uri::sip(None, handset.driver.local_addr());
@@ -79,7 +82,7 @@ impl Handset {
 
     /// Its audio is elsewhere from now on, of which it has told nobody yet.
     pub(crate) fn moves_to(&mut self, ip: Ipv4Addr) -> std::net::UdpSocket {
-        let audio = std::net::UdpSocket::bind((ip, 0)).expect("a free port");
+        let audio = audio(SocketAddr::new(ip.into(), 0));
         std::mem::replace(&mut self.audio, audio)
     }
 
@@ -107,15 +110,14 @@ impl Handset {
         self.audio.send_to(&datagram, to).expect("sent");
     }
 
-    /// Hears packets until that code comes, while `speak` is done again and again; all codes that came.
+    /// Hears packets until that code comes, and speaks every 20 ms meanwhile; all codes that came.
     pub(crate) async fn hears(&self, code: u8, mut speak: impl FnMut()) -> BTreeSet<u8> {
-        self.audio.set_nonblocking(true).expect("a setting");
         let mut heard = BTreeSet::new();
         let listen = async {
-            let mut buffer = [0; 2000];
+            let (mut tick, mut buffer) = (tokio::time::interval(PACKET), [0; 2000]);
             while !heard.contains(&code) {
+                tick.tick().await;
                 speak();
-                tokio::task::yield_now().await;
                 while let Ok(len) = self.audio.recv(&mut buffer) {
                     let packet = wire::rtp::Packet::parse(&buffer[..len]).expect("RTP");
                     heard.extend(packet.payload.first());
@@ -297,4 +299,10 @@ impl Handset {
     pub(crate) fn hangs_up(&mut self, session: SessionId) {
         self.act(|endpoint, now| endpoint.end(now, session, None).expect("ended"));
     }
+}
+
+fn audio(address: SocketAddr) -> std::net::UdpSocket {
+    let socket = std::net::UdpSocket::bind(address).expect("a free port");
+    socket.set_nonblocking(true).expect("an option");
+    socket
 }

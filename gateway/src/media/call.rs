@@ -27,7 +27,7 @@ use crate::audio::Clip;
 const NURSE_PAUSE: usize = 12_000;
 
 /// A-law's silence.
-const SILENCE: [u8; rtp::SAMPLES_PER_PACKET] = [0xd5; rtp::SAMPLES_PER_PACKET];
+pub(super) const SILENCE: [u8; rtp::SAMPLES_PER_PACKET] = [0xd5; rtp::SAMPLES_PER_PACKET];
 
 /// One call's audio.
 #[derive(Debug)]

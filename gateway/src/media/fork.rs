@@ -1,5 +1,7 @@
 //! The way to the recorder: what a caller and the far side say, as two streams that only we send.
 //!
+//! From the moment the recorder is asked nothing is lost: until it answers, what is said is [kept](super::early).
+//!
 //! Each stream has a port of its own, as its offer says. A recorder that answers both with one address takes them by a
 //! [lane](super::lane), which many calls share.
 
@@ -11,6 +13,7 @@ use wire::srtp::Sealer;
 
 use super::{
     Agreed, Remote, Side,
+    early::Early,
     lane::{LaneId, Lanes},
     out::{Frame, OutStream},
     port::{Port, Refused},
@@ -24,6 +27,7 @@ pub(super) enum Fork {
     Open {
         caller: Port,
         far: Port,
+        early: Early,
     },
     Ports {
         caller: Port,
@@ -109,10 +113,11 @@ impl Fork {
             caller: caller_offered,
             far: far_offered,
         };
-        Ok((Self::Open { caller, far }, streams))
+        let early = Early::default();
+        Ok((Self::Open { caller, far, early }, streams))
     }
 
-    /// The recorder has answered.
+    /// The recorder has answered. It gets what was said meanwhile, and from now on all that is said.
     pub(super) fn begin(
         &mut self,
         call: CallId,
@@ -120,11 +125,16 @@ impl Fork {
         now: Instant,
         lanes: &mut Lanes,
     ) {
-        let before = std::mem::replace(self, Self::Off);
-        *self = match before {
-            Self::Open { caller, far } => begun(call, (caller, far), agreed, now, lanes),
-            before => before,
-        };
+        match std::mem::replace(self, Self::Off) {
+            Self::Open { caller, far, early } => {
+                *self = begun(call, (caller, far), agreed, now, lanes);
+                early.replay(now, |side, frame, at| {
+                    // A recorder that refuses will refuse the next packet too, and that is heeded.
+                    let _ = self.send(side, frame, at, lanes);
+                });
+            }
+            before => *self = before,
+        }
     }
 
     /// Sends a frame of that side.
@@ -136,7 +146,11 @@ impl Fork {
         lanes: &mut Lanes,
     ) -> Result<(), Refused> {
         match self {
-            Self::Off | Self::Open { .. } => Ok(()),
+            Self::Off => Ok(()),
+            Self::Open { early, .. } => {
+                early.keep(side, frame, now);
+                Ok(())
+            }
             Self::Ports { caller, far } => of(side, caller, far).send(frame, now),
             Self::Lane { id, caller, far } => {
                 let sent = of(side, caller, far);
@@ -355,6 +369,45 @@ mod tests {
             let law = |byte| vec![Law::U.encode(Law::A.decode(byte)); 3];
             assert_eq!((caller.1, caller.2), (streams.caller.ssrc, law(0xd5)));
             assert_eq!((far.1, far.2), (streams.far.ssrc, law(0x55)));
+        }
+    }
+
+    #[test]
+    fn what_was_said_before_the_answer_is_heard_first() {
+        for one_port in [true, false] {
+            let (ours, other) = (recorder(), recorder());
+            let both = [&ours, if one_port { &ours } else { &other }];
+            let ports = RtpPorts::new(LOOPBACK, DEFAULT_RANGE);
+            let mut lanes = Lanes::new(ports.clone());
+            let (mut fork, streams) = Fork::open(&ports, &mut Sources::random()).expect("ports");
+            let (call, begun) = (CallId(1), Instant::now());
+            let now = begun + Duration::from_millis(40);
+            let _ = fork.send(Side::Caller, frame(&[1; 3], 0), begun, &mut lanes);
+            let _ = fork.send(Side::Far, frame(&[2; 3], 0), now, &mut lanes);
+            fork.begin(
+                call,
+                (agreed(both[0], None), agreed(both[1], None)),
+                now,
+                &mut lanes,
+            );
+            let _ = fork.send(Side::Caller, frame(&[3; 3], 160), now, &mut lanes);
+            fork.end(call, &mut lanes);
+            let law = |byte| Law::U.encode(Law::A.decode(byte));
+            let mut said = [0; 5].map(|_| None);
+            for (index, said) in said.iter_mut().enumerate() {
+                let at = both[usize::from((1..4).contains(&index))];
+                let (_, ssrc, payload) = heard(at, None);
+                *said = Some((ssrc == streams.caller.ssrc, payload[0]));
+            }
+            let silence = (false, law(0xd5));
+            let expected = [
+                (true, law(1)),
+                silence,
+                silence,
+                (false, law(2)),
+                (true, law(3)),
+            ];
+            assert_eq!(said, expected.map(Some), "one port: {one_port}");
         }
     }
 

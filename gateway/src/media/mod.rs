@@ -4,6 +4,7 @@
 
 mod call;
 mod dropped;
+mod early;
 mod engine;
 mod fork;
 mod keys;
