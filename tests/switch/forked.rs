@@ -28,7 +28,7 @@ const HELLO: u8 = 0;
 #[tokio::test]
 async fn a_recorder_with_one_port_hears_all_that_both_say_and_tells_them_apart() {
     let port = port();
-    let (offer, heard) = recorded([&port, &port], "off").await;
+    let (offer, heard) = Box::pin(recorded([&port, &port], "off")).await;
     let from: BTreeSet<SocketAddr> = heard.values().map(|one| one.from).collect();
     assert_eq!(from.len(), 1, "one socket sends all");
     let expected = offer.streams.iter().map(|stream| Heard {
@@ -44,7 +44,7 @@ async fn a_recorder_with_one_port_hears_all_that_both_say_and_tells_them_apart()
 #[tokio::test]
 async fn a_recorder_with_two_ports_hears_each_from_the_port_that_was_offered() {
     let ports = [port(), port()];
-    let (offer, heard) = recorded([&ports[0], &ports[1]], "off").await;
+    let (offer, heard) = Box::pin(recorded([&ports[0], &ports[1]], "off")).await;
     let expected = offer.streams.iter().zip(&ports).map(|(stream, port)| {
         let one = Heard {
             from: stream.address,
@@ -61,7 +61,7 @@ async fn a_recorder_with_two_ports_hears_each_from_the_port_that_was_offered() {
 async fn an_encrypting_recorder_hears_all_by_one_port_and_by_two() {
     let (one, other) = (port(), port());
     for ports in [[&one, &one], [&one, &other]] {
-        let (offer, heard) = recorded(ports, "require").await;
+        let (offer, heard) = Box::pin(recorded(ports, "require")).await;
         assert!(offer.streams.iter().all(Stream::is_secure));
         let all: BTreeSet<u8> = SAID.collect();
         assert_eq!(heard.len(), 2);
