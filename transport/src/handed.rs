@@ -1,7 +1,7 @@
 //! Listening sockets that come from whoever started this process, and go on to the next: systemd's socket activation
 //! (`LISTEN_FDS`), which a program that starts itself anew uses too.
 //!
-//! A program that starts itself anew leaves a [letter](crate::letter) beside them.
+//! A program that starts itself anew leaves a [letter] beside them.
 //!
 //! Sockets are told apart by the address they are bound to. While one process is gone and the next isn't there yet, the system
 //! keeps what arrives.
