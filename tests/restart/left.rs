@@ -71,8 +71,7 @@ async fn who_was_promised_it_is_called_back_by_the_next_program() {
     // The promise is nothing that it waits for.
     switch.says("no new calls; 1 in progress").await;
     let hung_up = async {
-        let bye = nurse.is_asked("BYE").await;
-        nurse.says(200, &bye).await;
+        nurse.is_hung_up_on().await;
     };
     tokio::join!(first.hang_up("talks", &tag), hung_up);
     switch
@@ -88,8 +87,7 @@ async fn who_was_promised_it_is_called_back_by_the_next_program() {
         let drains = |said: String| said.matches("may end within").count() == 2;
         http::wait_for("the drain", async || drains(switch.said()).then_some(())).await;
         switch.interrupt();
-        let bye = nurse.is_asked("BYE").await;
-        nurse.says(200, &bye).await;
+        nurse.is_hung_up_on().await;
     };
     let (called, ()) = tokio::join!(called, talks);
     assert_eq!((called.code(), called.ended), (200, Ended::Peer));

@@ -33,22 +33,16 @@ fn says(noise: &[Noise], srtp: Option<Suite>) -> CallPlan {
 async fn an_intruders_audio_is_neither_heard_nor_recorded() {
     let mut nurse = Phone::bind().expect("a phone");
     let rig = Rig::start(&at(&nurse), &routes(TO_QUEUE)).await;
-    let (tells, mut told) = watch::channel(None);
+    let (tells, told) = watch::channel(None);
     let plan = CallPlan {
         tells: Some(tells),
         ..says(&[], None)
     };
-    let intrudes = async {
-        let told = told.wait_for(Option::is_some).await.expect("a call");
-        let target = told.expect("an address");
-        drop(told);
-        for local in ["127.0.0.1:0", "127.0.0.66:0"] {
-            intrude(local, target);
-        }
-        target
-    };
-    let (caller, nurse, port) =
-        tokio::join!(rig.call_as("0488", plan), nurse.answer(answers()), intrudes);
+    let (caller, nurse, port) = tokio::join!(
+        rig.call_as("0488", plan),
+        nurse.answer(answers()),
+        intrudes(told)
+    );
     assert!(caller.heard_tone(FAR_TONE) && nurse.heard_tone(CALLER_TONE));
     assert!(!nurse.heard_tone(INTRUDER_TONE), "not relayed");
     assert!(caller.audio_source.is_some(), "the caller is still sent to");
@@ -109,8 +103,18 @@ fn undisturbed(caller: &testkit::CallResult, nurse: &testkit::CallResult) {
     assert_eq!((nurse.audio.duplicates, nurse.audio.restarts), (0, 0));
 }
 
-/// Says its tone there.
-pub(crate) fn intrude(local: &str, target: SocketAddr) {
+/// Says its tone, from the host of the call's sides and from another, to the port that a caller is told of.
+pub(crate) async fn intrudes(mut told: watch::Receiver<Option<SocketAddr>>) -> SocketAddr {
+    let told = told.wait_for(Option::is_some).await.expect("a call");
+    let target = told.expect("an address");
+    drop(told);
+    for local in ["127.0.0.1:0", "127.0.0.66:0"] {
+        intrude(local, target);
+    }
+    target
+}
+
+fn intrude(local: &str, target: SocketAddr) {
     let socket = UdpSocket::bind(local).expect("a port");
     let mut sender = rtp::Sender::new(rtp::PCMA, 0xBAD, 0, 0);
     let mut datagram = Vec::new();

@@ -232,7 +232,8 @@ fn take(port: &UdpSocket, heard: &mut ByNumber, openers: &mut Openers) {
             );
             len = opener
                 .open(&mut buffer[..len])
-                .expect("by the stream's key");
+                .expect("by the stream's key")
+                .len();
         }
         let packet = Packet::parse(&buffer[..len]).expect("RTP");
         assert_eq!(packet.payload.len(), 160);

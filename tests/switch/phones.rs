@@ -1,15 +1,20 @@
 //! A nurse with several phones: all ring, one gets the call, and the queue knows of one nurse.
 
+use std::net::SocketAddr;
+
 use testkit::desk::{Desk, credentials};
 use wire::sip::message::{HeaderName, Request};
 
 use crate::{TO_QUEUE, handset::Handset, rig::Rig, routes, talk::REGIONAL};
 
 /// A switch whose queue has one nurse, who registers.
-async fn switch(folder: &tempfile::TempDir) -> Rig {
+async fn switch() -> (tempfile::TempDir, Rig, SocketAddr) {
+    let folder = tempfile::tempdir().expect("a folder");
     let file = credentials(folder.path());
     let agents = "[{ register = \"nurse-01\", srtp = \"offer\" }]";
-    Rig::start_with_credentials(&file, agents, &routes(TO_QUEUE)).await
+    let rig = Rig::start_with_credentials(&file, agents, &routes(TO_QUEUE)).await;
+    let at = rig.gateway.sip_addr();
+    (folder, rig, at)
 }
 
 /// Calls the queue, which answers.
@@ -31,9 +36,7 @@ fn key(call: &Request) -> String {
 
 #[tokio::test]
 async fn all_phones_ring_and_the_first_that_answers_has_the_call() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rig = switch(&folder).await;
-    let at = rig.gateway.sip_addr();
+    let (_folder, rig, at) = switch().await;
     let desk = Desk::registers(at, "").await;
     let mut soft = Desk::registers(at, "").await;
     let told = soft.register("").await;
@@ -50,8 +53,7 @@ async fn all_phones_ring_and_the_first_that_answers_has_the_call() {
     let why = cancel.headers.get(&HeaderName::Reason);
     assert_eq!(why, Some("SIP;cause=200;text=\"Call completed elsewhere\""));
     caller.hangs_up(call);
-    let bye = soft.is_asked("BYE").await;
-    soft.says(200, &bye).await;
+    soft.is_hung_up_on().await;
     let kept = rig.stop().await;
     let (completed, unaccounted) = (kept.totals.completed, kept.totals.unaccounted);
     assert_eq!((completed, unaccounted), (1, 0));
@@ -60,9 +62,7 @@ async fn all_phones_ring_and_the_first_that_answers_has_the_call() {
 
 #[tokio::test]
 async fn a_phone_that_answers_too_late_is_acknowledged_and_hung_up_on() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rig = switch(&folder).await;
-    let at = rig.gateway.sip_addr();
+    let (_folder, rig, at) = switch().await;
     let (desk, soft) = (Desk::registers(at, "").await, Desk::registers(at, "").await);
     let (mut caller, call) = calls(&rig).await;
     let (at_desk, at_soft) = (desk.is_asked("INVITE").await, soft.is_asked("INVITE").await);
@@ -73,20 +73,16 @@ async fn a_phone_that_answers_too_late_is_acknowledged_and_hung_up_on() {
     desk.picks_up(&at_desk).await;
     desk.says(200, &cancel).await;
     desk.is_asked("ACK").await;
-    let bye = desk.is_asked("BYE").await;
-    desk.says(200, &bye).await;
+    desk.is_hung_up_on().await;
     caller.hangs_up(call);
-    let bye = soft.is_asked("BYE").await;
-    soft.says(200, &bye).await;
+    soft.is_hung_up_on().await;
     let totals = rig.stop().await.totals;
     assert_eq!((totals.completed, totals.unaccounted), (1, 0));
 }
 
 #[tokio::test]
 async fn a_busy_phone_leaves_the_others_and_the_less_wanted_come_after() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rig = switch(&folder).await;
-    let at = rig.gateway.sip_addr();
+    let (_folder, rig, at) = switch().await;
     let desk = Desk::registers(at, "").await;
     let soft = Desk::registers(at, ";q=0.9").await;
     let home = Desk::registers(at, ";q=0.9").await;
@@ -99,8 +95,7 @@ async fn a_busy_phone_leaves_the_others_and_the_less_wanted_come_after() {
     home.picks_up(&at_home).await;
     home.is_asked("ACK").await;
     caller.hangs_up(call);
-    let bye = home.is_asked("BYE").await;
-    home.says(200, &bye).await;
+    home.is_hung_up_on().await;
     let totals = rig.stop().await.totals;
     assert_eq!((totals.completed, totals.unaccounted), (1, 0));
 }
@@ -108,9 +103,7 @@ async fn a_busy_phone_leaves_the_others_and_the_less_wanted_come_after() {
 /// The less wanted phone rings once the other has rung for its share: here half of ten seconds.
 #[tokio::test]
 async fn a_phone_that_nobody_picks_up_goes_on_ringing_when_the_next_one_does() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rig = switch(&folder).await;
-    let at = rig.gateway.sip_addr();
+    let (_folder, rig, at) = switch().await;
     let desk = Desk::registers(at, "").await;
     let home = Desk::registers(at, ";q=0.1").await;
     let (mut caller, call) = calls(&rig).await;
@@ -122,16 +115,13 @@ async fn a_phone_that_nobody_picks_up_goes_on_ringing_when_the_next_one_does() {
     desk.is_asked("ACK").await;
     home.gives_up(&at_home).await;
     caller.hangs_up(call);
-    let bye = desk.is_asked("BYE").await;
-    desk.says(200, &bye).await;
+    desk.is_hung_up_on().await;
     rig.stop().await;
 }
 
 #[tokio::test]
 async fn a_nurse_who_declines_on_one_phone_declines_on_all() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rig = switch(&folder).await;
-    let at = rig.gateway.sip_addr();
+    let (_folder, rig, at) = switch().await;
     let (desk, soft) = (Desk::registers(at, "").await, Desk::registers(at, "").await);
     let home = Desk::registers(at, ";q=0.1").await;
     let (mut caller, call) = calls(&rig).await;
@@ -152,9 +142,7 @@ async fn a_nurse_who_declines_on_one_phone_declines_on_all() {
 
 #[tokio::test]
 async fn who_leaves_while_phones_ring_leaves_none_ringing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rig = switch(&folder).await;
-    let at = rig.gateway.sip_addr();
+    let (_folder, rig, at) = switch().await;
     let (desk, mut soft) = (Desk::registers(at, "").await, Desk::registers(at, "").await);
     let gone = soft.register(";expires=0").await;
     assert_eq!(gone.headers.get_all(&HeaderName::Contact).count(), 1);

@@ -8,13 +8,16 @@ use tokio::sync::watch;
 use wire::{
     rtp::Sender,
     sdp::Direction,
-    sip::{endpoint::SessionId, message::Body},
+    sip::{
+        endpoint::SessionId,
+        message::{Body, Headers, Request, StatusCode},
+    },
     srtp::Suite,
 };
 
 use crate::{
     TO_QUEUE, at,
-    bad_media::{DROPPED, INTRUDER_PACKETS, INTRUDER_TONE, intrude},
+    bad_media::{DROPPED, INTRUDER_PACKETS, INTRUDER_TONE, intrudes},
     forked::audio_address,
     handset::Handset,
     provider,
@@ -26,6 +29,8 @@ use crate::{
 /// Where all phones are but those that say otherwise.
 const HERE: &str = "127.0.0.1/32";
 const ELSEWHERE: std::net::Ipv4Addr = std::net::Ipv4Addr::new(127, 0, 0, 2);
+/// A caller whose calls the provider takes.
+const REGION_01: [(&str, &str); 1] = [("X-Kommun-ID", "0180")];
 const OTHER_CALLER_TONE: f64 = 700.0;
 const OTHER_FAR_TONE: f64 = 1700.0;
 
@@ -103,22 +108,16 @@ async fn two_calls_on_one_port_hear_and_record_each_only_their_own() {
 async fn a_strangers_audio_at_a_shared_port_is_counted_and_neither_heard_nor_recorded() {
     let mut nurse = Phone::bind().expect("a phone");
     let rig = Rig::start_sharing(HERE, &at(&nurse), &routes(TO_QUEUE)).await;
-    let (tells, mut told) = watch::channel(None);
+    let (tells, told) = watch::channel(None);
     let plan = CallPlan {
         tells: Some(tells),
         ..says(CALLER_TONE, None)
     };
-    let intrudes = async {
-        let told = told.wait_for(Option::is_some).await.expect("a call");
-        let target = told.expect("an address");
-        drop(told);
-        // The host is the caller's and the nurse's: only the port tells who it is.
-        for local in ["127.0.0.1:0", "127.0.0.66:0"] {
-            intrude(local, target);
-        }
-    };
-    let (caller, nurse, ()) =
-        tokio::join!(rig.call_as("0488", plan), nurse.answer(answers()), intrudes);
+    let (caller, nurse, _) = tokio::join!(
+        rig.call_as("0488", plan),
+        nurse.answer(answers()),
+        intrudes(told)
+    );
     assert!(caller.heard_tone(FAR_TONE) && nurse.heard_tone(CALLER_TONE));
     assert!(!nurse.heard_tone(INTRUDER_TONE), "not relayed");
     let stray = rig.counted(DROPPED, "stray");
@@ -172,8 +171,7 @@ struct Relayed {
 
 async fn relayed(rig: &Rig, mut caller: Handset, phone: &mut Handset) -> Relayed {
     let offer = caller.talks();
-    let fields = [("X-Kommun-ID", "0180")];
-    let call = caller.call(rig.gateway.sip_addr(), &fields, Some(offer));
+    let call = caller.call(rig.gateway.sip_addr(), &REGION_01, Some(offer));
     let (far, asked) = phone.answers().await;
     let answered = caller.is_answered().await;
     let ours =
@@ -190,34 +188,67 @@ fn sender(ssrc: u32) -> Sender {
     Sender::new(8, ssrc, 7, 7)
 }
 
-/// A far side that answers two calls with one address can't be told by it: the second has another port, and neither is heard in the
-/// other's call.
-#[tokio::test]
-async fn two_calls_with_one_remote_are_kept_apart_by_another_port_for_the_second() {
+/// Two calls of which the provider's phones have one address for audio.
+struct Twins {
+    rig: Rig,
+    one: Relayed,
+    /// The first call's voice and far side.
+    voice: Sender,
+    phone: Handset,
+    /// The second caller, and the far side that was asked after the first was busy.
+    other: Handset,
+    twin: Handset,
+    far: SessionId,
+    asked: Box<Request>,
+}
+
+/// The first call is heard; the second has just been answered at the far side.
+async fn twins() -> Twins {
     let mut phone = Handset::new().await;
     let mut twin = Handset::with_audio_of(&phone).await;
     let targets = format!("[\"{}\", \"{}\"]", phone.uri(), twin.uri());
     let rig = Rig::start_sharing(HERE, "[{ simulated = 1 }]", &provider(&targets, "relay")).await;
     let one = relayed(&rig, Handset::new().await, &mut phone).await;
-    let (mut first, mut second) = (sender(1), sender(2));
+    let mut voice = sender(1);
     one.caller
-        .hears(11, || phone.says(&mut first, one.ours[1], 11))
+        .hears(11, || phone.says(&mut voice, one.ours[1], 11))
         .await;
-
     let mut other = Handset::new().await;
     let offer = other.talks();
-    other.call(
-        rig.gateway.sip_addr(),
-        &[("X-Kommun-ID", "0180")],
-        Some(offer),
-    );
+    other.call(rig.gateway.sip_addr(), &REGION_01, Some(offer));
     let (busy, _) = phone.is_called().await;
-    let status = wire::sip::message::StatusCode::BUSY_HERE;
     phone.act(|ep, now| {
-        let none = wire::sip::message::Headers::new();
-        ep.reject(now, busy, status, &none).expect("refused");
+        let refused = ep.reject(now, busy, StatusCode::BUSY_HERE, &Headers::new());
+        refused.expect("refused");
     });
     let (far, asked) = twin.answers().await;
+    Twins {
+        rig,
+        one,
+        voice,
+        phone,
+        other,
+        twin,
+        far,
+        asked,
+    }
+}
+
+/// A far side that answers two calls with one address can't be told by it: the second has another port, and neither is heard in the
+/// other's call.
+#[tokio::test]
+async fn two_calls_with_one_remote_are_kept_apart_by_another_port_for_the_second() {
+    let Twins {
+        rig,
+        one,
+        voice: mut first,
+        phone,
+        mut other,
+        mut twin,
+        far,
+        asked,
+    } = Box::pin(twins()).await;
+    let mut second = sender(2);
     let offered = audio_address(asked.body().as_ref());
     assert_eq!(offered, one.ours[1], "both are offered the shared port");
     let told = twin.is_asked_for(Direction::SendRecv).await;
@@ -239,31 +270,18 @@ async fn two_calls_with_one_remote_are_kept_apart_by_another_port_for_the_second
 
 #[tokio::test]
 async fn a_second_remote_that_refuses_another_port_is_not_left_unheard() {
-    let mut phone = Handset::new().await;
-    let mut twin = Handset::with_audio_of(&phone).await;
-    let targets = format!("[\"{}\", \"{}\"]", phone.uri(), twin.uri());
-    let rig = Rig::start_sharing(HERE, "[{ simulated = 1 }]", &provider(&targets, "relay")).await;
-    let one = relayed(&rig, Handset::new().await, &mut phone).await;
-    let mut first = sender(1);
-    one.caller
-        .hears(11, || phone.says(&mut first, one.ours[1], 11))
-        .await;
-    let mut other = Handset::new().await;
-    let offer = other.talks();
-    other.call(
-        rig.gateway.sip_addr(),
-        &[("X-Kommun-ID", "0180")],
-        Some(offer),
-    );
-    let (busy, _) = phone.is_called().await;
-    phone.act(|ep, now| {
-        let none = wire::sip::message::Headers::new();
-        let status = wire::sip::message::StatusCode::BUSY_HERE;
-        ep.reject(now, busy, status, &none).expect("refused");
-    });
-    let (far, _) = twin.answers().await;
+    let Twins {
+        rig,
+        one,
+        voice: mut first,
+        phone,
+        mut other,
+        mut twin,
+        far,
+        asked: _,
+    } = Box::pin(twins()).await;
     twin.is_asked_for(Direction::SendRecv).await;
-    let status = wire::sip::message::StatusCode::NOT_ACCEPTABLE_HERE;
+    let status = StatusCode::NOT_ACCEPTABLE_HERE;
     twin.act(|ep, now| ep.reject_change(now, far, status).expect("refused"));
     twin.is_ended().await;
     other.is_ended().await;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use wire::time::Time;
 
 /// Datagrams kept: more than half a second of ten thousand calls a second, each of six datagrams; older ones are sent again anyway.
-const LETTERS_MAX: usize = 32_768;
+const DATAGRAMS_MAX: usize = 32_768;
 /// And their bytes: usual ones are 500 bytes long.
 const LEN_MAX: usize = 16 * 1024 * 1024;
 /// Room that stays when all are gone: beyond a usual second's, it goes back to the system.
@@ -18,7 +18,7 @@ const ROOM_KEPT: usize = 1024;
 
 /// A datagram and when it came.
 #[derive(Debug)]
-pub(crate) struct Letter {
+pub(crate) struct Datagram {
     pub(crate) came: Time,
     pub(crate) peer: SocketAddr,
     pub(crate) bytes: Bytes,
@@ -27,7 +27,7 @@ pub(crate) struct Letter {
 /// What waits, first come first.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    letters: VecDeque<Letter>,
+    waiting: VecDeque<Datagram>,
     len: usize,
     invites: u32,
 }
@@ -35,11 +35,11 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// Whether one more of any length may wait.
     pub(crate) fn has_room(&self) -> bool {
-        self.letters.len() < LETTERS_MAX && self.len < LEN_MAX
+        self.waiting.len() < DATAGRAMS_MAX && self.len < LEN_MAX
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        self.waiting.is_empty()
     }
 
     /// How many INVITEs are among them: nearly all of new calls.
@@ -51,23 +51,23 @@ impl Inbox {
         self.len += bytes.len();
         self.invites += u32::from(is_invite(bytes));
         let bytes = Bytes::copy_from_slice(bytes);
-        self.letters.push_back(Letter { came, peer, bytes });
+        self.waiting.push_back(Datagram { came, peer, bytes });
     }
 
-    pub(crate) fn take(&mut self) -> Option<Letter> {
-        let letter = self.letters.pop_front()?;
-        self.len -= letter.bytes.len();
-        self.invites -= u32::from(is_invite(&letter.bytes));
-        if self.letters.is_empty() {
-            self.letters.shrink_to(ROOM_KEPT);
+    pub(crate) fn take(&mut self) -> Option<Datagram> {
+        let datagram = self.waiting.pop_front()?;
+        self.len -= datagram.bytes.len();
+        self.invites -= u32::from(is_invite(&datagram.bytes));
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to(ROOM_KEPT);
         }
-        Some(letter)
+        Some(datagram)
     }
 
     /// How long the first has waited.
     pub(crate) fn behind(&self, now: Time) -> Duration {
-        let first = self.letters.front();
-        first.map_or(Duration::ZERO, |letter| now.since(letter.came))
+        let first = self.waiting.front();
+        first.map_or(Duration::ZERO, |datagram| now.since(datagram.came))
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_leave_as_they_came_and_their_room_is_given_back() {
+    fn datagrams_leave_as_they_came_and_their_room_is_given_back() {
         let mut inbox = Inbox::default();
         let peer = SocketAddr::from(([192, 0, 2, 1], 5060));
         let at = |millis: u64| Time(Duration::from_millis(millis));
@@ -89,12 +89,12 @@ mod tests {
             inbox.put(at(put), peer, &put.to_be_bytes());
             put += 1;
         }
-        assert_eq!(put as usize, LETTERS_MAX);
+        assert_eq!(put as usize, DATAGRAMS_MAX);
         assert_eq!(inbox.behind(at(5)), Duration::from_millis(5));
         for number in 0..put {
-            let letter = inbox.take().expect("it was put in");
+            let datagram = inbox.take().expect("it was put in");
             assert_eq!(
-                (letter.came, &*letter.bytes),
+                (datagram.came, &*datagram.bytes),
                 (at(number), &number.to_be_bytes()[..])
             );
         }
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(inbox.invites(), 1);
         while inbox.take().is_some() {}
         assert_eq!(inbox.invites(), 0);
-        assert!(inbox.letters.capacity() <= 2 * ROOM_KEPT);
+        assert!(inbox.waiting.capacity() <= 2 * ROOM_KEPT);
         while inbox.has_room() {
             inbox.put(at(0), peer, &[0; 60_000]);
         }

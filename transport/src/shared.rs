@@ -42,7 +42,7 @@ pub struct SharedSocket {
 
 /// Where runs of datagrams are received; one is enough for a thread.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct RunBuffer {
     // Of a socket that nobody uses: what it sets there for QUIC (runs glued together, a packet's own address, its mark) costs time
     // with every packet, and none of it is needed to receive.
     state: UdpSocketState,
@@ -83,16 +83,16 @@ impl SharedSocket {
         self.streams_max
     }
 
-    /// What has come, up to a run of datagrams with who sent each; [`Inbox::RUN_MAX`] of them say that there may be more.
+    /// What has come, up to a run of datagrams with who sent each; [`RunBuffer::RUN_MAX`] of them say that there may be more.
     pub fn receive<'a>(
         &self,
-        inbox: &'a mut Inbox,
+        buffer: &'a mut RunBuffer,
     ) -> impl ExactSizeIterator<Item = (&'a mut [u8], SocketAddr)> + use<'a> {
-        let Inbox {
+        let RunBuffer {
             state,
             bytes,
             metas,
-        } = inbox;
+        } = buffer;
         let mut places = bytes.chunks_mut(DATAGRAM_MAX);
         let mut places: [_; BATCH_SIZE] =
             array::from_fn(|_| IoSliceMut::new(places.next().unwrap_or_default()));
@@ -157,7 +157,7 @@ impl AsFd for SharedSocket {
     }
 }
 
-impl Inbox {
+impl RunBuffer {
     /// Datagrams that one look brings at most.
     pub const RUN_MAX: usize = BATCH_SIZE;
 
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_run_comes_whole_with_who_sent_each() {
         for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
-            let (socket, mut inbox) = (shared(ip), Inbox::new().expect("an inbox"));
+            let (socket, mut buffer) = (shared(ip), RunBuffer::new().expect("a buffer"));
             let peers = peers(ip, 3);
             let mut expected = BTreeSet::new();
             for number in 0..100_u8 {
@@ -235,19 +235,19 @@ mod tests {
             }
             let (mut came, until) = (BTreeSet::new(), Instant::now() + Duration::from_secs(10));
             while came.len() < expected.len() && Instant::now() < until {
-                let run = socket.receive(&mut inbox);
-                assert!(run.len() <= Inbox::RUN_MAX);
+                let run = socket.receive(&mut buffer);
+                assert!(run.len() <= RunBuffer::RUN_MAX);
                 came.extend(run.map(|(datagram, from)| (datagram.to_vec(), from)));
             }
             assert_eq!(came, expected);
-            assert_eq!(socket.receive(&mut inbox).len(), 0);
+            assert_eq!(socket.receive(&mut buffer).len(), 0);
         }
     }
 
     #[test]
     fn what_is_too_long_is_cut_and_glued_to_nothing() {
         let ip = Ipv4Addr::LOCALHOST.into();
-        let (socket, mut inbox) = (shared(ip), Inbox::new().expect("an inbox"));
+        let (socket, mut buffer) = (shared(ip), RunBuffer::new().expect("a buffer"));
         let peers = peers(ip, 1);
         for len in [60_000, 10] {
             peers[0]
@@ -258,7 +258,7 @@ mod tests {
         while lens.len() < 2 && Instant::now() < until {
             lens.extend(
                 socket
-                    .receive(&mut inbox)
+                    .receive(&mut buffer)
                     .map(|(datagram, _)| datagram.len()),
             );
         }

@@ -257,11 +257,11 @@ impl SipDriver {
     /// Reads some of what was taken.
     fn read_taken(&mut self) {
         for _ in 0..BATCH_MAX {
-            let Some(letter) = self.inbox.take() else {
+            let Some(datagram) = self.inbox.take() else {
                 return;
             };
             let now = self.now();
-            let (peer, bytes) = (letter.peer, &*letter.bytes);
+            let (peer, bytes) = (datagram.peer, &*datagram.bytes);
             self.endpoint.handle(now, Input::Datagram { peer, bytes });
         }
     }

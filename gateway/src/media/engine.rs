@@ -21,7 +21,7 @@ use rustix::{
 };
 use transport::{
     media::RtpPorts,
-    shared::{Inbox, SharedSocket},
+    shared::{RunBuffer, SharedSocket},
 };
 
 use super::{
@@ -162,7 +162,7 @@ impl Thread {
                 lanes,
                 rooms: Rooms::default(),
             },
-            run: Inbox::new()?,
+            run: RunBuffer::new()?,
             next_look: Instant::now(),
             report,
             received,
@@ -199,7 +199,7 @@ struct Running {
     turns: Turns,
     ways: Ways,
     /// What comes to shared ports.
-    run: Inbox,
+    run: RunBuffer,
     /// When calls are next looked through for silent ones.
     next_look: Instant,
     report: Report,
@@ -311,7 +311,7 @@ impl Running {
                 }
             }
             received += run as u64;
-            if run < Inbox::RUN_MAX {
+            if run < RunBuffer::RUN_MAX {
                 break;
             }
         }

@@ -302,7 +302,7 @@ mod tests {
         let (mut len, from) = at.recv_from(&mut buffer).expect("a packet");
         if let Some(srtp) = srtp {
             let opened = Opener::new(srtp.ours).open(&mut buffer[..len]);
-            len = opened.expect("closed by the stream's key");
+            len = opened.expect("closed by the stream's key").len();
         }
         let packet = Packet::parse(&buffer[..len]).expect("RTP");
         (from, packet.ssrc, packet.payload.into())

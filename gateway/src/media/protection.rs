@@ -31,8 +31,7 @@ impl Protection {
     }
 
     pub(super) fn open<'a>(&mut self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], Why> {
-        let len = self.opener.open(datagram)?;
-        datagram.get_mut(..len).ok_or(Why::Malformed)
+        Ok(self.opener.open(datagram)?)
     }
 
     pub(super) fn seal(&mut self, datagram: &mut Vec<u8>) -> Result<(), Refused> {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, time::Instant};
 
-use transport::shared::{Inbox, Outbox, SharedSocket};
+use transport::shared::{Outbox, RunBuffer, SharedSocket};
 
 use super::{
     seats::{Pair, RoomId},
@@ -37,9 +37,9 @@ impl Rooms {
     pub(super) fn receive<'a>(
         &self,
         id: RoomId,
-        inbox: &'a mut Inbox,
+        buffer: &'a mut RunBuffer,
     ) -> impl Iterator<Item = (&'a mut [u8], SocketAddr)> + use<'a> {
-        let run = self.0.get(id.0).map(|room| room.socket.receive(inbox));
+        let run = self.0.get(id.0).map(|room| room.socket.receive(buffer));
         run.into_iter().flatten()
     }
 

@@ -276,16 +276,22 @@ fn a_corrupt_index_is_refused_clearly() {
     ));
 }
 
-/// An index with many pages of rows, of which one was overwritten with zeros.
-fn damaged_inside() -> Bench {
+/// The store of an index with many pages of rows, of which one was overwritten with zeros.
+fn damaged_inside() -> (tempfile::TempDir, Vault) {
     let bench = sqlite();
     for _ in 0..500 {
         let id = RecordingId::random().expect("random");
         let entered = bench.index.insert_open(id, &test_tag("region-01"));
         entered.expect("entered");
     }
-    bench.index.close_whole().expect("closed");
-    let path = bench.vault.store().join(FILE);
+    let Bench {
+        _place: place,
+        vault,
+        index,
+    } = bench;
+    index.close_whole().expect("closed");
+    drop(index);
+    let path = vault.store().join(FILE);
     let mut bytes = fs::read(&path).expect("readable");
     // Which route a call took stands in the rows only.
     let route = test_tag("region-01").route;
@@ -297,17 +303,12 @@ fn damaged_inside() -> Bench {
     pages.nth(9).expect("a page of rows").fill(0);
     // In place: another file would be read through before it is used.
     fs::write(&path, bytes).expect("ours");
-    bench
+    (place, vault)
 }
 
 #[test]
 fn a_closed_index_is_used_at_once_and_read_through_behind_that() {
-    let Bench {
-        index,
-        vault,
-        _place,
-    } = damaged_inside();
-    drop(index);
+    let (_place, vault) = damaged_inside();
     let mut index = Index::open(&vault).expect("nothing was read that is damaged");
     let found = index.take_check().expect("to be done").run();
     assert!(
@@ -325,12 +326,7 @@ fn a_closed_index_is_used_at_once_and_read_through_behind_that() {
 
 #[test]
 fn an_index_that_nobody_vouches_for_is_read_through_first() {
-    let Bench {
-        index,
-        vault,
-        _place,
-    } = damaged_inside();
-    drop(index);
+    let (_place, vault) = damaged_inside();
     fs::remove_file(vault.store().join("index.sqlite-state")).expect("there");
     let refused = Index::open(&vault).expect_err("corrupt");
     assert!(matches!(refused, IndexError::Corrupt { .. }), "{refused}");
@@ -338,12 +334,7 @@ fn an_index_that_nobody_vouches_for_is_read_through_first() {
 
 #[test]
 fn what_is_damaged_is_never_read_as_rows() {
-    let Bench {
-        index,
-        vault,
-        _place,
-    } = damaged_inside();
-    drop(index);
+    let (_place, vault) = damaged_inside();
     let index = Index::open_existing(&vault).expect("opens");
     let mut rows = 0;
     let read = index.left_open().map(|entries| rows = entries.len());

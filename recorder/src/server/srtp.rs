@@ -85,12 +85,11 @@ pub(super) fn open<'a>(
     let Some(opener) = opener else {
         return Ok(datagram);
     };
-    let len = opener.open(datagram).map_err(|error| match error {
+    opener.open(datagram).map_err(|error| match error {
         OpenError::Malformed => "malformed",
         OpenError::Replayed => "replayed",
         OpenError::Unauthenticated => "unauthenticated",
-    })?;
-    datagram.get_mut(..len).ok_or("malformed")
+    })
 }
 
 #[cfg(test)]

@@ -125,6 +125,12 @@ impl Desk {
         self.send(&self.response(status, to).to_bytes()).await;
     }
 
+    /// Waits until it is hung up on, and agrees.
+    pub async fn is_hung_up_on(&self) {
+        let bye = self.is_asked("BYE").await;
+        self.says(200, &bye).await;
+    }
+
     /// Answers a call: it talks.
     pub async fn picks_up(&self, call: &Request) {
         let mut response = self.response(200, call);

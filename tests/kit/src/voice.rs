@@ -166,7 +166,7 @@ impl Voice {
         let datagram = match &mut self.encrypted {
             None => datagram,
             Some(encrypted) => match encrypted.opener.open(datagram) {
-                Ok(len) => &mut datagram[..len],
+                Ok(opened) => opened,
                 Err(_) => return,
             },
         };

@@ -88,8 +88,8 @@ impl Opener {
         &self.theirs
     }
 
-    /// Opens a packet in place and tells how long it is without its encryption.
-    pub fn open(&mut self, datagram: &mut [u8]) -> Result<usize, OpenError> {
+    /// Opens a packet in place, and gives it without its encryption.
+    pub fn open<'a>(&mut self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
         let len = self.without_key_name(datagram)?;
         let sealed = datagram.get(..len).ok_or(OpenError::Malformed)?;
         let header = header(sealed).ok_or(OpenError::Malformed)?;
@@ -106,7 +106,7 @@ impl Opener {
             .get_mut(..packet.len())
             .ok_or(OpenError::Malformed)?;
         place.copy_from_slice(&packet);
-        Ok(packet.len())
+        Ok(place)
     }
 
     /// A stream that wasn't heard before gets a context of its own, kept only when the packet is authentic: a forged one must
@@ -232,8 +232,7 @@ mod tests {
             sealer.seal(&mut sealed).expect("closed");
             assert_eq!(sealed.len(), plain.len() + suite.tag_len());
             assert_ne!(sealed[12..172], plain[12..]);
-            let len = opener.open(&mut sealed).expect("opened");
-            assert_eq!(sealed[..len], plain);
+            assert_eq!(opener.open(&mut sealed).expect("opened"), plain);
         }
     }
 
@@ -251,11 +250,8 @@ mod tests {
             0xb7, 0x8d, 0x6a, 0xcc, 0x99, 0xea, 0x17, 0x9b, 0x8d, 0xbb,
         ];
         let line = Crypto::new(1, Suite::AesCm128HmacSha1_80, MasterKey::new(key));
-        let len = Opener::new(line).open(&mut sealed).expect("opened");
-        assert_eq!(
-            Packet::parse(&sealed[..len]).expect("RTP").payload,
-            [0xab; 16]
-        );
+        let opened = Opener::new(line).open(&mut sealed).expect("opened");
+        assert_eq!(Packet::parse(opened).expect("RTP").payload, [0xab; 16]);
     }
 
     #[test]
@@ -322,8 +318,7 @@ mod tests {
         let mut other = [&sealed[..], &[0, 2], &tag].concat();
         assert_eq!(opener.open(&mut other), Err(OpenError::Unauthenticated));
         let mut named = [&sealed[..], &[0, 1], &tag].concat();
-        let len = opener.open(&mut named).expect("opened");
-        assert_eq!(named[..len], plain);
+        assert_eq!(opener.open(&mut named).expect("opened"), plain);
     }
 
     #[test]
@@ -336,8 +331,7 @@ mod tests {
         let mut sealed = plain.clone();
         sealer.seal(&mut sealed).expect("closed");
         assert_eq!(sealed[..28], plain[..28]);
-        let len = opener.open(&mut sealed).expect("opened");
-        assert_eq!(sealed[..len], plain);
+        assert_eq!(opener.open(&mut sealed).expect("opened"), plain);
     }
 
     proptest! {
