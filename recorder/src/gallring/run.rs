@@ -1,6 +1,6 @@
 //! Erases all that is due on a day, and finishes what an earlier run left.
 
-use std::{collections::BTreeSet, fs, ops::ControlFlow, sync::Mutex};
+use std::{collections::BTreeSet, ops::ControlFlow, sync::Mutex};
 
 use callcore::{
     retention::{ErasurePermit, Verdict},
@@ -19,7 +19,7 @@ use crate::{
     access::{self, Segment},
     index::{Entry, Index, Mark},
     ledger::{GENESIS, Ledger, Signer},
-    vault::{Vault, folder},
+    vault::{StoreLock, Vault},
 };
 
 /// What a run did.
@@ -168,14 +168,8 @@ fn tools<'a>(
 }
 
 /// Keeps every other gallring out of a store; backups too keep it out while they are made.
-pub(crate) fn lock(vault: &Vault) -> Result<fs::File, GallringError> {
-    let path = vault.store().join(".gallring");
-    let file = folder::create_private(&path, true).map_err(folder::unusable(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(GallringError::Busy),
-        Err(fs::TryLockError::Error(error)) => Err(folder::unusable(&path)(error).into()),
-    }
+pub(crate) fn lock(vault: &Vault) -> Result<StoreLock, GallringError> {
+    StoreLock::take(&vault.store().join(".gallring"))?.ok_or(GallringError::Busy)
 }
 
 /// Recordings of several groups that go at once: the disk is waited for once a batch, and a group may be one recording.

@@ -19,6 +19,7 @@ pub(crate) mod faults;
 pub(crate) mod folder;
 mod format;
 mod keys;
+mod lock;
 mod meta;
 mod reader;
 mod recording;
@@ -28,9 +29,7 @@ mod upload;
 mod writer;
 
 use std::{
-    fs::{self, File},
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -45,6 +44,7 @@ pub use self::{
     codec::Codec,
     error::VaultError,
     format::{Kind, PAYLOAD_MAX, Packet},
+    lock::StoreLock,
     meta::{Meta, Party},
     reader::{Ending, StreamReader},
     recording::Recording,
@@ -65,16 +65,6 @@ pub struct Vault {
     /// Held while a controller's key is read or made: two first recordings of one controller must not make two keys.
     making_key: Arc<Mutex<()>>,
 }
-
-/// Keeps a second recorder out of a store for as long as it lives; the operating system lets go after a crash.
-#[derive(Debug)]
-pub struct StoreLock(
-    #[expect(
-        dead_code,
-        reason = "held, never read: closing the file lets go of the lock"
-    )]
-    File,
-);
 
 impl Vault {
     /// Opens a vault, making its folders when they aren't there.
@@ -147,30 +137,14 @@ impl Vault {
     /// When there is one already.
     pub fn lock(&self) -> Result<StoreLock, VaultError> {
         let path = self.store().join(".lock");
-        let unusable = folder::unusable(&path);
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(&unusable)?;
-        match file.try_lock() {
-            Ok(()) => {
-                let whose = std::process::id().to_string();
-                let write = file
-                    .set_len(0)
-                    .and_then(|()| file.write_all(whose.as_bytes()));
-                write.map_err(&unusable)?;
-                Ok(StoreLock(file))
-            }
-            Err(fs::TryLockError::WouldBlock) => Err(VaultError::InUse {
+        let Some(mut lock) = StoreLock::take(&path)? else {
+            return Err(VaultError::InUse {
                 path: self.store().to_owned(),
                 pid: fs::read_to_string(&path).unwrap_or_default(),
-            }),
-            Err(fs::TryLockError::Error(error)) => Err(folder::unusable(&path)(error)),
-        }
+            });
+        };
+        lock.sign(&path)?;
+        Ok(lock)
     }
 
     /// Begins a recording: its key, its folder and its tag are on disk when this returns, before any audio.
