@@ -44,7 +44,7 @@ pub enum BindError {
     },
     /// Listens on all addresses and has none to tell others.
     #[error(
-        "listening on {address} needs an address that others can reach: set the advertised address"
+        "others are told the address that is listened on, and {address} leads nobody here: name one of this machine's, such as 192.0.2.10"
     )]
     NothingToAdvertise {
         /// Where it was to listen.

@@ -82,6 +82,19 @@ impl RtpPorts {
         Ok(PolledSocket { socket, lease })
     }
 
+    /// As [`RtpPorts::open_polled`], with the port after it for RTCP (RFC 3550 section 11).
+    pub fn open_pair(&self) -> Result<PolledPair, PortsError> {
+        let both = |audio: std::net::UdpSocket| {
+            let mut beside = audio.local_addr()?;
+            // Ours is even, so there is one after it.
+            beside.set_port(beside.port() | 1);
+            Ok((audio, ControlSocket(bind::udp(beside)?)))
+        };
+        let ((socket, control), lease) = self.lease(both)?;
+        let socket = PolledSocket { socket, lease };
+        Ok(PolledPair { socket, control })
+    }
+
     fn lease<S>(
         &self,
         make: impl Fn(std::net::UdpSocket) -> io::Result<S>,
@@ -177,6 +190,37 @@ pub struct RtpSocket {
 pub struct PolledSocket {
     socket: std::net::UdpSocket,
     lease: Lease,
+}
+
+/// A socket for one stream, and that of its RTCP.
+#[derive(Debug)]
+pub struct PolledPair {
+    /// For audio.
+    pub socket: PolledSocket,
+    /// For reports.
+    pub control: ControlSocket,
+}
+
+/// A non-blocking UDP socket for RTCP.
+#[derive(Debug)]
+pub struct ControlSocket(std::net::UdpSocket);
+
+impl ControlSocket {
+    /// A datagram that is there already; `WouldBlock` when there's none.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buffer)
+    }
+
+    /// Sends a datagram now or not at all; the next report says the same.
+    pub fn send_to(&self, datagram: &[u8], peer: SocketAddr) {
+        let _ = self.0.send_to(datagram, peer);
+    }
+}
+
+impl AsFd for ControlSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// A port in use; free again when dropped.
@@ -320,6 +364,20 @@ mod tests {
         assert_eq!(ports.open().expect("a port").local_addr().port(), first);
         // The one just given back rests while another is free.
         assert_eq!(ports.open().expect("a port").local_addr().port(), first + 2);
+    }
+
+    #[test]
+    fn a_pair_is_two_ports_that_nobody_else_has() {
+        let range = free_range(4_000..5_000);
+        let first = *range.start();
+        let ports = RtpPorts::new(LOOPBACK, range);
+        let taken =
+            std::net::UdpSocket::bind((LOOPBACK, first + 1)).expect("another program's port");
+        let pair = ports.open_pair().expect("a pair");
+        assert_eq!(pair.socket.local_addr().port(), first + 2);
+        let beside = pair.control.0.local_addr().expect("it is bound");
+        assert_eq!(beside.port(), first + 3);
+        drop(taken);
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use rustix::{
     },
 };
 
-use crate::media::{PolledSocket, PortsError, RtpPorts};
+use crate::media::{ControlSocket, PolledPair, PolledSocket, PortsError, RtpPorts};
 
 /// Streams on one socket, whatever its buffer holds: who floods a port disturbs no more than these.
 const STREAMS_MAX: usize = 1024;
@@ -37,6 +37,7 @@ const SEND_MAX: usize = 64;
 #[derive(Debug)]
 pub struct SharedSocket {
     socket: PolledSocket,
+    control: ControlSocket,
     streams_max: usize,
 }
 
@@ -60,7 +61,7 @@ pub struct Outbox {
 impl SharedSocket {
     /// A socket on a free port, with as large buffers as the system gives.
     pub fn open(ports: &RtpPorts) -> Result<Self, PortsError> {
-        let socket = ports.open_polled()?;
+        let PolledPair { socket, control } = ports.open_pair()?;
         // Beyond the system's own bounds where we may, else within them; less is no reason not to begin.
         let _ = sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES));
@@ -69,6 +70,7 @@ impl SharedSocket {
         let got = sockopt::socket_recv_buffer_size(&socket).unwrap_or(0);
         Ok(Self {
             socket,
+            control,
             streams_max: streams_held(got),
         })
     }
@@ -76,6 +78,11 @@ impl SharedSocket {
     /// Where it receives: what goes into SDP.
     pub const fn local_addr(&self) -> SocketAddr {
         self.socket.local_addr()
+    }
+
+    /// The socket of its streams' RTCP.
+    pub const fn control(&self) -> &ControlSocket {
+        &self.control
     }
 
     /// Streams that it is to carry at most, so that none loses a packet while nobody looks for a tenth of a second.

@@ -10,7 +10,7 @@ use proptest::{
 };
 use wire::{
     auth::{Algorithm, Credentials},
-    rtp::{Packet, Receiver, ToneEvent},
+    rtp::{Packet, Receiver, ToneEvent, control},
     sdp::Description,
     sip::{
         header::{CSeq, MediaType, NameAddr, Via},
@@ -220,11 +220,20 @@ fn audio_packets_are_read_or_refused() {
         0xb1, 101, 0, 2, 0, 0, 1, 64, 1, 2, 3, 4, 9, 9, 9, 9, 0xbe, 0xde, 0, 1, 1, 2, 3, 4, 1, 10,
         3, 32, 4,
     ];
-    let inputs = [plain, extended];
+    let mut report = Vec::new();
+    let told = control::Report {
+        ssrc: 7,
+        sent: None,
+        heard: None,
+        cname: "c",
+    };
+    told.append(&mut report);
+    let inputs = [plain, extended, report];
     all(|seed| {
         let mut receiver = Receiver::new(8000);
         for step in 0..3 {
             let datagram = mutilated(seed.wrapping_add(step), &inputs);
+            let _ = control::Told::read(&datagram, 7);
             if let Ok(packet) = Packet::parse(&datagram) {
                 receiver.receive(Time(Duration::from_millis(20 * step)), &packet);
                 let _ = ToneEvent::parse(packet.payload);

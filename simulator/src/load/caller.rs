@@ -94,7 +94,11 @@ impl Audio {
             let Ok((len, _)) = self.socket.try_recv_from(&mut buffer) else {
                 return;
             };
-            if let Ok(packet) = Packet::parse(&buffer[..len]) {
+            let datagram = &buffer[..len];
+            if rtp::is_rtcp(datagram) {
+                continue;
+            }
+            if let Ok(packet) = Packet::parse(datagram) {
                 self.receiver.receive(now, &packet);
             }
         }

@@ -15,6 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         let mut opener = Opener::new(line);
         for datagram in bytes.to_vec().chunks_mut(60) {
             let _ = opener.open(datagram);
+            let _ = opener.open_control(datagram);
         }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {

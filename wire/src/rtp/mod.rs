@@ -1,5 +1,6 @@
 //! RTP: audio in packets (RFC 3550), its payload types for telephony (RFC 3551, RFC 4733).
 
+pub mod control;
 mod event;
 mod packet;
 mod receiver;

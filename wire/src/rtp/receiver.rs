@@ -170,9 +170,11 @@ impl Receiver {
 
     /// Arrival minus timestamp, in timestamp units; only differences mean anything, and those wrap.
     fn transit(&self, now: Time, timestamp: u32) -> i64 {
-        let units = now.0.as_nanos().saturating_mul(u128::from(self.clock_rate)) / 1_000_000_000;
+        let rate = u64::from(self.clock_rate);
+        let part = u64::from(now.0.subsec_nanos()) * rate / 1_000_000_000;
+        let units = now.0.as_secs().wrapping_mul(rate).wrapping_add(part);
         // Only the low 32 bits take part, as in the timestamp itself.
-        let arrival = (units & u128::from(u32::MAX)) as u32;
+        let arrival = (units & u64::from(u32::MAX)) as u32;
         i64::from(arrival.wrapping_sub(timestamp))
     }
 }

@@ -188,6 +188,8 @@ fn accept(
         ptime: offered.ptime,
         label: offered.label.clone(),
         rtcp_mux: offered.rtcp_mux,
+        rtcp_at: None,
+        rtcp_off: false,
         crypto: srtp.iter().map(|srtp| srtp.ours.clone()).collect(),
         sources: Vec::new(),
     };

@@ -97,6 +97,10 @@ pub struct Stream {
     pub label: Option<Box<str>>,
     /// RTCP comes on the same port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Where RTCP comes when it is neither there nor at the next port (RFC 3605).
+    pub rtcp_at: Option<SocketAddr>,
+    /// RTCP isn't wanted (RFC 3556: no bandwidth for it).
+    pub rtcp_off: bool,
     /// By which keys its writer would encrypt, in the order of preference (RFC 4568); only lines that can be spoken here.
     pub crypto: Vec<Crypto>,
     /// Whom its packets say they are of (RFC 5576), when its writer tells.
@@ -129,6 +133,8 @@ impl Stream {
             ptime: Some(20),
             label: None,
             rtcp_mux: false,
+            rtcp_at: None,
+            rtcp_off: false,
             crypto: Vec::new(),
             sources: Vec::new(),
         }

@@ -98,9 +98,29 @@ fn stream(session: &Session, index: usize, media: &Media) -> Result<Stream, Pars
         ptime: value("ptime").and_then(|ms| ms.trim().parse().ok()),
         label: value("label").map(|label| label.trim().into()),
         rtcp_mux: media.has_attribute("rtcp-mux"),
+        rtcp_at: value("rtcp").and_then(|value| rtcp_at(session, media, value)),
+        rtcp_off: ["RS", "RR"].iter().all(|kind| none_for(media, kind)),
         crypto: crypto(media),
         sources: source::read(media.get_attribute_values("ssrc").flatten()),
     })
+}
+
+/// `53020` or `53020 IN IP4 192.0.2.7` (RFC 3605 section 2.1).
+fn rtcp_at(session: &Session, media: &Media, value: &str) -> Option<SocketAddr> {
+    let mut words = value.split_whitespace();
+    let port = words.next()?.parse().ok().filter(|port| *port != 0)?;
+    let named = words.nth(2).map(str::parse);
+    let ip = match named {
+        Some(named) => named.ok()?,
+        None => own_ip(session, media)?,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+/// Whether the bandwidth for reports of that kind is said to be none.
+fn none_for(media: &Media, kind: &str) -> bool {
+    let mut said = media.bandwidths.iter();
+    said.any(|one| one.bwtype.eq_ignore_ascii_case(kind) && one.bandwidth == 0)
 }
 
 /// The lines of keys that can be spoken here. The others are passed over: a peer offers what it has, and we take what we know.
@@ -112,16 +132,16 @@ fn crypto(media: &Media) -> Vec<Crypto> {
 
 /// The stream's own `c=` line, or the session's. One that's rejected needs none.
 fn address(session: &Session, index: usize, media: &Media) -> Result<SocketAddr, ParseError> {
-    let own = media
-        .connections
-        .first()
-        .or(session.connection.as_ref())
-        .and_then(ip);
-    match own {
+    match own_ip(session, media) {
         Some(ip) => Ok(SocketAddr::new(ip, media.port)),
         None if media.port == 0 => Ok(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0)),
         None => Err(ParseError::NoAddress { stream: index }),
     }
+}
+
+fn own_ip(session: &Session, media: &Media) -> Option<IpAddr> {
+    let own = media.connections.first().or(session.connection.as_ref());
+    own.and_then(ip)
 }
 
 fn ip(connection: &Connection) -> Option<IpAddr> {

@@ -86,7 +86,9 @@ fn what_is_written_is_read_back_the_same() {
             .going(Direction::SendOnly),
         ],
     };
+    description.streams[0].rtcp_off = true;
     description.streams[1].rtcp_mux = true;
+    description.streams[1].rtcp_at = "[2001:db8::1]:10005".parse().ok();
     description.streams[1].sources = [1, u32::MAX]
         .map(|ssrc| Source {
             ssrc,
@@ -329,4 +331,25 @@ proptest! {
             prop_assert!(Description::parse(&answer.description.write()).is_ok());
         }
     }
+}
+
+#[test]
+fn where_reports_go_is_read_in_both_forms_and_nonsense_passed_over() {
+    let read = |line: &str| {
+        let text = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n{line}\r\n"
+        );
+        let description = Description::parse(text.as_bytes()).expect("a description");
+        let stream = &description.streams[0];
+        (stream.rtcp_at, stream.rtcp_off)
+    };
+    let at = |text: &str| text.parse().ok();
+    assert_eq!(read("a=rtcp:53020"), (at("127.0.0.2:53020"), false));
+    let elsewhere = read("a=rtcp:53020 IN IP4 192.0.2.7");
+    assert_eq!(elsewhere, (at("192.0.2.7:53020"), false));
+    for nonsense in ["a=rtcp:0", "a=rtcp:x", "a=rtcp:9 IN IP4 nowhere", "a=rtcp"] {
+        assert_eq!(read(nonsense).0, None, "{nonsense}");
+    }
+    assert!(read("b=RS:0\r\nb=RR:0").1);
+    assert!(!read("b=RS:0").1 && !read("b=RS:0\r\nb=RR:800").1);
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 use sdp_types::{
-    AddrType, Attribute, Connection, Media, NetType, Origin as OriginLine, Session, Time,
+    AddrType, Attribute, Bandwidth, Connection, Media, NetType, Origin as OriginLine, Session, Time,
 };
 
 use super::{CONTENT_TYPE, Codec, Description, Kind, Stream};
@@ -65,13 +65,26 @@ fn media(stream: &Stream) -> Media {
         fmt: formats,
         media_title: None,
         connections: vec![Connection::from_ip_addr(stream.address.ip())],
-        bandwidths: Vec::new(),
+        bandwidths: bandwidths(stream),
         key: None,
         attributes: if stream.is_rejected() {
             Vec::new()
         } else {
             attributes(stream)
         },
+    }
+}
+
+/// No reports, when they aren't wanted (RFC 3556).
+fn bandwidths(stream: &Stream) -> Vec<Bandwidth> {
+    let none = |kind: &str| Bandwidth {
+        bwtype: kind.to_owned(),
+        bandwidth: 0,
+    };
+    if stream.rtcp_off && !stream.is_rejected() {
+        vec![none("RS"), none("RR")]
+    } else {
+        Vec::new()
     }
 }
 
@@ -123,6 +136,11 @@ fn attributes(stream: &Stream) -> Vec<Attribute> {
     }
     if stream.rtcp_mux {
         attributes.push(Attribute::new("rtcp-mux"));
+    }
+    if let Some(at) = stream.rtcp_at {
+        let kind = if at.is_ipv4() { "IP4" } else { "IP6" };
+        let value = format!("{} IN {kind} {}", at.port(), at.ip());
+        attributes.push(Attribute::with_value("rtcp", value));
     }
     attributes
 }

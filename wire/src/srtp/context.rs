@@ -4,7 +4,9 @@ use std::fmt;
 
 use ::rtp::header::Header;
 use webrtc_srtp::{
-    context::Context, option::srtp_replay_protection, protection_profile::ProtectionProfile,
+    context::Context,
+    option::{srtcp_replay_protection, srtp_replay_protection},
+    protection_profile::ProtectionProfile,
 };
 
 use super::{Crypto, Suite};
@@ -14,6 +16,14 @@ use crate::rtp;
 const WINDOW: usize = 128;
 /// Streams under one key whose place is remembered: a phone has one, and begins another when it is sent on or held.
 const SOURCES_MAX: usize = 4;
+
+/// Bytes of an RTCP packet that stay in the clear: its head and who sends it.
+const CONTROL_HEAD: usize = 8;
+/// Bytes of an RTCP packet's number, which goes with it, and of its tag: with both suites (RFC 4568 section 6.2).
+const CONTROL_INDEX: usize = 4;
+const CONTROL_TAG: usize = 10;
+/// The first bit of that number.
+const ENCRYPTED: u8 = 0x80;
 
 /// Closes what we send: encrypted, and with a tag by which the peer knows it is ours.
 pub struct Sealer {
@@ -72,6 +82,18 @@ impl Sealer {
         packet.extend_from_slice(&sealed);
         Ok(())
     }
+
+    /// Closes an RTCP packet in place (RFC 3711 section 3.4).
+    pub fn seal_control(&mut self, packet: &mut Vec<u8>) -> Result<(), SealError> {
+        if packet.len() < CONTROL_HEAD {
+            return Err(SealError::Malformed);
+        }
+        let sealed = self.context.encrypt_rtcp(packet);
+        let sealed = sealed.map_err(|_| SealError::KeyWorn)?;
+        packet.clear();
+        packet.extend_from_slice(&sealed);
+        Ok(())
+    }
 }
 
 impl Opener {
@@ -90,7 +112,7 @@ impl Opener {
 
     /// Opens a packet in place, and gives it without its encryption.
     pub fn open<'a>(&mut self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
-        let len = self.without_key_name(datagram)?;
+        let len = self.without_key_name(datagram, self.theirs.suite.tag_len())?;
         let sealed = datagram.get(..len).ok_or(OpenError::Malformed)?;
         let header = header(sealed).ok_or(OpenError::Malformed)?;
         let known = self
@@ -109,6 +131,38 @@ impl Opener {
         Ok(place)
     }
 
+    /// Opens an RTCP packet in place (RFC 3711 section 3.4), as [`Opener::open`] does RTP.
+    pub fn open_control<'a>(&mut self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
+        let len = self.without_key_name(datagram, CONTROL_TAG)?;
+        let sealed = datagram.get(..len).ok_or(OpenError::Malformed)?;
+        let index = len.checked_sub(CONTROL_TAG + CONTROL_INDEX);
+        let index = index.filter(|&index| index >= CONTROL_HEAD);
+        // The crate passes on unread what says that it isn't encrypted, and nobody offered that.
+        let encrypted = index.is_some_and(|index| sealed[index] & ENCRYPTED != 0);
+        if !encrypted {
+            return Err(OpenError::Malformed);
+        }
+        let ssrc = u32::from_be_bytes([sealed[4], sealed[5], sealed[6], sealed[7]]);
+        let known = self.sources.iter_mut().find(|(own, _)| *own == ssrc);
+        let packet = match known {
+            Some((_, context)) => context.decrypt_rtcp(sealed),
+            None => {
+                let mut context = context(&self.theirs);
+                let packet = context.decrypt_rtcp(sealed);
+                if packet.is_ok() {
+                    self.keep(ssrc, context);
+                }
+                packet
+            }
+        };
+        let packet = packet.map_err(|error| open_error(&error))?;
+        let place = datagram
+            .get_mut(..packet.len())
+            .ok_or(OpenError::Malformed)?;
+        place.copy_from_slice(&packet);
+        Ok(place)
+    }
+
     /// A stream that wasn't heard before gets a context of its own, kept only when the packet is authentic: a forged one must
     /// neither take up room nor shift the window of late packets under the true ones.
     fn open_first(
@@ -118,16 +172,20 @@ impl Opener {
     ) -> Result<bytes::Bytes, webrtc_srtp::Error> {
         let mut context = context(&self.theirs);
         let packet = context.decrypt_rtp_with_header(sealed, header)?;
-        if self.sources.len() == SOURCES_MAX {
-            self.sources.remove(0);
-        }
-        self.sources.push((header.ssrc, context));
+        self.keep(header.ssrc, context);
         Ok(packet)
     }
 
+    fn keep(&mut self, ssrc: u32, context: Context) {
+        if self.sources.len() == SOURCES_MAX {
+            self.sources.remove(0);
+        }
+        self.sources.push((ssrc, context));
+    }
+
     /// Takes the key's name out, which stands before the tag and is no part of what the tag is made of.
-    fn without_key_name(&self, datagram: &mut [u8]) -> Result<usize, OpenError> {
-        let (tag, name) = (self.theirs.suite.tag_len(), &*self.theirs.mki);
+    fn without_key_name(&self, datagram: &mut [u8], tag: usize) -> Result<usize, OpenError> {
+        let name = &*self.theirs.mki;
         if name.is_empty() {
             return Ok(datagram.len());
         }
@@ -166,8 +224,9 @@ fn context(line: &Crypto) -> Context {
         Suite::AesCm128HmacSha1_32 => ProtectionProfile::Aes128CmHmacSha1_32,
     };
     let late = Some(srtp_replay_protection(WINDOW));
+    let late_control = Some(srtcp_replay_protection(WINDOW));
     // The only errors are of lengths, and a `MasterKey` has those of both suites.
-    Context::new(line.key.key(), line.key.salt(), profile, late, None)
+    Context::new(line.key.key(), line.key.salt(), profile, late, late_control)
         .expect("a key and salt of 16 and 14 bytes")
 }
 
@@ -193,7 +252,7 @@ const EXTENSION_HEAD: usize = 4;
 fn open_error(error: &webrtc_srtp::Error) -> OpenError {
     use webrtc_srtp::Error;
     match error {
-        Error::SrtpSsrcDuplicated(..) => OpenError::Replayed,
+        Error::SrtpSsrcDuplicated(..) | Error::SrtcpSsrcDuplicated(..) => OpenError::Replayed,
         Error::ErrTooShortRtp | Error::SrtpTooSmall(..) => OpenError::Malformed,
         _ => OpenError::Unauthenticated,
     }
@@ -302,6 +361,41 @@ mod tests {
             assert!(opener.open(&mut changed).is_err(), "byte {at}");
         }
         opener.open(&mut first).expect("opened");
+    }
+
+    fn report(ssrc: u32) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let cname = "a name";
+        let report = rtp::control::Report {
+            ssrc,
+            sent: None,
+            heard: None,
+            cname,
+        };
+        report.append(&mut packet);
+        packet
+    }
+
+    #[test]
+    fn a_report_is_opened_once_and_only_as_it_was_closed() {
+        for suite in [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32] {
+            let (mut sealer, mut opener) = both(suite);
+            let plain = report(7);
+            let mut sealed = plain.clone();
+            sealer.seal_control(&mut sealed).expect("closed");
+            assert_eq!(sealed.len(), plain.len() + CONTROL_INDEX + CONTROL_TAG);
+            for at in 0..sealed.len() {
+                let mut changed = sealed.clone();
+                changed[at] ^= 0x80;
+                assert!(opener.open_control(&mut changed).is_err(), "byte {at}");
+                let mut cut = sealed[..at].to_vec();
+                assert!(opener.open_control(&mut cut).is_err(), "{at} bytes");
+            }
+            let mut again = sealed.clone();
+            assert_eq!(opener.open_control(&mut sealed).expect("opened"), plain);
+            assert_eq!(opener.open_control(&mut again), Err(OpenError::Replayed));
+            assert!(opener.open_control(&mut report(7)).is_err(), "in the clear");
+        }
     }
 
     #[test]
