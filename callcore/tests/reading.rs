@@ -315,6 +315,10 @@ fn how_audio_is_encrypted_and_how_long_it_may_be_silent() {
     let silence = |text: &str| read(text).expect("valid").media.silence_max;
     let said = read(&phone("require")).expect("valid");
     assert_eq!(said.agents[0].srtp, Srtp::Require);
+    assert_eq!(said.listen.srtp, Srtp::Off);
+    let offers = |srtp: &str| format!("listen = {{ srtp = \"{srtp}\" }}{LEAST}");
+    let said = read(&offers("offer")).expect("valid");
+    assert_eq!(said.listen.srtp, Srtp::Offer);
     assert_eq!(read(LEAST).expect("valid").agents[0].srtp, Srtp::Off);
     assert_eq!(silence(LEAST), Some(Span::from_secs(60)));
     assert_eq!(
@@ -323,6 +327,7 @@ fn how_audio_is_encrypted_and_how_long_it_may_be_silent() {
     );
     let sometimes = "`sometimes` is no way to encrypt audio";
     refused(&phone("sometimes"), 3, sometimes, "`offer`");
+    refused(&offers("sometimes"), 1, sometimes, "`offer`");
     refused(&media(4), 1, "4 is out of range", "5 to 14400");
 }
 

@@ -36,6 +36,19 @@ impl OurCrypto {
         }))
     }
 
+    /// The same with a new key, for another call to the same peer.
+    pub(crate) fn anew(&self) -> Self {
+        Self(self.0.as_ref().map(|said| Said {
+            protocol: said.protocol.clone(),
+            line: Crypto::new(1, said.line.suite, new_key()),
+        }))
+    }
+
+    /// Whether audio is encrypted, or offered so.
+    pub(crate) const fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The key for the answer to what may be an offer of keys.
     pub(crate) fn key_for(&self, offered: &[Crypto]) -> Option<MasterKey> {
         let suite = offered.first()?.suite;

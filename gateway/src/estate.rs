@@ -15,7 +15,9 @@ use callcore::{
 use serde::{Deserialize, Serialize};
 use wire::sip::header::NameAddr;
 
-/// Goes up with every change of the form.
+use crate::registrar::Path;
+
+/// Goes up with every change of the form that another program would misread.
 const VERSION: u32 = 1;
 
 /// Entries of a kind: half of the calls that a switch can have.
@@ -55,6 +57,7 @@ pub(crate) struct KeptPhone {
     pub(crate) call_id: Box<str>,
     pub(crate) cseq: u32,
     pub(crate) peer: SocketAddr,
+    pub(crate) path: Path,
     pub(crate) left: Duration,
 }
 
@@ -119,6 +122,8 @@ struct RawPhone {
     call_id: Box<str>,
     cseq: u32,
     peer: SocketAddr,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    path: Box<str>,
     left_us: u64,
 }
 
@@ -218,6 +223,7 @@ impl RawPhone {
             call_id: kept.call_id.clone(),
             cseq: kept.cseq,
             peer: kept.peer,
+            path: kept.path.written().into(),
             left_us: u64::try_from(kept.left.as_micros()).unwrap_or(u64::MAX),
         }
     }
@@ -229,6 +235,7 @@ impl RawPhone {
             call_id: self.call_id,
             cseq: self.cseq,
             peer: self.peer,
+            path: Path::read(&self.path)?,
             left: Duration::from_micros(self.left_us),
         })
     }
@@ -315,12 +322,15 @@ mod tests {
         let numbers = (any::<u32>(), addresses(), any::<u64>(), 0..=1000_u16);
         (words, numbers).prop_map(|((user, call_id, name), (cseq, peer, left, q))| {
             let contact = format!("<sip:{name}@{peer}>;q=0.{q:03};reg-id=1");
+            let path = format!("<sip:{peer};lr>,").repeat(usize::from(q % 3));
+            let path = path.trim_end_matches(',');
             KeptPhone {
                 user: user.into(),
                 contact: NameAddr::parse(&contact).expect("an address"),
                 call_id: call_id.into(),
                 cseq,
                 peer,
+                path: Path::read(path).expect("proxies"),
                 left: Duration::from_micros(left),
             }
         })

@@ -38,6 +38,8 @@ pub(crate) struct Metrics {
     pub(crate) rtp_received: IntCounter,
     /// RTP packets that were neither heard nor recorded, by reason.
     pub(crate) rtp_dropped: IntCounterVec,
+    /// What sides of calls report to each other.
+    pub(crate) rtcp: RtcpMetrics,
     /// Calls ended because one side sent no RTP, by which.
     pub(crate) rtp_silent: IntCounterVec,
     /// Callers' legs with encrypted audio, by whether their keys came in the clear.
@@ -107,6 +109,7 @@ impl Metrics {
                 "RTP packets that were neither heard nor recorded",
                 &["reason"],
             )?,
+            rtcp: RtcpMetrics::register(&keep)?,
             rtp_silent: keep.counters(
                 "vaxel_rtp_silent_legs_total",
                 "Calls ended because one side sent no RTP any more",
@@ -119,6 +122,34 @@ impl Metrics {
             )?,
             watch: WatchMetrics::register(&keep)?,
             recorder_up: keep.gauge("vaxel_recorder_up", "Whether the recorder answers OPTIONS")?,
+        })
+    }
+}
+
+/// What is known of RTCP.
+#[derive(Debug, Clone)]
+pub(crate) struct RtcpMetrics {
+    /// Packets, by direction.
+    pub(crate) packets: IntCounterVec,
+    /// The part of what was sent that the other side says it didn't get.
+    pub(crate) loss: Histogram,
+}
+
+impl RtcpMetrics {
+    fn register(keep: &Keeper<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            packets: keep.counters(
+                "vaxel_rtcp_packets_total",
+                "RTCP packets of callers, agents and providers",
+                &["direction"],
+            )?,
+            loss: keep.add(Histogram::with_opts(
+                HistogramOpts::new(
+                    "vaxel_rtp_reported_loss_ratio",
+                    "Lost of what was sent, as each report of the other side says",
+                )
+                .buckets(vec![0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]),
+            )?)?,
         })
     }
 }

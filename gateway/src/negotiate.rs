@@ -13,7 +13,7 @@ use wire::{
 
 use crate::{
     crypto::OurCrypto,
-    media::{Agreed, Offered, Remote, Streams},
+    media::{Agreed, Control, Offered, Remote, Streams},
 };
 
 /// Label of the caller's stream in a recording (RFC 7866 section 7.1.1).
@@ -119,7 +119,9 @@ pub(crate) fn answer(
         .filter_map(|(stream, accepted)| Some((stream, accepted.as_ref()?)))
         .next()
         .ok_or(AnswerError::NoAudio)?;
-    let remote = remote_of(accepted).ok_or(AnswerError::NoCommonCodec)?;
+    let offered = place.and_then(|place| offer.streams.get(place));
+    let control = offered.map_or(Control::Off, |stream| Control::of(stream, stream.rtcp_mux));
+    let remote = remote_of(accepted, control).ok_or(AnswerError::NoCommonCodec)?;
     ours.agree(stream, accepted.srtp.as_ref());
     let srtp = accepted.srtp.clone();
     Ok((answer.description.to_body(), Agreed { remote, srtp }))
@@ -141,7 +143,14 @@ pub(crate) fn offer_going(
     offer.origin.version = offer.origin.version.saturating_add(version);
     let streams = offer.streams.into_iter();
     offer.streams = streams
-        .map(|stream| ours.repeat(stream.going(direction)))
+        .map(|stream| {
+            let stream = ours.repeat(stream.going(direction));
+            // Who can, sends reports with the audio; all others to the port after it.
+            Stream {
+                rtcp_mux: true,
+                ..stream
+            }
+        })
         .collect();
     offer.to_body()
 }
@@ -214,7 +223,7 @@ fn origin(local: SocketAddr) -> Origin {
     Description::telephony(local).origin
 }
 
-fn remote_of(accepted: &Accepted) -> Option<Remote> {
+fn remote_of(accepted: &Accepted, control: Control) -> Option<Remote> {
     Some(Remote {
         address: accepted.remote,
         payload_type: accepted.codec.payload_type,
@@ -222,6 +231,8 @@ fn remote_of(accepted: &Accepted) -> Option<Remote> {
         event_type: accepted.telephone_event,
         listens: accepted.direction.sends() && !accepted.remote.ip().is_unspecified(),
         talks: accepted.direction == Direction::SendRecv && !accepted.remote.ip().is_unspecified(),
+        control,
+        signals_from: None,
     })
 }
 
@@ -240,6 +251,9 @@ fn stream_remote(stream: &Stream) -> Option<Remote> {
         event_type: stream.telephone_event(),
         listens: !stream.is_held(),
         talks: stream.direction == Direction::SendRecv && !stream.is_held(),
+        // Each of our offers to a telephone says that it may.
+        control: Control::of(stream, stream.rtcp_mux),
+        signals_from: None,
     })
 }
 

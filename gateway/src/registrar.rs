@@ -4,6 +4,8 @@
 //! same way (RFC 5626 in spirit: the flow, not the Contact, says where a phone is). A user may have several phones at once:
 //! all of them are called (see `exchange/phones.rs`).
 
+mod path;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -12,6 +14,7 @@ use std::{
 
 use crate::estate::KeptPhone;
 use callcore::scenario::{AgentId, Contact as Reached, Scenario};
+pub(crate) use path::Path;
 use wire::{
     auth::{Authenticator, Credentials, Doubt},
     sip::{
@@ -67,10 +70,12 @@ pub(crate) struct Phone {
 }
 
 /// By what way a phone is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) peer: SocketAddr,
     pub(crate) kind: TransportKind,
+    /// The proxies between, when it registered through some.
+    pub(crate) path: Path,
 }
 
 /// What to answer a REGISTER, and what became of the agent.
@@ -179,7 +184,7 @@ impl Registrar {
         for binding in bindings.unwrap_or_default() {
             by_q.entry(binding.q()).or_default().push(Phone {
                 contact: binding.contact.uri.clone(),
-                way: binding.way,
+                way: binding.way.clone(),
             });
         }
         by_q.into_values().rev().collect()
@@ -193,12 +198,12 @@ impl Registrar {
     }
 
     /// By what way a registered Contact is reached.
-    pub(crate) fn way_to(&self, contact: &str) -> Option<Way> {
+    pub(crate) fn way_to(&self, contact: &str) -> Option<&Way> {
         self.users
             .values()
             .flat_map(|user| &user.bindings)
             .find(|binding| binding.contact.uri.to_string() == contact)
-            .map(|binding| binding.way)
+            .map(|binding| &binding.way)
     }
 
     /// Phones that another program can go on with. The others' connections end with this one, and they register again.
@@ -213,6 +218,7 @@ impl Registrar {
             call_id: binding.call_id.clone(),
             cseq: binding.cseq,
             peer: binding.way.peer,
+            path: binding.way.path.clone(),
             left: binding.until.saturating_duration_since(moment),
         };
         by_udp.map(kept).collect()
@@ -233,6 +239,7 @@ impl Registrar {
             way: Way {
                 peer: phone.peer,
                 kind: TransportKind::Udp,
+                path: phone.path,
             },
             until: moment + phone.left.min(longest),
         });
@@ -274,6 +281,7 @@ impl User {
             contact.params.set("expires", Some(&left.to_string()));
             reply.headers.push(HeaderName::Contact, &contact);
         }
+        path::told(request, &mut reply.headers);
         reply.change = match (was_there, self.bindings.is_empty()) {
             (false, false) => Some(Presence::Came(self.agent)),
             (true, true) => Some(Presence::Went(self.agent)),
@@ -353,6 +361,7 @@ fn renew(
     if request.headers.get(&HeaderName::Contact).is_none() {
         return Ok(());
     }
+    let path = Path::of(request).ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
     let in_order = |binding: &Binding| &*binding.call_id != call_id || cseq > binding.cseq;
     let addresses = match request.headers.contact() {
         Ok(Contact::Addresses(addresses)) => addresses,
@@ -389,6 +398,7 @@ fn renew(
                 way: Way {
                     peer: flow.peer(),
                     kind: flow.kind(),
+                    path: path.clone(),
                 },
                 until: moment + Duration::from_secs(expires.into()),
             });

@@ -30,7 +30,7 @@ use crate::{
     exchange::{Exchange, Parts, silence_max},
     journal::JournalTo,
     listen::{self, Own},
-    media::{Dropped, Engine, MediaEvent, MediaFactory, SharedPorts, Sources},
+    media::{Counters, Dropped, Engine, MediaEvent, MediaFactory, SharedPorts, Sources},
     names::Names,
     observer::Observer,
     registrar::Registrar,
@@ -467,7 +467,8 @@ fn start_media(
     let (events, reported) = mpsc::unbounded_channel();
     let metrics = observer.metrics();
     let dropped = Dropped::new(&metrics.rtp_dropped);
-    let engine = Engine::start(&ports, events, &metrics.rtp_received, &dropped);
+    let reports = Counters::new(&metrics.rtcp.packets, &metrics.rtcp.loss);
+    let engine = Engine::start(&ports, events, &metrics.rtp_received, &dropped, &reports);
     let engine = engine.map_err(StartError::AudioThreads)?;
     let truthful = crate::origin::TrustedPeers::new(scenario.listen.rtp_shared.clone());
     let factory = MediaFactory {

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use testkit::{AnswerPlan, CallPlan, Ended, Phone, Sound, Then, Until};
-use wire::sip::{
-    message::{Headers, StatusCode},
-    uri::Uri,
+use wire::{
+    sdp::Description,
+    sip::{
+        message::{Headers, Request, StatusCode},
+        uri::Uri,
+    },
+    srtp::{MasterKey, Suite},
 };
 
 use crate::{
@@ -42,7 +46,11 @@ fn talks() -> AnswerPlan {
 }
 
 /// Calls while the agent talks and presses 1.
-async fn asks_to_be_called_back(rig: &Rig, phone: &mut Phone) -> testkit::CallResult {
+async fn asks_to_be_called_back(
+    rig: &Rig,
+    phone: &mut Phone,
+    srtp: Option<Suite>,
+) -> testkit::CallResult {
     let mut live = rig.gateway.monitor().live.clone();
     live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
         .await
@@ -51,6 +59,7 @@ async fn asks_to_be_called_back(rig: &Rig, phone: &mut Phone) -> testkit::CallRe
     let plan = CallPlan {
         from: FROM.into(),
         keys: "1".into(),
+        srtp,
         ..CallPlan::default()
     };
     phone.call(target, Headers::new(), plan).await
@@ -64,7 +73,7 @@ async fn a_caller_presses_one_hangs_up_and_is_called_back_and_recorded() {
     );
     let rig = Rig::start(&agent(&nurse), &rest()).await;
     let waits = async {
-        let asked = asks_to_be_called_back(&rig, &mut phone).await;
+        let asked = asks_to_be_called_back(&rig, &mut phone, None).await;
         let mut live = rig.gateway.monitor().live.clone();
         let promised = live.wait_for(|live| live.queues[0].promised == 1).await;
         assert_eq!(promised.expect("the switch runs").queues[0].waiting, 0);
@@ -110,7 +119,7 @@ async fn a_caller_who_cannot_be_reached_is_tried_again_and_accounted_for() {
     let rig = Rig::start(&agent(&nurse), &rest()).await;
     let mut live = rig.gateway.monitor().live.clone();
     let waits = async {
-        asks_to_be_called_back(&rig, &mut phone).await;
+        asks_to_be_called_back(&rig, &mut phone, None).await;
         for _ in 0..2 {
             let busy = AnswerPlan {
                 then: Then::Reject(StatusCode::BUSY_HERE),
@@ -131,4 +140,60 @@ async fn a_caller_who_cannot_be_reached_is_tried_again_and_accounted_for() {
     let totals = rig.stop().await.totals;
     assert_eq!((totals.offered, totals.unaccounted), (2, 0));
     assert_eq!(totals.recorded.get("region-04"), Some(&1));
+}
+
+/// The key by which the switch would encrypt a call of its own.
+fn key(call: Option<&Request>) -> MasterKey {
+    let body = call.and_then(Request::body).expect("an offer");
+    let offer = Description::parse(&body.bytes).expect("a session description");
+    let stream = offer.audio().expect("audio");
+    assert!(stream.is_secure(), "as he was before: encrypted or nothing");
+    stream.crypto[0].key.clone()
+}
+
+/// Nothing in the scenario says so: he was, and each call has a key of its own.
+#[tokio::test]
+async fn a_caller_who_was_encrypted_is_called_back_encrypted() {
+    let (mut nurse, mut phone) = (
+        Phone::bind().expect("a phone"),
+        Phone::bind().expect("a phone"),
+    );
+    let rig = Rig::start(&agent(&nurse), &rest()).await;
+    let waits = async {
+        let suite = Some(Suite::AesCm128HmacSha1_80);
+        assert!(
+            asks_to_be_called_back(&rig, &mut phone, suite)
+                .await
+                .encrypted
+        );
+        let busy = AnswerPlan {
+            then: Then::Reject(StatusCode::BUSY_HERE),
+            ..AnswerPlan::default()
+        };
+        let first = phone.answer(busy).await;
+        let plan = AnswerPlan {
+            sound: Sound::Tone(CALLER_TONE),
+            until: A_WHILE,
+            ..AnswerPlan::default()
+        };
+        (first, phone.answer(plan).await)
+    };
+    let answers = async {
+        nurse.answer(talks()).await;
+        let plan = AnswerPlan {
+            sound: Sound::Tone(FAR_TONE),
+            ..AnswerPlan::default()
+        };
+        nurse.answer(plan).await
+    };
+    let (_, (first, second), nurse) =
+        tokio::join!(rig.call("0488", Until::PeerEnds), waits, answers);
+    assert_ne!(
+        key(first.request.as_deref()),
+        key(second.request.as_deref())
+    );
+    assert!(second.encrypted && !nurse.encrypted);
+    assert!(second.heard_tone(FAR_TONE) && nurse.heard_tone(CALLER_TONE));
+    let totals = rig.stop().await.totals;
+    assert_eq!(totals.recorded.get("region-04"), Some(&2));
 }

@@ -118,7 +118,12 @@ async fn a_caller_on_hold_talks_to_whom_the_call_is_handed_on() {
     }
 }
 
-async fn refer(phone: &mut Handset, session: SessionId, to: &str) -> Result<(), StatusCode> {
+/// What a phone is answered that asks for its call to be sent on.
+pub(crate) async fn refer(
+    phone: &mut Handset,
+    session: SessionId,
+    to: &str,
+) -> Result<(), StatusCode> {
     let to = NameAddr::parse(to).expect("an address");
     phone.act(|ep, now| ep.refer(now, session, &to, &Headers::new()).expect("asked"));
     phone

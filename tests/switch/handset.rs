@@ -41,8 +41,8 @@ impl Handset {
         Self::at(Ipv4Addr::LOCALHOST, false).await
     }
 
-    pub(crate) async fn at(ip: Ipv4Addr, featured: bool) -> Self {
-        let address = SocketAddr::new(IpAddr::V4(ip), 0);
+    pub(crate) async fn at(ip: impl Into<IpAddr>, featured: bool) -> Self {
+        let address = SocketAddr::new(ip.into(), 0);
         let timer = SessionTimer {
             expires: Duration::from_secs(1800),
             min: Duration::from_secs(90),
@@ -86,6 +86,16 @@ impl Handset {
         std::mem::replace(&mut self.audio, audio)
     }
 
+    /// Its audio comes by that socket.
+    pub(crate) fn speaks_by(&mut self, audio: std::net::UdpSocket) {
+        self.audio = audio;
+    }
+
+    /// A datagram that has come to where its audio is.
+    pub(crate) fn receives(&self, buffer: &mut [u8]) -> Option<usize> {
+        self.audio.recv(buffer).ok()
+    }
+
     /// As an agent or target in a scenario.
     pub(crate) fn uri(&self) -> String {
         format!("sip:1177@{}", self.driver.local_addr())
@@ -110,8 +120,27 @@ impl Handset {
         self.audio.send_to(&datagram, to).expect("sent");
     }
 
+    /// Sends a datagram from where its audio is.
+    pub(crate) fn sends(&self, datagram: &[u8], to: SocketAddr) {
+        self.audio.send_to(datagram, to).expect("sent");
+    }
+
     /// Hears packets until that code comes, and speaks every 20 ms meanwhile; all codes that came.
-    pub(crate) async fn hears(&self, code: u8, mut speak: impl FnMut()) -> BTreeSet<u8> {
+    pub(crate) async fn hears(&self, code: u8, speak: impl FnMut()) -> BTreeSet<u8> {
+        let plain = |datagram: &mut [u8]| {
+            let packet = wire::rtp::Packet::parse(datagram).expect("RTP");
+            packet.payload.first().copied().unwrap_or_default()
+        };
+        self.hears_by(plain, code, speak).await
+    }
+
+    /// The same, where the code of a datagram is found so.
+    pub(crate) async fn hears_by(
+        &self,
+        mut read: impl FnMut(&mut [u8]) -> u8,
+        code: u8,
+        mut speak: impl FnMut(),
+    ) -> BTreeSet<u8> {
         let mut heard = BTreeSet::new();
         let listen = async {
             let (mut tick, mut buffer) = (tokio::time::interval(PACKET), [0; 2000]);
@@ -119,8 +148,10 @@ impl Handset {
                 tick.tick().await;
                 speak();
                 while let Ok(len) = self.audio.recv(&mut buffer) {
-                    let packet = wire::rtp::Packet::parse(&buffer[..len]).expect("RTP");
-                    heard.extend(packet.payload.first());
+                    if wire::rtp::is_rtcp(&buffer[..len]) {
+                        continue;
+                    }
+                    heard.insert(read(&mut buffer[..len]));
                 }
             }
         };

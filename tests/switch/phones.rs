@@ -3,9 +3,16 @@
 use std::net::SocketAddr;
 
 use testkit::desk::{Desk, credentials};
-use wire::sip::message::{HeaderName, Request};
+use wire::sip::message::{HeaderName, Request, StatusCode};
 
-use crate::{TO_QUEUE, handset::Handset, rig::Rig, routes, talk::REGIONAL};
+use crate::{
+    TO_QUEUE,
+    handed_on::refer,
+    handset::Handset,
+    rig::Rig,
+    routes,
+    talk::{REGIONAL, Talk},
+};
 
 /// A switch whose queue has one nurse, who registers.
 async fn switch() -> (tempfile::TempDir, Rig, SocketAddr) {
@@ -158,4 +165,73 @@ async fn who_leaves_while_phones_ring_leaves_none_ringing() {
     let totals = rig.stop().await.totals;
     assert_eq!(totals.outcomes.get("abandoned"), Some(&1));
     assert_eq!(totals.unaccounted, 0);
+}
+
+/// The URIs that a History-Info names, in order.
+fn visited(call: &Request) -> Vec<String> {
+    let entries = call.headers.list(&HeaderName::HistoryInfo);
+    let inside = |entry: &str| entry.split(['<', '>']).nth(1).map(str::to_owned);
+    entries.filter_map(inside).collect()
+}
+
+#[tokio::test]
+async fn a_phone_behind_a_proxy_is_called_through_it_and_no_phone_hears_of_the_others() {
+    let (_folder, rig, at) = switch().await;
+    let mut desk = Desk::registers(at, "").await;
+    let path = "<sip:edge.invalid;lr>, <sip:10.0.0.1:5062;lr;ob>";
+    let told = desk
+        .register(&format!("\r\nSupported: path\r\nPath: {path}"))
+        .await;
+    let named = HeaderName::parse("Path").expect("a token");
+    assert_eq!(told.headers.get(&named), Some(path), "it is told again");
+    let bare = Desk::registers(at, "").await;
+    let (mut caller, call) = calls(&rig).await;
+    let (at_desk, at_bare) = (desk.is_asked("INVITE").await, bare.is_asked("INVITE").await);
+    assert_eq!(at_desk.headers.get(&HeaderName::Route), Some(path));
+    assert_eq!(at_desk.uri.to_string(), desk.contact());
+    assert_eq!(at_bare.headers.get(&HeaderName::Route), None);
+    let nurse = format!("sip:nurse-01@{at}");
+    for asked in [&at_desk, &at_bare] {
+        assert_eq!(visited(asked), [format!("sip:1177@{at}"), nurse.clone()]);
+    }
+    bare.says(180, &at_bare).await;
+    desk.says(180, &at_desk).await;
+    bare.picks_up(&at_bare).await;
+    bare.is_asked("ACK").await;
+    let cancel = desk.gives_up(&at_desk).await;
+    assert_eq!(cancel.headers.get(&HeaderName::Route), Some(path));
+    caller.hangs_up(call);
+    bare.is_hung_up_on().await;
+    rig.stop().await;
+}
+
+/// As telephones do: they know each other by user and switch, not by Contact.
+#[tokio::test]
+async fn a_nurse_hands_the_call_on_to_one_who_registers_by_her_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = credentials(folder.path());
+    let nurse = Handset::new().await;
+    let agents = format!("[\"{}\", {{ register = \"nurse-01\" }}]", nurse.uri());
+    let rig = Rig::start_with_credentials(&file, &agents, &routes(TO_QUEUE)).await;
+    let at = rig.gateway.sip_addr();
+    let desk = Desk::registers(at, "\r\nPath: <sip:edge.invalid;lr>").await;
+    let mut two = Talk::through(rig, nurse).await;
+    two.nurse.is_confirmed().await;
+    for stranger in ["<sip:nurse-02@127.0.0.1>", "<sip:nurse-01@127.0.0.9>"] {
+        let refused = refer(&mut two.nurse, two.talk, stranger).await;
+        assert_eq!(refused, Err(StatusCode::FORBIDDEN), "{stranger}");
+    }
+    let named = format!("<sip:nurse-01@{at}>");
+    assert_eq!(refer(&mut two.nurse, two.talk, &named).await, Ok(()));
+    let asked = desk.is_asked("INVITE").await;
+    let route = asked.headers.get(&HeaderName::Route);
+    assert_eq!(route, Some("<sip:edge.invalid;lr>"));
+    desk.picks_up(&asked).await;
+    desk.is_asked("ACK").await;
+    two.nurse.is_ended().await;
+    two.caller.hangs_up(two.call);
+    desk.is_hung_up_on().await;
+    let kept = two.rig.stop().await;
+    assert_eq!(kept.totals.recorded.get("region-04"), Some(&2));
+    assert_eq!((kept.totals.completed, kept.totals.unaccounted), (1, 0));
 }

@@ -74,6 +74,15 @@ impl Rig {
         .await
     }
 
+    /// The same where callers who leave the offer to the switch are offered SRTP so.
+    pub(crate) async fn start_offering(srtp: &str, agents: &str, rest: &str) -> Self {
+        let offers = format!("listen = {{ srtp = \"{srtp}\", ");
+        Self::start_as(agents, rest, |text| {
+            text.replacen("listen = { ", &offers, 1)
+        })
+        .await
+    }
+
     /// The same with that file of credentials.
     pub(crate) async fn start_with_credentials(file: &str, agents: &str, rest: &str) -> Self {
         let named = format!("listen = {{ credentials = \"{file}\", ");
@@ -103,6 +112,17 @@ impl Rig {
         settings.segments_max = Some(max);
         let max = format!("segments_max = {max}, api = ");
         let change = |text: String| text.replacen("api = ", &max, 1);
+        Self::start_in(folder, &settings, agents, rest, change).await
+    }
+
+    /// The same where everybody has IPv6 addresses only, the recorder too.
+    pub(crate) async fn start_by_ipv6(agents: &str, rest: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = settings(folder.path(), "sip:recorder@[::1]:0");
+        let change = |text: String| {
+            let text = text.replace("sip = \"127.0.0.1:0\"", "sip = \"[::1]:0\"");
+            text.replace("\"127.0.0.0/8\"", "\"::1/128\"")
+        };
         Self::start_in(folder, &settings, agents, rest, change).await
     }
 

@@ -46,8 +46,9 @@ impl Talk {
         Self::through(rig, nurse).await
     }
 
-    async fn through(rig: Rig, mut nurse: Handset) -> Self {
-        let mut caller = Handset::new().await;
+    /// Through a switch that is there, with the queue's nurse who is rung first.
+    pub(crate) async fn through(rig: Rig, mut nurse: Handset) -> Self {
+        let mut caller = Handset::at(rig.gateway.sip_addr().ip(), true).await;
         let offer = caller.talks();
         let call = caller.call(rig.gateway.sip_addr(), &[REGIONAL], Some(offer));
         let (talk, asked) = nurse.answers().await;

@@ -297,6 +297,8 @@ pub struct Listen {
     pub trusted: Vec<(std::net::IpAddr, u8)>,
     /// Networks whose descriptions (SDP) tell exactly where their audio comes from: such peers' legs share ports.
     pub rtp_shared: Vec<(std::net::IpAddr, u8)>,
+    /// What is offered to callers who leave the offer to us, or are called back.
+    pub srtp: Srtp,
     /// The sources of a kommun-ID that are read, in the order of their trust.
     pub kommun_sources: Vec<Source>,
     /// SIP over TLS.

@@ -1,6 +1,10 @@
 //! What the switch's shell holds for one call: its SIP legs, its media, its recording session.
 
-use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use callcore::{
     personal::CallerNumber,
@@ -149,6 +153,8 @@ pub(super) struct Transfer {
     /// Whether who asked has hung up meanwhile.
     pub(super) left: bool,
     pub(super) begun: Instant,
+    /// Where it is called.
+    pub(super) host: Option<IpAddr>,
     /// How our offer to who is called says that we encrypt.
     pub(super) crypto: OurCrypto,
 }

@@ -16,7 +16,7 @@ use super::{
     far::{failure_of, prove},
     own_uri,
 };
-use crate::{crypto::OurCrypto, negotiate, origin::SERVICE_NUMBER};
+use crate::{crypto::OurCrypto, media::Side, negotiate, origin::SERVICE_NUMBER};
 
 impl Exchange {
     /// Hangs up on the caller; number and place stay.
@@ -43,11 +43,17 @@ impl Exchange {
 
     fn invite_caller(&mut self, sip: &mut SipDriver, id: CallId) -> Result<SessionId, LegFailure> {
         let via = self.trunk_of(id);
+        let srtp = self.scenario_of(id).listen.srtp;
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         let target = call.address_to_call(via.as_deref())?;
-        let local = Self::media_of(&mut self.media, call, id)
-            .map_err(|_| LegFailure::Unavailable)?
-            .caller_local();
+        let media = Self::media_of(&mut self.media, call, id);
+        let media = media.map_err(|_| LegFailure::Unavailable)?;
+        media.signals_from(Side::Caller, target.address().map(|at| at.ip()));
+        let local = media.caller_local();
+        // A trunk is another peer than the one that brought the call.
+        if via.is_some() || !call.crypto.caller.is_some() {
+            call.crypto.caller = OurCrypto::offering(srtp);
+        }
         let invite = Invite {
             target,
             next_hop: None,
@@ -140,7 +146,8 @@ impl Call {
         self.promised = true;
         (self.offer, self.answer, self.described) = (None, None, None);
         self.media = None;
-        self.crypto.caller = OurCrypto::default();
+        // Who was encrypted is so again, by another key.
+        self.crypto.caller = self.crypto.caller.anew();
     }
 
     /// The caller's number at the trunk, or at the peer that brought the call. The number goes nowhere else.

@@ -18,6 +18,7 @@ use super::{
     ports,
 };
 use crate::{
+    crypto::OurCrypto,
     media::{Media, Peer, Side},
     negotiate, origin,
 };
@@ -114,7 +115,35 @@ impl Exchange {
             let _ = sip.endpoint().ack(now, other, body.cloned());
             return;
         }
-        self.agreed(sip, leg, body);
+        match (leg, body) {
+            (Leg::Caller(id), Some(answer)) if self.offered_late(id) => {
+                self.late_answer(sip, id, answer);
+            }
+            _ => self.agreed(sip, leg, body),
+        }
+    }
+
+    fn offered_late(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.offer.is_none())
+    }
+
+    /// The answer to our offer to a caller. One that doesn't fit, such as plain audio where it must be encrypted, ends the call:
+    /// nobody would be heard.
+    fn late_answer(&mut self, sip: &mut SipDriver, id: CallId, answer: &Body) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        match negotiate::agreed(Some(answer), &mut call.crypto.caller) {
+            Some(agreed) => {
+                if agreed.srtp.is_some() {
+                    self.observer.encrypts(call.private_signalling);
+                }
+                if self.remote_answered(sip, Leg::Caller(id), agreed).is_err() {
+                    self.input(Input::CallLost(id));
+                }
+            }
+            None => self.input(Input::CallerIncompatible(id)),
+        }
     }
 
     /// The answer to an offer of ours tells where the other end of a leg is.
@@ -208,6 +237,7 @@ impl Exchange {
 
     /// Our side of the caller's audio: made once, so that early media and the 200 say the same (RFC 3261 section 13.2.1).
     fn local_answer(&mut self, id: CallId) -> Result<Body, StatusCode> {
+        let srtp = self.scenario_of(id).listen.srtp;
         let Some(call) = self.calls.get_mut(&id) else {
             return Err(StatusCode::SERVER_INTERNAL_ERROR);
         };
@@ -225,7 +255,10 @@ impl Exchange {
                 }
                 reply.body
             }
-            _ => negotiate::offer(local, ours),
+            _ => {
+                *ours = OurCrypto::offering(srtp);
+                negotiate::offer(local, ours)
+            }
         };
         call.answer = Some(answer.clone());
         Ok(answer)
@@ -240,10 +273,12 @@ impl Exchange {
         if call.media.is_none() {
             let remote = call.offer.as_ref().and_then(negotiate::audio_at);
             let caller = remote.map_or(Peer::Unknown, Peer::Describes);
-            call.media = Some(factory.start(id, caller).map_err(|error| {
+            let mut media = factory.start(id, caller).map_err(|error| {
                 tracing::error!(call = id.0, %error, "no media for a call");
                 StatusCode::SERVICE_UNAVAILABLE
-            })?);
+            })?;
+            media.signals_from(Side::Caller, Some(call.peer.ip()));
+            call.media = Some(media);
         }
         call.media.as_mut().ok_or(StatusCode::SERVER_INTERNAL_ERROR)
     }

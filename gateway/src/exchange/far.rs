@@ -29,7 +29,7 @@ use super::{
     history::VISITED,
     own_uri,
 };
-use crate::{crypto::OurCrypto, negotiate, origin};
+use crate::{crypto::OurCrypto, media::Side, negotiate, origin, registrar::Way};
 
 impl Exchange {
     pub(super) fn ring_agent(&mut self, sip: &mut SipDriver, id: CallId, agent: AgentId) {
@@ -148,6 +148,7 @@ impl Exchange {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         let media = Self::media_of(&mut self.media, call, id);
         let media = media.map_err(|_| LegFailure::Unavailable)?;
+        media.signals_from(Side::Far, host);
         let local = media.open_far(&mut self.media, host);
         local.map_err(|_| LegFailure::Unavailable)
     }
@@ -189,12 +190,36 @@ impl Exchange {
         body: Option<Body>,
         more: &Headers,
     ) -> Result<SessionId, LegFailure> {
-        let way = self.next_way(sip, id, &target);
-        self.call_by(sip, id, target, way, body, more)
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        call.asked.history.goes_to(&target.to_string());
+        let registered = self.registrar.way_to(&target.to_string()).cloned();
+        match registered {
+            Some(way) => self.call_phone(sip, id, target, &way, body, more),
+            None => {
+                let way = self.next_way(sip, id, &target);
+                self.call_by(sip, id, target, way, body, more)
+            }
+        }
     }
 
-    /// The same by this way.
-    pub(super) fn call_by(
+    /// Calls a phone by the way that its REGISTER came: two users may have named themselves by the same address behind their walls.
+    pub(super) fn call_phone(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        contact: Uri,
+        way: &Way,
+        body: Option<Body>,
+        more: &Headers,
+    ) -> Result<SessionId, LegFailure> {
+        let mut headers = Headers::default();
+        way.path.route(&mut headers);
+        headers.append(more);
+        let next = (Some(way.peer), Some(way.kind));
+        self.call_by(sip, id, contact, next, body, &headers)
+    }
+
+    fn call_by(
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
@@ -207,7 +232,6 @@ impl Exchange {
         if call.hops_left == 0 {
             return Err(LegFailure::Refused);
         }
-        call.asked.history.goes_to(&target.to_string());
         let trusts = next_hop
             .or_else(|| target.address())
             .is_some_and(|address| self.trusted.contains(address.ip()));

@@ -146,9 +146,6 @@ impl Exchange {
         id: CallId,
         target: &Uri,
     ) -> (Option<SocketAddr>, Option<TransportKind>) {
-        if let Some(way) = self.registrar.way_to(&target.to_string()) {
-            return (Some(way.peer), Some(way.kind));
-        }
         let left = self
             .calls
             .get_mut(&id)

@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -18,6 +19,7 @@ use transport::SipDriver;
 use wire::sip::{
     endpoint::SessionId,
     message::{Headers, Response, StatusCode},
+    uri::Uri,
 };
 
 use super::{
@@ -25,7 +27,7 @@ use super::{
     call::{Far, Leg},
     far::failure_of,
 };
-use crate::{crypto::OurCrypto, negotiate, registrar::Phone};
+use crate::{crypto::OurCrypto, media::Side, negotiate, registrar::Phone};
 
 /// What phones are told that stop ringing because another of theirs was answered (RFC 3326): it is no missed call.
 const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -50,6 +52,8 @@ pub(super) struct Phones {
 #[derive(Debug)]
 struct Rung {
     session: SessionId,
+    /// Where it is called.
+    host: IpAddr,
     /// Each phone is offered a key of its own.
     crypto: OurCrypto,
 }
@@ -73,6 +77,9 @@ impl Exchange {
         let ring_max = self.scenario.queue(queue).ring_max;
         let phones = Phones::new(agent, self.registrar.phones_of(user), ring_max);
         if let Some(call) = self.calls.get_mut(&id) {
+            // The nurse is whom the call goes to; which phones she has is her own affair.
+            let nurse = Uri::sip(Some(user), self.local);
+            call.asked.history.goes_to(&nurse.to_string());
             call.far = Far::Phones(agent);
             call.phones = Some(Box::new(phones));
             self.ring_next(sip, id);
@@ -122,12 +129,16 @@ impl Exchange {
         let local = self.open_far(id, None)?;
         let crypto = OurCrypto::offering(self.scenario.agent(agent).srtp);
         let offer = negotiate::offer(local, &crypto);
-        // The way its REGISTER came: two users may have named themselves by the same address behind their walls.
-        let way = (Some(phone.way.peer), Some(phone.way.kind));
+        let Phone { contact, way } = phone;
         let nothing = Headers::default();
-        let session = self.call_by(sip, id, phone.contact, way, Some(offer), &nothing)?;
+        let session = self.call_phone(sip, id, contact, &way, Some(offer), &nothing)?;
         self.legs.insert(session, Leg::Phone(id));
-        Ok(Rung { session, crypto })
+        let host = way.peer.ip();
+        Ok(Rung {
+            session,
+            host,
+            crypto,
+        })
     }
 
     fn phones_mut(&mut self, id: CallId) -> Option<&mut Phones> {
@@ -161,12 +172,13 @@ impl Exchange {
             return;
         };
         let agreed = negotiate::agreed(response.body().as_ref(), &mut rung.crypto);
-        let (Some(agreed), true) = (agreed, call.media.is_some()) else {
+        let (Some(agreed), Some(media)) = (agreed, &mut call.media) else {
             self.legs.remove(&session);
             let now = sip.now();
             let _ = sip.endpoint().end(now, session, None);
             return self.phone_out(sip, id, Refused::INCOMPATIBLE);
         };
+        media.signals_from(Side::Far, Some(rung.host));
         call.crypto.far = rung.crypto;
         call.far = Far::Agent(phones.agent, session);
         let others = call.phones.take();

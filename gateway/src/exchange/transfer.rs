@@ -3,7 +3,10 @@
 //! Only an agent's phone in a conversation may ask for it, and only to an agent of the same rule set: a switch that calls
 //! whom it is told to is a way to free calls. A call that left for a provider is not sent on from here.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use callcore::{
     scenario::{AgentId, Contact},
@@ -58,6 +61,8 @@ impl Exchange {
             headers.push(HeaderName::Replaces, replaces);
         }
         let crypto = OurCrypto::offering(self.scenario_of(id).agent(agent).srtp);
+        let way = self.registrar.way_to(&target.to_string());
+        let at = way.map_or_else(|| target.address(), |way| Some(way.peer));
         let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
         let Ok(called) = called else {
             let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -72,6 +77,7 @@ impl Exchange {
                 agent,
                 left: false,
                 begun: Instant::now(),
+                host: at.map(|at| at.ip()),
                 crypto,
             });
         }
@@ -97,8 +103,30 @@ impl Exchange {
         }
         let mut target = to.uri.clone();
         target.headers = None;
+        if let Some((phone, agent)) = self.phone_of(id, &target) {
+            return Ok((phone, agent));
+        }
         let agent = self.agent_at(id, &target).ok_or(StatusCode::FORBIDDEN)?;
         Ok((target, agent))
+    }
+
+    /// The phone of an agent who registers here and is named as telephones know each other, by user and this switch: the most
+    /// wanted, of those the latest.
+    fn phone_of(&self, id: CallId, named: &Uri) -> Option<(Uri, AgentId)> {
+        let elsewhere = |at: SocketAddr| at.ip() != self.local.ip();
+        if named.address().is_some_and(elsewhere) {
+            return None;
+        }
+        let user = named.user_decoded()?;
+        let agents = (0..).map(AgentId).zip(&self.scenario_of(id).agents);
+        let mut registering = agents.filter(|(_, agent)| match &agent.contact {
+            Contact::Registers(own) => **own == *user,
+            Contact::Simulated | Contact::Sip(_) => false,
+        });
+        let (agent, _) = registering.next()?;
+        let mut phones = self.registrar.phones_of(&user);
+        let phone = phones.pop_front()?.pop()?;
+        Some((phone.contact, agent))
     }
 
     /// Whose phone is there, by the rule set that a call came under.
@@ -143,11 +171,12 @@ impl Exchange {
         };
         let agreed = negotiate::agreed(response.body().as_ref(), &mut transfer.crypto);
         let now = sip.now();
-        let (Some(agreed), true) = (agreed, call.media.is_some()) else {
+        let (Some(agreed), Some(media)) = (agreed, &mut call.media) else {
             self.legs.remove(&transfer.to);
             let _ = sip.endpoint().end(now, transfer.to, None);
             return self.transfer_over(sip, id, &transfer, StatusCode::NOT_ACCEPTABLE_HERE);
         };
+        media.signals_from(Side::Far, transfer.host);
         call.crypto.far = std::mem::take(&mut transfer.crypto);
         self.take_over(sip, id, transfer.to, Some(transfer.agent));
         if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
@@ -235,7 +264,7 @@ impl Exchange {
             _ if trusted => return refuse(sip, session, StatusCode::DECLINE),
             _ => return refuse(sip, session, StatusCode::FORBIDDEN),
         };
-        match self.answer_replacing(sip, id, session, request, replaced) {
+        match self.answer_replacing(sip, id, session, (request, flow), replaced) {
             Ok(()) => {
                 let own = request.contact_uri();
                 let agent = own.and_then(|own| self.agent_at(id, &own));
@@ -252,7 +281,7 @@ impl Exchange {
         sip: &mut SipDriver,
         id: CallId,
         session: SessionId,
-        request: &Request,
+        (request, flow): (&Request, Flow),
         replaced: SessionId,
     ) -> Result<(), StatusCode> {
         let call = self.calls.get_mut(&id).ok_or(StatusCode::DECLINE)?;
@@ -261,6 +290,7 @@ impl Exchange {
         }
         let media = call.media.as_mut().ok_or(StatusCode::DECLINE)?;
         let local = media.far_local().ok_or(StatusCode::DECLINE)?;
+        media.signals_from(Side::Far, Some(flow.peer().ip()));
         // Another phone: it must not know by which key we encrypted for the first.
         let mut ours = OurCrypto::default();
         let body = match request.body() {

@@ -18,6 +18,7 @@ use super::{
     leg::LegSocket,
     out::{Content, Frame},
     port::{Port, Refused},
+    reports::Counters,
     rooms::Rooms,
     token::Token,
 };
@@ -50,6 +51,7 @@ pub(super) struct CallMedia {
 pub(super) struct Report {
     pub(super) events: mpsc::UnboundedSender<MediaEvent>,
     pub(super) dropped: Dropped,
+    pub(super) reports: Counters,
 }
 
 /// What the calls of a thread share on their ways out.
@@ -162,6 +164,30 @@ impl CallMedia {
         port.map(|port| (port, own))
     }
 
+    /// A datagram has come to that side's socket for reports.
+    pub(super) fn told(&mut self, side: Side, datagram: &mut [u8], from: SocketAddr, now: Instant) {
+        let Report {
+            dropped, reports, ..
+        } = &self.report;
+        let port = match side {
+            Side::Caller => Some(&mut self.caller),
+            Side::Far => self.far.as_mut(),
+        };
+        if let Some(port) = port {
+            port.told(datagram, from, now, (reports, dropped));
+        }
+    }
+
+    /// Sends both sides what reports are due.
+    pub(super) fn send_reports(&mut self, now: Instant, ways: &mut Ways) {
+        for port in [Some(&mut self.caller), self.far.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            port.report(now, &mut ways.rooms, &self.report.reports);
+        }
+    }
+
     /// A datagram has come to that side's socket.
     pub(super) fn heard(
         &mut self,
@@ -172,6 +198,7 @@ impl CallMedia {
         ways: &mut Ways,
     ) {
         match side {
+            _ if rtp::is_rtcp(datagram) => self.told(side, datagram, from, now),
             Side::Caller => self.caller_heard(datagram, from, now, ways),
             Side::Far => self.far_heard(datagram, from, now, ways),
         }

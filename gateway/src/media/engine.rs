@@ -30,6 +30,7 @@ use super::{
     dropped::Why,
     lane::Lanes,
     leg::LegSocket,
+    reports::{Counters, Rounds},
     rooms::Rooms,
     seats::RoomId,
     token::Token,
@@ -88,11 +89,13 @@ impl Engine {
         events: tokio::sync::mpsc::UnboundedSender<super::MediaEvent>,
         received: &IntCounter,
         dropped: &Dropped,
+        reports: &Counters,
     ) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let report = Report {
             events,
             dropped: dropped.clone(),
+            reports: reports.clone(),
         };
         let start = |_| {
             let lanes = Lanes::new(ports.clone());
@@ -164,6 +167,7 @@ impl Thread {
             },
             run: RunBuffer::new()?,
             next_look: Instant::now(),
+            rounds: Rounds::new(Instant::now()),
             report,
             received,
         };
@@ -202,6 +206,8 @@ struct Running {
     run: RunBuffer,
     /// When calls are next looked through for silent ones.
     next_look: Instant,
+    /// Which calls' reports are due.
+    rounds: Rounds,
     report: Report,
     received: IntCounter,
 }
@@ -229,6 +235,14 @@ impl Running {
                     }
                     Token::Room(id) => self.receive_shared(id, now),
                     Token::Leg(slot, side) => self.receive(slot, side, now, &mut buffer),
+                    Token::LegControl(slot, side) => {
+                        self.receive_control(slot, side, now, &mut buffer);
+                        0
+                    }
+                    Token::RoomControl(id) => {
+                        self.receive_shared_control(id, now, &mut buffer);
+                        0
+                    }
                 };
             }
             self.received.inc_by(received);
@@ -239,6 +253,7 @@ impl Running {
                     call.plays()
                 })
             });
+            self.send_reports(now);
             self.ways.rooms.flush();
             self.look_for_silence(now);
             self.ways.lanes.flush_due(now);
@@ -255,7 +270,10 @@ impl Running {
 
     /// Until something is to be done without a packet; `None` while there is no call.
     fn until_next(&self, now: Instant) -> Option<Duration> {
-        let look = (!self.slots.is_empty()).then(|| self.next_look.saturating_duration_since(now));
+        let look = (!self.slots.is_empty()).then(|| {
+            let silence = self.next_look.saturating_duration_since(now);
+            silence.min(self.rounds.until_next(now))
+        });
         let (turn, lane) = (self.turns.until_next(now), self.ways.lanes.until_next(now));
         [look, turn, lane].into_iter().flatten().min()
     }
@@ -265,6 +283,14 @@ impl Running {
             let slot = self.slots.get(&id);
             if let Some(Some(call)) = slot.and_then(|&slot| self.calls.get_mut(slot)) {
                 call.lane_refused(lane);
+            }
+        }
+    }
+
+    fn send_reports(&mut self, now: Instant) {
+        for slot in self.rounds.take(now, self.calls.len()) {
+            if let Some(call) = &mut self.calls[slot] {
+                call.send_reports(now, &mut self.ways);
             }
         }
     }
@@ -284,15 +310,39 @@ impl Running {
         let Some(Some(call)) = self.calls.get_mut(slot) else {
             return 0;
         };
-        let Some(socket) = call.socket(side).and_then(LegSocket::own) else {
+        let Some(pair) = call.socket(side).and_then(LegSocket::own) else {
             return 0;
         };
         // One packet a look: who sends faster than we look waits in his own socket, and nobody else does.
-        let Ok((len, from)) = socket.recv_from(buffer) else {
+        let Ok((len, from)) = pair.socket.recv_from(buffer) else {
             return 0;
         };
         call.heard(side, &mut buffer[..len], from, now, &mut self.ways);
         1
+    }
+
+    /// One datagram a look, as of audio.
+    fn receive_control(&mut self, slot: usize, side: Side, now: Instant, buffer: &mut [u8]) {
+        if let Some(Some(call)) = self.calls.get_mut(slot)
+            && let Some(pair) = call.socket(side).and_then(LegSocket::own)
+            && let Ok((len, from)) = pair.control.recv_from(buffer)
+        {
+            call.told(side, &mut buffer[..len], from, now);
+        }
+    }
+
+    fn receive_shared_control(&mut self, id: RoomId, now: Instant, buffer: &mut [u8]) {
+        for _ in 0..RUNS_MAX {
+            let came = self.ways.rooms.receive_control(id, buffer);
+            let Some((len, from, whose)) = came else {
+                return;
+            };
+            if let Some(Token::Leg(slot, side)) = whose
+                && let Some(Some(call)) = self.calls.get_mut(slot)
+            {
+                call.told(side, &mut buffer[..len], from, now);
+            }
+        }
     }
 
     /// How many packets were at a shared port.
@@ -336,6 +386,7 @@ impl Running {
     fn open(&mut self, socket: SharedSocket) {
         let (id, socket) = self.ways.rooms.open(socket);
         watch(&self.epoll, socket, Token::Room(id));
+        watch(&self.epoll, socket.control(), Token::RoomControl(id));
     }
 
     fn begin(&mut self, id: CallId, socket: LegSocket, silence_max: Option<Duration>) {
@@ -383,8 +434,9 @@ impl Running {
 
 /// A leg on a shared port needs no watching of its own.
 fn watch_leg(epoll: &OwnedFd, call: &CallMedia, slot: usize, side: Side) {
-    if let Some(socket) = call.socket(side).and_then(LegSocket::own) {
-        watch(epoll, socket, Token::Leg(slot, side));
+    if let Some(pair) = call.socket(side).and_then(LegSocket::own) {
+        watch(epoll, &pair.socket, Token::Leg(slot, side));
+        watch(epoll, &pair.control, Token::LegControl(slot, side));
     }
 }
 

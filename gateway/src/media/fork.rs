@@ -271,6 +271,8 @@ mod tests {
             event_type: None,
             listens: true,
             talks: false,
+            control: crate::media::Control::Off,
+            signals_from: None,
         };
         Agreed { remote, srtp }
     }

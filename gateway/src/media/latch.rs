@@ -2,7 +2,7 @@
 //! (symmetric RTP, RFC 4961).
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -40,10 +40,16 @@ impl Latch {
         self.latched = false;
     }
 
-    /// Whether a packet from there may be our remote's. The port may differ from what was named once, the host never (RTP
-    /// bleed).
-    pub(super) fn takes(&self, from: SocketAddr, remote: SocketAddr, now: Instant) -> bool {
-        from == remote || !self.latched && from.ip() == remote.ip() && !self.is_former(from, now)
+    /// Whether a packet from there may be our remote's. The port may differ from what was named, once; the host may be that which
+    /// its signalling comes from, for behind NAT nobody knows what others see of him; never another (RTP bleed).
+    pub(super) fn takes(
+        &self,
+        from: SocketAddr,
+        (remote, signals_from): (SocketAddr, Option<IpAddr>),
+        now: Instant,
+    ) -> bool {
+        let host = from.ip() == remote.ip() || signals_from == Some(from.ip());
+        from == remote || !self.latched && host && !self.is_former(from, now)
     }
 
     /// A packet was taken: from now on there is no other.
@@ -69,10 +75,26 @@ mod tests {
     fn the_port_may_differ_once_the_host_never() {
         let (mut latch, now) = (Latch::default(), Instant::now());
         latch.named(at(10), None, now);
-        assert!(latch.takes(at(10), at(10), now) && latch.takes(at(12), at(10), now));
-        assert!(!latch.takes(SocketAddr::from(([127, 0, 0, 2], 10)), at(10), now));
+        assert!(
+            latch.takes(at(10), (at(10), None), now) && latch.takes(at(12), (at(10), None), now)
+        );
+        assert!(!latch.takes(SocketAddr::from(([127, 0, 0, 2], 10)), (at(10), None), now));
         latch.heard();
-        assert!(latch.takes(at(12), at(12), now) && !latch.takes(at(10), at(12), now));
+        assert!(
+            latch.takes(at(12), (at(12), None), now) && !latch.takes(at(10), (at(12), None), now)
+        );
+    }
+
+    #[test]
+    fn behind_nat_the_host_is_the_one_that_signals() {
+        let (mut latch, now) = (Latch::default(), Instant::now());
+        let seen = SocketAddr::from(([192, 0, 2, 7], 40_000));
+        latch.named(at(10), None, now);
+        assert!(!latch.takes(seen, (at(10), None), now));
+        assert!(latch.takes(seen, (at(10), Some(seen.ip())), now));
+        latch.heard();
+        let other = SocketAddr::new(seen.ip(), 40_002);
+        assert!(!latch.takes(other, (seen, Some(seen.ip())), now), "once");
     }
 
     #[test]
@@ -83,13 +105,13 @@ mod tests {
             latch.named(first, None, now);
             let mut found = first;
             if quick {
-                assert!(latch.takes(second, found, now));
+                assert!(latch.takes(second, (found, None), now));
                 latch.heard();
                 found = second;
             }
             latch.named(second, Some(found), now);
-            assert!(!latch.takes(first, second, now), "quick: {quick}");
-            assert!(latch.takes(second, second, now));
+            assert!(!latch.takes(first, (second, None), now), "quick: {quick}");
+            assert!(latch.takes(second, (second, None), now));
         }
     }
 
@@ -99,7 +121,7 @@ mod tests {
         latch.named(at(10), None, now);
         latch.heard();
         latch.named(at(30), Some(at(12)), now);
-        assert!(!latch.takes(at(12), at(30), now));
-        assert!(latch.takes(at(12), at(30), now + FORMER_MAX));
+        assert!(!latch.takes(at(12), (at(30), None), now));
+        assert!(latch.takes(at(12), (at(30), None), now + FORMER_MAX));
     }
 }

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use transport::media::PolledSocket;
-use wire::rtp::{self, Packet};
+use transport::media::PolledPair;
+use wire::rtp::{Packet, control::Told};
 
 use super::{
     Agreed, Dropped,
@@ -15,6 +15,7 @@ use super::{
     latch::Latch,
     out::Frame,
     port::{Port, Refused, send_now},
+    reports::{Counters, Reports},
     rooms::Rooms,
     seats::{Pair, RoomId},
     token::Token,
@@ -32,7 +33,7 @@ const SOURCE_ALIVE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) enum LegSocket {
     /// On a port of its own.
-    Own(PolledSocket),
+    Own(PolledPair),
     /// That of a port which it shares.
     Shared(Place),
 }
@@ -64,9 +65,9 @@ impl LegSocket {
     }
 
     /// The socket, when it is the leg's own.
-    pub(super) const fn own(&self) -> Option<&PolledSocket> {
+    pub(super) const fn own(&self) -> Option<&PolledPair> {
         match self {
-            Self::Own(socket) => Some(socket),
+            Self::Own(pair) => Some(pair),
             Self::Shared(_) => None,
         }
     }
@@ -81,7 +82,10 @@ impl Port<LegSocket> {
         (own, rooms): (Token, &mut Rooms),
         now: Instant,
     ) {
+        let control = agreed.remote.control;
         self.set_remote(agreed, now);
+        let begin = || Box::new(Reports::begin(now));
+        self.reports.get_or_insert_with(begin).go_to(control);
         if let LegSocket::Shared(place) = &mut self.socket {
             if let Some(pair) = pair {
                 place.hear(pair, own, rooms);
@@ -130,14 +134,12 @@ impl Port<LegSocket> {
         let Some(remote) = &mut self.remote else {
             return Ok(None);
         };
-        if !self.latch.takes(from, remote.address, now) {
+        let hosts = (remote.address, remote.signals_from);
+        if !self.latch.takes(from, hosts, now) {
             return Err(Why::Stray);
         }
         if datagram.len() > DATAGRAM_LEN_MAX {
             return Err(Why::TooLong);
-        }
-        if rtp::is_rtcp(datagram) {
-            return Ok(None);
         }
         let datagram = match &mut self.protection {
             None => datagram,
@@ -151,6 +153,9 @@ impl Port<LegSocket> {
         }
         // Also by what isn't for us, such as comfort noise: somebody is there.
         self.silence.broken(now);
+        if let Some(reports) = &mut self.reports {
+            reports.heard(&packet, now);
+        }
         let content = remote.content(&packet).ok_or(Why::PayloadType)?;
         // Only now: what can't be read must not draw our audio elsewhere.
         remote.address = from;
@@ -174,10 +179,85 @@ impl Port<LegSocket> {
             return Ok(());
         };
         match &self.socket {
-            LegSocket::Own(socket) => send_now(socket, &self.datagram, to),
+            LegSocket::Own(pair) => send_now(&pair.socket, &self.datagram, to),
             LegSocket::Shared(place) => {
                 rooms.push(place.room, &self.datagram, to);
                 Ok(())
+            }
+        }
+    }
+}
+
+/// Reports.
+impl Port<LegSocket> {
+    /// Reads a datagram as a report of our remote's.
+    pub(super) fn told(
+        &mut self,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+        (counters, dropped): (&Counters, &Dropped),
+    ) {
+        match self.read_report(datagram, from, now) {
+            Ok(Some(told)) => counters.received(&told),
+            Ok(None) => {}
+            Err(why) => dropped.count(why),
+        }
+    }
+
+    fn read_report(
+        &mut self,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+    ) -> Result<Option<Told>, Why> {
+        let (Some(remote), Some(reports)) = (&self.remote, &mut self.reports) else {
+            return Ok(None);
+        };
+        // Of its port nothing is known until then; its host is the remote's, or what it named.
+        let host = from.ip() == remote.address.ip() || remote.signals_from == Some(from.ip());
+        if !host && !reports.expects(from) {
+            return Err(Why::Stray);
+        }
+        let datagram = match &mut self.protection {
+            None => datagram,
+            Some(protection) => protection.open_control(datagram)?,
+        };
+        let told = Told::read(datagram, self.out.ssrc()).ok_or(Why::Malformed)?;
+        reports.told(&told, from, now);
+        // Who says nothing but this is there, and silent.
+        self.silence.broken(now);
+        Ok(Some(told))
+    }
+
+    /// Sends the next report, when it is due.
+    pub(super) fn report(&mut self, now: Instant, rooms: &mut Rooms, counters: &Counters) {
+        let (Some(remote), Some(reports)) = (&self.remote, &mut self.reports) else {
+            return;
+        };
+        let Some(beside) = reports.due(now) else {
+            return;
+        };
+        reports.write(&self.out, now, &mut self.datagram);
+        let to = beside.unwrap_or(remote.address);
+        // On hold in the old way it is nowhere.
+        if to.ip().is_unspecified() || to.port() == 0 {
+            return;
+        }
+        if let Some(protection) = &mut self.protection
+            && protection.seal_control(&mut self.datagram).is_err()
+        {
+            return;
+        }
+        counters.sent();
+        match (&self.socket, beside) {
+            (LegSocket::Own(pair), None) => {
+                let _ = pair.socket.send_to(&self.datagram, to);
+            }
+            (LegSocket::Own(pair), Some(_)) => pair.control.send_to(&self.datagram, to),
+            (LegSocket::Shared(place), None) => rooms.push(place.room, &self.datagram, to),
+            (LegSocket::Shared(place), Some(_)) => {
+                rooms.send_control(place.room, &self.datagram, to);
             }
         }
     }
@@ -219,13 +299,56 @@ mod tests {
     use super::*;
     use crate::{
         media::{
-            Side,
+            Control, Remote, Side,
             seats::{Peer, SharedPorts},
         },
         origin::TrustedPeers,
     };
 
     const A_WHILE: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn who_only_reports_is_there_and_a_strangers_report_says_nothing() {
+        let ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), DEFAULT_RANGE);
+        let mut port = Port::new(LegSocket::Own(ports.open_pair().expect("a pair")));
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 9], port));
+        let (remote, beside) = (at(9), at(10));
+        let agreed = Agreed {
+            remote: Remote {
+                address: remote,
+                payload_type: 8,
+                law: wire::g711::Law::A,
+                event_type: None,
+                listens: true,
+                talks: true,
+                control: Control::At(beside),
+                signals_from: None,
+            },
+            srtp: None,
+        };
+        let (begun, max) = (Instant::now(), Duration::from_secs(60));
+        let mut rooms = Rooms::default();
+        port.agree(agreed, None, (Token::Waker, &mut rooms), begun);
+        let mut report = Vec::new();
+        let said = wire::rtp::control::Report {
+            ssrc: 1,
+            sent: None,
+            heard: None,
+            cname: "c",
+        };
+        said.append(&mut report);
+        let stranger = SocketAddr::from(([127, 0, 0, 8], 10));
+        let read = port.read_report(&mut report, stranger, begun + max);
+        assert_eq!(read.err(), Some(Why::Stray));
+        assert_eq!(
+            port.read_report(&mut [0; 3], beside, begun).err(),
+            Some(Why::Malformed)
+        );
+        let read = port.read_report(&mut report, beside, begun + max / 2);
+        assert!(read.is_ok_and(|told| told.is_some()));
+        assert!(!port.silence.is_over(begun + max, max), "it was heard of");
+        assert!(port.silence.is_over(begun + max * 3 / 2, max));
+    }
 
     #[test]
     fn two_that_talk_from_one_address_are_not_one_and_one_of_a_doubted_address_is_who_it_was() {

@@ -14,6 +14,7 @@ mod leg;
 mod out;
 mod port;
 mod protection;
+mod reports;
 mod rooms;
 mod seats;
 mod silence;
@@ -36,6 +37,7 @@ use engine::Line;
 use fork::Fork;
 pub(crate) use fork::{Offered, Sources, Streams};
 use leg::LegSocket;
+pub(crate) use reports::{Control, Counters};
 use seats::{Pair, Seat, Seated, Taken};
 pub(crate) use seats::{Peer, SharedPorts};
 
@@ -54,6 +56,10 @@ pub(crate) struct Remote {
     pub(crate) listens: bool,
     /// Whether it talks both ways, and so must be heard now and then: a side that holds, or is held, may be silent.
     pub(crate) talks: bool,
+    /// Where it wants reports.
+    pub(crate) control: Control,
+    /// The host that its signalling comes from.
+    pub(crate) signals_from: Option<IpAddr>,
 }
 
 /// What was agreed for a leg: where the other end is, and how both encrypt.
@@ -134,6 +140,7 @@ impl MediaFactory {
             thread,
             caller,
             far: None,
+            signals_from: [None; 2],
         })
     }
 
@@ -150,8 +157,8 @@ impl MediaFactory {
     }
 
     fn own_port(&self) -> Result<(OurEnd, LegSocket), PortsError> {
-        let socket = self.ports.open_polled()?;
-        Ok((OurEnd::Own(socket.local_addr()), LegSocket::Own(socket)))
+        let pair = self.ports.open_pair()?;
+        Ok((OurEnd::Own(pair.socket.local_addr()), LegSocket::Own(pair)))
     }
 }
 
@@ -162,6 +169,8 @@ pub(crate) struct Media {
     thread: usize,
     caller: OurEnd,
     far: Option<OurEnd>,
+    /// The host that the signalling of each side comes from.
+    signals_from: [Option<IpAddr>; 2],
 }
 
 /// Our end of a leg.
@@ -258,8 +267,14 @@ impl Media {
         Ok(Place(kind))
     }
 
+    /// Notes the host that a side's signalling comes from: its audio may come from there too, whatever its description says.
+    pub(crate) const fn signals_from(&mut self, side: Side, host: Option<IpAddr>) {
+        self.signals_from[side as usize] = host;
+    }
+
     /// The other end of a leg is there, and heard in its place.
-    pub(crate) fn agree(&mut self, side: Side, agreed: Agreed, place: Place) {
+    pub(crate) fn agree(&mut self, side: Side, mut agreed: Agreed, place: Place) {
+        agreed.remote.signals_from = self.signals_from[side as usize];
         let pair = match place.0 {
             PlaceKind::Here(_, pair) => pair,
             PlaceKind::OnOwnPort(end, socket) => {

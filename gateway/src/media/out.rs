@@ -33,6 +33,8 @@ pub(super) enum Content<'a> {
 pub(super) struct OutStream {
     ssrc: u32,
     sequence: u16,
+    packets: u32,
+    octets: u32,
     last: Option<Last>,
 }
 
@@ -50,6 +52,8 @@ impl OutStream {
         Self {
             ssrc,
             sequence: rand::random(),
+            packets: 0,
+            octets: 0,
             last: None,
         }
     }
@@ -74,6 +78,9 @@ impl OutStream {
         };
         let (timestamp, changed) = self.timestamp(frame, now);
         self.sequence = self.sequence.wrapping_add(1);
+        self.packets = self.packets.wrapping_add(1);
+        // A datagram's length fits.
+        self.octets = self.octets.wrapping_add(payload.len() as u32);
         let packet = Packet {
             payload_type,
             marker: frame.marker || changed,
@@ -89,6 +96,29 @@ impl OutStream {
                 *byte = remote.law.encode(law.decode(*byte));
             }
         }
+    }
+
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Packets so far; wraps.
+    pub(super) const fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// Bytes of payload so far; wraps.
+    pub(super) const fn octets(&self) -> u32 {
+        self.octets
+    }
+
+    /// That moment as the stream counts it; `None` before its first packet.
+    pub(super) fn timestamp_at(&self, now: Instant) -> Option<u32> {
+        let last = self.last?;
+        let millis = now.saturating_duration_since(last.sent).as_millis();
+        let since = u32::try_from(millis).unwrap_or(0);
+        let samples = since.wrapping_mul(rtp::CLOCK_RATE / 1000);
+        Some(last.timestamp.wrapping_add(samples))
     }
 
     /// Where in the stream a frame goes, and whether its source has changed.

@@ -13,6 +13,7 @@ use super::{
     latch::Latch,
     out::{Content, Frame, OutStream},
     protection::Protection,
+    reports::Reports,
     silence::Silence,
 };
 
@@ -24,7 +25,9 @@ pub(super) struct Port<S = PolledSocket> {
     pub(super) latch: Latch,
     pub(super) protection: Option<Box<Protection>>,
     pub(super) silence: Silence,
-    out: OutStream,
+    /// Of a leg; nothing is reported of what goes to a recorder.
+    pub(super) reports: Option<Box<Reports>>,
+    pub(super) out: OutStream,
     pub(super) datagram: Vec<u8>,
 }
 
@@ -41,6 +44,7 @@ impl<S> Port<S> {
             latch: Latch::default(),
             protection: None,
             silence: Silence::default(),
+            reports: None,
             out: OutStream::new(ssrc),
             datagram: Vec::with_capacity(200),
         }

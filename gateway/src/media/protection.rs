@@ -34,6 +34,16 @@ impl Protection {
         Ok(self.opener.open(datagram)?)
     }
 
+    /// The same of RTCP.
+    pub(super) fn open_control<'a>(&mut self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], Why> {
+        Ok(self.opener.open_control(datagram)?)
+    }
+
+    pub(super) fn seal_control(&mut self, datagram: &mut Vec<u8>) -> Result<(), Refused> {
+        let sealed = self.sealer.seal_control(datagram);
+        sealed.map_err(|_| Refused::Unsealed)
+    }
+
     pub(super) fn seal(&mut self, datagram: &mut Vec<u8>) -> Result<(), Refused> {
         self.sealer.seal(datagram).map_err(|_| Refused::Unsealed)
     }

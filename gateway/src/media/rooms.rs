@@ -43,6 +43,26 @@ impl Rooms {
         run.into_iter().flatten()
     }
 
+    /// A report that has come to a port, and whose it is: who sends audio from a port sends its reports from the next.
+    pub(super) fn receive_control(
+        &self,
+        id: RoomId,
+        buffer: &mut [u8],
+    ) -> Option<(usize, SocketAddr, Option<Token>)> {
+        let control = self.0.get(id.0)?.socket.control();
+        let (len, from) = control.recv_from(buffer).ok()?;
+        let mut audio = from;
+        audio.set_port(from.port().saturating_sub(1));
+        Some((len, from, self.whose(id, audio)))
+    }
+
+    /// Sends a report now.
+    pub(super) fn send_control(&self, id: RoomId, datagram: &[u8], to: SocketAddr) {
+        if let Some(room) = self.0.get(id.0) {
+            room.socket.control().send_to(datagram, to);
+        }
+    }
+
     /// Who is heard from there.
     pub(super) fn whose(&self, id: RoomId, from: SocketAddr) -> Option<Token> {
         let heard = self.0.get(id.0)?.heard.get(&from);

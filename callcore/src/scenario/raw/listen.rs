@@ -22,6 +22,10 @@ pub(in crate::scenario) struct RawListen {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(in crate::scenario) rtp_shared: Vec<Text>,
+    /// What is offered to callers who leave the offer to the switch, or are called back: `off`, `offer` (SRTP for who can) or
+    /// `require`.
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) srtp: Option<Text>,
     /// The sources of a kommun-ID, in the order of their trust: `header`, `uri`, `digits`, `access-network`, `geolocation`,
     /// and `area-code`, which is weak and isn't read unless it is named here.
     #[schemars(with = "Option<Vec<String>>")]

@@ -138,6 +138,7 @@ impl Reader<'_> {
             None => TRUSTED_DEFAULT.to_vec(),
         };
         let rtp_shared = raw.rtp_shared.iter().filter_map(&mut network).collect();
+        let srtp = self.srtp_said(raw.srtp.as_ref()).unwrap_or_default();
         let kommun_sources = self.kommun_sources(raw.kommun_sources);
         let dns = raw.dns.and_then(|raw| self.socket(&raw));
         Listen {
@@ -145,6 +146,7 @@ impl Reader<'_> {
             web,
             trusted,
             rtp_shared,
+            srtp,
             tls: raw.tls.map(|tls| self.tls(tls, TLS_DEFAULT)),
             credentials: raw.credentials.map(|file| file.into_inner().into()),
             own_credentials: raw.own_credentials.map(|file| file.into_inner().into()),
