@@ -4,21 +4,23 @@ use callcore::{
     switch::Outcome,
     time::{Span, Time},
 };
-use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 use rand_pcg::Pcg64;
 
 use crate::{
     callers::{Caller, Draws},
     plan::Plan,
-    random::{Purpose, stream},
     records::Record,
 };
 
-/// Who will call again, by number.
+/// What the caller's own luck is asked for: whether there is another call, and what it is like.
+const CALLS: u64 = 0x1_0000;
+const HOW: u64 = 0x1_0001;
+
+/// Who will call again, by number. Each decides by a luck of the caller's own: what happens to one changes nothing for another.
 #[derive(Debug)]
 pub(crate) struct Again {
-    rng: Pcg64,
+    seed: u64,
     draws: Draws,
     waiting: Vec<Caller>,
     free: Vec<u32>,
@@ -27,10 +29,10 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    pub(crate) fn new(plan: &Plan, seed: u64, place: &str) -> Self {
+    pub(crate) fn new(plan: &Plan, seed: u64) -> Self {
         let settings = &plan.settings;
         Self {
-            rng: stream(seed, Purpose::Redial, place),
+            seed,
             draws: Draws::new(plan),
             waiting: Vec::new(),
             free: Vec::new(),
@@ -57,25 +59,27 @@ impl Again {
             Outcome::Completed => (settings.returning_share, settings.returning_after),
             _ => return None,
         };
-        if share <= 0.0 || self.rng.random::<f64>() >= share {
+        let caller = &record.caller;
+        if share <= 0.0 || caller.chance(self.seed, CALLS) >= share {
             return None;
         }
-        let multiple: f64 = Exp1.sample(&mut self.rng);
+        let mut luck = caller.luck(self.seed, HOW);
+        let multiple: f64 = Exp1.sample(&mut luck);
         let after = Span::from_micros((multiple * after.as_micros() as f64) as i64);
-        let caller = self.another_call(record, outcome);
+        let caller = self.another_call(caller, outcome, &mut luck);
         Some((now + after, self.keep(caller)))
     }
 
     /// Who gave up has the same to say; who returns has something new.
-    fn another_call(&mut self, record: &Record, outcome: Outcome) -> Caller {
+    fn another_call(&self, caller: &Caller, outcome: Outcome, luck: &mut Pcg64) -> Caller {
         let talk = match outcome {
-            Outcome::Completed => self.draws.talk(&mut self.rng),
-            _ => record.caller.talk,
+            Outcome::Completed => self.draws.talk(luck),
+            _ => caller.talk,
         };
         Caller {
-            patience: self.draws.patience(&mut self.rng) as f32,
+            patience: self.draws.patience(luck) as f32,
             talk,
-            ..record.caller
+            ..*caller
         }
     }
 

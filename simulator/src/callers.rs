@@ -12,7 +12,7 @@ use callcore::{
     scenario::Surge,
     time::{Span, Time},
 };
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_distr::{Distribution, Exp1, LogNormal};
 use rand_pcg::Pcg64;
 
@@ -20,7 +20,7 @@ use crate::{
     hours::Hours,
     moments::Moments,
     plan::Plan,
-    random::{Purpose, fixed_chance, stream},
+    random::{Purpose, fixed_chance, fixed_word, stream},
 };
 
 /// One caller, with everything about them that chance decides.
@@ -46,8 +46,17 @@ impl Caller {
     /// A number from 0 to 1 that is this caller's own, whatever else a run is like: under other rules the same caller
     /// decides the same.
     pub(crate) fn chance(&self, seed: u64, what: u64) -> f64 {
-        let who = self.at.as_micros().cast_unsigned() ^ (self.home.index() as u64) << 52;
-        fixed_chance(seed, who, what)
+        fixed_chance(seed, self.who(), what)
+    }
+
+    /// Numbers that are this caller's own, likewise.
+    pub(crate) fn luck(&self, seed: u64, what: u64) -> Pcg64 {
+        Pcg64::seed_from_u64(fixed_word(seed, self.who(), what))
+    }
+
+    /// No two call from one kommun in one microsecond, or what they do alike doesn't matter.
+    fn who(&self) -> u64 {
+        self.at.as_micros().cast_unsigned() ^ (self.home.index() as u64) << 52
     }
 }
 

@@ -35,11 +35,10 @@ impl Operator {
         plan: Arc<Plan>,
         hours: Arc<Hours>,
         seed: u64,
-        place: &str,
         queues: &[QueueId],
     ) -> Self {
         let begins = plan.begins();
-        let world = World::new(scenario, plan, hours, seed, place, queues);
+        let world = World::new(scenario, plan, hours, seed, queues);
         Self {
             switch: switch_of(world, begins),
         }

@@ -23,8 +23,6 @@ pub enum Purpose {
     Ring,
     /// How many files the recording becomes.
     Files,
-    /// Who calls again, and when.
-    Redial,
 }
 
 /// The stream for a purpose at a place. Hashed, because streams of one generator that differ in a number only can be
@@ -45,11 +43,16 @@ pub fn replication_seed(seed: u64, replication: u32) -> u64 {
         .fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
-/// A number from 0 to 1 that is the same whenever it is asked for: who is ill on which day.
+/// A number from 0 to 1 that is the same whenever it is asked for: who is ill on which day, who calls again.
 pub fn fixed_chance(seed: u64, one: u64, other: u64) -> f64 {
+    (fixed_word(seed, one, other) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The same as a word of random bits.
+pub fn fixed_word(seed: u64, one: u64, other: u64) -> u64 {
     let mut word = seed ^ one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ other.rotate_left(32);
     for _ in 0..3 {
         word = (word ^ word >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
     }
-    (word >> 11) as f64 / (1_u64 << 53) as f64
+    word
 }

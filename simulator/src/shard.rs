@@ -176,14 +176,13 @@ impl Shard {
         part: &Part,
         seed: u64,
     ) -> Self {
-        let place = format!("{:?}", part.sources.first());
         // A copy of its own: threads that counted references to a common one would wait for each other.
         let own = Arc::new(scenario.clone());
-        let operator = |scenario, place: &str, queues: &[QueueId]| {
+        let operator = |scenario, queues: &[QueueId]| {
             let (plan, hours) = (Arc::clone(plan), Arc::clone(hours));
-            Operator::new(scenario, plan, hours, seed, place, queues)
+            Operator::new(scenario, plan, hours, seed, queues)
         };
-        let mut first = operator(own, &place, &part.queues);
+        let mut first = operator(own, &part.queues);
         let mut others = Vec::new();
         let mut runs = Vec::new();
         for &at in &part.beside {
@@ -197,10 +196,7 @@ impl Shard {
             let queues: Vec<QueueId> = (0..scenario.queues.len())
                 .map(|queue| scenario.queue_by_place(queue))
                 .collect();
-            others.push((
-                at,
-                operator(Arc::new(scenario.clone()), &format!("beside {at}"), &queues),
-            ));
+            others.push((at, operator(Arc::new(scenario.clone()), &queues)));
             runs.push(providers.clone());
         }
         Self {

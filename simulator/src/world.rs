@@ -58,7 +58,6 @@ impl World {
         plan: Arc<Plan>,
         hours: Arc<Hours>,
         seed: u64,
-        place: &str,
         queues: &[QueueId],
     ) -> Self {
         let (counts_from, end) = plan.window();
@@ -79,7 +78,7 @@ impl World {
             events,
             records: Records::default(),
             staff,
-            again: Again::new(&plan, seed, place),
+            again: Again::new(&plan, seed),
             patience: scenario
                 .queues
                 .iter()
