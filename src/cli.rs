@@ -307,6 +307,9 @@ pub(crate) struct StaffArgs {
     /// Callers who wait never give up: Erlang C instead of A
     #[arg(long)]
     pub(crate) patient: bool,
+    /// Print the numbers as pieces of a scenario (TOML), with those who rest or are ill made up for
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) roster: bool,
     /// Print JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,

@@ -20,6 +20,7 @@ const BUILT_IN: &[(&str, &str)] = &[
         "medhelp-2019",
         include_str!("../scenarios/medhelp-2019.toml"),
     ),
+    ("winter", include_str!("../scenarios/winter.toml")),
     (
         "erlang-check",
         include_str!("../scenarios/erlang-check.toml"),

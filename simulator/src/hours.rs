@@ -74,6 +74,11 @@ impl Hours {
         (hours as usize).min(self.hours.len().saturating_sub(1))
     }
 
+    /// An hour's first moment.
+    pub fn begins(&self, place: usize) -> Time {
+        self.first + Span::from_micros(place as i64 * HOUR.as_micros())
+    }
+
     /// The first moment after an hour.
     pub fn ends(&self, place: usize) -> Time {
         self.first + Span::from_micros((place as i64 + 1) * HOUR.as_micros())

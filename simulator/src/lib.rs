@@ -30,6 +30,7 @@ mod records;
 pub mod reference;
 pub mod replay;
 pub mod report;
+pub mod roster;
 pub mod run;
 mod shape;
 mod shard;

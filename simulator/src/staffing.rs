@@ -77,6 +77,17 @@ pub enum StaffingError {
     Run(#[from] RunError),
 }
 
+/// The queue that a region answers its callers in.
+///
+/// # Errors
+/// When it has none.
+pub fn queue_of(scenario: &Scenario, region: RegionCode) -> Result<QueueId, StaffingError> {
+    (0..scenario.queues.len())
+        .map(|at| scenario.queue_by_place(at))
+        .find(|&queue| scenario.queue(queue).region == Some(region))
+        .ok_or(StaffingError::NoQueue(region.code()))
+}
+
 /// How often the simulation may ask for more nurses.
 const ROUNDS: u32 = 4;
 /// How far below the goal an hour may come out by luck: about 500 calls in eight weeks have so much spread.
@@ -93,10 +104,7 @@ pub fn needs(
     goal: Goal,
     patient: bool,
 ) -> Result<Vec<Need>, StaffingError> {
-    let queue = (0..scenario.queues.len())
-        .map(|at| scenario.queue_by_place(at))
-        .find(|&queue| scenario.queue(queue).region == Some(region))
-        .ok_or(StaffingError::NoQueue(region.code()))?;
+    let queue = queue_of(scenario, region)?;
     let hours = Arc::new(Hours::new(plan));
     let callers = Callers::new(plan, &hours, Source::Region(region), plan.seed);
     let share = callers.share();

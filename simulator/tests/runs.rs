@@ -47,6 +47,28 @@ fn conserves(summary: &Summary) {
     }
 }
 
+/// docs/simulate.md: the day of snow, with and without Gävleborg's help.
+#[test]
+fn who_helps_a_neighbour_waits_longer_and_fewer_are_turned_away_there() {
+    let alone = include_str!("../../scenarios/winter.toml");
+    let line = "name = \"region-20\"\n";
+    let helped = alone.replacen(line, &format!("{line}overflow = [\"region-21\"]\n"), 1);
+    assert_ne!(alone, helped);
+    let [alone, helped] = [alone, &helped].map(|text| {
+        let scenario = scenario("winter.toml", text);
+        let plan = Plan::new(&scenario, date(2026, 2, 12), 1, 1);
+        simulate(&scenario, &plan).expect("the books balance")
+    });
+    let figures = |summary: &Summary, queue: &str| {
+        let queue = &summary.queues[queue];
+        (queue.blocked, queue.service.mean_wait_s)
+    };
+    assert!(figures(&alone, "region-20").0 > 10 * figures(&helped, "region-20").0);
+    assert!(figures(&alone, "region-21").1 < figures(&helped, "region-21").1);
+    let elsewhere = "region-22";
+    assert_eq!(figures(&alone, elsewhere), figures(&helped, elsewhere));
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_another_day() {
     let scenario = today();

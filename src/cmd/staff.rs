@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use serde::Serialize;
 use simulator::{
     Plan,
-    staffing::{Goal, Need, needs},
+    roster::Roster,
+    staffing::{Goal, Need, StaffingError, needs, queue_of},
 };
 
 use crate::{cli::StaffArgs, failure::Failure, files, show};
@@ -64,8 +65,17 @@ pub(crate) fn run(args: &StaffArgs) -> Result<ExitCode, Failure> {
         replications: 1,
         ..Plan::new(&scenario, start, args.weeks * 7, args.seed)
     };
-    let needs = needs(&scenario, &plan, region, goal, args.patient)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let unplanned = |error: StaffingError| Failure::usage(error.to_string());
+    let needs = needs(&scenario, &plan, region, goal, args.patient).map_err(unplanned)?;
+    if args.roster {
+        let queue = scenario.queue(queue_of(&scenario, region).map_err(unplanned)?);
+        show::line(
+            Roster::new(&queue.name, &needs, &scenario.simulation)
+                .to_toml()
+                .trim_end(),
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let week = needs.iter().filter(|need| need.day != DayKind::Holiday);
     let printed = Printed {
         region: region.code(),

@@ -2,6 +2,7 @@
 
 mod beside;
 mod compare;
+mod days;
 mod map;
 mod pictures;
 mod svg;

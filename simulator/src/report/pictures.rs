@@ -7,6 +7,7 @@ use callcore::{
 };
 
 use super::{
+    days,
     map::map,
     svg::{Flow, Series, areas, bars, heat, lines, sankey},
     words::Words,
@@ -29,8 +30,11 @@ pub(super) fn all(scenario: &Scenario, results: &Results) -> Vec<String> {
         map,
         controllers,
         storage,
+        calls,
+        in_time,
     ] = each(scenario, results);
     vec![
+        pair(&calls, &in_time),
         pair(&arrivals, &occupancy),
         pair(&waits, &by_queue),
         levels,
@@ -44,7 +48,8 @@ pub(super) fn all(scenario: &Scenario, results: &Results) -> Vec<String> {
 pub(super) const WIDE: [usize; 3] = [4, 7, 8];
 
 /// The pictures one by one.
-pub(super) fn each(scenario: &Scenario, results: &Results) -> [String; 9] {
+pub(super) fn each(scenario: &Scenario, results: &Results) -> [String; 11] {
+    let (calls, in_time) = days::pictures(&scenario.simulation.surges, results);
     [
         arrivals(&hours_of_day(results)),
         occupancy(scenario, results),
@@ -55,10 +60,12 @@ pub(super) fn each(scenario: &Scenario, results: &Results) -> [String; 9] {
         the_map(results),
         controllers(scenario, results),
         storage(results),
+        calls,
+        in_time,
     ]
 }
 
-fn frame(title: &Words, note: &Words, picture: &str) -> String {
+pub(super) fn frame(title: &Words, note: &Words, picture: &str) -> String {
     format!(
         "<section><h2>{}</h2>{picture}<p class=\"note\">{}</p></section>",
         title.html(),
@@ -111,6 +118,7 @@ fn by_hour(of: impl Fn(usize) -> Vec<f64>, unit: &Words) -> String {
     let weekends = Words::new("Saturday and Sunday", "lördag och söndag");
     lines(
         &[line(workdays, 0), line(weekends, 1)],
+        &[],
         &hour_labels(),
         unit,
     )
@@ -220,7 +228,7 @@ fn waits(results: &Results) -> String {
         "wait until answered or given up; % of callers in queues",
         "väntan till svar eller uppgivet; % av uppringare i köer",
     );
-    let picture = lines(&series, &labels, &unit);
+    let picture = lines(&series, &[], &labels, &unit);
     let note = Words::new(
         &format!("{longer:.2} % waited longer than that."),
         &format!("{longer:.2} % väntade längre än så."),

@@ -36,6 +36,18 @@ impl Frame {
         TOP + height * (1.0 - (value / self.y_max).clamp(0.0, 1.0))
     }
 
+    fn mark(&self, text: &mut String, band: &Band) {
+        let _ = write!(
+            text,
+            r#"<rect x="{:.1}" y="{TOP}" width="{:.1}" height="{:.1}" fill="{}" fill-opacity=".25"><title>{}</title></rect>"#,
+            self.left + self.plot_width() * band.from,
+            (self.plot_width() * (band.to - band.from)).max(1.5),
+            self.height - TOP - self.bottom,
+            COLOURS[1],
+            band.name.svg()
+        );
+    }
+
     fn open(&self, text: &mut String) {
         let _ = write!(
             text,
@@ -65,14 +77,29 @@ pub(super) struct Series {
     pub(super) dashed: bool,
 }
 
-/// Lines over a common axis with a label here and there.
-pub(super) fn lines(series: &[Series], labels: &[(f64, String)], unit: &Words) -> String {
+/// A stretch of a plot's axis that is marked, from 0 to 1.
+pub(super) struct Band {
+    pub(super) name: Words,
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// Lines over a common axis with a label here and there, and what is marked behind them.
+pub(super) fn lines(
+    series: &[Series],
+    bands: &[Band],
+    labels: &[(f64, String)],
+    unit: &Words,
+) -> String {
     let frame = frame_for(
         HALF,
         series.iter().flat_map(|one| one.values.iter().copied()),
     );
     let mut text = legend(series);
     frame.open(&mut text);
+    for band in bands {
+        frame.mark(&mut text, band);
+    }
     for (place, one) in series.iter().enumerate() {
         let points = points(&frame, &one.values);
         let dash = if one.dashed {
