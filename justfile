@@ -44,6 +44,10 @@ bench-recorder calls="500" seconds="20" rows="1000000" erased="20000":
     cargo run --release -p recorder --example recording_rates -- {{calls}} {{seconds}} shared
     cargo run --release -p recorder --example gallring_rates -- {{rows}} {{erased}}
 
+# Kills a recorder (kill -9) so many times in a row while calls begin, go on and end, and holds each against what may be lost
+kill-recorder kills="200" seed="1":
+    VAXEL_KILLS={{kills}} VAXEL_SEED={{seed}} cargo test --release -p recorder --test kills -- --nocapture
+
 # The simulator: calls a CPU second (full machine and bare reference queue), a year's wall time, ten years' memory, two threads
 bench-simulate:
     cargo build --release -p simulator --example speed --example reference_queue

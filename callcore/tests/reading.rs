@@ -419,7 +419,7 @@ fn a_recorder_may_keep_its_parts_elsewhere_but_no_secret_in_the_scenario() {
             "credentials",
         );
     }
-    let peers = "[recorder.peers]\n\"192.0.2.5\" = [\"region-01\"]";
+    let peers = "[recorder.peers]\n\"192.0.2.5\" = [\"inera\"]";
     let settings = read(&recorder(peers))
         .expect("good")
         .recorder
@@ -427,9 +427,11 @@ fn a_recorder_may_keep_its_parts_elsewhere_but_no_secret_in_the_scenario() {
     let (address, controllers) = &settings.peers[0];
     assert_eq!(
         (address.to_string().as_str(), &*controllers[0]),
-        ("192.0.2.5", "region-01")
+        ("192.0.2.5", "inera")
     );
     assert!(read(&recorder("[recorder.peers]\ngateway = []")).is_err());
+    let unknown = recorder("[recorder.peers]\n\"192.0.2.5\" = [\"inero\"]");
+    refused(&unknown, 12, "no organisation is called", "`inera`");
     refused(
         &recorder("spool = \"a\""),
         11,
@@ -526,5 +528,55 @@ proptest::proptest! {
     #[test]
     fn any_text_is_refused(text in ".{0,200}") {
         proptest::prop_assert!(read(&text).is_err());
+    }
+}
+
+#[test]
+fn clients_without_tags_record_the_calls_of_a_queue_that_can_be_tagged() {
+    const RULE: &str = "[[retention]]\nclass = \"audio\"\nearliest = \"2 years\"\nlatest = \"3 years\"\nbasis = \"x\"";
+    let recorded = changed("agents = [", "recording = true, agents = [");
+    let with = |least: &str, rule: &str, more: &str| {
+        format!("{least}\n[recorder]\nsiprec = \"sip:r@host\"\n{more}\n{rule}\n")
+    };
+    let client = "untagged = { \"192.0.2.5\" = \"all\" }";
+    let settings = read(&with(&recorded, RULE, client))
+        .expect("good")
+        .recorder
+        .expect("there");
+    let [(address, queue)] = settings.untagged[..] else {
+        panic!("{:?}", settings.untagged);
+    };
+    assert_eq!(
+        (address.to_string().as_str(), queue.index()),
+        ("192.0.2.5", 0)
+    );
+    for (text, message, remedy) in [
+        (
+            with(LEAST, RULE, client),
+            "isn't recorded",
+            "recording = true",
+        ),
+        (with(&recorded, "", client), "how long", "[[retention]]"),
+        (
+            with(&recorded, RULE, "untagged = { \"192.0.2.5\" = \"al\" }"),
+            "no queue is called",
+            "`all`",
+        ),
+        (
+            with(&recorded, RULE, "untagged = { cube = \"all\" }"),
+            "IP address",
+            "10.0.0.5",
+        ),
+        (
+            with(
+                &recorded,
+                RULE,
+                &format!("{client}\npeers = {{ \"192.0.2.6\" = [\"inera\"] }}"),
+            ),
+            "may not record here",
+            "[recorder.peers]",
+        ),
+    ] {
+        refused(&text, 11, message, remedy);
     }
 }

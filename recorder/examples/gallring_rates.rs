@@ -2,7 +2,7 @@
 //!
 //! ROWS recordings stand in the index only (10 million is the goal); ERASED of a region with a decision have their keys and
 //! files too, and are erased. The store is made in FOLDER, or where the system keeps temporary files: on a memory disk
-//! (`/dev/shm`) what is left is our own cost.
+//! (`/dev/shm`) what is left is our own cost. Under `tests/with-postgres` the index is in PostgreSQL.
 #![expect(
     clippy::print_stdout,
     reason = "an example that prints what it measured"
@@ -26,10 +26,12 @@ use recorder::{
     gallring::{self, Step},
     index::{Closing, Filter, Index, State},
     names::{RecordingId, StreamLabel},
+    place::{IndexPlace, Place},
     tally::Tally,
     vault::{Meta, Vault},
 };
 use rusqlite::Connection;
+use stored::postgres;
 use wire::g711::Law;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -46,12 +48,27 @@ fn main() -> Result<(), Failure> {
     let (rows, erased) = (number(100_000)?, number(2_000)?);
     let beside = words.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let place = tempfile::tempdir_in(beside)?;
-    let vault = Vault::open(&place.path().join("store"), &place.path().join("keys"))?;
+    let folders = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+    let database = postgres::index_of(place.path());
+    let vault = Vault::open_place(Place {
+        index: database
+            .clone()
+            .map_or(IndexPlace::InStore, IndexPlace::Postgres),
+        ..folders
+    })?;
     drop(Index::open(&vault)?);
     let text = include_str!("../../scenarios/jamtland-2025.toml");
     let scenario = Scenario::from_toml(text, "jamtland-2025")?;
 
-    timed("rows entered", rows, || fill(&vault, rows))?;
+    timed("rows entered", rows, || match &database {
+        Some(url) => {
+            postgres::run(url, &in_postgres(rows));
+            // As a database that has been at work has done by itself.
+            postgres::run(url, "VACUUM ANALYZE recordings");
+            Ok(())
+        }
+        None => fill(&vault, rows),
+    })?;
     timed("recordings made", erased, || make(&vault, erased))?;
     let index = timed("opened as a recorder does", 1, || Ok(Index::open(&vault)?))?;
     timed("figures for the start", 1, || {
@@ -164,6 +181,32 @@ fn fill(vault: &Vault, rows: u64) -> Result<(), Failure> {
     }
     db.pragma_update(None, "journal_mode", "WAL")?;
     Ok(())
+}
+
+/// The same rows in PostgreSQL, by one statement; its indexes and the figures of what is stored are made after it.
+fn in_postgres(rows: u64) -> String {
+    format!(
+        r#"
+CREATE TEMPORARY TABLE known AS SELECT indexname, indexdef FROM pg_indexes
+    WHERE schemaname = current_schema() AND tablename = 'recordings' AND indexname NOT LIKE '%pkey';
+DO $$ DECLARE one RECORD; BEGIN
+    FOR one IN SELECT * FROM known LOOP EXECUTE 'DROP INDEX ' || one.indexname; END LOOP;
+END $$;
+ALTER TABLE recordings DISABLE TRIGGER USER;
+INSERT INTO recordings (id, state, controller, processor, operator, region, kommun, purpose, basis, agreement, class,
+    earliest, latest, route, "table", call, started, started_micros, ended, bytes)
+SELECT lpad(to_hex(row), 32, '0'), 'closed', 'region-' || code, 'inera', 'inera', code, code || '80', 'p', 'b', 'a', 'audio',
+    to_char(day + interval '2 years', 'YYYY-MM-DD'), to_char(day + interval '3 years', 'YYYY-MM-DD'), 'r', 't', row::text,
+    to_char(began, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), (extract(epoch FROM began) * 1000000)::bigint,
+    to_char(began, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 900000
+FROM (SELECT row, lpad((row % 20 + 1)::text, 2, '0') AS code, day, day + interval '9 hours' + row % 40000000 * interval '1 millisecond'
+        AS began
+    FROM (SELECT row, timestamp '2018-11-05' + row * 31 % {DAYS} * interval '1 day' AS day
+        FROM generate_series(0, {rows}::bigint - 1) AS row) AS days) AS rows;
+ALTER TABLE recordings ENABLE TRIGGER USER;
+INSERT INTO stored SELECT controller, earliest, COUNT(*), SUM(bytes), SUM(samples) FROM recordings GROUP BY controller, earliest;
+DO $$ DECLARE one RECORD; BEGIN FOR one IN SELECT * FROM known LOOP EXECUTE one.indexdef; END LOOP; END $$;"#
+    )
 }
 
 fn insert(

@@ -36,4 +36,5 @@ pub mod vcon;
 
 pub use server::{
     Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle, SPOOL_BYTES_MAX,
+    Untagged,
 };

@@ -110,3 +110,48 @@ async fn by_tls_needs_a_certificate_that_nobody_else_reads() {
         "{refused:?}"
     );
 }
+
+/// Invariant 7, for those who bring recordings: outside this machine they are known, by address or by certificate.
+#[tokio::test]
+async fn a_recorder_outside_loopback_that_takes_anybody_is_refused() {
+    let files_at = tempfile::tempdir().expect("a folder");
+    let files = generate(files_at.path(), &["127.0.0.1", NAME]).expect("made");
+    // TEST-NET-2 (RFC 5737) is no address of this machine: who gets past the question fails to listen.
+    let outside = SocketAddr::from(([198, 51, 100, 1], 5070));
+    let plain: Box<str> = format!("sip:recorder@{outside}").into();
+    let (_place, refused) = start(|settings| settings.siprec = plain.clone()).await;
+    let Err(RecorderError::Anybody { address }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(address, outside);
+    // A certificate of its own tells nothing of who comes.
+    let by_tls = |names: &[&str]| TlsSettings {
+        address: outside,
+        ..tls(&files, names)
+    };
+    let (_place, refused) = start(|settings| settings.tls = Some(by_tls(&[]))).await;
+    assert!(
+        matches!(refused, Err(RecorderError::Anybody { .. })),
+        "{refused:?}"
+    );
+    let (_place, refused) = start(|settings| settings.tls = Some(by_tls(&[NAME]))).await;
+    assert!(
+        matches!(refused, Err(RecorderError::Bind(_))),
+        "{refused:?}"
+    );
+
+    let place = tempfile::tempdir().expect("a folder");
+    let settings = RecorderSettings {
+        siprec: plain,
+        ..settings(place.path())
+    };
+    let mut options = Options::new([CONTROLLER.to_owned()]);
+    options
+        .peers
+        .insert([192, 0, 2, 2].into(), [CONTROLLER.to_owned()].into());
+    let refused = Recorder::start(&settings, options).await;
+    assert!(
+        matches!(refused, Err(RecorderError::Bind(_))),
+        "{refused:?}"
+    );
+}

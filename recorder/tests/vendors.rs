@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
+use callcore::scenario::Scenario;
 use common::{Bench, CALLER, Client, Recording, metadata, tag};
+use recorder::Untagged;
 use wire::{
     sdp::{Description, Direction},
     sip::{
@@ -272,4 +276,86 @@ async fn a_peer_records_only_for_the_controllers_it_may() {
         }
         bench.handle.stop().await;
     }
+}
+
+/// What a recording client of another maker sends: who speaks in which stream, and nothing of ours.
+fn foreign(session: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><recording xmlns=\"urn:ietf:params:xml:ns:recording:1\"><datamode>complete</datamode>\
+         <session session_id=\"{session}\"/>\
+         <participant participant_id=\"p1\"><nameID aor=\"sip:caller@192.0.2.1\"/></participant>\
+         <stream stream_id=\"s1\" session_id=\"{session}\"><label>1</label></stream>\
+         <participantstreamassoc participant_id=\"p1\"><send>s1</send></participantstreamassoc></recording>"
+    )
+}
+
+#[tokio::test]
+async fn a_client_without_tags_records_the_calls_of_the_queue_that_it_is_named_with() {
+    let text = include_str!("../../scenarios/jamtland-2025.toml");
+    let scenario = Scenario::from_toml(text, "jamtland-2025").expect("shipped");
+    let untagged = Untagged::of(&scenario, &scenario.queues[0]).expect("a rule");
+    let bench = Bench::start_with(|options| {
+        options.controllers.insert("region-23".to_owned());
+        options.untagged.insert([127, 0, 0, 1].into(), untagged);
+    })
+    .await;
+    let parts = |client: &Client, xml: &str| {
+        let sdp = sdp_without_labels(client);
+        body(&sdp, siprec::METADATA_TYPE, xml)
+    };
+    let ours = metadata(&tag()).to_xml();
+    let half = ours.replace("name=\"basis\"", "name=\"bases\"");
+    let other = ours.replace(">region-01<", ">region-21<");
+    let pretends = ours.replace(">stockholm<", ">(untagged)<");
+    for (what, xml, expected) in [
+        ("no metadata", None, Ok("region-23")),
+        ("one call", Some(foreign("c1")), Ok("region-23")),
+        ("the same call", Some(foreign("c1")), Ok("region-23")),
+        ("a tag", Some(ours), Ok("region-01")),
+        (
+            "half a tag",
+            Some(half),
+            Err(StatusCode::NOT_ACCEPTABLE_HERE),
+        ),
+        ("another's tag", Some(other), Err(StatusCode::FORBIDDEN)),
+        (
+            "a tag that says it is none",
+            Some(pretends),
+            Err(StatusCode::NOT_ACCEPTABLE_HERE),
+        ),
+    ] {
+        let mut client = Client::new();
+        let sent = match &xml {
+            Some(xml) => parts(&client, xml),
+            None => client.offer(Direction::SendOnly).to_body(),
+        };
+        let count = |controller: &str| {
+            let rows = bench.rows().into_iter();
+            rows.filter(|row| row.controller == controller).count()
+        };
+        let before = expected.as_ref().map_or(0, |whose| count(whose));
+        let asked = ask(&mut client, &bench, sent).await;
+        assert_eq!(asked.as_ref().err(), expected.as_ref().err(), "{what}");
+        if let (Ok(recording), Ok(controller)) = (asked, expected) {
+            client.send(&recording, 0, 1000.0, 5);
+            client.bye(recording).await;
+            assert_eq!(count(controller), before + 1, "{what}");
+        }
+    }
+    let (store, rows) = (bench.store(), bench.rows());
+    let calls: BTreeSet<_> = rows
+        .iter()
+        .filter(|row| row.controller == "region-23")
+        .map(|row| {
+            let shown = store.show(&row.id, &common::asker()).expect("opens");
+            let call = shown.tag.into_iter().find(|field| field.name == "call");
+            call.expect("every tag has one").text
+        })
+        .collect();
+    assert_eq!(
+        (rows.len(), calls.len()),
+        (4, 2),
+        "two sessions of one call"
+    );
+    bench.handle.stop().await;
 }

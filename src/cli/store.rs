@@ -31,6 +31,9 @@ pub(crate) struct StrangerArgs {
     /// A further address to try
     #[arg(long)]
     pub(crate) listener: Vec<SocketAddr>,
+    /// Ask every TCP port that something on this machine listens at what it gives away, not only those of the scenario
+    #[arg(long)]
+    pub(crate) every_port: bool,
     /// The ports were moved by N, as in a demo with --shift
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) shift: u16,

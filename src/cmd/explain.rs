@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use callcore::check::{CATALOGUE, entry, explanation};
+use recorder::check::catalogue as stranger;
 
 use crate::{cli::ExplainArgs, failure::Failure, show};
 
@@ -17,10 +18,18 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
                     entry.title
                 ))?;
             }
+            for entry in &stranger::CATALOGUE {
+                let severity = entry.severity.name();
+                show::line(format_args!("{} {severity:7} {}", entry.code, entry.title))?;
+            }
         }
-        Some(code) => match entry(code) {
-            Some(entry) => show::line(format_args!("{}", explanation(entry).trim_end()))?,
-            None => {
+        Some(code) => match (entry(code), stranger::entry(code)) {
+            (Some(entry), _) => show::line(format_args!("{}", explanation(entry).trim_end()))?,
+            (None, Some(entry)) => {
+                let text = stranger::explanation(entry);
+                show::line(format_args!("{}", text.trim_end()))?;
+            }
+            (None, None) => {
                 return Err(Failure::usage(format!(
                     "no finding has the code {code}; `vaxel explain` lists them all"
                 )));

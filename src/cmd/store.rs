@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use recorder::{
-    check::{self, Severity, Targets},
+    check::{self, Targets},
     rotate, store,
 };
 use serde::Serialize;
@@ -31,6 +31,12 @@ fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
         .into_iter()
         .map(|at| ("listener".to_owned(), at));
     targets.listeners.extend(further);
+    if what.every_port {
+        targets.others = check::listening().map_err(|error| {
+            let text = format!("what listens on this machine can't be read: {error}");
+            Failure::run(text)
+        })?;
+    }
     let bar = show::bar(None, "looking");
     let checked = check::check(Some(&scenario), &targets);
     bar.finish_and_clear();
@@ -38,10 +44,7 @@ fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
         show::json(&checked)?;
     } else {
         for finding in &checked.findings {
-            let severity = match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
+            let severity = finding.severity.name();
             show::line(format_args!(
                 "{} {severity} {}: {}",
                 finding.code, finding.r#where, finding.message

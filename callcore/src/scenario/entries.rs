@@ -266,6 +266,8 @@ pub struct RecorderSettings {
     pub credentials: Option<Box<str>>,
     /// Who may record here and for which controllers, by their ids; empty: anybody for all of them.
     pub peers: Vec<(std::net::IpAddr, Vec<Box<str>>)>,
+    /// Recording clients that send no tag: their recordings are tagged as calls of that queue.
+    pub untagged: Vec<(std::net::IpAddr, QueueId)>,
     /// SIPREC by TLS.
     pub tls: Option<TlsSettings>,
     /// Recordings of one call, hold and transfer counted in; `None`: [`SEGMENTS_MAX`].

@@ -429,7 +429,10 @@ pub(super) struct RawRecorder {
     pub(super) calls: Option<Text>,
     /// Who may record here, by address, and for which controllers; without it anybody for all of them.
     #[schemars(with = "Option<std::collections::BTreeMap<String, Vec<String>>>")]
-    pub(super) peers: Option<Spanned<std::collections::BTreeMap<String, Vec<String>>>>,
+    pub(super) peers: Option<Spanned<std::collections::BTreeMap<String, Vec<Text>>>>,
+    /// Recording clients that send no tag, by address, each with the queue whose calls it records.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
+    pub(super) untagged: Option<Spanned<std::collections::BTreeMap<String, Text>>>,
 }
 
 /// The traffic that simulation and load generation offer.

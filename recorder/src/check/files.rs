@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FINDINGS_MAX, Finding, Targets, bytes, error};
+use super::{FINDINGS_MAX, Finding, Severity, Targets, bytes, error};
 use crate::vault::folder;
 
 /// Of a stream of ours this much is read at its head, middle and end: encrypted or not shows in each.
@@ -22,6 +22,9 @@ const QUICK_MAX: usize = 5_000;
 pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
     let (store, keys) = (targets.store.as_deref(), targets.keys.as_deref());
     apart(store, keys, found);
+    for place in [store, keys].into_iter().flatten() {
+        is_there(place, found);
+    }
     let mut files = 0;
     if let Some(store) = store {
         files += walk(store, usize::MAX, &mut |path, meta| {
@@ -49,6 +52,18 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
         });
     }
     files
+}
+
+/// Nothing found where nothing was looked at would be taken for safety.
+fn is_there(place: &Path, found: &mut Vec<Finding>) {
+    if place.exists() {
+        return;
+    }
+    let message = "there is nothing here, so nothing was looked at: check `store` and `keys` under [recorder], `--config` and `--data`, or record something first";
+    found.push(Finding {
+        severity: Severity::Warning,
+        ..error("S0108", &place.display(), message)
+    });
 }
 
 /// Files with secrets that lie elsewhere.

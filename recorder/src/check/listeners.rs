@@ -29,10 +29,15 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
     for (name, address) in &targets.listeners {
         if !address.ip().is_loopback() && !speaks_tls(*address) {
             let message = format!(
-                "{name} can be reached from outside this machine, and answers without TLS: listen on 127.0.0.1, behind what asks for a login"
+                "{name} can be reached from outside this machine, and answers without TLS: listen on 127.0.0.1, or by TLS to those who show who they are"
             );
             found.push(error("S0301", address, message));
         }
+        answered += u64::from(open(*address, name, found));
+    }
+    let known = |address: &SocketAddr| targets.listeners.iter().any(|(_, it)| it == address);
+    for address in targets.others.iter().filter(|address| !known(address)) {
+        let name = "a listener that the scenario doesn't name";
         answered += u64::from(open(*address, name, found));
     }
     answered

@@ -4,9 +4,11 @@
 //! without a login, unencrypted on the way, unencrypted on the disk.
 
 mod bytes;
+pub mod catalogue;
 mod declared;
 mod files;
 mod listeners;
+mod ports;
 mod tls;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -15,7 +17,7 @@ use callcore::scenario::Scenario;
 use serde::Serialize;
 use wire::sip::uri::Uri;
 
-pub use self::files::quick;
+pub use self::{files::quick, ports::listening};
 
 /// More findings than that say nothing more.
 pub const FINDINGS_MAX: usize = 10_000;
@@ -28,6 +30,16 @@ pub enum Severity {
     Error,
     /// A stranger comes nearer than needed.
     Warning,
+}
+
+impl Severity {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 /// Something a stranger could use.
@@ -56,6 +68,8 @@ pub struct Targets {
     pub beside: Vec<PathBuf>,
     /// Where something listens or should: a name for people, and the address.
     pub listeners: Vec<(String, SocketAddr)>,
+    /// Where something else listens: asked what it gives away, and nothing more is demanded of it.
+    pub others: Vec<SocketAddr>,
 }
 
 /// What a check found.
@@ -79,6 +93,10 @@ impl Targets {
             ],
             ..Self::default()
         };
+        if let Some(tls) = &scenario.listen.tls {
+            let by_tls = ("switch, SIP by TLS".to_owned(), tls.address);
+            targets.listeners.push(by_tls);
+        }
         if let Some(settings) = &scenario.recorder {
             let near = settings.spool.as_ref().unwrap_or(&settings.store);
             targets.store = Some(PathBuf::from(&**near));

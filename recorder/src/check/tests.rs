@@ -147,6 +147,19 @@ fn keys_inside_the_store_are_found() {
     assert!(bench.codes().contains(&"S0103"));
 }
 
+#[test]
+fn a_place_that_is_not_there_is_no_clean_store() {
+    let nowhere = |name: &str| Some(PathBuf::from("/nowhere").join(name));
+    let targets = Targets {
+        store: nowhere("store"),
+        keys: nowhere("keys"),
+        ..Targets::default()
+    };
+    let checked = check(None, &targets);
+    let codes: Vec<_> = checked.findings.iter().map(|one| one.code).collect();
+    assert_eq!((checked.files, codes), (0, vec!["S0108", "S0108"]));
+}
+
 /// The server of 2019: no login, no TLS, a list of its files.
 #[test]
 fn an_open_server_is_found() {
@@ -165,6 +178,13 @@ fn an_open_server_is_found() {
         listeners: vec![("Voice NAS".to_owned(), address)],
         ..Targets::default()
     };
+    // The same of one that stands in no plan.
+    let unknown = Targets {
+        others: vec![address],
+        ..Targets::default()
+    };
+    let found = check(None, &unknown).findings;
+    assert!(found.iter().any(|one| one.code == "S0302"), "{found:?}");
     let checked = check(None, &targets);
     assert_eq!(checked.listeners, 1);
     assert!(

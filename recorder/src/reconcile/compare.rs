@@ -8,7 +8,7 @@ use super::{
     calls::CallFact,
     report::{Difference, Report},
 };
-use crate::{index::Entry, names::RecordingId};
+use crate::{index::Entry, names::RecordingId, server::untagged};
 
 /// Switch and recorder see the same moment this far apart at most, on the network and by their clocks.
 const APART_MAX: SignedDuration = SignedDuration::from_secs(5);
@@ -34,6 +34,8 @@ pub struct Have {
     pub ended: Timestamp,
     /// Seconds of audio.
     pub seconds: f64,
+    /// Its client sends no tags, so that nothing tells of its calls either.
+    pub untagged: bool,
 }
 
 impl Have {
@@ -48,6 +50,7 @@ impl Have {
             started,
             ended: started.checked_add(length).unwrap_or(started),
             seconds,
+            untagged: &*entry.tag.route == untagged::ROUTE,
         }
     }
 }
@@ -84,6 +87,7 @@ pub fn compare(
                 found[*at].1 += recording.seconds;
                 belongs(call, recording, &mut report);
             }
+            None if within && recording.untagged => report.stored(&recording.controller),
             None if within => {
                 report.stored(&recording.controller);
                 report.differs(Difference::extra(recording, "no switch knows of this call"));

@@ -38,6 +38,7 @@ fn have(call: u64, started: i64, seconds: f64) -> Have {
         started: at(started),
         ended: at(started + seconds as i64),
         seconds,
+        untagged: false,
     }
 }
 
@@ -115,6 +116,18 @@ fn each_difference_is_told_with_its_kind() {
         assert_eq!(report.found(), 1);
         assert_eq!(report.external_calls, 1);
     }
+}
+
+#[test]
+fn what_a_client_without_tags_recorded_is_stored_and_no_difference() {
+    let untagged = Have {
+        untagged: true,
+        ..have(9, 10, 5.0)
+    };
+    let report = compared(&[fact(1, 0, 60.0)], &[have(1, 10, 60.0), untagged]);
+    assert_eq!(kinds(&report), [""; 0], "{report:?}");
+    let line = report.controllers["region-01"];
+    assert_eq!((line.expected, line.stored), (1, 2));
 }
 
 /// Issue 4: a call that left was never recorded, shown by calls held against recordings.

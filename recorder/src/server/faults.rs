@@ -146,6 +146,14 @@ impl Bench {
         let near = self.vault.recordings_near(None).expect(what);
         let folders: BTreeSet<_> = near.iter().map(|one| one.id).collect();
         assert_eq!(rows, folders, "{what}: rows and folders");
+        let keys = std::fs::read_dir(self.vault.keys().join("data")).expect(what);
+        let keys: BTreeSet<_> = keys.map(|one| one.expect(what).file_name()).collect();
+        let named = rows.iter().map(|id| format!("{id}.key").into());
+        assert_eq!(
+            named.collect::<BTreeSet<_>>(),
+            keys,
+            "{what}: rows and keys"
+        );
         for one in &near {
             self.vault
                 .unlock(one.id, &self.index.get(one.id).expect(what).tag)

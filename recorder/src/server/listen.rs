@@ -9,7 +9,7 @@ use callcore::scenario::{RecorderSettings, TlsSettings};
 use transport::{Limits, Listen, Networks, TlsListen, mutual::CertificateFiles};
 use wire::sip::uri::{Scheme, Uri};
 
-use super::RecorderError;
+use super::{Options, RecorderError};
 
 /// What the settings say. With a `siprec` that is reached by TLS nothing else is open but to this machine.
 pub(super) fn listen_of(settings: &RecorderSettings) -> Result<Listen, RecorderError> {
@@ -38,6 +38,17 @@ pub(super) fn listen_of(settings: &RecorderSettings) -> Result<Listen, RecorderE
         None => {}
     }
     Ok(listen)
+}
+
+/// An address outside this machine where anybody would be let in who gets there: neither peers are listed, nor a name
+/// trusted that a certificate proves.
+pub(super) fn open_to_all(listen: &Listen, options: &Options) -> Option<SocketAddr> {
+    if options.named || !options.peers.is_empty() {
+        return None;
+    }
+    let tls = listen.tls.as_ref().map(|tls| tls.address);
+    let all = [Some(listen.sip), tls].into_iter().flatten();
+    all.into_iter().find(|at| !at.ip().is_loopback())
 }
 
 /// Whether nobody on the way reads the signalling.

@@ -26,6 +26,7 @@ mod srtp;
 mod steering;
 mod timeline;
 mod track;
+pub(crate) mod untagged;
 mod upload;
 
 use std::{
@@ -45,6 +46,7 @@ use transport::{BindError, SipDriver, certificates::CertificateError, media::Rtp
 use wire::{sip::endpoint::Config, siprec};
 
 pub(crate) use self::listen::is_by_tls;
+pub use self::untagged::Untagged;
 use self::{
     disk::{Disk, JOBS_MAX},
     entering::Entering,
@@ -79,6 +81,8 @@ pub struct Options {
     pub controllers: BTreeSet<String>,
     /// Addresses it takes recordings from, each for these of the controllers; empty: any, for all of them.
     pub peers: BTreeMap<IpAddr, BTreeSet<String>>,
+    /// Addresses of clients that send no tag, and how their recordings are tagged.
+    pub untagged: BTreeMap<IpAddr, Untagged>,
     /// Recordings open at once.
     pub recordings_max: usize,
     /// Recordings of one call: hold and transfer begin another until there are so many.
@@ -99,6 +103,7 @@ impl Options {
         Self {
             controllers: controllers.into_iter().collect(),
             peers: BTreeMap::new(),
+            untagged: BTreeMap::new(),
             recordings_max: RECORDINGS_MAX,
             segments_max: SEGMENTS_MAX.into(),
             named: false,
@@ -121,6 +126,10 @@ impl Options {
                 )
             });
             options.peers = peers.collect();
+            let untagged = settings.untagged.iter().filter_map(|(address, queue)| {
+                Some((*address, Untagged::of(scenario, scenario.queue(*queue))?))
+            });
+            options.untagged = untagged.collect();
             options.segments_max = settings.segments_max.unwrap_or(SEGMENTS_MAX).into();
             options.srtp = settings.srtp;
         }
@@ -158,6 +167,14 @@ pub enum RecorderError {
         "it doesn't start while a stranger would get in: {0}; `vaxel store check` finds all there is"
     )]
     Open(String),
+    /// A stranger would record as whoever they like.
+    #[error(
+        "the recorder won't listen on {address} where anybody could record under any controller: say who may under [recorder.peers], or by TLS with `peers_ca` and `trusted_names` under [recorder.tls], or use 127.0.0.1"
+    )]
+    Anybody {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// What a crash left can't be put right.
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
@@ -193,6 +210,11 @@ impl Recorder {
         options: Options,
     ) -> Result<RecorderHandle, RecorderError> {
         let listen = listen::listen_of(settings)?;
+        let named = listen.tls.as_ref().is_some_and(|tls| !tls.names.is_empty());
+        let options = Options { named, ..options };
+        if let Some(address) = listen::open_to_all(&listen, &options) {
+            return Err(RecorderError::Anybody { address });
+        }
         let place = Place::of(settings)?;
         // Waits for the disk: what was left open is read, and an index that may have come to harm.
         let opened = tokio::task::spawn_blocking(move || open(place)).await;
@@ -206,7 +228,6 @@ impl Recorder {
         let backups = backup::Gauges::new(vault.clone())?;
         board.monitor().metrics.register(Box::new(backups))?;
 
-        let named = listen.tls.as_ref().is_some_and(|tls| !tls.names.is_empty());
         let mut config = Config::default_for(listen.sip, [0; 32]);
         config.contact_user = "recorder".into();
         config.supported = vec![siprec::OPTION_TAG.into()];
@@ -235,7 +256,6 @@ impl Recorder {
         let audio = tls_addr.unwrap_or(sip_addr).ip();
         let ports = RtpPorts::new(audio, options.rtp_ports.clone());
         let shared = SharedPorts::start(ports.clone(), Arc::clone(&board))?;
-        let options = Options { named, ..options };
         let (stop, stopped) = oneshot::channel();
         let server = run::Server::new(driver, (ports, shared), options, jobs, board);
         let task = tokio::spawn(server.run(broken, stopped, writer));

@@ -6,10 +6,11 @@ use std::{
 };
 
 use callcore::tag::{RecordingTag, TagError};
+use jiff::Timestamp;
 use wire::{
     sdp::{self, Description, Direction, Origin, Preference},
     sip::message::{Body, HeaderName, Request, StatusCode},
-    siprec::{self, Metadata, Parts},
+    siprec::{self, Id, Metadata, Parts},
     srtp::Crypto,
 };
 
@@ -17,6 +18,7 @@ use super::{
     Options,
     parties::Parties,
     srtp::{self, Demand},
+    untagged,
 };
 use crate::{
     names::{ControllerName, StreamLabel},
@@ -75,8 +77,15 @@ pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result
     let parts = parts(request.body().as_ref())?;
     let metadata = parts
         .metadata
-        .ok_or_else(|| no_tag("the INVITE has no recording metadata"))?;
-    let tag = tag(&metadata)?;
+        .unwrap_or_else(|| Metadata::new(Id::default()));
+    let tag = match options.untagged.get(&peer) {
+        // Whoever says a part of a tag says all of it.
+        Some(untagged) if metadata.extension.is_empty() => {
+            let call = untagged::call(peer, &metadata, request);
+            untagged.tag(call, Timestamp::now().into())
+        }
+        _ => tag(&metadata)?,
+    };
     let may = options.peers.get(&peer);
     if !options.controllers.contains(&*tag.controller)
         || may.is_some_and(|may| !may.contains(&*tag.controller))
@@ -114,12 +123,19 @@ pub(super) fn parts(body: Option<&Body>) -> Result<Parts, Refusal> {
 
 /// The tag in our extension fields.
 fn tag(metadata: &Metadata) -> Result<RecordingTag, Refusal> {
-    RecordingTag::from_fields(|name| metadata.field(name))
-        .map_err(|error: TagError| no_tag(&error.to_string()))
-}
-
-fn no_tag(text: &str) -> Refusal {
-    Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "tag", text)
+    let no_tag = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "tag", text);
+    if metadata.extension.is_empty() {
+        let text = "this client sends no tag: say whose calls it records under [recorder.untagged] of the recorder's scenario";
+        return Err(no_tag(text.to_owned()));
+    }
+    let tag = RecordingTag::from_fields(|name| metadata.field(name))
+        .map_err(|error: TagError| no_tag(error.to_string()))?;
+    if &*tag.route == untagged::ROUTE {
+        return Err(no_tag(
+            "the recording tag's `route` is none of a scenario".to_owned(),
+        ));
+    }
+    Ok(tag)
 }
 
 /// Whether metadata that comes later names another tag: a recording keeps the one it began under.

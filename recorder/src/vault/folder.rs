@@ -206,9 +206,7 @@ pub(crate) fn create_private(path: &Path, replace: bool) -> io::Result<File> {
 /// Writes a whole small file so that a crash leaves the old one or the new one, never half of it. Its name is safe after
 /// [`sync_folder`].
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
+    let beside = beside(path);
     let write = || {
         let file = Out::create(&beside, true)?;
         file.append(bytes)?;
@@ -217,6 +215,22 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError>
         fs::rename(&beside, path)
     };
     write().map_err(unusable(path))
+}
+
+/// Where a file is written before it takes its name.
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
+}
+
+/// Removes what a program that was killed in [`write_private`] left of a file that never came to be.
+pub(crate) fn remove_half(path: &Path) -> Result<(), VaultError> {
+    let half = beside(path);
+    match fs::remove_file(&half) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&half)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a file, whole or not at all: it is filled under another name, and gets its own when it is on disk. For what goes

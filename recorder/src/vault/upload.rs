@@ -87,11 +87,13 @@ impl Vault {
         RecordingTag::from_fields(|name| fields.get(name).map(String::as_str)).ok()
     }
 
-    /// Removes the folder of a recording that has no key: nothing in it can be opened.
+    /// Removes the folder of a recording that has no key: nothing in it can be opened. Half a key goes first, as nothing
+    /// leads to it without the folder.
     pub(crate) fn remove_keyless(&self, one: &Waiting) -> Result<(), VaultError> {
         if self.has_key(one.id) {
             return Err(VaultError::KeyStillThere { id: one.id });
         }
+        folder::remove_half(&self.key_path(one.id))?;
         let path = self.store().join(&one.folder);
         fs::remove_dir_all(&path).map_err(folder::unusable(&path))
     }

@@ -3,6 +3,7 @@
 //! the placeholder never gets out, because a scenario with faults is refused.
 
 mod canonical;
+mod clients;
 mod duties;
 mod keeping;
 mod media;
@@ -58,7 +59,7 @@ pub(super) fn scenario(text: &str, file: &str) -> Result<Scenario, ScenarioError
     let collections = reader.each(raw.collection, |reader, raw| reader.collection(raw, &names));
     let stores = reader.each(raw.store, |reader, raw| reader.store(raw, &names, &starts));
     let sanctions = reader.each(raw.sanction, |reader, raw| reader.sanction(raw, &names));
-    let recorder = raw.recorder.map(|raw| reader.recorder(raw));
+    let recorder = reader.recorder(raw.recorder, &names, &queues, &retention);
     let uttag = raw.uttag.map(|raw| reader.uttag(raw, &names));
     let (listen, overload) = (reader.listen(raw.listen), reader.overload(&raw.overload));
     let (traffic, media) = (reader.traffic(&raw.traffic), reader.media(&raw.media));

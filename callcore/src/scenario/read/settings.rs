@@ -1,13 +1,13 @@
 //! Recorder, listeners, traffic, and the tests inside the file.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::net::SocketAddr;
 
 use toml::Spanned;
 
 use super::{Reader, names::Names};
 use crate::{
     scenario::{
-        Expectation, Listen, RecorderSettings, TlsSettings, Traffic,
+        Expectation, Listen, Queue, RecorderSettings, Retention, TlsSettings, Traffic,
         raw::{RawExpect, RawListen, RawRecorder, RawTls, RawTraffic},
         values,
     },
@@ -34,7 +34,14 @@ const KEYS_DEFAULT: &str = "recordings/keys";
 const SPOOL_DEFAULT: &str = "recordings/spool";
 
 impl Reader<'_> {
-    pub(super) fn recorder(&mut self, raw: RawRecorder) -> RecorderSettings {
+    pub(super) fn recorder(
+        &mut self,
+        raw: Option<RawRecorder>,
+        names: &Names,
+        queues: &[Queue],
+        retention: &[Retention],
+    ) -> Option<RecorderSettings> {
+        let raw = raw?;
         self.sip_uri(raw.siprec.get_ref(), raw.siprec.span());
         if let Some(api) = &raw.api {
             self.socket(api);
@@ -68,27 +75,14 @@ impl Reader<'_> {
             let remedy = "put them apart: whoever copies the store must not get the keys with it";
             self.fault(span, "the keys lie inside the store", remedy);
         }
-        if let (Some(alone), None) | (None, Some(alone)) = (&raw.certificate, &raw.certificate_key)
-        {
-            let remedy = "name both files, `certificate` and `certificate_key`";
-            self.fault(
-                alone.span(),
-                "a certificate without its key is of no use",
-                remedy,
-            );
-        }
-        if let Some(none) = raw.segments_max.as_ref().filter(|max| *max.get_ref() == 0) {
-            let remedy = "write at least 1: a call that is recorded has a recording";
-            self.fault(none.span(), "no recording at all", remedy);
-        }
+        self.pairs_and_limits(&raw);
         let tls = raw.tls.map(|tls| self.tls(tls, RECORDER_TLS_DEFAULT));
-        let peers = raw
-            .peers
-            .map(|peers| self.peers(&peers))
-            .unwrap_or_default();
+        let peers = self.peers(raw.peers, names);
+        let untagged = self.untagged(raw.untagged, &peers, names, (queues, retention));
         let given = |raw: Option<Spanned<String>>| raw.map(|raw| raw.into_inner().into());
-        RecorderSettings {
+        Some(RecorderSettings {
             peers,
+            untagged,
             siprec: raw.siprec.into_inner().into(),
             store: store.into(),
             keys: keys.into(),
@@ -102,24 +96,24 @@ impl Reader<'_> {
             certificate: given(raw.certificate),
             certificate_key: given(raw.certificate_key),
             calls: given(raw.calls),
-        }
+        })
     }
 
-    fn peers(
-        &mut self,
-        raw: &Spanned<BTreeMap<String, Vec<String>>>,
-    ) -> Vec<(std::net::IpAddr, Vec<Box<str>>)> {
-        let mut peers = Vec::new();
-        for (address, controllers) in raw.get_ref() {
-            let Ok(address) = address.parse() else {
-                let remedy = "write `\"10.0.0.5\" = [\"region-01\"]`";
-                self.fault(raw.span(), "a peer is named by its IP address", remedy);
-                continue;
-            };
-            let ids = controllers.iter().map(|id| id.as_str().into());
-            peers.push((address, ids.collect()));
+    /// What belongs together is there, and no limit lets nothing through.
+    fn pairs_and_limits(&mut self, raw: &RawRecorder) {
+        if let (Some(alone), None) | (None, Some(alone)) = (&raw.certificate, &raw.certificate_key)
+        {
+            let remedy = "name both files, `certificate` and `certificate_key`";
+            self.fault(
+                alone.span(),
+                "a certificate without its key is of no use",
+                remedy,
+            );
         }
-        peers
+        if let Some(none) = raw.segments_max.as_ref().filter(|max| *max.get_ref() == 0) {
+            let remedy = "write at least 1: a call that is recorded has a recording";
+            self.fault(none.span(), "no recording at all", remedy);
+        }
     }
 
     pub(super) fn listen(&mut self, raw: RawListen) -> Listen {
