@@ -108,13 +108,18 @@ async fn opus_is_stored_as_it_comes_and_comes_out_as_ogg() {
 }
 
 #[tokio::test]
-async fn one_side_in_g711_and_the_other_in_opus_are_two_files() {
+async fn one_side_in_g711_and_the_other_in_opus_are_heard_in_one_file() {
     let bench = Bench::start().await;
     let mut client = Client::new();
     let codecs = [vec![Codec::pcma()], vec![opus()]];
     let recording = record(&mut client, &bench, codecs).await;
     client.send(&recording, 0, 1000.0, 50);
-    send(&client, &recording, 1, 50, &[]);
+    let mut sender = Sender::new(OPUS, 51, 1, 77);
+    let mut datagram = Vec::new();
+    for packet in spoken(50, 500.0) {
+        sender.next(&packet, 960, false, &mut datagram);
+        client.send_datagram(&recording, 1, &datagram);
+    }
     client.bye(recording).await;
     bench.until_recorded(1).await;
     let (store, row) = (bench.store(), bench.row());
@@ -122,26 +127,46 @@ async fn one_side_in_g711_and_the_other_in_opus_are_two_files() {
     let exported = store
         .export(&row.id, &out, &common::asker())
         .expect("exports");
-    let ends = exported
-        .files
-        .iter()
-        .filter_map(|file| file.extension()?.to_str());
-    assert_eq!(ends.collect::<Vec<_>>(), ["wav", "opus"]);
+    assert_eq!(exported.files, [out.with_extension("wav")]);
     assert_eq!(
         (exported.packets, exported.streams, exported.whole),
         (100, 2, true)
     );
-    let wav = hound::WavReader::open(out.with_extension("wav")).expect("a sound file");
-    let left: Vec<i16> = wav
-        .into_samples()
-        .step_by(2)
-        .map(|one| one.expect("whole"))
-        .collect();
+    let wav = hound::WavReader::open(&exported.files[0]).expect("a sound file");
+    let samples: Vec<i16> = wav.into_samples().map(|one| one.expect("whole")).collect();
+    let last = |channel: usize| -> Vec<i16> {
+        let of = samples.iter().skip(channel).step_by(2);
+        let of: Vec<i16> = of.copied().collect();
+        of[of.len() - 4000..].to_vec()
+    };
     assert!(
-        common::level(&left[left.len() - 4000..], 1000.0) > 7000.0,
+        common::level(&last(0), 1000.0) > 7000.0,
         "the caller on the left"
     );
+    let right = last(1);
+    let (tone, other) = (common::level(&right, 500.0), common::level(&right, 1000.0));
+    assert!(
+        tone > 5000.0 && other < 500.0,
+        "the nurse on the right: {tone} {other}"
+    );
     bench.handle.stop().await;
+}
+
+/// Packets of 20 ms of a tone, as a telephone codes it.
+fn spoken(packets: usize, hertz: f64) -> Vec<Vec<u8>> {
+    let application = opus_rs::Application::Voip;
+    let mut encoder = opus_rs::OpusEncoder::new(16_000, 1, application).expect("known");
+    let packet = |number: usize| {
+        let angle = |at: usize| std::f64::consts::TAU * hertz * at as f64 / 16_000.0;
+        let samples: Vec<f32> = (320 * number..320 * (number + 1))
+            .map(|at| 0.25 * angle(at).sin() as f32)
+            .collect();
+        let mut packet = vec![0; 400];
+        let length = encoder.encode(&samples, 320, &mut packet).expect("fits");
+        packet.truncate(length);
+        packet
+    };
+    (0..packets).map(packet).collect()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -43,7 +43,7 @@ const ONE_LISTENING: Duration = Duration::from_secs(15 * 60);
 /// Listenings that are remembered; beyond, each piece is written down.
 const LISTENINGS_MAX: usize = 10_000;
 
-/// Which part is asked for: a call where one side spoke G.711 and the other Opus has two.
+/// Which part is asked for: of a call where one side spoke G.711 and the other Opus also what came in Opus, as it came.
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
     part: Option<String>,

@@ -2,9 +2,11 @@
 //!
 //! The caller is on the left, the nurse on the right, both on the recording's timeline; what never came is silence.
 //! G.711 becomes WAV with the tag in LIST/INFO, `bext` (EBU Tech 3285) and iXML chunks; Opus stays as it came, in an Ogg
-//! file with the tag in its comments. A call where one side spoke G.711 and the other Opus has both files.
+//! file with the tag in its comments. A call where one side spoke G.711 and the other Opus is heard in one WAV file; what came
+//! in Opus can be had as it came besides ([`as_it_came`]).
 
 mod chunks;
+mod heard;
 mod opus;
 mod side;
 mod sound;
@@ -109,9 +111,9 @@ pub enum ExportError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
-    /// G.711, as WAV.
+    /// G.711, and with it what came in Opus, as WAV.
     Wav,
-    /// Opus, as Ogg (RFC 7845).
+    /// Opus as it came, as Ogg (RFC 7845).
     Opus,
 }
 
@@ -147,8 +149,8 @@ impl Part {
     }
 }
 
-/// Writes a recording as sound files, readable by this user only: at `path` with the end that fits, `.wav` or `.opus`, or
-/// both. Each appears when it is whole.
+/// Writes a recording as a sound file, readable by this user only: at `path` with the end that fits, `.wav` or `.opus`. It
+/// appears when it is whole.
 ///
 /// # Errors
 /// When there is no such recording, it doesn't open, or a file can't be written.
@@ -164,29 +166,38 @@ pub fn export(
             path: path.to_owned(),
         })?;
     let entry = index.get(id)?;
-    let mut all = Exported::none(&entry);
-    for part in parts(vault, &entry)? {
-        let path = path.with_extension(part.name());
-        let failed = |source| ExportError::Write {
-            path: path.clone(),
-            source,
-        };
-        let mut one = folder::whole(&path, failed, |file| part_into(vault, &entry, part, file))?;
-        one.files.push(path.clone());
-        all.add(one);
-    }
-    Ok(all)
+    let part = whole(vault, &entry)?;
+    let path = path.with_extension(part.name());
+    let failed = |source| ExportError::Write {
+        path: path.clone(),
+        source,
+    };
+    let mut exported = folder::whole(&path, failed, |file| part_into(vault, &entry, part, file))?;
+    exported.files.push(path);
+    Ok(exported)
 }
 
-/// The parts of a recording, at least one: without any stream it is an empty WAV file.
+/// The part in which all of a recording is heard.
 ///
 /// # Errors
 /// When it doesn't open.
-pub fn parts(vault: &Vault, entry: &Entry) -> Result<Vec<Part>, ExportError> {
+pub fn whole(vault: &Vault, entry: &Entry) -> Result<Part, ExportError> {
     let recording = vault.unlock(entry.id, &entry.tag)?;
-    parts_of(&recording)
+    first_part(&recording, entry, None)
 }
 
+/// What whoever keeps a recording for good wants besides the part in which all of it is heard: streams that were decoded
+/// there, as they came.
+///
+/// # Errors
+/// When it doesn't open.
+pub fn as_it_came(vault: &Vault, entry: &Entry) -> Result<Option<Part>, ExportError> {
+    let recording = vault.unlock(entry.id, &entry.tag)?;
+    let parts = parts_of(&recording)?;
+    Ok((parts.len() > 1).then_some(Part::Opus))
+}
+
+/// The parts there are, at least one: without any stream it is an empty WAV file.
 fn parts_of(recording: &Recording) -> Result<Vec<Part>, ExportError> {
     let streams = streams_of(recording)?;
     let holds = |part: &Part| streams.iter().any(|(_, one)| part.holds(one.codec()));
@@ -296,12 +307,9 @@ fn wav_into<W: Read + Write + Seek>(
 fn channels(recording: &Recording) -> Result<[Channel; 2], VaultError> {
     let streams = streams_of(recording)?;
     let is_caller = |label: &StreamLabel| matches!(label.as_str(), "caller" | "1");
-    // The caller may speak Opus, and be in the other file.
     let known = streams.iter().any(|(label, _)| is_caller(label));
-    let of_part = streams.into_iter().enumerate();
-    let of_part = of_part.filter(|(_, (_, reader))| Part::Wav.holds(reader.codec()));
     let mut channels = [Channel::default(), Channel::default()];
-    for (at, (label, reader)) in of_part {
+    for (at, (label, reader)) in streams.into_iter().enumerate() {
         // Nobody says who called: then whoever comes first.
         let left = if known { is_caller(&label) } else { at == 0 };
         channels[usize::from(!left)]
@@ -399,7 +407,7 @@ impl Channel {
     }
 
     fn law(&self) -> Option<wire::g711::Law> {
-        self.sides.first().and_then(Side::law)
+        self.sides.iter().find_map(Side::law)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use wire::g711::Law;
 
-use super::{BLOCK, Summed};
+use super::{BLOCK, Summed, heard::Heard};
 use crate::{
     names::StreamLabel,
     tally::Tally,
@@ -15,6 +15,8 @@ const LATE_MAX: usize = BLOCK;
 pub(super) struct Side {
     label: StreamLabel,
     reader: StreamReader,
+    /// Of a stream in Opus.
+    heard: Option<Box<Heard>>,
     /// Decoded samples from the current block on; packets lie in it where they belong.
     window: Vec<i16>,
     /// The first packet that lies beyond the window.
@@ -28,6 +30,7 @@ impl Side {
     pub(super) fn new(label: StreamLabel, reader: StreamReader) -> Self {
         Self {
             label,
+            heard: (reader.codec() == Codec::Opus).then(Heard::new),
             reader,
             window: vec![0; BLOCK + LATE_MAX + PAYLOAD_MAX],
             held: None,
@@ -61,7 +64,11 @@ impl Side {
     pub(super) fn seek(&mut self, begin: u32) -> Result<(), VaultError> {
         self.held = None;
         self.window.fill(0);
-        self.reader.seek(begin)
+        let Some(heard) = &mut self.heard else {
+            return self.reader.seek(begin);
+        };
+        *heard = Heard::new();
+        self.reader.seek(Heard::from(begin))
     }
 
     /// Adds the second that begins at `begin` to `block`. Blocks are asked for in order, each once. Gives the end of
@@ -105,14 +112,22 @@ impl Side {
     }
 
     fn place(&mut self, begin: u32, packet: &Packet) {
-        let (Kind::Audio, Some(law)) = (packet.kind, self.law()) else {
-            return;
-        };
         let late = begin.saturating_sub(packet.position) as usize;
         let at = packet.position.saturating_sub(begin) as usize;
-        let codes = packet.payload.iter().skip(late);
-        for (sample, code) in self.window.iter_mut().skip(at).zip(codes) {
-            *sample = law.decode(*code);
+        let places = self.window.iter_mut().skip(at);
+        match (packet.kind, self.reader.codec(), &mut self.heard) {
+            (Kind::Audio, Codec::G711(law), _) => {
+                let codes = packet.payload.iter().skip(late);
+                for (sample, code) in places.zip(codes) {
+                    *sample = law.decode(*code);
+                }
+            }
+            (Kind::Opus, _, Some(heard)) => {
+                for (sample, heard) in places.zip(heard.hear(packet).skip(late)) {
+                    *sample = heard;
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{HandoverError, Receiver, Record, bag::Bag, file};
 use crate::{
     access::{self, Access},
     envelope::seal,
+    export,
     index::{Entry, Index},
     names::RecordingId,
     store::By,
@@ -226,10 +227,10 @@ impl Packing<'_> {
 
     /// What the bag holds of a recording.
     fn files(&self, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, HandoverError> {
-        let (sounds, _) = vcon::sounds_of(self.vault, entry)?;
+        let (sound, _) = vcon::sound_of(self.vault, entry)?;
         let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
         let audio = Audio::Beside(AUDIO_NAME.to_owned());
-        let vcon = vcon::vcon(entry, meta.as_ref(), &sounds, &audio, self.now);
+        let vcon = vcon::vcon(entry, meta.as_ref(), &sound, &audio, self.now);
         let json = |error: serde_json::Error| file(Path::new("vcon.json"))(error.into());
         let fields = entry.tag.fields().into_iter();
         let tag: serde_json::Map<String, serde_json::Value> = fields
@@ -241,7 +242,11 @@ impl Packing<'_> {
             let name = format!("{AUDIO_NAME}.{}", sound.part.name());
             (name, sound.bytes)
         };
-        let mut files: Vec<_> = sounds.into_iter().map(named).collect();
+        let mut files = vec![named(sound)];
+        // It goes here: what was decoded above goes along as it came.
+        if let Some(part) = export::as_it_came(self.vault, entry)? {
+            files.push(named(vcon::part_of(self.vault, entry, part)?.0));
+        }
         files.push(("tag.json".to_owned(), tag));
         files.push(("vcon.json".to_owned(), vcon));
         Ok(files)

@@ -110,14 +110,12 @@ impl Source<'_> {
         theirs: Option<&Theirs>,
     ) -> Result<(), UttagError> {
         for entry in self.entries(theirs)? {
-            let (sounds, _) = vcon::sounds_of(self.vault, &entry)?;
+            let (sound, _) = vcon::sound_of(self.vault, &entry)?;
             let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
             let audio = Audio::Beside("audio".to_owned());
-            let vcon = vcon::vcon(&entry, meta.as_ref(), &sounds, &audio, self.now);
-            for sound in &sounds {
-                let name = format!("recordings/{}/audio.{}", entry.id, sound.part.name());
-                archive.add_bytes(&name, &sound.bytes).map_err(io_failed)?;
-            }
+            let vcon = vcon::vcon(&entry, meta.as_ref(), &sound, &audio, self.now);
+            let name = format!("recordings/{}/audio.{}", entry.id, sound.part.name());
+            archive.add_bytes(&name, &sound.bytes).map_err(io_failed)?;
             let vcon = serde_json::to_value(&vcon).map_err(|error| io_failed(error.into()))?;
             put(
                 archive,

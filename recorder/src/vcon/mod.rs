@@ -72,17 +72,15 @@ pub fn export(
         purpose: by.purpose.clone(),
     };
     access::write(vault, now, &[access])?;
-    let (sounds, exported) = sounds_of(vault, &entry)?;
+    let (sound, exported) = sound_of(vault, &entry)?;
     let meta = vault.unlock(entry.id, &entry.tag)?.meta()?;
-    let vcon = vcon(&entry, meta.as_ref(), &sounds, audio, now);
+    let vcon = vcon(&entry, meta.as_ref(), &sound, audio, now);
     let text = serde_json::to_vec_pretty(&vcon).map_err(|error| ExportError::Write {
         path: path.to_owned(),
         source: error.into(),
     })?;
     if *audio != Audio::Inline {
-        for sound in &sounds {
-            write(&path.with_extension(sound.part.name()), &sound.bytes)?;
-        }
+        write(&path.with_extension(sound.part.name()), &sound.bytes)?;
     }
     write(path, &text)?;
     Ok(exported)
@@ -106,41 +104,46 @@ pub struct SoundFile {
     pub bytes: Vec<u8>,
 }
 
-/// A recording's sound files: usually one, two when one side spoke G.711 and the other Opus.
+/// The sound file in which all of a recording is heard.
 ///
 /// # Errors
 /// When the recording doesn't open.
-pub fn sounds_of(vault: &Vault, entry: &Entry) -> Result<(Vec<SoundFile>, Exported), ExportError> {
-    let (mut sounds, mut all) = (Vec::new(), Exported::none(entry));
-    for part in export::parts(vault, entry)? {
-        let mut sound = Cursor::new(Vec::new());
-        all.add(export::part_into(vault, entry, part, &mut sound)?);
-        sounds.push(SoundFile {
-            part,
-            bytes: sound.into_inner(),
-        });
-    }
-    Ok((sounds, all))
+pub fn sound_of(vault: &Vault, entry: &Entry) -> Result<(SoundFile, Exported), ExportError> {
+    part_of(vault, entry, export::whole(vault, entry)?)
+}
+
+/// A part of a recording as a sound file.
+///
+/// # Errors
+/// When the recording doesn't open.
+pub fn part_of(
+    vault: &Vault,
+    entry: &Entry,
+    part: Part,
+) -> Result<(SoundFile, Exported), ExportError> {
+    let mut sound = Cursor::new(Vec::new());
+    let exported = export::part_into(vault, entry, part, &mut sound)?;
+    let bytes = sound.into_inner();
+    Ok((SoundFile { part, bytes }, exported))
 }
 
 /// Makes the vCon of a recording. `meta` is who spoke; `None` when that was erased or never known.
 pub fn vcon(
     entry: &Entry,
     meta: Option<&Meta>,
-    sounds: &[SoundFile],
+    sound: &SoundFile,
     audio: &Audio,
     now: Timestamp,
 ) -> VCon {
     let parties = parties(meta);
     let start = entry.tag.started.timestamp().to_string();
-    let dialog = |sound: &SoundFile| dialog(entry, meta, sound, audio);
     VCon {
         vcon: VERSION,
         uuid: uuid(entry.id),
         created_at: now.to_string(),
         subject: format!("1177, {}", entry.tag.purpose),
         parties,
-        dialog: sounds.iter().map(dialog).collect(),
+        dialog: vec![dialog(entry, meta, sound, audio)],
         analysis: Vec::new(),
         attachments: vec![tag(entry, start)],
     }

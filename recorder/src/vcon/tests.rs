@@ -65,7 +65,7 @@ impl Bench {
 
     fn vcon(&self, audio: &Audio) -> Value {
         let entry = self.index.get(self.id).expect("there");
-        let (sounds, _) = sounds_of(&self.vault, &entry).expect("opens");
+        let (sound, _) = sound_of(&self.vault, &entry).expect("opens");
         let meta = self
             .vault
             .unlock(self.id, &entry.tag)
@@ -73,7 +73,7 @@ impl Bench {
             .meta();
         let meta = meta.expect("readable");
         let now = "2026-11-22T06:00:00Z".parse().expect("a moment");
-        serde_json::to_value(vcon(&entry, meta.as_ref(), &sounds, audio, now)).expect("JSON")
+        serde_json::to_value(vcon(&entry, meta.as_ref(), &sound, audio, now)).expect("JSON")
     }
 }
 
