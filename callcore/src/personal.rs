@@ -39,23 +39,21 @@ impl E164 {
     /// Reads a number as it comes in SIP: `+46...`, `0046...`, or a Swedish national number `0...`.
     /// Spaces and hyphens are passed over. `None` when it is no such number (then the caller is unknown).
     pub fn parse(text: &str) -> Option<Self> {
-        let compact: String = text
-            .chars()
-            .filter(|c| !matches!(c, ' ' | '-' | '(' | ')'))
-            .collect();
-        let digits = if let Some(rest) = compact.strip_prefix('+') {
-            rest.to_owned()
+        let mut compact = String::with_capacity(text.len());
+        compact.extend(text.split([' ', '-', '(', ')']));
+        let (country, rest) = if let Some(rest) = compact.strip_prefix('+') {
+            ("+", rest)
         } else if let Some(rest) = compact.strip_prefix("00") {
-            rest.to_owned()
-        } else if let Some(rest) = compact.strip_prefix('0') {
-            format!("46{rest}")
+            ("+", rest)
         } else {
-            return None;
+            ("+46", compact.strip_prefix('0')?)
         };
+        let number = [country, rest].concat();
+        let digits = number.strip_prefix('+')?;
         let valid = (4..=15).contains(&digits.len())
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.starts_with('0');
-        valid.then(|| Self(format!("+{digits}")))
+        valid.then_some(Self(number))
     }
 
     /// The number, `+` first.

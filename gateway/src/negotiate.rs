@@ -53,7 +53,7 @@ pub(crate) fn refusal(body: &Body) -> Option<StatusCode> {
     if !kind.eq_ignore_ascii_case(sdp::CONTENT_TYPE) {
         return Some(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    Description::parse(&body.bytes)
+    Description::check(&body.bytes)
         .is_err()
         .then_some(StatusCode::BAD_REQUEST)
 }

@@ -58,7 +58,7 @@ impl Exchange {
             target,
             next_hop: None,
             transport: None,
-            from: own_uri(SERVICE_NUMBER, self.local).into(),
+            from: own_uri(SERVICE_NUMBER, &self.here).into(),
             to: None,
             headers: Headers::default(),
             max_forwards: None,

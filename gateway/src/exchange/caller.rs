@@ -82,7 +82,7 @@ impl Exchange {
 
     /// What the INVITE asks for beside a call.
     fn wishes(&self, request: &Request, trusted: bool, visits: u8) -> Asked {
-        let here = format!("sip:{}@{}", origin::SERVICE_NUMBER, self.local);
+        let here = ["sip:", origin::SERVICE_NUMBER, "@", &self.here].concat();
         Asked {
             takes_refer: request
                 .headers

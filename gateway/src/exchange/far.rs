@@ -235,7 +235,7 @@ impl Exchange {
         let trusts = next_hop
             .or_else(|| target.address())
             .is_some_and(|address| self.trusted.contains(address.ip()));
-        let mut headers = call.headers_to_far(self.local, trusts);
+        let mut headers = call.headers_to_far(&self.here, trusts);
         let visits = format!("{};n={}", self.mark, call.asked.visits.saturating_add(1));
         headers.push(VISITED.clone(), visits);
         headers.append(more);
@@ -243,7 +243,7 @@ impl Exchange {
             target,
             next_hop,
             transport,
-            from: call.caller_address(self.local).into(),
+            from: call.caller_address(&self.here).into(),
             to: None,
             headers,
             max_forwards: Some(MaxForwards(call.hops_left)),
@@ -428,16 +428,16 @@ impl Call {
         )
     }
 
-    fn caller_address(&self, local: std::net::SocketAddr) -> String {
+    fn caller_address(&self, here: &str) -> String {
         match &self.number {
-            Some(number) if !self.asked.private => own_uri(number.reveal().as_str(), local),
+            Some(number) if !self.asked.private => own_uri(number.reveal().as_str(), here),
             _ => "<sip:anonymous@anonymous.invalid>".to_owned(),
         }
     }
 
     /// What the other side gets to know: the kommun-ID, where the call has been, and the number that a trusted network
     /// asserts. One that its owner keeps private goes to trusted networks only (RFC 3325 section 7).
-    fn headers_to_far(&self, local: std::net::SocketAddr, trusts: bool) -> Headers {
+    fn headers_to_far(&self, here: &str, trusts: bool) -> Headers {
         let mut headers = Headers::default();
         if let Some(kommun) = &self.kommun {
             headers.push(origin::KOMMUN_HEADER.clone(), kommun.as_str());
@@ -450,7 +450,7 @@ impl Call {
             .as_ref()
             .filter(|_| asserted && (trusts || !private))
         {
-            let uri = own_uri(number.reveal().as_str(), local);
+            let uri = own_uri(number.reveal().as_str(), here);
             headers.push(HeaderName::PAssertedIdentity, uri.as_str());
         }
         if private {

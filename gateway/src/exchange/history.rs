@@ -120,7 +120,7 @@ impl Entry {
         let joint = if target.contains('?') { '&' } else { '?' };
         match cause {
             Some(cause) => format!("<{target}{joint}Reason=SIP%3Bcause%3D{cause}>;index={index}"),
-            None => format!("<{target}>;index={index}"),
+            None => ["<", target, ">;index=", index].concat(),
         }
     }
 }

@@ -106,6 +106,8 @@ pub(crate) struct Exchange {
     /// What calls that go out bear, so that one that comes back is known.
     mark: String,
     local: SocketAddr,
+    /// The same as it is written in URIs.
+    here: String,
     rng: Pcg64,
     switch: Switch,
     calls: BTreeMap<CallId, Box<Call>>,
@@ -152,6 +154,7 @@ impl Exchange {
             media: parts.media,
             observer: parts.observer,
             local: parts.local,
+            here: parts.local.to_string(),
             rng: Pcg64::seed_from_u64(parts.seed),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
@@ -478,6 +481,6 @@ impl Exchange {
 }
 
 /// A SIP URI of this switch for headers that need one.
-pub(crate) fn own_uri(user: &str, local: SocketAddr) -> String {
-    format!("<sip:{user}@{local}>")
+pub(crate) fn own_uri(user: &str, here: &str) -> String {
+    ["<sip:", user, "@", here, ">"].concat()
 }

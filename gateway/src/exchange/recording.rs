@@ -117,7 +117,7 @@ impl Exchange {
             target: recorder.uri.clone(),
             next_hop: Some(recorder.address),
             transport: None,
-            from: own_uri("src", self.local).into(),
+            from: own_uri("src", &self.here).into(),
             to: None,
             headers,
             max_forwards: None,

@@ -5,6 +5,7 @@
 
 mod answer;
 mod codec;
+mod glance;
 mod read;
 mod source;
 mod write;

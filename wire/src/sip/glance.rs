@@ -17,7 +17,7 @@ use super::{
 /// Fields that a response repeats of most requests: Via, From, To, Call-ID, CSeq, and routes.
 const REPEATED_USUAL: usize = 8;
 
-/// A request outside any session, or the ACK for its refusal, in which nothing is out of the ordinary.
+/// An INVITE outside any session in which nothing is out of the ordinary.
 pub(super) struct Glance<'a> {
     /// The topmost Via.
     pub(super) via: ViaParts<'a>,
@@ -29,12 +29,12 @@ pub(super) struct Glance<'a> {
 impl<'a> Glance<'a> {
     /// `None` when the whole parser must say what it is: anything that isn't right, and what is right but rare (folded lines, text
     /// that isn't UTF-8, several Vias in one line, `Require`, a `Max-Forwards` that has run out, another scheme than SIP's).
-    pub(super) fn read(method: &Method, bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (head, body) = bytes.split_at_checked(find_head_end(bytes, 0)?)?;
         let mut lines = Lines {
             rest: std::str::from_utf8(head).ok()?,
         };
-        check_request_line(method, whole_line(&mut lines)?)?;
+        check_request_line(whole_line(&mut lines)?)?;
         let mut checks = Checks::default();
         let mut repeated = Vec::with_capacity(REPEATED_USUAL);
         for _ in 0..=HEADER_FIELDS_MAX {
@@ -53,7 +53,7 @@ impl<'a> Glance<'a> {
                 }
                 return None;
             };
-            checks.field(Some(method), &name, value).ok()?;
+            checks.field(Some(&Method::Invite), &name, value).ok()?;
             if is_rare(&name, value) {
                 return None;
             }
@@ -89,6 +89,27 @@ impl<'a> Glance<'a> {
     }
 }
 
+/// What says for which answer of ours an ACK is, whatever else stands in it: its topmost Via, and the tag in its To.
+pub(super) fn acknowledged(bytes: &[u8]) -> Option<(ViaParts<'_>, &str)> {
+    let mut lines = Lines {
+        rest: std::str::from_utf8(bytes).ok()?,
+    };
+    whole_line(&mut lines)?;
+    let mut via = None;
+    for _ in 0..=HEADER_FIELDS_MAX {
+        let (name, value) = cut(whole_line(&mut lines)?, b':')?;
+        match HeaderName::read_known(trim(name)) {
+            Some(HeaderName::Via) if via.is_none() => via = Some(trim(value)),
+            Some(HeaderName::To) => {
+                let tag = NameAddr::tag_in(trim(value))?;
+                return Some((ViaParts::scan(via?).ok()?, tag));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The next line, unless it is too long, ends without CR, or goes on in the line after.
 fn whole_line<'a>(lines: &mut Lines<'a>) -> Option<&'a str> {
     let line = lines.next()?;
@@ -96,11 +117,11 @@ fn whole_line<'a>(lines: &mut Lines<'a>) -> Option<&'a str> {
     (!line.bare && !goes_on && line.text.len() <= LINE_MAX).then_some(line.text)
 }
 
-fn check_request_line(method: &Method, line: &str) -> Option<()> {
-    let (own, rest) = cut(line, b' ')?;
+fn check_request_line(line: &str) -> Option<()> {
+    let (method, rest) = cut(line, b' ')?;
     let (uri, version) = rest.rsplit_once(' ')?;
     let parts = Parts::scan(uri).ok()?;
-    let usual = own == method.as_str() && version == "SIP/2.0";
+    let usual = method == Method::Invite.as_str() && version == "SIP/2.0";
     (usual && !parts.has_headers() && !parts.is_foreign()).then_some(())
 }
 

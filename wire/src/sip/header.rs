@@ -7,7 +7,10 @@ pub(crate) use super::via::ViaParts;
 use super::{
     message::Method,
     params::{self, Params, quoted_end},
-    text::{after, cut, cut_before, cut_blank, find, is_control, is_token, trim},
+    text::{
+        after, cut, cut_before, cut_blank, find, is_control, is_token, read_number, trim,
+        write_number,
+    },
     uri::{Uri, UriError},
     uri_scan::Parts,
 };
@@ -125,18 +128,27 @@ impl NameAddr {
 
 impl fmt::Display for NameAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+impl NameAddr {
+    /// As [`fmt::Display`] writes it, without the formatter where there is a text to write into.
+    pub(super) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         if let Some(display) = &self.display {
-            f.write_str("\"")?;
+            out.write_char('"')?;
             for c in display.chars() {
-                match c {
-                    '"' | '\\' => write!(f, "\\{c}")?,
-                    c if c.is_ascii_control() => f.write_str(" ")?,
-                    c => write!(f, "{c}")?,
+                if matches!(c, '"' | '\\') {
+                    out.write_char('\\')?;
                 }
+                out.write_char(if c.is_ascii_control() { ' ' } else { c })?;
             }
-            f.write_str("\" ")?;
+            out.write_str("\" ")?;
         }
-        write!(f, "<{}>{}", self.uri, self.params)
+        out.write_char('<')?;
+        self.uri.write(out)?;
+        out.write_char('>')?;
+        self.params.write(out)
     }
 }
 
@@ -266,9 +278,18 @@ impl CSeq {
     }
 }
 
+impl CSeq {
+    /// As [`fmt::Display`] writes it, without the formatter where there is a text to write into.
+    pub(super) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        write_number(out, self.number)?;
+        out.write_char(' ')?;
+        out.write_str(self.method.as_str())
+    }
+}
+
 impl fmt::Display for CSeq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.number, self.method.as_str())
+        self.write(f)
     }
 }
 
@@ -295,13 +316,7 @@ impl fmt::Display for MaxForwards {
 
 /// Digits, leading zeros allowed, up to `max`.
 pub(super) fn scan_number(text: &str, max: u32) -> Result<u32, Malformed> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Malformed::Number);
-    }
-    text.parse()
-        .ok()
-        .filter(|number| *number <= max)
-        .ok_or(Malformed::Number)
+    read_number(text, max).ok_or(Malformed::Number)
 }
 
 /// A media type with parameters, such as `application/sdp` (RFC 3261 section 20.15).

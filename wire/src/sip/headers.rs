@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     name::HeaderName,
-    text::{Text, find, has_control, is_control, trim},
+    text::{Text, find, has_control, is_control, trim, write_number},
 };
 
 /// A header field's value: one line, without control characters, so nothing in it can begin another field.
@@ -68,37 +68,59 @@ impl From<&HeaderValue> for HeaderValue {
 /// Room for most printed values, an address with its tag among them.
 const PRINTED_USUAL: usize = 96;
 
-/// Types that print themselves as a header value.
-macro_rules! value_from_display {
+/// Texts as they are, whoever owns them.
+macro_rules! value_from_text {
     ($($type:ty),*) => {$(
         impl From<$type> for HeaderValue {
             fn from(value: $type) -> Self {
+                Self::from(&**value)
+            }
+        }
+    )*};
+}
+
+value_from_text!(&String, &Box<str>);
+
+impl From<String> for HeaderValue {
+    fn from(value: String) -> Self {
+        Self::from(value.as_str())
+    }
+}
+
+impl From<Box<str>> for HeaderValue {
+    fn from(value: Box<str>) -> Self {
+        Self::from(&*value)
+    }
+}
+
+/// Types that are written as a header value by `write`.
+macro_rules! value_from_written {
+    ($($type:ty, |$out:ident, $value:ident| $write:expr;)*) => {$(
+        impl From<$type> for HeaderValue {
+            fn from($value: $type) -> Self {
                 let mut text = String::with_capacity(PRINTED_USUAL);
+                let $out = &mut text;
                 // Writing into a String can't fail.
-                let _ = write!(text, "{value}");
+                let _ = $write;
                 Self::from(text.as_str())
             }
         }
     )*};
 }
 
-value_from_display!(
-    String,
-    &String,
-    Box<str>,
-    &Box<str>,
-    fmt::Arguments<'_>,
-    u8,
-    u16,
-    u32,
-    u64,
-    usize,
-    &super::header::Via,
-    &super::header::NameAddr,
-    &super::header::CSeq,
-    &super::header::MediaType,
-    &super::uri::Uri
-);
+value_from_written! {
+    u8, |out, value| write_number(out, value.into());
+    u16, |out, value| write_number(out, value.into());
+    u32, |out, value| write_number(out, value);
+    u64, |out, value| write!(out, "{value}");
+    usize, |out, value| write!(out, "{value}");
+    &super::header::NameAddr, |out, value| value.write(out);
+    &super::header::CSeq, |out, value| value.write(out);
+    &super::uri::Uri, |out, value| value.write(out);
+    fmt::Arguments<'_>, |out, value| out.write_fmt(value);
+    &super::header::Via, |out, value| write!(out, "{value}");
+    &super::header::MediaType, |out, value| write!(out, "{value}");
+}
 
 impl fmt::Debug for HeaderValue {
     /// Only the length: a value may hold a telephone number.
@@ -115,8 +137,8 @@ impl PartialEq for HeaderValue {
 
 impl Eq for HeaderValue {}
 
-/// Room for this many fields is made with the first: most messages then grow once or not at all.
-const FIELDS_AT_FIRST: usize = 8;
+/// Room for this many fields is made with the first: most messages then don't grow.
+const FIELDS_AT_FIRST: usize = 12;
 
 /// Header fields in the order they came.
 ///
@@ -132,7 +154,7 @@ impl Headers {
         Self { fields: Vec::new() }
     }
 
-    pub(super) fn with_capacity(fields: usize) -> Self {
+    pub(crate) fn with_capacity(fields: usize) -> Self {
         Self {
             fields: Vec::with_capacity(fields),
         }

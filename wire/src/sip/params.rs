@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{after, cut_before, is_control, is_token, trim};
+use super::text::{TOKEN, after, is_control, run, trim, trim_start};
 
 /// Parameters in order. Names are compared without case, values kept as they came (quotes and escapes with them).
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -81,10 +81,19 @@ impl Params {
 
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+impl Params {
+    /// As [`fmt::Display`] writes them.
+    pub(super) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         for (name, value) in self.iter() {
-            write!(f, ";{name}")?;
+            out.write_char(';')?;
+            out.write_str(name)?;
             if let Some(value) = value {
-                write!(f, "={value}")?;
+                out.write_char('=')?;
+                out.write_str(value)?;
             }
         }
         Ok(())
@@ -131,7 +140,7 @@ pub(super) fn scan(text: &str) -> impl Iterator<Item = Result<(&str, Option<&str
         }
         let step = after(rest, b';')
             .ok_or(BadParam)
-            .and_then(|text| one(trim(text)));
+            .and_then(|text| one(trim_start(text)));
         rest = step.as_ref().map_or("", |(_, rest)| rest);
         Some(step.map(|(param, _)| param))
     })
@@ -140,33 +149,41 @@ pub(super) fn scan(text: &str) -> impl Iterator<Item = Result<(&str, Option<&str
 type Step<'a> = ((&'a str, Option<&'a str>), &'a str);
 
 fn one(text: &str) -> Result<Step<'_>, BadParam> {
-    let name_end = text
-        .bytes()
-        .position(|byte| matches!(byte, b';' | b'='))
-        .unwrap_or(text.len());
-    let (name, rest) = text.split_at(name_end);
-    let name = trim(name);
-    if !is_token(name) {
+    let (name, rest) = run(text, &TOKEN);
+    let rest = trim_start(rest);
+    if name.is_empty() {
         return Err(BadParam);
     }
     let Some(rest) = after(rest, b'=') else {
-        return Ok(((name, None), rest));
+        return ends(rest).map(|rest| ((name, None), rest));
     };
-    let rest = trim(rest);
+    let rest = trim_start(rest);
     if after(rest, b'"').is_some() {
         let end = quoted_end(rest).ok_or(BadParam)?;
         let (value, rest) = rest.split_at(end);
         return Ok(((name, Some(value)), trim(rest)));
     }
-    let (value, rest) = cut_before(rest, b';');
-    let value = trim(value);
-    let plain =
-        |byte: u8| !is_control(byte) && !matches!(byte, b' ' | b'\t' | b',' | b'"' | b'<' | b'>');
-    if !value.bytes().all(plain) {
-        return Err(BadParam);
-    }
-    Ok(((name, Some(value)), rest))
+    let (value, rest) = run(rest, &PLAIN);
+    ends(trim_start(rest)).map(|rest| ((name, Some(value)), rest))
 }
+
+/// What follows a parameter: nothing, or the next.
+fn ends(rest: &str) -> Result<&str, BadParam> {
+    let ends = rest.is_empty() || after(rest, b';').is_some();
+    ends.then_some(rest).ok_or(BadParam)
+}
+
+/// Which bytes may stand in a value that isn't quoted.
+static PLAIN: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        table[byte as usize] =
+            !is_control(byte) && !matches!(byte, b' ' | b'\t' | b',' | b';' | b'"' | b'<' | b'>');
+        byte += 1;
+    }
+    table
+};
 
 /// Where the quoted string at the start of `text` ends, after its closing quote.
 pub(super) fn quoted_end(text: &str) -> Option<usize> {

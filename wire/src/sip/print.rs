@@ -1,12 +1,10 @@
 //! Messages to bytes. Nothing is added but Content-Length, and no value can break out of its line.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 
 use super::{
     message::{HeaderName, Headers, Message, Request, Response},
-    text::is_control,
+    text::{has_control, is_control, write_number},
 };
 
 impl Message {
@@ -27,7 +25,11 @@ pub(super) trait Printed {
 
 impl Printed for Request {
     fn start_line(&self, out: &mut String) -> std::fmt::Result {
-        write!(out, "{} {} SIP/2.0\r\n", self.method.as_str(), self.uri)
+        out.push_str(self.method.as_str());
+        out.push(' ');
+        self.uri.write(out)?;
+        out.push_str(" SIP/2.0\r\n");
+        Ok(())
     }
 
     fn parts(&self) -> (&Headers, &Bytes) {
@@ -37,20 +39,28 @@ impl Printed for Request {
 
 impl Printed for Response {
     fn start_line(&self, out: &mut String) -> std::fmt::Result {
-        write!(out, "SIP/2.0 {} ", self.status)?;
-        out.extend(self.reason.chars().map(|c| {
-            if u8::try_from(c).is_ok_and(is_control) {
-                ' '
-            } else {
-                c
-            }
-        }));
+        out.push_str("SIP/2.0 ");
+        write_number(out, self.status.code().into())?;
+        out.push(' ');
+        if has_control(&self.reason) {
+            out.extend(self.reason.chars().map(blank_control));
+        } else {
+            out.push_str(&self.reason);
+        }
         out.push_str("\r\n");
         Ok(())
     }
 
     fn parts(&self) -> (&Headers, &Bytes) {
         (&self.headers, &self.body)
+    }
+}
+
+fn blank_control(c: char) -> char {
+    if u8::try_from(c).is_ok_and(is_control) {
+        ' '
+    } else {
+        c
     }
 }
 
@@ -75,7 +85,9 @@ pub(super) fn print(message: &impl Printed) -> Bytes {
         out.push_str(value);
         out.push_str("\r\n");
     }
-    let _ = write!(out, "Content-Length: {}\r\n\r\n", body.len());
+    out.push_str("Content-Length: ");
+    let _ = write_number(&mut out, u32::try_from(body.len()).unwrap_or(u32::MAX));
+    out.push_str("\r\n\r\n");
     let mut out = out.into_bytes();
     out.extend_from_slice(body);
     Bytes::from(out)

@@ -2,13 +2,14 @@
 
 use std::{
     borrow::Cow,
-    fmt::{self, Write as _},
+    fmt,
     net::{IpAddr, SocketAddr},
 };
 
 use super::{
     limits::URI_MAX,
     params::Params,
+    text::{find, write_number},
     uri_scan::{Parts, is_forbidden},
 };
 
@@ -148,6 +149,13 @@ impl std::str::FromStr for Uri {
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+impl Uri {
+    /// As [`fmt::Display`] writes it, without the formatter where there is a text to write into.
+    pub(super) fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
         f.write_str(self.scheme.as_str())?;
         f.write_char(':')?;
         if let Some(user) = &self.user {
@@ -198,14 +206,18 @@ pub(super) fn write_host_port(
     host: &str,
     port: Option<u16>,
 ) -> fmt::Result {
-    if host.contains(':') {
+    if find(host, b':').is_some() {
         f.write_char('[')?;
         escape(f, host, Part::Host)?;
         f.write_char(']')?;
     } else {
         escape(f, host, Part::Host)?;
     }
-    port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    let Some(port) = port else {
+        return Ok(());
+    };
+    f.write_char(':')?;
+    write_number(f, port.into())
 }
 
 /// Which part of a URI is printed: each has signs of its own that end it.

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::{
     limits::URI_MAX,
     params::Params,
-    text::{after, cut, cut_before, find},
+    text::{after, cut, cut_before, find, letters_digits_and, read_number, run},
     uri::{Scheme, Uri, UriError},
 };
 
@@ -143,23 +143,25 @@ pub(super) fn scan_host_port(text: &str) -> Result<(&str, Option<u16>), UriError
             host.parse::<Ipv6Addr>().map_err(|_| UriError::Host)?;
             (host, rest)
         }
-        None => cut_before(text, b':'),
+        None => run(text, &NAMED),
     };
-    let named = after(text, b'[').is_none();
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if host.is_empty() || (named && !host.bytes().all(legal)) {
+    if host.is_empty() {
         return Err(UriError::Host);
     }
     let port = match after(port, b':') {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse().map_err(|_| UriError::Port)?)
+        Some(digits) => {
+            let port = read_number(digits, u16::MAX.into());
+            let port = port.and_then(|port| u16::try_from(port).ok());
+            Some(port.ok_or(UriError::Port)?)
         }
-        Some(_) => return Err(UriError::Port),
         None if port.is_empty() => None,
         None => return Err(UriError::Host),
     };
     Ok((host, port))
 }
+
+/// Which bytes may stand in a host's name or an IPv4 address.
+static NAMED: [bool; 256] = letters_digits_and(b".-_");
 
 fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     text.split(';')

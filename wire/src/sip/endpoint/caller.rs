@@ -29,11 +29,8 @@ impl Endpoint {
             None => NameAddr::new(invite.target.clone()),
         };
         let (id, tag) = self.fresh_session();
-        let call_id = HeaderValue::from(format!(
-            "{}{}",
-            ident::text(self.names.fresh()),
-            ident::text(self.names.fresh())
-        ));
+        let call_id = [self.names.fresh(), self.names.fresh()].map(ident::text);
+        let call_id = HeaderValue::from(call_id.concat());
         let contact = invite.headers.value(&HeaderName::Contact).cloned();
         let contact = contact.unwrap_or_else(|| self.default_contact(hop.kind));
 

@@ -10,10 +10,10 @@ use super::{
     timers::Slots,
     transaction::{InviteClient, OtherClient},
 };
-use crate::sip::message::{HeaderName, Request};
+use crate::sip::message::{HeaderName, Headers, Request};
 
 /// A client transaction: its branch, and whether it is the CANCEL that shares its INVITE's branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ClientKey {
     pub(crate) branch: u64,
     pub(crate) cancel: bool,
@@ -157,6 +157,7 @@ impl Client {
         let request = self.request.take().filter(|_| accepted);
         self.request = request.map(|request| {
             let mut kept = Request::new(request.method, request.uri);
+            kept.headers = Headers::with_capacity(KEPT_USUAL);
             for name in KEPT_FOR_FORKS {
                 for value in request.headers.values(&name) {
                     kept.headers.push(name.clone(), value);
@@ -171,6 +172,8 @@ impl Client {
     }
 }
 
+/// Fields kept of most: nobody asked for a proof.
+const KEPT_USUAL: usize = 3;
 /// What is kept of an INVITE that was accepted.
 const KEPT_FOR_FORKS: [HeaderName; 5] = [
     HeaderName::From,

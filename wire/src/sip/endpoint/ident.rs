@@ -66,17 +66,12 @@ impl Names {
 
 /// As it is written in a tag or a branch.
 pub(crate) fn text(name: u64) -> String {
-    let mut text = String::with_capacity(16);
-    for byte in name.to_be_bytes() {
-        let digits = [byte >> 4, byte & 0xf];
-        text.extend(
-            digits
-                .map(|digit| char::from_digit(digit.into(), 16))
-                .into_iter()
-                .flatten(),
-        );
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 16];
+    for (two, byte) in text.as_chunks_mut().0.iter_mut().zip(name.to_be_bytes()) {
+        *two = [byte >> 4, byte & 0xf].map(|digit| DIGITS[usize::from(digit)]);
     }
-    text
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 /// Reads back what [`text`] wrote; anything else isn't ours.

@@ -53,10 +53,11 @@ mod responses;
 mod route;
 mod servers;
 mod session;
+mod table;
 mod timers;
 mod transaction;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
@@ -74,6 +75,7 @@ use self::{
     route::Hop,
     servers::Server,
     session::Session,
+    table::Table,
     timers::{Entry, Owner, Timers},
     transaction::Rules,
 };
@@ -100,12 +102,12 @@ pub struct Endpoint {
     timers: Timers,
     outputs: VecDeque<Output>,
     net: Connections,
-    clients: BTreeMap<ClientKey, Box<Client>>,
-    servers: BTreeMap<Key, Box<Server>>,
+    clients: Table<ClientKey, Box<Client>>,
+    servers: Table<Key, Box<Server>>,
     /// INVITEs that might come a second time by another way (RFC 3261 section 8.2.2.2).
-    merged: BTreeMap<Key, Key>,
-    sessions: BTreeMap<SessionId, Box<Session>>,
-    by_tag: BTreeMap<u64, SessionId>,
+    merged: Table<Key, Key>,
+    sessions: Table<SessionId, Box<Session>>,
+    by_tag: Table<u64, SessionId>,
     next_session: u64,
     draining: bool,
     /// New calls that are still let in.
@@ -229,11 +231,11 @@ impl Endpoint {
             timers: Timers::default(),
             outputs: VecDeque::new(),
             net: Connections::new(),
-            clients: BTreeMap::new(),
-            servers: BTreeMap::new(),
-            merged: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            by_tag: BTreeMap::new(),
+            clients: Table::new(),
+            servers: Table::new(),
+            merged: Table::new(),
+            sessions: Table::new(),
+            by_tag: Table::new(),
             next_session: 1,
             draining: false,
             admission: u32::MAX,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     sip::{
-        glance::Glance,
+        glance::{self, Glance},
         message::{HeaderName, Method, StatusCode},
     },
     time::Time,
@@ -66,7 +66,7 @@ impl Endpoint {
     }
 
     fn turn_away(&mut self, now: Time, peer: SocketAddr, bytes: &[u8], before: u32) -> Option<()> {
-        let glance = Glance::read(&Method::Invite, bytes)?;
+        let glance = Glance::read(bytes)?;
         let key = self.branch_key(&glance.via, &Method::Invite)?;
         if glance.to_tag.is_some() || self.servers.contains_key(&key) {
             return None;
@@ -109,13 +109,12 @@ impl Endpoint {
         Bytes::from(out)
     }
 
-    /// Whether it is the ACK for an answer that left nothing here: then nothing follows from it.
+    /// Whether it is the ACK for an answer that left nothing here: then nothing follows from it. Nobody else has a tag that fits.
     fn takes_ack(&mut self, bytes: &[u8]) -> bool {
         let own = || {
-            let glance = Glance::read(&Method::Ack, bytes)?;
-            let key = self.branch_key(&glance.via, &Method::Ack)?;
-            let tag = self.names.stateless_tag(key);
-            let ours = ident::read(glance.to_tag?)? == tag && !self.servers.contains_key(&key);
+            let (via, tag) = glance::acknowledged(bytes)?;
+            let (key, tag) = (self.branch_key(&via, &Method::Ack)?, ident::read(tag)?);
+            let ours = tag == self.names.stateless_tag(key) && !self.servers.contains_key(&key);
             ours.then_some(())
         };
         let ours = own().is_some();
