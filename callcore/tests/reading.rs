@@ -576,6 +576,15 @@ fn clients_without_tags_record_the_calls_of_a_queue_that_can_be_tagged() {
             "may not record here",
             "[recorder.peers]",
         ),
+        (
+            with(
+                &recorded,
+                RULE,
+                &format!("{client}\npeers = {{ \"192.0.2.5\" = [] }}"),
+            ),
+            "may not record here",
+            "[recorder.peers]",
+        ),
     ] {
         refused(&text, 11, message, remedy);
     }

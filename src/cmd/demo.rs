@@ -73,7 +73,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let inera = start("imy-2019", &args, None, args.journal.clone()).await?;
     let medhelp = start("medhelp-2019", &args, Some(PROVIDER_RTP_PORTS), None).await?;
     let mut end = EndWanted::listen()?;
-    introduce(&inera, &medhelp);
+    introduce(&inera, &medhelp, args.data.as_deref());
     let load = if args.quiet_callers {
         None
     } else {
@@ -170,7 +170,13 @@ async fn start_callers(args: &DemoArgs, switch: SocketAddr) -> Result<LoadHandle
         .map_err(|error| Failure::usage(error.to_string()))
 }
 
-fn introduce(inera: &Operator, medhelp: &Operator) {
+fn introduce(inera: &Operator, medhelp: &Operator, data: Option<&Path>) {
+    // What is said here can be typed as it stands.
+    let there = data.map(|data| format!(" --data {}", data.display()));
+    let there = there.unwrap_or_default();
+    let ca = data
+        .unwrap_or(Path::new(""))
+        .join("recordings/imy-2019/tls/ca.pem");
     let fixed = inera.gateway.monitor().fixed.borrow().clone();
     let external = fixed
         .kommuner
@@ -185,8 +191,8 @@ fn introduce(inera: &Operator, medhelp: &Operator) {
   Look        {}          (the provider's own side: {})
   Call in     sip:1177@{} with the header  X-Kommun-ID: 0488  (Trosa)
               or, from any SIP phone, dial   sip:11770488@{}   (1177 and a kommun-ID)
-              or by TLS  sips:11770488@{}   (trust recordings/imy-2019/tls/ca.pem)
-  Recordings  vaxel recordings list          (encrypted; each with controller and retention)
+              or by TLS  sips:11770488@{}   (trust {})
+  Recordings  vaxel recordings list{there}          (encrypted; each with controller and retention)
   Stop        Ctrl-C
 ",
         inera.gateway.monitor().live.borrow().clock.get(..10).unwrap_or("a day"),
@@ -196,6 +202,7 @@ fn introduce(inera: &Operator, medhelp: &Operator) {
         inera.gateway.sip_addr(),
         inera.gateway.sip_addr(),
         inera.gateway.tls_addr().unwrap_or_else(|| inera.gateway.sip_addr()),
+        ca.display(),
     ));
 }
 

@@ -47,6 +47,16 @@ impl Reader<'_> {
     ) -> Vec<(IpAddr, QueueId)> {
         let mut clients = Vec::new();
         let Some(raw) = raw else { return clients };
+        let may = |address: IpAddr, queue: &Queue| {
+            let is_its = |id: &str| {
+                let place = names.organisations.places.get(id);
+                place.is_some_and(|place| usize::from(*place) == queue.controller.index())
+            };
+            let lists = |(peer, controllers): &(IpAddr, Vec<Box<str>>)| {
+                *peer == address && controllers.iter().any(|id| is_its(id))
+            };
+            peers.is_empty() || peers.iter().any(lists)
+        };
         let span = raw.span();
         for (address, name) in raw.into_inner() {
             let (faults, id) = (self.faults.len(), names.queue(self, &name));
@@ -63,19 +73,23 @@ impl Reader<'_> {
                 let its = rule.controller.is_none_or(|it| it == queue.controller);
                 its && rule.class == ObjectClass::Audio
             };
-            if !queue.recording {
+            let wrong = if !queue.recording {
                 let remedy = "set `recording = true` for that queue, or name another";
-                self.fault(name.span(), "this queue isn't recorded", remedy);
+                Some(("this queue isn't recorded", remedy))
             } else if !retention.iter().any(rules) {
+                let what = "nothing says how long this queue's recordings stay";
                 let remedy =
                     "add to [[retention]] what holds for the class `audio` of its controller";
-                let what = "nothing says how long this queue's recordings stay";
-                self.fault(name.span(), what, remedy);
-            } else if !peers.is_empty() && !peers.iter().any(|(peer, _)| *peer == address) {
-                let remedy = "add its address to [recorder.peers], with the queue's controller";
-                self.fault(name.span(), "this client may not record here", remedy);
+                Some((what, remedy))
+            } else if !may(address, queue) {
+                let remedy = "add to [recorder.peers] its address with the queue's controller";
+                Some(("this client may not record here for it", remedy))
             } else {
-                clients.push((address, id));
+                None
+            };
+            match wrong {
+                Some((what, remedy)) => self.fault(name.span(), what, remedy),
+                None => clients.push((address, id)),
             }
         }
         clients
