@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 use super::format::{self, Kind, PACKET_HEADER_LEN, SEAL_LEN, SEALED_MAX};
 use crate::tally::Tally;
 
-/// Room made with the first packet: what comes until a chunk is due, G.711 in packets of 20 ms, and its seal.
-const ROOM_BYTES: usize = 5 * 1024;
+/// Room made with the first packet: what comes until a chunk is due and somebody looks, 0.6 s of G.711 in packets of 20 ms, and its
+/// seal, with some to spare: what outgrows its room is moved, and wiped where it was.
+const ROOM_BYTES: usize = 6 * 1024;
 
 /// Memory that a stream's audio takes at most on its way: what is gathered for the writer, and what waits there for a chunk.
 #[cfg(test)]

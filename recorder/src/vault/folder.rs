@@ -107,7 +107,8 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), VaultError> {
 pub(crate) fn make_safe(path: &Path) -> Result<(), VaultError> {
     let missing: Vec<&Path> = path.ancestors().take_while(|one| !one.exists()).collect();
     pass(&Op::Other, 0).map_err(unusable(path))?;
-    make_private(path)?;
+    // Whether it can be written to shows with the first file in it.
+    make_closed(path)?;
     for made in missing {
         if let Some(parent) = made.parent() {
             sync_folder(parent)?;
@@ -118,15 +119,19 @@ pub(crate) fn make_safe(path: &Path) -> Result<(), VaultError> {
 
 /// Makes a folder 0700 with its parents, or checks one that is there: closed to others, and writable.
 pub(crate) fn make_private(path: &Path) -> Result<(), VaultError> {
+    make_closed(path)?;
+    let probe = path.join(".probe");
+    create_private(&probe, true).map_err(unusable(path))?;
+    fs::remove_file(&probe).map_err(unusable(path))
+}
+
+fn make_closed(path: &Path) -> Result<(), VaultError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .map_err(unusable(path))?;
-    check_private(path)?;
-    let probe = path.join(".probe");
-    create_private(&probe, true).map_err(unusable(path))?;
-    fs::remove_file(&probe).map_err(unusable(path))
+    check_private(path)
 }
 
 /// The permissions of a file or folder that anybody else can reach; `None` when nobody can.

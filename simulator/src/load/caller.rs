@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use callcore::{kommun::KommunId, personal::CallerNumber};
-use transport::media::RtpSocket;
+use transport::media::PolledSocket;
 use wire::{
     rtp::{self, Packet, Receiver, Sender, Stats},
     time::Time,
@@ -39,7 +39,8 @@ pub(super) struct Caller {
 /// A caller's audio.
 #[derive(Debug)]
 pub(super) struct Audio {
-    pub(super) socket: RtpSocket,
+    // Read when it speaks: nobody is to be woken by each packet that comes, least of all at the expense of the switch under load.
+    pub(super) socket: PolledSocket,
     remote: Option<SocketAddr>,
     sender: Sender,
     receiver: Receiver,
@@ -49,7 +50,7 @@ pub(super) struct Audio {
 }
 
 impl Audio {
-    pub(super) fn new(socket: RtpSocket, ssrc: u32) -> Self {
+    pub(super) fn new(socket: PolledSocket, ssrc: u32) -> Self {
         Self {
             socket,
             remote: None,
@@ -83,7 +84,7 @@ impl Audio {
             self.sent == 0,
             &mut self.datagram,
         );
-        if self.socket.try_send_to(&self.datagram, remote).is_ok() {
+        if self.socket.send_to(&self.datagram, remote).is_ok() {
             self.sent += 1;
         }
     }
@@ -91,7 +92,7 @@ impl Audio {
     fn listen(&mut self, now: Time) {
         let mut buffer = [0; DATAGRAM_MAX];
         for _ in 0..READS_PER_TICK_MAX {
-            let Ok((len, _)) = self.socket.try_recv_from(&mut buffer) else {
+            let Ok((len, _)) = self.socket.recv_from(&mut buffer) else {
                 return;
             };
             let datagram = &buffer[..len];

@@ -20,7 +20,7 @@ use tokio::{
 };
 use transport::{
     BindError, SipDriver,
-    media::{RtpPorts, RtpSocket},
+    media::{PolledSocket, RtpPorts},
 };
 use wire::{
     sdp,
@@ -213,7 +213,7 @@ impl Run {
         let number = test_number(self.rng.random_range(0..TEST_NUMBERS_LEN));
         let audio_seed = self.rng.random();
         let socket = if self.plan.audio {
-            self.ports.open().ok()
+            self.ports.open_polled().ok()
         } else {
             None
         };
@@ -229,7 +229,7 @@ impl Run {
             answered: false,
             hops: 0,
             route: None,
-            audio: socket.map(|socket: RtpSocket| Audio::new(socket, audio_seed)),
+            audio: socket.map(|socket: PolledSocket| Audio::new(socket, audio_seed)),
         };
         self.report.placed += 1;
         self.invite(sip, caller, self.target.clone());

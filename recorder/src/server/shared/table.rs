@@ -1,7 +1,7 @@
 //! The streams of one shared port, told apart by address and SSRC. It has no socket and asks for no time.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
@@ -24,7 +24,7 @@ use crate::board::Board;
 pub(super) const WAITING_MAX: usize = 512;
 
 /// What a stream on a shared port is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::server) struct Key {
     // First: comparing it is enough but for streams of one number from several addresses.
     pub(in crate::server) ssrc: u32,
@@ -54,8 +54,14 @@ impl Key {
 /// The streams of one port.
 #[derive(Debug)]
 pub(super) struct Table {
-    keys: BTreeMap<Key, SeatId>,
-    streams: BTreeMap<SeatId, Stream>,
+    /// By what their packets are known: where they are in `streams`. Looked up with every packet and never gone through: its order
+    /// is nobody's concern.
+    keys: HashMap<Key, usize>,
+    /// By what their sessions call them.
+    seats: BTreeMap<SeatId, usize>,
+    streams: Vec<Option<Stream>>,
+    /// Where there is none.
+    free: Vec<usize>,
     /// How many were told to end and haven't yet.
     ending: usize,
     board: Arc<Board>,
@@ -63,6 +69,7 @@ pub(super) struct Table {
 
 #[derive(Debug)]
 struct Stream {
+    seat: SeatId,
     claim: Claim,
     track: Track,
     waiting: VecDeque<Waiting>,
@@ -86,17 +93,19 @@ struct Ending {
 }
 
 impl Table {
-    pub(super) const fn new(board: Arc<Board>) -> Self {
+    pub(super) fn new(board: Arc<Board>) -> Self {
         Self {
-            keys: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            keys: HashMap::new(),
+            seats: BTreeMap::new(),
+            streams: Vec::new(),
+            free: Vec::new(),
             ending: 0,
             board,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.streams.is_empty()
+        self.seats.is_empty()
     }
 
     pub(super) fn begin(
@@ -104,30 +113,42 @@ impl Table {
         seat: SeatId,
         (claim, track, done): (Claim, Track, oneshot::Sender<()>),
     ) {
-        self.keys.insert(claim.key, seat);
-        let stream = Stream {
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.streams.push(None);
+            self.streams.len() - 1
+        });
+        self.keys.insert(claim.key, at);
+        self.seats.insert(seat, at);
+        self.streams[at] = Some(Stream {
+            seat,
             claim,
             track,
             waiting: VecDeque::new(),
             ending: None,
             done,
-        };
-        self.streams.insert(seat, stream);
+        });
+    }
+
+    fn stream(&mut self, seat: SeatId) -> Option<(usize, &mut Stream)> {
+        let at = *self.seats.get(&seat)?;
+        let stream = self.streams.get_mut(at)?;
+        stream.as_mut().map(|stream| (at, stream))
     }
 
     /// Tells a stream what to do. What came before has to be given to it before.
     pub(super) fn tell(&mut self, seat: SeatId, told: Control, now: Instant) {
         // One that has ended is told nothing.
-        if let Some(stream) = self.streams.get_mut(&seat) {
+        if let Some((_, stream)) = self.stream(seat) {
             let ended = stream.ending.is_some();
             stream.tell(told, now);
-            self.ending += usize::from(!ended && stream.ending.is_some());
+            let ends = !ended && stream.ending.is_some();
+            self.ending += usize::from(ends);
         }
     }
 
     /// Whoever steered a stream is gone.
     pub(super) fn leave(&mut self, seat: SeatId, now: Instant) {
-        if let Some(stream) = self.streams.get(&seat) {
+        if let Some((_, stream)) = self.stream(seat) {
             let told = Control {
                 flow: Flow::Ended,
                 ..stream.track.control().clone()
@@ -137,10 +158,11 @@ impl Table {
     }
 
     pub(super) fn rename(&mut self, seat: SeatId, claim: Claim) {
-        if let Some(stream) = self.streams.get_mut(&seat) {
-            self.keys.remove(&stream.claim.key);
-            self.keys.insert(claim.key, seat);
-            stream.claim = claim;
+        if let Some((at, stream)) = self.stream(seat) {
+            let key = claim.key;
+            let before = std::mem::replace(&mut stream.claim, claim);
+            self.keys.remove(&before.key);
+            self.keys.insert(key, at);
         }
     }
 
@@ -148,16 +170,16 @@ impl Table {
         let Some(key) = Key::of(datagram, source) else {
             return self.board.dropped("malformed");
         };
-        let seat = self.keys.get(&key);
-        match seat.and_then(|seat| self.streams.get_mut(seat)) {
-            Some(stream) => stream.on_datagram(datagram, source, now, &self.board),
-            None => self.board.dropped("ssrc"),
+        let at = self.keys.get(&key);
+        match at.and_then(|&at| self.streams.get_mut(at)) {
+            Some(Some(stream)) => stream.on_datagram(datagram, source, now, &self.board),
+            _ => self.board.dropped("ssrc"),
         }
     }
 
     /// Gives the writer what is old enough for a chunk.
     pub(super) fn hand_over_due(&mut self, now: Instant) {
-        for stream in self.streams.values_mut() {
+        for stream in self.streams.iter_mut().flatten() {
             stream.track.hand_over_due(now);
         }
     }
@@ -168,16 +190,21 @@ impl Table {
         if self.ending == 0 {
             return None;
         }
-        let ending = |stream: &Stream| stream.ending.map(|ending| ending.at);
-        let over = |stream: &mut Stream| ending(stream).is_some_and(|at| at <= now);
-        for (_, mut stream) in self.streams.extract_if(.., |_, stream| over(stream)) {
+        let over = |stream: &mut Stream| stream.ending.is_some_and(|ending| ending.at <= now);
+        for (at, place) in self.streams.iter_mut().enumerate() {
+            let Some(mut stream) = place.take_if(over) else {
+                continue;
+            };
+            self.free.push(at);
+            self.seats.remove(&stream.seat);
             self.keys.remove(&stream.claim.key);
             self.ending -= 1;
             stream.track.finish();
             // The session may be gone.
             let _told = stream.done.send(());
         }
-        self.streams.values().filter_map(ending).min()
+        let left = self.streams.iter().flatten();
+        left.filter_map(|stream| Some(stream.ending?.at)).min()
     }
 }
 
