@@ -82,6 +82,19 @@ impl Baresip {
         Self::start(switch, user, &account, ANYWHERE, &[])
     }
 
+    /// Registers with the switch as `user`, by way of that proxy, and answers whoever calls, with the caller's tone.
+    pub(crate) fn registers_through(
+        switch: &Switch,
+        (user, password): (&str, &str),
+        proxy: SocketAddr,
+    ) -> Self {
+        let account = format!(
+            "<sip:{user}@{}>;regint=60;answermode=auto;auth_pass={password};outbound=\"sip:{proxy}\"\n",
+            switch.sip()
+        );
+        Self::start(switch, user, &account, ANYWHERE, &[])
+    }
+
     fn start(switch: &Switch, name: &str, account: &str, at: &str, args: &[&str]) -> Self {
         let folder = switch.folder().join(name);
         let dump = folder.join("dump");
@@ -102,6 +115,11 @@ impl Baresip {
             dump,
             control,
         }
+    }
+
+    /// Waits until its registrar has said yes.
+    pub(crate) async fn has_registered(&mut self) {
+        self.child.says("200 OK").await;
     }
 
     /// Waits until it has heard something for half a second.

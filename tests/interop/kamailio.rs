@@ -51,6 +51,16 @@ impl Kamailio {
         Self::start(kommuner, &[MEDIA]).await
     }
 
+    /// What phones register through with that switch.
+    pub(crate) async fn edge(switch: SocketAddr) -> Self {
+        Self::start(&[("0001", switch)], &["WITH_EDGE"]).await
+    }
+
+    /// Waits until a call to a phone has come by the way that it named.
+    pub(crate) async fn called_through(&mut self) {
+        self.child.says("called through").await;
+    }
+
     /// A registrar and nothing else.
     pub(crate) async fn registrar() -> Self {
         Self::start(&[NOBODY], &[]).await

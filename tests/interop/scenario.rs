@@ -84,6 +84,15 @@ impl Scenario {
         Self { text, ..self }
     }
 
+    /// That queue has one nurse, who registers by that name and has no notes to write; who may, says the file `phones.ha1`.
+    pub(crate) fn nurse_registers(self, queue: &str, user: &str) -> Self {
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+        let by_name = format!("{{ register = \"{user}\" }}");
+        let named = self.nurse_at(queue, nobody);
+        let named = named.replace(&format!("\"sip:nurse@{nobody}\""), &by_name);
+        named.replace("[listen]", "[listen]\ncredentials = \"phones.ha1\"")
+    }
+
     /// Peers in that network are believed too.
     pub(crate) fn trusting(self, network: &str) -> Self {
         self.replace("trusted = [", &format!("trusted = [\"{network}\", "))

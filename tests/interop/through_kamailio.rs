@@ -10,6 +10,7 @@ use crate::{
     sipp::{self, Sipp},
     sound::{ANSWERER, CALLER},
     switch::Switch,
+    ways::{CREDENTIALS, PASSWORD},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +57,26 @@ async fn a_nurses_phone_is_found_through_the_registrar_it_registered_with() {
     is_of(&only[0], "0488", "region-04");
     assert!(only[0].caller_said(CALLER), "the caller, recorded");
     registrar.stop().await;
+    switch.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nurses_phone_that_registers_through_an_edge_is_called_through_it() {
+    let scenario = Scenario::today().nurse_registers("region-04", "nurse-01");
+    let files = [("phones.ha1", CREDENTIALS)];
+    let switch = Switch::start_beside(scenario, NOVEMBER_2026, &files).await;
+    let mut edge = Kamailio::edge(switch.sip()).await;
+    let user = ("nurse-01", PASSWORD);
+    let mut nurse = Baresip::registers_through(&switch, user, edge.address());
+    nurse.has_registered().await;
+    let speaks = Sipp::scenario(&switch, "speaks_and_hangs_up.xml").talking_ms(2500);
+    speaks.kommun("0488").succeeds().await;
+    edge.called_through().await;
+    let heard = nurse.until_hung_up_on().await;
+    assert!(heard.tone(CALLER), "the caller's tone");
+    let only = recordings::closed(&switch, 1).await;
+    is_of(&only[0], "0488", "region-04");
+    edge.stop().await;
     switch.stop().await;
 }
 

@@ -190,11 +190,11 @@ recorder = { siprec = "sip:recorder@127.0.0.1:5070", store = "store", keys = "ke
 "#;
 
 /// Of the nurse who registers.
-const PASSWORD: &str = "for-tests-only";
+pub(crate) const PASSWORD: &str = "for-tests-only";
 
 /// Who registers, with the hash of `nurse-01:vaxel:for-tests-only`: SIPp knows MD5 only. A stronger one is there for Kamailio's and
 /// the switch's own tests.
-const CREDENTIALS: &str = "nurse-01:vaxel:MD5:375dea92e337cba1ba122a858b4bec80\n";
+pub(crate) const CREDENTIALS: &str = "nurse-01:vaxel:MD5:375dea92e337cba1ba122a858b4bec80\n";
 
 /// A scenario with a route for each way, and the phones behind it at these addresses.
 pub(crate) fn scenario(ways: &[Way], addresses: &[Vec<SocketAddr>]) -> String {

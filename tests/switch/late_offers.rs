@@ -7,7 +7,13 @@ use wire::{
     srtp::{Crypto, MasterKey, Opener, Sealer, Suite},
 };
 
-use crate::{TO_QUEUE, handset::Handset, rig::Rig, routes, talk::REGIONAL};
+use crate::{
+    TO_QUEUE,
+    handset::Handset,
+    rig::Rig,
+    routes,
+    talk::{REGIONAL, Talk},
+};
 
 /// What the switch offers to a caller who has made no offer, with its answer to him.
 async fn offered(caller: &mut Handset, rig: &Rig) -> (wire::sip::endpoint::SessionId, Stream) {
@@ -88,4 +94,51 @@ async fn a_late_answer_without_a_key_ends_the_call_where_it_must_have_one() {
     }
     let totals = rig.stop().await.totals;
     assert_eq!(totals.outcomes.get("incompatible"), Some(&2));
+}
+
+/// An INVITE with Replaces and without a description, from a phone that the scenario wants encrypted.
+#[tokio::test]
+async fn who_takes_a_nurses_place_without_an_offer_is_offered_what_the_scenario_says() {
+    for fits in [true, false] {
+        let (nurse, mut second) = (Handset::new().await, Handset::new().await);
+        let agents = format!(
+            "[\"{}\", {{ sip = \"{}\", srtp = \"require\" }}]",
+            nurse.uri(),
+            second.uri()
+        );
+        let rig = Rig::start(&agents, &routes(TO_QUEUE)).await;
+        let mut two = Talk::through(rig, nurse).await;
+        two.nurse.is_confirmed().await;
+        let replaces = two.nurse.act(|ep, _| ep.named(two.talk).expect("it is up"));
+        let fields = [("Replaces", replaces.as_str())];
+        let call = second.call(two.rig.gateway.sip_addr(), &fields, None);
+        let body = second.is_answered().await.body().expect("an offer");
+        let offer = Description::parse(&body.bytes).expect("a session description");
+        let stream = offer.audio().expect("audio");
+        assert!(stream.is_secure());
+        let key = MasterKey::new(*b"sixteen bytes ofa salt for all");
+        let own = stream.crypto[0].answered_with(key);
+        let answer = match fits {
+            true => encrypted(&second, &stream.protocol, own.clone()),
+            false => second.sdp(Direction::SendRecv),
+        };
+        second.act(|ep, now| ep.ack(now, call, Some(answer)).expect("due"));
+        two.nurse.is_ended().await;
+        if fits {
+            let (mut sealer, mut voice) = (Sealer::new(&own), Sender::new(8, 1, 7, 7));
+            two.caller
+                .hears(31, || {
+                    let mut datagram = Vec::new();
+                    voice.next(&[31; 160], 160, false, &mut datagram);
+                    sealer.seal(&mut datagram).expect("closed");
+                    second.sends(&datagram, stream.address);
+                })
+                .await;
+            second.hangs_up(call);
+        } else {
+            second.is_ended().await;
+        }
+        two.caller.is_ended().await;
+        two.rig.stop().await;
+    }
 }

@@ -119,7 +119,21 @@ impl Exchange {
             (Leg::Caller(id), Some(answer)) if self.offered_late(id) => {
                 self.late_answer(sip, id, answer);
             }
+            (Leg::Far(id), Some(answer)) => self.late_answer_of_far(sip, id, answer),
             _ => self.agreed(sip, leg, body),
+        }
+    }
+
+    /// The same of a phone that took another's place without an offer.
+    fn late_answer_of_far(&mut self, sip: &mut SipDriver, id: CallId, answer: &Body) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let agreed = negotiate::agreed(Some(answer), &mut call.crypto.far);
+        let heard = agreed.map(|agreed| self.remote_answered(sip, Leg::Far(id), agreed));
+        if !matches!(heard, Some(Ok(()))) {
+            self.stop_far(sip, id);
+            self.input(Input::FarEndGone(id));
         }
     }
 

@@ -264,10 +264,14 @@ impl Exchange {
             _ if trusted => return refuse(sip, session, StatusCode::DECLINE),
             _ => return refuse(sip, session, StatusCode::FORBIDDEN),
         };
-        match self.answer_replacing(sip, id, session, (request, flow), replaced) {
+        let own = request.contact_uri();
+        let agent = own.and_then(|own| self.agent_at(id, &own));
+        let scenario = self.scenario_of(id);
+        let srtp = agent.map_or(scenario.listen.srtp, |agent| scenario.agent(agent).srtp);
+        // Another phone: it must not know by which key we encrypted for the first.
+        let ours = OurCrypto::offering(srtp);
+        match self.answer_replacing(sip, id, session, (request, flow), (replaced, ours)) {
             Ok(()) => {
-                let own = request.contact_uri();
-                let agent = own.and_then(|own| self.agent_at(id, &own));
                 self.take_over(sip, id, session, agent);
                 let now = sip.now();
                 let _ = sip.endpoint().end(now, replaced, None);
@@ -282,7 +286,7 @@ impl Exchange {
         id: CallId,
         session: SessionId,
         (request, flow): (&Request, Flow),
-        replaced: SessionId,
+        (replaced, mut ours): (SessionId, OurCrypto),
     ) -> Result<(), StatusCode> {
         let call = self.calls.get_mut(&id).ok_or(StatusCode::DECLINE)?;
         if !call.talks_to_agent(replaced) {
@@ -291,8 +295,6 @@ impl Exchange {
         let media = call.media.as_mut().ok_or(StatusCode::DECLINE)?;
         let local = media.far_local().ok_or(StatusCode::DECLINE)?;
         media.signals_from(Side::Far, Some(flow.peer().ip()));
-        // Another phone: it must not know by which key we encrypted for the first.
-        let mut ours = OurCrypto::default();
         let body = match request.body() {
             Some(offer) => {
                 let own = (media, &self.media);
