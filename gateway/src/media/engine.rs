@@ -349,10 +349,14 @@ impl Running {
     fn receive_shared(&mut self, id: RoomId, now: Instant) -> u64 {
         let mut received = 0;
         for _ in 0..RUNS_MAX {
-            let mut run = 0;
-            for (datagram, from) in self.ways.rooms.receive(id, &mut self.run) {
-                run += 1;
-                let Some(Token::Leg(slot, side)) = self.ways.rooms.whose(id, from) else {
+            let run = self.ways.rooms.receive(id, &mut self.run);
+            // Whose all of them are before anything is done with the first: looked up one after the other, the processor waits for
+            // the memory of several at once.
+            let whose = |(datagram, from)| (self.ways.rooms.whose(id, from), datagram, from);
+            let run: Vec<_> = run.map(whose).collect();
+            let len = run.len();
+            for (whose, datagram, from) in run {
+                let Some(Token::Leg(slot, side)) = whose else {
                     self.report.dropped.count(Why::Stray);
                     continue;
                 };
@@ -360,8 +364,8 @@ impl Running {
                     call.heard(side, datagram, from, now, &mut self.ways);
                 }
             }
-            received += run as u64;
-            if run < RunBuffer::RUN_MAX {
+            received += len as u64;
+            if len < RunBuffer::RUN_MAX {
                 break;
             }
         }
