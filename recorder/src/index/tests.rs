@@ -427,6 +427,25 @@ fn an_index_of_the_version_before_is_brought_up_to_date() {
     assert_eq!(shown(&index)["region-01"], (1, 4321));
 }
 
+/// In PostgreSQL only: a folder has the store's own lock.
+#[test]
+fn who_opens_waits_a_moment_for_who_ends_and_not_for_who_stays() {
+    let Bench {
+        index,
+        vault,
+        _place,
+    } = bench();
+    if matches!(index.db, Db::Sqlite(_)) {
+        return;
+    }
+    assert!(matches!(Index::open(&vault), Err(IndexError::InUse { .. })));
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| Index::open(&vault));
+        drop(index);
+        next.join().expect("no panic").expect("it is free");
+    });
+}
+
 #[test]
 fn a_later_version_is_refused() {
     let Bench {

@@ -10,6 +10,7 @@ use tokio::{runtime::Runtime, time::timeout};
 use tokio_postgres::{
     Client, Config, Statement,
     config::{Host, SslMode},
+    error::SqlState,
     types::{IsNull, ToSql, Type, to_sql_checked},
 };
 
@@ -18,6 +19,9 @@ use crate::{credentials::Credentials, index::IndexError};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long the lock of another may keep us waiting: PostgreSQL frees that of a program that ended only when it notices. Less
+/// than [`CONNECT_MAX`].
+const LOCK_MAX: Duration = Duration::from_secs(2);
 /// How long an answer may take: a plan of ten million recordings on a slow machine.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
 /// Prepared statements kept; there are about thirty, and a few of each for lists of another length.
@@ -174,16 +178,7 @@ impl Connector {
             // It ends with its client, or when the other end goes.
             tokio::spawn(connection);
             if let Some(lock) = self.lock {
-                let row = client
-                    .query_one(
-                        "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))",
-                        &[&lock],
-                    )
-                    .await
-                    .map_err(|error| told(&error))?;
-                if !row.get::<_, bool>(0) {
-                    return Err(IN_USE.to_owned());
-                }
+                take_lock(&client, lock).await?;
             }
             Ok(Connected {
                 client,
@@ -193,6 +188,22 @@ impl Connector {
         let late = |_| Err(format!("no connection in {} s", CONNECT_MAX.as_secs()));
         runtime.block_on(async { timeout(CONNECT_MAX, connect).await.unwrap_or_else(late) })
     }
+}
+
+/// Takes a lock for as long as the connection lasts.
+async fn take_lock(client: &Client, lock: i32) -> Result<(), String> {
+    let said = |error: tokio_postgres::Error| match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => IN_USE.to_owned(),
+        _ => told(&error),
+    };
+    let patience = format!("SET lock_timeout = {}", LOCK_MAX.as_millis());
+    client.batch_execute(&patience).await.map_err(said)?;
+    let ask = "SELECT pg_advisory_lock($1, hashtext(current_schema()))";
+    client.query_one(ask, &[&lock]).await.map_err(said)?;
+    client
+        .batch_execute("RESET lock_timeout")
+        .await
+        .map_err(said)
 }
 
 impl Connected {
