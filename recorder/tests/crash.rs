@@ -2,28 +2,22 @@
 
 mod common;
 
-use std::{
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use common::{CONTROLLER, Client, metadata, start_in, store_in, tag};
+use common::{CONTROLLER, Client, metadata, start_in, store_in, tag, victim};
 use recorder::{Options, store::Filter};
 use wire::sip::endpoint::TransportKind;
 
-/// Where the recorder that is to be killed keeps its things; unset in an ordinary run.
-const PLACE: &str = "VAXEL_TEST_CRASH_PLACE";
+/// The test that starts itself once more.
+const TEST: &str = "a_killed_recorder_loses_less_than_a_second";
 
 #[tokio::test]
 async fn a_killed_recorder_loses_less_than_a_second() {
-    if let Some(place) = std::env::var_os(PLACE) {
-        return be_killed(Path::new(&place)).await;
+    if let Some(place) = victim::place() {
+        return victim::be_killed(Path::new(&place)).await;
     }
     let place = tempfile::tempdir().expect("a folder");
-    let (mut victim, to) = start_victim(place.path());
+    let (mut victim, to) = victim::start(TEST, place.path());
     let mut client = Client::new();
     let recording = client
         .record(to, TransportKind::Tcp, &metadata(&tag()))
@@ -57,41 +51,6 @@ async fn a_killed_recorder_loses_less_than_a_second() {
     assert!(row.packets >= 25 && row.seconds >= 0.5, "{row:?}");
     let (left, _) = common::export(&store, &place, &row.id);
     assert!(common::level(&left[left.len() - 2000..], 1000.0) > 7000.0);
-}
-
-/// The recorder in a process of its own: this test again, with a place to work in.
-fn start_victim(place: &Path) -> (Child, SocketAddr) {
-    let program = std::env::current_exe().expect("running");
-    let mut victim = Command::new(program)
-        .args([
-            "--exact",
-            "a_killed_recorder_loses_less_than_a_second",
-            "--nocapture",
-        ])
-        .env(PLACE, place)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    let out = BufReader::new(victim.stdout.take().expect("piped"));
-    let says = out
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.split_once("listens on ")?.1.to_owned()));
-    let address = says
-        .expect("an address")
-        .trim()
-        .parse()
-        .expect("an address");
-    (victim, address)
-}
-
-#[expect(clippy::print_stdout, reason = "the parent reads the address")]
-async fn be_killed(place: &Path) {
-    let handle = common::start_at(place, Options::new([CONTROLLER.to_owned()]))
-        .await
-        .expect("starts");
-    println!("listens on {}", handle.sip_addr());
-    std::future::pending::<()>().await;
 }
 
 /// The bytes of the largest stream file.

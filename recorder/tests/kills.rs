@@ -2,32 +2,25 @@
 //! again on one store. Nothing that was answered or ended is lost, index and store agree, and every start puts right what the
 //! kill before left. `just kill-recorder 200` runs as many, and holds each against the second that a stream may lose.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the parent reads the address, a person the figures"
-)]
+#![expect(clippy::print_stdout, reason = "a person reads the figures")]
 
 mod common;
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use callcore::{switch::CallId, tag::RecordingTag};
-use common::{CONTROLLER, Client, asker, metadata, start_at, start_in, store_in, tag};
+use common::{CONTROLLER, Client, asker, metadata, start_in, store_in, tag, victim};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use recorder::{Options, names::RecordingId, store::Filter};
 use tempfile::TempDir;
 use wire::sip::endpoint::TransportKind;
 
-/// Where the recorder that is to be killed keeps its things; unset in an ordinary run.
-const PLACE: &str = "VAXEL_TEST_KILLS_PLACE";
 /// How often it is killed, where somebody asks for it; and a seed.
 const KILLS: &str = "VAXEL_KILLS";
 const SEED: &str = "VAXEL_SEED";
@@ -56,10 +49,13 @@ struct Seen {
 
 type Diary = Arc<Mutex<Vec<Seen>>>;
 
+/// The test that starts itself once more.
+const TEST: &str = "recorders_killed_in_a_row_lose_less_than_a_second_and_no_call";
+
 #[tokio::test]
 async fn recorders_killed_in_a_row_lose_less_than_a_second_and_no_call() {
-    if let Some(place) = std::env::var_os(PLACE) {
-        return be_killed(Path::new(&place)).await;
+    if let Some(place) = victim::place() {
+        return victim::be_killed(Path::new(&place)).await;
     }
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let kills: Option<u64> = number(KILLS);
@@ -80,7 +76,7 @@ async fn recorders_killed_in_a_row_lose_less_than_a_second_and_no_call() {
 
 /// A recorder lives so long, with calls; what their clients saw of it, and when it was killed.
 async fn one_life(place: &TempDir, kill: u64, life: Duration, seed: u64) -> (Vec<Seen>, Instant) {
-    let (mut victim, to) = start_victim(place.path());
+    let (mut victim, to) = victim::start(TEST, place.path());
     let diary = Diary::default();
     let talks: Vec<_> = (0..4)
         .map(|line| {
@@ -234,34 +230,4 @@ fn ids_in(folder: &Path, found: &mut BTreeSet<String>) {
             ids_in(&path, found);
         }
     }
-}
-
-/// The recorder in a process of its own: this test again, with a place to work in.
-fn start_victim(place: &Path) -> (Child, SocketAddr) {
-    let program = std::env::current_exe().expect("running");
-    let mut victim = Command::new(program)
-        .args([
-            "--exact",
-            "recorders_killed_in_a_row_lose_less_than_a_second_and_no_call",
-            "--nocapture",
-        ])
-        .env(PLACE, place)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    let out = BufReader::new(victim.stdout.take().expect("piped"));
-    let says = out
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.split_once("listens on ")?.1.to_owned()));
-    let address = says.expect("an address");
-    (victim, address.trim().parse().expect("an address"))
-}
-
-async fn be_killed(place: &Path) {
-    let handle = start_at(place, Options::new([CONTROLLER.to_owned()]))
-        .await
-        .expect("starts");
-    println!("listens on {}", handle.sip_addr());
-    std::future::pending::<()>().await;
 }

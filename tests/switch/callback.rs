@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{AnswerPlan, CallPlan, Ended, Phone, Sound, Then, Until};
+use testkit::{AnswerPlan, CallPlan, CallResult, Ended, Phone, Sound, Then, Until};
 use wire::{
     sdp::Description,
     sip::{
@@ -45,12 +45,27 @@ fn talks() -> AnswerPlan {
     }
 }
 
+/// The agent talks with another caller, then with whom the switch called back; the second of the two.
+async fn answers_twice(nurse: &mut Phone) -> CallResult {
+    nurse.answer(talks()).await;
+    let plan = AnswerPlan {
+        sound: Sound::Tone(FAR_TONE),
+        ..AnswerPlan::default()
+    };
+    nurse.answer(plan).await
+}
+
+/// Whoever is called back talks a while and hangs up.
+fn answers_the_switch() -> AnswerPlan {
+    AnswerPlan {
+        sound: Sound::Tone(CALLER_TONE),
+        until: A_WHILE,
+        ..AnswerPlan::default()
+    }
+}
+
 /// Calls while the agent talks and presses 1.
-async fn asks_to_be_called_back(
-    rig: &Rig,
-    phone: &mut Phone,
-    srtp: Option<Suite>,
-) -> testkit::CallResult {
+async fn asks_to_be_called_back(rig: &Rig, phone: &mut Phone, srtp: Option<Suite>) -> CallResult {
     let mut live = rig.gateway.monitor().live.clone();
     live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
         .await
@@ -77,21 +92,9 @@ async fn a_caller_presses_one_hangs_up_and_is_called_back_and_recorded() {
         let mut live = rig.gateway.monitor().live.clone();
         let promised = live.wait_for(|live| live.queues[0].promised == 1).await;
         assert_eq!(promised.expect("the switch runs").queues[0].waiting, 0);
-        let plan = AnswerPlan {
-            sound: Sound::Tone(CALLER_TONE),
-            until: A_WHILE,
-            ..AnswerPlan::default()
-        };
-        (asked, phone.answer(plan).await)
+        (asked, phone.answer(answers_the_switch()).await)
     };
-    let answers = async {
-        nurse.answer(talks()).await;
-        let plan = AnswerPlan {
-            sound: Sound::Tone(FAR_TONE),
-            ..AnswerPlan::default()
-        };
-        nurse.answer(plan).await
-    };
+    let answers = answers_twice(&mut nurse);
     let (_, (asked, called), nurse) =
         tokio::join!(rig.call("0488", Until::PeerEnds), waits, answers);
     assert_eq!((asked.code(), asked.ended), (200, Ended::Peer));
@@ -171,21 +174,9 @@ async fn a_caller_who_was_encrypted_is_called_back_encrypted() {
             ..AnswerPlan::default()
         };
         let first = phone.answer(busy).await;
-        let plan = AnswerPlan {
-            sound: Sound::Tone(CALLER_TONE),
-            until: A_WHILE,
-            ..AnswerPlan::default()
-        };
-        (first, phone.answer(plan).await)
+        (first, phone.answer(answers_the_switch()).await)
     };
-    let answers = async {
-        nurse.answer(talks()).await;
-        let plan = AnswerPlan {
-            sound: Sound::Tone(FAR_TONE),
-            ..AnswerPlan::default()
-        };
-        nurse.answer(plan).await
-    };
+    let answers = answers_twice(&mut nurse);
     let (_, (first, second), nurse) =
         tokio::join!(rig.call("0488", Until::PeerEnds), waits, answers);
     assert_ne!(

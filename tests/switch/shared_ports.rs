@@ -184,7 +184,8 @@ async fn relayed(rig: &Rig, mut caller: Handset, phone: &mut Handset) -> Relayed
     }
 }
 
-fn sender(ssrc: u32) -> Sender {
+/// A voice that nobody has heard before.
+pub(crate) fn sender(ssrc: u32) -> Sender {
     Sender::new(8, ssrc, 7, 7)
 }
 

@@ -7,16 +7,12 @@ use wire::{rtp::Sender, sdp::Direction};
 
 use crate::{
     TO_QUEUE, forked::audio_address, handed_on::refer, handset::Handset, rig::Rig, routes,
-    talk::Talk,
+    shared_ports::sender, talk::Talk,
 };
 
 /// Whose legs share ports.
 const LISTED: &str = "127.0.0.1/32";
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-
-fn sender(ssrc: u32) -> Sender {
-    Sender::new(8, ssrc, 7, 7)
-}
 
 /// A caller and a nurse who hear each other by one shared port.
 struct Shared {

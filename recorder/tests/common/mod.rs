@@ -35,6 +35,7 @@ mod runs;
 mod sound;
 #[path = "../tags/mod.rs"]
 mod tags;
+pub(crate) mod victim;
 
 pub(crate) const CONTROLLER: &str = "region-01";
 /// A number set aside by PTS for books and films (data/test_numbers.csv).

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ::rtp::header::Header;
+use bytes::Bytes;
 use webrtc_srtp::{
     context::Context,
     option::{srtcp_replay_protection, srtp_replay_protection},
@@ -123,12 +124,7 @@ impl Opener {
             Some((_, context)) => context.decrypt_rtp_with_header(sealed, &header),
             None => self.open_first(sealed, &header),
         };
-        let packet = packet.map_err(|error| open_error(&error))?;
-        let place = datagram
-            .get_mut(..packet.len())
-            .ok_or(OpenError::Malformed)?;
-        place.copy_from_slice(&packet);
-        Ok(place)
+        put_back(datagram, packet)
     }
 
     /// Opens an RTCP packet in place (RFC 3711 section 3.4), as [`Opener::open`] does RTP.
@@ -155,21 +151,12 @@ impl Opener {
                 packet
             }
         };
-        let packet = packet.map_err(|error| open_error(&error))?;
-        let place = datagram
-            .get_mut(..packet.len())
-            .ok_or(OpenError::Malformed)?;
-        place.copy_from_slice(&packet);
-        Ok(place)
+        put_back(datagram, packet)
     }
 
     /// A stream that wasn't heard before gets a context of its own, kept only when the packet is authentic: a forged one must
     /// neither take up room nor shift the window of late packets under the true ones.
-    fn open_first(
-        &mut self,
-        sealed: &[u8],
-        header: &Header,
-    ) -> Result<bytes::Bytes, webrtc_srtp::Error> {
+    fn open_first(&mut self, sealed: &[u8], header: &Header) -> Result<Bytes, webrtc_srtp::Error> {
         let mut context = context(&self.theirs);
         let packet = context.decrypt_rtp_with_header(sealed, header)?;
         self.keep(header.ssrc, context);
@@ -248,6 +235,19 @@ fn header(packet: &[u8]) -> Option<Header> {
 
 /// Bytes before an extension's words; contributing sources are counted as such words, of four bytes too.
 const EXTENSION_HEAD: usize = 4;
+
+/// The opened packet in the place of the sealed one: it is never longer.
+fn put_back(
+    datagram: &mut [u8],
+    packet: Result<Bytes, webrtc_srtp::Error>,
+) -> Result<&mut [u8], OpenError> {
+    let packet = packet.map_err(|error| open_error(&error))?;
+    let place = datagram
+        .get_mut(..packet.len())
+        .ok_or(OpenError::Malformed)?;
+    place.copy_from_slice(&packet);
+    Ok(place)
+}
 
 fn open_error(error: &webrtc_srtp::Error) -> OpenError {
     use webrtc_srtp::Error;
