@@ -15,6 +15,7 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
 use mimalloc::MiMalloc;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::{
     cli::{Cli, Command},
@@ -28,6 +29,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
+    raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -63,6 +65,18 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Backup(args) => cmd::backup::run(args),
         Command::Handover(args) => cmd::handover::run(args),
         Command::Uttag(args) => cmd::uttag::run(args),
+    }
+}
+
+/// As many open files as the system lets us have: a call has four sockets and more, and most systems begin with 1 024.
+fn raise_open_files() {
+    let allowed = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: allowed.maximum,
+        ..allowed
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
 

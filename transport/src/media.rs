@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rustix::net::{self, RecvFlags, SendFlags};
+use rustix::{
+    io::Errno,
+    net::{self, RecvFlags, SendFlags},
+};
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 
@@ -51,6 +54,16 @@ pub enum PortsError {
         /// The last port.
         last: u16,
         /// How many of them we use ourselves.
+        used: usize,
+    },
+    /// There are ports, but this process, or the machine, may open no more files.
+    #[error(
+        "no socket for audio on {ip} beside the {used} open here: the limit of open files is reached. Raise it (LimitNOFILE= in systemd, else ulimit -Hn)"
+    )]
+    NoMoreFiles {
+        /// The address.
+        ip: IpAddr,
+        /// How many ports we use.
         used: usize,
     },
     /// The address itself is refused.
@@ -118,6 +131,11 @@ impl RtpPorts {
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                     return Err(PortsError::NoSuchAddress { ip: self.ip });
                 }
+                // Every other port would say the same, thousands of times.
+                Err(error) if is_out_of_files(&error) => {
+                    let used = pool.used.len();
+                    return Err(PortsError::NoMoreFiles { ip: self.ip, used });
+                }
                 Err(error) => tracing::debug!(%address, %error, "audio port passed over"),
             }
         }
@@ -134,6 +152,13 @@ impl RtpPorts {
     pub fn used(&self) -> usize {
         lock(&self.pool).used.len()
     }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|full| number == Some(full.raw_os_error()))
 }
 
 impl Pool {
