@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     Entry, Index, IndexError,
     db::{Change, Row, Value},
+    row,
 };
 use crate::names::RecordingId;
 
@@ -56,6 +57,16 @@ pub enum Mark {
     Numbers,
 }
 
+impl Mark {
+    /// Where what is marked so stands.
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Recording => "marked_recordings",
+            Self::Numbers => "marked_numbers",
+        }
+    }
+}
+
 /// An order that a recording stay. It has no end of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hold {
@@ -76,19 +87,29 @@ pub struct Hold {
 /// Recordings named in one statement: SQLite takes 32,766 values, PostgreSQL twice that.
 const NAMED_MAX: usize = 5000;
 
-/// Neither being written nor being erased.
-const AT_REST: &str = "state <> 'open' AND erasing IS NULL";
+/// Not being erased. They are never many: two batches. (So written, PostgreSQL looks for them in a table in memory, whatever else
+/// it does, and its way to the rows stays the same.)
+pub(super) const UNMARKED: &str = "id NOT IN (SELECT id FROM marked_recordings)";
+
+/// Neither being written nor being erased; with the words by which its indexes are found.
+const AT_REST: &str =
+    "state <> 'open' AND erasing IS NULL AND id NOT IN (SELECT id FROM marked_recordings)";
+/// And who spoke is kept.
+const NUMBERS_KEPT: &str = "numbers = 'kept' AND id NOT IN (SELECT id FROM marked_numbers)";
 
 impl Index {
-    /// Everything at rest, grouped by what retention looks at. Reads one index, not the rows.
+    /// Everything at rest, grouped by what retention looks at. Reads figures and what is marked, not the rows.
     ///
     /// # Errors
     /// When the index can't be read.
     pub fn alike(&self) -> Result<Vec<Alike>, IndexError> {
-        let sql = format!(
-            "SELECT controller, class, month, earliest, latest, held, handed_over, COUNT(*) AS recordings, \
-             CAST(SUM(bytes) AS BIGINT) AS bytes FROM recordings {} WHERE {AT_REST} GROUP BY 1, 2, 3, 4, 5, 6, 7",
-            self.db.by("recordings_alike")
+        let key =
+            "controller, class, substr(day, 1, 7) AS month, earliest, latest, held, handed_over";
+        let sql = grouped(
+            key,
+            "1, 2, 3, 4, 5, 6, 7",
+            "recordings <> 0",
+            "SELECT id FROM marked_recordings",
         );
         self.rows(&sql, &[], |row| {
             Ok(Alike {
@@ -110,11 +131,9 @@ impl Index {
     /// # Errors
     /// When the index can't be read.
     pub fn numbers_alike(&self) -> Result<Vec<NumbersAlike>, IndexError> {
-        let sql = format!(
-            "SELECT controller, day, held, handed_over, COUNT(*) AS recordings FROM recordings {} \
-             WHERE {AT_REST} AND numbers = 'kept' GROUP BY 1, 2, 3, 4",
-            self.db.by("recordings_numbers")
-        );
+        let key = "controller, day, held, handed_over";
+        let marked = "SELECT id FROM marked_recordings UNION SELECT id FROM marked_numbers";
+        let sql = grouped(key, "1, 2, 3, 4", "numbers = 'kept'", marked);
         self.rows(&sql, &[], |row| {
             Ok(NumbersAlike {
                 controller: row.text("controller")?,
@@ -159,7 +178,7 @@ impl Index {
         limit: usize,
     ) -> Result<Vec<Entry>, IndexError> {
         let sql = format!(
-            "SELECT * FROM recordings {} WHERE {AT_REST} AND numbers = 'kept' AND controller = ? AND day = ? \
+            "SELECT * FROM recordings {} WHERE {AT_REST} AND {NUMBERS_KEPT} AND controller = ? AND day = ? \
              AND held = ? AND handed_over = ? LIMIT ?",
             self.db.by("recordings_numbers")
         );
@@ -193,17 +212,20 @@ impl Index {
         ids: &[RecordingId],
         decision: &str,
     ) -> Result<Vec<RecordingId>, IndexError> {
-        let (set, value) = match what {
-            Mark::Recording => ("erasing", decision.to_owned()),
-            Mark::Numbers => ("numbers", format!("erasing {decision}")),
+        let (marks, condition) = match what {
+            Mark::Recording => (what.table(), AT_REST.to_owned()),
+            Mark::Numbers => (what.table(), format!("{AT_REST} AND {NUMBERS_KEPT}")),
         };
         let mut marked = Vec::with_capacity(ids.len());
         for some in ids.chunks(NAMED_MAX) {
+            // A hold that is being placed meanwhile comes before this or sees it.
             let sql = format!(
-                "UPDATE recordings SET {set} = ? WHERE id IN ({}) AND held = 0 AND {AT_REST} RETURNING id",
-                places(some.len())
+                "INSERT INTO {marks} (id, decision) SELECT id, CAST(? AS TEXT) FROM recordings \
+                 WHERE id IN ({}) AND held = 0 AND {condition} {} RETURNING id",
+                places(some.len()),
+                self.db.kept_still()
             );
-            let values: Vec<Value> = std::iter::once(value.clone().into())
+            let values: Vec<Value> = std::iter::once(decision.into())
                 .chain(some.iter().map(|id| id.to_string().into()))
                 .collect();
             let found = self.rows(&sql, &values, |row| row.text("id"))?;
@@ -217,14 +239,7 @@ impl Index {
     /// # Errors
     /// When the index can't be written.
     pub fn unmark(&self, what: Mark, ids: &[RecordingId]) -> Result<(), IndexError> {
-        self.each(
-            ids,
-            match what {
-                Mark::Recording => "UPDATE recordings SET erasing = NULL",
-                Mark::Numbers => "UPDATE recordings SET numbers = 'kept'",
-            },
-            &[],
-        )
+        self.each(ids, &[&format!("DELETE FROM {}", what.table())], &[])
     }
 
     /// What was marked and not finished, with the decision it was marked under.
@@ -232,35 +247,23 @@ impl Index {
     /// # Errors
     /// When the index can't be read.
     pub fn marked(&self, what: Mark) -> Result<Vec<(Entry, String)>, IndexError> {
-        let (column, condition, index) = match what {
-            Mark::Recording => ("erasing", "erasing IS NOT NULL", "recordings_erasing"),
-            Mark::Numbers => (
-                "numbers",
-                "numbers LIKE 'erasing%'",
-                "recordings_numbers_erasing",
-            ),
-        };
-        // SQLite would rather read every row in the order of ids than sort the few there are.
-        let by = self.db.by(index);
-        let entries = self.entries(
-            &format!("SELECT * FROM recordings {by} WHERE {condition} ORDER BY id"),
-            &[],
-        )?;
-        let marks = self.rows(
-            &format!(
-                "SELECT id, {column} AS mark FROM recordings {by} WHERE {condition} ORDER BY id"
-            ),
-            &[],
-            |row| row.text("mark"),
-        )?;
-        let decision = |mark: String| {
-            mark.strip_prefix("erasing ")
-                .map_or(mark.clone(), str::to_owned)
-        };
-        Ok(entries
-            .into_iter()
-            .zip(marks.into_iter().map(decision))
-            .collect())
+        let marks = what.table();
+        // `CROSS JOIN`: SQLite then begins with the few that are marked.
+        let sql = format!(
+            "SELECT recordings.*, {marks}.decision FROM {marks} CROSS JOIN recordings \
+             WHERE recordings.id = {marks}.id ORDER BY {marks}.id"
+        );
+        let mut found = Vec::new();
+        self.db.query(&sql, &[], &mut |row| {
+            let entry = row::read(row)?;
+            let decision = row.text("decision").map_err(|what| IndexError::Row {
+                id: entry.id.to_string(),
+                what,
+            })?;
+            found.push((entry, decision));
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Forgets what was erased: the register remembers it.
@@ -268,14 +271,18 @@ impl Index {
     /// # Errors
     /// When the index can't be written.
     pub fn forget(&self, what: Mark, ids: &[RecordingId]) -> Result<(), IndexError> {
-        self.each(
-            ids,
-            match what {
-                Mark::Recording => "DELETE FROM recordings",
-                Mark::Numbers => "UPDATE recordings SET numbers = 'erased'",
-            },
-            &[],
-        )
+        let sql: &[&str] = match what {
+            Mark::Recording => &[
+                "DELETE FROM recordings",
+                "DELETE FROM marked_recordings",
+                "DELETE FROM marked_numbers",
+            ],
+            Mark::Numbers => &[
+                "UPDATE recordings SET numbers = 'erased'",
+                "DELETE FROM marked_numbers",
+            ],
+        };
+        self.each(ids, sql, &[])
     }
 
     /// Orders that a recording stay, until [`release`](Self::release).
@@ -290,11 +297,19 @@ impl Index {
         at: Timestamp,
     ) -> Result<bool, IndexError> {
         let id = id.to_string();
-        let there = "SELECT 1 FROM recordings WHERE id = ? AND erasing IS NULL";
+        // Waits for whoever is marking it: what comes after sees the mark.
+        let still = Change::new(
+            "UPDATE recordings SET held = held WHERE id = ?",
+            [(&*id).into()],
+        );
+        let set = Change::new(
+            format!("UPDATE recordings SET held = 1 WHERE id = ? AND {UNMARKED}"),
+            [(&*id).into()],
+        );
         let note = Change::new(
             format!(
                 "INSERT INTO holds (id, reason, placed, placed_by) SELECT CAST(? AS TEXT), CAST(? AS TEXT), \
-                 CAST(? AS TEXT), CAST(? AS TEXT) WHERE EXISTS ({there})"
+                 CAST(? AS TEXT), CAST(? AS TEXT) WHERE EXISTS (SELECT 1 FROM recordings WHERE id = ? AND {UNMARKED})"
             ),
             [
                 (&*id).into(),
@@ -304,12 +319,8 @@ impl Index {
                 (&*id).into(),
             ],
         );
-        let set = Change::new(
-            "UPDATE recordings SET held = 1 WHERE id = ? AND erasing IS NULL",
-            [(&*id).into()],
-        );
-        let changed = self.db.change(vec![set, note])?;
-        Ok(changed == [1, 1])
+        let changed = self.db.change(vec![still, set, note])?;
+        Ok(changed == [1, 1, 1])
     }
 
     /// Ends every hold on a recording; gives how many there were.
@@ -357,21 +368,24 @@ impl Index {
     pub fn handed_over(&self, ids: &[RecordingId], receipt: &str) -> Result<(), IndexError> {
         self.each(
             ids,
-            "UPDATE recordings SET handed_over = ?",
+            &["UPDATE recordings SET handed_over = ?"],
             &[receipt.into()],
         )
     }
 
-    /// The same change to each of these, all or none.
-    fn each(&self, ids: &[RecordingId], sql: &str, first: &[Value]) -> Result<(), IndexError> {
-        let change = |some: &[RecordingId]| {
+    /// The same changes to each of these, all or none. `first` stands before the ids.
+    fn each(&self, ids: &[RecordingId], sql: &[&str], first: &[Value]) -> Result<(), IndexError> {
+        let change = |some: &[RecordingId], sql: &str| {
             let named = some.iter().map(|id| id.to_string().into());
             Change::new(
                 format!("{sql} WHERE id IN ({})", places(some.len())),
                 first.iter().cloned().chain(named),
             )
         };
-        let changes: Vec<Change> = ids.chunks(NAMED_MAX).map(change).collect();
+        let changes: Vec<Change> = ids
+            .chunks(NAMED_MAX)
+            .flat_map(|some| sql.iter().map(move |sql| change(some, sql)))
+            .collect();
         if !changes.is_empty() {
             self.db.change(changes)?;
         }
@@ -379,7 +393,19 @@ impl Index {
     }
 }
 
+/// The figures by a key, without those that are marked. One question, so that both are of one moment.
+fn grouped(key: &str, columns: &str, which: &str, marked: &str) -> String {
+    format!(
+        "SELECT {key}, CAST(SUM(recordings) AS BIGINT) AS recordings, CAST(SUM(bytes) AS BIGINT) AS bytes FROM \
+         (SELECT * FROM figures UNION ALL SELECT controller, class, day, earliest, latest, held, handed_over, numbers, -1, -bytes, -samples FROM recordings WHERE state <> 'open' AND id IN ({marked})) \
+         AS kept WHERE {which} GROUP BY {columns} HAVING SUM(recordings) > 0 ORDER BY {columns}"
+    )
+}
+
 /// `?, ?, ?`
 fn places(count: usize) -> String {
     vec!["?"; count].join(", ")
 }
+
+#[cfg(test)]
+mod tests;

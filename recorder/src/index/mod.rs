@@ -28,7 +28,7 @@ use crate::{monitor::Stored, names::RecordingId, place::IndexPlace, tally::RATE,
 
 /// The database's name in the store: with a dot, so that it never is a controller's folder.
 const FILE: &str = "index.sqlite";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Recordings read at once when all are read: a page of memory, not all of it.
 const PAGE: usize = 1000;
 /// More rows than a person reads or a page shows.
@@ -265,7 +265,7 @@ impl Index {
     /// When the index can't be read.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Entry>, IndexError> {
         let limit = filter.limit.min(LIST_MAX) as u64;
-        let mut sql = "SELECT * FROM recordings WHERE erasing IS NULL".to_owned();
+        let mut sql = format!("SELECT * FROM recordings WHERE {}", gallring::UNMARKED);
         let mut values: Vec<Value> = Vec::new();
         // Only what is asked for stands in the question, so that an index answers it.
         let call = filter.call.map(|call| call.to_string());
@@ -303,7 +303,8 @@ impl Index {
     /// When the index can't be read.
     pub fn every(&self, mut each: impl FnMut(Entry)) -> Result<(), IndexError> {
         let sql = format!(
-            "SELECT * FROM recordings WHERE id > ? AND state <> 'open' AND erasing IS NULL ORDER BY id LIMIT {PAGE}"
+            "SELECT * FROM recordings WHERE id > ? AND state <> 'open' AND {} ORDER BY id LIMIT {PAGE}",
+            gallring::UNMARKED
         );
         let mut after = String::new();
         loop {
@@ -381,7 +382,7 @@ impl Index {
     pub fn figures(&self) -> Result<BTreeMap<String, Stored>, IndexError> {
         let sql = "SELECT controller, CAST(SUM(recordings) AS BIGINT) AS recordings, \
              CAST(SUM(bytes) AS BIGINT) AS bytes, CAST(SUM(samples) AS BIGINT) AS samples, \
-             MIN(earliest) AS earliest FROM stored WHERE recordings > 0 GROUP BY controller";
+             MIN(earliest) AS earliest FROM figures WHERE recordings > 0 GROUP BY controller";
         let found = self.rows(sql, &[], |row| {
             let stored = Stored {
                 recordings: row.count("recordings")?,

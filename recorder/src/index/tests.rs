@@ -6,15 +6,15 @@ use super::*;
 use crate::{place::Place, tally::Tally, vault::test_tag};
 
 #[path = "../../tests/place/mod.rs"]
-mod postgres;
+pub(super) mod postgres;
 
-struct Bench {
+pub(super) struct Bench {
     _place: tempfile::TempDir,
-    vault: Vault,
-    index: Index,
+    pub(super) vault: Vault,
+    pub(super) index: Index,
 }
 
-fn bench() -> Bench {
+pub(super) fn bench() -> Bench {
     let place = tempfile::tempdir().expect("a folder");
     let mut at = Place::folders(&place.path().join("store"), &place.path().join("keys"));
     at.index = postgres::index_of(place.path()).map_or(IndexPlace::InStore, IndexPlace::Postgres);
@@ -40,7 +40,7 @@ fn sqlite() -> Bench {
     }
 }
 
-fn closing(state: State) -> Closing {
+pub(super) fn closing(state: State) -> Closing {
     Closing {
         state,
         ended: "2026-11-22T03:00:00Z".parse().expect("a moment"),
@@ -390,41 +390,6 @@ fn the_figures_follow_every_change() {
     index.forget(Mark::Recording, &marked).expect("forgotten");
     assert_eq!(shown(&index), counted(&index));
     assert_eq!(shown(&index).len(), 2);
-}
-
-#[test]
-fn an_index_of_the_version_before_is_brought_up_to_date() {
-    let Bench {
-        index,
-        vault,
-        _place,
-    } = bench();
-    let id = RecordingId::random().expect("random");
-    index
-        .insert_open(id, &test_tag("region-01"))
-        .expect("entered");
-    index.close(id, &closing(State::Closed)).expect("closed");
-    let before: &[&str] = match index.db {
-        Db::Sqlite(_) => &[
-            "DROP TRIGGER stored_closed",
-            "DROP TRIGGER stored_entered",
-            "DROP TRIGGER stored_erased",
-            "DROP TABLE stored",
-            "PRAGMA user_version = 2",
-        ],
-        Db::Postgres(_) => &[
-            "DROP FUNCTION vaxel_stored CASCADE",
-            "DROP TABLE stored",
-            "UPDATE vaxel_version SET version = 2",
-        ],
-    };
-    for sql in before {
-        index.db.change(vec![Change::new(*sql, [])]).expect("ours");
-    }
-    drop(index);
-    let index = Index::open(&vault).expect("brought up to date");
-    assert_eq!(shown(&index), counted(&index));
-    assert_eq!(shown(&index)["region-01"], (1, 4321));
 }
 
 /// In PostgreSQL only: a folder has the store's own lock.

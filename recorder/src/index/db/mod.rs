@@ -78,6 +78,14 @@ impl Db {
             Self::Postgres(_) => String::new(),
         }
     }
+
+    /// Keeps what was found from being changed until this change is done. SQLite lets one in at a time anyway.
+    pub(super) const fn kept_still(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => "FOR UPDATE OF recordings",
+        }
+    }
 }
 
 impl Change {

@@ -13,8 +13,8 @@ use crate::{
 /// that several recorders may have one each in a database.
 const LOCK: i32 = 0x7661_7865;
 
-/// The version that the first tables have.
-const BEFORE: u64 = 2;
+/// What brings the first tables, which are of version 2, up to date: each from the version that stands before it.
+const STEPS: [(u64, &str); 2] = [(2, schema::POSTGRES_3), (3, schema::POSTGRES_4)];
 
 /// A PostgreSQL database.
 #[derive(Debug)]
@@ -101,12 +101,15 @@ impl Postgres {
         }
     }
 
-    /// From the version before. Should another program have done so at the same moment, it is done.
+    /// From the versions before. Should another program have done so at the same moment, it is done.
     fn bring_up(&self) -> Result<(), IndexError> {
-        if self.version()? == BEFORE {
-            let made = self.0.ask(Ask::Script(schema::POSTGRES_3.to_owned()));
+        for (before, step) in STEPS {
+            if self.version()? != before {
+                continue;
+            }
+            let made = self.0.ask(Ask::Script(step.to_owned()));
             if let Err(error) = made
-                && self.version()? == BEFORE
+                && self.version()? == before
             {
                 return Err(error);
             }

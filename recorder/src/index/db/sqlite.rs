@@ -10,7 +10,7 @@ use rusqlite::{
 use super::{Change, Each, Row, Value};
 use crate::index::{
     IndexError, VERSION,
-    schema::{INDEXES, SCHEMA, SCHEMA_2, SCHEMA_3},
+    schema::{INDEXES, SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4},
 };
 
 /// How long a reader waits for a writer, and the other way round.
@@ -138,9 +138,10 @@ impl Sqlite {
             .db
             .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
         let steps = match version {
-            0 if tables == 0 => [SCHEMA, SCHEMA_2, SCHEMA_3].concat(),
-            1 => [SCHEMA_2, SCHEMA_3].concat(),
-            2 => SCHEMA_3.to_owned(),
+            0 if tables == 0 => [SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4].concat(),
+            1 => [SCHEMA_2, SCHEMA_3, SCHEMA_4].concat(),
+            2 => [SCHEMA_3, SCHEMA_4].concat(),
+            3 => SCHEMA_4.to_owned(),
             _ => String::new(),
         };
         if !steps.is_empty() {
