@@ -121,10 +121,9 @@ pub(crate) fn answer(
         .ok_or(AnswerError::NoAudio)?;
     let offered = place.and_then(|place| offer.streams.get(place));
     let control = offered.map_or(Control::Off, |stream| Control::of(stream, stream.rtcp_mux));
-    let remote = remote_of(accepted, control).ok_or(AnswerError::NoCommonCodec)?;
+    let agreed = accepted_by_us(accepted, control).ok_or(AnswerError::NoCommonCodec)?;
     ours.agree(stream, accepted.srtp.as_ref());
-    let srtp = accepted.srtp.clone();
-    Ok((answer.description.to_body(), Agreed { remote, srtp }))
+    Ok((answer.description.to_body(), agreed))
 }
 
 /// Our own offer of telephone audio.
@@ -170,10 +169,7 @@ pub(crate) fn direction(body: &Body) -> Option<Direction> {
 /// Where the other side is and how it encrypts, from its answer to our offer.
 pub(crate) fn agreed(answer: Option<&Body>, ours: &mut OurCrypto) -> Option<Agreed> {
     let answer = Description::parse(&answer?.bytes).ok()?;
-    let stream = answer.audio()?;
-    let remote = stream_remote(stream)?;
-    let srtp = ours.answered(stream).ok()?;
-    Some(Agreed { remote, srtp })
+    accepted_by_them(answer.audio()?, ours)
 }
 
 /// The offer of a recording session: two streams that only we send (RFC 7866 section 7.1). It tells their numbers, so that the
@@ -211,32 +207,34 @@ pub(crate) fn recording_agreed(
     let [caller, nurse] = answer.streams.as_slice() else {
         return None;
     };
-    let agreed = |stream, ours: &mut OurCrypto| {
-        let remote = stream_remote(stream)?;
-        let srtp = ours.answered(stream).ok()?;
-        Some(Agreed { remote, srtp })
-    };
-    Some((agreed(caller, ours_caller)?, agreed(nurse, ours_far)?))
+    Some((
+        accepted_by_them(caller, ours_caller)?,
+        accepted_by_them(nurse, ours_far)?,
+    ))
 }
 
 fn origin(local: SocketAddr) -> Origin {
     Description::telephony(local).origin
 }
 
-fn remote_of(accepted: &Accepted, control: Control) -> Option<Remote> {
-    Some(Remote {
-        address: accepted.remote,
-        payload_type: accepted.codec.payload_type,
-        law: accepted.codec.law()?,
-        event_type: accepted.telephone_event,
-        listens: accepted.direction.sends() && !accepted.remote.ip().is_unspecified(),
-        talks: accepted.direction == Direction::SendRecv && !accepted.remote.ip().is_unspecified(),
+fn accepted_by_us(accepted: &Accepted, control: Control) -> Option<Agreed> {
+    let held = accepted.remote.ip().is_unspecified();
+    Some(Agreed {
+        remote: Remote {
+            address: accepted.remote,
+            payload_type: accepted.codec.payload_type,
+            law: accepted.codec.law()?,
+            event_type: accepted.telephone_event,
+            listens: accepted.direction.sends() && !held,
+        },
+        talks: accepted.direction == Direction::SendRecv && !held,
         control,
         signals_from: None,
+        srtp: accepted.srtp.clone(),
     })
 }
 
-fn stream_remote(stream: &Stream) -> Option<Remote> {
+fn accepted_by_them(stream: &Stream, ours: &mut OurCrypto) -> Option<Agreed> {
     if stream.is_rejected() {
         return None;
     }
@@ -244,16 +242,19 @@ fn stream_remote(stream: &Stream) -> Option<Remote> {
         .codecs
         .iter()
         .find_map(|codec| codec.law().map(|law| (codec, law)))?;
-    Some(Remote {
-        address: stream.address,
-        payload_type: codec.payload_type,
-        law,
-        event_type: stream.telephone_event(),
-        listens: !stream.is_held(),
+    Some(Agreed {
+        remote: Remote {
+            address: stream.address,
+            payload_type: codec.payload_type,
+            law,
+            event_type: stream.telephone_event(),
+            listens: !stream.is_held(),
+        },
         talks: stream.direction == Direction::SendRecv && !stream.is_held(),
         // Each of our offers to a telephone says that it may.
         control: Control::of(stream, stream.rtcp_mux),
         signals_from: None,
+        srtp: ours.answered(stream).ok()?,
     })
 }
 

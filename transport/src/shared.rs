@@ -28,8 +28,9 @@ const PACKETS_WAITING: usize = 5;
 const PACKET_COST: usize = 2304;
 /// The buffers asked for. The system doubles it for its own books, and counts these against it.
 const BUFFER_BYTES: usize = STREAMS_MAX * PACKETS_WAITING * PACKET_COST / 2;
-/// Room for a datagram: more than any that is taken, so that one that was cut off is seen to be too long.
-const DATAGRAM_MAX: usize = 2048;
+/// Room for a datagram: more than any that is taken, so that one that was cut off is seen to be too long; and an odd number of the
+/// processor's lines, or those of a run would all want the same few places of its cache.
+const DATAGRAM_MAX: usize = 1728;
 /// Datagrams that are sent together: what a send of more would save is not measurable.
 const SEND_MAX: usize = 64;
 

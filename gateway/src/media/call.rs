@@ -119,7 +119,7 @@ impl CallMedia {
             },
             Command::At(side, agreed, pair) => {
                 if let Some((port, own)) = self.port(side) {
-                    port.agree(agreed, pair, (own, rooms), now);
+                    port.agree(*agreed, pair, (own, rooms), now);
                 }
             }
             Command::ForkOpen(fork) => {
@@ -211,10 +211,8 @@ impl CallMedia {
         now: Instant,
         ways: &mut Ways,
     ) {
-        let Some(frame) =
-            self.caller
-                .accept(datagram, from, now, (&ways.rooms, &self.report.dropped))
-        else {
+        let dropped = &self.report.dropped;
+        let Some(frame) = self.caller.accept(datagram, from, now, dropped) else {
             return;
         };
         // What is pressed for a nurse or a provider is not for us to read.
@@ -233,7 +231,7 @@ impl CallMedia {
     fn far_heard(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant, ways: &mut Ways) {
         let Some(far) = &mut self.far else { return };
         let dropped = &self.report.dropped;
-        let Some(frame) = far.accept(datagram, from, now, (&ways.rooms, dropped)) else {
+        let Some(frame) = far.accept(datagram, from, now, dropped) else {
             return;
         };
         if self.joined {

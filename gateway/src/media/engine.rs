@@ -1,10 +1,9 @@
-//! The threads that carry audio. Each waits on the sockets of its calls with one `epoll`, in place of a task and two system calls
-//! more a packet; a busy one waits in steps of half a millisecond, so that one wake-up serves many packets.
+//! The threads that carry audio.
 
 use std::{
     collections::BTreeMap,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -15,10 +14,7 @@ use std::{
 
 use callcore::switch::CallId;
 use prometheus::IntCounter;
-use rustix::{
-    buffer::spare_capacity,
-    event::{EventfdFlags, Timespec, epoll, eventfd},
-};
+use rustix::event::{EventfdFlags, eventfd};
 use transport::{
     media::RtpPorts,
     shared::{RunBuffer, SharedSocket},
@@ -35,19 +31,13 @@ use super::{
     seats::RoomId,
     token::Token,
     turns::Turns,
+    watch::Watch,
 };
 
 /// Room for a datagram: more than any that is taken, so that one that was cut off is seen to be too long.
 const DATAGRAM_MAX: usize = 2048;
-/// Sockets told of by one look at them.
-const EVENTS_MAX: usize = 256;
-/// So many packets at once, and the thread is busy: it waits a little before it looks again.
-const BUSY: u64 = 4;
 /// Runs in a row from one shared port, some 1000 packets: who floods it keeps no other port waiting.
 const RUNS_MAX: usize = 32;
-/// How long: far under the millisecond that a packet may be late through us, and 25 packets at 1000 streams. Longer steps measure
-/// no cheaper.
-const PAUSE: Duration = Duration::from_micros(400);
 /// One thread carries some 200 000 packets a second; more threads than this only share the cores with signalling.
 const THREADS_MAX: usize = 4;
 /// How often calls are looked through for silent ones: so much later than said they may be noticed.
@@ -148,13 +138,10 @@ impl Drop for Line {
 
 impl Thread {
     fn start(report: Report, received: IntCounter, lanes: Lanes) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let waker = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        let data = epoll::EventData::new_u64(Token::Waker.number());
-        epoll::add(&epoll, &waker, data, epoll::EventFlags::IN)?;
         let (orders, inbox) = channel();
         let running = Running {
-            epoll,
+            watch: Watch::new(&waker, Instant::now())?,
             waker: Arc::clone(&waker),
             inbox,
             calls: Vec::new(),
@@ -194,7 +181,7 @@ impl Drop for Thread {
 /// What a thread works on.
 #[derive(Debug)]
 struct Running {
-    epoll: OwnedFd,
+    watch: Watch,
     waker: Arc<OwnedFd>,
     inbox: Receiver<Order>,
     calls: Vec<Option<CallMedia>>,
@@ -214,21 +201,19 @@ struct Running {
 
 impl Running {
     fn run(mut self) {
-        let mut events = Vec::with_capacity(EVENTS_MAX);
-        let mut buffer = [0; DATAGRAM_MAX];
+        let (mut look_at, mut buffer) = (Vec::new(), [0; DATAGRAM_MAX]);
         loop {
-            let wait = self.until_next(Instant::now()).map(timespec);
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    tracing::error!(%error, "audio stops: the system can't wait for packets");
-                    return;
-                }
+            let now = Instant::now();
+            let at_most = self.until_next(now);
+            let rooms = &self.ways.rooms;
+            if let Err(error) = self.watch.wait(now, at_most, rooms, &mut look_at) {
+                tracing::error!(%error, "audio stops: the system can't wait for packets");
+                return;
             }
             let now = Instant::now();
             let (mut woken, mut received) = (false, 0);
-            for event in events.drain(..) {
-                received += match Token::of(event.data.u64()) {
+            for token in look_at.drain(..) {
+                received += match token {
                     Token::Waker => {
                         woken = true;
                         0
@@ -246,6 +231,7 @@ impl Running {
                 };
             }
             self.received.inc_by(received);
+            self.watch.received(received, now);
             self.turns.take(now, |slot| {
                 let call = self.calls.get_mut(slot).and_then(Option::as_mut);
                 call.is_some_and(|call| {
@@ -262,9 +248,6 @@ impl Running {
                 return;
             }
             self.tell_refused();
-            if received >= BUSY {
-                thread::sleep(PAUSE);
-            }
         }
     }
 
@@ -388,9 +371,8 @@ impl Running {
     }
 
     fn open(&mut self, socket: SharedSocket) {
-        let (id, socket) = self.ways.rooms.open(socket);
-        watch(&self.epoll, socket, Token::Room(id));
-        watch(&self.epoll, socket.control(), Token::RoomControl(id));
+        self.ways.rooms.open(socket);
+        self.watch.add_room(&self.ways.rooms);
     }
 
     fn begin(&mut self, id: CallId, socket: LegSocket, silence_max: Option<Duration>) {
@@ -400,7 +382,7 @@ impl Running {
         });
         self.slots.insert(id, slot);
         let call = CallMedia::new((id, slot), socket, silence_max, self.report.clone());
-        watch_leg(&self.epoll, &call, slot, Side::Caller);
+        self.watch.add_leg(&call, slot, Side::Caller);
         self.calls[slot] = Some(call);
     }
 
@@ -417,7 +399,7 @@ impl Running {
         };
         call.command(command, now, &mut self.ways);
         if let Some(side) = opens {
-            watch_leg(&self.epoll, call, slot, side);
+            self.watch.add_leg(call, slot, side);
         }
         if call.plays() {
             self.turns.join(slot);
@@ -433,28 +415,5 @@ impl Running {
             self.turns.leave(slot);
             self.free.push(slot);
         }
-    }
-}
-
-/// A leg on a shared port needs no watching of its own.
-fn watch_leg(epoll: &OwnedFd, call: &CallMedia, slot: usize, side: Side) {
-    if let Some(pair) = call.socket(side).and_then(LegSocket::own) {
-        watch(epoll, &pair.socket, Token::Leg(slot, side));
-        watch(epoll, &pair.control, Token::LegControl(slot, side));
-    }
-}
-
-fn watch(epoll: &OwnedFd, socket: impl AsFd, token: Token) {
-    let data = epoll::EventData::new_u64(token.number());
-    if let Err(error) = epoll::add(epoll, socket, data, epoll::EventFlags::IN) {
-        tracing::error!(%error, "calls will not be heard: the system can't watch a socket");
-    }
-}
-
-fn timespec(wait: Duration) -> Timespec {
-    Timespec {
-        // A packet's length at most.
-        tv_sec: wait.as_secs().cast_signed(),
-        tv_nsec: wait.subsec_nanos().into(),
     }
 }

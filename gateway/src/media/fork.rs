@@ -24,20 +24,30 @@ use super::{
 pub(super) enum Fork {
     Off,
     /// Offered, and not answered yet.
-    Open {
-        caller: Port,
-        far: Port,
-        early: Early,
-    },
-    Ports {
-        caller: Port,
-        far: Port,
-    },
+    Open(Box<Open>),
+    Ports(Box<Ports>),
     Lane {
         id: LaneId,
         caller: Sent,
         far: Sent,
     },
+}
+
+/// Two streams that wait for the answer.
+#[derive(Debug)]
+pub(super) struct Open {
+    caller: Port,
+    far: Port,
+    early: Early,
+}
+
+/// Two streams with a port each.
+#[derive(Debug)]
+pub(super) struct Ports {
+    caller: Port,
+    far: Port,
+    /// What is being written.
+    datagram: Vec<u8>,
 }
 
 /// A stream without a port.
@@ -114,7 +124,7 @@ impl Fork {
             far: far_offered,
         };
         let early = Early::default();
-        Ok((Self::Open { caller, far, early }, streams))
+        Ok((Self::Open(Box::new(Open { caller, far, early })), streams))
     }
 
     /// The recorder has answered. It gets what was said meanwhile, and from now on all that is said.
@@ -126,7 +136,8 @@ impl Fork {
         lanes: &mut Lanes,
     ) {
         match std::mem::replace(self, Self::Off) {
-            Self::Open { caller, far, early } => {
+            Self::Open(open) => {
+                let Open { caller, far, early } = *open;
                 *self = begun(call, (caller, far), agreed, now, lanes);
                 early.replay(now, |side, frame, at| {
                     // A recorder that refuses will refuse the next packet too, and that is heeded.
@@ -147,11 +158,18 @@ impl Fork {
     ) -> Result<(), Refused> {
         match self {
             Self::Off => Ok(()),
-            Self::Open { early, .. } => {
-                early.keep(side, frame, now);
+            Self::Open(open) => {
+                open.early.keep(side, frame, now);
                 Ok(())
             }
-            Self::Ports { caller, far } => of(side, caller, far).send(frame, now),
+            Self::Ports(ports) => {
+                let Ports {
+                    caller,
+                    far,
+                    datagram,
+                } = &mut **ports;
+                of(side, caller, far).send(frame, now, datagram)
+            }
             Self::Lane { id, caller, far } => {
                 let sent = of(side, caller, far);
                 lanes.push(*id, now, |datagrams| sent.write(&frame, now, datagrams));
@@ -226,7 +244,12 @@ fn begun(
     }
     caller.set_only_remote(caller_agreed, now);
     far.set_only_remote(far_agreed, now);
-    Fork::Ports { caller, far }
+    let datagram = Vec::new();
+    Fork::Ports(Box::new(Ports {
+        caller,
+        far,
+        datagram,
+    }))
 }
 
 const fn of<'a, S>(side: Side, caller: &'a mut S, far: &'a mut S) -> &'a mut S {
@@ -270,11 +293,14 @@ mod tests {
             law: Law::U,
             event_type: None,
             listens: true,
+        };
+        Agreed {
+            remote,
             talks: false,
             control: crate::media::Control::Off,
             signals_from: None,
-        };
-        Agreed { remote, srtp }
+            srtp,
+        }
     }
 
     /// Encrypted by a key made of that byte.

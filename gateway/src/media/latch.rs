@@ -12,10 +12,18 @@ pub(super) const FORMER_MAX: Duration = Duration::from_secs(5);
 /// What a port knows of its other end's address.
 #[derive(Debug, Default)]
 pub(super) struct Latch {
-    /// Where signalling said that it is.
-    named: Option<SocketAddr>,
-    /// It has been heard since.
+    /// It has been heard since signalling named it.
     latched: bool,
+    said: Box<Said>,
+}
+
+/// What signalling said.
+#[derive(Debug, Default)]
+struct Said {
+    /// Where it is.
+    named: Option<SocketAddr>,
+    /// The host that its signalling comes from.
+    signals_from: Option<IpAddr>,
     former: Option<Former>,
 }
 
@@ -29,27 +37,35 @@ struct Former {
 
 impl Latch {
     /// Signalling names an address; `found` is where audio went until now.
-    pub(super) fn named(&mut self, address: SocketAddr, found: Option<SocketAddr>, now: Instant) {
-        if self.named != Some(address) {
+    pub(super) fn named(
+        &mut self,
+        address: SocketAddr,
+        signals_from: Option<IpAddr>,
+        found: Option<SocketAddr>,
+        now: Instant,
+    ) {
+        let said = &mut *self.said;
+        if said.named != Some(address) {
             // Who takes over may be heard before we know of it, and was taken for who was here.
-            let at = [self.named, found].map(|at| at.filter(|at| *at != address));
+            let at = [said.named, found].map(|at| at.filter(|at| *at != address));
             let until = now + FORMER_MAX;
-            self.former = Some(Former { at, until });
-            self.named = Some(address);
+            said.former = Some(Former { at, until });
+            said.named = Some(address);
         }
+        said.signals_from = signals_from;
         self.latched = false;
     }
 
     /// Whether a packet from there may be our remote's. The port may differ from what was named, once; the host may be that which
     /// its signalling comes from, for behind NAT nobody knows what others see of him; never another (RTP bleed).
-    pub(super) fn takes(
-        &self,
-        from: SocketAddr,
-        (remote, signals_from): (SocketAddr, Option<IpAddr>),
-        now: Instant,
-    ) -> bool {
-        let host = from.ip() == remote.ip() || signals_from == Some(from.ip());
-        from == remote || !self.latched && host && !self.is_former(from, now)
+    pub(super) fn takes(&self, from: SocketAddr, remote: SocketAddr, now: Instant) -> bool {
+        from == remote
+            || !self.latched && self.knows_host(from, remote) && !self.is_former(from, now)
+    }
+
+    /// Whether it is a host of our remote's.
+    pub(super) fn knows_host(&self, from: SocketAddr, remote: SocketAddr) -> bool {
+        from.ip() == remote.ip() || self.said.signals_from == Some(from.ip())
     }
 
     /// A packet was taken: from now on there is no other.
@@ -58,7 +74,11 @@ impl Latch {
     }
 
     fn is_former(&self, from: SocketAddr, now: Instant) -> bool {
-        let former = self.former.as_ref().filter(|former| now < former.until);
+        let former = self
+            .said
+            .former
+            .as_ref()
+            .filter(|former| now < former.until);
         former.is_some_and(|former| former.at.contains(&Some(from)))
     }
 }
@@ -74,27 +94,24 @@ mod tests {
     #[test]
     fn the_port_may_differ_once_the_host_never() {
         let (mut latch, now) = (Latch::default(), Instant::now());
-        latch.named(at(10), None, now);
-        assert!(
-            latch.takes(at(10), (at(10), None), now) && latch.takes(at(12), (at(10), None), now)
-        );
-        assert!(!latch.takes(SocketAddr::from(([127, 0, 0, 2], 10)), (at(10), None), now));
+        latch.named(at(10), None, None, now);
+        assert!(latch.takes(at(10), at(10), now) && latch.takes(at(12), at(10), now));
+        assert!(!latch.takes(SocketAddr::from(([127, 0, 0, 2], 10)), at(10), now));
         latch.heard();
-        assert!(
-            latch.takes(at(12), (at(12), None), now) && !latch.takes(at(10), (at(12), None), now)
-        );
+        assert!(latch.takes(at(12), at(12), now) && !latch.takes(at(10), at(12), now));
     }
 
     #[test]
     fn behind_nat_the_host_is_the_one_that_signals() {
         let (mut latch, now) = (Latch::default(), Instant::now());
         let seen = SocketAddr::from(([192, 0, 2, 7], 40_000));
-        latch.named(at(10), None, now);
-        assert!(!latch.takes(seen, (at(10), None), now));
-        assert!(latch.takes(seen, (at(10), Some(seen.ip())), now));
+        latch.named(at(10), None, None, now);
+        assert!(!latch.takes(seen, at(10), now));
+        latch.named(at(10), Some(seen.ip()), None, now);
+        assert!(latch.takes(seen, at(10), now));
         latch.heard();
         let other = SocketAddr::new(seen.ip(), 40_002);
-        assert!(!latch.takes(other, (seen, Some(seen.ip())), now), "once");
+        assert!(!latch.takes(other, seen, now), "once");
     }
 
     #[test]
@@ -102,26 +119,26 @@ mod tests {
         for quick in [false, true] {
             let (mut latch, now) = (Latch::default(), Instant::now());
             let (first, second) = (at(10), at(20));
-            latch.named(first, None, now);
+            latch.named(first, None, None, now);
             let mut found = first;
             if quick {
-                assert!(latch.takes(second, (found, None), now));
+                assert!(latch.takes(second, found, now));
                 latch.heard();
                 found = second;
             }
-            latch.named(second, Some(found), now);
-            assert!(!latch.takes(first, (second, None), now), "quick: {quick}");
-            assert!(latch.takes(second, (second, None), now));
+            latch.named(second, None, Some(found), now);
+            assert!(!latch.takes(first, second, now), "quick: {quick}");
+            assert!(latch.takes(second, second, now));
         }
     }
 
     #[test]
     fn a_phone_that_is_named_anew_and_sends_from_where_it_was_is_heard_again() {
         let (mut latch, now) = (Latch::default(), Instant::now());
-        latch.named(at(10), None, now);
+        latch.named(at(10), None, None, now);
         latch.heard();
-        latch.named(at(30), Some(at(12)), now);
-        assert!(!latch.takes(at(12), (at(30), None), now));
-        assert!(latch.takes(at(12), (at(30), None), now + FORMER_MAX));
+        latch.named(at(30), None, Some(at(12)), now);
+        assert!(!latch.takes(at(12), at(30), now));
+        assert!(latch.takes(at(12), at(30), now + FORMER_MAX));
     }
 }

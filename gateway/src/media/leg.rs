@@ -33,7 +33,7 @@ const SOURCE_ALIVE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) enum LegSocket {
     /// On a port of its own.
-    Own(PolledPair),
+    Own(Box<PolledPair>),
     /// That of a port which it shares.
     Shared(Place),
 }
@@ -43,7 +43,7 @@ pub(super) enum LegSocket {
 pub(super) struct Place {
     room: RoomId,
     /// Whom the port knows for its remote.
-    at: Option<SocketAddr>,
+    at: Option<Box<Pair>>,
     source: Option<Source>,
 }
 
@@ -53,6 +53,9 @@ struct Source {
     ssrc: u32,
     last: Instant,
 }
+
+/// What [`Port`] says of its size.
+const _: () = assert!(size_of::<Port<LegSocket>>() == 3 * 64);
 
 impl LegSocket {
     /// A place in a room, where nobody is heard yet.
@@ -82,7 +85,7 @@ impl Port<LegSocket> {
         (own, rooms): (Token, &mut Rooms),
         now: Instant,
     ) {
-        let control = agreed.remote.control;
+        let control = agreed.control;
         self.set_remote(agreed, now);
         let begin = || Box::new(Reports::begin(now));
         self.reports.get_or_insert_with(begin).go_to(control);
@@ -108,7 +111,7 @@ impl Port<LegSocket> {
         if let LegSocket::Shared(place) = &mut self.socket
             && let Some(before) = place.at.take()
         {
-            rooms.forget(place.room, before, own);
+            rooms.forget(place.room, before.remote(), own);
         }
     }
 
@@ -118,9 +121,9 @@ impl Port<LegSocket> {
         datagram: &'a mut [u8],
         from: SocketAddr,
         now: Instant,
-        (rooms, dropped): (&Rooms, &Dropped),
+        dropped: &Dropped,
     ) -> Option<Frame<'a>> {
-        let frame = self.read(datagram, from, now, rooms);
+        let frame = self.read(datagram, from, now);
         frame.map_err(|why| dropped.count(why)).ok().flatten()
     }
 
@@ -129,13 +132,11 @@ impl Port<LegSocket> {
         datagram: &'a mut [u8],
         from: SocketAddr,
         now: Instant,
-        rooms: &Rooms,
     ) -> Result<Option<Frame<'a>>, Why> {
         let Some(remote) = &mut self.remote else {
             return Ok(None);
         };
-        let hosts = (remote.address, remote.signals_from);
-        if !self.latch.takes(from, hosts, now) {
+        if !self.latch.takes(from, remote.address, now) {
             return Err(Why::Stray);
         }
         if datagram.len() > DATAGRAM_LEN_MAX {
@@ -147,7 +148,7 @@ impl Port<LegSocket> {
         };
         let packet = Packet::parse(datagram).map_err(|_| Why::Malformed)?;
         if let LegSocket::Shared(place) = &mut self.socket
-            && !place.takes(packet.ssrc, from, now, rooms)
+            && !place.takes(packet.ssrc, now)
         {
             return Err(Why::Stray);
         }
@@ -175,13 +176,13 @@ impl Port<LegSocket> {
         now: Instant,
         rooms: &mut Rooms,
     ) -> Result<(), Refused> {
-        let Some(to) = self.write(frame, now)? else {
+        let Some(to) = self.write(frame, now, &mut rooms.datagram)? else {
             return Ok(());
         };
         match &self.socket {
-            LegSocket::Own(pair) => send_now(&pair.socket, &self.datagram, to),
+            LegSocket::Own(pair) => send_now(&pair.socket, &rooms.datagram, to),
             LegSocket::Shared(place) => {
-                rooms.push(place.room, &self.datagram, to);
+                rooms.push(place.room, to);
                 Ok(())
             }
         }
@@ -215,8 +216,7 @@ impl Port<LegSocket> {
             return Ok(None);
         };
         // Of its port nothing is known until then; its host is the remote's, or what it named.
-        let host = from.ip() == remote.address.ip() || remote.signals_from == Some(from.ip());
-        if !host && !reports.expects(from) {
+        if !self.latch.knows_host(from, remote.address) && !reports.expects(from) {
             return Err(Why::Stray);
         }
         let datagram = match &mut self.protection {
@@ -238,43 +238,42 @@ impl Port<LegSocket> {
         let Some(beside) = reports.due(now) else {
             return;
         };
-        reports.write(&self.out, now, &mut self.datagram);
+        reports.write(&self.out, now, &mut rooms.datagram);
         let to = beside.unwrap_or(remote.address);
         // On hold in the old way it is nowhere.
         if to.ip().is_unspecified() || to.port() == 0 {
             return;
         }
         if let Some(protection) = &mut self.protection
-            && protection.seal_control(&mut self.datagram).is_err()
+            && protection.seal_control(&mut rooms.datagram).is_err()
         {
             return;
         }
         counters.sent();
         match (&self.socket, beside) {
             (LegSocket::Own(pair), None) => {
-                let _ = pair.socket.send_to(&self.datagram, to);
+                let _ = pair.socket.send_to(&rooms.datagram, to);
             }
-            (LegSocket::Own(pair), Some(_)) => pair.control.send_to(&self.datagram, to),
-            (LegSocket::Shared(place), None) => rooms.push(place.room, &self.datagram, to),
-            (LegSocket::Shared(place), Some(_)) => {
-                rooms.send_control(place.room, &self.datagram, to);
-            }
+            (LegSocket::Own(pair), Some(_)) => pair.control.send_to(&rooms.datagram, to),
+            (LegSocket::Shared(place), None) => rooms.push(place.room, to),
+            (LegSocket::Shared(place), Some(_)) => rooms.send_control(place.room, to),
         }
     }
 }
 
 impl Place {
     fn hear(&mut self, pair: Pair, own: Token, rooms: &mut Rooms) {
-        let before = self.at.replace(pair.remote());
-        if let Some(before) = before.filter(|before| *before != pair.remote()) {
+        let remote = pair.remote();
+        let before = self.at.replace(Box::new(pair)).map(|pair| pair.remote());
+        if let Some(before) = before.filter(|before| *before != remote) {
             rooms.forget(self.room, before, own);
         }
         self.source = None;
-        rooms.hear(self.room, pair, own);
+        rooms.hear(self.room, remote, own);
     }
 
     /// Whether that source may be our remote's: nothing but its number tells it from another call's that has the same address.
-    fn takes(&mut self, ssrc: u32, from: SocketAddr, now: Instant, rooms: &Rooms) -> bool {
+    fn takes(&mut self, ssrc: u32, now: Instant) -> bool {
         if let Some(source) = &mut self.source
             && source.ssrc == ssrc
         {
@@ -282,7 +281,8 @@ impl Place {
             return true;
         }
         let talks = |source: Source| now.saturating_duration_since(source.last) < SOURCE_ALIVE;
-        if self.source.is_some_and(talks) || rooms.is_doubted(self.room, from, now) {
+        let doubted = |pair: &Pair| pair.is_doubted(now);
+        if self.source.is_some_and(talks) || self.at.as_deref().is_none_or(doubted) {
             return false;
         }
         self.source = Some(Source { ssrc, last: now });
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn who_only_reports_is_there_and_a_strangers_report_says_nothing() {
         let ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), DEFAULT_RANGE);
-        let mut port = Port::new(LegSocket::Own(ports.open_pair().expect("a pair")));
+        let mut port = Port::new(LegSocket::Own(ports.open_pair().expect("a pair").into()));
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 9], port));
         let (remote, beside) = (at(9), at(10));
         let agreed = Agreed {
@@ -320,10 +320,10 @@ mod tests {
                 law: wire::g711::Law::A,
                 event_type: None,
                 listens: true,
-                talks: true,
-                control: Control::At(beside),
-                signals_from: None,
             },
+            talks: true,
+            control: Control::At(beside),
+            signals_from: None,
             srtp: None,
         };
         let (begun, max) = (Instant::now(), Duration::from_secs(60));
@@ -369,15 +369,12 @@ mod tests {
         place.hear(pair, Token::Leg(0, Side::Far), &mut rooms);
 
         let now = Instant::now();
-        assert!(place.takes(1, remote, now, &rooms));
-        assert!(!place.takes(2, remote, now + SOURCE_ALIVE / 2, &rooms));
-        assert!(
-            place.takes(2, remote, now + A_WHILE, &rooms),
-            "it took over"
-        );
+        assert!(place.takes(1, now));
+        assert!(!place.takes(2, now + SOURCE_ALIVE / 2));
+        assert!(place.takes(2, now + A_WHILE), "it took over");
         let other = shared.seat(0, Peer::CalledAt(ip)).expect("a place").seat;
         other.doubt(remote);
-        assert!(!place.takes(3, remote, now + A_WHILE * 2, &rooms), "whose?");
-        assert!(place.takes(2, remote, now + A_WHILE * 3, &rooms));
+        assert!(!place.takes(3, now + A_WHILE * 2), "whose?");
+        assert!(place.takes(2, now + A_WHILE * 3));
     }
 }

@@ -20,6 +20,7 @@ mod seats;
 mod silence;
 mod token;
 mod turns;
+mod watch;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -41,7 +42,7 @@ pub(crate) use reports::{Control, Counters};
 use seats::{Pair, Seat, Seated, Taken};
 pub(crate) use seats::{Peer, SharedPorts};
 
-/// Where the other end of a stream is, and what it understands.
+/// Where the other end of a stream is, and what it understands: what every packet asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Remote {
     /// Its address from SDP; on a port of its own corrected by the first packet (symmetric RTP).
@@ -54,18 +55,18 @@ pub(crate) struct Remote {
     pub(crate) event_type: Option<u8>,
     /// Whether it wants to hear anything now (false while it holds us).
     pub(crate) listens: bool,
-    /// Whether it talks both ways, and so must be heard now and then: a side that holds, or is held, may be silent.
-    pub(crate) talks: bool,
-    /// Where it wants reports.
-    pub(crate) control: Control,
-    /// The host that its signalling comes from.
-    pub(crate) signals_from: Option<IpAddr>,
 }
 
 /// What was agreed for a leg: where the other end is, and how both encrypt.
 #[derive(Debug)]
 pub(crate) struct Agreed {
     pub(crate) remote: Remote,
+    /// Whether it talks both ways, and so must be heard now and then: a side that holds, or is held, may be silent.
+    pub(crate) talks: bool,
+    /// Where it wants reports.
+    pub(crate) control: Control,
+    /// The host that its signalling comes from.
+    pub(crate) signals_from: Option<IpAddr>,
     /// `None`: plain RTP.
     pub(crate) srtp: Option<Srtp>,
 }
@@ -95,7 +96,7 @@ enum Command {
     /// A side has that socket from now on.
     Socket(Side, LegSocket),
     /// A side's other end is there; on a shared port, where it is known by that.
-    At(Side, Agreed, Option<Pair>),
+    At(Side, Box<Agreed>, Option<Pair>),
     ForkOpen(Box<Fork>),
     Play {
         clip: Clip,
@@ -158,7 +159,10 @@ impl MediaFactory {
 
     fn own_port(&self) -> Result<(OurEnd, LegSocket), PortsError> {
         let pair = self.ports.open_pair()?;
-        Ok((OurEnd::Own(pair.socket.local_addr()), LegSocket::Own(pair)))
+        Ok((
+            OurEnd::Own(pair.socket.local_addr()),
+            LegSocket::Own(pair.into()),
+        ))
     }
 }
 
@@ -274,7 +278,7 @@ impl Media {
 
     /// The other end of a leg is there, and heard in its place.
     pub(crate) fn agree(&mut self, side: Side, mut agreed: Agreed, place: Place) {
-        agreed.remote.signals_from = self.signals_from[side as usize];
+        agreed.signals_from = self.signals_from[side as usize];
         let pair = match place.0 {
             PlaceKind::Here(_, pair) => pair,
             PlaceKind::OnOwnPort(end, socket) => {
@@ -289,7 +293,7 @@ impl Media {
         if let (Some(pair), Some(OurEnd::Shared(seat))) = (&pair, self.end(side)) {
             seat.given(pair);
         }
-        self.tell(Command::At(side, agreed, pair));
+        self.tell(Command::At(side, Box::new(agreed), pair));
     }
 
     /// The other end has answered our offer. Where it is may be known only now, and not go with the port that was offered.

@@ -47,15 +47,16 @@ pub(crate) struct Counters {
     loss: Histogram,
 }
 
-/// What one leg tells its other end, and was told.
+/// What one leg tells its other end, and was told. First what every packet asks for: two of the processor's lines.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Reports {
-    to: Control,
-    /// Where reports came from: behind NAT, not where the description says.
-    found: Option<SocketAddr>,
     /// Where this leg's time begins.
     begun: Instant,
     receiver: Receiver,
+    to: Control,
+    /// Where reports came from: behind NAT, not where the description says.
+    found: Option<SocketAddr>,
     /// Packets received and lost when this was last told.
     before: (u64, u64),
     /// Packets sent when this was last told.
@@ -112,10 +113,10 @@ impl Counters {
 impl Reports {
     pub(super) fn begin(now: Instant) -> Self {
         Self {
-            to: Control::Off,
-            found: None,
             begun: now,
             receiver: Receiver::new(CLOCK_RATE),
+            to: Control::Off,
+            found: None,
             before: (0, 0),
             sent_before: 0,
             last_report: None,
