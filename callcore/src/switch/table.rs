@@ -17,6 +17,11 @@ pub(super) struct CallTable {
 }
 
 const PLACES_MIN: usize = 64;
+/// A table with more places than this gives most of them back when it is nearly empty. Calls stand in all of them in turn, so
+/// what a rush once took would stay in memory for good.
+const PLACES_KEPT: usize = 1024;
+/// And that is when less than one in so many is taken.
+const SPARSE: usize = 16;
 
 impl CallTable {
     #[inline]
@@ -48,7 +53,7 @@ impl CallTable {
             "a call number is used once"
         );
         if (self.len + 1) * 2 > self.places.len() {
-            self.grow();
+            self.resize((self.places.len() * 2).max(PLACES_MIN));
         }
         self.put(call);
         self.len += 1;
@@ -64,6 +69,10 @@ impl CallTable {
         self.displaced -= usize::from(place != self.home(*id));
         if self.displaced > 0 {
             self.close_gap(place);
+        }
+        if self.places.len() > PLACES_KEPT && self.len * SPARSE < self.places.len() {
+            // A quarter taken then at most: it takes as many calls again before it grows.
+            self.resize(self.places.len() / 4);
         }
         Some(way)
     }
@@ -113,8 +122,8 @@ impl CallTable {
         self.places[place] = Some(call);
     }
 
-    fn grow(&mut self) {
-        let len = (self.places.len() * 2).max(PLACES_MIN);
+    #[cold]
+    fn resize(&mut self, len: usize) {
         let places = std::iter::repeat_with(|| None).take(len).collect();
         let before = std::mem::replace(&mut self.places, places);
         self.displaced = 0;
@@ -199,6 +208,25 @@ mod tests {
         assert!(found.eq(there.iter().copied()));
         for number in there {
             table.remove(&CallId(number));
+        }
+        assert_eq!((table.len(), table.displaced), (0, 0));
+    }
+
+    #[test]
+    fn what_a_rush_took_is_given_back() {
+        let mut table = CallTable::default();
+        for number in 0..20_000 {
+            table.insert(call(number));
+        }
+        assert_eq!(table.places.len(), 65_536);
+        // Some last longer than the others, and stay where they are found.
+        let long = |number: &u64| number.is_multiple_of(500);
+        for number in (0..20_000).filter(|number| !long(number)) {
+            assert!(table.remove(&CallId(number)).is_some());
+        }
+        assert!(table.places.len() <= PLACES_KEPT, "{}", table.places.len());
+        for number in (0..20_000).filter(long) {
+            assert!(table.remove(&CallId(number)).is_some(), "{number}");
         }
         assert_eq!((table.len(), table.displaced), (0, 0));
     }

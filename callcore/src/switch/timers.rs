@@ -12,6 +12,9 @@ pub(super) struct TimerKey {
     number: u64,
 }
 
+/// Timers that an empty lane keeps room for; what a rush took beyond that is given back.
+const ROOM_KEPT: usize = 1024;
+
 /// The timers that run, first due first; at the same moment, first set first.
 ///
 /// A switch has few different spans (how long phones ring, how long wrap-up takes), and time goes forward: the timers
@@ -154,6 +157,9 @@ impl Lane {
         }
         let first = self.running.front().and_then(Option::as_ref);
         self.first = first.map(|timer| timer.due);
+        if self.first.is_none() && self.running.capacity() > ROOM_KEPT {
+            self.running.shrink_to(ROOM_KEPT);
+        }
     }
 }
 
@@ -179,6 +185,19 @@ mod tests {
         let order: Vec<_> = std::iter::from_fn(|| timers.take_due(at(100))).collect();
         assert_eq!(order, [2, 0, 1, 4].map(why));
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn the_room_that_a_rush_took_is_given_back() {
+        let (mut timers, at) = (Timers::default(), Time::from_micros);
+        let keys: Vec<_> = (0..20_000)
+            .map(|number| timers.set(at(number), Span::from_micros(30_000_000), why(0)))
+            .collect();
+        for key in keys.into_iter().rev() {
+            timers.stop(key);
+        }
+        assert_eq!(timers.next(), None);
+        assert!(timers.lanes[0].running.capacity() <= 2 * ROOM_KEPT);
     }
 
     #[test]
