@@ -148,9 +148,9 @@ pub(crate) struct RunArgs {
     /// What the clock shows at the start, Swedish time, such as 2018-11-05T22:15 (default: now)
     #[arg(long)]
     pub(crate) at: Option<String>,
-    /// Listen for SIP here instead of where the scenario says
+    /// Listen for SIP here instead of where the scenario says; may be given several times
     #[arg(long)]
-    pub(crate) sip: Option<SocketAddr>,
+    pub(crate) sip: Vec<SocketAddr>,
     /// Serve the web page or API here instead of where the scenario says
     #[arg(long)]
     pub(crate) web: Option<SocketAddr>,

@@ -13,13 +13,16 @@ pub(crate) fn shift(scenario: &mut Scenario, by: u16) -> Result<(), Failure> {
         return Ok(());
     }
     let listen = &mut scenario.listen;
-    let tls = listen.tls.as_mut().map(|tls| &mut tls.address);
-    for address in [&mut listen.sip, &mut listen.web].into_iter().chain(tls) {
+    let tls = listen.tls.iter_mut().flat_map(|tls| &mut tls.addresses);
+    let all = listen.sip.iter_mut().chain([&mut listen.web]).chain(tls);
+    for address in all {
         address.set_port(moved(address.port(), by)?);
     }
     if let Some(recorder) = &mut scenario.recorder {
         if let Some(tls) = &mut recorder.tls {
-            tls.address.set_port(moved(tls.address.port(), by)?);
+            for address in &mut tls.addresses {
+                address.set_port(moved(address.port(), by)?);
+            }
         }
         shift_uri(&mut recorder.siprec, by)?;
         // What is no address is refused, with a remedy, by whoever wants to listen there.
@@ -62,7 +65,7 @@ mod tests {
         far.targets = vec!["sip:1177@192.0.2.1:5080".into()];
         scenario.providers.push(far);
         scenario.listen.tls = Some(callcore::scenario::TlsSettings {
-            address: SocketAddr::from(([127, 0, 0, 1], 5061)),
+            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 5061))],
             certificate: "c.pem".into(),
             key: "c.key".into(),
             peers_ca: None,
@@ -78,9 +81,9 @@ mod tests {
             targets,
             ["sip:1177@127.0.0.1:6080", "sip:1177@192.0.2.1:5080"]
         );
-        assert_eq!(scenario.listen.sip.port(), 6060);
+        assert_eq!(scenario.listen.sip[0].port(), 6060);
         let tls = scenario.listen.tls.as_ref().expect("named above");
-        assert_eq!(tls.address.port(), 6061);
+        assert_eq!(tls.addresses[0].port(), 6061);
         assert_eq!(scenario.listen.web.port(), 2177);
         let recorder = scenario.recorder.as_ref().expect("it records");
         assert_eq!(

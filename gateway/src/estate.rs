@@ -57,6 +57,8 @@ pub(crate) struct KeptPhone {
     pub(crate) call_id: Box<str>,
     pub(crate) cseq: u32,
     pub(crate) peer: SocketAddr,
+    /// The address of ours at which it registered; `None`: the program that left it had only one.
+    pub(crate) at: Option<SocketAddr>,
     pub(crate) path: Path,
     pub(crate) left: Duration,
 }
@@ -122,6 +124,8 @@ struct RawPhone {
     call_id: Box<str>,
     cseq: u32,
     peer: SocketAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<SocketAddr>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
     path: Box<str>,
     left_us: u64,
@@ -223,6 +227,7 @@ impl RawPhone {
             call_id: kept.call_id.clone(),
             cseq: kept.cseq,
             peer: kept.peer,
+            at: kept.at,
             path: kept.path.written().into(),
             left_us: u64::try_from(kept.left.as_micros()).unwrap_or(u64::MAX),
         }
@@ -235,6 +240,7 @@ impl RawPhone {
             call_id: self.call_id,
             cseq: self.cseq,
             peer: self.peer,
+            at: self.at,
             path: Path::read(&self.path)?,
             left: Duration::from_micros(self.left_us),
         })
@@ -330,6 +336,7 @@ mod tests {
                 call_id: call_id.into(),
                 cseq,
                 peer,
+                at: (q % 2 == 1).then_some(peer),
                 path: Path::read(path).expect("proxies"),
                 left: Duration::from_micros(left),
             }

@@ -13,6 +13,7 @@ mod estate;
 mod exchange;
 mod fixed;
 mod health;
+mod homes;
 mod journal;
 pub mod ledger;
 mod listen;

@@ -66,7 +66,8 @@ pub(crate) fn listen_of(
     inherited: &Inherited,
 ) -> Result<Listen, ListenError> {
     let settings = &scenario.listen;
-    let mut listen = Listen::plain(settings.sip);
+    let mut listen = Listen::default();
+    listen.sip.clone_from(&settings.sip);
     listen.web = Some(settings.web);
     listen.inherited = inherited.clone();
     listen.limits = Limits {
@@ -76,7 +77,7 @@ pub(crate) fn listen_of(
     if let Some(tls) = &settings.tls {
         let files = files_of(tls, folder);
         listen.tls = Some(TlsListen {
-            address: tls.address,
+            addresses: tls.addresses.clone(),
             config: files.server()?,
             names: tls.trusted_names.clone(),
         });

@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::estate::KeptPhone;
+use crate::{estate::KeptPhone, homes::Homes};
 use callcore::scenario::{AgentId, Contact as Reached, Scenario};
 pub(crate) use path::Path;
 use wire::{
     auth::{Authenticator, Credentials, Doubt},
     sip::{
-        endpoint::{Flow, TransportKind},
+        endpoint::{Flow, Local, TransportKind},
         header::{Contact, NameAddr},
         message::{HeaderName, Headers, Request, StatusCode},
         uri::Uri,
@@ -74,6 +74,8 @@ pub(crate) struct Phone {
 pub(crate) struct Way {
     pub(crate) peer: SocketAddr,
     pub(crate) kind: TransportKind,
+    /// The address of ours at which it registered.
+    pub(crate) local: Local,
     /// The proxies between, when it registered through some.
     pub(crate) path: Path,
 }
@@ -207,7 +209,7 @@ impl Registrar {
     }
 
     /// Phones that another program can go on with. The others' connections end with this one, and they register again.
-    pub(crate) fn kept(&self, moment: Instant) -> Vec<KeptPhone> {
+    pub(crate) fn kept(&self, moment: Instant, homes: &Homes) -> Vec<KeptPhone> {
         let users = self.users.iter();
         let all =
             users.flat_map(|(user, known)| known.bindings.iter().map(move |one| (&**user, one)));
@@ -218,6 +220,9 @@ impl Registrar {
             call_id: binding.call_id.clone(),
             cseq: binding.cseq,
             peer: binding.way.peer,
+            at: homes
+                .are_several()
+                .then(|| homes.address(binding.way.local)),
             path: binding.way.path.clone(),
             left: binding.until.saturating_duration_since(moment),
         };
@@ -225,7 +230,12 @@ impl Registrar {
     }
 
     /// Takes a phone that was registered with another program. `None`: its user is nobody here, or has enough phones.
-    pub(crate) fn keep(&mut self, moment: Instant, phone: KeptPhone) -> Option<Option<Presence>> {
+    pub(crate) fn keep(
+        &mut self,
+        moment: Instant,
+        phone: KeptPhone,
+        local: Local,
+    ) -> Option<Option<Presence>> {
         let user = self.users.get_mut(&phone.user)?;
         if user.bindings.len() >= CONTACTS_MAX || phone.left.is_zero() {
             return None;
@@ -239,6 +249,7 @@ impl Registrar {
             way: Way {
                 peer: phone.peer,
                 kind: TransportKind::Udp,
+                local,
                 path: phone.path,
             },
             until: moment + phone.left.min(longest),
@@ -398,6 +409,7 @@ fn renew(
                 way: Way {
                     peer: flow.peer(),
                     kind: flow.kind(),
+                    local: flow.local(),
                     path: path.clone(),
                 },
                 until: moment + Duration::from_secs(expires.into()),

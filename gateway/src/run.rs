@@ -20,7 +20,7 @@ use transport::{
     handed::{Bequest, Inherited},
     media::RtpPorts,
 };
-use wire::sip::endpoint::{Config, SessionTimer};
+use wire::sip::endpoint::{Config, Local, SessionTimer};
 
 use crate::{
     admission::PROBE_INTERVAL,
@@ -28,6 +28,7 @@ use crate::{
     clock::Clock,
     estate::Estate,
     exchange::{Exchange, Parts, silence_max},
+    homes::{self, Homes},
     journal::JournalTo,
     listen::{self, Own},
     media::{Counters, Dropped, Engine, MediaEvent, MediaFactory, SharedPorts, Sources},
@@ -114,8 +115,8 @@ impl Options {
 pub struct Gateway {
     monitor: Monitor,
     rules: Rules,
-    sip: SocketAddr,
-    tls: Option<SocketAddr>,
+    sip: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
     door: WebSocketDoor,
     resolver: JoinHandle<()>,
     stop: watch::Sender<Stage>,
@@ -162,11 +163,12 @@ impl Gateway {
         let (sip, registrar) = open_borders(&scenario, &options, &thread)?;
         let mut bequest = Bequest::default();
         sip.bequeath(&mut bequest).map_err(StartError::Sockets)?;
-        let (local, tls, door) = (sip.local_addr(), sip.tls_addr(), sip.web_socket_door());
+        let (locals, door) = (sip.locals().to_vec(), sip.web_socket_door());
+        let homes = Homes::new(&locals);
         monitor.web_sockets = Some(door.clone());
         let own = Own::of(&scenario, &options.folder)?;
-        let (names, resolver) = find_names(&scenario, local).await;
-        let ports = RtpPorts::new(local.ip(), options.rtp_ports.clone());
+        let (names, resolver) = find_names(&scenario, &homes).await;
+        let ports = RtpPorts::new(homes.ip(Local::FIRST), options.rtp_ports.clone());
         let (factory, media) = start_media(&scenario, ports, &observer)?;
         let in_force = Arc::clone(&scenario);
         let exchange = Exchange::new(Parts {
@@ -175,7 +177,7 @@ impl Gateway {
             library,
             media: factory,
             observer,
-            local,
+            homes,
             seed: options.seed,
             recorder,
             nurse_talks: options.nurse_talks.clone(),
@@ -198,11 +200,12 @@ impl Gateway {
         };
         let rules = rules_of(&options, inbox, in_force, clock);
         let end = thread.run(run(exchange, inputs, options.name, clock));
-        tracing::info!(%local, "the switch takes calls");
+        let (sip, tls) = (homes::plain_of(&locals), homes::tls_of(&locals));
+        tracing::info!(sip = ?sip, tls = ?tls, "the switch takes calls");
         Ok(Self {
             monitor,
             rules,
-            sip: local,
+            sip,
             tls,
             door,
             resolver,
@@ -225,14 +228,19 @@ impl Gateway {
         &self.rules
     }
 
-    /// Where it takes calls.
-    pub const fn sip_addr(&self) -> SocketAddr {
-        self.sip
+    /// Where it takes calls: the first address for UDP and TCP, which there always is.
+    pub fn sip_addr(&self) -> SocketAddr {
+        self.sip[0]
     }
 
-    /// Where it takes calls by TLS.
-    pub const fn tls_addr(&self) -> Option<SocketAddr> {
-        self.tls
+    /// Every address at which it takes calls by UDP and TCP.
+    pub fn sip_addrs(&self) -> &[SocketAddr] {
+        &self.sip
+    }
+
+    /// Where it takes calls by TLS: the first address.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.first().copied()
     }
 
     /// Where a web server passes on WebSockets that speak SIP (RFC 7118).
@@ -450,7 +458,7 @@ fn open_borders(
         session_timer: Some(SESSION_TIMER),
         transfers: true,
         sessions_max: scenario.overload.calls_max * SESSIONS_A_CALL,
-        ..Config::default_for(scenario.listen.sip, rand::random())
+        ..Config::default_for(scenario.listen.sip[0], rand::random())
     };
     let mut listen = listen::listen_of(scenario, folder, inherited)?;
     listen.tasks = Some(Handle::current());
@@ -482,8 +490,8 @@ fn start_media(
 }
 
 /// The names of a scenario's targets, looked up once, and the task that does it again.
-async fn find_names(scenario: &Scenario, local: SocketAddr) -> (Names, JoinHandle<()>) {
-    let names = Names::new(scenario.listen.dns, local.ip());
+async fn find_names(scenario: &Scenario, homes: &Homes) -> (Names, JoinHandle<()>) {
+    let names = Names::new(scenario.listen.dns, homes.families());
     names.want(scenario);
     names.look_up().await;
     let again = tokio::spawn(names.clone().look_up_again());

@@ -28,6 +28,8 @@ pub(crate) struct WatchMetrics {
     pub(crate) not_admitted: IntCounterVec,
     /// What was taken over from the program before this one, by kind.
     pub(crate) taken_over: IntCounterVec,
+    /// What was done otherwise because two ends speak different IP families.
+    pub(crate) families: IntCounterVec,
     /// Journals that ended because the disk couldn't follow.
     pub(crate) journal_failures: IntCounter,
 }
@@ -59,6 +61,11 @@ impl WatchMetrics {
                 "vaxel_calls_not_admitted_total",
                 "New calls answered 503 because of overload",
                 &["reason"],
+            )?,
+            families: keep.counters(
+                "vaxel_address_family_total",
+                "Targets of an IP family that isn't listened on, and direct calls that were relayed between families",
+                &["what"],
             )?,
             journal_failures: keep.counter(
                 "vaxel_journal_failures_total",

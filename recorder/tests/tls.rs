@@ -18,7 +18,7 @@ const NAME: &str = "switch.example.invalid";
 fn tls(files: &CertificateFiles, trusted: &[&str]) -> TlsSettings {
     let text = |path: &Path| path.to_str().expect("UTF-8").into();
     TlsSettings {
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         certificate: text(&files.certificate),
         key: text(&files.key),
         peers_ca: files.peers_ca.as_deref().map(text),
@@ -126,7 +126,7 @@ async fn a_recorder_outside_loopback_that_takes_anybody_is_refused() {
     assert_eq!(address, outside);
     // A certificate of its own tells nothing of who comes.
     let by_tls = |names: &[&str]| TlsSettings {
-        address: outside,
+        addresses: vec![outside],
         ..tls(&files, names)
     };
     let (_place, refused) = start(|settings| settings.tls = Some(by_tls(&[]))).await;

@@ -140,10 +140,12 @@ fn secure(scenario: &mut Scenario, folder: &Path) -> Result<(), Failure> {
             .map(|path| text(&path))
             .map_err(|error| Failure::run(error.to_string()))
     };
-    let mut address = scenario.listen.sip;
-    address.set_port(address.port() + TLS_PORT_ABOVE);
+    let mut addresses = scenario.listen.sip.clone();
+    for address in &mut addresses {
+        address.set_port(address.port() + TLS_PORT_ABOVE);
+    }
     scenario.listen.tls = Some(TlsSettings {
-        address,
+        addresses,
         certificate: absolute(&files.certificate)?,
         key: absolute(&files.key)?,
         peers_ca: files.peers_ca.as_deref().map(absolute).transpose()?,

@@ -52,7 +52,9 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let mut loaded = files::load(&args.config)?;
     ports::shift(&mut loaded.scenario, args.shift)?;
     let listen = &mut loaded.scenario.listen;
-    listen.sip = args.sip.unwrap_or(listen.sip);
+    if !args.sip.is_empty() {
+        listen.sip = args.sip;
+    }
     listen.web = args.web.unwrap_or(listen.web);
     let journal = operator::journal(journal, &loaded);
     let (scenario, file) = files::share(loaded);
@@ -81,8 +83,8 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     };
     let (server, page) = serve(web, &inherited, app).await?;
     show::note(format_args!(
-        "calls: sip:1177@{}   page: http://{}   stop: Ctrl-C",
-        gateway.sip_addr(),
+        "calls: {}   page: http://{}   stop: Ctrl-C",
+        calls_to(&gateway),
         server.addr()
     ));
     let wish = tokio::select! {
@@ -105,6 +107,13 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
             Err(start_anew(sockets))
         }
     }
+}
+
+/// Where it is to be called: an address in each of its networks.
+fn calls_to(gateway: &Gateway) -> String {
+    let all = gateway.sip_addrs().iter();
+    let all: Vec<String> = all.map(|at| format!("sip:1177@{at}")).collect();
+    all.join(" ")
 }
 
 /// The page, and its listener for the next process. Inherited sockets that nobody has asked for by now are closed.

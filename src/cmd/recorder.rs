@@ -18,8 +18,14 @@ pub(crate) async fn run(args: RecorderArgs) -> Result<ExitCode, Failure> {
     files::settle(&mut loaded.scenario, args.data.as_deref());
     ports::shift(&mut loaded.scenario, args.shift)?;
     if let Some(settings) = &mut loaded.scenario.recorder {
-        if let Some(sip) = args.sip {
-            settings.siprec = format!("sip:recorder@{sip}").into();
+        match args.sip.as_slice() {
+            [] => {}
+            [sip] => settings.siprec = format!("sip:recorder@{sip}").into(),
+            _ => {
+                return Err(Failure::usage(
+                    "the recorder listens at one address: give --sip once",
+                ));
+            }
         }
         if let Some(web) = args.web {
             settings.api = web.to_string().into();

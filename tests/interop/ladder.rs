@@ -43,7 +43,7 @@ impl Ladder {
         scenario: &str,
         keys: Keys<'_>,
     ) -> Self {
-        let mut ladder = Folder::make(switch.folder(), name, scenario, keys).sipp(at.port());
+        let mut ladder = Folder::make(switch.folder(), name, scenario, keys).sipp(at);
         ladder.command.arg(switch.sip().to_string());
         ladder.start()
     }
@@ -57,9 +57,19 @@ impl Ladder {
         keys: Keys<'_>,
     ) -> Self {
         let folder = Folder::make(switch.folder(), name, scenario, keys);
-        let ladder = folder.sipp(at.port()).start();
-        http::wait_for("SIPp's port taken", async || UdpSocket::bind(at).err()).await;
-        ladder
+        folder.sipp(at).waiting_at(at).await
+    }
+
+    /// The same, and sends all audio back to where it comes from.
+    pub(crate) async fn echoes(
+        switch: &Switch,
+        at: SocketAddr,
+        name: &str,
+        scenario: &str,
+    ) -> Self {
+        let mut ready = Folder::make(switch.folder(), name, scenario, &[]).sipp(at);
+        ready.command.arg("-rtp_echo");
+        ready.waiting_at(at).await
     }
 
     /// Waits for its end; what was wrong, when something was.
@@ -103,13 +113,14 @@ impl Folder {
         Self(folder)
     }
 
-    fn sipp(self, port: u16) -> Ready {
+    fn sipp(self, at: SocketAddr) -> Ready {
+        let (ip, port) = (at.ip().to_string(), at.port().to_string());
         let mut command = Command::new("sipp");
         command
             .current_dir(&self.0)
             .args(["-sf", "scenario.xml", "-m", "1", "-nostdin"])
-            .args(["-i", "127.0.0.1", "-p", &port.to_string()])
-            .args(["-mi", "127.0.0.1", "-mp", &media_ports().to_string()])
+            .args(["-i", &ip, "-p", &port])
+            .args(["-mi", &ip, "-mp", &media_ports().to_string()])
             // A message that doesn't come by then won't.
             .args([
                 "-recv_timeout",
@@ -129,6 +140,12 @@ impl Folder {
 }
 
 impl Ready {
+    async fn waiting_at(self, at: SocketAddr) -> Ladder {
+        let ladder = self.start();
+        http::wait_for("SIPp's port taken", async || UdpSocket::bind(at).err()).await;
+        ladder
+    }
+
     fn start(mut self) -> Ladder {
         Ladder {
             child: Child::start(&self.name, &mut self.command),

@@ -25,6 +25,7 @@ mod endings;
 mod four_baresip;
 mod four_sipp;
 mod handled;
+mod networks;
 mod origins;
 mod through_kamailio;
 mod two_hosts;

@@ -98,6 +98,11 @@ impl Scenario {
         self.replace("trusted = [", &format!("trusted = [\"{network}\", "))
     }
 
+    /// Whether the switch stands in several networks.
+    pub(crate) fn has_several_addresses(&self) -> bool {
+        self.text.contains("\nsip = [")
+    }
+
     /// Writes it into `folder`, beside announcements and a simulated nurse that are tones: short, and easy to tell.
     pub(crate) fn write(&self, folder: &Path) {
         fs::write(folder.join(FILE), &self.text).expect("the test's own folder");

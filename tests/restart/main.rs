@@ -107,7 +107,8 @@ struct Raw {
 
 impl Raw {
     async fn new(to: SocketAddr) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let own = SocketAddr::new(to.ip(), 0);
+        let socket = UdpSocket::bind(own).await.expect("a port");
         Self { socket, to }
     }
 
@@ -239,6 +240,62 @@ async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
     })
     .await;
     assert_eq!(http::get(web, "/readyz").await.0, 200);
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+/// A port of that address that is free for both protocols.
+fn free_at(ip: &str) -> SocketAddr {
+    loop {
+        let tcp = std::net::TcpListener::bind(format!("{ip}:0")).expect("a port");
+        let at = tcp.local_addr().expect("an address");
+        if std::net::UdpSocket::bind(at).is_ok() {
+            return at;
+        }
+    }
+}
+
+/// Each address is known again by the program that comes, those that were opened by the one before, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_with_two_addresses_starts_anew_at_both() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (four, six, web) = (opened.sip, free_at("[::1]"), opened.web);
+    let one = format!("sip = \"{four}\"");
+    let both = format!("sip = [\"{four}\", \"{six}\"]");
+    let scenario = text(four, web).replace(&one, &both);
+    let mut switch = opened.start_with(folder.path(), &scenario, &[]);
+    switch.says(READY).await;
+    let phones = [Raw::new(four).await, Raw::new(six).await];
+    let mut tags = Vec::new();
+    for (phone, call) in phones.iter().zip(["four", "six"]) {
+        let (status, tag) = phone.call(call).await;
+        assert_eq!(status, 200, "{call}");
+        tags.push((phone, call, tag));
+    }
+    switch.start_anew();
+    switch.says("no new calls; 2 in progress").await;
+    for (phone, call, tag) in tags {
+        phone.hang_up(call, &tag).await;
+    }
+    for (phone, name) in phones.iter().zip(["four", "six"]) {
+        let mut number = 0;
+        loop {
+            number += 1;
+            TcpStream::connect(phone.to).await.expect("never refused");
+            let call = format!("{name}-{number}");
+            let (status, tag) = phone.call(&call).await;
+            if status == 200 {
+                phone.hang_up(&call, &tag).await;
+                break;
+            }
+            assert_eq!(status, 503, "{call}");
+        }
+    }
+    http::wait_for("the new one", async || {
+        (switch.said().matches(READY).count() == 2).then_some(())
+    })
+    .await;
     switch.interrupt();
     assert!(switch.ends().await.success());
 }

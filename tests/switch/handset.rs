@@ -62,7 +62,7 @@ impl Handset {
         };
         // Until the runtime has looked at its socket, nothing is sent but while it is waited for.
         let own = Uri::sip(None, handset.driver.local_addr());
-        handset.act(|endpoint, now| endpoint.ping(now, own, None, None).expect("asked"));
+        handset.act(|endpoint, now| endpoint.ping(now, own, None, None, None).expect("asked"));
         handset
             .sees("itself", |event| {
                 matches!(event, Event::Pong { alive: true, .. }).then_some(())
@@ -252,6 +252,7 @@ impl Handset {
             target: Uri::sip(Some("1177"), to),
             next_hop: None,
             transport: None,
+            local: None,
             from: "<sip:anonymous@anonymous.invalid>".into(),
             to: None,
             headers,

@@ -22,6 +22,7 @@ mod shared_ports;
 mod shared_transfer;
 mod silence;
 mod talk;
+mod two_networks;
 mod waiting;
 
 use rig::{A_WHILE, CALLER_TONE, FAR_TONE, Rig, answers};

@@ -126,6 +126,23 @@ impl Rig {
         Self::start_in(folder, &settings, agents, rest, change).await
     }
 
+    /// The same where the switch stands in those networks (the recorder only in that of 127.0.0.1), and that is said of `listen`
+    /// besides.
+    pub(crate) async fn start_in_networks(
+        ips: &[&str],
+        listen: &str,
+        agents: &str,
+        rest: &str,
+    ) -> Self {
+        let ips: Vec<String> = ips.iter().map(|ip| format!("\"{ip}:0\"")).collect();
+        let sip = format!("sip = [{}]{listen}", ips.join(", "));
+        Self::start_as(agents, rest, |text| {
+            let text = text.replace("sip = \"127.0.0.1:0\"", &sip);
+            text.replace("\"127.0.0.0/8\"", "\"127.0.0.0/8\", \"::1/128\"")
+        })
+        .await
+    }
+
     /// The same with a recorder that takes recordings by TLS only, from the switch whose certificate it trusts.
     pub(crate) async fn start_by_tls(agents: &str, rest: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -138,7 +155,7 @@ impl Rig {
         let ca = files.peers_ca.as_deref().map(text).expect("a CA");
         let mut settings = settings(folder.path(), "sip:recorder@127.0.0.1:0;transport=tls");
         settings.tls = Some(TlsSettings {
-            address: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+            addresses: vec![std::net::SocketAddr::from(([127, 0, 0, 1], 0))],
             certificate: certificate.as_str().into(),
             key: key.as_str().into(),
             peers_ca: Some(ca.as_str().into()),

@@ -42,6 +42,9 @@ pub enum BindError {
         #[source]
         source: io::Error,
     },
+    /// No address is named.
+    #[error("no address to listen on: name one of this machine's, such as 192.0.2.10")]
+    Nowhere,
     /// Listens on all addresses and has none to tell others.
     #[error(
         "others are told the address that is listened on, and {address} leads nobody here: name one of this machine's, such as 192.0.2.10"

@@ -7,7 +7,7 @@
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use wire::time::Time;
+use wire::{sip::endpoint::Local, time::Time};
 
 /// Datagrams kept: more than half a second of ten thousand calls a second, each of six datagrams; older ones are sent again anyway.
 const DATAGRAMS_MAX: usize = 32_768;
@@ -20,6 +20,7 @@ const ROOM_KEPT: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Datagram {
     pub(crate) came: Time,
+    pub(crate) local: Local,
     pub(crate) peer: SocketAddr,
     pub(crate) bytes: Bytes,
 }
@@ -47,11 +48,16 @@ impl Inbox {
         self.invites
     }
 
-    pub(crate) fn put(&mut self, came: Time, peer: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, came: Time, (local, peer): (Local, SocketAddr), bytes: &[u8]) {
         self.len += bytes.len();
         self.invites += u32::from(is_invite(bytes));
         let bytes = Bytes::copy_from_slice(bytes);
-        self.waiting.push_back(Datagram { came, peer, bytes });
+        self.waiting.push_back(Datagram {
+            came,
+            local,
+            peer,
+            bytes,
+        });
     }
 
     pub(crate) fn take(&mut self) -> Option<Datagram> {
@@ -82,7 +88,7 @@ mod tests {
     #[test]
     fn datagrams_leave_as_they_came_and_their_room_is_given_back() {
         let mut inbox = Inbox::default();
-        let peer = SocketAddr::from(([192, 0, 2, 1], 5060));
+        let peer = (Local::FIRST, SocketAddr::from(([192, 0, 2, 1], 5060)));
         let at = |millis: u64| Time(Duration::from_millis(millis));
         let mut put = 0;
         while inbox.has_room() {

@@ -238,11 +238,8 @@ async fn open(
     }
 }
 
-/// Connects from the address that we listen on: peers trust addresses.
+/// Connects from the address that we listen on: peers trust addresses. One of the other family is refused by the system.
 pub(crate) async fn connect(local: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
-    if local.is_ipv4() != peer.is_ipv4() {
-        return TcpStream::connect(peer).await;
-    }
     let socket = if peer.is_ipv4() {
         TcpSocket::new_v4()?
     } else {

@@ -1,4 +1,4 @@
-//! Where and how a driver listens, beyond the one address for UDP and TCP.
+//! Where and how a driver listens, beyond one address for UDP and TCP.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -8,10 +8,10 @@ use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use crate::{guard::Limits, handed::Inherited};
 
 /// Where a driver listens and what it lets in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Listen {
-    /// UDP and TCP.
-    pub sip: SocketAddr,
+    /// UDP and TCP: one address, or several, of one family (IPv4, IPv6) or both.
+    pub sip: Vec<SocketAddr>,
     /// TLS.
     pub tls: Option<TlsListen>,
     /// How TLS is spoken to those we call; `None`: we don't, and such calls fail.
@@ -27,11 +27,11 @@ pub struct Listen {
     pub tasks: Option<Handle>,
 }
 
-/// A listener for TLS.
+/// What listens for TLS.
 #[derive(Debug, Clone)]
 pub struct TlsListen {
-    /// Where.
-    pub address: SocketAddr,
+    /// Where: one address, or several.
+    pub addresses: Vec<SocketAddr>,
     /// Certificate, key, and whose certificates count.
     pub config: Arc<ServerConfig>,
     /// Names that a peer's certificate may prove: [`SipDriver::peer_name`](crate::SipDriver::peer_name) tells which.
@@ -39,16 +39,11 @@ pub struct TlsListen {
 }
 
 impl Listen {
-    /// UDP and TCP only, with the usual limits.
+    /// UDP and TCP only at one address, with the usual limits.
     pub fn plain(sip: SocketAddr) -> Self {
         Self {
-            sip,
-            tls: None,
-            tls_client: None,
-            web: None,
-            limits: Limits::default(),
-            inherited: Inherited::default(),
-            tasks: None,
+            sip: vec![sip],
+            ..Self::default()
         }
     }
 }

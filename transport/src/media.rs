@@ -1,7 +1,7 @@
 //! Ports and sockets for audio.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
@@ -28,6 +28,8 @@ pub const PACKET_LEN_MAX: usize = 1500;
 pub struct RtpPorts {
     ip: IpAddr,
     pool: Arc<Mutex<Pool>>,
+    /// Those of other addresses of this machine.
+    others: Arc<Mutex<BTreeMap<IpAddr, Arc<Mutex<Pool>>>>>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,22 @@ impl RtpPorts {
         Self {
             ip,
             pool: Arc::new(Mutex::new(Pool::new(range))),
+            others: Arc::default(),
+        }
+    }
+
+    /// The same range at another address of this machine. Clones share those, too.
+    pub fn at(&self, ip: IpAddr) -> Self {
+        if ip == self.ip {
+            return self.clone();
+        }
+        let range = lock(&self.pool).range.clone();
+        let mut others = lock(&self.others);
+        let new = || Arc::new(Mutex::new(Pool::new(range)));
+        Self {
+            ip,
+            pool: Arc::clone(others.entry(ip).or_insert_with(new)),
+            others: Arc::clone(&self.others),
         }
     }
 
@@ -198,7 +216,7 @@ impl Pool {
 }
 
 /// What the pool holds is whole between any two statements, so a panic elsewhere doesn't spoil it.
-fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
+fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -403,6 +421,24 @@ mod tests {
         let beside = pair.control.0.local_addr().expect("it is bound");
         assert_eq!(beside.port(), first + 3);
         drop(taken);
+    }
+
+    #[test]
+    fn each_address_has_the_whole_range_and_clones_share_it() {
+        let range = free_range(4_900..4_990);
+        let ports = RtpPorts::new(LOOPBACK, range);
+        let second = IpAddr::from([127, 0, 0, 2]);
+        let held: Vec<_> = (0..3)
+            .map(|_| ports.clone().at(second).open_pair().expect("a pair"))
+            .collect();
+        assert!(ports.at(second).open_pair().is_err(), "none is left there");
+        assert_eq!((ports.at(second).used(), ports.used()), (3, 0));
+        let here = ports.open_pair().expect("a pair").socket.local_addr();
+        assert_eq!(here.ip(), LOOPBACK);
+        assert!(
+            held.iter()
+                .all(|pair| pair.socket.local_addr().ip() == second)
+        );
     }
 
     #[tokio::test]

@@ -3,29 +3,29 @@
 use std::{
     collections::VecDeque,
     io,
-    net::{SocketAddr, TcpListener as StdTcpListener},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::{
-    net::{TcpListener, UdpSocket},
-    runtime::Handle,
-    task::yield_now,
-    time::Instant,
-};
+use tokio::{runtime::Handle, task::yield_now, time::Instant};
 use wire::{
-    sip::endpoint::{Config, Endpoint, Event, Flow, Input, Output},
+    sip::endpoint::{
+        Config, Endpoint, Event, Flow, Input, Local, LocalAddress, Output, TransportKind,
+    },
     time::Time,
 };
 
 use crate::{
     alarm::Alarm,
-    bind::{self, BindError, Protocol},
+    bind::BindError,
+    datagrams::Datagrams,
     guard::{Guard, Networks, Refusals},
     handed::Bequest,
     inbox::Inbox,
     listen::Listen,
+    open::{Open, open},
+    routes::Routes,
     streams::Streams,
     tasks::Acceptor,
 };
@@ -36,8 +36,6 @@ const BATCH_MAX: usize = 64;
 const TAKEN_MAX: usize = 1024;
 /// A datagram can't be longer.
 const DATAGRAM_LEN_MAX: usize = 64 * 1024;
-/// Datagrams that wait when the system takes no more; the ones after are lost, as on any network.
-const UNSENT_MAX: usize = 1024;
 /// An [`Endpoint`] with its sockets. One task owns it.
 ///
 /// ```no_run
@@ -54,10 +52,11 @@ const UNSENT_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct SipDriver {
     pub(crate) endpoint: Endpoint,
+    locals: Box<[LocalAddress]>,
+    routes: Routes,
     local: SocketAddr,
     started: Instant,
-    udp: UdpSocket,
-    unsent: VecDeque<(SocketAddr, Bytes)>,
+    datagrams: Datagrams,
     inbox: Inbox,
     pub(crate) streams: Streams,
     events: VecDeque<Event>,
@@ -82,39 +81,30 @@ impl SipDriver {
     /// # Errors
     /// When an address is taken or not ours.
     pub fn listen(listen: Listen, mut config: Config) -> Result<Self, BindError> {
-        let (udp, tcp) = bind::both(listen.sip, &listen.inherited)?;
-        let udp = UdpSocket::from_std(udp).map_err(bind::refused(listen.sip, Protocol::Udp))?;
-        let local = udp
-            .local_addr()
-            .map_err(bind::refused(listen.sip, Protocol::Udp))?;
-        let tcp = watched(tcp, local)?;
-        config.advertised = advertised(config.advertised, local)?;
-        let mut tls = None;
-        if let Some(secure) = listen.tls {
-            let listener = bind::stream(secure.address, &listen.inherited)?;
-            let listener = watched(listener, secure.address)?;
-            let own = listener
-                .local_addr()
-                .map_err(bind::refused(secure.address, Protocol::Tcp))?;
-            config.advertised_tls = Some(SocketAddr::new(config.advertised.ip(), own.port()));
-            let acceptor = Acceptor {
-                config: secure.config,
-                names: secure.names.into(),
-            };
-            tls = Some((listener, acceptor));
-        }
+        let Open {
+            udp,
+            doors,
+            locals,
+            local,
+        } = open(&listen, &config.locals)?;
+        let acceptor = listen.tls.map(|secure| Acceptor {
+            config: secure.config,
+            names: secure.names.into(),
+        });
+        config.locals.clone_from(&locals);
         config.advertised_ws = config.advertised_ws.or(listen.web);
         config.seed = rand::random();
         Ok(Self {
             endpoint: Endpoint::new(config),
+            routes: Routes::new(&locals),
+            locals: locals.into(),
             local,
             started: Instant::now(),
-            udp,
-            unsent: VecDeque::new(),
+            datagrams: Datagrams::new(udp),
             inbox: Inbox::default(),
             streams: Streams::new(
-                tcp,
-                tls,
+                doors,
+                acceptor,
                 listen.tls_client,
                 listen.tasks.unwrap_or_else(Handle::current),
                 Guard::new(listen.limits),
@@ -125,9 +115,21 @@ impl SipDriver {
         })
     }
 
-    /// Where it listens.
+    /// Where it listens: the first address.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Every address of ours; a [`Local`] is a place among them.
+    pub fn locals(&self) -> &[LocalAddress] {
+        &self.locals
+    }
+
+    /// The address of ours for a peer that we call: the one that the system would send from, else the first of the peer's
+    /// family (IPv4, IPv6); `None`: there is none.
+    pub fn local_to(&mut self, peer: IpAddr, kind: TransportKind) -> Option<Local> {
+        let now = self.now();
+        self.routes.to(now, peer, kind)
     }
 
     /// Keeps the listening sockets open beyond this driver, for the next process.
@@ -135,7 +137,9 @@ impl SipDriver {
     /// # Errors
     /// When no more files can be open.
     pub fn bequeath(&self, to: &mut Bequest) -> io::Result<()> {
-        to.keep(&self.udp)?;
+        for udp in self.datagrams.sockets() {
+            to.keep(udp)?;
+        }
         self.streams.bequeath(to)
     }
 
@@ -182,9 +186,9 @@ impl SipDriver {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Transmit {
-                    flow: Flow::Udp { peer },
+                    flow: Flow::Udp { local, peer },
                     bytes,
-                } => self.send_datagram(peer, bytes),
+                } => self.send_datagram(local, peer, bytes),
                 Output::Transmit {
                     flow: Flow::Stream { connection, .. },
                     bytes,
@@ -193,10 +197,14 @@ impl SipDriver {
                 }
                 Output::Connect {
                     connection,
+                    local,
                     peer,
                     kind,
                 } => {
-                    if !self.streams.connect(connection, self.local, peer, kind) {
+                    let own = self.locals.get(local.place());
+                    let own = own.map_or(self.local, LocalAddress::socket);
+                    let ends = (local, peer, kind);
+                    if !self.streams.connect(connection, own, ends) {
                         self.on_closed(connection);
                     }
                 }
@@ -210,31 +218,37 @@ impl SipDriver {
     /// doesn't wait.
     async fn io(&mut self) {
         let wake = self.endpoint.wake().map(|wake| self.started + wake.at.0);
-        let (news, tcp, tls, accept_from) = self.streams.waits();
+        let (news, doors, turn, accept_from) = self.streams.waits();
         tokio::select! {
-            _ = self.udp.readable() => self.take_datagrams(),
+            () = self.datagrams.readable() => self.take_datagrams(),
             // The runtime looks for what else has come before the next are read.
             () = yield_now(), if !self.inbox.is_empty() => self.read_taken(),
             Some(news) = news.recv() => self.on_news(news),
-            accepted = Streams::accept(tcp, tls, accept_from) => self.on_accepted(accepted),
+            accepted = Streams::accept(doors, turn, accept_from) => self.on_accepted(accepted),
             () = self.alarm.until(wake.unwrap_or(self.started)), if wake.is_some() => {
                 let now = self.now();
                 self.endpoint.handle(now, Input::TimePassed);
             }
-            _ = self.udp.writable(), if !self.unsent.is_empty() => self.send_unsent(),
+            () = self.datagrams.writable(), if self.datagrams.has_unsent() => self.send_unsent(),
         }
     }
 
-    /// Empties the socket. Few datagrams are read at once; of many, new calls that are too many are refused as they come, and
-    /// the others wait for their turn.
+    /// Empties the sockets.
     fn take_datagrams(&mut self) {
+        for local in self.datagrams.in_turn() {
+            self.take_datagrams_at(local);
+        }
+    }
+
+    /// Empties one. Few datagrams are read at once; of many, new calls that are too many are refused as they come, and
+    /// the others wait for their turn.
+    fn take_datagrams_at(&mut self, local: Local) {
         let mut read = 0;
         for _ in 0..TAKEN_MAX {
             if !self.inbox.has_room() {
                 return;
             }
-            // An error is that of an earlier datagram (ICMP); readiness goes with it, so this doesn't spin.
-            let Ok((len, peer)) = self.udp.try_recv_from(&mut self.buffer) else {
+            let Some((len, peer)) = self.datagrams.receive(local, &mut self.buffer) else {
                 return;
             };
             let now = Time(self.started.elapsed());
@@ -244,12 +258,14 @@ impl SipDriver {
             let bytes = self.buffer.get(..len).unwrap_or_default();
             if read < BATCH_MAX && self.inbox.is_empty() {
                 read += 1;
-                self.endpoint.handle(now, Input::Datagram { peer, bytes });
+                self.endpoint
+                    .handle(now, Input::Datagram { local, peer, bytes });
                 continue;
             }
             let before = self.inbox.invites();
-            if !self.endpoint.turns_away(now, peer, bytes, before) {
-                self.inbox.put(now, peer, bytes);
+            let ends = (local, peer);
+            if !self.endpoint.turns_away(now, ends, bytes, before) {
+                self.inbox.put(now, ends, bytes);
             }
         }
     }
@@ -261,93 +277,29 @@ impl SipDriver {
                 return;
             };
             let now = self.now();
-            let (peer, bytes) = (datagram.peer, &*datagram.bytes);
-            self.endpoint.handle(now, Input::Datagram { peer, bytes });
+            let (local, peer) = (datagram.local, datagram.peer);
+            let bytes = &*datagram.bytes;
+            self.endpoint
+                .handle(now, Input::Datagram { local, peer, bytes });
         }
     }
 
-    fn send_datagram(&mut self, peer: SocketAddr, bytes: Bytes) {
-        if !self.unsent.is_empty() {
-            return self.keep_unsent(peer, bytes);
-        }
-        match self.udp.try_send_to(&bytes, peer) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.keep_unsent(peer, bytes)
-            }
-            Err(error) => self.on_unreachable(peer, &error),
-        }
-    }
-
-    fn keep_unsent(&mut self, peer: SocketAddr, bytes: Bytes) {
-        if self.unsent.len() < UNSENT_MAX {
-            self.unsent.push_back((peer, bytes));
+    fn send_datagram(&mut self, local: Local, peer: SocketAddr, bytes: Bytes) {
+        if let Err(error) = self.datagrams.send(local, peer, bytes) {
+            self.on_unreachable(local, peer, &error);
         }
     }
 
     fn send_unsent(&mut self) {
-        while let Some((peer, bytes)) = self.unsent.front() {
-            let peer = *peer;
-            match self.udp.try_send_to(bytes, peer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => self.on_unreachable(peer, &error),
-                Ok(_) => {}
-            }
-            self.unsent.pop_front();
+        for (local, peer, error) in self.datagrams.send_unsent() {
+            self.on_unreachable(local, peer, &error);
         }
     }
 
-    fn on_unreachable(&mut self, peer: SocketAddr, error: &io::Error) {
+    fn on_unreachable(&mut self, local: Local, peer: SocketAddr, error: &io::Error) {
         tracing::debug!(%peer, %error, "datagram not sent");
         let now = self.now();
-        self.endpoint.handle(now, Input::Unreachable { peer });
-    }
-}
-
-/// A listener of the system as one of tokio's.
-fn watched(listener: StdTcpListener, address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::from_std(listener).map_err(bind::refused(address, Protocol::Tcp))
-}
-
-fn advertised(wanted: SocketAddr, local: SocketAddr) -> Result<SocketAddr, BindError> {
-    let ip = if wanted.ip().is_unspecified() {
-        local.ip()
-    } else {
-        wanted.ip()
-    };
-    if ip.is_unspecified() {
-        return Err(BindError::NothingToAdvertise { address: local });
-    }
-    Ok(SocketAddr::new(
-        ip,
-        if wanted.port() == 0 {
-            local.port()
-        } else {
-            wanted.port()
-        },
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_told_to_others_is_filled_in() {
-        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
-        let told = |wanted, local| advertised(address(wanted), address(local)).ok();
-        assert_eq!(
-            told("0.0.0.0:0", "127.0.0.1:5060"),
-            Some(address("127.0.0.1:5060"))
-        );
-        assert_eq!(
-            told("192.0.2.1:0", "0.0.0.0:5070"),
-            Some(address("192.0.2.1:5070"))
-        );
-        assert_eq!(
-            told("192.0.2.1:9", "0.0.0.0:5070"),
-            Some(address("192.0.2.1:9"))
-        );
-        assert_eq!(told("0.0.0.0:0", "0.0.0.0:5060"), None);
+        self.endpoint
+            .handle(now, Input::Unreachable { local, peer });
     }
 }

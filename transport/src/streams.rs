@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    future::poll_fn,
     io,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -18,7 +20,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
-use wire::sip::endpoint::{ConnectionId, Flow, Input, TransportKind};
+use wire::sip::endpoint::{ConnectionId, Flow, Input, Local, TransportKind};
 
 use crate::{
     guard::Guard,
@@ -46,8 +48,11 @@ pub(crate) struct Streams {
     names: Arc<AtomicU64>,
     pub(crate) news: mpsc::Receiver<News>,
     news_sender: mpsc::Sender<News>,
-    tcp: TcpListener,
-    tls: Option<(TcpListener, Acceptor)>,
+    doors: Box<[Door]>,
+    /// Which of them is looked at first.
+    turn: usize,
+    /// How TLS is spoken to those who come by it.
+    acceptor: Option<Acceptor>,
     accept_from: Instant,
     client: Option<Arc<ClientConfig>>,
     /// Where their tasks run.
@@ -57,9 +62,18 @@ pub(crate) struct Streams {
     pub(crate) guard: Guard,
 }
 
+/// Where connections come in.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) local: Local,
+    pub(crate) kind: TransportKind,
+}
+
 #[derive(Debug)]
 struct Held {
     link: Link,
+    local: Local,
     peer: SocketAddr,
     kind: TransportKind,
     /// The name that the peer's certificate has proved.
@@ -68,13 +82,16 @@ struct Held {
     came: bool,
 }
 
-/// A connection that somebody opened to us.
-pub(crate) type Accepted = (io::Result<(TcpStream, SocketAddr)>, TransportKind);
+/// A connection that somebody opened to us, and by which door: the address and what is spoken there.
+pub(crate) type Accepted = (io::Result<(TcpStream, SocketAddr)>, Local, TransportKind);
+
+/// Between which addresses a connection is, and what it speaks.
+type Ends = (Local, SocketAddr, TransportKind);
 
 impl Streams {
     pub(crate) fn new(
-        tcp: TcpListener,
-        tls: Option<(TcpListener, Acceptor)>,
+        doors: Vec<Door>,
+        acceptor: Option<Acceptor>,
         client: Option<Arc<ClientConfig>>,
         tasks: Handle,
         guard: Guard,
@@ -85,8 +102,9 @@ impl Streams {
             names: Arc::new(AtomicU64::new(2)),
             news,
             news_sender,
-            tcp,
-            tls,
+            doors: doors.into(),
+            turn: 0,
+            acceptor,
             accept_from: Instant::now(),
             client,
             tasks,
@@ -97,47 +115,34 @@ impl Streams {
 
     /// Waits for a connection. May be dropped: nothing is lost. Apart from the rest, so that other parts of the driver
     /// can be waited for beside it.
-    pub(crate) async fn accept(
-        tcp: &TcpListener,
-        tls: Option<&TcpListener>,
-        from: Instant,
-    ) -> Accepted {
+    pub(crate) async fn accept(doors: &[Door], turn: usize, from: Instant) -> Accepted {
         sleep_until(from).await;
-        let secure = async {
-            match tls {
-                Some(listener) => listener.accept().await,
-                None => std::future::pending().await,
+        poll_fn(|context| {
+            let (before, after) = doors.split_at(turn.min(doors.len()));
+            for door in after.iter().chain(before) {
+                if let Poll::Ready(accepted) = door.listener.poll_accept(context) {
+                    return Poll::Ready((accepted, door.local, door.kind));
+                }
             }
-        };
-        tokio::select! {
-            accepted = tcp.accept() => (accepted, TransportKind::Tcp),
-            accepted = secure => (accepted, TransportKind::Tls),
-        }
+            Poll::Pending
+        })
+        .await
     }
 
     /// What is waited for: the news, and what [`Streams::accept`] needs.
-    pub(crate) fn waits(
-        &mut self,
-    ) -> (
-        &mut mpsc::Receiver<News>,
-        &TcpListener,
-        Option<&TcpListener>,
-        Instant,
-    ) {
-        let tls = self.tls.as_ref().map(|(listener, _)| listener);
-        (&mut self.news, &self.tcp, tls, self.accept_from)
+    pub(crate) fn waits(&mut self) -> (&mut mpsc::Receiver<News>, &[Door], usize, Instant) {
+        (&mut self.news, &*self.doors, self.turn, self.accept_from)
     }
 
     pub(crate) fn tls_addr(&self) -> Option<SocketAddr> {
-        self.tls.as_ref()?.0.local_addr().ok()
+        let mut doors = self.doors.iter();
+        let tls = doors.find(|door| door.kind == TransportKind::Tls)?;
+        tls.listener.local_addr().ok()
     }
 
     pub(crate) fn bequeath(&self, to: &mut Bequest) -> io::Result<()> {
-        to.keep(&self.tcp)?;
-        match &self.tls {
-            Some((listener, _)) => to.keep(listener),
-            None => Ok(()),
-        }
+        let mut listeners = self.doors.iter().map(|door| &door.listener);
+        listeners.try_for_each(|listener| to.keep(listener))
     }
 
     pub(crate) fn door(&self) -> WebSocketDoor {
@@ -161,27 +166,29 @@ impl Streams {
     pub(crate) fn connect(
         &mut self,
         connection: ConnectionId,
-        local: SocketAddr,
-        peer: SocketAddr,
-        kind: TransportKind,
+        own: SocketAddr,
+        ends: Ends,
     ) -> bool {
+        let (_, peer, kind) = ends;
         let news = self.news_sender.clone();
         let tasks = self.tasks.clone();
         let _inside = tasks.enter();
         let link = match kind {
-            TransportKind::Tcp => Link::Tcp(TcpLink::connect(connection, local, peer, news)),
+            TransportKind::Tcp => Link::Tcp(TcpLink::connect(connection, own, peer, news)),
             TransportKind::Tls => {
                 let (Some(config), Some(name)) = (self.client.clone(), self.server_name(peer))
                 else {
                     tracing::warn!(%peer, "no TLS to a peer: name the CA under [listen.tls]");
                     return false;
                 };
-                let ends = (local, peer);
-                Link::Task(TaskLink::connect_tls(connection, ends, config, name, news))
+                let between = (own, peer);
+                Link::Task(TaskLink::connect_tls(
+                    connection, between, config, name, news,
+                ))
             }
             _ => return false,
         };
-        self.hold(connection, link, peer, kind, false);
+        self.hold(connection, link, ends, false);
         true
     }
 
@@ -196,12 +203,12 @@ impl Streams {
         &mut self,
         connection: ConnectionId,
         link: Link,
-        peer: SocketAddr,
-        kind: TransportKind,
+        (local, peer, kind): Ends,
         came: bool,
     ) {
         let held = Held {
             link,
+            local,
             peer,
             kind,
             name: None,
@@ -250,7 +257,9 @@ impl SipDriver {
         self.streams.tls_addr()
     }
 
-    pub(crate) fn on_accepted(&mut self, (accepted, kind): Accepted) {
+    pub(crate) fn on_accepted(&mut self, (accepted, local, kind): Accepted) {
+        let doors = self.streams.doors.len().max(1);
+        self.streams.turn = (self.streams.turn + 1) % doors;
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -268,14 +277,15 @@ impl SipDriver {
         let news = streams.news_sender.clone();
         let tasks = streams.tasks.clone();
         let _inside = tasks.enter();
-        match (kind, &streams.tls) {
-            (TransportKind::Tls, Some((_, acceptor))) => {
+        let ends = (local, peer, kind);
+        match (kind, &streams.acceptor) {
+            (TransportKind::Tls, Some(acceptor)) => {
                 let link = TaskLink::accept_tls(connection, stream, acceptor.clone(), news);
-                streams.hold(connection, Link::Task(link), peer, kind, true);
+                streams.hold(connection, Link::Task(link), ends, true);
             }
             _ => {
                 let link = TcpLink::accepted(connection, stream, news);
-                streams.hold(connection, Link::Tcp(link), peer, kind, true);
+                streams.hold(connection, Link::Tcp(link), ends, true);
                 self.connected(connection);
             }
         }
@@ -346,8 +356,10 @@ impl SipDriver {
         kind: TransportKind,
     ) {
         if self.streams.has_room_for(peer) {
-            self.streams
-                .hold(connection, Link::Task(link), peer, kind, true);
+            // What the web server listens on is none of ours: its audio goes by the way to the browser.
+            let local = self.local_to(peer.ip(), kind).unwrap_or_default();
+            let ends = (local, peer, kind);
+            self.streams.hold(connection, Link::Task(link), ends, true);
             self.connected(connection);
         }
     }
@@ -355,11 +367,12 @@ impl SipDriver {
     fn connected(&mut self, connection: ConnectionId) {
         let now = self.now();
         if let Some(held) = self.streams.held.get(&connection) {
-            let (peer, kind) = (held.peer, held.kind);
+            let (local, peer, kind) = (held.local, held.peer, held.kind);
             self.endpoint.handle(
                 now,
                 Input::Connected {
                     connection,
+                    local,
                     peer,
                     kind,
                 },

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use wire::{
     sip::{
-        endpoint::{Config, Endpoint, Event, Input, Invite, Output, SessionId},
+        endpoint::{Config, Endpoint, Event, Input, Invite, Local, Output, SessionId},
         message::{Body, Headers},
         uri::Uri,
     },
@@ -60,7 +60,14 @@ fn drain(endpoint: &mut Endpoint) -> Done {
 
 fn hear(endpoint: &mut Endpoint, now: Time, peer: SocketAddr, sent: &[Bytes]) -> Done {
     for bytes in sent {
-        endpoint.handle(now, Input::Datagram { peer, bytes });
+        endpoint.handle(
+            now,
+            Input::Datagram {
+                local: Local::FIRST,
+                peer,
+                bytes,
+            },
+        );
     }
     endpoint.handle(now, Input::TimePassed);
     drain(endpoint)
@@ -71,6 +78,7 @@ fn invite() -> Invite {
         target: Uri::sip(Some("1177"), CALLEE),
         next_hop: None,
         transport: None,
+        local: None,
         from: "<sip:anonymous@anonymous.invalid>".into(),
         to: None,
         headers: Headers::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sip_net::{CALM, Net, Weather, address, call, sdp};
 use wire::sip::{
-    endpoint::{Ending, Input, Timer, TransportKind},
+    endpoint::{Ending, Input, Local, Timer, TransportKind},
     message::StatusCode,
 };
 
@@ -113,11 +113,23 @@ fn an_unreachable_peer_is_503_at_once() {
         ep.invite(now, call(address(7))).expect("invited")
     });
     net.at(0, |ep, now| {
-        ep.handle(now, Input::Unreachable { peer: address(6) })
+        ep.handle(
+            now,
+            Input::Unreachable {
+                local: Local::FIRST,
+                peer: address(6),
+            },
+        )
     });
     assert!(net.event(0).is_none(), "that was another peer");
     net.at(0, |ep, now| {
-        ep.handle(now, Input::Unreachable { peer: address(7) })
+        ep.handle(
+            now,
+            Input::Unreachable {
+                local: Local::FIRST,
+                peer: address(7),
+            },
+        )
     });
     assert_eq!(net.rejected(0), (503, false));
     net.assert_clean();

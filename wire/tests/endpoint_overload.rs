@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sip_net::{Net, address, config, raw, raw_bye, raw_session, read, response, tag_of};
 use wire::{
     sip::{
-        endpoint::{ConnectionId, Ending, Endpoint, Input, Output, TransportKind},
+        endpoint::{ConnectionId, Ending, Endpoint, Input, Local, Output, TransportKind},
         header::{NameAddr, Via},
         message::{HeaderName, Message, Method, Response, split_list},
     },
@@ -154,6 +154,7 @@ fn both_ways(message: &[u8]) -> [(Vec<Bytes>, Endpoint); 2] {
         let input = if connected {
             let kind = TransportKind::Ws;
             let opened = Input::Connected {
+                local: Local::FIRST,
                 connection,
                 peer,
                 kind,
@@ -165,6 +166,7 @@ fn both_ways(message: &[u8]) -> [(Vec<Bytes>, Endpoint); 2] {
             }
         } else {
             Input::Datagram {
+                local: Local::FIRST,
                 peer,
                 bytes: message,
             }

@@ -232,9 +232,9 @@ proptest! {
         let mut net = Net::new(1);
         let connection = wire::sip::endpoint::ConnectionId(2);
         net.at(0, |ep, now| {
-            ep.handle(now, wire::sip::endpoint::Input::Connected { connection, peer: address(3), kind: TransportKind::Tcp });
+            ep.handle(now, wire::sip::endpoint::Input::Connected { connection, local: wire::sip::endpoint::Local::FIRST, peer: address(3), kind: TransportKind::Tcp });
             for bytes in pieces.iter().map(Vec::as_slice).chain([text.as_bytes()]) {
-                ep.handle(now, wire::sip::endpoint::Input::Datagram { peer: address(3), bytes });
+                ep.handle(now, wire::sip::endpoint::Input::Datagram { local: wire::sip::endpoint::Local::FIRST, peer: address(3), bytes });
                 ep.handle(now, wire::sip::endpoint::Input::Stream { connection, bytes });
             }
         });

@@ -4,7 +4,7 @@ mod sip_net;
 
 use sip_net::{Net, address, call, sdp};
 use wire::sip::{
-    endpoint::{Ending, Endpoint, Input, Invite, Output, Timer, TransportKind},
+    endpoint::{Ending, Endpoint, Input, Invite, Local, Output, Timer, TransportKind},
     message::Body,
 };
 
@@ -143,6 +143,7 @@ fn a_connection_that_never_finishes_a_message_is_closed() {
     endpoint.handle(
         now,
         Input::Connected {
+            local: Local::FIRST,
             connection,
             peer: address(5),
             kind: TransportKind::Tcp,
@@ -174,6 +175,7 @@ fn a_ping_has_its_pong_and_garbage_closes() {
     endpoint.handle(
         now,
         Input::Connected {
+            local: Local::FIRST,
             connection,
             peer: address(5),
             kind: TransportKind::Tcp,
@@ -213,6 +215,7 @@ fn connections_over_the_limit_are_closed() {
         endpoint.handle(
             now,
             Input::Connected {
+                local: Local::FIRST,
                 connection,
                 peer: address(5),
                 kind: TransportKind::Tcp,
@@ -273,6 +276,7 @@ fn a_peer_that_never_answers_a_ping_keeps_its_connection() {
     endpoint.handle(
         now,
         Input::Connected {
+            local: Local::FIRST,
             connection,
             peer,
             kind,

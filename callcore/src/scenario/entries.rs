@@ -288,11 +288,15 @@ pub struct RecorderSettings {
 /// of 2019 (IMY-REPORT p. 3). A phone that toggles hold must not fill the store with files.
 pub const SEGMENTS_MAX: u8 = 10;
 
+/// Addresses that a switch listens on, each by two sockets: a gateway stands between an inside network and a few carriers', each
+/// by IPv4 and IPv6.
+pub const LISTEN_ADDRESSES_MAX: usize = 8;
+
 /// Where the switch listens and whom it believes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
-    /// SIP over UDP and TCP.
-    pub sip: std::net::SocketAddr,
+    /// SIP over UDP and TCP: at least one address, and [`LISTEN_ADDRESSES_MAX`] at most.
+    pub sip: Vec<std::net::SocketAddr>,
     /// Dashboard, API, metrics.
     pub web: std::net::SocketAddr,
     /// Networks whose kommun-ID and caller number are believed, as `address/prefix`.
@@ -318,8 +322,8 @@ pub struct Listen {
 /// SIP over TLS: where, and by which files. Paths are as the scenario names them; looked for beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// Where it listens.
-    pub address: std::net::SocketAddr,
+    /// Where it listens: at least one address, and [`LISTEN_ADDRESSES_MAX`] at most.
+    pub addresses: Vec<std::net::SocketAddr>,
     /// The certificate chain, PEM.
     pub certificate: Box<str>,
     /// Its private key, PEM.

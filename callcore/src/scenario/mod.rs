@@ -27,8 +27,9 @@ pub use duties::{
     UttagSettings,
 };
 pub use entries::{
-    Agent, Announcement, Contact, ControllerDecision, Expectation, Lines, Listen, Media, Pause,
-    Ping, Provider, Queue, RecorderSettings, Retention, SEGMENTS_MAX, Srtp, TlsSettings, Traffic,
+    Agent, Announcement, Contact, ControllerDecision, Expectation, LISTEN_ADDRESSES_MAX, Lines,
+    Listen, Media, Pause, Ping, Provider, Queue, RecorderSettings, Retention, SEGMENTS_MAX, Srtp,
+    TlsSettings, Traffic,
 };
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};

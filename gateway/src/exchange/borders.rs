@@ -1,14 +1,14 @@
 //! Who is let in and by what way others are reached: REGISTER, trust, challenges, names and flows.
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
 use callcore::{
     origin::{Origin, UnknownReason},
-    switch::Input,
+    switch::{Input, LegFailure},
 };
 use transport::{Refusals, SipDriver};
 use wire::sip::{
-    endpoint::{Flow, RequestId, SessionId},
+    endpoint::{Flow, Local, RequestId, SessionId, TransportKind},
     message::{Request, StatusCode},
 };
 
@@ -45,6 +45,26 @@ impl Exchange {
                 None
             }
         }
+    }
+
+    /// The address of ours by which a target is called; fails at once, and is counted, when none is of its family.
+    pub(super) fn way_out(
+        &self,
+        sip: &mut SipDriver,
+        target: SocketAddr,
+        kind: Option<TransportKind>,
+    ) -> Result<Local, LegFailure> {
+        let kind = kind.unwrap_or(TransportKind::Udp);
+        sip.local_to(target.ip(), kind).ok_or_else(|| {
+            let family = if target.is_ipv4() { "IPv4" } else { "IPv6" };
+            tracing::warn!(
+                family,
+                "a target can't be called: [listen] has no address of its family"
+            );
+            let families = &self.observer.metrics().watch.families;
+            families.with_label_values(&["unreachable"]).inc();
+            LegFailure::Unavailable
+        })
     }
 
     /// Counts a kommun-ID that was claimed by somebody who isn't believed.

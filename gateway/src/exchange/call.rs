@@ -1,10 +1,6 @@
 //! What the switch's shell holds for one call: its SIP legs, its media, its recording session.
 
-use std::{
-    collections::VecDeque,
-    net::{IpAddr, SocketAddr},
-    time::Instant,
-};
+use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use callcore::{
     personal::CallerNumber,
@@ -15,13 +11,17 @@ use callcore::{
 use transport::SipDriver;
 use wire::{
     sdp::Direction,
-    sip::{endpoint::SessionId, header::MaxForwards, message::Body},
+    sip::{
+        endpoint::{Local, SessionId},
+        header::MaxForwards,
+        message::Body,
+    },
 };
 
 use super::{history::History, phones::Phones};
 use crate::{
     crypto::OurCrypto,
-    media::{Media, Streams},
+    media::{Media, Reached, Streams},
     names::Way,
 };
 
@@ -32,6 +32,8 @@ pub(super) struct Call {
     pub(super) caller: SessionId,
     /// Where the call came from: a caller who is called back is there, unless the scenario names a trunk.
     pub(super) peer: SocketAddr,
+    /// The address of ours at which the caller's leg is.
+    pub(super) local: Local,
     /// Whether the caller's peer is one we tell which route won.
     pub(super) trusted: bool,
     /// How far the caller's leg has come.
@@ -154,7 +156,7 @@ pub(super) struct Transfer {
     pub(super) left: bool,
     pub(super) begun: Instant,
     /// Where it is called.
-    pub(super) host: Option<IpAddr>,
+    pub(super) reached: Reached,
     /// How our offer to who is called says that we encrypt.
     pub(super) crypto: OurCrypto,
 }
@@ -227,10 +229,11 @@ pub(super) enum Leg {
 
 impl Call {
     /// One of which nothing is known but whence it comes.
-    pub(super) fn new(caller: SessionId, peer: SocketAddr) -> Self {
+    pub(super) fn new(caller: SessionId, peer: SocketAddr, local: Local) -> Self {
         Self {
             caller,
             peer,
+            local,
             trusted: false,
             caller_stage: CallerStage::Over,
             offer: None,

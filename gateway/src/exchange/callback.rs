@@ -5,7 +5,7 @@ use std::time::Instant;
 use callcore::switch::{CallId, Input, LegFailure};
 use transport::SipDriver;
 use wire::sip::{
-    endpoint::{Invite, SessionId},
+    endpoint::{Invite, SessionId, TransportKind},
     message::{Headers, Response, StatusCode},
     uri::Uri,
 };
@@ -16,7 +16,12 @@ use super::{
     far::{failure_of, prove},
     own_uri,
 };
-use crate::{crypto::OurCrypto, media::Side, negotiate, origin::SERVICE_NUMBER};
+use crate::{
+    crypto::OurCrypto,
+    media::{Reached, Side},
+    negotiate,
+    origin::SERVICE_NUMBER,
+};
 
 impl Exchange {
     /// Hangs up on the caller; number and place stay.
@@ -44,11 +49,16 @@ impl Exchange {
     fn invite_caller(&mut self, sip: &mut SipDriver, id: CallId) -> Result<SessionId, LegFailure> {
         let via = self.trunk_of(id);
         let srtp = self.scenario_of(id).listen.srtp;
-        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
         let target = call.address_to_call(via.as_deref())?;
-        let media = Self::media_of(&mut self.media, call, id);
+        let at = target.address().ok_or(LegFailure::Unavailable)?;
+        let own = self.way_out(sip, at, TransportKind::asked_by(&target))?;
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        call.local = own;
+        let media = Self::media_of((&mut self.media, &self.homes), call, id);
         let media = media.map_err(|_| LegFailure::Unavailable)?;
-        media.signals_from(Side::Caller, target.address().map(|at| at.ip()));
+        let (home, from) = (self.homes.ip(own), Some(at.ip()));
+        media.reached(Side::Caller, Reached { home, from });
         let local = media.caller_local();
         // A trunk is another peer than the one that brought the call.
         if via.is_some() || !call.crypto.caller.is_some() {
@@ -58,7 +68,8 @@ impl Exchange {
             target,
             next_hop: None,
             transport: None,
-            from: own_uri(SERVICE_NUMBER, &self.here).into(),
+            local: Some(own),
+            from: own_uri(SERVICE_NUMBER, self.homes.here(own)).into(),
             to: None,
             headers: Headers::default(),
             max_forwards: None,

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     crypto::OurCrypto,
-    media::{Media, Peer, Side},
+    homes::Homes,
+    media::{Media, MediaFactory, Peer, Reached, Side},
     negotiate, origin,
 };
 
@@ -46,7 +47,7 @@ impl Exchange {
         if visits > VISITS_MAX {
             return refuse(sip, session, StatusCode::LOOP_DETECTED);
         }
-        let asked = self.wishes(request, trusted.contains(peer.ip()), visits);
+        let asked = self.wishes(request, flow, trusted.contains(peer.ip()), visits);
         let sources = &self.scenario.listen.kommun_sources;
         let found = origin::read(request, peer.ip(), &trusted, sources);
         let origin = found.origin;
@@ -66,7 +67,7 @@ impl Exchange {
                 hops_left: hops_left(request),
                 private_signalling: matches!(flow.kind(), TransportKind::Tls | TransportKind::Wss),
                 asked,
-                ..Call::new(session, peer)
+                ..Call::new(session, peer, flow.local())
             }),
         );
         let reachable = self
@@ -81,8 +82,9 @@ impl Exchange {
     }
 
     /// What the INVITE asks for beside a call.
-    fn wishes(&self, request: &Request, trusted: bool, visits: u8) -> Asked {
-        let here = ["sip:", origin::SERVICE_NUMBER, "@", &self.here].concat();
+    fn wishes(&self, request: &Request, flow: Flow, trusted: bool, visits: u8) -> Asked {
+        let here = self.homes.here(flow.local());
+        let here = ["sip:", origin::SERVICE_NUMBER, "@", here].concat();
         Asked {
             takes_refer: request
                 .headers
@@ -258,7 +260,7 @@ impl Exchange {
         if let Some(answer) = &call.answer {
             return Ok(answer.clone());
         }
-        let local = Self::media_of(&mut self.media, call, id)?.caller_local();
+        let local = Self::media_of((&mut self.media, &self.homes), call, id)?.caller_local();
         let ours = &mut call.crypto.caller;
         let answer = match (&call.offer, &mut call.media) {
             (Some(offer), Some(media)) => {
@@ -280,18 +282,20 @@ impl Exchange {
 
     /// The call's media, started when first needed.
     pub(super) fn media_of<'a>(
-        factory: &mut crate::media::MediaFactory,
+        (factory, homes): (&mut MediaFactory, &Homes),
         call: &'a mut Call,
         id: CallId,
     ) -> Result<&'a mut Media, StatusCode> {
         if call.media.is_none() {
             let remote = call.offer.as_ref().and_then(negotiate::audio_at);
             let caller = remote.map_or(Peer::Unknown, Peer::Describes);
-            let mut media = factory.start(id, caller).map_err(|error| {
+            let home = homes.ip(call.local);
+            let mut media = factory.start(id, home, caller).map_err(|error| {
                 tracing::error!(call = id.0, %error, "no media for a call");
                 StatusCode::SERVICE_UNAVAILABLE
             })?;
-            media.signals_from(Side::Caller, Some(call.peer.ip()));
+            let from = Some(call.peer.ip());
+            media.reached(Side::Caller, Reached { home, from });
             call.media = Some(media);
         }
         call.media.as_mut().ok_or(StatusCode::SERVER_INTERNAL_ERROR)

@@ -7,7 +7,7 @@ use callcore::{
     switch::{CallId, Input, Kept},
 };
 use transport::SipDriver;
-use wire::sip::endpoint::SessionId;
+use wire::sip::endpoint::{Local, SessionId, TransportKind};
 
 use super::{
     Exchange,
@@ -79,7 +79,7 @@ impl Exchange {
         let writing = self.switch.wrap_ups(now).into_iter();
         Some(Estate {
             callbacks: open.filter_map(|(id, kept)| self.kept(id, kept)).collect(),
-            phones: self.registrar.kept(Instant::now()),
+            phones: self.registrar.kept(Instant::now(), &self.homes),
             writing: writing
                 .filter_map(|(agent, left)| {
                     let (queue, agent) = self.name_of(agent)?;
@@ -122,7 +122,10 @@ impl Exchange {
         let mut taken = TakenOver::default();
         let moment = Instant::now();
         for phone in estate.phones {
-            match self.registrar.keep(moment, phone) {
+            let registered = phone.at.and_then(|at| self.homes.find(at));
+            let local = registered.or_else(|| sip.local_to(phone.peer.ip(), TransportKind::Udp));
+            let phone = local.map(|local| self.registrar.keep(moment, phone, local));
+            match phone.flatten() {
                 Some(change) => {
                     taken.phones += 1;
                     change.into_iter().for_each(|change| self.presence(change));
@@ -188,7 +191,8 @@ impl Exchange {
                 ..Asked::default()
             },
             promised: true,
-            ..Call::new(NO_SESSION, callback.peer)
+            // By which of our addresses it is called back, is known when it is.
+            ..Call::new(NO_SESSION, callback.peer, Local::FIRST)
         };
         self.calls.insert(id, Box::new(call));
         self.input(Input::CallbackKept(id, Box::new(kept)));

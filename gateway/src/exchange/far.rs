@@ -16,7 +16,7 @@ use transport::SipDriver;
 use wire::{
     auth::Credentials,
     sip::{
-        endpoint::{Invite, SessionId, TransportKind},
+        endpoint::{Invite, Local, SessionId, TransportKind},
         header::MaxForwards,
         message::{Body, HeaderName, Headers, Response, StatusCode},
         uri::Uri,
@@ -29,7 +29,12 @@ use super::{
     history::VISITED,
     own_uri,
 };
-use crate::{crypto::OurCrypto, media::Side, negotiate, origin, registrar::Way};
+use crate::{
+    crypto::OurCrypto,
+    media::{Reached, Side},
+    negotiate, origin,
+    registrar::Way,
+};
 
 impl Exchange {
     pub(super) fn ring_agent(&mut self, sip: &mut SipDriver, id: CallId, agent: AgentId) {
@@ -120,36 +125,51 @@ impl Exchange {
         uri: &str,
         srtp: Srtp,
     ) -> Result<SessionId, LegFailure> {
-        let host = self.host_of(id, uri);
-        let local = self.open_far(id, host)?;
+        let (own, host) = self.ends_to(sip, id, uri)?;
+        let local = self.open_far(id, own, host)?;
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         call.crypto.far = OurCrypto::offering(srtp);
         let offer = negotiate::offer(local, &call.crypto.far);
-        self.invite(sip, id, uri, Some(offer))
+        self.invite(sip, id, uri, Some(own), Some(offer))
     }
 
-    /// The host that a target will be called at, when it is known. Who registers here is found by what the registration came by.
-    fn host_of(&self, id: CallId, uri: &str) -> Option<IpAddr> {
-        let target = Uri::parse(uri).ok()?;
-        if self.registrar.way_to(&target.to_string()).is_some() {
-            return None;
+    /// The address of ours from which a target will be called, and the target's host. Who registers here is found by what the
+    /// registration came by, and its audio may come from anywhere.
+    pub(super) fn ends_to(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        uri: &str,
+    ) -> Result<(Local, Option<IpAddr>), LegFailure> {
+        let target = Uri::parse(uri).map_err(|_| LegFailure::Unavailable)?;
+        if let Some(way) = self.registrar.way_to(&target.to_string()) {
+            return Ok((way.local, None));
         }
-        let next = self.calls.get(&id).and_then(|call| call.hosts.left.front());
-        let address = target.address().or_else(|| next.map(|way| way.address));
-        address.map(|address| address.ip())
+        let mut kind = TransportKind::asked_by(&target);
+        let mut address = target.address();
+        if address.is_none() {
+            let way = self.first_way(id, &target).ok_or(LegFailure::Unavailable)?;
+            (address, kind) = (Some(way.address), way.kind.or(kind));
+        }
+        let address = address.ok_or(LegFailure::Unavailable)?;
+        let own = self.way_out(sip, address, kind)?;
+        Ok((own, Some(address.ip())))
     }
 
-    /// Our address for audio on the far leg, which may depend on the host that will be called, when that is known.
+    /// Our address for audio on the far leg, in the network of the far side's signalling; it may depend on the host that will be
+    /// called, when that is known.
     pub(super) fn open_far(
         &mut self,
         id: CallId,
+        own: Local,
         host: Option<IpAddr>,
     ) -> Result<SocketAddr, LegFailure> {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
-        let media = Self::media_of(&mut self.media, call, id);
+        let media = Self::media_of((&mut self.media, &self.homes), call, id);
         let media = media.map_err(|_| LegFailure::Unavailable)?;
-        media.signals_from(Side::Far, host);
-        let local = media.open_far(&mut self.media, host);
+        let home = self.homes.ip(own);
+        media.reached(Side::Far, Reached { home, from: host });
+        let local = media.open_far(&mut self.media, home, host);
         local.map_err(|_| LegFailure::Unavailable)
     }
 
@@ -158,10 +178,11 @@ impl Exchange {
         sip: &mut SipDriver,
         id: CallId,
         uri: &str,
+        own: Option<Local>,
         body: Option<Body>,
     ) -> Result<SessionId, LegFailure> {
         let target = Uri::parse(uri).map_err(|_| LegFailure::Unavailable)?;
-        let session = self.call_far(sip, id, target, body, &Headers::default())?;
+        let session = self.call_far(sip, id, (target, own), body, &Headers::default())?;
         self.legs.insert(session, Leg::Far(id));
         Ok(session)
     }
@@ -171,22 +192,26 @@ impl Exchange {
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
-        target: Uri,
+        (target, own): (Uri, Local),
         crypto: &OurCrypto,
         headers: &Headers,
     ) -> Result<SessionId, LegFailure> {
-        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
-        let local = call.media.as_ref().and_then(|media| media.far_local());
-        let local = local.ok_or(LegFailure::Unavailable)?;
+        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        let media = call.media.as_mut().ok_or(LegFailure::Unavailable)?;
+        let home = self.homes.ip(own);
+        // Where its audio will come from, its answer says.
+        let local = media.far_local().filter(|local| local.ip() == home);
+        let local = local.map_or_else(|| media.open_far(&mut self.media, home, None), Ok);
+        let local = local.map_err(|_| LegFailure::Unavailable)?;
         let offer = negotiate::offer(local, crypto);
-        self.call_far(sip, id, target, Some(offer), headers)
+        self.call_far(sip, id, (target, Some(own)), Some(offer), headers)
     }
 
     fn call_far(
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
-        target: Uri,
+        (target, own): (Uri, Option<Local>),
         body: Option<Body>,
         more: &Headers,
     ) -> Result<SessionId, LegFailure> {
@@ -196,8 +221,8 @@ impl Exchange {
         match registered {
             Some(way) => self.call_phone(sip, id, target, &way, body, more),
             None => {
-                let way = self.next_way(sip, id, &target);
-                self.call_by(sip, id, target, way, body, more)
+                let (next_hop, kind) = self.next_way(sip, id, &target);
+                self.call_by(sip, id, target, (next_hop, kind, own), body, more)
             }
         }
     }
@@ -215,7 +240,7 @@ impl Exchange {
         let mut headers = Headers::default();
         way.path.route(&mut headers);
         headers.append(more);
-        let next = (Some(way.peer), Some(way.kind));
+        let next = (Some(way.peer), Some(way.kind), Some(way.local));
         self.call_by(sip, id, contact, next, body, &headers)
     }
 
@@ -224,18 +249,27 @@ impl Exchange {
         sip: &mut SipDriver,
         id: CallId,
         target: Uri,
-        (next_hop, transport): (Option<SocketAddr>, Option<TransportKind>),
+        (next_hop, transport, own): (Option<SocketAddr>, Option<TransportKind>, Option<Local>),
         body: Option<Body>,
         more: &Headers,
     ) -> Result<SessionId, LegFailure> {
-        let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
+        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
         if call.hops_left == 0 {
             return Err(LegFailure::Refused);
         }
-        let trusts = next_hop
-            .or_else(|| target.address())
-            .is_some_and(|address| self.trusted.contains(address.ip()));
-        let mut headers = call.headers_to_far(&self.here, trusts);
+        let at = next_hop.or_else(|| target.address());
+        let at = at.ok_or(LegFailure::Unavailable)?;
+        let own = match own {
+            Some(own) => own,
+            None => {
+                let kind = transport.or_else(|| TransportKind::asked_by(&target));
+                self.way_out(sip, at, kind)?
+            }
+        };
+        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
+        let trusts = self.trusted.contains(at.ip());
+        let here = self.homes.here(own);
+        let mut headers = call.headers_to_far(here, trusts);
         let visits = format!("{};n={}", self.mark, call.asked.visits.saturating_add(1));
         headers.push(VISITED.clone(), visits);
         headers.append(more);
@@ -243,7 +277,8 @@ impl Exchange {
             target,
             next_hop,
             transport,
-            from: call.caller_address(&self.here).into(),
+            local: Some(own),
+            from: call.caller_address(here).into(),
             to: None,
             headers,
             max_forwards: Some(MaxForwards(call.hops_left)),

@@ -22,7 +22,7 @@ use super::{
     call::{CallerStage, Far},
     far::prove,
 };
-use crate::{names::Way, origin};
+use crate::{homes::Families, names::Way, negotiate, origin};
 
 /// A host that has said nothing at all for this long isn't there, when there is another to try: three INVITEs were sent.
 const TRY_MAX: Duration = Duration::from_secs(3);
@@ -50,6 +50,13 @@ impl Exchange {
     fn try_provider(&mut self, sip: &mut SipDriver, external: ExternalCall) {
         let id = external.call;
         let target = self.target_of(external);
+        let external = match target.as_deref() {
+            Some(target) => match self.passable(sip, external, target) {
+                Ok(external) => external,
+                Err(failure) => return self.input(Input::ProviderFailed(id, failure)),
+            },
+            None => external,
+        };
         let srtp = self.scenario_of(id).provider(external.provider).srtp;
         let result = match (external.handover, target) {
             (_, None) => Err(LegFailure::Unavailable),
@@ -81,6 +88,42 @@ impl Exchange {
             Ok(None) => self.input(Input::ProviderAnswered(id)),
             Err(failure) => self.input(Input::ProviderFailed(id, failure)),
         }
+    }
+
+    /// Audio can't go straight from IPv4 to IPv6: between the two a `direct` call is relayed, which is what `relay` is for. Nothing of
+    /// it can be recorded either way.
+    fn passable(
+        &mut self,
+        sip: &mut SipDriver,
+        external: ExternalCall,
+        target: &str,
+    ) -> Result<ExternalCall, LegFailure> {
+        let id = external.call;
+        let both = self.homes.families()
+            == Families {
+                four: true,
+                six: true,
+            };
+        if external.handover != Handover::Direct || !both {
+            return Ok(external);
+        }
+        let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
+        let described = call.offer.as_ref().and_then(negotiate::audio_at);
+        let caller = described.map_or_else(|| self.homes.ip(call.local), |audio| audio.ip());
+        let (own, _) = self.ends_to(sip, id, target)?;
+        if caller.is_unspecified() || self.homes.ip(own).is_ipv4() == caller.is_ipv4() {
+            return Ok(external);
+        }
+        tracing::info!(
+            call = id.0,
+            "a direct call between IPv4 and IPv6 is relayed"
+        );
+        let families = &self.observer.metrics().watch.families;
+        families.with_label_values(&["relayed"]).inc();
+        Ok(ExternalCall {
+            handover: Handover::Relay,
+            ..external
+        })
     }
 
     /// 302 to the provider, with the kommun-ID as a URI parameter; this switch is out. A caller who has been answered is sent
@@ -129,7 +172,20 @@ impl Exchange {
             return Err(LegFailure::Refused);
         }
         let offer = call.offer.clone();
-        self.invite(sip, id, uri, offer)
+        self.invite(sip, id, uri, None, offer)
+    }
+
+    /// The way by which a target that is given by name will be called next.
+    pub(super) fn first_way(&mut self, id: CallId, target: &Uri) -> Option<Way> {
+        let call = self.calls.get(&id)?;
+        if let Some(way) = call.hosts.left.front().copied() {
+            return Some(way);
+        }
+        let drawn = self.ways_to(target).pop_front()?;
+        // Chance draws among equals: what was drawn is what is called.
+        let call = self.calls.get_mut(&id)?;
+        call.hosts.left.push_front(drawn);
+        Some(drawn)
     }
 
     /// The ways to a target that is given by name, in the order in which to try them.

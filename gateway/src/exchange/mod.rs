@@ -24,7 +24,6 @@ mod transfer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     ops::Range,
     sync::Arc,
     time::{Duration, Instant},
@@ -50,6 +49,7 @@ use crate::{
     audio::Library,
     clock::Clock,
     health::Health,
+    homes::Homes,
     journal::Journal,
     listen::Own,
     media::{MediaEvent, MediaFactory},
@@ -76,7 +76,7 @@ pub(crate) struct Parts {
     pub(crate) library: Library,
     pub(crate) media: MediaFactory,
     pub(crate) observer: Observer,
-    pub(crate) local: SocketAddr,
+    pub(crate) homes: Homes,
     pub(crate) seed: u64,
     pub(crate) recorder: Option<RecorderLink>,
     pub(crate) nurse_talks: Option<Range<Duration>>,
@@ -105,9 +105,7 @@ pub(crate) struct Exchange {
     trusted: TrustedPeers,
     /// What calls that go out bear, so that one that comes back is known.
     mark: String,
-    local: SocketAddr,
-    /// The same as it is written in URIs.
-    here: String,
+    homes: Homes,
     rng: Pcg64,
     switch: Switch,
     calls: BTreeMap<CallId, Box<Call>>,
@@ -153,8 +151,7 @@ impl Exchange {
             library: parts.library,
             media: parts.media,
             observer: parts.observer,
-            local: parts.local,
-            here: parts.local.to_string(),
+            homes: parts.homes,
             rng: Pcg64::seed_from_u64(parts.seed),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),

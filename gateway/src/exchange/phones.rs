@@ -6,7 +6,6 @@
 
 use std::{
     collections::VecDeque,
-    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -27,7 +26,12 @@ use super::{
     call::{Far, Leg},
     far::failure_of,
 };
-use crate::{crypto::OurCrypto, media::Side, negotiate, registrar::Phone};
+use crate::{
+    crypto::OurCrypto,
+    media::{Reached, Side},
+    negotiate,
+    registrar::Phone,
+};
 
 /// What phones are told that stop ringing because another of theirs was answered (RFC 3326): it is no missed call.
 const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -53,7 +57,7 @@ pub(super) struct Phones {
 struct Rung {
     session: SessionId,
     /// Where it is called.
-    host: IpAddr,
+    reached: Reached,
     /// Each phone is offered a key of its own.
     crypto: OurCrypto,
 }
@@ -78,7 +82,7 @@ impl Exchange {
         let phones = Phones::new(agent, self.registrar.phones_of(user), ring_max);
         if let Some(call) = self.calls.get_mut(&id) {
             // The nurse is whom the call goes to; which phones she has is her own affair.
-            let nurse = Uri::sip(Some(user), self.local);
+            let nurse = Uri::sip(Some(user), self.homes.address(call.local));
             call.asked.history.goes_to(&nurse.to_string());
             call.far = Far::Phones(agent);
             call.phones = Some(Box::new(phones));
@@ -126,17 +130,20 @@ impl Exchange {
         phone: Phone,
     ) -> Result<Rung, LegFailure> {
         // Where its audio will come from, its answer says.
-        let local = self.open_far(id, None)?;
+        let local = self.open_far(id, phone.way.local, None)?;
         let crypto = OurCrypto::offering(self.scenario.agent(agent).srtp);
         let offer = negotiate::offer(local, &crypto);
         let Phone { contact, way } = phone;
         let nothing = Headers::default();
         let session = self.call_phone(sip, id, contact, &way, Some(offer), &nothing)?;
         self.legs.insert(session, Leg::Phone(id));
-        let host = way.peer.ip();
+        let reached = Reached {
+            home: self.homes.ip(way.local),
+            from: Some(way.peer.ip()),
+        };
         Ok(Rung {
             session,
-            host,
+            reached,
             crypto,
         })
     }
@@ -178,7 +185,7 @@ impl Exchange {
             let _ = sip.endpoint().end(now, session, None);
             return self.phone_out(sip, id, Refused::INCOMPATIBLE);
         };
-        media.signals_from(Side::Far, Some(rung.host));
+        media.reached(Side::Far, rung.reached);
         call.crypto.far = rung.crypto;
         call.far = Far::Agent(phones.agent, session);
         let others = call.phones.take();

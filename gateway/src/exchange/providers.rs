@@ -4,7 +4,10 @@ use std::time::Instant;
 
 use callcore::switch::Input;
 use transport::SipDriver;
-use wire::sip::{endpoint::PingId, uri::Uri};
+use wire::sip::{
+    endpoint::{PingId, TransportKind},
+    uri::Uri,
+};
 
 use super::Exchange;
 use crate::health::{Asked, Change, Found, Health};
@@ -32,7 +35,11 @@ impl Exchange {
         }
         let now = sip.now();
         let kind = way.and_then(|way| way.kind);
-        let asked = sip.endpoint().ping(now, target.clone(), host, kind);
+        let own = host.or_else(|| target.address()).and_then(|at| {
+            let kind = kind.or_else(|| TransportKind::asked_by(target));
+            sip.local_to(at.ip(), kind.unwrap_or(TransportKind::Udp))
+        });
+        let asked = sip.endpoint().ping(now, target.clone(), host, kind, own);
         asked.ok().map(|ping| Asked { ping, host })
     }
 

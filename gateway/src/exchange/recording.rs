@@ -18,7 +18,7 @@ use transport::SipDriver;
 use wire::{
     sdp::{Description, Direction},
     sip::{
-        endpoint::{Invite, PingId},
+        endpoint::{Invite, PingId, TransportKind},
         message::{HeaderName, Headers, Response, StatusCode},
         uri::{Scheme, Uri},
     },
@@ -102,8 +102,11 @@ impl Exchange {
         tag: RecordingTag,
     ) -> Option<()> {
         let recorder = self.recorder.as_ref()?;
+        let kind = TransportKind::asked_by(&recorder.uri);
+        let own = self.way_out(sip, recorder.address, kind).ok()?;
         let call = self.calls.get_mut(&id)?;
-        let streams = call.media.as_ref()?.open_fork(&mut self.media).ok()?;
+        let media = call.media.as_ref()?;
+        let streams = media.open_fork(&mut self.media, self.homes.ip(own)).ok()?;
         // Says nothing of anybody, and no two calls are the same (RFC 7022).
         let cname = format!("{:024x}", self.rng.random::<u128>() >> 32);
         // Each stream by a key of its own, and by none that a call has (RFC 7866 section 12.2).
@@ -117,7 +120,8 @@ impl Exchange {
             target: recorder.uri.clone(),
             next_hop: Some(recorder.address),
             transport: None,
-            from: own_uri("src", &self.here).into(),
+            local: Some(own),
+            from: own_uri("src", self.homes.here(own)).into(),
             to: None,
             headers,
             max_forwards: None,
@@ -306,7 +310,9 @@ impl Exchange {
         if recorder.asked.is_none() && recorder.next_ping <= now {
             recorder.asked = Some(now);
             let (uri, address, at) = (recorder.uri.clone(), recorder.address, sip.now());
-            recorder.ping = sip.endpoint().ping(at, uri, Some(address), None).ok();
+            let kind = TransportKind::asked_by(&uri).unwrap_or(TransportKind::Udp);
+            let own = sip.local_to(address.ip(), kind);
+            recorder.ping = sip.endpoint().ping(at, uri, Some(address), None, own).ok();
             if recorder.ping.is_none() {
                 self.recorder_pong(false);
             }

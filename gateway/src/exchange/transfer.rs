@@ -4,19 +4,19 @@
 //! whom it is told to is a way to free calls. A call that left for a provider is not sent on from here.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use callcore::{
     scenario::{AgentId, Contact},
-    switch::{CallId, Input},
+    switch::{CallId, Input, LegFailure},
 };
 use transport::SipDriver;
 use wire::{
     sdp::Direction,
     sip::{
-        endpoint::{Flow, SessionId},
+        endpoint::{Flow, Local, SessionId, TransportKind},
         header::NameAddr,
         message::{HeaderName, HeaderValue, Headers, Request, Response, StatusCode},
         uri::Uri,
@@ -29,7 +29,11 @@ use super::{
     caller::refuse,
     ports,
 };
-use crate::{crypto::OurCrypto, media::Side, negotiate};
+use crate::{
+    crypto::OurCrypto,
+    media::{Reached, Side},
+    negotiate,
+};
 
 /// How long the phone that is to take over may ring; the nurse may have hung up, and then nobody talks to the caller.
 pub(super) const TRANSFER_RING_MAX: Duration = Duration::from_secs(45);
@@ -61,10 +65,12 @@ impl Exchange {
             headers.push(HeaderName::Replaces, replaces);
         }
         let crypto = OurCrypto::offering(self.scenario_of(id).agent(agent).srtp);
-        let way = self.registrar.way_to(&target.to_string());
-        let at = way.map_or_else(|| target.address(), |way| Some(way.peer));
-        let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
-        let Ok(called) = called else {
+        let called = self.ends_to_phone(sip, &target).and_then(|(own, host)| {
+            let target = (target, own);
+            let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
+            called.map(|called| (called, own, host))
+        });
+        let Ok((called, own, host)) = called else {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             let _ = sip.endpoint().reject_refer(now, session, status);
             return;
@@ -77,12 +83,29 @@ impl Exchange {
                 agent,
                 left: false,
                 begun: Instant::now(),
-                host: at.map(|at| at.ip()),
+                reached: Reached {
+                    home: self.homes.ip(own),
+                    from: Some(host),
+                },
                 crypto,
             });
         }
         tracing::info!(call = id.0, "a nurse sends the call on");
         let _ = sip.endpoint().accept_refer(now, session);
+    }
+
+    /// The address of ours from which a phone is called, and the phone's host.
+    fn ends_to_phone(
+        &self,
+        sip: &mut SipDriver,
+        target: &Uri,
+    ) -> Result<(Local, IpAddr), LegFailure> {
+        if let Some(way) = self.registrar.way_to(&target.to_string()) {
+            return Ok((way.local, way.peer.ip()));
+        }
+        let at = target.address().ok_or(LegFailure::Unavailable)?;
+        let own = self.way_out(sip, at, TransportKind::asked_by(target))?;
+        Ok((own, at.ip()))
     }
 
     /// Whom the phone may have us call; the status that refuses it.
@@ -113,7 +136,7 @@ impl Exchange {
     /// The phone of an agent who registers here and is named as telephones know each other, by user and this switch: the most
     /// wanted, of those the latest.
     fn phone_of(&self, id: CallId, named: &Uri) -> Option<(Uri, AgentId)> {
-        let elsewhere = |at: SocketAddr| at.ip() != self.local.ip();
+        let elsewhere = |at: SocketAddr| !self.homes.is_here(at.ip());
         if named.address().is_some_and(elsewhere) {
             return None;
         }
@@ -176,7 +199,7 @@ impl Exchange {
             let _ = sip.endpoint().end(now, transfer.to, None);
             return self.transfer_over(sip, id, &transfer, StatusCode::NOT_ACCEPTABLE_HERE);
         };
-        media.signals_from(Side::Far, transfer.host);
+        media.reached(Side::Far, transfer.reached);
         call.crypto.far = std::mem::take(&mut transfer.crypto);
         self.take_over(sip, id, transfer.to, Some(transfer.agent));
         if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
@@ -293,15 +316,26 @@ impl Exchange {
             return Err(StatusCode::DECLINE);
         }
         let media = call.media.as_mut().ok_or(StatusCode::DECLINE)?;
-        let local = media.far_local().ok_or(StatusCode::DECLINE)?;
-        media.signals_from(Side::Far, Some(flow.peer().ip()));
+        media.far_local().ok_or(StatusCode::DECLINE)?;
+        let home = self.homes.ip(flow.local());
+        let from = Some(flow.peer().ip());
+        let before = media.reached(Side::Far, Reached { home, from });
         let body = match request.body() {
             Some(offer) => {
-                let own = (media, &self.media);
-                ports::answer_offer(own, Side::Far, &offer, &mut ours)?.body
+                let own = (&mut *media, &self.media);
+                let reply = ports::answer_offer(own, Side::Far, &offer, &mut ours);
+                reply.map(|reply| reply.body)
             }
-            None => negotiate::offer(local, &ours),
+            None => {
+                let local = media.open_far(&mut self.media, home, None);
+                let local = local.map_err(|_| StatusCode::SERVICE_UNAVAILABLE);
+                local.map(|local| negotiate::offer(local, &ours))
+            }
         };
+        let body = body.inspect_err(|_| {
+            // The phone that was to be replaced talks on, as it did.
+            media.reached(Side::Far, before);
+        })?;
         call.crypto.far = ours;
         let now = sip.now();
         sip.endpoint()

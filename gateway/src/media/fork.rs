@@ -233,9 +233,12 @@ fn begun(
     now: Instant,
     lanes: &mut Lanes,
 ) -> Fork {
-    let address = caller_agreed.remote.address;
+    let (home, address) = (
+        caller.socket.local_addr().ip(),
+        caller_agreed.remote.address,
+    );
     let shared = address == far_agreed.remote.address;
-    if let Some(id) = shared.then(|| lanes.join(call, address)).flatten() {
+    if let Some(id) = shared.then(|| lanes.join(call, home, address)).flatten() {
         return Fork::Lane {
             id,
             caller: Sent::new(caller, caller_agreed),

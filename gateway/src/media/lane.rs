@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -64,14 +64,14 @@ impl Lanes {
         }
     }
 
-    /// The lane to an address, for a call; `None` when there is no port for it.
-    pub(super) fn join(&mut self, call: CallId, peer: SocketAddr) -> Option<LaneId> {
+    /// The lane to an address from one of ours, for a call; `None` when there is no port for it.
+    pub(super) fn join(&mut self, call: CallId, home: IpAddr, peer: SocketAddr) -> Option<LaneId> {
         let known = self.open.iter_mut().find(|(_, lane)| lane.peer == peer);
         if let Some((id, lane)) = known {
             lane.calls.insert(call);
             return Some(*id);
         }
-        let socket = self.ports.open_polled().ok()?;
+        let socket = self.ports.at(home).open_polled().ok()?;
         let lane = Lane {
             socket: BatchSocket::connect(socket, peer).ok()?,
             peer,
@@ -241,7 +241,7 @@ mod tests {
     fn packets_wait_for_each_other_and_no_longer_than_said() {
         let (recorder, address) = recorder();
         let (mut lanes, now) = (lanes(), Instant::now());
-        let id = lanes.join(A, address).expect("a lane");
+        let id = lanes.join(A, LOOPBACK, address).expect("a lane");
         assert_eq!(lanes.until_next(now), None);
         say(&mut lanes, id, now, b"one");
         let later = now + Duration::from_millis(4);
@@ -258,7 +258,7 @@ mod tests {
     fn a_full_batch_goes_at_once() {
         let (recorder, address) = recorder();
         let (mut lanes, now) = (lanes(), Instant::now());
-        let id = lanes.join(A, address).expect("a lane");
+        let id = lanes.join(A, LOOPBACK, address).expect("a lane");
         let sent: Vec<Vec<u8>> = (0..=PACKETS_MAX).map(|n| vec![n as u8; 172]).collect();
         for packet in &sent {
             say(&mut lanes, id, now, packet);
@@ -272,10 +272,10 @@ mod tests {
     fn calls_to_one_address_share_a_lane_and_its_port_is_free_after_the_last() {
         let (recorder, address) = recorder();
         let (mut lanes, now) = (lanes(), Instant::now());
-        let id = lanes.join(A, address).expect("a lane");
-        assert_eq!(lanes.join(B, address), Some(id));
+        let id = lanes.join(A, LOOPBACK, address).expect("a lane");
+        assert_eq!(lanes.join(B, LOOPBACK, address), Some(id));
         let (_other, elsewhere) = self::recorder();
-        assert_ne!(lanes.join(B, elsewhere), Some(id));
+        assert_ne!(lanes.join(B, LOOPBACK, elsewhere), Some(id));
         assert_eq!(lanes.ports.used(), 2);
         say(&mut lanes, id, now, b"a");
         lanes.leave(id, A);
@@ -293,8 +293,8 @@ mod tests {
         let (recorder, address) = recorder();
         drop(recorder);
         let (mut lanes, now) = (lanes(), Instant::now());
-        let id = lanes.join(A, address).expect("a lane");
-        assert_eq!(lanes.join(B, address), Some(id));
+        let id = lanes.join(A, LOOPBACK, address).expect("a lane");
+        assert_eq!(lanes.join(B, LOOPBACK, address), Some(id));
         let refused = (0..10_000).find_map(|_| {
             say(&mut lanes, id, now, b"anybody?");
             lanes.flush(id);

@@ -356,7 +356,9 @@ mod tests {
         let ports = RtpPorts::new(ip, DEFAULT_RANGE);
         let mut shared = SharedPorts::new(ports, 1, TrustedPeers::new(vec![(ip, 8)]));
         let remote = SocketAddr::new(ip, 9);
-        let seated = shared.seat(0, Peer::Describes(remote)).expect("a place");
+        let seated = shared
+            .seat(0, ip, Peer::Describes(remote))
+            .expect("a place");
         let mut seat = seated.seat;
         let mut rooms = Rooms::default();
         rooms.open(seated.opened.expect("a port"));
@@ -372,7 +374,10 @@ mod tests {
         assert!(place.takes(1, now));
         assert!(!place.takes(2, now + SOURCE_ALIVE / 2));
         assert!(place.takes(2, now + A_WHILE), "it took over");
-        let other = shared.seat(0, Peer::CalledAt(ip)).expect("a place").seat;
+        let other = shared
+            .seat(0, ip, Peer::CalledAt(ip))
+            .expect("a place")
+            .seat;
         other.doubt(remote);
         assert!(!place.takes(3, now + A_WHILE * 2), "whose?");
         assert!(place.takes(2, now + A_WHILE * 3));

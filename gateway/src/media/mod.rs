@@ -132,23 +132,34 @@ pub(crate) struct MediaFactory {
 }
 
 impl MediaFactory {
-    /// Starts the media of a call with a port for the caller's leg.
-    pub(crate) fn start(&mut self, call: CallId, caller: Peer) -> Result<Media, PortsError> {
+    /// Starts the media of a call with a port for the caller's leg, at that address of ours.
+    pub(crate) fn start(
+        &mut self,
+        call: CallId,
+        home: IpAddr,
+        caller: Peer,
+    ) -> Result<Media, PortsError> {
         let thread = self.engine.thread_of(call);
-        let (caller, socket) = self.port(thread, caller)?;
+        let (caller, socket) = self.port(thread, home, caller)?;
         Ok(Media {
             line: self.engine.begin(call, socket, self.silence_max),
             thread,
             caller,
             far: None,
-            signals_from: [None; 2],
+            spare: Vec::new(),
+            reached: [Reached { home, from: None }; 2],
         })
     }
 
     /// A place on a shared port for who may have one, and a port of its own for everybody else.
-    fn port(&mut self, thread: usize, peer: Peer) -> Result<(OurEnd, LegSocket), PortsError> {
-        let Some(Seated { seat, opened }) = self.shared.seat(thread, peer) else {
-            return self.own_port();
+    fn port(
+        &mut self,
+        thread: usize,
+        home: IpAddr,
+        peer: Peer,
+    ) -> Result<(OurEnd, LegSocket), PortsError> {
+        let Some(Seated { seat, opened }) = self.shared.seat(thread, home, peer) else {
+            return self.own_port(home);
         };
         if let Some(opened) = opened {
             self.engine.open(thread, opened);
@@ -157,8 +168,8 @@ impl MediaFactory {
         Ok((OurEnd::Shared(seat), socket))
     }
 
-    fn own_port(&self) -> Result<(OurEnd, LegSocket), PortsError> {
-        let pair = self.ports.open_pair()?;
+    fn own_port(&self, home: IpAddr) -> Result<(OurEnd, LegSocket), PortsError> {
+        let pair = self.ports.at(home).open_pair()?;
         Ok((
             OurEnd::Own(pair.socket.local_addr()),
             LegSocket::Own(pair.into()),
@@ -173,8 +184,18 @@ pub(crate) struct Media {
     thread: usize,
     caller: OurEnd,
     far: Option<OurEnd>,
-    /// The host that the signalling of each side comes from.
-    signals_from: [Option<IpAddr>; 2],
+    /// Ports for a far side in other networks than the present one's: who is called there has yet to answer.
+    spare: Vec<(OurEnd, LegSocket)>,
+    reached: [Reached; 2],
+}
+
+/// How a side is reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reached {
+    /// The address of ours in its network.
+    pub(crate) home: IpAddr,
+    /// The host that its signalling comes from, when it is known.
+    pub(crate) from: Option<IpAddr>,
 }
 
 /// Our end of a leg.
@@ -191,7 +212,13 @@ pub(crate) struct Place(PlaceKind);
 #[derive(Debug)]
 enum PlaceKind {
     Here(SocketAddr, Option<Pair>),
-    OnOwnPort(OurEnd, LegSocket),
+    /// `offered`: the remote knows of that port.
+    Elsewhere {
+        end: OurEnd,
+        socket: LegSocket,
+        pair: Option<Pair>,
+        offered: bool,
+    },
 }
 
 /// What became of our port when a remote was agreed.
@@ -217,7 +244,7 @@ impl Place {
     pub(crate) fn local(&self) -> SocketAddr {
         match &self.0 {
             PlaceKind::Here(local, _) => *local,
-            PlaceKind::OnOwnPort(end, _) => end.local(),
+            PlaceKind::Elsewhere { end, .. } => end.local(),
         }
     }
 }
@@ -233,23 +260,34 @@ impl Media {
         self.far.as_ref().map(OurEnd::local)
     }
 
-    /// Opens a port for a far leg that is called at that host, or gives the one that is open and will do.
+    /// Opens a port for a far leg that is called at that host from that address of ours, or gives one that is open and will do.
     pub(crate) fn open_far(
         &mut self,
         factory: &mut MediaFactory,
+        home: IpAddr,
         host: Option<IpAddr>,
     ) -> Result<SocketAddr, PortsError> {
         let shares = host.is_some_and(|host| factory.shared.may_share(host));
-        match &self.far {
-            Some(OurEnd::Shared(_)) if !shares => {}
-            Some(open) => return Ok(open.local()),
-            None => {}
+        let will_do = |end: &&OurEnd| {
+            let fits = shares || !matches!(end, OurEnd::Shared(_));
+            end.local().ip() == home && fits
+        };
+        let spare = self.spare.iter().map(|(end, _)| end);
+        if let Some(open) = self.far.iter().chain(spare).find(will_do) {
+            return Ok(open.local());
         }
         let peer = host.map_or(Peer::Unknown, Peer::CalledAt);
-        let (end, socket) = factory.port(self.thread, peer)?;
+        let (end, socket) = factory.port(self.thread, home, peer)?;
         let local = end.local();
-        self.far = Some(end);
-        self.tell(Command::Socket(Side::Far, socket));
+        let elsewhere = |end: &OurEnd| end.local().ip() != home;
+        if self.far.as_ref().is_some_and(elsewhere) {
+            // Whoever is there now is heard until who is called has answered.
+            self.spare.retain(|(end, _)| elsewhere(end));
+            self.spare.push((end, socket));
+        } else {
+            self.far = Some(end);
+            self.tell(Command::Socket(Side::Far, socket));
+        }
         Ok(local)
     }
 
@@ -260,34 +298,66 @@ impl Media {
         side: Side,
         remote: SocketAddr,
     ) -> Result<Place, PortsError> {
-        let kind = match self.end(side) {
+        let home = self.reached[side as usize].home;
+        let present = self.end(side).filter(|end| end.local().ip() == home);
+        let kind = match present {
             Some(OurEnd::Own(local)) => PlaceKind::Here(*local, None),
             Some(OurEnd::Shared(seat)) => match seat_of(seat, remote, &factory.shared) {
                 Ok(pair) => PlaceKind::Here(seat.local(), pair),
-                Err(Taken) => own_place(factory)?,
+                Err(Taken) => own_place(factory, home)?,
             },
-            None => own_place(factory)?,
+            None => self.place_elsewhere(factory, home, remote)?,
         };
         Ok(Place(kind))
     }
 
-    /// Notes the host that a side's signalling comes from: its audio may come from there too, whatever its description says.
-    pub(crate) const fn signals_from(&mut self, side: Side, host: Option<IpAddr>) {
-        self.signals_from[side as usize] = host;
+    /// The same in another network than the one in which the side was so far.
+    fn place_elsewhere(
+        &mut self,
+        factory: &MediaFactory,
+        home: IpAddr,
+        remote: SocketAddr,
+    ) -> Result<PlaceKind, PortsError> {
+        let mut spare = self.spare.iter();
+        let Some(at) = spare.position(|(end, _)| end.local().ip() == home) else {
+            return own_place(factory, home);
+        };
+        let (mut end, socket) = self.spare.swap_remove(at);
+        let pair = match &mut end {
+            OurEnd::Own(_) => None,
+            OurEnd::Shared(seat) => match seat_of(seat, remote, &factory.shared) {
+                Ok(pair) => pair,
+                Err(Taken) => return own_place(factory, home),
+            },
+        };
+        Ok(PlaceKind::Elsewhere {
+            end,
+            socket,
+            pair,
+            offered: true,
+        })
+    }
+
+    /// Notes how a side is reached, and tells how it was. Its audio may come from the host that its signalling comes from, too,
+    /// whatever its description says.
+    pub(crate) const fn reached(&mut self, side: Side, reached: Reached) -> Reached {
+        std::mem::replace(&mut self.reached[side as usize], reached)
     }
 
     /// The other end of a leg is there, and heard in its place.
     pub(crate) fn agree(&mut self, side: Side, mut agreed: Agreed, place: Place) {
-        agreed.signals_from = self.signals_from[side as usize];
+        agreed.signals_from = self.reached[side as usize].from;
         let pair = match place.0 {
             PlaceKind::Here(_, pair) => pair,
-            PlaceKind::OnOwnPort(end, socket) => {
+            PlaceKind::Elsewhere {
+                end, socket, pair, ..
+            } => {
                 match side {
                     Side::Caller => self.caller = end,
                     Side::Far => self.far = Some(end),
                 }
                 self.tell(Command::Socket(side, socket));
-                None
+                pair
             }
         };
         if let (Some(pair), Some(OurEnd::Shared(seat))) = (&pair, self.end(side)) {
@@ -305,8 +375,8 @@ impl Media {
     ) -> Result<Port, PortsError> {
         let place = self.place(factory, side, agreed.remote.address)?;
         let port = match &place.0 {
-            PlaceKind::Here(..) => Port::Stays,
-            PlaceKind::OnOwnPort(..) => Port::Moved,
+            PlaceKind::Here(..) | PlaceKind::Elsewhere { offered: true, .. } => Port::Stays,
+            PlaceKind::Elsewhere { offered: false, .. } => Port::Moved,
         };
         self.agree(side, agreed, place);
         Ok(port)
@@ -314,8 +384,11 @@ impl Media {
 
     /// The far end says before its answer where it will be: if another call's remote is there, only one of them is heard.
     pub(crate) fn far_will_be(&self, remote: SocketAddr) {
-        if let Some(OurEnd::Shared(seat)) = &self.far {
-            seat.doubt(remote);
+        let spare = self.spare.iter().map(|(end, _)| end);
+        for end in self.far.iter().chain(spare) {
+            if let OurEnd::Shared(seat) = end {
+                seat.doubt(remote);
+            }
         }
     }
 
@@ -326,9 +399,13 @@ impl Media {
         }
     }
 
-    /// Opens two streams towards the recorder: the caller's and the far side's.
-    pub(crate) fn open_fork(&self, factory: &mut MediaFactory) -> Result<Streams, PortsError> {
-        let (fork, streams) = Fork::open(&factory.ports, &mut factory.sources)?;
+    /// Opens two streams towards the recorder, at that address of ours: the caller's and the far side's.
+    pub(crate) fn open_fork(
+        &self,
+        factory: &mut MediaFactory,
+        home: IpAddr,
+    ) -> Result<Streams, PortsError> {
+        let (fork, streams) = Fork::open(&factory.ports.at(home), &mut factory.sources)?;
         self.tell(Command::ForkOpen(Box::new(fork)));
         Ok(streams)
     }
@@ -390,7 +467,12 @@ fn seat_of(
     seat.take(remote).inspect_err(|_| seat.doubt(remote))
 }
 
-fn own_place(factory: &MediaFactory) -> Result<PlaceKind, PortsError> {
-    let (end, socket) = factory.own_port()?;
-    Ok(PlaceKind::OnOwnPort(end, socket))
+fn own_place(factory: &MediaFactory, home: IpAddr) -> Result<PlaceKind, PortsError> {
+    let (end, socket) = factory.own_port(home)?;
+    Ok(PlaceKind::Elsewhere {
+        end,
+        socket,
+        pair: None,
+        offered: false,
+    })
 }

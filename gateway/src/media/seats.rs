@@ -131,8 +131,8 @@ impl SharedPorts {
         self.truthful.contains(host)
     }
 
-    /// A place for a leg of a thread; `None`: it needs a port of its own.
-    pub(super) fn seat(&mut self, thread: usize, peer: Peer) -> Option<Seated> {
+    /// A place for a leg of a thread, on a port of that address of ours; `None`: it needs a port of its own.
+    pub(super) fn seat(&mut self, thread: usize, home: IpAddr, peer: Peer) -> Option<Seated> {
         let (host, remote) = match peer {
             Peer::Describes(remote) => (remote.ip(), Some(remote)),
             Peer::CalledAt(host) => (host, None),
@@ -146,7 +146,7 @@ impl SharedPorts {
         let id = SeatId(self.next);
         let mut full = true;
         for room in rooms.iter() {
-            if !room.has_seat() {
+            if room.local.ip() != home || !room.has_seat() {
                 continue;
             }
             full = false;
@@ -158,7 +158,7 @@ impl SharedPorts {
         if !full {
             return None;
         }
-        let opened = SharedSocket::open(&self.ports).ok()?;
+        let opened = SharedSocket::open(&self.ports.at(home)).ok()?;
         let room = Arc::new(Room {
             id: RoomId(rooms.len()),
             local: opened.local_addr(),
@@ -314,11 +314,12 @@ mod tests {
 
     use super::*;
 
+    const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
     const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
     fn shared() -> SharedPorts {
-        let ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), DEFAULT_RANGE);
+        let ports = RtpPorts::new(HOME, DEFAULT_RANGE);
         SharedPorts::new(ports, 2, TrustedPeers::new(vec![(INSIDE, 8)]))
     }
 
@@ -327,7 +328,7 @@ mod tests {
     }
 
     fn seat(shared: &mut SharedPorts, peer: Peer) -> Seat {
-        shared.seat(0, peer).expect("a place").seat
+        shared.seat(0, HOME, peer).expect("a place").seat
     }
 
     #[test]
@@ -339,13 +340,19 @@ mod tests {
             Peer::CalledAt(OUTSIDE),
             Peer::Describes(outside),
         ] {
-            assert!(shared.seat(0, peer).is_none(), "{peer:?}");
+            assert!(shared.seat(0, HOME, peer).is_none(), "{peer:?}");
         }
-        let first = shared.seat(0, Peer::Describes(at(4000))).expect("a place");
-        let second = shared.seat(0, Peer::CalledAt(INSIDE)).expect("a place");
+        let first = shared
+            .seat(0, HOME, Peer::Describes(at(4000)))
+            .expect("a place");
+        let second = shared
+            .seat(0, HOME, Peer::CalledAt(INSIDE))
+            .expect("a place");
         assert!(first.opened.is_some() && second.opened.is_none());
         assert_eq!(first.seat.local(), second.seat.local());
-        let elsewhere = shared.seat(1, Peer::CalledAt(INSIDE)).expect("a place");
+        let elsewhere = shared
+            .seat(1, HOME, Peer::CalledAt(INSIDE))
+            .expect("a place");
         assert_ne!(elsewhere.seat.local(), first.seat.local());
     }
 
@@ -355,7 +362,10 @@ mod tests {
         let mut first = seat(&mut shared, Peer::Describes(at(4000)));
         let pair = first.take(at(4000)).expect("free").expect("to be given");
         first.given(&pair);
-        assert!(shared.seat(0, Peer::Describes(at(4000))).is_none(), "taken");
+        assert!(
+            shared.seat(0, HOME, Peer::Describes(at(4000))).is_none(),
+            "taken"
+        );
         let mut second = seat(&mut shared, Peer::CalledAt(INSIDE));
         assert_eq!(second.take(at(4000)).err(), Some(Taken));
         assert!(first.take(at(4000)).is_ok_and(|pair| pair.is_none()));
@@ -417,6 +427,19 @@ mod tests {
         let local = first.local();
         drop(first);
         assert_eq!(seat(&mut shared, Peer::CalledAt(INSIDE)).local(), local);
+    }
+
+    #[test]
+    fn each_address_of_ours_has_ports_of_its_own() {
+        let mut shared = shared();
+        let second = IpAddr::from([127, 0, 0, 2]);
+        let mut at = |home| {
+            let seated = shared.seat(0, home, Peer::CalledAt(INSIDE));
+            seated.expect("a place").seat.local()
+        };
+        let (one, two, again) = (at(HOME), at(second), at(HOME));
+        assert_eq!((one.ip(), two.ip()), (HOME, second));
+        assert_eq!(one, again);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod resolve;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -23,6 +23,7 @@ use tokio::{
 use wire::sip::{endpoint::TransportKind, uri::Uri};
 
 use self::resolve::Found;
+use crate::homes::Families;
 
 /// What is known of a name is renewed at least so often: providers move their hosts in minutes at best. The resolver keeps what is
 /// valid for longer, so this costs no questions.
@@ -45,8 +46,8 @@ pub(crate) struct Names(Arc<Shared>);
 struct Shared {
     /// `None`: this machine has no resolver configured, and names aren't found.
     resolver: Option<TokioResolver>,
-    /// Whether this switch speaks IPv4.
-    four: bool,
+    /// What this switch speaks.
+    families: Families,
     known: RwLock<BTreeMap<Place, Found>>,
     wanted: RwLock<BTreeSet<Place>>,
     changed: Notify,
@@ -72,14 +73,14 @@ pub(crate) struct Way {
 
 impl Names {
     /// Nothing known yet. `server` is the name server to ask; `None`: the system's.
-    pub(crate) fn new(server: Option<SocketAddr>, listens: IpAddr) -> Self {
-        let resolver = resolve::resolver(server);
+    pub(crate) fn new(server: Option<SocketAddr>, families: Families) -> Self {
+        let resolver = resolve::resolver(server, families);
         if let Err(error) = &resolver {
             tracing::warn!(%error, "no name server: targets given by name are not found");
         }
         Self(Arc::new(Shared {
             resolver: resolver.ok(),
-            four: listens.is_ipv4(),
+            families,
             known: RwLock::default(),
             wanted: RwLock::default(),
             changed: Notify::new(),
@@ -177,7 +178,7 @@ impl Names {
         let Some(resolver) = &self.0.resolver else {
             return soon;
         };
-        match resolve::resolve(resolver, place, self.0.four).await {
+        match resolve::resolve(resolver, place, self.0.families).await {
             Ok(found) if !found.ways.is_empty() => {
                 let until = found.until.min(soon);
                 let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -267,7 +268,10 @@ mod tests {
     fn a_way_that_failed_comes_last_for_a_while() {
         let names = Names::new(
             Some(([127, 0, 0, 1], 9).into()),
-            IpAddr::from([127, 0, 0, 1]),
+            Families {
+                four: true,
+                six: false,
+            },
         );
         let target = Uri::parse("sip:1177@provider.test").expect("a URI");
         let ranked = |port| resolve::Ranked {
@@ -277,6 +281,7 @@ mod tests {
                 address: ([127, 0, 0, 1], port).into(),
                 kind: None,
             },
+            second: None,
         };
         let found = Found {
             ways: vec![ranked(1), ranked(2)],

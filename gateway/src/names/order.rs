@@ -18,7 +18,9 @@ pub(super) fn order(ways: &[Ranked], mut draw: impl FnMut(u32) -> u32) -> Vec<Wa
             sum += u32::from(ranked.weight);
             sum >= drawn
         });
-        ordered.push(left.remove(picked.unwrap_or(0)).way);
+        let Ranked { way, second, .. } = left.remove(picked.unwrap_or(0));
+        ordered.push(*way);
+        ordered.extend(second);
     }
     ordered
 }
@@ -35,6 +37,7 @@ mod tests {
                 address: ([127, 0, 0, 1], port).into(),
                 kind: None,
             },
+            second: None,
         }
     }
 

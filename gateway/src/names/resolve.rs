@@ -7,7 +7,7 @@ use std::{
 
 use hickory_resolver::{
     TokioResolver,
-    config::{NameServerConfig, ResolverConfig},
+    config::{LookupIpStrategy, NameServerConfig, ResolverConfig},
     lookup::Lookup,
     net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, RecordType},
@@ -15,6 +15,7 @@ use hickory_resolver::{
 use wire::sip::endpoint::TransportKind;
 
 use super::{Place, Way};
+use crate::homes::Families;
 
 /// Records of one answer that are used, those with the lowest priority; a provider with more hosts has a proxy before them.
 const RECORDS_MAX: usize = 16;
@@ -33,11 +34,16 @@ pub(super) struct Ranked {
     pub(super) priority: u16,
     pub(super) weight: u16,
     pub(super) way: Way,
+    /// The same host's way by the other family, where both are spoken: tried right after the first.
+    pub(super) second: Option<Way>,
 }
 
 /// Asks this name server, or the system's.
-pub(super) fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
-    let builder = match server {
+pub(super) fn resolver(
+    server: Option<SocketAddr>,
+    families: Families,
+) -> Result<TokioResolver, NetError> {
+    let mut builder = match server {
         Some(address) => {
             let mut server = NameServerConfig::udp_and_tcp(address.ip());
             for connection in &mut server.connections {
@@ -48,6 +54,10 @@ pub(super) fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetE
         }
         None => TokioResolver::builder_tokio()?,
     };
+    if families.four && families.six {
+        // Else AAAA is asked for only where there is no A.
+        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    }
     builder.build()
 }
 
@@ -55,12 +65,12 @@ pub(super) fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetE
 pub(super) async fn resolve(
     resolver: &TokioResolver,
     place: &Place,
-    four: bool,
+    families: Families,
 ) -> Result<Found, NetError> {
     let asked = Asked {
         resolver,
         place,
-        four,
+        families,
     };
     // A port says that there is nothing to choose (RFC 3263 section 4.2).
     if let Some(port) = place.port {
@@ -78,7 +88,7 @@ pub(super) async fn resolve(
 struct Asked<'a> {
     resolver: &'a TokioResolver,
     place: &'a Place,
-    four: bool,
+    families: Families,
 }
 
 impl Asked<'_> {
@@ -149,17 +159,13 @@ impl Asked<'_> {
             .collect();
         records.sort_unstable_by_key(|srv| (srv.priority, srv.weight));
         for srv in records.into_iter().take(RECORDS_MAX) {
-            let Some(ip) = self.ip_of(srv.target.to_ascii(), &mut found.until).await? else {
-                continue;
-            };
-            found.ways.push(Ranked {
+            let ips = self.ips_of(srv.target.to_ascii(), &mut found.until);
+            let ranked = Ranked::new(ips.await?, srv.port, Some(kind));
+            found.ways.extend(ranked.map(|ranked| Ranked {
                 priority: srv.priority,
                 weight: srv.weight,
-                way: Way {
-                    address: SocketAddr::new(ip, srv.port),
-                    kind: Some(kind),
-                },
-            });
+                ..ranked
+            }));
         }
         Ok(found)
     }
@@ -167,31 +173,51 @@ impl Asked<'_> {
     /// The host itself, at this port.
     async fn addresses(&self, port: u16) -> Result<Found, NetError> {
         let mut until = Instant::now() + super::REFRESH_MAX;
-        let ip = self.ip_of(self.place.host.to_string(), &mut until).await?;
-        let way = |ip| Ranked {
-            priority: 0,
-            weight: 0,
-            way: Way {
-                address: SocketAddr::new(ip, port),
-                kind: self.place.kind,
-            },
-        };
+        let ips = self.ips_of(self.place.host.to_string(), &mut until);
+        let ranked = Ranked::new(ips.await?, port, self.place.kind);
         Ok(Found {
-            ways: ip.map(way).into_iter().collect(),
+            ways: ranked.into_iter().collect(),
             until,
         })
     }
 
-    /// An address of a host: of the family that this switch speaks, or any.
-    async fn ip_of(&self, host: String, until: &mut Instant) -> Result<Option<IpAddr>, NetError> {
+    /// Addresses of a host: one of each family that this switch speaks, IPv6 first (RFC 6724), or any.
+    async fn ips_of(
+        &self,
+        host: String,
+        until: &mut Instant,
+    ) -> Result<[Option<IpAddr>; 2], NetError> {
         let lookup = match self.resolver.lookup_ip(host).await {
             Ok(lookup) => lookup,
-            Err(error) if is_nothing(&error) => return Ok(None),
+            Err(error) if is_nothing(&error) => return Ok([None; 2]),
             Err(error) => return Err(error),
         };
         *until = (*until).min(lookup.valid_until());
-        let own = lookup.iter().find(|ip| ip.is_ipv4() == self.four);
-        Ok(own.or_else(|| lookup.iter().next()))
+        let own = |four: bool| {
+            let mut all = lookup.iter();
+            all.find(|ip| ip.is_ipv4() == four && self.families.has(*ip))
+        };
+        // One that can't be reached is told of when it is called.
+        Ok(match [own(false), own(true)] {
+            [None, None] => [lookup.iter().next(), None],
+            own => own,
+        })
+    }
+}
+
+impl Ranked {
+    /// The ways to a host of these addresses; `None`: it has none.
+    fn new(ips: [Option<IpAddr>; 2], port: u16, kind: Option<TransportKind>) -> Option<Self> {
+        let mut ways = ips.into_iter().flatten().map(|ip| Way {
+            address: SocketAddr::new(ip, port),
+            kind,
+        });
+        Some(Self {
+            priority: 0,
+            weight: 0,
+            way: ways.next()?,
+            second: ways.next(),
+        })
     }
 }
 

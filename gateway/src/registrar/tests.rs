@@ -79,6 +79,7 @@ impl Phone {
             panic!("a request was written")
         };
         let flow = Flow::Udp {
+            local: Local::FIRST,
             peer: "192.0.2.7:40000".parse().expect("an address"),
         };
         self.registrar

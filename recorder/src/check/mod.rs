@@ -87,16 +87,16 @@ impl Targets {
     /// Everything a scenario names.
     pub fn of(scenario: &Scenario) -> Self {
         let mut targets = Self {
-            listeners: vec![
-                ("switch, SIP".to_owned(), scenario.listen.sip),
-                ("switch, web page".to_owned(), scenario.listen.web),
-            ],
+            listeners: vec![("switch, web page".to_owned(), scenario.listen.web)],
             ..Self::default()
         };
-        if let Some(tls) = &scenario.listen.tls {
-            let by_tls = ("switch, SIP by TLS".to_owned(), tls.address);
-            targets.listeners.push(by_tls);
-        }
+        let named = |name: &'static str| move |at: &SocketAddr| (name.to_owned(), *at);
+        let tls = scenario.listen.tls.iter().flat_map(|tls| &tls.addresses);
+        let sip = scenario.listen.sip.iter().map(named("switch, SIP"));
+        targets.listeners.extend(sip);
+        targets
+            .listeners
+            .extend(tls.map(named("switch, SIP by TLS")));
         if let Some(settings) = &scenario.recorder {
             let near = settings.spool.as_ref().unwrap_or(&settings.store);
             targets.store = Some(PathBuf::from(&**near));
@@ -106,7 +106,8 @@ impl Targets {
             targets.secrets = paths(&secrets);
             targets.beside = paths(&[&settings.calls]);
             let siprec = Uri::parse(&settings.siprec).ok();
-            let tls = settings.tls.as_ref().map(|tls| tls.address);
+            let tls = settings.tls.as_ref();
+            let tls = tls.and_then(|tls| tls.addresses.first().copied());
             for (name, address) in [
                 ("recorder, SIPREC", siprec.and_then(|uri| uri.address())),
                 ("recorder, SIPREC by TLS", tls),

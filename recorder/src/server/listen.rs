@@ -29,7 +29,11 @@ pub(super) fn listen_of(settings: &RecorderSettings) -> Result<Listen, RecorderE
     match &settings.tls {
         Some(tls) => {
             listen.tls = Some(TlsListen {
-                address: if by_tls { address } else { tls.address },
+                addresses: if by_tls {
+                    vec![address]
+                } else {
+                    tls.addresses.clone()
+                },
                 config: files_of(tls).server()?,
                 names: tls.trusted_names.clone(),
             });
@@ -46,9 +50,9 @@ pub(super) fn open_to_all(listen: &Listen, options: &Options) -> Option<SocketAd
     if options.named || !options.peers.is_empty() {
         return None;
     }
-    let tls = listen.tls.as_ref().map(|tls| tls.address);
-    let all = [Some(listen.sip), tls].into_iter().flatten();
-    all.into_iter().find(|at| !at.ip().is_loopback())
+    let tls = listen.tls.iter().flat_map(|tls| &tls.addresses);
+    let mut all = listen.sip.iter().chain(tls);
+    all.find(|at| !at.ip().is_loopback()).copied()
 }
 
 /// Whether nobody on the way reads the signalling.

@@ -228,7 +228,7 @@ impl Recorder {
         let backups = backup::Gauges::new(vault.clone())?;
         board.monitor().metrics.register(Box::new(backups))?;
 
-        let mut config = Config::default_for(listen.sip, [0; 32]);
+        let mut config = Config::default_for(listen.sip[0], [0; 32]);
         config.contact_user = "recorder".into();
         config.supported = vec![siprec::OPTION_TAG.into()];
         config.sessions_max = options.recordings_max + SESSIONS_SPARE;

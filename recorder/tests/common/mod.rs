@@ -308,6 +308,7 @@ impl Client {
             target: Uri::sip(Some("recorder"), to),
             next_hop: None,
             transport: Some(by),
+            local: None,
             from: "<sip:vaxel@127.0.0.1>".into(),
             to: None,
             headers,

@@ -253,6 +253,7 @@ impl Run {
                 None
             },
             transport: None,
+            local: None,
             from: format!("<sip:{}@{local}>", caller.number.reveal().as_str()).into(),
             to: None,
             headers,

@@ -74,6 +74,7 @@ impl Phone {
             target,
             next_hop: plan.next_hop,
             transport: Some(plan.transport),
+            local: None,
             from: plan.from,
             to: None,
             headers,

@@ -99,6 +99,7 @@ async fn hold_then_another_address_and_codec() {
         target: phone.uri("1177"),
         next_hop: None,
         transport: None,
+        local: None,
         from: "<sip:anonymous@anonymous.invalid>".into(),
         to: None,
         headers: Headers::new(),

@@ -20,7 +20,8 @@ use std::{
 use bytes::Bytes;
 use wire::{
     sip::endpoint::{
-        Config, ConnectionId, Endpoint, Event, Flow, Input, Invite, Output, SessionId, SessionTimer,
+        Config, ConnectionId, Endpoint, Event, Flow, Input, Invite, Local, Output, SessionId,
+        SessionTimer,
     },
     time::Time,
 };
@@ -297,13 +298,19 @@ impl Net {
             return;
         }
         self.at(node, |ep, now| match parcel {
-            Parcel::Datagram { from, bytes } => {
-                ep.handle(now, Input::Datagram { peer: *from, bytes })
-            }
+            Parcel::Datagram { from, bytes } => ep.handle(
+                now,
+                Input::Datagram {
+                    local: Local::FIRST,
+                    peer: *from,
+                    bytes,
+                },
+            ),
             Parcel::Connected { connection, peer } => {
                 ep.handle(
                     now,
                     Input::Connected {
+                        local: Local::FIRST,
                         connection: *connection,
                         peer: *peer,
                         kind: wire::sip::endpoint::TransportKind::Tcp,
@@ -332,7 +339,7 @@ impl Net {
         while let Some(output) = self.ep(node).poll_output() {
             match output {
                 Output::Transmit {
-                    flow: Flow::Udp { peer },
+                    flow: Flow::Udp { peer, .. },
                     bytes,
                 } => {
                     self.note(node, &bytes);

@@ -17,6 +17,7 @@ pub fn call(to: SocketAddr) -> Invite {
         target: Uri::sip(Some("1177"), to),
         next_hop: None,
         transport: None,
+        local: None,
         from: "<sip:anonymous@anonymous.invalid>".into(),
         to: None,
         headers: Headers::new(),

@@ -2,16 +2,18 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use toml::Spanned;
 
-use super::Text;
+use super::{OneOrMany, Text};
 
 /// Where the switch listens and whom it believes.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Listen")]
 pub(in crate::scenario) struct RawListen {
-    #[schemars(with = "Option<String>")]
-    pub(in crate::scenario) sip: Option<Text>,
+    /// Where SIP is spoken by UDP and TCP: one address, or one for each network (at most 8); not 0.0.0.0 or [::].
+    #[schemars(with = "Option<OneOrMany>")]
+    pub(in crate::scenario) sip: Option<Spanned<OneOrMany>>,
     #[schemars(with = "Option<String>")]
     pub(in crate::scenario) web: Option<Text>,
     /// Networks whose kommun-ID and caller's number are believed.
@@ -50,9 +52,9 @@ pub(in crate::scenario) struct RawListen {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ListenTls")]
 pub(in crate::scenario) struct RawTls {
-    /// Where it listens; 127.0.0.1:5061 unless said otherwise.
-    #[schemars(with = "Option<String>")]
-    pub(in crate::scenario) address: Option<Text>,
+    /// Where it listens, one address or several; 127.0.0.1:5061 unless said otherwise.
+    #[schemars(with = "Option<OneOrMany>")]
+    pub(in crate::scenario) address: Option<Spanned<OneOrMany>>,
     /// The certificate chain, a PEM file.
     #[schemars(with = "String")]
     pub(in crate::scenario) certificate: Text,

@@ -6,6 +6,7 @@ mod canonical;
 mod clients;
 mod duties;
 mod keeping;
+mod listening;
 mod media;
 mod names;
 mod overload;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use toml::Spanned;
 
-use super::{Reader, names::Names};
+use super::{Reader, listening::Placed, names::Names};
 use crate::{
     scenario::{
         Expectation, Listen, Queue, RecorderSettings, Retention, TlsSettings, Traffic,
@@ -76,7 +76,7 @@ impl Reader<'_> {
             self.fault(span, "the keys lie inside the store", remedy);
         }
         self.pairs_and_limits(&raw);
-        let tls = raw.tls.map(|tls| self.tls(tls, RECORDER_TLS_DEFAULT));
+        let tls = raw.tls.map(|tls| self.recorder_tls(tls));
         let peers = self.peers(raw.peers, names);
         let untagged = self.untagged(raw.untagged, &peers, names, (queues, retention));
         let given = |raw: Option<Spanned<String>>| raw.map(|raw| raw.into_inner().into());
@@ -117,10 +117,13 @@ impl Reader<'_> {
     }
 
     pub(super) fn listen(&mut self, raw: RawListen) -> Listen {
-        let mut socket = |raw: Option<Spanned<String>>, default| {
-            raw.and_then(|raw| self.socket(&raw)).unwrap_or(default)
-        };
-        let (sip, web) = (socket(raw.sip, SIP_DEFAULT), socket(raw.web, WEB_DEFAULT));
+        let web = raw.web.and_then(|raw| self.socket(&raw));
+        let sip = self.sip_addresses(raw.sip.as_ref(), SIP_DEFAULT);
+        let tls = raw.tls.map(|tls| {
+            let (settings, placed) = self.tls(tls, TLS_DEFAULT);
+            self.tls_beside(&placed, &sip);
+            settings
+        });
         let remedy = "write an address or a network, such as `10.0.0.0/8`";
         let mut network = |raw: &Spanned<String>| {
             self.value(raw, "this is no network", remedy, |text| {
@@ -136,12 +139,12 @@ impl Reader<'_> {
         let kommun_sources = self.kommun_sources(raw.kommun_sources);
         let dns = raw.dns.and_then(|raw| self.socket(&raw));
         Listen {
-            sip,
-            web,
+            sip: sip.into_iter().map(|(address, _)| address).collect(),
+            web: web.unwrap_or(WEB_DEFAULT),
             trusted,
             rtp_shared,
             srtp,
-            tls: raw.tls.map(|tls| self.tls(tls, TLS_DEFAULT)),
+            tls,
             credentials: raw.credentials.map(|file| file.into_inner().into()),
             own_credentials: raw.own_credentials.map(|file| file.into_inner().into()),
             realm: raw
@@ -152,7 +155,18 @@ impl Reader<'_> {
         }
     }
 
-    fn tls(&mut self, raw: RawTls, default: SocketAddr) -> TlsSettings {
+    /// The recorder is where its `siprec` says, and there alone.
+    fn recorder_tls(&mut self, raw: RawTls) -> TlsSettings {
+        let span = raw.address.as_ref().map_or(0..0, Spanned::span);
+        let (settings, placed) = self.tls(raw, RECORDER_TLS_DEFAULT);
+        if placed.len() > 1 {
+            let remedy = "name one address: switches in other networks reach it by their routes";
+            self.fault(span, "the recorder listens at one address", remedy);
+        }
+        settings
+    }
+
+    fn tls(&mut self, raw: RawTls, default: SocketAddr) -> (TlsSettings, Placed) {
         if raw.peers_ca.is_none()
             && let Some(name) = raw.trusted_names.first()
         {
@@ -163,16 +177,15 @@ impl Reader<'_> {
             );
         }
         let text = |raw: Spanned<String>| raw.into_inner().into();
-        TlsSettings {
-            address: raw
-                .address
-                .and_then(|raw| self.socket(&raw))
-                .unwrap_or(default),
+        let placed = self.addresses(raw.address.as_ref(), default);
+        let settings = TlsSettings {
+            addresses: placed.iter().map(|(address, _)| *address).collect(),
             certificate: text(raw.certificate),
             key: text(raw.key),
             peers_ca: raw.peers_ca.map(text),
             trusted_names: raw.trusted_names.into_iter().map(text).collect(),
-        }
+        };
+        (settings, placed)
     }
 
     fn kommun_sources(&mut self, raw: Option<Vec<Spanned<String>>>) -> Vec<Source> {

@@ -80,6 +80,7 @@ impl Endpoint {
         let hop = Hop {
             peer: flow.peer(),
             kind: flow.kind(),
+            local: flow.local(),
             connection: flow.connection(),
         };
         let inviting = Inviting {

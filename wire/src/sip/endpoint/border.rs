@@ -11,6 +11,7 @@ use super::{
         uri::Uri,
     },
     ident::Key,
+    local::Local,
 };
 use crate::time::Time;
 
@@ -28,6 +29,8 @@ pub struct ConnectionId(pub u64);
 pub enum Flow {
     /// A UDP peer.
     Udp {
+        /// By which address of ours.
+        local: Local,
         /// Its address.
         peer: SocketAddr,
     },
@@ -35,6 +38,8 @@ pub enum Flow {
     Stream {
         /// Which.
         connection: ConnectionId,
+        /// By which address of ours.
+        local: Local,
         /// The peer's address.
         peer: SocketAddr,
         /// What it speaks.
@@ -62,6 +67,8 @@ pub enum TransportKind {
 pub enum Input<'a> {
     /// A datagram came.
     Datagram {
+        /// At which address of ours.
+        local: Local,
         /// From whom.
         peer: SocketAddr,
         /// The datagram.
@@ -71,6 +78,8 @@ pub enum Input<'a> {
     Connected {
         /// Which.
         connection: ConnectionId,
+        /// By which address of ours.
+        local: Local,
         /// The other side.
         peer: SocketAddr,
         /// What it speaks.
@@ -97,6 +106,8 @@ pub enum Input<'a> {
     },
     /// A datagram could not be sent (ICMP error).
     Unreachable {
+        /// By which address of ours.
+        local: Local,
         /// To whom.
         peer: SocketAddr,
     },
@@ -118,6 +129,8 @@ pub enum Output {
     Connect {
         /// Its name.
         connection: ConnectionId,
+        /// From which address of ours.
+        local: Local,
         /// To whom.
         peer: SocketAddr,
         /// What it is to speak.
@@ -310,6 +323,8 @@ pub struct Invite {
     pub next_hop: Option<SocketAddr>,
     /// By what; `None`: the target's `transport` parameter, else UDP.
     pub transport: Option<TransportKind>,
+    /// By which address of ours, as the system's routes say; `None`, or one of another family: the first that can.
+    pub local: Option<Local>,
     /// From address without tag, such as `<sip:anonymous@anonymous.invalid>`.
     pub from: Box<str>,
     /// To address without tag; `None`: the target.
@@ -334,6 +349,11 @@ pub enum SessionError {
     /// The target has no numeric address and no next hop was given.
     #[error("the target can't be reached: give an IP address and port")]
     NoRoute,
+    /// No address of ours is of the target's family (IPv4, IPv6).
+    #[error(
+        "no address is listened on from which the target could be reached: listen on one of its family"
+    )]
+    NoLocal,
     /// As many sessions as the configuration allows.
     #[error("too many sessions")]
     Full,

@@ -5,6 +5,7 @@ use super::{
     border::{Ending, Event, SessionError, SessionId, Timer},
     dialog::Dialog,
     ident,
+    local::Local,
     reliable::Reliable,
     servers::{Answer, Back, Incoming},
     session::{Change, EarlyChange, Phase, Session, add_extra},
@@ -120,7 +121,7 @@ impl Endpoint {
         let mut all = Headers::new();
         if status == StatusCode::NOT_ACCEPTABLE_HERE && headers.get(&HeaderName::Warning).is_none()
         {
-            all.push(HeaderName::Warning, self.warning());
+            all.push(HeaderName::Warning, self.warning(server));
         }
         add_extra(&mut all, headers);
         for contact in headers.values(&HeaderName::Contact) {
@@ -203,7 +204,9 @@ impl Endpoint {
         let (server, _) = self.take_asked_change(id)?;
         let mut answer = Answer::new(status);
         if status == StatusCode::NOT_ACCEPTABLE_HERE {
-            answer.headers.push(HeaderName::Warning, self.warning());
+            answer
+                .headers
+                .push(HeaderName::Warning, self.warning(server));
         }
         self.respond(now, server, answer);
         Ok(())
@@ -239,7 +242,7 @@ impl Endpoint {
             server: incoming.key,
             cseq: incoming.cseq,
         };
-        let contact = self.default_contact(incoming.flow.kind());
+        let contact = self.default_contact(incoming.flow.local(), incoming.flow.kind());
         let headers = &incoming.request.headers;
         let session = Session {
             reliable: Reliable::asked(&incoming.request).filter(|_| self.config.reliable),
@@ -415,11 +418,11 @@ impl Endpoint {
     }
 
     /// Why a session description was not acceptable (RFC 3261 section 20.43).
-    fn warning(&self) -> String {
-        format!(
-            "305 {} \"Incompatible media format\"",
-            self.config.advertised
-        )
+    fn warning(&self, server: Key) -> String {
+        let server = self.servers.get(&server);
+        let local = server.map_or(Local::FIRST, |server| server.back.local());
+        let here = self.own.locals.socket(local);
+        format!("305 {here} \"Incompatible media format\"")
     }
 
     /// What two copies of one INVITE share whatever way they came (RFC 3261 section 8.2.2.2).

@@ -1,10 +1,14 @@
 //! Calls of ours: INVITE, ACK, re-INVITE (RFC 3261 sections 13.2, 14.1).
 
+use std::net::SocketAddr;
+
 use super::{
     Endpoint, Hop,
     border::{Invite, SessionError, SessionId, TransportKind},
     client::{Inviting, Purpose},
-    ident, route,
+    ident,
+    local::Local,
+    route,
     session::{Change, Phase, Session, add_extra, put_body},
 };
 use crate::{
@@ -22,7 +26,7 @@ impl Endpoint {
         if self.sessions.len() >= self.config.sessions_max {
             return Err(SessionError::Full);
         }
-        let hop = hop_of(&invite)?;
+        let hop = self.hop_of(&invite)?;
         let from = NameAddr::parse(&invite.from).map_err(|_| SessionError::BadAddress)?;
         let to = match &invite.to {
             Some(to) => NameAddr::parse(to).map_err(|_| SessionError::BadAddress)?,
@@ -32,7 +36,7 @@ impl Endpoint {
         let call_id = [self.names.fresh(), self.names.fresh()].map(ident::text);
         let call_id = HeaderValue::from(call_id.concat());
         let contact = invite.headers.value(&HeaderName::Contact).cloned();
-        let contact = contact.unwrap_or_else(|| self.default_contact(hop.kind));
+        let contact = contact.unwrap_or_else(|| self.default_contact(hop.local, hop.kind));
 
         let mut request = Request::new(Method::Invite, invite.target);
         let headers = &mut request.headers;
@@ -155,21 +159,33 @@ impl Endpoint {
             self.acknowledge(due.client, &tag, request, hop);
         }
     }
-}
 
-/// Where a call goes first: the next hop given, or the address in its target.
-fn hop_of(invite: &Invite) -> Result<Hop, SessionError> {
-    let peer = invite
-        .next_hop
-        .or_else(|| invite.target.address())
-        .ok_or(SessionError::NoRoute)?;
-    let kind = invite
-        .transport
-        .or_else(|| route::kind_of(&invite.target))
-        .unwrap_or(TransportKind::Udp);
-    Ok(Hop {
-        peer,
-        kind,
-        connection: None,
-    })
+    /// Where a call goes first: the next hop given, or the address in its target.
+    fn hop_of(&self, invite: &Invite) -> Result<Hop, SessionError> {
+        let kind = invite.transport.or_else(|| route::kind_of(&invite.target));
+        let peer = invite.next_hop.or_else(|| invite.target.address());
+        self.first_hop(peer, kind, invite.local)
+    }
+
+    /// The hop of a request that is in no dialog yet.
+    pub(crate) fn first_hop(
+        &self,
+        peer: Option<SocketAddr>,
+        kind: Option<TransportKind>,
+        local: Option<Local>,
+    ) -> Result<Hop, SessionError> {
+        let peer = peer.ok_or(SessionError::NoRoute)?;
+        let kind = kind.unwrap_or(TransportKind::Udp);
+        let local = self
+            .own
+            .locals
+            .to(local.unwrap_or_default(), peer.ip(), kind)
+            .ok_or(SessionError::NoLocal)?;
+        Ok(Hop {
+            peer,
+            kind,
+            local,
+            connection: None,
+        })
+    }
 }

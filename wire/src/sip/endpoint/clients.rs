@@ -8,6 +8,7 @@ use super::{
     Endpoint, Hop,
     border::{Flow, Output, Timer, TransportKind},
     client::{Client, ClientKey, Failure, Machine, Purpose},
+    local::Local,
     timers::{Owner, Slots},
     transaction::{Class, InviteClient, OtherClient, Rules, Step, Steps},
 };
@@ -157,8 +158,9 @@ impl Endpoint {
             return;
         };
         request.headers.remove_first(&HeaderName::Via);
-        let flow = Flow::Udp { peer };
-        let bytes = self.stamp(&mut request, flow.kind(), key);
+        let local = client.flow.local();
+        let flow = Flow::Udp { local, peer };
+        let bytes = self.stamp(&mut request, local, flow.kind(), key);
         self.begin(
             now,
             key,
@@ -287,19 +289,22 @@ impl Endpoint {
     }
 
     /// Gives the request its Via and bytes, and finds or asks for its connection.
-    fn render(&mut self, request: &mut Request, hop: Hop, key: ClientKey) -> Rendered {
+    fn render(&mut self, request: &mut Request, mut hop: Hop, key: ClientKey) -> Rendered {
+        // A dialog may lead on to a peer of another family than it began with.
+        let local = self.own.locals.to(hop.local, hop.peer.ip(), hop.kind);
+        hop.local = local.unwrap_or(hop.local);
         if let Some(product) = &self.own.product
             && request.headers.get(&HeaderName::UserAgent).is_none()
         {
             request.headers.push(HeaderName::UserAgent, product);
         }
-        let bytes = self.stamp(request, hop.kind, key);
+        let bytes = self.stamp(request, hop.local, hop.kind, key);
         if hop.kind == TransportKind::Udp
             && self.config.tcp_when_large
             && bytes.len() > DATAGRAM_MAX
         {
             request.headers.remove_first(&HeaderName::Via);
-            let bytes = self.stamp(request, TransportKind::Tcp, key);
+            let bytes = self.stamp(request, hop.local, TransportKind::Tcp, key);
             return Rendered {
                 flow: self.stream_to(Hop {
                     kind: TransportKind::Tcp,
@@ -310,7 +315,10 @@ impl Endpoint {
             };
         }
         let flow = match hop.kind {
-            TransportKind::Udp => Flow::Udp { peer: hop.peer },
+            TransportKind::Udp => Flow::Udp {
+                local: hop.local,
+                peer: hop.peer,
+            },
             _ => self.stream_to(hop),
         };
         Rendered {
@@ -320,27 +328,39 @@ impl Endpoint {
         }
     }
 
-    fn stamp(&self, request: &mut Request, kind: TransportKind, key: ClientKey) -> Bytes {
-        let via = self.own.via(kind, key.branch);
+    fn stamp(
+        &self,
+        request: &mut Request,
+        local: Local,
+        kind: TransportKind,
+        key: ClientKey,
+    ) -> Bytes {
+        let via = self.own.locals.via(local, kind, key.branch);
         request.headers.push_first(HeaderName::Via, via);
         request.to_bytes()
     }
 
     /// An open connection to there, or one that is asked for.
     pub(crate) fn stream_to(&mut self, hop: Hop) -> Flow {
-        if let Some(flow) = self.net.reuse(hop.connection, hop.peer, hop.kind) {
+        let Hop {
+            local, peer, kind, ..
+        } = hop;
+        let ends = (local, peer, kind);
+        if let Some(flow) = self.net.reuse(hop.connection, ends) {
             return flow;
         }
-        let connection = self.net.ask(hop.peer, hop.kind);
+        let connection = self.net.ask(ends);
         self.outputs.push_back(Output::Connect {
             connection,
-            peer: hop.peer,
-            kind: hop.kind,
+            local,
+            peer,
+            kind,
         });
         Flow::Stream {
             connection,
-            peer: hop.peer,
-            kind: hop.kind,
+            local,
+            peer,
+            kind,
         }
     }
 }

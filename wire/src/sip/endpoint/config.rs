@@ -2,16 +2,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::border::TransportKind;
+use super::local::LocalAddress;
 
 /// What this endpoint is and how much it will hold.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address it names in Via and Contact for UDP and TCP.
-    pub advertised: SocketAddr,
-    /// The same for TLS; `None`: as for TCP (an element that only calls by TLS).
-    pub advertised_tls: Option<SocketAddr>,
-    /// The same for WebSocket.
+    /// The addresses it names in Via and Contact, one for each network it is in: at least one.
+    pub locals: Vec<LocalAddress>,
+    /// The same for WebSocket, wherever it comes in.
     pub advertised_ws: Option<SocketAddr>,
     /// The user part of its Contact, such as `1177`.
     pub contact_user: Box<str>,
@@ -41,21 +39,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// The address named in Via and Contact for this transport.
-    pub(crate) fn sent_by(&self, kind: TransportKind) -> SocketAddr {
-        let own = match kind {
-            TransportKind::Udp | TransportKind::Tcp => None,
-            TransportKind::Tls => self.advertised_tls,
-            TransportKind::Ws | TransportKind::Wss => self.advertised_ws,
-        };
-        own.unwrap_or(self.advertised)
-    }
-
     /// An element at this address, with the RFC's own timers and room for 60 000 sessions.
     pub fn default_for(advertised: SocketAddr, seed: [u8; 32]) -> Self {
         Self {
-            advertised,
-            advertised_tls: None,
+            locals: vec![LocalAddress::plain(advertised)],
             advertised_ws: None,
             contact_user: "vaxel".into(),
             product: concat!("vaxel/", env!("CARGO_PKG_VERSION")).into(),

@@ -10,6 +10,7 @@ use super::{
     border::{ConnectionId, Flow, Timer, TransportKind},
     client::ClientKey,
     keep::Keep,
+    local::Local,
     timers::{Owner, Timers},
 };
 use crate::{sip::stream::Framer, time::Time};
@@ -24,6 +25,7 @@ pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(32);
 /// One stream.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    pub(crate) local: Local,
     pub(crate) peer: SocketAddr,
     pub(crate) kind: TransportKind,
     pub(crate) framer: Framer,
@@ -44,11 +46,14 @@ impl Connection {
     }
 }
 
+/// Between which addresses a stream is, and what it speaks.
+pub(crate) type Ends = (Local, SocketAddr, TransportKind);
+
 /// All streams.
 #[derive(Debug)]
 pub(crate) struct Connections {
     open: BTreeMap<ConnectionId, Connection>,
-    by_peer: BTreeMap<(SocketAddr, TransportKind), ConnectionId>,
+    by_ends: BTreeMap<Ends, ConnectionId>,
     /// Client transactions with no response yet, by where they were sent: what fails when that way fails.
     waiting: BTreeSet<(Flow, ClientKey)>,
     /// Our next name; odd.
@@ -59,7 +64,7 @@ impl Connections {
     pub(crate) const fn new() -> Self {
         Self {
             open: BTreeMap::new(),
-            by_peer: BTreeMap::new(),
+            by_ends: BTreeMap::new(),
             waiting: BTreeSet::new(),
             next: 1,
         }
@@ -70,7 +75,7 @@ impl Connections {
     }
 
     pub(crate) fn entries(&self) -> usize {
-        self.open.len() + self.by_peer.len() + self.waiting.len()
+        self.open.len() + self.by_ends.len() + self.waiting.len()
     }
 
     pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection> {
@@ -82,11 +87,13 @@ impl Connections {
     }
 
     /// A connection came, or one of ours is open now.
-    pub(crate) fn add(&mut self, connection: ConnectionId, peer: SocketAddr, kind: TransportKind) {
-        self.by_peer.insert((peer, kind), connection);
+    pub(crate) fn add(&mut self, connection: ConnectionId, ends: Ends) {
+        let (local, peer, kind) = ends;
+        self.by_ends.insert(ends, connection);
         self.open.insert(
             connection,
             Connection {
+                local,
                 peer,
                 kind,
                 framer: Framer::default(),
@@ -96,31 +103,27 @@ impl Connections {
         );
     }
 
-    /// The name of a connection to open to this peer.
-    pub(crate) fn ask(&mut self, peer: SocketAddr, kind: TransportKind) -> ConnectionId {
+    /// The name of a connection to open.
+    pub(crate) fn ask(&mut self, ends: Ends) -> ConnectionId {
         let connection = ConnectionId(self.next);
         self.next += 2;
-        self.add(connection, peer, kind);
+        self.add(connection, ends);
         connection
     }
 
-    /// A connection there already is to this peer: the one preferred, or any.
-    pub(crate) fn reuse(
-        &self,
-        preferred: Option<ConnectionId>,
-        peer: SocketAddr,
-        kind: TransportKind,
-    ) -> Option<Flow> {
+    /// A connection there already is: the one preferred, or any between these ends.
+    pub(crate) fn reuse(&self, preferred: Option<ConnectionId>, ends: Ends) -> Option<Flow> {
         let flow = |connection| self.flow_of(connection);
         preferred
             .and_then(flow)
-            .or_else(|| self.by_peer.get(&(peer, kind)).copied().and_then(flow))
+            .or_else(|| self.by_ends.get(&ends).copied().and_then(flow))
     }
 
     /// The way over a connection.
     pub(crate) fn flow_of(&self, connection: ConnectionId) -> Option<Flow> {
         self.open.get(&connection).map(|found| Flow::Stream {
             connection,
+            local: found.local,
             peer: found.peer,
             kind: found.kind,
         })
@@ -134,9 +137,9 @@ impl Connections {
                 timers.stop(at, timer, Owner::Connection(connection));
             }
         }
-        let name = (flow.peer(), flow.kind());
-        if self.by_peer.get(&name) == Some(&connection) {
-            self.by_peer.remove(&name);
+        let ends = (flow.local(), flow.peer(), flow.kind());
+        if self.by_ends.get(&ends) == Some(&connection) {
+            self.by_ends.remove(&ends);
         }
         Some(flow)
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     border::{ConnectionId, Flow, TransportKind},
+    local::Local,
     route::Hop,
     servers::Incoming,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Dialog {
     /// The address their first message came from.
     peer: SocketAddr,
     kind: TransportKind,
+    /// The address of ours at which it began: it stays there.
+    local_address: Local,
     connection: Option<ConnectionId>,
     /// Their Contact names an address that can't be reached from here: the one their Via named too, which was not
     /// where the message came from (RFC 3581 section 1). Requests go to `peer`.
@@ -61,6 +64,7 @@ impl Dialog {
             routes: routes(&request.headers, false),
             peer,
             kind: flow.kind(),
+            local_address: flow.local(),
             connection: flow.connection(),
         })
     }
@@ -82,6 +86,7 @@ impl Dialog {
             routes: routes(&response.headers, true),
             peer: flow.peer(),
             kind: flow.kind(),
+            local_address: flow.local(),
             connection: flow.connection(),
             behind_nat: false,
         })
@@ -171,6 +176,7 @@ impl Dialog {
         Hop {
             peer,
             kind,
+            local: self.local_address,
             connection,
         }
     }

@@ -40,6 +40,7 @@ mod early;
 mod ident;
 mod inside;
 mod keep;
+mod local;
 mod outside;
 mod overload;
 mod ping;
@@ -66,12 +67,13 @@ pub use border::{
     SessionError, SessionId, Timer, TransportKind, Wake,
 };
 pub use config::{Config, SessionTimer};
+pub use local::{Local, LocalAddress};
 
 use self::{
     client::{Client, ClientKey},
-    clients::COOKIE,
     connections::Connections,
     ident::{Key, Names},
+    local::Locals,
     route::Hop,
     servers::Server,
     session::Session,
@@ -79,14 +81,7 @@ use self::{
     timers::{Entry, Owner, Timers},
     transaction::Rules,
 };
-use crate::{
-    sip::{
-        header::{NameAddr, Via},
-        message::HeaderValue,
-        uri::Uri,
-    },
-    time::Time,
-};
+use crate::{sip::message::HeaderValue, time::Time};
 
 /// Outputs waiting to be fetched. A driver fetches after each input, so this many mean it doesn't: no datagram
 /// is read and nothing more is sent until it does.
@@ -117,7 +112,7 @@ pub struct Endpoint {
     counters: Counters,
 }
 
-/// Values of our own header fields; cloning one only counts a reference.
+/// Values of our own header fields, and our addresses; cloning a value only counts a reference.
 #[derive(Debug)]
 struct Own {
     /// User-Agent and Server; `None`: not told.
@@ -125,44 +120,7 @@ struct Own {
     allow: HeaderValue,
     /// `None`: no extension.
     supported: Option<HeaderValue>,
-    contacts: Contacts,
-    vias: [(TransportKind, Box<str>); 5],
-}
-
-/// Our Contact for each transport.
-#[derive(Debug)]
-struct Contacts {
-    udp: HeaderValue,
-    tcp: HeaderValue,
-    tls: HeaderValue,
-    ws: HeaderValue,
-}
-
-impl Contacts {
-    fn new(config: &Config) -> Self {
-        let contact = |kind: TransportKind| {
-            let mut uri = Uri::sip(Some(&config.contact_user), config.sent_by(kind));
-            if let Some(name) = kind.param() {
-                uri.params.set("transport", Some(name));
-            }
-            HeaderValue::from(&NameAddr::new(uri))
-        };
-        Self {
-            udp: contact(TransportKind::Udp),
-            tcp: contact(TransportKind::Tcp),
-            tls: contact(TransportKind::Tls),
-            ws: contact(TransportKind::Ws),
-        }
-    }
-
-    const fn of(&self, kind: TransportKind) -> &HeaderValue {
-        match kind {
-            TransportKind::Udp => &self.udp,
-            TransportKind::Tcp => &self.tcp,
-            TransportKind::Tls => &self.tls,
-            TransportKind::Ws | TransportKind::Wss => &self.ws,
-        }
-    }
+    locals: Locals,
 }
 
 impl Own {
@@ -173,27 +131,9 @@ impl Own {
             product: some(&config.product),
             allow: HeaderValue::from(allow.as_str()),
             supported: some(&supported.join(", ")),
-            contacts: Contacts::new(config),
-            vias: vias(config),
+            locals: Locals::new(config),
         }
     }
-
-    /// A Via of ours with that branch.
-    fn via(&self, kind: TransportKind, branch: u64) -> String {
-        let own = self.vias.iter().find(|(own, _)| *own == kind);
-        let own = own.map_or("", |(_, via)| via);
-        let branch = ident::text(branch);
-        [own, &branch].concat()
-    }
-}
-
-/// For each transport the Via of our requests as far as the number in its branch.
-fn vias(config: &Config) -> [(TransportKind, Box<str>); 5] {
-    use TransportKind::{Tcp, Tls, Udp, Ws, Wss};
-    [Udp, Tcp, Tls, Ws, Wss].map(|kind| {
-        let via = Via::new(kind.as_str(), config.sent_by(kind), COOKIE);
-        (kind, via.to_string().into())
-    })
 }
 
 /// What can be done in a session (RFC 3261 section 20.5): all that is, and nothing that isn't.
@@ -247,16 +187,17 @@ impl Endpoint {
     /// Takes what happened. Then fetch the outputs.
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
-            Input::Datagram { peer, bytes } => self.on_datagram(now, peer, bytes),
+            Input::Datagram { local, peer, bytes } => self.on_datagram(now, local, peer, bytes),
             Input::Connected {
                 connection,
+                local,
                 peer,
                 kind,
-            } => self.on_connected(now, connection, peer, kind),
+            } => self.on_connected(now, connection, (local, peer, kind)),
             Input::Stream { connection, bytes } => self.on_stream(now, connection, bytes),
             Input::Message { connection, bytes } => self.on_stream_message(now, connection, bytes),
             Input::Closed { connection } => self.on_closed(now, connection),
-            Input::Unreachable { peer } => self.on_way_lost(now, Flow::Udp { peer }),
+            Input::Unreachable { local, peer } => self.on_way_lost(now, Flow::Udp { local, peer }),
             Input::TimePassed => self.on_time(now),
         }
     }

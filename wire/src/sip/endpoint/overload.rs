@@ -12,6 +12,7 @@ use super::{
     border::Flow,
     called::RETRY_AFTER_SECONDS,
     ident::{self, Key},
+    local::Local,
     route,
     servers::Answer,
 };
@@ -55,23 +56,35 @@ impl Endpoint {
     }
 
     /// Answers a datagram that would begin a call, when there is no room for one, and takes the ACK for such an answer.
-    /// False: nothing was done, and it is to be given to [`Endpoint::handle`], now or when its turn comes. `before` is how many
-    /// INVITEs wait for their turn before it.
-    pub fn turns_away(&mut self, now: Time, peer: SocketAddr, bytes: &[u8], before: u32) -> bool {
+    /// False: nothing was done, and it is to be given to [`Endpoint::handle`], now or when its turn comes. It came to
+    /// that address of ours from that peer; `before` is how many INVITEs wait for their turn before it.
+    pub fn turns_away(
+        &mut self,
+        now: Time,
+        (local, peer): (Local, SocketAddr),
+        bytes: &[u8],
+        before: u32,
+    ) -> bool {
         if bytes.starts_with(b"INVITE ") && self.is_full(before) {
-            self.turn_away(now, peer, bytes, before).is_some()
+            self.turn_away(now, (local, peer), bytes, before).is_some()
         } else {
             bytes.starts_with(b"ACK ") && now < self.turned_away_until && self.takes_ack(bytes)
         }
     }
 
-    fn turn_away(&mut self, now: Time, peer: SocketAddr, bytes: &[u8], before: u32) -> Option<()> {
+    fn turn_away(
+        &mut self,
+        now: Time,
+        (local, peer): (Local, SocketAddr),
+        bytes: &[u8],
+        before: u32,
+    ) -> Option<()> {
         let glance = Glance::read(bytes)?;
         let key = self.branch_key(&glance.via, &Method::Invite)?;
         if glance.to_tag.is_some() || self.servers.contains_key(&key) {
             return None;
         }
-        let flow = route::response_flow(&glance.via, Flow::Udp { peer });
+        let flow = route::response_flow(&glance.via, Flow::Udp { local, peer });
         let answer = self.full_answer(&glance, key, peer);
         self.turned_away_until = now + self.config.t1.saturating_mul(ACK_WITHIN_T1);
         self.counters.received(&Method::Invite);

@@ -6,7 +6,9 @@ use super::{
     Endpoint, Hop,
     border::{Event, PingId, SessionError, TransportKind},
     client::Purpose,
-    ident, route,
+    ident,
+    local::Local,
+    route,
 };
 use crate::{
     sip::{
@@ -20,29 +22,24 @@ use crate::{
 
 impl Endpoint {
     /// Asks a peer whether it is there. One [`Event::Pong`] follows: any final response counts as alive, no response
-    /// (Timer F, 64 times T1) or a broken way as not. `transport`: by which, when not as the target says.
+    /// (Timer F, 64 times T1) or a broken way as not. `transport`: by which, when not as the target says; `local`: by which
+    /// address of ours, as for [`Endpoint::invite`].
     ///
     /// # Errors
-    /// When the target has no numeric address and no next hop is given.
+    /// When the target has no numeric address and no next hop is given, or no address of ours is of its family.
     pub fn ping(
         &mut self,
         now: Time,
         target: Uri,
         next_hop: Option<SocketAddr>,
         transport: Option<TransportKind>,
+        local: Option<Local>,
     ) -> Result<PingId, SessionError> {
-        let peer = next_hop
-            .or_else(|| target.address())
-            .ok_or(SessionError::NoRoute)?;
+        let peer = next_hop.or_else(|| target.address());
         let kind = transport.or_else(|| route::kind_of(&target));
-        let kind = kind.unwrap_or(TransportKind::Udp);
+        let hop = self.first_hop(peer, kind, local)?;
         let id = PingId(self.names.fresh());
-        let request = self.options(target, kind);
-        let hop = Hop {
-            peer,
-            kind,
-            connection: None,
-        };
+        let request = self.options(target, hop);
         self.request(now, request, hop, Purpose::Ping(id));
         Ok(id)
     }
@@ -51,10 +48,11 @@ impl Endpoint {
         self.tell(Event::Pong { ping, alive });
     }
 
-    fn options(&mut self, target: Uri, kind: TransportKind) -> Request {
-        let contact = self.default_contact(kind);
+    fn options(&mut self, target: Uri, hop: Hop) -> Request {
+        let contact = self.default_contact(hop.local, hop.kind);
         let tag = ident::text(self.names.fresh());
-        let from = NameAddr::new(Uri::sip(Some("ping"), self.config.advertised)).with_tag(&tag);
+        let from =
+            NameAddr::new(Uri::sip(Some("ping"), self.own.locals.socket(hop.local))).with_tag(&tag);
         let to = NameAddr::new(target.clone());
         let mut request = Request::new(Method::Options, target);
         let headers = &mut request.headers;

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use super::{
     Endpoint, OUTPUTS_MAX,
-    border::{ConnectionId, Counters, Flow, Output, Timer, TransportKind},
+    border::{ConnectionId, Counters, Flow, Output, Timer},
     called::RETRY_AFTER_SECONDS,
     client::ClientKey,
     clients::COOKIE,
-    connections::{CONNECTIONS_MAX, STALLED_AFTER},
+    connections::{CONNECTIONS_MAX, Ends, STALLED_AFTER},
     ident::{self, Key},
+    local::Local,
     servers::{Answer, Back, Incoming},
     timers::Owner,
 };
@@ -29,7 +30,7 @@ use crate::{
 const ACCEPT: &str = "application/sdp, multipart/mixed";
 
 impl Endpoint {
-    pub(crate) fn on_datagram(&mut self, now: Time, peer: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn on_datagram(&mut self, now: Time, local: Local, peer: SocketAddr, bytes: &[u8]) {
         if self.outputs.len() >= OUTPUTS_MAX {
             self.counters.shed += 1;
             return;
@@ -38,23 +39,17 @@ impl Endpoint {
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return;
         }
-        if self.turns_away(now, peer, bytes, 0) {
+        if self.turns_away(now, (local, peer), bytes, 0) {
             return;
         }
-        let flow = Flow::Udp { peer };
+        let flow = Flow::Udp { local, peer };
         match Message::parse(bytes) {
             Ok(message) => self.on_message(now, flow, message),
             Err(error) => self.on_malformed(flow, &error),
         }
     }
 
-    pub(crate) fn on_connected(
-        &mut self,
-        now: Time,
-        connection: ConnectionId,
-        peer: SocketAddr,
-        kind: TransportKind,
-    ) {
+    pub(crate) fn on_connected(&mut self, now: Time, connection: ConnectionId, ends: Ends) {
         if self.net.get(connection).is_some() {
             return self.keep_alive(now, connection);
         }
@@ -64,7 +59,7 @@ impl Endpoint {
             self.outputs.push_back(Output::Close { connection });
             return;
         }
-        self.net.add(connection, peer, kind);
+        self.net.add(connection, ends);
         self.watch(now, connection);
     }
 

@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::border::{ConnectionId, Flow, TransportKind};
+use super::{
+    border::{ConnectionId, Flow, TransportKind},
+    local::Local,
+};
 use crate::sip::{
     header::ViaParts,
     uri::{Scheme, Uri},
@@ -16,6 +19,8 @@ const PORT: u16 = 5060;
 pub(crate) struct Hop {
     pub(crate) peer: SocketAddr,
     pub(crate) kind: TransportKind,
+    /// By this address of ours, should it be of the peer's family.
+    pub(crate) local: Local,
     /// This connection, should it still be open.
     pub(crate) connection: Option<ConnectionId>,
 }
@@ -24,7 +29,14 @@ impl Flow {
     /// The other side's address.
     pub const fn peer(self) -> SocketAddr {
         match self {
-            Self::Udp { peer } | Self::Stream { peer, .. } => peer,
+            Self::Udp { peer, .. } | Self::Stream { peer, .. } => peer,
+        }
+    }
+
+    /// The address of ours at this end.
+    pub const fn local(self) -> Local {
+        match self {
+            Self::Udp { local, .. } | Self::Stream { local, .. } => local,
         }
     }
 
@@ -111,7 +123,8 @@ const KINDS: [(&str, TransportKind, TransportKind); 5] = [
 /// the port that Via names (RFC 3261 section 18.2.2, RFC 3581 section 4).
 pub(crate) fn response_flow(via: &ViaParts<'_>, flow: Flow) -> Flow {
     match flow {
-        Flow::Udp { peer } if !via.has_rport() => Flow::Udp {
+        Flow::Udp { local, peer } if !via.has_rport() => Flow::Udp {
+            local,
             peer: SocketAddr::new(peer.ip(), via.port.unwrap_or(PORT)),
         },
         _ => flow,

@@ -8,6 +8,7 @@ use super::{
     Endpoint, Hop,
     border::{Flow, SessionId, Timer},
     ident::{self, Key},
+    local::Local,
     route,
     timers::{Owner, Slots},
     transaction::{Class, InviteServer, OtherServer, Step, Steps},
@@ -88,6 +89,11 @@ impl Back {
             flow: route::response_flow(via, flow),
             reopen,
         }
+    }
+
+    /// The address of ours at which the request came.
+    pub(crate) const fn local(self) -> Local {
+        self.flow.local()
     }
 
     /// The peer's address.
@@ -299,6 +305,7 @@ impl Endpoint {
             self.stream_to(Hop {
                 peer: back.reopen,
                 kind: back.flow.kind(),
+                local: back.flow.local(),
                 connection: None,
             })
         } else {

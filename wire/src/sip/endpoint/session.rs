@@ -11,6 +11,7 @@ use super::{
     client::{ClientKey, Purpose},
     dialog::Dialog,
     ident::{self, Key},
+    local::Local,
     proof::Proving,
     refer::Referral,
     refresh::Refresh,
@@ -412,8 +413,8 @@ impl Endpoint {
     }
 
     /// Our Contact, when the user gave none.
-    pub(crate) fn default_contact(&self, kind: TransportKind) -> HeaderValue {
-        self.own.contacts.of(kind).clone()
+    pub(crate) fn default_contact(&self, local: Local, kind: TransportKind) -> HeaderValue {
+        self.own.locals.contact(local, kind).clone()
     }
 
     /// Contact, Allow and Supported: what every INVITE and 2xx to one says of us.
