@@ -3,7 +3,7 @@
 //! Positions follow the RTP timestamps, which have no jitter; the clock only says where a stream begins, and
 //! where it goes on after a pause or a jump.
 
-use std::time::Duration;
+use std::{hint::black_box, time::Duration};
 
 use wire::{
     rtp::{self, Arrival, Receiver},
@@ -117,6 +117,17 @@ impl Timeline {
         Placed::Audio
     }
 
+    /// As [`Track::fetch`](super::track::Track::fetch).
+    pub(crate) fn fetch(&self) {
+        black_box((
+            self.payload_type,
+            self.end,
+            self.paused,
+            self.anchor.map(|one| one.position),
+        ));
+        black_box((self.receiver.ssrc(), self.gap.map(|gap| gap.from)));
+    }
+
     /// The sender pauses (a=inactive). Nothing is missing until [`resume`](Self::resume).
     pub(crate) fn pause(&mut self, out: &mut Batch) {
         if !self.paused {
@@ -213,7 +224,9 @@ impl Timeline {
 
 /// How many samples a span has.
 pub(crate) fn samples(span: Duration) -> u32 {
-    u32::try_from(span.as_micros() * u128::from(RATE) / 1_000_000).unwrap_or(u32::MAX)
+    let part = u64::from(span.subsec_nanos()) * u64::from(RATE) / 1_000_000_000;
+    let whole = span.as_secs().saturating_mul(RATE.into());
+    u32::try_from(whole.saturating_add(part)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    hint::black_box,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -193,6 +194,24 @@ impl Track {
         if self.due().is_some_and(|due| due <= now) {
             self.hand_over();
         }
+    }
+
+    /// Has the processor bring what the next packet is placed by, all of it at once.
+    pub(super) fn fetch(&self) {
+        let last = self.ready.bytes().last();
+        black_box((
+            self.control.from,
+            self.control.flow,
+            self.source,
+            self.told_heard_ms,
+        ));
+        black_box((
+            self.line.begun,
+            self.control.target.begun,
+            self.opener.is_some(),
+        ));
+        black_box((last.copied(), self.ready.tally(), self.ready.since()));
+        self.timeline.fetch();
     }
 
     /// Takes a datagram; one that is encrypted is opened where it is.

@@ -59,7 +59,7 @@ impl<'a> Packet<'a> {
         if version != 2 {
             return Err(PacketError::Version { version });
         }
-        let header = fixed_header(fixed).ok_or(short)?;
+        let [_, kind, s0, s1, t0, t1, t2, t3, ssrc @ ..] = *fixed;
         let body = datagram
             .get(body_offset(datagram).ok_or(short)?..)
             .ok_or(short)?;
@@ -69,11 +69,11 @@ impl<'a> Packet<'a> {
             without_padding(body)?
         };
         Ok(Self {
-            payload_type: header.payload_type,
-            marker: header.marker,
-            sequence: header.sequence_number,
-            timestamp: header.timestamp,
-            ssrc: header.ssrc,
+            payload_type: kind & !MARKER,
+            marker: kind & MARKER != 0,
+            sequence: u16::from_be_bytes([s0, s1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+            ssrc: u32::from_be_bytes(ssrc),
             payload,
         })
     }
@@ -111,6 +111,7 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [first, 192..=223, ..] if first >> 6 == 2)
 }
 
+const MARKER: u8 = 0x80;
 const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const SOURCES: u8 = 0x0F;

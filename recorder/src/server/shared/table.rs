@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    hash::{Hash, Hasher},
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
@@ -24,7 +25,7 @@ use crate::board::Board;
 pub(super) const WAITING_MAX: usize = 512;
 
 /// What a stream on a shared port is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::server) struct Key {
     // First: comparing it is enough but for streams of one number from several addresses.
     pub(in crate::server) ssrc: u32,
@@ -51,6 +52,13 @@ impl Key {
     }
 }
 
+/// By its number alone: few streams of a port have the same, from several addresses.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.ssrc.hash(state);
+    }
+}
+
 /// The streams of one port.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -64,6 +72,8 @@ pub(super) struct Table {
     free: Vec<usize>,
     /// How many were told to end and haven't yet.
     ending: usize,
+    /// Whose the datagrams of a run are; kept for its room.
+    whose: Vec<Result<usize, &'static str>>,
     board: Arc<Board>,
 }
 
@@ -100,8 +110,14 @@ impl Table {
             streams: Vec::new(),
             free: Vec::new(),
             ending: 0,
+            whose: Vec::new(),
             board,
         }
+    }
+
+    /// Whether audio of a stream that was told to end may be on its way.
+    pub(super) const fn has_ending(&self) -> bool {
+        self.ending > 0
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -166,15 +182,30 @@ impl Table {
         }
     }
 
-    pub(super) fn on_datagram(&mut self, datagram: &mut [u8], source: SocketAddr, now: Instant) {
-        let Some(key) = Key::of(datagram, source) else {
-            return self.board.dropped("malformed");
-        };
-        let at = self.keys.get(&key);
-        match at.and_then(|&at| self.streams.get_mut(at)) {
-            Some(Some(stream)) => stream.on_datagram(datagram, source, now, &self.board),
-            _ => self.board.dropped("ssrc"),
+    /// Takes datagrams of one sender, each of that length but the last.
+    pub(super) fn on_run(&mut self, run: &mut [u8], len: usize, source: SocketAddr, now: Instant) {
+        // Whose all of them are before anything is done with the first: looked up one after the other, the processor waits for
+        // the memory of each stream in turn.
+        let mut whose = std::mem::take(&mut self.whose);
+        whose.extend(run.chunks(len).map(|datagram| self.whose(datagram, source)));
+        for (datagram, whose) in run.chunks_mut(len).zip(whose.drain(..)) {
+            match whose.map(|at| self.streams[at].as_mut()) {
+                Ok(Some(stream)) => stream.on_datagram(datagram, source, now, &self.board),
+                Ok(None) => self.board.dropped("ssrc"),
+                Err(reason) => self.board.dropped(reason),
+            }
         }
+        self.whose = whose;
+    }
+
+    /// The place of the stream that a datagram is of, or why it is nobody's.
+    fn whose(&self, datagram: &[u8], source: SocketAddr) -> Result<usize, &'static str> {
+        let key = Key::of(datagram, source).ok_or("malformed")?;
+        let at = *self.keys.get(&key).ok_or("ssrc")?;
+        if let Some(Some(stream)) = self.streams.get(at) {
+            stream.track.fetch();
+        }
+        Ok(at)
     }
 
     /// Gives the writer what is old enough for a chunk.

@@ -130,7 +130,11 @@ impl Bench {
         };
         let mut datagram = Vec::new();
         packet.write(&mut datagram);
-        self.table.on_datagram(&mut datagram, from, self.now);
+        self.hear_bytes(&mut datagram, from);
+    }
+
+    fn hear_bytes(&mut self, datagram: &mut [u8], from: SocketAddr) {
+        self.table.on_run(datagram, datagram.len(), from, self.now);
     }
 
     fn hear_next(&mut self, one: &mut Recorded, count: usize) {
@@ -175,12 +179,8 @@ fn streams_are_told_apart_by_number_and_address() {
     // Nobody's number; a stream's number from elsewhere; no RTP; a second sender at the offered address.
     bench.hear(3, 1, (HERE, 4000).into());
     bench.hear(1, 9, (THERE, 4000).into());
-    bench
-        .table
-        .on_datagram(&mut b"hello".to_owned(), (HERE, 4000).into(), bench.now);
-    bench
-        .table
-        .on_datagram(&mut [], (HERE, 4000).into(), bench.now);
+    bench.hear_bytes(&mut b"hello".to_owned(), (HERE, 4000).into());
+    bench.hear_bytes(&mut [0x80], (HERE, 4000).into());
     bench.hear(1, 9, (HERE, 4001).into());
     let expected = [(one.control.target.id, 3), (two.control.target.id, 5)];
     assert_eq!(bench.stored(), expected.into());

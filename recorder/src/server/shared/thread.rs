@@ -14,7 +14,7 @@ use std::{
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use rustix::{
     buffer::spare_capacity,
-    event::{Timespec, epoll},
+    event::{PollFd, PollFlags, Timespec, epoll, poll},
 };
 use tokio::sync::oneshot;
 use transport::media::PolledSocket;
@@ -30,8 +30,9 @@ use crate::board::Board;
 const RUN_BYTES_MAX: usize = 64 * 1024;
 /// Ports told of by one look; the others are told of by the next.
 const EVENTS_MAX: usize = 64;
-/// The pause after a look at packets: nobody listens, so nothing is lost by it, and 250 packets come meanwhile at 1000 streams.
-const PAUSE: Duration = Duration::from_millis(5);
+/// The pause after a look at packets: nobody listens, so nothing is lost by it, and a packet of each stream comes meanwhile.
+/// Longer, and one that is late would no longer find room for its packets in the socket.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How often the streams are looked through for what is old enough for a chunk: together they wake the writer once.
 const HAND_OVER_EVERY: Duration = Duration::from_millis(100);
 /// Calls in a row to empty one socket, so that a flood on one port keeps no other waiting: more than its buffer holds.
@@ -58,6 +59,19 @@ pub(super) enum Order {
     Obeyed(oneshot::Sender<()>),
     /// End when every stream has.
     Stop,
+}
+
+impl Order {
+    /// The port whose packets it is to come after.
+    const fn room(&self) -> Option<RoomId> {
+        match self {
+            Self::Begin(id, ..)
+            | Self::Tell(id, ..)
+            | Self::Rename(id, ..)
+            | Self::Leave(id, _) => Some(*id),
+            Self::Open(..) | Self::Close(_) | Self::Obeyed(_) | Self::Stop => None,
+        }
+    }
 }
 
 /// Starts it. It ends by [`Order::Stop`].
@@ -124,7 +138,8 @@ impl Running {
             let orders = self.orders(&ready);
             let now = Instant::now();
             for (id, room) in &mut self.rooms {
-                if !orders.is_empty() || ready.contains(&id.0) || self.next_end.is_some() {
+                let concerned = orders.iter().any(|order| order.room() == Some(*id));
+                if concerned || ready.contains(&id.0) || room.table.has_ending() {
                     room.receive(&mut buffer, now);
                 }
             }
@@ -133,9 +148,16 @@ impl Running {
             }
             self.look_after(now);
             if ready.iter().any(|token| *token != WAKER) {
-                thread::sleep(PAUSE);
+                self.pause();
             }
         }
+    }
+
+    /// Lets packets gather; an order is obeyed at once, as a peer waits for it.
+    fn pause(&self) {
+        let mut order = [PollFd::new(&self.waker, PollFlags::IN)];
+        // An error is a shorter pause.
+        let _woken = poll(&mut order, Some(&timespec(PAUSE)));
     }
 
     /// Until something is to be done without a packet or an order.
@@ -231,9 +253,7 @@ impl Room {
             };
             for (meta, run) in metas.iter().zip(&mut runs).take(count) {
                 let run = run.get_mut(..meta.len).unwrap_or_default();
-                for datagram in run.chunks_mut(meta.stride.max(1)) {
-                    self.table.on_datagram(datagram, meta.addr, now);
-                }
+                self.table.on_run(run, meta.stride.max(1), meta.addr, now);
             }
             if count < BATCH_SIZE {
                 return;
