@@ -6,7 +6,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     thread::{self, JoinHandle},
     time::Instant,
@@ -18,11 +18,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     entering::{Entering, Entry},
     hands::{Hands, Task},
-    open::Open,
-    rounds::Rounds,
+    open::{Closed, Ended, Open},
+    rounds::{End, Rounds},
 };
 use crate::{
-    index::{Closing, IndexError, State},
+    index::{IndexError, State},
     names::{RecordingId, StreamLabel},
     vault::{Batch, Codec, Meta, StoreLock, Vault, VaultError, Waiting},
 };
@@ -48,7 +48,7 @@ pub(super) enum Job {
     /// End it.
     Finish(RecordingId, State),
     /// Its files are whole and safe.
-    Finished(RecordingId, Box<(RecordingTag, Closing)>),
+    Finished(RecordingId, Box<Closed>),
 }
 
 /// A recording to begin.
@@ -76,8 +76,12 @@ pub(super) struct Disk {
     pub(super) vault: Vault,
     pub(super) entering: Entering,
     pub(super) rounds: RefCell<Rounds>,
+    /// Recordings with audio that waits for a chunk: few, as most comes when it is due for one.
+    pub(super) waiting: RefCell<BTreeSet<RecordingId>>,
+    /// Recordings that have ended, to be made safe with the next round.
+    pub(super) ended: RefCell<Vec<(RecordingId, Ended)>>,
     /// Told what has ended, where it goes on to S3.
-    pub(super) ended: Option<std::sync::mpsc::Sender<Waiting>>,
+    pub(super) leaving: Option<std::sync::mpsc::Sender<Waiting>>,
     pub(super) lock: StoreLock,
     /// Told when a recording takes no more audio.
     pub(super) broken: mpsc::UnboundedSender<RecordingId>,
@@ -100,8 +104,10 @@ impl Disk {
             self.handle(hands, &mut open, job);
         }
         // Each task of the hands holds a sender, so all of them are done.
-        for (id, recording) in open {
-            self.on_finished(id, Box::new(recording.finish(State::Truncated)));
+        let open = open.into_iter();
+        let open = open.map(|(id, recording)| (id, recording.finish(State::Truncated)));
+        for (id, ended) in self.ended.take().into_iter().chain(open) {
+            self.on_finished(id, Box::new(ended.make_safe()));
         }
         self.entering.end();
         drop(self.lock);
@@ -116,13 +122,18 @@ impl Disk {
             }
             Job::Meta(id, meta) => self.on(open, id, |recording| recording.write_meta(&meta)),
             Job::Audio(id, stream, batch) => self.on(open, id, |recording| {
-                recording.push(stream, batch, Instant::now())
+                recording.push(stream, batch, Instant::now())?;
+                self.note_waiting(id, recording);
+                Ok(())
             }),
             Job::Flush => {
                 let now = Instant::now();
-                let ids: Vec<_> = open.keys().copied().collect();
-                for id in ids {
-                    self.on(open, id, |recording| recording.flush_due(now));
+                for id in self.waiting.take() {
+                    self.on(open, id, |recording| {
+                        recording.flush_due(now)?;
+                        self.note_waiting(id, recording);
+                        Ok(())
+                    });
                 }
                 self.sync_due(hands, open, now);
             }
@@ -135,14 +146,30 @@ impl Disk {
         }
     }
 
+    fn note_waiting(&self, id: RecordingId, recording: &Open) {
+        if recording.has_waiting() {
+            self.waiting.borrow_mut().insert(id);
+        }
+    }
+
     /// Has what was written since the last round made safe, unless that round isn't over.
     fn sync_due(&self, hands: &Hands, open: &mut BTreeMap<RecordingId, Open>, now: Instant) {
         let mut rounds = self.rounds.borrow_mut();
         if !rounds.is_due(now) {
             return;
         }
+        // Without a way back it is the writer's end, which makes them safe.
+        let Some(back) = self.jobs.upgrade() else {
+            return;
+        };
         let files = open.values_mut().flat_map(Open::unsynced).collect();
-        for part in rounds.begin(files, now) {
+        let ended = self.ended.take().into_iter();
+        let ends = ended.map(|(id, ended)| End {
+            id,
+            ended,
+            back: back.clone(),
+        });
+        for part in rounds.begin(files, ends.collect(), now) {
             hands.give(Task::Sync(part));
         }
     }
@@ -193,6 +220,10 @@ impl Disk {
     }
 
     fn finish(&self, hands: &Hands, id: RecordingId, recording: Open, state: State) {
+        if self.rounds.borrow().are_whole() {
+            let ended = recording.finish(state);
+            return self.ended.borrow_mut().push((id, ended));
+        }
         match self.jobs.upgrade() {
             Some(back) => hands.give(Task::Finish {
                 id,
@@ -200,21 +231,21 @@ impl Disk {
                 state,
                 back,
             }),
-            None => self.on_finished(id, Box::new(recording.finish(state))),
+            None => self.on_finished(id, Box::new(recording.finish(state).make_safe())),
         }
     }
 
-    fn on_finished(&self, id: RecordingId, closed: Box<(RecordingTag, Closing)>) {
+    fn on_finished(&self, id: RecordingId, closed: Box<Closed>) {
         self.tell_ended(id, &closed.0);
         self.entering.enter(Entry::Closed(id, closed));
     }
 
     /// Should it fail, it is found in the spool at the next start.
     fn tell_ended(&self, id: RecordingId, tag: &RecordingTag) {
-        let Some(ended) = &self.ended else { return };
+        let Some(leaving) = &self.leaving else { return };
         match self.vault.ended(id, tag) {
             Ok(Some(one)) => {
-                let _told = ended.send(one);
+                let _told = leaving.send(one);
             }
             Ok(None) => {}
             Err(error) => {
@@ -261,7 +292,9 @@ mod tests {
             rounds: Rounds::new(vault.store(), Instant::now())
                 .expect("there")
                 .into(),
-            ended: None,
+            waiting: RefCell::default(),
+            ended: RefCell::default(),
+            leaving: None,
             lock,
             broken: broken_sender,
             jobs: jobs.downgrade(),

@@ -106,7 +106,7 @@ impl Bench {
                     }
                 }
             }
-            let (_, closing) = open.finish(State::Closed);
+            let (_, closing) = open.finish(State::Closed).make_safe();
             killed_here()?;
             self.index.close(id, &closing)?;
             killed_here()?;
@@ -326,7 +326,10 @@ fn an_index_that_cannot_be_written_costs_no_recording() {
         .blocking_recv()
         .expect("answered")
         .expect("recorded all the same");
-    entering.enter(Entry::Closed(id, Box::new(open.finish(State::Closed))));
+    entering.enter(Entry::Closed(
+        id,
+        Box::new(open.finish(State::Closed).make_safe()),
+    ));
     entering.end();
     assert_eq!(board.index_backlog.get(), 2, "an alarm");
     let answered = Answered {
@@ -344,7 +347,7 @@ fn a_damaged_chunk_is_found_and_the_rest_is_heard() {
     let bench = bench();
     let (id, begin, open) = recorded(&bench);
     bench.index.insert_open(id, &begin.tag).expect("entered");
-    let (tag, closing) = open.finish(State::Closed);
+    let (tag, closing) = open.finish(State::Closed).make_safe();
     bench.index.close(id, &closing).expect("closed");
     let path = bench.vault.store().join(&closing.files[0]);
     let mut bytes = std::fs::read(&path).expect("there");

@@ -91,7 +91,7 @@ impl Task {
                 state,
                 back,
             } => {
-                let closed = Box::new(recording.finish(state));
+                let closed = Box::new(recording.finish(state).make_safe());
                 (Job::Finished(id, closed), back)
             }
         };

@@ -30,6 +30,7 @@ pub(crate) mod untagged;
 mod upload;
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
@@ -238,13 +239,15 @@ impl Recorder {
         let (jobs, todo) = mpsc::channel(JOBS_MAX);
         let (broken_sender, broken) = mpsc::unbounded_channel();
         let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade())?;
-        let ended = upload::start(&vault, &board)?;
+        let leaving = upload::start(&vault, &board)?;
         let rounds = Rounds::new(vault.store(), Instant::now())?;
         let disk = Disk {
             vault,
-            ended,
+            ended: RefCell::default(),
+            leaving,
             entering,
             rounds: rounds.into(),
+            waiting: RefCell::default(),
             lock,
             broken: broken_sender,
             jobs: jobs.downgrade(),

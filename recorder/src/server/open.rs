@@ -33,17 +33,19 @@ struct OpenStream {
 impl Open {
     /// Makes its folder, key, tag and files; key and tag are safe on disk when this returns.
     pub(super) fn make(vault: &Vault, begin: &Begin) -> Result<Self, VaultError> {
-        let recording = vault.begin(begin.id, &begin.tag)?;
-        recording.write_meta(&begin.meta)?;
-        let mut open = Self {
+        let (recording, streams) = vault.begin_with(begin.id, &begin.tag, |recording| {
+            recording.write_first_meta(&begin.meta)?;
+            let streams = begin.streams.iter();
+            streams
+                .map(|stream| OpenStream::begin(recording, stream))
+                .collect()
+        })?;
+        Ok(Self {
             recording,
             tag: begin.tag.clone(),
-            streams: Vec::new(),
+            streams,
             broken: false,
-        };
-        open.add_streams(&begin.streams)?;
-        open.recording.sync()?;
-        Ok(open)
+        })
     }
 
     /// Files with bytes that a power cut would take.
@@ -57,13 +59,9 @@ impl Open {
         &mut self,
         streams: &[(StreamLabel, Codec)],
     ) -> Result<(), VaultError> {
-        for (label, codec) in streams {
-            let writer = self.recording.stream_writer(label, *codec)?;
-            self.streams.push(OpenStream {
-                writer,
-                tally: Tally::default(),
-                file: self.recording.file_name(label),
-            });
+        for stream in streams {
+            self.streams
+                .push(OpenStream::begin(&self.recording, stream)?);
         }
         Ok(())
     }
@@ -85,35 +83,93 @@ impl Open {
         stream.writer.push_batch(batch, now)
     }
 
+    /// Whether there is audio that [`flush_due`](Self::flush_due) is to write later.
+    pub(super) fn has_waiting(&self) -> bool {
+        let mut streams = self.streams.iter();
+        streams.any(|stream| stream.writer.has_pending())
+    }
+
     pub(super) fn flush_due(&mut self, now: Instant) -> Result<(), VaultError> {
         self.streams
             .iter_mut()
             .try_for_each(|stream| stream.writer.flush_due(now))
     }
 
-    /// Closes its files and waits until they are safe; what can't be is said to be truncated.
-    pub(super) fn finish(self, state: State) -> (RecordingTag, Closing) {
-        let mut tally = Tally::default();
-        let mut files = Vec::new();
-        let mut whole = !self.broken;
+    /// Closes its files; what can't be closed is said to be truncated.
+    pub(super) fn finish(self, state: State) -> Ended {
+        let mut ended = Ended {
+            ended: Timestamp::now(),
+            recording: self.recording,
+            tag: self.tag,
+            state: if self.broken { State::Truncated } else { state },
+            tally: Tally::default(),
+            files: Vec::new(),
+            outs: Vec::new(),
+        };
         for stream in self.streams {
-            tally.add(stream.tally);
-            files.push(stream.file);
-            whole &= stream.writer.finish().is_ok();
+            ended.tally.add(stream.tally);
+            ended.files.push(stream.file);
+            match stream.writer.end() {
+                Ok((out, _)) => ended.outs.push(out),
+                Err(_) => ended.state = State::Truncated,
+            }
         }
-        let state = if whole { state } else { State::Truncated };
-        let bytes = self.recording.stored_bytes().unwrap_or(0);
-        let ended = ended(&self.tag, tally, Timestamp::now());
-        (
-            self.tag,
-            Closing {
-                state,
-                ended,
-                bytes,
-                tally,
-                files,
-            },
-        )
+        ended
+    }
+}
+
+impl OpenStream {
+    fn begin(
+        recording: &Recording,
+        (label, codec): &(StreamLabel, Codec),
+    ) -> Result<Self, VaultError> {
+        Ok(Self {
+            writer: recording.stream_writer(label, *codec)?,
+            tally: Tally::default(),
+            file: recording.file_name(label),
+        })
+    }
+}
+
+/// A recording whose files are whole, and not safe yet.
+#[derive(Debug)]
+pub(super) struct Ended {
+    recording: Recording,
+    tag: RecordingTag,
+    state: State,
+    ended: Timestamp,
+    tally: Tally,
+    files: Vec<String>,
+    outs: Vec<Out>,
+}
+
+/// A recording that has ended, for the index.
+pub(super) type Closed = (RecordingTag, Closing);
+
+impl Ended {
+    /// The files that are to be made safe.
+    pub(super) fn outs(&self) -> &[Out] {
+        &self.outs
+    }
+
+    /// Waits until its files are safe; what can't be is said to be truncated.
+    pub(super) fn make_safe(mut self) -> Closed {
+        if !self.outs.iter().all(|out| out.sync().is_ok()) {
+            self.state = State::Truncated;
+        }
+        self.closed()
+    }
+
+    /// When somebody has waited for that.
+    pub(super) fn closed(self) -> Closed {
+        let closing = Closing {
+            state: self.state,
+            ended: ended(&self.tag, self.tally, self.ended),
+            bytes: self.recording.stored_bytes().unwrap_or(0),
+            tally: self.tally,
+            files: self.files,
+        };
+        (self.tag, closing)
     }
 }
 

@@ -1,4 +1,5 @@
 //! What was written is made safe in rounds, by the [hands](super::hands): a power cut costs what came since the last one.
+//! While rounds are for the whole file system, recordings that end wait for the next one and none of them by itself.
 
 use std::{
     io,
@@ -10,7 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::vault::folder::{Out, Volume};
+use tokio::sync::mpsc::Sender;
+
+use super::{disk::Job, open::Ended};
+use crate::{
+    names::RecordingId,
+    vault::folder::{Out, Volume},
+};
 
 /// How often: with the wait for a chunk and a round, a power cut costs five seconds at most.
 const EVERY: Duration = Duration::from_secs(2);
@@ -33,6 +40,8 @@ pub(super) struct Rounds {
     begun: Instant,
     /// From when on the whole may be waited for again.
     whole_from: Instant,
+    /// Whether the last was for the whole.
+    whole: bool,
 }
 
 /// A round; over when nobody holds it but [`Rounds`].
@@ -46,8 +55,17 @@ struct Round {
 #[derive(Debug)]
 pub(super) struct Part {
     files: Vec<Out>,
+    ends: Vec<End>,
     whole: Option<Volume>,
     round: Arc<Round>,
+}
+
+/// A recording that has ended once its files are safe, and whom to tell.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) id: RecordingId,
+    pub(super) ended: Ended,
+    pub(super) back: Sender<Job>,
 }
 
 impl Rounds {
@@ -58,7 +76,13 @@ impl Rounds {
             last: Arc::default(),
             begun: now,
             whole_from: now,
+            whole: false,
         })
+    }
+
+    /// Whether rounds are for the whole now, and the next is likely to be.
+    pub(super) const fn are_whole(&self) -> bool {
+        self.whole
     }
 
     /// Whether a round is to begin: the last is over, and it is time.
@@ -67,51 +91,97 @@ impl Rounds {
         due && Arc::strong_count(&self.last) == 1
     }
 
-    /// A round for these files, part by part.
-    pub(super) fn begin(&mut self, mut files: Vec<Out>, now: Instant) -> Vec<Part> {
+    /// A round for these files and recordings, part by part.
+    pub(super) fn begin(
+        &mut self,
+        mut files: Vec<Out>,
+        mut ends: Vec<End>,
+        now: Instant,
+    ) -> Vec<Part> {
         if self.last.slow.load(Ordering::Relaxed) {
             self.whole_from = now + OWN_ONLY;
         }
         self.begun = now;
         self.last = Arc::default();
-        let whole = files.len() >= WHOLE_FROM && now >= self.whole_from;
-        let part_len = if whole { files.len() } else { AT_ONCE };
+        self.whole = files.len() >= WHOLE_FROM && now >= self.whole_from;
+        let part = |files, ends, whole| Part {
+            files,
+            ends,
+            whole,
+            round: Arc::clone(&self.last),
+        };
+        if self.whole {
+            return vec![part(files, ends, Some(self.volume.clone()))];
+        }
         let mut parts = Vec::new();
         while !files.is_empty() {
-            let rest = files.split_off(files.len().min(part_len));
-            parts.push(Part {
-                files: std::mem::replace(&mut files, rest),
-                whole: whole.then(|| self.volume.clone()),
-                round: Arc::clone(&self.last),
-            });
+            let rest = files.split_off(files.len().min(AT_ONCE));
+            let these = std::mem::replace(&mut files, rest);
+            parts.push(part(these, Vec::new(), None));
+        }
+        while let Some(end) = ends.pop() {
+            parts.push(part(Vec::new(), vec![end], None));
         }
         parts
     }
 }
 
 impl Part {
-    /// Waits until its files are safe.
+    /// Waits until its files are safe, and tells whoever waits for the recordings.
     pub(super) fn make_safe(self) {
-        let begun = Instant::now();
-        let whole = self.whole.as_ref().map(|volume| volume.sync(&self.files));
-        if self.whole.is_some() && begun.elapsed() > WHOLE_MAX {
-            self.round.slow.store(true, Ordering::Relaxed);
-        }
-        if let Some(Ok(())) = whole {
-            return;
-        }
-        // Each tells of its own trouble, which may not be that of the whole.
-        for file in &self.files {
+        let safe = self.sync_whole();
+        for file in self.files.iter().filter(|_| !safe) {
+            // Each tells of its own trouble, which may not be that of the whole.
             if let Err(error) = file.sync() {
                 tracing::error!(%error, "audio isn't safe yet: the disk refuses");
             }
         }
+        if safe {
+            // The next needn't wait for what is only told.
+            drop(self.round);
+        }
+        for End { id, ended, back } in self.ends {
+            let closed = if safe {
+                ended.closed()
+            } else {
+                ended.make_safe()
+            };
+            // The writer outlives every way back to it.
+            let _taken = back.blocking_send(Job::Finished(id, Box::new(closed)));
+        }
+    }
+
+    /// Whether all is safe with the whole.
+    fn sync_whole(&self) -> bool {
+        let Some(volume) = &self.whole else {
+            return false;
+        };
+        let begun = Instant::now();
+        let ended = self.ends.iter().flat_map(|end| end.ended.outs());
+        let done = volume.sync(self.files.iter().chain(ended));
+        if begun.elapsed() > WHOLE_MAX {
+            self.round.slow.store(true, Ordering::Relaxed);
+        }
+        done.is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
+
+    use tokio::sync::{mpsc, oneshot};
+    use wire::g711::Law;
+
+    use super::{
+        super::{disk::Begin, open::Open},
+        *,
+    };
+    use crate::{
+        index::State,
+        names::StreamLabel,
+        vault::{Meta, Vault, test_tag},
+    };
 
     fn files(folder: &Path, count: usize) -> Vec<Out> {
         let file = |index: usize| Out::create(&folder.join(index.to_string()), true);
@@ -128,11 +198,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let now = Instant::now();
         let mut rounds = Rounds::new(folder.path(), now).expect("there");
-        let few = rounds.begin(files(folder.path(), WHOLE_FROM - 1), now);
+        let few = rounds.begin(files(folder.path(), WHOLE_FROM - 1), Vec::new(), now);
         assert_eq!(shape(&few), [(AT_ONCE, false), (AT_ONCE - 1, false)]);
-        let many = rounds.begin(files(folder.path(), WHOLE_FROM), now);
+        let many = rounds.begin(files(folder.path(), WHOLE_FROM), Vec::new(), now);
         assert_eq!(shape(&many), [(WHOLE_FROM, true)]);
-        assert_eq!(shape(&rounds.begin(Vec::new(), now)), []);
+        assert_eq!(shape(&rounds.begin(Vec::new(), Vec::new(), now)), []);
     }
 
     #[test]
@@ -143,7 +213,7 @@ mod tests {
         assert!(!rounds.is_due(now));
         let later = now + EVERY;
         assert!(rounds.is_due(later));
-        let mut parts = rounds.begin(files(folder.path(), 40), later);
+        let mut parts = rounds.begin(files(folder.path(), 40), Vec::new(), later);
         let after = later + EVERY;
         while let Some(part) = parts.pop() {
             assert!(!rounds.is_due(after), "a part is still waited for");
@@ -158,7 +228,7 @@ mod tests {
         let now = Instant::now();
         let mut rounds = Rounds::new(folder.path(), now).expect("there");
         let whole = |rounds: &mut Rounds, now| {
-            let parts = rounds.begin(files(folder.path(), WHOLE_FROM), now);
+            let parts = rounds.begin(files(folder.path(), WHOLE_FROM), Vec::new(), now);
             parts.len() == 1
         };
         assert!(whole(&mut rounds, now));
@@ -166,5 +236,47 @@ mod tests {
         assert!(!whole(&mut rounds, now + EVERY));
         assert!(!whole(&mut rounds, now + OWN_ONLY));
         assert!(whole(&mut rounds, now + EVERY + OWN_ONLY));
+    }
+
+    fn ended(vault: &Vault) -> (RecordingId, Ended) {
+        let id = RecordingId::random().expect("random");
+        let begin = Begin {
+            id,
+            tag: test_tag("region-01"),
+            meta: Meta::default(),
+            streams: vec![(StreamLabel::parse("1").expect("a label"), Law::A.into())],
+            begun: oneshot::channel().0,
+        };
+        let open = Open::make(vault, &begin).expect("begun");
+        (id, open.finish(State::Closed))
+    }
+
+    #[test]
+    fn recordings_that_end_are_told_when_their_part_is_safe() {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let now = Instant::now();
+        let mut rounds = Rounds::new(place.path(), now).expect("there");
+        for (count, whole) in [(WHOLE_FROM, true), (1, false)] {
+            let (back, mut told) = mpsc::channel(2);
+            let ends = [ended(&vault), ended(&vault)];
+            let ids = ends.each_ref().map(|(id, _)| *id);
+            let ends = ends.map(|(id, ended)| {
+                let back = back.clone();
+                End { id, ended, back }
+            });
+            let parts = rounds.begin(files(place.path(), count), ends.into(), now);
+            assert_eq!(rounds.are_whole(), whole);
+            assert_eq!(parts.len(), if whole { 1 } else { 3 });
+            assert!(told.try_recv().is_err(), "nothing is safe yet");
+            parts.into_iter().for_each(Part::make_safe);
+            let mut safe = BTreeSet::new();
+            while let Ok(Job::Finished(id, closed)) = told.try_recv() {
+                assert_eq!(closed.1.state, State::Closed);
+                safe.insert(id);
+            }
+            assert_eq!(safe, ids.into());
+        }
     }
 }

@@ -86,7 +86,7 @@ impl Volume {
     }
 
     /// Waits until all that was written on it is safe, by whomever; `files` are those of it that it is asked for.
-    pub(crate) fn sync(&self, files: &[Out]) -> io::Result<()> {
+    pub(crate) fn sync<'a>(&self, files: impl IntoIterator<Item = &'a Out>) -> io::Result<()> {
         for file in files {
             pass(&Op::Sync(&file.path), 0)?;
         }
@@ -103,18 +103,19 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), VaultError> {
     sync().map_err(unusable(path))
 }
 
-/// Makes a folder 0700 with its parents, all of them safe on disk.
-pub(crate) fn make_safe(path: &Path) -> Result<(), VaultError> {
+/// Makes a folder 0700 with its parents; gives those that weren't there, for [`sync_made`].
+pub(crate) fn make(path: &Path) -> Result<Vec<&Path>, VaultError> {
     let missing: Vec<&Path> = path.ancestors().take_while(|one| !one.exists()).collect();
     pass(&Op::Other, 0).map_err(unusable(path))?;
     // Whether it can be written to shows with the first file in it.
     make_closed(path)?;
-    for made in missing {
-        if let Some(parent) = made.parent() {
-            sync_folder(parent)?;
-        }
-    }
-    Ok(())
+    Ok(missing)
+}
+
+/// Waits until the names in a folder are safe, and those of the folders that were made for it.
+pub(crate) fn sync_made(path: &Path, made: &[&Path]) -> Result<(), VaultError> {
+    let parents = made.iter().filter_map(|one| one.parent());
+    [path].into_iter().chain(parents).try_for_each(sync_folder)
 }
 
 /// Makes a folder 0700 with its parents, or checks one that is there: closed to others, and writable.
@@ -206,6 +207,16 @@ pub(crate) fn create_private(path: &Path, replace: bool) -> io::Result<File> {
         options.create_new(true)
     };
     options.open(path)
+}
+
+/// Writes a small file into a folder that counts for nothing yet, so that half of it does no harm.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
+    let write = || {
+        let file = Out::create(path, false)?;
+        file.append(bytes)?;
+        file.sync()
+    };
+    write().map_err(unusable(path))
 }
 
 /// Writes a whole small file so that a crash leaves the old one or the new one, never half of it. Its name is safe after

@@ -147,18 +147,6 @@ pub(crate) fn is_under(path: &Path, master: &Key) -> Result<bool, VaultError> {
     }
 }
 
-/// Makes a recording's data key and stores it wrapped by the controller's key, bound to the tag.
-pub(crate) fn make_data_key(
-    path: &Path,
-    master: &Key,
-    id: RecordingId,
-    tag: &[u8],
-) -> Result<Key, VaultError> {
-    let data = Key::random()?;
-    wrap_data_key(path, &data, master, id, tag)?;
-    Ok(data)
-}
-
 /// Stores a data key wrapped by the controller's key, whole or not at all.
 pub(crate) fn wrap_data_key(
     path: &Path,

@@ -152,24 +152,37 @@ impl Vault {
     /// # Errors
     /// When a name can't be used, a key is missing, or the disk refuses.
     pub fn begin(&self, id: RecordingId, tag: &RecordingTag) -> Result<Recording, VaultError> {
+        Ok(self.begin_with(id, tag, |_| Ok(()))?.0)
+    }
+
+    /// The same with what it holds from its beginning: that is on disk by the same waits.
+    pub(crate) fn begin_with<T>(
+        &self,
+        id: RecordingId,
+        tag: &RecordingTag,
+        fill: impl FnOnce(&Recording) -> Result<T, VaultError>,
+    ) -> Result<(Recording, T), VaultError> {
         let controller = ControllerName::parse(&tag.controller)?;
         let relative = relative_folder(&controller, id, tag)?;
         let master = self.key_to_write(&controller)?;
         let path = self.store().join(&relative);
-        folder::make_safe(&path)?;
-        // The tag before the key: a key that no tag leads to could be neither used nor erased.
+        let made = folder::make(&path)?;
+        // The tag before the key: a key that no tag leads to could be neither used nor erased. Without a key all of it counts
+        // for nothing.
         recording::write_tag(&path, tag)?;
-        folder::sync_folder(&path)?;
         let bound = tag.canonical();
-        let path = self.key_path(id);
-        let key = keys::make_data_key(&path, &master, id, &bound)?;
+        let recording = Recording::new(id, self, relative, keys::Key::random()?, bound.clone());
+        let filled = fill(&recording)?;
+        folder::sync_made(&path, &made)?;
+        let (path, key) = (self.key_path(id), recording.key());
+        keys::wrap_data_key(&path, key, &master, id, &bound)?;
         let now = self.key_to_write(&controller)?;
         if now.print() != master.print() {
             // The controller's key was changed meanwhile; the old one is about to go.
-            keys::wrap_data_key(&path, &key, &now, id, &bound)?;
+            keys::wrap_data_key(&path, key, &now, id, &bound)?;
         }
         self.sync_keys()?;
-        Ok(Recording::new(id, self, relative, key, bound))
+        Ok((recording, filled))
     }
 
     fn key_to_write(&self, controller: &ControllerName) -> Result<keys::Key, VaultError> {

@@ -181,6 +181,15 @@ impl Recording {
     /// # Errors
     /// When the disk refuses.
     pub fn write_meta(&self, meta: &Meta) -> Result<(), VaultError> {
+        folder::write_private(&self.folder.join(META_FILE), &self.seal_meta(meta)?)
+    }
+
+    /// Stores who spoke in a recording that begins.
+    pub(crate) fn write_first_meta(&self, meta: &Meta) -> Result<(), VaultError> {
+        folder::write_new(&self.folder.join(META_FILE), &self.seal_meta(meta)?)
+    }
+
+    fn seal_meta(&self, meta: &Meta) -> Result<Vec<u8>, VaultError> {
         let path = self.folder.join(META_FILE);
         let broken = || VaultError::Broken { path: path.clone() };
         let mut sealed = Zeroizing::new(serde_json::to_vec(meta).map_err(|_| broken())?);
@@ -189,7 +198,7 @@ impl Recording {
             .cipher()
             .encrypt_in_place(&nonce.into(), &self.tag, &mut *sealed)
             .map_err(|_| broken())?;
-        folder::write_private(&path, &[nonce.as_slice(), &sealed].concat())
+        Ok([nonce.as_slice(), &sealed].concat())
     }
 
     /// Who spoke; `None` when nothing was stored.
@@ -240,12 +249,8 @@ impl Recording {
         }
     }
 
-    /// Waits until the names of its files are safe.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn sync(&self) -> Result<(), VaultError> {
-        folder::sync_folder(&self.folder)
+    pub(super) const fn key(&self) -> &Key {
+        &self.key
     }
 
     fn meta_key(&self) -> Key {
@@ -269,5 +274,5 @@ pub(super) fn write_tag(folder: &Path, tag: &RecordingTag) -> Result<(), VaultEr
         .collect();
     let text = serde_json::to_vec_pretty(&fields)
         .map_err(|_| VaultError::Broken { path: path.clone() })?;
-    folder::write_private(&path, &text)
+    folder::write_new(&path, &text)
 }

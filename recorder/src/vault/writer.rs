@@ -125,7 +125,15 @@ impl StreamWriter {
     ///
     /// # Errors
     /// When it can't be written; the file then says that it is truncated.
-    pub fn finish(mut self) -> Result<u64, VaultError> {
+    pub fn finish(self) -> Result<u64, VaultError> {
+        let path = self.path.clone();
+        let (file, written_bytes) = self.end()?;
+        file.sync().map_err(folder::unusable(&path))?;
+        Ok(written_bytes)
+    }
+
+    /// The same without the wait for the disk: that is for whoever takes the file.
+    pub(crate) fn end(mut self) -> Result<(Out, u64), VaultError> {
         let seal = self.seal.take().ok_or_else(|| VaultError::Broken {
             path: self.path.clone(),
         })?;
@@ -136,13 +144,17 @@ impl StreamWriter {
             })?;
         self.append(&sealed, true)
             .map_err(folder::unusable(&self.path))?;
-        self.file.sync().map_err(folder::unusable(&self.path))?;
-        Ok(self.written_bytes)
+        Ok((self.file, self.written_bytes))
     }
 
     /// The file, when it has bytes that a power cut would take; whoever takes it waits for the disk.
     pub(crate) fn take_unsynced(&mut self) -> Option<Out> {
         std::mem::take(&mut self.unsynced).then(|| self.file.clone())
+    }
+
+    /// Whether there is something that waits for a chunk.
+    pub(crate) const fn has_pending(&self) -> bool {
+        self.pending_since.is_some()
     }
 
     /// How many bytes the file has.
