@@ -41,6 +41,8 @@ pub(super) struct Caller {
 pub(super) struct Audio {
     // Read when it speaks: nobody is to be woken by each packet that comes, least of all at the expense of the switch under load.
     pub(super) socket: PolledSocket,
+    /// When it speaks: any number.
+    pub(super) phase: u32,
     remote: Option<SocketAddr>,
     sender: Sender,
     receiver: Receiver,
@@ -53,6 +55,7 @@ impl Audio {
     pub(super) fn new(socket: PolledSocket, ssrc: u32) -> Self {
         Self {
             socket,
+            phase: ssrc,
             remote: None,
             sender: Sender::new(rtp::PCMA, ssrc, ssrc as u16, ssrc.rotate_left(7)),
             receiver: Receiver::new(rtp::CLOCK_RATE),

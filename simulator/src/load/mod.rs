@@ -6,6 +6,7 @@
 mod caller;
 mod report;
 mod run;
+mod turns;
 
 use std::{net::SocketAddr, ops::Range, time::Duration};
 

@@ -35,6 +35,7 @@ use super::{
     Hold, LoadPlan, LoadReport,
     caller::{Audio, Caller},
     report::DelayRecorder,
+    turns::{TURN, Turns},
 };
 
 /// How many 302s a caller follows: a provider may send on once more, a loop must end.
@@ -126,6 +127,7 @@ struct Run {
     rng: Pcg64,
     by_population: Option<WeightedIndex<u32>>,
     callers: BTreeMap<SessionId, Caller>,
+    turns: Turns,
     hang_ups: BTreeSet<(Instant, SessionId)>,
     report: LoadReport,
     delays: DelayRecorder,
@@ -150,6 +152,7 @@ impl Run {
             plan,
             target,
             callers: BTreeMap::new(),
+            turns: Turns::default(),
             hang_ups: BTreeSet::new(),
             report: LoadReport::default(),
             delays: DelayRecorder::new(),
@@ -160,7 +163,7 @@ impl Run {
     }
 
     async fn play(mut self, mut sip: SipDriver, mut stop: watch::Receiver<bool>) -> LoadReport {
-        let mut ticker = interval(Duration::from_millis(20));
+        let mut ticker = interval(TURN);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut next_call = Instant::now();
         let mut give_up: Option<Instant> = None;
@@ -265,6 +268,9 @@ impl Run {
             Ok(session) => {
                 if let Hold::FarEnd(patience) = self.plan.hold {
                     self.hang_ups.insert((Instant::now() + patience, session));
+                }
+                if let Some(audio) = &caller.audio {
+                    self.turns.join(session, audio.phase);
                 }
                 self.callers.insert(session, caller);
             }
@@ -441,13 +447,11 @@ impl Run {
 
     fn tick(&mut self, sip: &SipDriver) {
         let now = sip.now();
-        for audio in self
-            .callers
-            .values_mut()
-            .filter_map(|caller| caller.audio.as_mut())
-        {
-            audio.tick(now, &self.clip);
-        }
+        self.turns.take(|session| {
+            let caller = self.callers.get_mut(session);
+            let audio = caller.and_then(|caller| caller.audio.as_mut());
+            audio.map(|audio| audio.tick(now, &self.clip)).is_some()
+        });
     }
 
     fn tell(&self) {
