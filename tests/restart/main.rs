@@ -172,7 +172,10 @@ async fn asks_by_tcp(mut stream: TcpStream, number: usize) -> String {
         "OPTIONS sip:1177@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP h.invalid;branch=z9hG4bKo{number}\r\nMax-Forwards: 70\r\n\
          From: <sip:t@h>;tag=t\r\nTo: <sip:1177@127.0.0.1>\r\nCall-ID: o{number}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
     );
-    stream.write_all(text.as_bytes()).await.expect("sent");
+    if stream.write_all(text.as_bytes()).await.is_err() {
+        // The old one had it, and is gone.
+        return String::new();
+    }
     let mut answer = vec![0; 4096];
     let read = timeout(DEADLINE, stream.read(&mut answer)).await;
     match read.expect("in time") {
@@ -227,9 +230,12 @@ async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
         let stream = TcpStream::connect(sip).await.expect("never refused");
         let by_tcp = tokio::spawn(asks_by_tcp(stream, number));
         let (status, tag) = phone.call(&format!("between-{number}")).await;
+        // By TCP it may be the old one that answers while the new one takes the call, or that closes what it had taken.
         let said = by_tcp.await.expect("no panic");
+        let answers = ["SIP/2.0 200", "SIP/2.0 503"];
+        let answered = answers.iter().any(|answer| said.starts_with(answer));
+        assert!(answered || said.is_empty(), "{said}");
         if status == 200 {
-            assert!(said.starts_with("SIP/2.0 200") || said.is_empty(), "{said}");
             break tag;
         }
         assert_eq!(status, 503);
@@ -240,6 +246,9 @@ async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
     })
     .await;
     assert_eq!(http::get(web, "/readyz").await.0, 200);
+    let stream = TcpStream::connect(sip).await.expect("never refused");
+    let said = asks_by_tcp(stream, number + 1).await;
+    assert!(said.starts_with("SIP/2.0 200"), "{said}");
     switch.interrupt();
     assert!(switch.ends().await.success());
 }
