@@ -249,15 +249,9 @@ impl Handset {
             headers.push(HeaderName::parse(name).expect("a token"), *value);
         }
         let invite = Invite {
-            target: Uri::sip(Some("1177"), to),
-            next_hop: None,
-            transport: None,
-            local: None,
-            from: "<sip:anonymous@anonymous.invalid>".into(),
-            to: None,
             headers,
-            max_forwards: None,
             body,
+            ..Invite::anonymous(Uri::sip(Some("1177"), to))
         };
         self.act(|endpoint, now| endpoint.invite(now, invite).expect("called"))
     }

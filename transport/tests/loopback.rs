@@ -150,15 +150,8 @@ fn invite_tls(caller: &mut SipDriver, callee: &SipDriver) -> SessionId {
     let now = caller.now();
     let to = callee.tls_addr().expect("it listens by TLS");
     let call = Invite {
-        target: Uri::parse(&format!("sips:1177@{to}")).expect("a URI"),
-        next_hop: None,
-        transport: None,
-        local: None,
-        from: "<sip:anonymous@anonymous.invalid>".into(),
-        to: None,
-        headers: Headers::new(),
-        max_forwards: None,
         body: Some(body(200)),
+        ..Invite::anonymous(Uri::parse(&format!("sips:1177@{to}")).expect("a URI"))
     };
     caller.endpoint().invite(now, call).expect("a call")
 }
@@ -636,14 +629,7 @@ async fn goes_out(
 
 fn invite_to(to: SocketAddr) -> Invite {
     Invite {
-        target: Uri::sip(Some("1177"), to),
-        next_hop: None,
-        transport: None,
-        local: None,
-        from: "<sip:anonymous@anonymous.invalid>".into(),
-        to: None,
-        headers: Headers::new(),
-        max_forwards: None,
         body: Some(body(10)),
+        ..Invite::anonymous(Uri::sip(Some("1177"), to))
     }
 }

@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use wire::{
     sip::{
         endpoint::{Config, Endpoint, Event, Input, Invite, Local, Output, SessionId},
-        message::{Body, Headers},
+        message::Body,
         uri::Uri,
     },
     time::Time,
@@ -75,15 +75,8 @@ fn hear(endpoint: &mut Endpoint, now: Time, peer: SocketAddr, sent: &[Bytes]) ->
 
 fn invite() -> Invite {
     Invite {
-        target: Uri::sip(Some("1177"), CALLEE),
-        next_hop: None,
-        transport: None,
-        local: None,
-        from: "<sip:anonymous@anonymous.invalid>".into(),
-        to: None,
-        headers: Headers::new(),
-        max_forwards: None,
         body: body(),
+        ..Invite::anonymous(Uri::sip(Some("1177"), CALLEE))
     }
 }
 

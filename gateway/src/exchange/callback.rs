@@ -6,7 +6,7 @@ use callcore::switch::{CallId, Input, LegFailure};
 use transport::SipDriver;
 use wire::sip::{
     endpoint::{Invite, SessionId, TransportKind},
-    message::{Headers, Response, StatusCode},
+    message::{Response, StatusCode},
     uri::Uri,
 };
 
@@ -65,15 +65,10 @@ impl Exchange {
             call.crypto.caller = OurCrypto::offering(srtp);
         }
         let invite = Invite {
-            target,
-            next_hop: None,
-            transport: None,
             local: Some(own),
             from: own_uri(SERVICE_NUMBER, self.homes.here(own)).into(),
-            to: None,
-            headers: Headers::default(),
-            max_forwards: None,
             body: Some(negotiate::offer(local, &call.crypto.caller)),
+            ..Invite::anonymous(target)
         };
         let now = sip.now();
         let session = sip

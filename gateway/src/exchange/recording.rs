@@ -117,18 +117,15 @@ impl Exchange {
         // RFC 7866 section 6.1: the SRS must understand a recording session.
         headers.push(HeaderName::Require, siprec::OPTION_TAG);
         let invite = Invite {
-            target: recorder.uri.clone(),
             next_hop: Some(recorder.address),
-            transport: None,
             local: Some(own),
             from: own_uri("src", self.homes.here(own)).into(),
-            to: None,
             headers,
-            max_forwards: None,
             body: Some(siprec::body(
                 &negotiate::recording_offer(streams, &cname, &crypto),
                 &metadata,
             )),
+            ..Invite::anonymous(recorder.uri.clone())
         };
         let now = sip.now();
         let session = sip.endpoint().invite(now, invite).ok()?;

@@ -292,16 +292,21 @@ fn a_full_disk_ends_one_recording_and_spoils_none() {
     }
 }
 
-/// A recording with one stream, of that many packets.
-fn recorded(bench: &Bench) -> (RecordingId, Begin, Open) {
-    let id = RecordingId::random().expect("random");
-    let begin = Begin {
-        id,
+/// A recording with one stream, to begin.
+pub(super) fn one_stream() -> Begin {
+    Begin {
+        id: RecordingId::random().expect("random"),
         tag: test_tag("region-01"),
         meta: Meta::default(),
         streams: vec![(StreamLabel::parse("1").expect("a label"), Law::A.into())],
         begun: oneshot::channel().0,
-    };
+    }
+}
+
+/// A recording with one stream, of that many packets.
+fn recorded(bench: &Bench) -> (RecordingId, Begin, Open) {
+    let begin = one_stream();
+    let id = begin.id;
     let mut open = Open::make(&bench.vault, &begin).expect("begins");
     for number in 0..PACKETS {
         let audio = Packet::audio(number as u32 * 160, Bytes::from_static(&[1; 160]));

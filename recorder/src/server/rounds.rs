@@ -170,18 +170,13 @@ impl Part {
 mod tests {
     use std::collections::BTreeSet;
 
-    use tokio::sync::{mpsc, oneshot};
-    use wire::g711::Law;
+    use tokio::sync::mpsc;
 
     use super::{
-        super::{disk::Begin, open::Open},
+        super::{faults::one_stream, open::Open},
         *,
     };
-    use crate::{
-        index::State,
-        names::StreamLabel,
-        vault::{Meta, Vault, test_tag},
-    };
+    use crate::{index::State, vault::Vault};
 
     fn files(folder: &Path, count: usize) -> Vec<Out> {
         let file = |index: usize| Out::create(&folder.join(index.to_string()), true);
@@ -239,16 +234,9 @@ mod tests {
     }
 
     fn ended(vault: &Vault) -> (RecordingId, Ended) {
-        let id = RecordingId::random().expect("random");
-        let begin = Begin {
-            id,
-            tag: test_tag("region-01"),
-            meta: Meta::default(),
-            streams: vec![(StreamLabel::parse("1").expect("a label"), Law::A.into())],
-            begun: oneshot::channel().0,
-        };
+        let begin = one_stream();
         let open = Open::make(vault, &begin).expect("begun");
-        (id, open.finish(State::Closed))
+        (begin.id, open.finish(State::Closed))
     }
 
     #[test]

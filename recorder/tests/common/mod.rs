@@ -305,15 +305,11 @@ impl Client {
         body: Option<Body>,
     ) -> SessionId {
         let invite = Invite {
-            target: Uri::sip(Some("recorder"), to),
-            next_hop: None,
             transport: Some(by),
-            local: None,
             from: "<sip:vaxel@127.0.0.1>".into(),
-            to: None,
             headers,
-            max_forwards: None,
             body,
+            ..Invite::anonymous(Uri::sip(Some("recorder"), to))
         };
         let now = self.driver.now();
         self.driver.endpoint().invite(now, invite).expect("a route")

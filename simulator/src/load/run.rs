@@ -249,19 +249,15 @@ impl Run {
             .as_ref()
             .map_or(local, |audio| audio.socket.local_addr());
         let invite = Invite {
-            target,
             next_hop: if caller.hops == 0 {
                 self.plan.next_hop
             } else {
                 None
             },
-            transport: None,
-            local: None,
             from: format!("<sip:{}@{local}>", caller.number.reveal().as_str()).into(),
-            to: None,
             headers,
-            max_forwards: None,
             body: Some(sdp::Description::telephony(media).to_body()),
+            ..Invite::anonymous(target)
         };
         let now = sip.now();
         match sip.endpoint().invite(now, invite) {

@@ -71,15 +71,12 @@ impl Phone {
             .telling(plan.tells);
         let offer = crate::call::offer(&voice, 1);
         let invite = Invite {
-            target,
             next_hop: plan.next_hop,
             transport: Some(plan.transport),
-            local: None,
             from: plan.from,
-            to: None,
             headers,
-            max_forwards: None,
             body: Some(offer.to_body()),
+            ..Invite::anonymous(target)
         };
         let now = self.driver.now();
         match self.driver.endpoint().invite(now, invite) {

@@ -13,7 +13,7 @@ use wire::{
     sdp::{Codec, Description, Direction, Origin, Stream},
     sip::{
         endpoint::{Config, Event, Invite, SessionId},
-        message::{Body, Headers},
+        message::Body,
     },
 };
 
@@ -96,18 +96,11 @@ async fn hold_then_another_address_and_codec() {
     let (first, second) = (ports.open().expect("a port"), ports.open().expect("a port"));
     let mut phone = Phone::bind().expect("a port");
     let invite = Invite {
-        target: phone.uri("1177"),
-        next_hop: None,
-        transport: None,
-        local: None,
-        from: "<sip:anonymous@anonymous.invalid>".into(),
-        to: None,
-        headers: Headers::new(),
-        max_forwards: None,
         body: Some(description(
             Stream::audio(first.local_addr(), Codec::telephony()),
             1,
         )),
+        ..Invite::anonymous(phone.uri("1177"))
     };
     let there = second.local_addr();
     let plan = AnswerPlan {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use wire::sip::{
     endpoint::Invite,
-    message::{Body, Headers, Message, Method, Request},
+    message::{Body, Message, Method, Request},
     uri::Uri,
 };
 
@@ -14,15 +14,8 @@ use super::address;
 /// A call to an address, with an offer.
 pub fn call(to: SocketAddr) -> Invite {
     Invite {
-        target: Uri::sip(Some("1177"), to),
-        next_hop: None,
-        transport: None,
-        local: None,
-        from: "<sip:anonymous@anonymous.invalid>".into(),
-        to: None,
-        headers: Headers::new(),
-        max_forwards: None,
         body: sdp("offer"),
+        ..Invite::anonymous(Uri::sip(Some("1177"), to))
     }
 }
 

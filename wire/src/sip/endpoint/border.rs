@@ -337,6 +337,23 @@ pub struct Invite {
     pub body: Option<Body>,
 }
 
+impl Invite {
+    /// A call by nobody who is named (RFC 3323 section 4.1.1.3), with no offer, and sent as the target says.
+    pub fn anonymous(target: Uri) -> Self {
+        Self {
+            target,
+            next_hop: None,
+            transport: None,
+            local: None,
+            from: "<sip:anonymous@anonymous.invalid>".into(),
+            to: None,
+            headers: Headers::new(),
+            max_forwards: None,
+            body: None,
+        }
+    }
+}
+
 /// A verb that doesn't fit the session's state, or a session that isn't there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
