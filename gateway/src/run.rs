@@ -82,8 +82,6 @@ pub struct Options {
     pub journal: Option<JournalTo>,
     /// Listening sockets that are open already.
     pub inherited: Inherited,
-    /// The UDP ports for audio.
-    pub rtp_ports: std::ops::RangeInclusive<u16>,
 }
 
 impl Options {
@@ -105,7 +103,6 @@ impl Options {
             calls: None,
             journal: None,
             inherited: Inherited::default(),
-            rtp_ports: 10_000..=19_999,
         }
     }
 }
@@ -168,7 +165,8 @@ impl Gateway {
         monitor.web_sockets = Some(door.clone());
         let own = Own::of(&scenario, &options.folder)?;
         let (names, resolver) = find_names(&scenario, &homes).await;
-        let ports = RtpPorts::new(homes.ip(Local::FIRST), options.rtp_ports.clone());
+        let ports = scenario.listen.rtp_ports.range();
+        let ports = RtpPorts::new(homes.ip(Local::FIRST), ports);
         let (factory, media) = start_media(&scenario, ports, &observer)?;
         let in_force = Arc::clone(&scenario);
         let exchange = Exchange::new(Parts {
@@ -472,6 +470,7 @@ fn start_media(
     ports: RtpPorts,
     observer: &Observer,
 ) -> Result<(MediaFactory, mpsc::UnboundedReceiver<MediaEvent>), StartError> {
+    let ports = ports.with_remedy("Widen `rtp_ports` under [listen]");
     let (events, reported) = mpsc::unbounded_channel();
     let metrics = observer.metrics();
     let dropped = Dropped::new(&metrics.rtp_dropped);

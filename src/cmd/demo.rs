@@ -40,9 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// SIP's port for TLS is the one above (RFC 3261 section 19.1.2).
 const TLS_PORT_ABOVE: u16 = 1;
 
-/// RTP ports of the provider's switch, beside the first one's.
-const PROVIDER_RTP_PORTS: std::ops::RangeInclusive<u16> = 46_000..=55_999;
-
 /// What a demo run found. The keys are fixed: programs read them.
 #[derive(Debug, Serialize)]
 struct Summary {
@@ -70,8 +67,8 @@ struct Provider {
 }
 
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
-    let inera = start("imy-2019", &args, None, args.journal.clone()).await?;
-    let medhelp = start("medhelp-2019", &args, Some(PROVIDER_RTP_PORTS), None).await?;
+    let inera = start("imy-2019", &args, args.journal.clone()).await?;
+    let medhelp = start("medhelp-2019", &args, None).await?;
     let mut end = EndWanted::listen()?;
     introduce(&inera, &medhelp, args.data.as_deref());
     let load = if args.quiet_callers {
@@ -102,12 +99,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn start(
-    name: &str,
-    args: &DemoArgs,
-    rtp_ports: Option<std::ops::RangeInclusive<u16>>,
-    journal: Option<PathBuf>,
-) -> Result<Operator, Failure> {
+async fn start(name: &str, args: &DemoArgs, journal: Option<PathBuf>) -> Result<Operator, Failure> {
     let mut loaded = files::load(name)?;
     files::settle(&mut loaded.scenario, args.data.as_deref());
     for queue in &mut loaded.scenario.queues {
@@ -124,9 +116,6 @@ async fn start(
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
     options.journal = journal;
     options.nurse_talks = Some(NURSE_TALKS);
-    if let Some(ports) = rtp_ports {
-        options.rtp_ports = ports;
-    }
     Operator::start(scenario, options).await
 }
 

@@ -14,6 +14,7 @@ mod late_offers;
 mod nat;
 mod overload;
 mod phones;
+mod ports;
 mod recorded;
 mod replace;
 mod reports;

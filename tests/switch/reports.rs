@@ -55,7 +55,11 @@ fn beside(mut audio: SocketAddr) -> SocketAddr {
 }
 
 /// Looks until there is something, and speaks every 20 ms meanwhile.
-async fn until<T>(what: &str, mut speak: impl FnMut(), mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(
+    what: &str,
+    mut speak: impl FnMut(),
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let search = async {
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
         loop {

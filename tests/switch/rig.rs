@@ -83,6 +83,18 @@ impl Rig {
         .await
     }
 
+    /// The same with those ports for audio, and that said of `listen` besides.
+    pub(crate) async fn start_on_ports(
+        ports: &std::ops::RangeInclusive<u16>,
+        listen: &str,
+        agents: &str,
+        rest: &str,
+    ) -> Self {
+        let (first, last) = (ports.start(), ports.end());
+        let said = format!("rtp_ports = \"{first}-{last}\"{listen}");
+        Self::start_as(agents, rest, |text| text.replacen(&rtp_ports(), &said, 1)).await
+    }
+
     /// The same with that file of credentials.
     pub(crate) async fn start_with_credentials(file: &str, agents: &str, rest: &str) -> Self {
         let named = format!("listen = {{ credentials = \"{file}\", ");
@@ -195,8 +207,7 @@ impl Rig {
         };
         let text = change(scenario(agents, &at, rest));
         let scenario = Scenario::from_toml(&text, "rig.toml").expect("a valid scenario");
-        let mut options = Options::for_file(Path::new("rig.toml"));
-        options.rtp_ports = RTP_PORTS;
+        let options = Options::for_file(Path::new("rig.toml"));
         let gateway = Gateway::start(Arc::new(scenario), options)
             .await
             .expect("a switch");
@@ -279,14 +290,20 @@ impl Rig {
     }
 }
 
+/// [`RTP_PORTS`] as a scenario says it.
+fn rtp_ports() -> String {
+    format!("rtp_ports = \"{}-{}\"", RTP_PORTS.start(), RTP_PORTS.end())
+}
+
 /// A whole scenario: one queue of region 04 with these agents, and the rest.
 pub(crate) fn scenario(agents: &str, recorder: &str, rest: &str) -> String {
+    let rtp_ports = rtp_ports();
     format!(
         r#"{PEOPLE}
 queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = {agents}, recording = true,
   agreement = "inera-04", basis = "GDPR Art. 6.1 e and 9.2 h", wrap_up_s = 1, ring_s = 10 }}]
 recorder = {{ siprec = "{recorder}", store = "unused", keys = "unused-keys", api = "127.0.0.1:0" }}
-listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"] }}
+listen = {{ sip = "127.0.0.1:0", web = "127.0.0.1:0", trusted = ["127.0.0.0/8"], {rtp_ports} }}
 {rest}
 "#
     )

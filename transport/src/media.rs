@@ -18,18 +18,20 @@ use tokio::net::UdpSocket;
 
 use crate::bind;
 
-/// The ports for audio when nothing else is said: 5000 streams.
+/// Ports for audio, of 5000 streams.
 pub const DEFAULT_RANGE: RangeInclusive<u16> = 10_000..=19_999;
 /// Long enough for any RTP packet of audio on any usual network (an Ethernet frame).
 pub const PACKET_LEN_MAX: usize = 1500;
 
-/// Gives out even UDP ports of a range (RFC 3550 section 11). Clones share the range.
+/// Gives out even UDP ports of a range, of those whose next, for RTCP, is in it too (RFC 3550 section 11). Clones share the range.
 #[derive(Debug, Clone)]
 pub struct RtpPorts {
     ip: IpAddr,
     pool: Arc<Mutex<Pool>>,
     /// Those of other addresses of this machine.
     others: Arc<Mutex<BTreeMap<IpAddr, Arc<Mutex<Pool>>>>>,
+    /// What helps when none is left.
+    remedy: &'static str,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,7 @@ struct Pool {
 pub enum PortsError {
     /// All are in use, by us or by others.
     #[error(
-        "no UDP port free for audio on {ip}, ports {first} to {last}: {used} in use here. Widen the range"
+        "no UDP port free for audio on {ip}, ports {first} to {last}: streams here hold {used} pairs of them. {remedy}"
     )]
     NoneLeft {
         /// The address.
@@ -55,8 +57,10 @@ pub enum PortsError {
         first: u16,
         /// The last port.
         last: u16,
-        /// How many of them we use ourselves.
+        /// How many we use ourselves, each with the one after it.
         used: usize,
+        /// What to do.
+        remedy: &'static str,
     },
     /// There are ports, but this process, or the machine, may open no more files.
     #[error(
@@ -83,7 +87,13 @@ impl RtpPorts {
             ip,
             pool: Arc::new(Mutex::new(Pool::new(range))),
             others: Arc::default(),
+            remedy: "Carry fewer streams at once",
         }
+    }
+
+    /// The same where this helps when none is left, such as a wider range by the setting's name.
+    pub fn with_remedy(self, remedy: &'static str) -> Self {
+        Self { remedy, ..self }
     }
 
     /// The same range at another address of this machine. Clones share those, too.
@@ -98,6 +108,7 @@ impl RtpPorts {
             ip,
             pool: Arc::clone(others.entry(ip).or_insert_with(new)),
             others: Arc::clone(&self.others),
+            remedy: self.remedy,
         }
     }
 
@@ -163,6 +174,7 @@ impl RtpPorts {
             first,
             last,
             used: pool.used.len(),
+            remedy: self.remedy,
         })
     }
 
@@ -198,18 +210,19 @@ impl Pool {
             .max(2)
     }
 
-    /// Even ports in the range.
+    /// Even ports whose next is in the range too.
     fn len(&self) -> u16 {
         self.range
             .end()
             .checked_sub(self.first())
-            .map_or(0, |span| span / 2 + 1)
+            .map_or(0, |span| span.div_ceil(2))
     }
 
     /// The next port in turn, used or not.
     fn step(&mut self) -> u16 {
         let port = self.next;
-        let following = port.checked_add(2).filter(|next| self.range.contains(next));
+        let has_next = |port: &u16| self.range.contains(&(port | 1));
+        let following = port.checked_add(2).filter(has_next);
         self.next = following.unwrap_or_else(|| self.first());
         port
     }
@@ -238,10 +251,10 @@ pub struct PolledSocket {
 /// A socket for one stream, and that of its RTCP.
 #[derive(Debug)]
 pub struct PolledPair {
+    /// For reports. Closed first: with the other the pair is free for the next.
+    pub control: ControlSocket,
     /// For audio.
     pub socket: PolledSocket,
-    /// For reports.
-    pub control: ControlSocket,
 }
 
 /// A non-blocking UDP socket for RTCP.
@@ -382,7 +395,7 @@ mod tests {
     async fn even_ports_in_turn_until_none_is_left() {
         let range = free_range(3_000..4_000);
         let first = *range.start();
-        let ports = RtpPorts::new(LOOPBACK, range.clone());
+        let ports = RtpPorts::new(LOOPBACK, range.clone()).with_remedy("Widen it");
         let taken =
             std::net::UdpSocket::bind((LOOPBACK, first + 2)).expect("another program's port");
         let one = ports.open().expect("a port");
@@ -398,9 +411,11 @@ mod tests {
                 ip: LOOPBACK,
                 first,
                 last: first + 5,
-                used: 2
+                used: 2,
+                remedy: "Widen it",
             }
         );
+        assert!(none.to_string().ends_with("hold 2 pairs of them. Widen it"));
         drop(taken);
         drop(one);
         assert_eq!(ports.used(), 1);
@@ -421,6 +436,26 @@ mod tests {
         let beside = pair.control.0.local_addr().expect("it is bound");
         assert_eq!(beside.port(), first + 3);
         drop(taken);
+    }
+
+    #[test]
+    fn a_stream_s_port_for_reports_lies_within_the_range_too() {
+        let free = free_range(2_000..3_000);
+        let first = *free.start();
+        for (range, expected) in [
+            (first..=first + 4, &[0, 2][..]),
+            (first + 1..=first + 5, &[2, 4]),
+            (first..=first + 1, &[0]),
+            (first..=first, &[]),
+            (first + 1..=first + 2, &[]),
+            (u16::MAX..=u16::MAX, &[]),
+        ] {
+            let ports = RtpPorts::new(LOOPBACK, range.clone());
+            let held: Vec<_> = std::iter::from_fn(|| ports.open_pair().ok()).collect();
+            let at = |pair: &PolledPair| pair.socket.local_addr().port() - first;
+            let found: Vec<u16> = held.iter().map(at).collect();
+            assert_eq!(found, expected, "{range:?}");
+        }
     }
 
     #[test]

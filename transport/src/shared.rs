@@ -37,8 +37,9 @@ const SEND_MAX: usize = 64;
 /// A non-blocking UDP socket for many streams.
 #[derive(Debug)]
 pub struct SharedSocket {
-    socket: PolledSocket,
+    // Closed first: with the other the pair is free for the next.
     control: ControlSocket,
+    socket: PolledSocket,
     streams_max: usize,
 }
 

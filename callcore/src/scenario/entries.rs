@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{AgreementId, AnnouncementId, Callback, OrgId, QueueId, Speak};
+use super::{AgreementId, AnnouncementId, AudioPorts, Callback, OrgId, QueueId, Speak};
 use crate::{
     kommun::RegionCode,
     origin::Origin,
@@ -274,6 +274,8 @@ pub struct RecorderSettings {
     pub segments_max: Option<u8>,
     /// Whether audio comes encrypted; `None`: where the signalling is, by TLS, so that keys can be told.
     pub srtp: Option<Srtp>,
+    /// The UDP ports that audio comes to; `None`: the recorder's own.
+    pub rtp_ports: Option<AudioPorts>,
     /// The address of its web API, `127.0.0.1:1178`.
     pub api: Box<str>,
     /// The API's certificate and those that vouch for it, a PEM file; `None` to serve without TLS, on loopback only.
@@ -303,6 +305,8 @@ pub struct Listen {
     pub trusted: Vec<(std::net::IpAddr, u8)>,
     /// Networks whose descriptions (SDP) tell exactly where their audio comes from: such peers' legs share ports.
     pub rtp_shared: Vec<(std::net::IpAddr, u8)>,
+    /// The UDP ports for audio, at each address.
+    pub rtp_ports: AudioPorts,
     /// What is offered to callers who leave the offer to us, or are called back.
     pub srtp: Srtp,
     /// The sources of a kommun-ID that are read, in the order of their trust.

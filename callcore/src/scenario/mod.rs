@@ -8,6 +8,7 @@ mod entries;
 mod error;
 mod ids;
 mod nearest;
+mod ports;
 mod raw;
 mod read;
 mod simulation;
@@ -33,6 +34,7 @@ pub use entries::{
 };
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};
+pub use ports::{AudioPorts, AudioPortsError};
 pub use simulation::{Simulation, Staffing, Surge};
 pub use waiting::{Callback, Choice, Menu, Overload, Speak};
 

@@ -416,6 +416,10 @@ pub(super) struct RawRecorder {
     /// Whether audio goes to it encrypted (SRTP): as its signalling does unless it is said, `off`, `offer` or `require`.
     #[schemars(with = "Option<String>")]
     pub(super) srtp: Option<Text>,
+    /// The UDP ports that audio comes to: `20000-29999` unless said otherwise, both included; of each two, an even one and the next, one is for
+    /// a stream.
+    #[schemars(with = "Option<String>")]
+    pub(super) rtp_ports: Option<Text>,
     #[schemars(with = "Option<String>")]
     pub(super) api: Option<Text>,
     /// The API's certificate, a PEM file; needed outside this machine.

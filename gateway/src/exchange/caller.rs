@@ -291,7 +291,7 @@ impl Exchange {
             let caller = remote.map_or(Peer::Unknown, Peer::Describes);
             let home = homes.ip(call.local);
             let mut media = factory.start(id, home, caller).map_err(|error| {
-                tracing::error!(call = id.0, %error, "no media for a call");
+                ports::log_none(id, &error);
                 StatusCode::SERVICE_UNAVAILABLE
             })?;
             let from = Some(call.peer.ip());

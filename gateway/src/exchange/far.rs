@@ -27,7 +27,7 @@ use super::{
     Exchange, NURSE_RINGS_S, NurseStep,
     call::{Asked, Call, CallerStage, Far, Leg},
     history::VISITED,
-    own_uri,
+    own_uri, ports,
 };
 use crate::{
     crypto::OurCrypto,
@@ -170,7 +170,7 @@ impl Exchange {
         let home = self.homes.ip(own);
         media.reached(Side::Far, Reached { home, from: host });
         let local = media.open_far(&mut self.media, home, host);
-        local.map_err(|_| LegFailure::Unavailable)
+        local.map_err(|error| ports::unavailable(id, &error))
     }
 
     pub(super) fn invite(
@@ -202,7 +202,7 @@ impl Exchange {
         // Where its audio will come from, its answer says.
         let local = media.far_local().filter(|local| local.ip() == home);
         let local = local.map_or_else(|| media.open_far(&mut self.media, home, None), Ok);
-        let local = local.map_err(|_| LegFailure::Unavailable)?;
+        let local = local.map_err(|error| ports::unavailable(id, &error))?;
         let offer = negotiate::offer(local, crypto);
         self.call_far(sip, id, (target, Some(own)), Some(offer), headers)
     }

@@ -1,8 +1,8 @@
 //! Which port of ours a leg has, where that depends on its remote: an offer is answered from the right one at once; who answered
 //! ours, and turns out to need another, is told of it by a re-INVITE.
 
-use callcore::switch::{CallId, Input};
-use transport::SipDriver;
+use callcore::switch::{CallId, Input, LegFailure};
+use transport::{SipDriver, media::PortsError};
 use wire::{
     sdp::Direction,
     sip::{
@@ -27,6 +27,17 @@ pub(super) struct Reply {
     pub(super) encrypted: bool,
 }
 
+/// Says in the log why there is no port: the other side is told only that the call can't be carried.
+pub(super) fn log_none(call: CallId, error: &PortsError) {
+    tracing::error!(call = call.0, %error, "no port for a call's audio");
+}
+
+/// The same where somebody was to be called.
+pub(super) fn unavailable(call: CallId, error: &PortsError) -> LegFailure {
+    log_none(call, error);
+    LegFailure::Unavailable
+}
+
 /// Answers an offer from the port where its remote will be heard.
 pub(super) fn answer_offer(
     (media, factory): (&mut Media, &MediaFactory),
@@ -36,7 +47,7 @@ pub(super) fn answer_offer(
 ) -> Result<Reply, StatusCode> {
     let remote = negotiate::audio_at(offer).ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
     let place = media.place(factory, side, remote).map_err(|error| {
-        tracing::error!(%error, "no port for a leg");
+        tracing::error!(%error, "no port for a call's audio");
         StatusCode::SERVICE_UNAVAILABLE
     })?;
     let (body, agreed) =
@@ -65,7 +76,7 @@ impl Exchange {
             return Ok(());
         };
         let port = media.answered(&self.media, side, agreed).map_err(|error| {
-            tracing::error!(call = id.0, %error, "no port for a leg");
+            log_none(id, &error);
             StatusCode::SERVICE_UNAVAILABLE
         })?;
         if port == Port::Moved {

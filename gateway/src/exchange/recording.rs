@@ -28,7 +28,7 @@ use wire::{
 use super::{
     Exchange,
     call::{Leg, RecordingLeg},
-    own_uri,
+    own_uri, ports,
 };
 use crate::{crypto::OurCrypto, negotiate};
 
@@ -106,7 +106,10 @@ impl Exchange {
         let own = self.way_out(sip, recorder.address, kind).ok()?;
         let call = self.calls.get_mut(&id)?;
         let media = call.media.as_ref()?;
-        let streams = media.open_fork(&mut self.media, self.homes.ip(own)).ok()?;
+        let streams = media.open_fork(&mut self.media, self.homes.ip(own));
+        let streams = streams
+            .inspect_err(|error| ports::log_none(id, error))
+            .ok()?;
         // Says nothing of anybody, and no two calls are the same (RFC 7022).
         let cname = format!("{:024x}", self.rng.random::<u128>() >> 32);
         // Each stream by a key of its own, and by none that a call has (RFC 7866 section 12.2).

@@ -328,6 +328,7 @@ impl Exchange {
             }
             None => {
                 let local = media.open_far(&mut self.media, home, None);
+                let local = local.inspect_err(|error| ports::log_none(id, error));
                 let local = local.map_err(|_| StatusCode::SERVICE_UNAVAILABLE);
                 local.map(|local| negotiate::offer(local, &ours))
             }

@@ -10,9 +10,6 @@ use gateway::{Gateway, Options, StartError};
 use tokio::net::UdpSocket;
 use wire::sip::message::{Message, Request, Response};
 
-/// Ports for audio, apart from other tests'.
-const RTP_PORTS: std::ops::RangeInclusive<u16> = 36_000..=36_999;
-
 /// A switch with one queue of these agents, listening so; files are in `folder`.
 pub(crate) async fn switch(agents: &str, listen: &str, folder: &Path) -> Gateway {
     start(&scenario(agents, listen, ""), folder)
@@ -72,6 +69,8 @@ queue = "sormland"
 [listen]
 sip = "127.0.0.1:0"
 web = "127.0.0.1:0"
+# Apart from other tests'.
+rtp_ports = "36000-36999"
 {listen}
 "#
     )
@@ -80,8 +79,7 @@ web = "127.0.0.1:0"
 /// Starts it.
 pub(crate) async fn start(text: &str, folder: &Path) -> Result<Gateway, StartError> {
     let scenario = Scenario::from_toml(text, "borders.toml").expect("a valid scenario");
-    let mut options = Options::for_file(&folder.join("borders.toml"));
-    options.rtp_ports = RTP_PORTS;
+    let options = Options::for_file(&folder.join("borders.toml"));
     Gateway::start(Arc::new(scenario), options).await
 }
 

@@ -38,7 +38,7 @@ use std::{
     time::Instant,
 };
 
-use callcore::scenario::{RecorderSettings, SEGMENTS_MAX, Scenario, Srtp};
+use callcore::scenario::{AudioPorts, RecorderSettings, SEGMENTS_MAX, Scenario, Srtp};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -133,6 +133,7 @@ impl Options {
             options.untagged = untagged.collect();
             options.segments_max = settings.segments_max.unwrap_or(SEGMENTS_MAX).into();
             options.srtp = settings.srtp;
+            options.rtp_ports = settings.rtp_ports.map_or(RTP_PORTS, AudioPorts::range);
         }
         options
     }
@@ -257,7 +258,8 @@ impl Recorder {
         let (monitor, sip_addr, tls_addr) =
             (board.monitor(), driver.local_addr(), driver.tls_addr());
         let audio = tls_addr.unwrap_or(sip_addr).ip();
-        let ports = RtpPorts::new(audio, options.rtp_ports.clone());
+        let ports = RtpPorts::new(audio, options.rtp_ports.clone())
+            .with_remedy("Widen `rtp_ports` under [recorder]");
         let shared = SharedPorts::start(ports.clone(), Arc::clone(&board))?;
         let (stop, stopped) = oneshot::channel();
         let server = run::Server::new(driver, (ports, shared), options, jobs, board);

@@ -24,6 +24,10 @@ pub(in crate::scenario) struct RawListen {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(in crate::scenario) rtp_shared: Vec<Text>,
+    /// The UDP ports for audio, at each address: `10000-19999` unless said otherwise, both included. A stream takes an even one and, for
+    /// its reports (RTCP), the one after it.
+    #[schemars(with = "Option<String>")]
+    pub(in crate::scenario) rtp_ports: Option<Text>,
     /// What is offered to callers who leave the offer to the switch, or are called back: `off`, `offer` (SRTP for who can) or
     /// `require`.
     #[schemars(with = "Option<String>")]

@@ -1,11 +1,11 @@
-//! The addresses that a switch listens on: one, or one for each network it stands in.
+//! The addresses that a switch listens on: one, or one for each network it stands in; and the ports for audio there.
 
 use std::{net::SocketAddr, ops::Range};
 
 use toml::Spanned;
 
 use super::Reader;
-use crate::scenario::{LISTEN_ADDRESSES_MAX, raw::OneOrMany};
+use crate::scenario::{AudioPorts, AudioPortsError, LISTEN_ADDRESSES_MAX, raw::OneOrMany};
 
 /// Addresses with the places where they stand.
 pub(super) type Placed = Vec<(SocketAddr, Range<usize>)>;
@@ -78,6 +78,36 @@ impl Reader<'_> {
                 self.fault(span.clone(), &message, remedy);
             }
         }
+    }
+
+    /// The UDP ports for audio, where it is said which.
+    pub(super) fn audio_ports(&mut self, raw: Option<&Spanned<String>>) -> Option<AudioPorts> {
+        let raw = raw?;
+        let read = raw.get_ref().parse();
+        let tell = |error: &AudioPortsError| {
+            self.fault(raw.span(), &error.to_string(), &error.remedy());
+        };
+        read.inspect_err(tell).ok()
+    }
+
+    /// Those of a switch. SIP is spoken by UDP too, and whoever opens a firewall to audio doesn't mean SIP.
+    pub(super) fn audio_ports_beside(
+        &mut self,
+        raw: Option<&Spanned<String>>,
+        sip: &Placed,
+    ) -> AudioPorts {
+        let Some((raw, ports)) = raw.zip(self.audio_ports(raw)) else {
+            return AudioPorts::SWITCH;
+        };
+        for (address, _) in sip {
+            if ports.range().contains(&address.port()) {
+                let message = format!("SIP is listened on among them, at {address}");
+                let remedy =
+                    "leave SIP's port out of the range, or move SIP (`sip` under [listen])";
+                self.fault(raw.span(), &message, remedy);
+            }
+        }
+        ports
     }
 
     fn once(&mut self, known: &Placed, address: SocketAddr, span: Range<usize>) {

@@ -92,6 +92,7 @@ impl Reader<'_> {
             tls,
             segments_max: raw.segments_max.map(Spanned::into_inner),
             srtp: self.srtp_said(raw.srtp.as_ref()),
+            rtp_ports: self.audio_ports(raw.rtp_ports.as_ref()),
             api: text(&raw.api, RECORDER_API_DEFAULT).into(),
             certificate: given(raw.certificate),
             certificate_key: given(raw.certificate_key),
@@ -135,6 +136,7 @@ impl Reader<'_> {
             None => TRUSTED_DEFAULT.to_vec(),
         };
         let rtp_shared = raw.rtp_shared.iter().filter_map(&mut network).collect();
+        let rtp_ports = self.audio_ports_beside(raw.rtp_ports.as_ref(), &sip);
         let srtp = self.srtp_said(raw.srtp.as_ref()).unwrap_or_default();
         let kommun_sources = self.kommun_sources(raw.kommun_sources);
         let dns = raw.dns.and_then(|raw| self.socket(&raw));
@@ -143,6 +145,7 @@ impl Reader<'_> {
             web: web.unwrap_or(WEB_DEFAULT),
             trusted,
             rtp_shared,
+            rtp_ports,
             srtp,
             tls,
             credentials: raw.credentials.map(|file| file.into_inner().into()),

@@ -1,5 +1,7 @@
 //! Invariant 8: a bad configuration is refused whole, with the line and a remedy.
 
+mod listening;
+
 use callcore::{
     scenario::{Contact, Scenario, ScenarioError, Srtp},
     time::Span,
@@ -332,52 +334,6 @@ fn how_audio_is_encrypted_and_how_long_it_may_be_silent() {
 }
 
 #[test]
-fn a_switch_listens_at_one_address_or_at_several() {
-    let listen = |rest: &str| format!("listen = {{ {rest} }}{LEAST}");
-    let tls = |address: &str| {
-        format!("tls = {{ address = {address}, certificate = \"c\", key = \"k\" }}")
-    };
-    let sip = |rest: &str| {
-        let told = read(&listen(rest)).expect("valid").listen;
-        let text = |at: &std::net::SocketAddr| at.to_string();
-        told.sip.iter().map(text).collect::<Vec<_>>()
-    };
-    assert_eq!(sip("realm = \"a\""), ["127.0.0.1:5060"]);
-    assert_eq!(sip("sip = \"[::1]:5080\""), ["[::1]:5080"]);
-    assert_eq!(
-        sip("sip = [\"192.0.2.1:5060\", \"[2001:db8::1]:5060\"]"),
-        ["192.0.2.1:5060", "[2001:db8::1]:5060"]
-    );
-    // The system picks another port each time.
-    assert_eq!(sip("sip = [\"127.0.0.1:0\", \"127.0.0.1:0\"]").len(), 2);
-    let several = format!(
-        "sip = \"192.0.2.1:5060\", {}",
-        tls("[\"192.0.2.1:5061\", \"[::1]:5061\"]")
-    );
-    let told = read(&listen(&several)).expect("valid").listen;
-    assert_eq!(told.tls.map(|tls| tls.addresses.len()), Some(2));
-    assert!(read(&listen(&tls("\"0.0.0.0:5061\""))).is_ok());
-
-    let nine: Vec<String> = (1..=9)
-        .map(|port| format!("\"127.0.0.1:{port}\""))
-        .collect();
-    let one = "\"127.0.0.1:5060\"";
-    let six = format!("sip = [{one}, \"[::1]:5060\"]");
-    for (rest, message) in [
-        ("sip = []".to_owned(), "no address"),
-        (format!("sip = [{}]", nine.join(", ")), "over 8 addresses"),
-        (format!("sip = [{one}, {one}]"), "listened on twice"),
-        (format!("sip = {one}, {}", tls(one)), "listened on twice"),
-        ("sip = \"0.0.0.0:5060\"".to_owned(), "leads nobody here"),
-        (format!("sip = [{one}, \"[::]:1\"]"), "leads nobody here"),
-        (format!("{six}, {}", tls("\"[::]:1\"")), "none of several"),
-        ("sip = \"localhost\"".to_owned(), "no address to listen"),
-    ] {
-        refused(&listen(&rest), 1, message, "");
-    }
-}
-
-#[test]
 fn dates_that_are_none() {
     refused(
         &changed("queue = \"all\" }", "queue = \"all\", from = 2019-02-29 }"),
@@ -566,7 +522,7 @@ proptest::proptest! {
     fn damage_is_refused_or_read_but_never_a_panic(
         cuts in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0_u8..=102), 1..4),
     ) {
-        if let Err(error) = read(&damaged(include_str!("../../scenarios/imy-2019.toml"), &cuts)) {
+        if let Err(error) = read(&damaged(include_str!("../../../scenarios/imy-2019.toml"), &cuts)) {
             proptest::prop_assert!(error.faults().all(|fault| fault.line > 0 && !fault.message.is_empty()), "{}", error);
         }
     }
