@@ -122,13 +122,14 @@ async fn open(
     id: RecordingId,
     part: Option<Part>,
 ) -> Result<Sound, No> {
-    let begins = shared.listening.begins(&caller, id, Instant::now());
+    let (now, asked) = (Instant::now(), Arc::clone(shared));
     shared
         .stores
         .ask(move |vault, index| {
             let entry = theirs(index.get(id)?, &caller)?;
-            if begins {
+            if asked.listening.begins(&caller, id, now) {
                 write_down(vault, &caller, "listen", id.to_string())?;
+                asked.listening.is_written_down(&caller, id, now);
             }
             if entry.state == Stage::Open {
                 let text = "this call is still being recorded: ask again when it is over";
@@ -217,7 +218,17 @@ async fn broken(sender: &mpsc::Sender<io::Result<Bytes>>, error: &(dyn std::erro
 pub(super) struct Listening {
     places: Arc<Semaphore>,
     /// Token, recording and purpose, and when it was written down.
-    known: Mutex<BTreeMap<(String, RecordingId, String), Instant>>,
+    known: Mutex<BTreeMap<Key, Instant>>,
+}
+
+type Key = (String, RecordingId, String);
+
+fn key(caller: &Caller, id: RecordingId) -> Key {
+    (caller.token.id.clone(), id, caller.purpose.clone())
+}
+
+fn is_fresh(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) < ONE_LISTENING
 }
 
 impl Listening {
@@ -230,18 +241,20 @@ impl Listening {
 
     /// Whether this is an access of its own, and not the next piece of one.
     fn begins(&self, caller: &Caller, id: RecordingId, now: Instant) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        !known
+            .get(&key(caller, id))
+            .is_some_and(|at| is_fresh(*at, now))
+    }
+
+    /// Only now may what follows go without a line of its own: an access that couldn't be written down wasn't one.
+    fn is_written_down(&self, caller: &Caller, id: RecordingId, now: Instant) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |at: &Instant| now.saturating_duration_since(*at) < ONE_LISTENING;
-        let key = (caller.token.id.clone(), id, caller.purpose.clone());
-        if known.get(&key).is_some_and(fresh) {
-            return false;
-        }
         if known.len() >= LISTENINGS_MAX {
-            known.retain(|_, at| fresh(at));
+            known.retain(|_, at| is_fresh(*at, now));
         }
         if known.len() < LISTENINGS_MAX {
-            known.insert(key, now);
+            known.insert(key(caller, id), now);
         }
-        true
     }
 }

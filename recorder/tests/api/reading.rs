@@ -233,3 +233,24 @@ async fn a_forged_tag_opens_nothing() {
         assert!(!String::from_utf8_lossy(&answer.body).contains("region"));
     }
 }
+
+/// The first attempt fails with the log; the second must not pass for the next piece of it.
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_heard_the_second_time_either() {
+    let bench = Bench::new();
+    let id = bench.record(OURS, 1);
+    let api = Api::over(bench).await;
+    let token = api.token(Role::Reader, OURS);
+    let place = format!("/api/recordings/{id}/audio");
+    let log = api.bench.vault.store().join(".access");
+    fs::write(&log, "in the way").expect("ours");
+    for attempt in 1..3 {
+        assert_eq!(api.get(&token, &place).await.status, 500, "{attempt}");
+    }
+    fs::remove_file(&log).expect("ours");
+    for _ in 0..2 {
+        assert_eq!(api.get(&token, &place).await.status, 200);
+    }
+    let told = ("listen".to_owned(), id.to_string(), WHY.1.to_owned());
+    assert_eq!(api.log(OURS), [told], "one listening");
+}
