@@ -125,6 +125,7 @@ fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
             .stream_reader(&label)
             .map(|mut reader| Tally::read(&mut reader));
         match read {
+    recording.remove_half_meta()?;
             Ok((tally, ending)) => {
                 closing.tally.add(tally);
                 whole &= matches!(ending, Ok(Ending::Whole));

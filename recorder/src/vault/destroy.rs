@@ -26,7 +26,11 @@ impl Vault {
     /// When the key can't be removed.
     pub fn destroy_key(&self, id: RecordingId, permit: ErasurePermit) -> Result<(), VaultError> {
         let _used = permit.into_decision();
-        remove(&self.key_path(id))
+        let path = self.key_path(id);
+        // What a rotation that was stopped had wrapped anew is a key as well. It goes first: once the key is gone nobody
+        // looks for it.
+        folder::remove_half(&path)?;
+        remove(&path)
     }
 
     /// Whether a recording's key is there.
@@ -87,7 +91,9 @@ impl Vault {
         let _used = permit.into_decision();
         let relative = self.folder_of(id, tag)?;
         let folder = self.store().join(&relative);
-        remove(&folder.join(META_FILE))?;
+        let path = folder.join(META_FILE);
+        folder::remove_half(&path)?;
+        remove(&path)?;
         if folder.is_dir() {
             folder::sync_folder(&folder)?;
         }

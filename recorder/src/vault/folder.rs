@@ -230,13 +230,19 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError>
         pass(&Op::Rename(&beside, path), 0)?;
         fs::rename(&beside, path)
     };
-    write().map_err(unusable(path))
+    write().map_err(|error| {
+        // Half a key, or half of who spoke, that nobody would look for.
+        if pass(&Op::Other, 0).is_ok() {
+            let _gone = fs::remove_file(&beside);
+        }
+        unusable(path)(error)
+    })
 }
 
 /// Where a file is written before it takes its name.
 fn beside(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    beside.push(HALF);
     beside.into()
 }
 
@@ -244,6 +250,13 @@ fn beside(path: &Path) -> PathBuf {
 pub(crate) fn remove_half(path: &Path) -> Result<(), VaultError> {
     let half = beside(path);
     match fs::remove_file(&half) {
+const HALF: &str = ".new";
+
+/// Whether a name is that of a file that hasn't taken its own yet.
+pub(super) fn is_half(name: &str) -> bool {
+    name.ends_with(HALF)
+}
+
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&half)(error)),
         _ => Ok(()),
     }

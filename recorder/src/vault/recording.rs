@@ -163,13 +163,9 @@ impl Recording {
                 for entry in entries.map_err(&unusable)? {
                     let entry = entry.map_err(&unusable)?;
                     let length = entry.metadata().map_err(&unusable)?.len();
-                    found.extend(
-                        entry
-                            .file_name()
-                            .into_string()
-                            .ok()
-                            .map(|name| (name, length)),
-                    );
+                    let name = entry.file_name().into_string().ok();
+                    let name = name.filter(|name| !folder::is_half(name));
+                    found.extend(name.map(|name| (name, length)));
                 }
             }
         }
@@ -192,6 +188,11 @@ impl Recording {
     fn seal_meta(&self, meta: &Meta) -> Result<Vec<u8>, VaultError> {
         let path = self.folder.join(META_FILE);
         let broken = || VaultError::Broken { path: path.clone() };
+    /// Removes what a program that was killed while it stored who spoke has left beside it.
+    pub(crate) fn remove_half_meta(&self) -> Result<(), VaultError> {
+        folder::remove_half(&self.folder.join(META_FILE))
+    }
+
         let mut sealed = Zeroizing::new(serde_json::to_vec(meta).map_err(|_| broken())?);
         let nonce = keys::nonce::<META_NONCE_LEN>()?;
         self.meta_key()

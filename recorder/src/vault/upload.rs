@@ -110,7 +110,8 @@ impl Vault {
         let mut names: Vec<String> = files(&near)?.into_iter().map(|(name, _)| name).collect();
         // The tag is the last to leave: a folder without it can't be told whose it is.
         names.sort_by_key(|name| name == TAG_FILE);
-        for name in &names {
+        // What a killed program was writing beside a file is no part of it.
+        for name in names.iter().filter(|name| !folder::is_half(name)) {
             remote.put(&format!("{}/{name}", one.folder), &near.join(name))?;
         }
         if !self.has_key(one.id) {
