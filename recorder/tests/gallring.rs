@@ -4,8 +4,11 @@ mod stored;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use callcore::scenario::Scenario;
-use jiff::civil::{Date, date};
+use callcore::{scenario::Scenario, tag::RecordingTag, time::Time};
+use jiff::{
+    Timestamp,
+    civil::{Date, date},
+};
 use recorder::{
     access::{self, Access},
     gallring::{self, GallringError, Plan, Report},
@@ -112,7 +115,8 @@ fn jamtland_from_2020_to_2025() {
     assert_eq!(reasons(date(2021, 9, 1)), both("paused", "paused"));
     assert_eq!(reasons(date(2025, 7, 15)), both("inseparable", "due"));
     assert_eq!(bench.plan(&scenario, date(2021, 11, 5)).overdue, 0);
-    assert_eq!(bench.plan(&scenario, date(2025, 7, 15)).overdue, 3);
+    // The recordings that stay, and the numbers that might have gone for years.
+    assert_eq!(bench.plan(&scenario, date(2025, 7, 15)).overdue, 6);
     assert_eq!(reasons(date(2025, 7, 31)), both("due", "due"));
     let plan = bench.plan(&scenario, date(2025, 7, 31));
     assert_eq!(
@@ -147,6 +151,69 @@ fn nothing_goes_in_the_pause_and_all_goes_after_the_decision() {
     assert_eq!(register[5].destroyed.decision, "RS/903/2025");
     assert_eq!(register[5].destroyed.judged, "2025-08-01");
     assert_eq!(bench.plan(&scenario, date(2026, 1, 1)).groups, []);
+}
+
+#[test]
+fn a_day_of_the_past_gets_round_no_pause() {
+    let (bench, scenario) = (Bench::with(1), scenario());
+    let run = |now: &str| {
+        let (vault, index) = (&bench.vault, &bench.index);
+        let now = now.parse().expect("a moment");
+        gallring::run(vault, index, &scenario, date(2021, 6, 1), now, &mut go_on).expect("ran")
+    };
+    assert_eq!(run("2021-10-01T09:00:00Z").numbers, 0, "paused");
+    assert_eq!(run("2025-07-15T09:00:00Z").numbers, 1, "no more");
+}
+
+/// Half past midnight in Sweden is the day before by UTC. And the audio of this one has a clock of its own.
+#[test]
+fn numbers_go_by_the_swedish_day_and_the_register_says_whose_floor_had_passed() {
+    let (bench, scenario) = (Bench::new(), scenario());
+    let night = "2019-06-01T22:30:00Z".parse::<Timestamp>();
+    let id = bench.record_under(&RecordingTag {
+        started: Time::from(night.expect("a moment")),
+        earliest: date(2029, 6, 2),
+        latest: None,
+        ..tag(REGION, 1)
+    });
+    let run = |at| bench.run(&scenario, at).expect("ran").numbers;
+    assert_eq!(run(date(2021, 6, 1)), 0, "a day too soon");
+    assert_eq!(run(date(2021, 6, 2)), 1);
+    let told = bench.registered().remove(0).destroyed;
+    assert_eq!(
+        (told.object, told.class),
+        (id.to_string(), "telephone-number".to_owned())
+    );
+    assert_eq!(
+        (&*told.earliest, &*told.latest),
+        ("2021-06-02", "2022-06-02")
+    );
+}
+
+#[test]
+fn what_a_killed_program_wrote_beside_a_key_or_who_spoke_goes_with_it() {
+    let (bench, scenario) = (Bench::with(1), scenario());
+    let id = bench.ids()[0];
+    let halves = [
+        bench.folder(id).join("meta.vax.new"),
+        bench.vault.keys().join(format!("data/{id}.key.new")),
+    ];
+    for half in &halves {
+        std::fs::write(half, "half").expect("ours");
+    }
+    assert_eq!(
+        bench.run(&scenario, date(2021, 6, 1)).expect("ran").numbers,
+        1
+    );
+    assert!(!halves[0].exists() && halves[1].exists());
+    assert_eq!(
+        bench
+            .run(&scenario, date(2025, 8, 1))
+            .expect("ran")
+            .recordings,
+        1
+    );
+    assert!(!halves[1].exists());
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) enum GallringCommand {
     },
     /// Erase what is due, under the decisions in force: keys first, then objects; all into the destruction register
     Run {
-        /// Judge by this day, not later than today (default: today)
+        /// Judge by this day, not later than today (default: today); what is paused or not to go today stays all the same
         #[arg(long)]
         at: Option<String>,
     },

@@ -3,8 +3,9 @@
 use callcore::{
     retention::{ObjectClass, RetentionWindow, Verdict},
     scenario::Scenario,
+    time::sweden,
 };
-use jiff::{ToSpan, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
 
 use super::{GallringError, Thing, verdict};
 use crate::{
@@ -98,19 +99,33 @@ impl Matter {
                 };
                 RetentionWindow::new(group.earliest.parse().ok()?, latest)
             }
+            // By the first of its two Swedish days; who spoke on the second stays a day longer (`begun_before`).
             Self::Numbers(group) => ruled(
                 scenario,
                 &group.controller,
                 ObjectClass::TelephoneNumber,
                 group.day.parse().ok()?,
             ),
-            Self::AccessLog(segment) => ruled(
-                scenario,
-                &segment.controller,
-                ObjectClass::AccessLog,
-                last_day(&segment.month)?,
-            ),
+            Self::AccessLog(segment) => {
+                let (first, last) = days(&segment.month)?;
+                let of = |day| ruled(scenario, &segment.controller, ObjectClass::AccessLog, day);
+                let (earliest, latest) = (of(last)?.earliest(), of(first)?.latest());
+                RetentionWindow::new(earliest, latest.map(|latest| latest.max(earliest)))
+            }
         }
+    }
+
+    /// Groups are of a day by UTC, which is two days in Sweden. Where only the first of them has passed its floor: the moment
+    /// from which on what began stays.
+    pub(super) fn begun_before(&self, scenario: &Scenario, today: Date) -> Option<Timestamp> {
+        let Self::Numbers(group) = self else {
+            return None;
+        };
+        let second = group.day.parse::<Date>().ok()?.tomorrow().ok()?;
+        let class = ObjectClass::TelephoneNumber;
+        let floor = ruled(scenario, &group.controller, class, second)?.earliest();
+        let midnight = second.to_zoned(sweden()).ok()?.timestamp();
+        (today < floor).then_some(midnight)
     }
 
     /// What retention says; `None` when the scenario doesn't know its controller, class or rule.
@@ -143,8 +158,9 @@ fn ruled(
         .map(|(window, _)| window)
 }
 
-/// A month's log is counted from its last access at the latest.
-fn last_day(month: &str) -> Option<Date> {
+/// The first and the last Swedish day on which there may be accesses in a month's log. Months are by UTC, which is over when the
+/// next day has begun in Sweden.
+fn days(month: &str) -> Option<(Date, Date)> {
     let first: Date = format!("{month}-01").parse().ok()?;
-    first.checked_add(1.month()).ok()?.yesterday().ok()
+    Some((first, first.checked_add(1.month()).ok()?))
 }

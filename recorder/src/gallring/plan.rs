@@ -24,7 +24,7 @@ pub struct Plan {
     pub due_bytes: u64,
     /// Things that stay.
     pub stay: u64,
-    /// Of those, how many have outstayed their ceiling: somebody has to answer for them.
+    /// Of all, how many have outstayed their ceiling: somebody has to answer for them.
     pub overdue: u64,
     /// By controller, class, month and reason.
     pub groups: Vec<Group>,
@@ -84,7 +84,7 @@ pub fn plan(
         groups
             .entry(key)
             .or_insert_with(|| Group::empty(place, verdict.as_ref()))
-            .add(&matter, scenario, verdict.as_ref());
+            .add(&matter, scenario, today);
     }
     Ok(Plan::summed(
         today.to_string(),
@@ -141,17 +141,16 @@ impl Group {
         }
     }
 
-    fn add(&mut self, matter: &Matter, scenario: &Scenario, verdict: Option<&Verdict>) {
+    fn add(&mut self, matter: &Matter, scenario: &Scenario, today: Date) {
         self.objects += matter.count();
         self.bytes += matter.bytes();
         if let Some(window) = matter.window(scenario) {
             lower(&mut self.earliest, window.earliest().to_string());
             if let Some(latest) = window.latest() {
                 lower(&mut self.latest, latest.to_string());
+                // Whatever the verdict: what may go and was let lie, or what nobody's rule is for any more, is there too long.
+                self.overdue += if today > latest { matter.count() } else { 0 };
             }
-        }
-        if matches!(verdict, Some(Verdict::Keep { overdue: true, .. })) {
-            self.overdue += matter.count();
         }
     }
 }

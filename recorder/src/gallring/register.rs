@@ -1,6 +1,10 @@
 //! The destruction register: what was erased, when, under which decision. Holds nothing of a caller.
 
-use callcore::scenario::Scenario;
+use callcore::{
+    retention::{ObjectClass, Period},
+    scenario::Scenario,
+};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{GallringError, REGISTER};
@@ -84,26 +88,62 @@ impl Destroyed {
 pub(super) struct Decided {
     pub(super) diary_number: String,
     pub(super) judged: String,
+    /// How long it had to stay, and might, when no tag of its own says so: `2 years/3 years`; else empty.
+    pub(super) periods: String,
 }
+
+/// Between the day and the periods; no day has one.
+const PERIODS: char = '~';
 
 impl Decided {
     pub(super) fn new(scenario: &Scenario, place: usize, judged: jiff::civil::Date) -> Self {
         Self {
             diary_number: scenario.decisions[place].diary_number.to_string(),
             judged: judged.to_string(),
+            periods: String::new(),
         }
+    }
+
+    /// The same for what the scenario's rule of a class says how long it stays.
+    pub(super) fn by_rule(self, scenario: &Scenario, controller: &str, class: ObjectClass) -> Self {
+        let judged: Date = self.judged.parse().unwrap_or_default();
+        let rule = scenario
+            .org_by_id(controller)
+            .and_then(|controller| scenario.retention_window(controller, class, judged));
+        let periods = rule.map(|(_, rule)| {
+            let latest = rule.latest.map(|latest| latest.to_string());
+            format!("{}/{}", rule.earliest, latest.unwrap_or_default())
+        });
+        Self {
+            periods: periods.unwrap_or_default(),
+            ..self
+        }
+    }
+
+    /// Floor and ceiling by these periods, counted from a day; `None` when there are none.
+    pub(super) fn window(&self, from: Date) -> Option<(String, String)> {
+        let (earliest, latest) = self.periods.split_once('/')?;
+        let after =
+            |period: &str| Period::parse(period).map(|period| period.after(from).to_string());
+        Some((after(earliest)?, after(latest).unwrap_or_default()))
     }
 
     /// As it stands in the index.
     pub(super) fn text(&self) -> String {
-        format!("{} {}", self.judged, self.diary_number)
+        let periods = match &*self.periods {
+            "" => String::new(),
+            periods => format!("{PERIODS}{}", periods.replace(' ', "-")),
+        };
+        format!("{}{periods} {}", self.judged, self.diary_number)
     }
 
     pub(super) fn parse(text: &str) -> Self {
         let (judged, diary_number) = text.split_once(' ').unwrap_or(("", text));
+        let (judged, periods) = judged.split_once(PERIODS).unwrap_or((judged, ""));
         Self {
             diary_number: diary_number.to_owned(),
             judged: judged.to_owned(),
+            periods: periods.replace('-', " "),
         }
     }
 }

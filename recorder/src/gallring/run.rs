@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Mutex};
 
 use callcore::{
-    retention::{ErasurePermit, Verdict},
+    retention::{ErasurePermit, ObjectClass, Verdict},
     scenario::Scenario,
 };
 use jiff::{Timestamp, civil::Date};
@@ -84,9 +84,15 @@ fn run_only(
     watch: Watch<'_>,
     only: &dyn Fn(&Matter) -> bool,
 ) -> Result<Report, GallringError> {
-    if today > callcore::time::Time::from(now).in_sweden().date() {
+    let real = callcore::time::Time::from(now).in_sweden().date();
+    if today > real {
         return Err(GallringError::NotYet { at: today });
     }
+    // No pause, and no decision taken back since, is got round by a day of the past either.
+    let judge = |matter: &Matter| match matter.verdict(scenario, today) {
+        Some(Verdict::Erase(_)) => matter.verdict(scenario, real),
+        other => other,
+    };
     let _lock = lock(vault)?;
     let mut tools = tools(vault, index, now, watch)?;
     let mut report = Report {
@@ -96,19 +102,22 @@ fn run_only(
     };
     let mut due = Due::default();
     for matter in Matter::all(vault, index)?.into_iter().filter(only) {
-        let Some(Verdict::Erase(permit)) = matter.verdict(scenario, today) else {
+        let Some(Verdict::Erase(permit)) = judge(&matter) else {
             continue;
         };
         let decided = Decided::new(scenario, permit.decision(), today);
         match &matter {
             Matter::Recordings(_) => {
-                let judge = || matter.verdict(scenario, today);
-                let some = || some_of(index, &matter);
+                let judge = || judge(&matter);
+                let some = || some_of(index, &matter, None);
                 due.take(&mut tools, Mark::Recording, &decided, some, judge)?;
             }
             Matter::Numbers(_) => {
-                let judge = || matter.verdict(scenario, today);
-                let some = || some_of(index, &matter);
+                let judge = || judge(&matter);
+                let before = matter.begun_before(scenario, today);
+                let class = ObjectClass::TelephoneNumber;
+                let decided = decided.by_rule(scenario, matter.controller(), class);
+                let some = || some_of(index, &matter, before);
                 due.take(&mut tools, Mark::Numbers, &decided, some, judge)?;
             }
             Matter::AccessLog(segment) => {
@@ -238,10 +247,14 @@ impl Due {
     }
 }
 
-fn some_of(index: &Index, matter: &Matter) -> Result<Vec<Entry>, GallringError> {
+fn some_of(
+    index: &Index,
+    matter: &Matter,
+    before: Option<Timestamp>,
+) -> Result<Vec<Entry>, GallringError> {
     Ok(match matter {
         Matter::Recordings(group) => index.some_alike(group, BATCH)?,
-        Matter::Numbers(group) => index.some_numbers(group, BATCH)?,
+        Matter::Numbers(group) => index.some_numbers(group, before, BATCH)?,
         Matter::AccessLog(_) => Vec::new(),
     })
 }

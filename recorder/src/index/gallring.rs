@@ -168,25 +168,27 @@ impl Index {
         self.entries(&sql, &values)
     }
 
-    /// Some of a group's recordings whose numbers are kept.
+    /// Some of a group's recordings whose numbers are kept; only of those that began before a moment, when one is named.
     ///
     /// # Errors
     /// When the index can't be read.
     pub fn some_numbers(
         &self,
         group: &NumbersAlike,
+        before: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Entry>, IndexError> {
         let sql = format!(
             "SELECT * FROM recordings {} WHERE {AT_REST} AND {NUMBERS_KEPT} AND controller = ? AND day = ? \
-             AND held = ? AND handed_over = ? LIMIT ?",
+             AND held = ? AND handed_over = ? AND started_micros < ? LIMIT ?",
             self.db.by("recordings_numbers")
         );
-        let values: [Value; 5] = [
+        let values: [Value; 6] = [
             (&*group.controller).into(),
             (&*group.day).into(),
             group.held.into(),
             (&*group.handed_over).into(),
+            before.map_or(i64::MAX, Timestamp::as_microsecond).into(),
             (limit as u64).into(),
         ];
         self.entries(&sql, &values)

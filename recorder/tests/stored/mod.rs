@@ -96,11 +96,18 @@ impl Bench {
         codec: Codec,
         packet: &Packet,
     ) -> RecordingId {
-        let (id, tag) = (
-            RecordingId::random().expect("random"),
-            tag(controller, call),
-        );
-        let recording = self.vault.begin(id, &tag).expect("begins");
+        self.record_as(&tag(controller, call), codec, packet)
+    }
+
+    /// The same under a tag of one's own.
+    pub(crate) fn record_under(&self, tag: &RecordingTag) -> RecordingId {
+        let packet = Packet::audio(0, Bytes::from_static(&[0x55; 160]));
+        self.record_as(tag, Law::A.into(), &packet)
+    }
+
+    fn record_as(&self, tag: &RecordingTag, codec: Codec, packet: &Packet) -> RecordingId {
+        let id = RecordingId::random().expect("random");
+        let recording = self.vault.begin(id, tag).expect("begins");
         let caller = Party {
             stream: "1".into(),
             name: "caller".into(),
@@ -110,7 +117,7 @@ impl Bench {
             parties: vec![caller],
         };
         recording.write_meta(&meta).expect("written");
-        self.index.insert_open(id, &tag).expect("entered");
+        self.index.insert_open(id, tag).expect("entered");
         let (mut files, mut bytes) = (Vec::new(), 0);
         for label in ["1", "2"] {
             let label = StreamLabel::parse(label).expect("a label");

@@ -79,7 +79,7 @@ fn agree(index: &Index, when: &str) {
     );
     assert_eq!(counted, rows(&sql), "{when}");
     for group in &numbers {
-        let found = index.some_numbers(group, 100).expect("read");
+        let found = index.some_numbers(group, None, 100).expect("read");
         assert_eq!(found.len() as u64, group.recordings, "{when}: {group:?}");
     }
 }
@@ -105,7 +105,7 @@ fn what_is_marked_is_left_out_everywhere_until_the_mark_is_taken_back() {
     assert_eq!(every, [other]);
     let some = index.some_alike(&group, 9).expect("read");
     assert_eq!(some.len(), 1);
-    let some = index.some_numbers(&days, 9).expect("read");
+    let some = index.some_numbers(&days, None, 9).expect("read");
     assert_eq!(some.len(), 1);
     let held = index.hold(one, "too late", "anna", jiff::Timestamp::now());
     assert!(!held.expect("written"));
