@@ -4,6 +4,7 @@
 //! own time comes and the rest still holds together.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -65,6 +66,8 @@ pub fn write(vault: &Vault, now: Timestamp, accesses: &[Access]) -> Result<(), L
     };
     let controller = ControllerName::parse(&first.controller)?;
     folder::make_private(&vault.store().join(FOLDER).join(controller.as_str()))?;
+    // Between the last hash of a month and the first line of the next nobody may write to the month before.
+    let _alone = alone(vault, controller.as_str())?;
     let mine = |segment: &Segment| segment.controller == controller.as_str();
     let last = segments(vault.store())?.into_iter().rfind(mine);
     let month = now.to_string().get(..7).unwrap_or_default().to_owned();
@@ -83,6 +86,13 @@ pub fn write(vault: &Vault, now: Timestamp, accesses: &[Access]) -> Result<(), L
         .filter_map(|access| serde_json::to_value(access).ok())
         .collect();
     Ledger::open(vault.store(), vault.keys(), &name, &before)?.add(&signer, now, &entries)
+}
+
+/// Keeps every other writer out of a controller's logs while it lives.
+fn alone(vault: &Vault, controller: &str) -> Result<fs::File, LedgerError> {
+    let path = vault.store().join(FOLDER).join(controller);
+    let locked = fs::File::open(&path).and_then(|folder| folder.lock().map(|()| folder));
+    Ok(locked.map_err(folder::unusable(&path))?)
 }
 
 /// Every month of every controller's log, by controller and month.
@@ -139,12 +149,34 @@ pub fn read(
 /// # Errors
 /// At the first thing that isn't as it was written.
 pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
+    let signed = ledger::signed_in(vault.keys(), FOLDER)?;
     let segments = segments(vault.store())?;
     let Some(key) = ledger::public_key(vault.keys())? else {
-        return Ok(Vec::new());
+        if signed.is_empty() && segments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = vault.keys().join("signing.pub");
+        return Err(LedgerError::Key { path }.into());
     };
     let mut erased = vec![GENESIS.to_owned()];
-    register(vault, false, |line| erased.push(line.destroyed.last_hash))?;
+    let mut erased_logs = BTreeSet::new();
+    register(vault, false, |line| {
+        if !line.destroyed.last_hash.is_empty() {
+            erased_logs.insert(line.destroyed.object);
+            erased.push(line.destroyed.last_hash);
+        }
+    })?;
+    if let Some(gone) = signed.iter().find(|name| {
+        let path = vault.store().join(name);
+        !path.exists() && !aside(&path).exists() && !erased_logs.contains(*name)
+    }) {
+        return Err(LedgerError::Broken {
+            path: vault.store().join(gone),
+            line: 0,
+            what: "it was written and signed, and is gone; the destruction register doesn't know of it",
+        }
+        .into());
+    }
     let mut found: Vec<Verified> = Vec::new();
     let mut previous: Option<&Segment> = None;
     for segment in &segments {
@@ -177,6 +209,7 @@ pub(crate) fn last_hash(vault: &Vault, segment: &Segment) -> Result<String, Ledg
 
 /// Takes a month out of the log that is about to be erased.
 pub(crate) fn set_aside(vault: &Vault, segment: &Segment) -> Result<(), LedgerError> {
+    let _alone = alone(vault, &segment.controller)?;
     let path = vault.store().join(&segment.name);
     Ok(fs::rename(&path, aside(&path)).map_err(folder::unusable(&path))?)
 }

@@ -2,13 +2,14 @@
 
 mod stored;
 
-use std::fs;
+use std::{fs, ops::ControlFlow};
 
+use jiff::civil::date;
 use recorder::{
-    access,
+    access, gallring,
     store::{self, By, StoreError, Wrong},
 };
-use stored::{Bench, REGION};
+use stored::{Bench, REGION, now, scenario};
 
 fn by(purpose: &str) -> By {
     By {
@@ -102,4 +103,57 @@ fn what_was_changed_is_found() {
     expected.sort();
     expected.insert(0, "access log".to_owned());
     assert_eq!(wrong, expected);
+}
+
+#[test]
+fn a_log_or_a_register_that_is_gone_is_missed() {
+    let bench = Bench::with(2);
+    let [gone, _] = *bench.ids() else {
+        panic!("two")
+    };
+    bench
+        .store()
+        .show(&gone.to_string(), &by("to look"))
+        .expect("shown");
+    let (vault, index) = (&bench.vault, &bench.index);
+    let mut watch = |_| ControlFlow::Continue(());
+    let day = date(2025, 8, 1);
+    gallring::run(vault, index, &scenario(), day, now(), &mut watch).expect("ran");
+    assert_eq!(bench.wrong(), []);
+    let log = access::segments(vault.store()).expect("read").remove(0);
+    for file in [log.name.as_str(), gallring::REGISTER] {
+        let path = vault.store().join(file);
+        let text = fs::read(&path).expect("there");
+        fs::remove_file(&path).expect("ours");
+        let wrong = bench.wrong();
+        assert!(
+            wrong.len() == 1 && wrong[0].why.contains("is gone"),
+            "{wrong:?}"
+        );
+        fs::write(&path, text).expect("ours");
+        assert_eq!(bench.wrong(), []);
+    }
+}
+
+/// Whoever asks the second time at the end of a month must not come between its last line and the next month's first.
+#[test]
+fn many_writers_at_the_end_of_a_month_leave_one_chain() {
+    let bench = Bench::new();
+    let entry = access::Access {
+        who: "anna".into(),
+        controller: REGION.into(),
+        action: "show".into(),
+        object: "x".into(),
+        purpose: "to look".into(),
+    };
+    for year in 2000..2020 {
+        std::thread::scope(|scope| {
+            for moment in ["01-31T23:59:59Z", "02-01T00:00:00Z"].repeat(4) {
+                let (vault, entry) = (&bench.vault, entry.clone());
+                let now = format!("{year}-{moment}").parse().expect("a moment");
+                scope.spawn(move || access::write(vault, now, &[entry]).expect("written"));
+            }
+        });
+        access::verify(&bench.vault).unwrap_or_else(|error| panic!("{year}: {error}"));
+    }
 }

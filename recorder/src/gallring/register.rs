@@ -96,7 +96,7 @@ pub(super) struct Decided {
 const PERIODS: char = '~';
 
 impl Decided {
-    pub(super) fn new(scenario: &Scenario, place: usize, judged: jiff::civil::Date) -> Self {
+    pub(super) fn new(scenario: &Scenario, place: usize, judged: Date) -> Self {
         Self {
             diary_number: scenario.decisions[place].diary_number.to_string(),
             judged: judged.to_string(),
@@ -158,6 +158,9 @@ pub fn register(
     mut each: impl FnMut(Register),
 ) -> Result<Option<Verified>, GallringError> {
     if !vault.store().join(REGISTER).exists() {
+        if verify && ledger::was_signed(vault.keys(), REGISTER) {
+            return Err(gone(vault).into());
+        }
         return Ok(None);
     }
     let found = if verify {
@@ -178,6 +181,15 @@ pub fn register(
         Ok(())
     })?;
     Ok(found)
+}
+
+/// A register that was written and isn't there: what was erased can't be shown any more.
+fn gone(vault: &Vault) -> LedgerError {
+    LedgerError::Broken {
+        path: vault.store().join(REGISTER),
+        line: 0,
+        what: "it was written and signed, and is gone",
+    }
 }
 
 fn read(vault: &Vault, line: &Line) -> Result<Register, LedgerError> {

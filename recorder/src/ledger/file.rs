@@ -20,6 +20,9 @@ const TEXT_LEN_MAX: u64 = LINE_LEN_MAX as u64 + 64 + 128 + 3;
 /// What holds the last few thousand entries of ours.
 const RECENT_BYTES: u64 = 4 * 1024 * 1024;
 
+/// What is said of a ledger that is shorter than it was when it was signed.
+pub(super) const CUT_OFF: &str = "its end was cut off or replaced";
+
 /// A ledger opened to add to. Other writers wait until it is dropped.
 #[derive(Debug)]
 pub struct Ledger {
@@ -60,6 +63,14 @@ impl Ledger {
         let last = last_line(&mut file, &path)?;
         let (seq, hash) =
             last.map_or_else(|| (0, before.to_owned()), |last| (last.line.seq, last.hash));
+        // What is added would sign over what is gone, and nobody would find it any more.
+        if head(keys, name)?.is_some_and(|head| head.seq > seq) {
+            return Err(LedgerError::Broken {
+                path,
+                line: seq,
+                what: CUT_OFF,
+            });
+        }
         Ok(Self {
             file,
             heads: heads.join(head_name(name)),
@@ -99,8 +110,12 @@ impl Ledger {
         }
         let signature = signer.sign(&self.name, &hash);
         let text = format!("{}\t{signature}\n", lines.join("\n"));
+        let is_new = self.seq == 0;
         self.write(&text).map_err(folder::unusable(&self.path))?;
         (self.seq, self.hash) = (seq, hash);
+        if is_new {
+            self.name_it()?;
+        }
         let head = Head {
             seq: self.seq,
             hash: self.hash.clone(),
@@ -121,6 +136,14 @@ impl Ledger {
             self.file.set_len(before)?;
         }
         written
+    }
+
+    /// Waits until the name of a new ledger is safe, and those of the folders it may have been made with: else a power cut
+    /// takes all of it, however safe its bytes are.
+    fn name_it(&self) -> Result<(), LedgerError> {
+        let depth = self.name.split('/').count();
+        let folders = self.path.ancestors().skip(1).take(depth);
+        Ok(folders.into_iter().try_for_each(folder::sync_folder)?)
     }
 
     /// Its last lines, oldest first: more than one addition's.
@@ -203,6 +226,41 @@ pub(super) fn head(keys: &Path, name: &str) -> Result<Option<Head>, LedgerError>
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(folder::unusable(&path)(error).into()),
     }
+}
+
+/// Whether any ledger was ever signed.
+pub(super) fn has_signed(keys: &Path) -> bool {
+    fs::read_dir(keys.join("heads")).is_ok_and(|mut heads| heads.next().is_some())
+}
+
+/// Whether a ledger was ever signed: then it is there, or was erased.
+pub(crate) fn was_signed(keys: &Path, name: &str) -> bool {
+    keys.join("heads").join(head_name(name)).exists()
+}
+
+/// Every ledger in a folder of the store that was ever signed, by its name.
+///
+/// # Errors
+/// When the heads can't be read.
+pub(crate) fn signed_in(keys: &Path, folder: &str) -> Result<Vec<String>, LedgerError> {
+    let heads = keys.join("heads");
+    let unusable = folder::unusable(&heads);
+    let entries = match fs::read_dir(&heads) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(&unusable)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let head = entry.map_err(&unusable)?.file_name();
+        // No part of such a name has an underscore of its own.
+        let name = head.to_str().map(|head| head.replace('_', "/"));
+        found.extend(name.filter(|name| {
+            name.strip_prefix(folder)
+                .is_some_and(|rest| rest.starts_with('/') && name.ends_with(".log"))
+        }));
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Forgets a ledger that was erased.

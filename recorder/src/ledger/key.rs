@@ -6,7 +6,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use rand::{TryRng, rngs::SysRng};
 use zeroize::Zeroizing;
 
-use super::LedgerError;
+use super::{LedgerError, file};
 use crate::{
     names::NameError,
     text::{hex, unhex},
@@ -27,8 +27,15 @@ impl Signer {
     /// Reads the key in this folder, or makes it when there is none.
     ///
     /// # Errors
-    /// When it can't be read or written.
+    /// When it can't be read or written, or is gone though ledgers were signed with it.
     pub fn open(keys: &Path) -> Result<Self, LedgerError> {
+        match Self::read(keys)? {
+            Some(signer) => Ok(signer),
+            None => Self::make(keys),
+        }
+    }
+
+    fn read(keys: &Path) -> Result<Option<Self>, LedgerError> {
         let path = keys.join(KEY_FILE);
         match fs::read(&path) {
             Ok(bytes) => {
@@ -37,14 +44,25 @@ impl Signer {
                     <[u8; KEY_LEN]>::try_from(bytes.as_slice())
                         .map_err(|_| LedgerError::Key { path })?,
                 );
-                Ok(Self(SigningKey::from_bytes(&seed)))
+                Ok(Some(Self(SigningKey::from_bytes(&seed))))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(keys),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(folder::unusable(&path)(error).into()),
         }
     }
 
     fn make(keys: &Path) -> Result<Self, LedgerError> {
+        // Two first accesses at one time must not make two keys.
+        let alone = fs::File::open(keys).and_then(|folder| folder.lock().map(|()| folder));
+        let _alone = alone.map_err(folder::unusable(keys))?;
+        if let Some(signer) = Self::read(keys)? {
+            return Ok(signer);
+        }
+        if file::has_signed(keys) {
+            return Err(LedgerError::KeyLost {
+                path: keys.join(KEY_FILE),
+            });
+        }
         let mut seed = Zeroizing::new([0; KEY_LEN]);
         SysRng
             .try_fill_bytes(seed.as_mut_slice())

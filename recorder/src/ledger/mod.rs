@@ -23,7 +23,10 @@ pub use self::{
     line::Line,
     verify::{Verified, read, verify},
 };
-pub(crate) use self::{file::forget_head, key::parse_public};
+pub(crate) use self::{
+    file::{forget_head, signed_in, was_signed},
+    key::parse_public,
+};
 use crate::{names::NameError, vault::VaultError};
 
 /// What stands before the first line.
@@ -43,6 +46,12 @@ pub enum LedgerError {
     /// The signing key is there and isn't one.
     #[error("the signing key {} is damaged: restore it from the key backup; what it signed can still be checked with `signing.pub`", path.display())]
     Key {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The signing key isn't there, and it was.
+    #[error("the signing key {} is gone, and ledgers were signed with it: restore it from the key backup; under another key what they hold couldn't be checked", path.display())]
+    KeyLost {
         /// The file.
         path: PathBuf,
     },

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::*;
-use crate::vault::folder;
+use crate::vault::{faults, folder};
 
 const NAME: &str = "register";
 
@@ -130,4 +130,68 @@ fn an_entry_without_end_is_refused() {
     let long = json!("x".repeat(LINE_LEN_MAX));
     let refused = ledger.add(&signer, jiff::Timestamp::UNIX_EPOCH, &[long]);
     assert!(matches!(refused, Err(LedgerError::TooLong { .. })));
+}
+
+#[test]
+fn nothing_is_added_to_a_ledger_that_was_cut() {
+    let bench = Bench::new();
+    bench.add(&["a", "b"]);
+    bench.edit(|text| text.split_inclusive('\n').take(1).collect());
+    let opened = || Ledger::open(&bench.store(), &bench.keys(), NAME, GENESIS);
+    assert!(matches!(opened(), Err(LedgerError::Broken { line: 1, .. })));
+    fs::remove_file(bench.store().join(NAME)).expect("ours");
+    assert!(matches!(opened(), Err(LedgerError::Broken { line: 0, .. })));
+}
+
+#[test]
+fn a_new_ledger_has_its_name_made_safe_too() {
+    let bench = Bench::new();
+    let waits = |what| {
+        faults::plan(u64::MAX, std::io::ErrorKind::Other);
+        bench.add(&[what]);
+        faults::end().taken
+    };
+    let signer = Signer::open(&bench.keys()).expect("a key");
+    assert_eq!(
+        signer.public(),
+        Signer::open(&bench.keys()).expect("a key").public()
+    );
+    assert_eq!(waits("first"), waits("second") + 1);
+}
+
+#[test]
+fn many_that_sign_first_make_one_key() {
+    for _ in 0..20 {
+        let bench = Bench::new();
+        let keys = bench.keys();
+        let made: Vec<String> = std::thread::scope(|scope| {
+            let hands: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| Signer::open(&keys).expect("a key").public()))
+                .collect();
+            hands
+                .into_iter()
+                .map(|hand| hand.join().expect("no panic"))
+                .collect()
+        });
+        assert!(made.iter().all(|one| *one == made[0]), "{made:?}");
+        let public = public_key(&keys).expect("read").expect("there");
+        assert_eq!(crate::text::hex(public.as_bytes()), made[0]);
+    }
+}
+
+#[test]
+fn a_lost_key_is_not_replaced_by_another() {
+    let bench = Bench::new();
+    bench.add(&["a"]);
+    let key = bench.keys().join("signing.key");
+    let bytes = fs::read(&key).expect("there");
+    fs::remove_file(&key).expect("ours");
+    assert!(matches!(
+        Signer::open(&bench.keys()),
+        Err(LedgerError::KeyLost { .. })
+    ));
+    bench.verify().expect("still checked by the public half");
+    fs::write(&key, bytes).expect("ours");
+    bench.add(&["b"]);
+    assert_eq!(bench.verify().expect("whole").lines, 2);
 }

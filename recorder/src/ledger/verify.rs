@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     LINE_LEN_MAX, LedgerError,
-    file::head,
+    file::{CUT_OFF, head},
     key::is_signed,
     line::{Line, Written},
 };
@@ -95,7 +95,7 @@ pub fn verify(
         Ok(())
     })?;
     if !head_met {
-        return Err(broken(found.lines, "its end was cut off or replaced"));
+        return Err(broken(found.lines, CUT_OFF));
     }
     Ok(found)
 }

@@ -123,7 +123,11 @@ pub(crate) fn make_private(path: &Path) -> Result<(), VaultError> {
     make_closed(path)?;
     let probe = path.join(".probe");
     create_private(&probe, true).map_err(unusable(path))?;
-    fs::remove_file(&probe).map_err(unusable(path))
+    match fs::remove_file(&probe) {
+        // Another program tried at the same moment, and has removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(unusable(path)),
+    }
 }
 
 fn make_closed(path: &Path) -> Result<(), VaultError> {
@@ -246,10 +250,6 @@ fn beside(path: &Path) -> PathBuf {
     beside.into()
 }
 
-/// Removes what a program that was killed in [`write_private`] left of a file that never came to be.
-pub(crate) fn remove_half(path: &Path) -> Result<(), VaultError> {
-    let half = beside(path);
-    match fs::remove_file(&half) {
 const HALF: &str = ".new";
 
 /// Whether a name is that of a file that hasn't taken its own yet.
@@ -257,6 +257,10 @@ pub(super) fn is_half(name: &str) -> bool {
     name.ends_with(HALF)
 }
 
+/// Removes what a program that was killed in [`write_private`] left of a file that never came to be.
+pub(crate) fn remove_half(path: &Path) -> Result<(), VaultError> {
+    let half = beside(path);
+    match fs::remove_file(&half) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&half)(error)),
         _ => Ok(()),
     }
