@@ -11,6 +11,7 @@
 use std::thread;
 
 use crate::{
+    gallring::{self, GallringError},
     index::{Entry, Index, IndexError},
     names::ControllerName,
     vault::{Vault, VaultError},
@@ -39,6 +40,9 @@ pub enum RotateError {
     /// The index refuses.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// Gallring or a backup works in the store.
+    #[error(transparent)]
+    Gallring(#[from] GallringError),
     /// Data keys that belong to no recording the index knows: the old key stays, as they would be lost with it.
     #[error(
         "{count} data keys are still under the old key and belong to no recording in the index: start the recorder once, which enters what the index has lost, then rotate again; the old key stays until then"
@@ -61,6 +65,8 @@ pub fn rotate(
     mut each: impl FnMut(u64),
 ) -> Result<Rotated, RotateError> {
     let controller = ControllerName::parse(controller).map_err(VaultError::from)?;
+    // A key that gallring destroys between its reading here and its writing would be there again.
+    let _alone = gallring::lock(vault)?;
     let resumed = vault.begin_rotation(&controller)?;
     let mut done = Rotated {
         resumed,
@@ -215,6 +221,23 @@ mod tests {
                 return;
             }
         }
+    }
+
+    /// A key that was read here and destroyed there would be written again.
+    #[test]
+    fn while_gallring_works_no_key_is_changed() {
+        let bench = bench(1);
+        let held = gallring::lock(&bench.vault).expect("free");
+        let refused = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {});
+        assert!(
+            matches!(refused, Err(RotateError::Gallring(GallringError::Busy))),
+            "{refused:?}"
+        );
+        drop(held);
+        let during = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {
+            assert!(gallring::lock(&bench.vault).is_err(), "kept out");
+        });
+        assert_eq!(during.expect("rotated").wrapped, 1);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub enum GallringError {
     },
     /// Another run is going on.
     #[error(
-        "another gallring or a backup works in this store: wait for it, or look for what it waits for"
+        "another gallring, a backup or a change of keys works in this store: wait for it, or look for what it waits for"
     )]
     Busy,
     /// Whoever watched the run stopped it.
