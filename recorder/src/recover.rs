@@ -55,13 +55,20 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
     let last = fs::metadata(&mark).and_then(|found| found.modified()).ok();
     let since = last.and_then(|last: SystemTime| last.checked_sub(MARGIN));
     for one in vault.recordings_near(since)? {
-        if index.find(&one.id.to_string()).is_ok() {
-            continue;
+        match index.get(one.id) {
+            Ok(_) => continue,
+            Err(IndexError::NotFound(_)) => {}
+            // Whoever can't ask must not take it for unknown.
+            Err(error) => return Err(error.into()),
         }
         match vault.tag_near(&one.folder) {
             Some(tag) if vault.has_key(one.id) => {
                 enter(vault, index, one.id, &tag)?;
                 found.entered += 1;
+            }
+            // Before its key is safe a recording has no audio: this one has lost it, as when the keys' disk isn't there.
+            _ if !vault.has_key(one.id) && vault.has_audio(&one)? => {
+                tracing::error!(recording = %one.id, "it has no key and isn't in the index: restore both from a backup; its audio stays")
             }
             // Stopped before the key was there.
             _ if !vault.has_key(one.id) => {
@@ -118,6 +125,7 @@ fn enter(
 
 fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
     let recording = vault.unlock(entry.id, &entry.tag)?;
+    recording.remove_half_meta()?;
     let mut closing = nothing(entry);
     let mut whole = true;
     for label in recording.labels()? {
@@ -125,7 +133,6 @@ fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
             .stream_reader(&label)
             .map(|mut reader| Tally::read(&mut reader));
         match read {
-    recording.remove_half_meta()?;
             Ok((tally, ending)) => {
                 closing.tally.add(tally);
                 whole &= matches!(ending, Ok(Ending::Whole));
@@ -226,5 +233,33 @@ mod tests {
         assert_eq!(entry.ended, Some(ended));
         assert_eq!(index.get(keyless).expect("there").state, State::Truncated);
         assert_eq!(close_left_open(&vault, &index).expect("nothing left"), 0);
+    }
+
+    /// As when the disk of the keys isn't there, and the index is new: nothing of it was erased by anybody.
+    #[test]
+    fn audio_without_a_key_and_a_row_stays() {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let index = Index::open(&vault).expect("fresh");
+        let [spoken, silent] = [(); 2].map(|()| RecordingId::random().expect("random"));
+        for id in [spoken, silent] {
+            let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
+            recording
+                .write_first_meta(&Default::default())
+                .expect("written");
+            let label = StreamLabel::parse("a-label-of-all-32-characters-abc").expect("a label");
+            let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
+            if id == spoken {
+                let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
+                writer.push(&audio, Instant::now()).expect("written");
+                writer.finish().expect("finished");
+            }
+            fs::remove_file(vault.keys().join(format!("data/{id}.key"))).expect("ours");
+        }
+        let found = recover(&vault, &index).expect("recovers");
+        assert_eq!((found.removed, found.entered, found.closed), (1, 0, 0));
+        let left = vault.recordings_near(None).expect("listed");
+        assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), [spoken]);
     }
 }

@@ -193,13 +193,13 @@ pub fn whole(vault: &Vault, entry: &Entry) -> Result<Part, ExportError> {
 /// When it doesn't open.
 pub fn as_it_came(vault: &Vault, entry: &Entry) -> Result<Option<Part>, ExportError> {
     let recording = vault.unlock(entry.id, &entry.tag)?;
-    let parts = parts_of(&recording)?;
+    let parts = parts_of(&recording, entry.state)?;
     Ok((parts.len() > 1).then_some(Part::Opus))
 }
 
 /// The parts there are, at least one: without any stream it is an empty WAV file.
-fn parts_of(recording: &Recording) -> Result<Vec<Part>, ExportError> {
-    let streams = streams_of(recording)?;
+fn parts_of(recording: &Recording, state: State) -> Result<Vec<Part>, ExportError> {
+    let streams = streams_of(recording, state)?;
     let holds = |part: &Part| streams.iter().any(|(_, one)| part.holds(one.codec()));
     let mut found: Vec<Part> = Part::ALL.into_iter().filter(holds).collect();
     if found.is_empty() {
@@ -213,7 +213,7 @@ fn first_part(
     entry: &Entry,
     wanted: Option<Part>,
 ) -> Result<Part, ExportError> {
-    let parts = parts_of(recording)?;
+    let parts = parts_of(recording, entry.state)?;
     match wanted {
         Some(part) if !parts.contains(&part) => Err(ExportError::NoPart { id: entry.id, part }),
         Some(part) => Ok(part),
@@ -221,13 +221,22 @@ fn first_part(
     }
 }
 
-/// Every stream, by its label.
-fn streams_of(recording: &Recording) -> Result<Vec<(StreamLabel, StreamReader)>, VaultError> {
-    let open = |label: StreamLabel| {
-        let reader = recording.stream_reader(&label)?;
-        Ok((label, reader))
-    };
-    recording.labels()?.into_iter().map(open).collect()
+/// Every stream, by its label. One that was torn within its first bytes as the recorder stopped has nothing to hear, and takes
+/// nothing from the others.
+fn streams_of(
+    recording: &Recording,
+    state: State,
+) -> Result<Vec<(StreamLabel, StreamReader)>, VaultError> {
+    let mut found = Vec::new();
+    for label in recording.labels()? {
+        match recording.stream_reader(&label) {
+            Ok(reader) => found.push((label, reader)),
+            Err(VaultError::Foreign { .. })
+                if state == State::Truncated && recording.has_no_audio(&label)? => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// Writes a part of a recording into anything that can seek, such as a buffer in memory.
@@ -266,7 +275,7 @@ fn wav_into<W: Read + Write + Seek>(
     out: &mut W,
 ) -> Result<Exported, ExportError> {
     let recording = vault.unlock(entry.id, &entry.tag)?;
-    let [mut left, mut right] = channels(&recording)?;
+    let [mut left, mut right] = channels(&recording, entry.state)?;
     let failed = |source| ExportError::Write {
         path: PathBuf::from("the sound file"),
         source,
@@ -304,8 +313,8 @@ fn wav_into<W: Read + Write + Seek>(
 }
 
 /// The channel of a label: the caller's is left, everybody else's right.
-fn channels(recording: &Recording) -> Result<[Channel; 2], VaultError> {
-    let streams = streams_of(recording)?;
+fn channels(recording: &Recording, state: State) -> Result<[Channel; 2], VaultError> {
+    let streams = streams_of(recording, state)?;
     let is_caller = |label: &StreamLabel| matches!(label.as_str(), "caller" | "1");
     let known = streams.iter().any(|(label, _)| is_caller(label));
     let mut channels = [Channel::default(), Channel::default()];

@@ -230,6 +230,26 @@ fn a_closed_recording_without_its_end_is_not_exported() {
     );
 }
 
+/// A power cut a second after somebody joined: of the new stream not even its beginning was safe.
+#[test]
+fn a_stream_torn_in_its_first_bytes_takes_nothing_from_the_others() {
+    let caller: Vec<_> = (0..200).map(|n| audio(n * 160, Law::A, CALLER)).collect();
+    let bench = bench(&[("1", Law::A, &caller), ("2", Law::A, &[])]);
+    let mut entry = bench.index.get(bench.id).expect("there");
+    let recording = bench.vault.unlock(bench.id, &entry.tag).expect("opens");
+    let torn = bench.vault.store().join(recording.relative()).join("2.vax");
+    fs::write(torn, b"VXS").expect("ours");
+    let open = |entry: &Entry| Sound::open(&bench.vault, entry, None).map(|sound| from(&sound, 0));
+    assert!(
+        open(&entry).is_err(),
+        "it was whole, and something has happened to it"
+    );
+    entry.state = State::Truncated;
+    entry.tally.end = 32_000;
+    let (left, _) = samples(&open(&entry).expect("opens"));
+    assert!(left.len() == 32_000 && left.iter().all(|sample| *sample != 0));
+}
+
 /// A sound file's bytes from a place on.
 fn from(sound: &Sound, place: u64) -> Vec<u8> {
     let mut reader = sound.read_from(place).expect("opens");

@@ -5,7 +5,11 @@
 use bytes::Bytes;
 
 use super::{BLOCK, Channel, ExportError, SECONDS_MAX, channels, chunks};
-use crate::{index::Entry, tally::RATE, vault::Recording};
+use crate::{
+    index::{Entry, State},
+    tally::RATE,
+    vault::Recording,
+};
 
 /// Two channels of 16 bits.
 const FRAME_BYTES: u64 = 4;
@@ -16,6 +20,7 @@ const HEAD_BYTES: usize = 44;
 #[derive(Debug)]
 pub(super) struct Wave {
     recording: Recording,
+    state: State,
     head: Bytes,
     tail: Bytes,
     frames: u32,
@@ -39,7 +44,7 @@ impl Wave {
         if frames > SECONDS_MAX * RATE {
             return Err(ExportError::TooLong { id: entry.id });
         }
-        let [left, right] = channels(&recording)?;
+        let [left, right] = channels(&recording, entry.state)?;
         let law = left.law().or(right.law());
         let failed = |source| ExportError::Write {
             path: "the sound file".into(),
@@ -48,6 +53,7 @@ impl Wave {
         let tail = chunks::all(entry, law).map_err(failed)?;
         Ok(Self {
             recording,
+            state: entry.state,
             head: head(frames, tail.len()).into(),
             tail: tail.into(),
             frames,
@@ -66,7 +72,7 @@ impl Wave {
         let frame = u32::try_from(into_audio / FRAME_BYTES)
             .unwrap_or(u32::MAX)
             .min(self.frames);
-        let mut channels = channels(&self.recording)?;
+        let mut channels = channels(&self.recording, self.state)?;
         if frame > 0 {
             for channel in &mut channels {
                 channel.seek(frame)?;

@@ -18,6 +18,8 @@ use crate::names::{RecordingId, StreamLabel};
 const MAGIC: &[u8; 4] = b"VXS\x01";
 pub(crate) const NONCE_PREFIX_LEN: usize = 7;
 const HEADER_FIXED: usize = 4 + 16 + NONCE_PREFIX_LEN + 1 + 1;
+/// The longest header: a label has 32 bytes at most.
+pub(super) const HEADER_MAX: u64 = HEADER_FIXED as u64 + 32;
 /// What the cipher adds to a chunk.
 pub(crate) const SEAL_LEN: usize = 16;
 /// A packet's bytes before its payload.

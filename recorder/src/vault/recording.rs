@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Codec, Vault, VaultError, folder,
+    format::HEADER_MAX,
     keys::{self, Key},
     meta::Meta,
     reader::{Source, StreamReader},
@@ -26,7 +27,7 @@ pub(super) const META_FILE: &str = "meta.vax";
 const META_NONCE_LEN: usize = 12;
 /// More than eight participants with long names need; a larger file isn't ours.
 const META_LEN_MAX: u64 = 64 * 1024;
-const STREAM_SUFFIX: &str = ".vax";
+pub(super) const STREAM_SUFFIX: &str = ".vax";
 
 /// A recording that can be written to and read. Its key is wiped from memory with it.
 #[derive(Debug)]
@@ -138,6 +139,13 @@ impl Recording {
         Ok(found)
     }
 
+    /// Whether a stream has no more than its beginning.
+    pub(crate) fn has_no_audio(&self, label: &StreamLabel) -> Result<bool, VaultError> {
+        let files = self.files()?;
+        let bytes = files.get(&format!("{}{STREAM_SUFFIX}", label.as_str()));
+        Ok(bytes.is_none_or(|bytes| *bytes <= HEADER_MAX))
+    }
+
     /// The bytes all its files take.
     ///
     /// # Errors
@@ -180,6 +188,11 @@ impl Recording {
         folder::write_private(&self.folder.join(META_FILE), &self.seal_meta(meta)?)
     }
 
+    /// Removes what a program that was killed while it stored who spoke has left beside it.
+    pub(crate) fn remove_half_meta(&self) -> Result<(), VaultError> {
+        folder::remove_half(&self.folder.join(META_FILE))
+    }
+
     /// Stores who spoke in a recording that begins.
     pub(crate) fn write_first_meta(&self, meta: &Meta) -> Result<(), VaultError> {
         folder::write_new(&self.folder.join(META_FILE), &self.seal_meta(meta)?)
@@ -188,11 +201,6 @@ impl Recording {
     fn seal_meta(&self, meta: &Meta) -> Result<Vec<u8>, VaultError> {
         let path = self.folder.join(META_FILE);
         let broken = || VaultError::Broken { path: path.clone() };
-    /// Removes what a program that was killed while it stored who spoke has left beside it.
-    pub(crate) fn remove_half_meta(&self) -> Result<(), VaultError> {
-        folder::remove_half(&self.folder.join(META_FILE))
-    }
-
         let mut sealed = Zeroizing::new(serde_json::to_vec(meta).map_err(|_| broken())?);
         let nonce = keys::nonce::<META_NONCE_LEN>()?;
         self.meta_key()

@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
 
 use callcore::tag::RecordingTag;
 
-use super::{Vault, VaultError, folder, recording::TAG_FILE};
+use super::{
+    Vault, VaultError, folder,
+    format::HEADER_MAX,
+    recording::{META_FILE, STREAM_SUFFIX, TAG_FILE},
+};
 use crate::names::RecordingId;
 
 /// A recording in the spool.
@@ -85,6 +89,14 @@ impl Vault {
         let text = fs::read(self.store().join(folder).join(TAG_FILE)).ok()?;
         let fields: BTreeMap<String, String> = serde_json::from_slice(&text).ok()?;
         RecordingTag::from_fields(|name| fields.get(name).map(String::as_str)).ok()
+    }
+
+    /// Whether a recording in the folder has more than the beginnings of its streams.
+    pub(crate) fn has_audio(&self, one: &Waiting) -> Result<bool, VaultError> {
+        let files = files(&self.store().join(&one.folder))?;
+        Ok(files.iter().any(|(name, bytes)| {
+            name.ends_with(STREAM_SUFFIX) && name != META_FILE && *bytes > HEADER_MAX
+        }))
     }
 
     /// Removes the folder of a recording that has no key: nothing in it can be opened. Half a key goes first, as nothing

@@ -97,7 +97,7 @@ impl Opus {
 impl Shape {
     fn of(recording: &Recording, entry: &Entry) -> Result<Self, ExportError> {
         let (mut tracks, mut lengths, mut odd) = (Vec::new(), Vec::new(), false);
-        let streams = streams_of(recording)?.into_iter();
+        let streams = streams_of(recording, entry.state)?.into_iter();
         for (label, reader) in streams.filter(|(_, one)| Part::Opus.holds(one.codec())) {
             let mut track = Track::new(label.clone(), reader);
             let (mut stereo, mut any) = (false, false);
