@@ -18,9 +18,10 @@ use super::{
 };
 use crate::{
     board::Board,
-    index::{Index, State},
+    index::{Index, Mark, State},
     monitor::Figures,
     names::{RecordingId, StreamLabel},
+    place::Place,
     recover::{self, Recovered},
     tally::Tally,
     vault::{Batch, Ending, Meta, Packet, Vault, VaultError, faults, test_tag},
@@ -401,4 +402,41 @@ fn a_lost_key_is_said_and_nothing_is_recorded_under_a_new_one() {
         ..begin
     };
     assert!(Open::make(&bench.vault, &again).is_err_and(missing));
+}
+
+/// A gallring was stopped before it had removed what is in S3, and S3 is gone: calls are recorded all the same.
+#[test]
+fn what_cannot_be_removed_from_s3_yet_keeps_no_recorder_from_starting() {
+    let place = tempfile::tempdir().expect("a folder");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = nobody.local_addr().expect("bound");
+    drop(nobody);
+    let secrets = place.path().join("secrets");
+    let text = format!(
+        "AWS_ACCESS_KEY_ID = a\nAWS_SECRET_ACCESS_KEY = b\nAWS_ENDPOINT_URL = http://{endpoint}\n"
+    );
+    crate::vault::folder::write_private(&secrets, text.as_bytes()).expect("ours");
+    let at = Place {
+        bucket: Some(crate::place::Bucket {
+            name: "audio".to_owned(),
+            prefix: String::new(),
+        }),
+        credentials: Some(secrets),
+        ..Place::folders(&place.path().join("store"), &place.path().join("keys"))
+    };
+    let vault = Vault::open_place(at.clone()).expect("fresh");
+    let index = Index::open(&vault).expect("fresh");
+    let begin = one_stream();
+    let open = Open::make(&vault, &begin).expect("begins");
+    index.insert_open(begin.id, &begin.tag).expect("entered");
+    let (_, closing) = open.finish(State::Closed).make_safe();
+    index.close(begin.id, &closing).expect("closed");
+    let marked = index.mark(Mark::Recording, &[begin.id], "2029-01-01 RS/1");
+    assert_eq!(marked.expect("written"), [begin.id]);
+    let key = format!("data/{}.key", begin.id);
+    std::fs::remove_file(vault.keys().join(key)).expect("ours");
+    drop((index, vault));
+    let opened = super::open(at).expect("it starts");
+    let waits = opened.index.marked(Mark::Recording).expect("read");
+    assert_eq!(waits.len(), 1, "the next run goes on with it");
 }

@@ -176,13 +176,17 @@ impl Remote {
         let (s3, target) = (Arc::clone(&self.s3), path.clone());
         let mut upload = self.wait(async move { s3.put_multipart(&target).await })?;
         let mut next = first;
-        while !next.is_empty() {
-            let part = upload.put_part(next.into());
-            self.wait(part)?;
-            next = piece(&mut from).map_err(&unusable)?;
-            digest.update(&next);
+        let mut sent = Ok(());
+        while sent.is_ok() && !next.is_empty() {
+            let part = upload.put_part(std::mem::take(&mut next).into());
+            sent = self.wait(part).and_then(|()| {
+                next = piece(&mut from).map_err(&unusable)?;
+                digest.update(&next);
+                Ok(())
+            });
         }
-        self.wait(async move { complete(upload).await })?;
+        let whole = sent.is_ok();
+        self.wait(end(upload, whole)).and(sent)?;
         Ok(digest.finalize())
     }
 
@@ -230,8 +234,18 @@ impl Remote {
     }
 }
 
-async fn complete(mut upload: Box<dyn MultipartUpload>) -> Result<object_store::PutResult, Error> {
-    upload.complete().await
+/// Makes an object of the pieces, or takes them back: pieces of an upload that nobody ends are in no list of objects, and stay.
+async fn end(mut upload: Box<dyn MultipartUpload>, whole: bool) -> Result<(), Error> {
+    if whole {
+        let Err(error) = upload.complete().await else {
+            return Ok(());
+        };
+        // What failed before is what is told.
+        let _gone = upload.abort().await;
+        return Err(error);
+    }
+    let _gone = upload.abort().await;
+    Ok(())
 }
 
 /// An object being read, a piece at a time.
@@ -397,5 +411,70 @@ mod tests {
             .map(|_| ())
             .expect_err("refused");
         assert!(refused.contains("AWS_SECRET_ACCESS_KEY"), "{refused}");
+    }
+
+    /// A bucket that begins an upload, takes no piece of it, and tells what it was asked.
+    fn refusing() -> (std::net::SocketAddr, mpsc::Receiver<String>) {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut from = BufReader::new(stream.try_clone().expect("ours"));
+                let mut head = Vec::new();
+                let mut lines = from.by_ref().lines().map_while(Result::ok);
+                head.extend(lines.by_ref().take_while(|line| !line.is_empty()));
+                let length = head.iter().find_map(|line| {
+                    let (name, value) = line.split_once(": ")?;
+                    name.eq_ignore_ascii_case("content-length")
+                        .then(|| value.parse().ok())?
+                });
+                let _body = io::copy(&mut from.take(length.unwrap_or(0)), &mut io::sink());
+                let asked = head.first().cloned().unwrap_or_default();
+                let (status, body) = match asked.split(' ').next() {
+                    Some("POST") => (
+                        "200 OK",
+                        "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>",
+                    ),
+                    Some("DELETE") => ("204 No Content", ""),
+                    _ => ("403 Forbidden", ""),
+                };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                );
+                let _sent = stream.write_all(answer.as_bytes());
+                let _heard = tell.send(asked);
+            }
+        });
+        (address, told)
+    }
+
+    #[test]
+    fn pieces_of_an_upload_that_failed_are_taken_back() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (address, told) = refusing();
+        let secrets = place.path().join("secrets");
+        let text = format!(
+            "AWS_ACCESS_KEY_ID = a\nAWS_SECRET_ACCESS_KEY = b\nAWS_ENDPOINT_URL = http://{address}\n"
+        );
+        super::super::folder::write_private(&secrets, text.as_bytes()).expect("ours");
+        let at = Place {
+            bucket: Some(Bucket {
+                name: "audio".to_owned(),
+                prefix: String::new(),
+            }),
+            credentials: Some(secrets),
+            ..Place::folders(place.path(), place.path())
+        };
+        let remote = Remote::of(&at).expect("made").expect("a bucket");
+        let file = place.path().join("1.vax");
+        std::fs::write(&file, vec![7; PIECE + 1]).expect("ours");
+        remote.put("a/1.vax", &file).expect_err("refused");
+        drop(remote);
+        let asked: Vec<String> = told.try_iter().collect();
+        let ended = |one: &String| one.starts_with("DELETE ") && one.contains("uploadId=u1");
+        assert!(asked.iter().any(ended), "{asked:?}");
     }
 }
