@@ -441,3 +441,61 @@ fn nothing_in_a_backup_is_readable() {
         );
     }
 }
+
+/// A backup takes hours: what others did to the catalogue meanwhile stays done.
+#[test]
+fn a_backup_that_is_removed_while_the_next_is_made_stays_removed() {
+    let backups = Backups::of(1);
+    let first = backups.create();
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let later = now() + SignedDuration::from_hours(24 * 36);
+    let mut each = || {
+        let gone = Catalogue::prune(vault, later).expect("removed");
+        assert_eq!(gone, [first.kept.name.clone()]);
+    };
+    let place = backups.place(true);
+    let second = backup::create((vault, index), &place, POLICY, &by(), later, &mut each);
+    let second = second.expect("made").kept;
+    assert!(second.audio.exists());
+    assert_eq!(Catalogue::read(vault).expect("read").backups, [second]);
+}
+
+#[test]
+fn two_backups_in_one_second_leave_the_first_whole() {
+    let backups = Backups::of(1);
+    let created = backups.create();
+    assert!(matches!(
+        backups.create_at(now()),
+        Err(BackupError::Made { .. })
+    ));
+    let restored = backups
+        .restore(&backups.from(&created), "back")
+        .expect("restored");
+    assert_eq!(sound(&restored), 1);
+}
+
+/// Killed, a trial leaves keys in its scratch place, and a backup half a file that no list has.
+#[test]
+fn what_a_killed_backup_or_trial_left_is_removed_by_the_next_gallring() {
+    let backups = Backups::of(1);
+    let created = backups.create();
+    let vault = &backups.bench.vault;
+    let [half, scratch, busy] =
+        ["backup/half.age", "scratch", "busy"].map(|name| backups.path(name));
+    fs::write(&half, "half").expect("ours");
+    for path in [&scratch, &busy] {
+        fs::create_dir_all(path.join("keys")).expect("ours");
+    }
+    let working = fs::File::open(&busy).expect("there");
+    working.lock().expect("free");
+    let mut catalogue = Catalogue::read(vault).expect("read");
+    assert_eq!(catalogue.unfinished, Vec::<PathBuf>::new());
+    catalogue.unfinished = vec![half.clone(), scratch.clone(), busy.clone()];
+    let text = serde_json::to_vec(&catalogue).expect("JSON");
+    fs::write(vault.store().join(".backups.json"), text).expect("ours");
+    backups.erase_all();
+    backups.refresh();
+    assert!(!half.exists() && !scratch.exists() && busy.exists());
+    assert_eq!(Catalogue::read(vault).expect("read").unfinished, [busy]);
+    assert!(created.kept.audio.exists());
+}

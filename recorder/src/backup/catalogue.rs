@@ -1,13 +1,19 @@
 //! What backups there are: a small file in the store. Restoring needs nothing of it.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use callcore::time::Time;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{BackupError, Policy, file};
-use crate::vault::{Vault, folder};
+use crate::{
+    gallring,
+    vault::{Vault, folder},
+};
 
 const FILE: &str = ".backups.json";
 
@@ -23,6 +29,10 @@ pub struct Catalogue {
     /// The latest trial of a restore, of whichever backup.
     #[serde(default)]
     pub tested: Option<Tested>,
+    /// What is being made: half a backup, or a scratch place with keys in it. Whoever comes next removes what a program that was
+    /// killed has left.
+    #[serde(default)]
+    pub unfinished: Vec<PathBuf>,
 }
 
 /// One backup.
@@ -88,7 +98,55 @@ impl Catalogue {
         }
     }
 
-    pub(super) fn write(&self, vault: &Vault) -> Result<(), BackupError> {
+    /// Changes the catalogue as it is now: a backup takes hours, and others change it meanwhile.
+    pub(super) fn change<T>(
+        vault: &Vault,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, BackupError> {
+        let store = vault.store();
+        let alone = fs::File::open(store).and_then(|folder| folder.lock().map(|()| folder));
+        let _alone = alone.map_err(file(store))?;
+        let mut catalogue = Self::read(vault)?;
+        let changed = change(&mut catalogue);
+        catalogue.write(vault)?;
+        Ok(changed)
+    }
+
+    /// Notes what is about to be made.
+    pub(super) fn begin(vault: &Vault, path: &Path) -> Result<(), BackupError> {
+        Self::change(vault, |catalogue| {
+            catalogue.unfinished.push(path.to_owned())
+        })
+    }
+
+    /// It is whole, or gone.
+    pub(super) fn end(&mut self, path: &Path) {
+        self.unfinished.retain(|one| one != path);
+    }
+
+    /// Removes what programs that were killed have left: half backups, when nobody makes one now, and scratch places that
+    /// nobody works in.
+    pub(super) fn clear(vault: &Vault, nobody_makes_one: bool) -> Result<(), BackupError> {
+        for path in Self::read(vault)?.unfinished {
+            let removed = if path.is_dir() {
+                let free =
+                    fs::File::open(&path).and_then(|it| it.try_lock().map_err(io::Error::from));
+                free.is_ok().then(|| fs::remove_dir_all(&path))
+            } else {
+                nobody_makes_one.then(|| fs::remove_file(&path))
+            };
+            match removed {
+                None => continue,
+                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(file(&path)(error));
+                }
+                Some(_) => Self::change(vault, |catalogue| catalogue.end(&path))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, vault: &Vault) -> Result<(), BackupError> {
         let path = vault.store().join(FILE);
         let bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| file(&path)(io::Error::other(error)))?;
@@ -130,8 +188,9 @@ impl Catalogue {
     /// # Errors
     /// When one can't be removed.
     pub fn prune(vault: &Vault, now: Timestamp) -> Result<Vec<String>, BackupError> {
-        let mut catalogue = Self::read(vault)?;
-        let gone: Vec<Kept> = catalogue.expired(now).cloned().collect();
+        let nobody_makes_one = gallring::lock(vault).ok();
+        Self::clear(vault, nobody_makes_one.is_some())?;
+        let gone: Vec<Kept> = Self::read(vault)?.expired(now).cloned().collect();
         for kept in &gone {
             match fs::remove_file(&kept.audio) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -139,8 +198,9 @@ impl Catalogue {
                 }
                 _ => {}
             }
-            catalogue.backups.retain(|one| one.name != kept.name);
-            catalogue.write(vault)?;
+            Self::change(vault, |catalogue| {
+                catalogue.backups.retain(|one| one.name != kept.name);
+            })?;
         }
         Ok(gone.into_iter().map(|kept| kept.name).collect())
     }

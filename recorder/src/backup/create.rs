@@ -70,10 +70,10 @@ pub fn create(
     now: Timestamp,
     each: &mut dyn FnMut(),
 ) -> Result<Created, BackupError> {
-    let mut catalogue = Catalogue::read(vault)?;
     let recipient = match place.recipient {
         Some(recipient) => recipient,
-        None => Recipient::parse(&catalogue.recipient).map_err(|_| BackupError::NoRecipient)?,
+        None => Recipient::parse(&Catalogue::read(vault)?.recipient)
+            .map_err(|_| BackupError::NoRecipient)?,
     };
     for path in [&place.audio, &place.keys] {
         folder::make_private(path)?;
@@ -95,11 +95,16 @@ pub fn create(
     }
     // Nothing is erased between the two parts.
     let _alone = gallring::lock(vault)?;
+    Catalogue::clear(vault, true)?;
     let moment = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let name = format!("vaxel-{moment}");
     log(vault, index, "backup", &name, by, now)?;
-    let path = place.audio.join(format!("{name}{AUDIO_SUFFIX}"));
+    let path = absolute(&place.audio)?.join(format!("{name}{AUDIO_SUFFIX}"));
+    if path.exists() {
+        return Err(BackupError::Made { path });
+    }
     let mut wrong = Vec::new();
+    Catalogue::begin(vault, &path)?;
     let recordings = fill(vault, index, &path, recipient, &mut wrong, each).inspect_err(|_| {
         // Half a backup would pass for one.
         let _gone = fs::remove_file(&path);
@@ -110,20 +115,23 @@ pub fn create(
     let kept = Kept {
         name,
         at: now.to_string(),
-        audio: absolute(&path)?,
+        audio: path.clone(),
         recordings,
         bytes,
         sha256,
         expires: after(now, policy.lifetime),
         tested: None,
     };
-    catalogue.recipient = recipient.to_string();
-    catalogue.backups.push(kept.clone());
-    catalogue.keys = Some(super::KeyPart {
+    let part = super::KeyPart {
         path: absolute(&keys.path)?,
         ..keys.clone()
-    });
-    catalogue.write(vault)?;
+    };
+    Catalogue::change(vault, |catalogue| {
+        catalogue.recipient = recipient.to_string();
+        catalogue.end(&kept.audio);
+        catalogue.backups.push(kept.clone());
+        catalogue.keys = Some(part);
+    })?;
     Ok(Created {
         kept,
         keys,

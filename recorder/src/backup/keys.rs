@@ -14,7 +14,7 @@ use super::{
 use crate::{
     access, archive,
     envelope::{Recipient, Sealer, seal},
-    gallring::REGISTER,
+    gallring::{self, REGISTER},
     index::Index,
     ledger,
     vault::{Vault, folder},
@@ -30,15 +30,17 @@ pub fn refresh(
     index: &Index,
     now: Timestamp,
 ) -> Result<Option<KeyPart>, BackupError> {
-    let mut catalogue = Catalogue::read(vault)?;
+    let catalogue = Catalogue::read(vault)?;
     let Some(old) = &catalogue.keys else {
         return Ok(None);
     };
     let place = old.path.parent().unwrap_or(Path::new(".")).to_owned();
     let recipient = Recipient::parse(&catalogue.recipient).map_err(envelope(&old.path))?;
     let part = write(vault, index, &place, recipient, now)?;
-    catalogue.keys = Some(part.clone());
-    catalogue.write(vault)?;
+    Catalogue::change(vault, |catalogue| catalogue.keys = Some(part.clone()))?;
+    // A scratch place may hold keys that were destroyed since.
+    let nobody_makes_one = gallring::lock(vault).ok();
+    Catalogue::clear(vault, nobody_makes_one.is_some())?;
     Ok(Some(part))
 }
 

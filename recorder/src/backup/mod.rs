@@ -115,6 +115,12 @@ pub enum BackupError {
         /// Where.
         path: PathBuf,
     },
+    /// A backup of this second.
+    #[error("{} was made just now: the next can be made in a second", path.display())]
+    Made {
+        /// Where.
+        path: PathBuf,
+    },
     /// Something in a part isn't what was backed up.
     #[error("{}: {what}", part.display())]
     Damaged {

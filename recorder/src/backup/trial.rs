@@ -1,7 +1,7 @@
 //! Tries a backup: restores it to a scratch place, compares every digest, reads every recording through, and clears up.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    BackupError, Catalogue, From, Policy, Restored, Tested, catalogue::after, file, log, restore,
+    BackupError, Catalogue, From, Kept, Policy, Restored, Tested, catalogue::after, file, log,
+    restore,
 };
 use crate::{
     envelope::Identity,
@@ -45,7 +46,7 @@ pub fn trial(
     by: &By,
     now: Timestamp,
 ) -> Result<Tried, BackupError> {
-    let mut catalogue = Catalogue::read(vault)?;
+    let catalogue = Catalogue::read(vault)?;
     let kept = catalogue.find(name)?.clone();
     let keys = catalogue.keys.as_ref().ok_or(BackupError::None)?;
     let live = vault.store().join(REGISTER);
@@ -55,10 +56,11 @@ pub fn trial(
         register: live.exists().then_some(live),
     };
     log(vault, index, "backup-test", &kept.name, by, now)?;
-    let place = Scratch::new(scratch, now)?;
+    Catalogue::clear(vault, false)?;
+    let place = Scratch::new(vault, scratch, now)?;
     let mut wrong = Vec::new();
     let mut restored = None;
-    match restore(&from, identities, &place.0, by, now) {
+    match restore(&from, identities, &place.path, by, now) {
         Ok(back) => {
             read_through(&back, kept.recordings, &mut wrong);
             restored = Some(back);
@@ -74,15 +76,13 @@ pub fn trial(
         sound: wrong.is_empty(),
         next: after(now, policy.restore_test),
     };
-    if let Some(one) = catalogue
-        .backups
-        .iter_mut()
-        .find(|one| one.name == kept.name)
-    {
-        one.tested = Some(tested.clone());
-    }
-    catalogue.tested = Some(tested.clone());
-    catalogue.write(vault)?;
+    Catalogue::change(vault, |catalogue| {
+        let of = |one: &&mut Kept| one.name == kept.name;
+        if let Some(one) = catalogue.backups.iter_mut().find(of) {
+            one.tested = Some(tested.clone());
+        }
+        catalogue.tested = Some(tested.clone());
+    })?;
     Ok(Tried {
         tested,
         restored,
@@ -108,25 +108,41 @@ fn read_through(back: &Restored, expected: u64, wrong: &mut Vec<Wrong>) {
     }
 }
 
-/// A place that is gone when the trial is over, however it ends: keys lie in it.
-struct Scratch(PathBuf);
+/// A place that is gone when the trial is over, however it ends: keys lie in it. A program that is killed meanwhile leaves
+/// it; then it stands in the catalogue, and nobody has it locked.
+struct Scratch<'a> {
+    vault: &'a Vault,
+    path: PathBuf,
+    _locked: File,
+}
 
-impl Scratch {
-    fn new(within: &Path, now: Timestamp) -> Result<Self, BackupError> {
+impl<'a> Scratch<'a> {
+    fn new(vault: &'a Vault, within: &Path, now: Timestamp) -> Result<Self, BackupError> {
         use std::os::unix::fs::DirBuilderExt;
+        let within = within.canonicalize().map_err(file(within))?;
         let path = within.join(format!("vaxel-restore-test-{}", now.as_second()));
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
             .map_err(file(&path))?;
-        Ok(Self(path))
+        let locked = File::open(&path).and_then(|folder| folder.lock().map(|()| folder));
+        let scratch = Self {
+            vault,
+            _locked: locked.map_err(file(&path))?,
+            path,
+        };
+        Catalogue::begin(vault, &scratch.path)?;
+        Ok(scratch)
     }
 }
 
-impl Drop for Scratch {
+impl Drop for Scratch<'_> {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::error!(path = %self.0.display(), %error, "a scratch place with keys in it can't be removed");
+        let removed = fs::remove_dir_all(&self.path)
+            .map_err(file(&self.path))
+            .and_then(|()| Catalogue::change(self.vault, |catalogue| catalogue.end(&self.path)));
+        if let Err(error) = removed {
+            tracing::error!(path = %self.path.display(), %error, "a scratch place with keys in it can't be removed");
         }
     }
 }
