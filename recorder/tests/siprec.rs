@@ -281,6 +281,47 @@ async fn a_stream_that_joins_later_is_recorded_with_the_others() {
     bench.handle.stop().await;
 }
 
+/// The place of a stream that is over is used again (RFC 3264 section 8.1), and so is its label.
+#[tokio::test]
+async fn a_stream_that_is_taken_away_and_comes_back_is_recorded() {
+    let bench = Bench::start().await;
+    let (mut client, mut recording) = bench.client(TransportKind::Udp).await;
+    client.send(&recording, 1, 1000.0, 10);
+    for round in 0..2 {
+        let mut without = client.offer(Direction::SendOnly);
+        without.streams[1].address.set_port(0);
+        let answer = client
+            .change_to(&recording, &without)
+            .await
+            .expect("accepted");
+        assert!(answer.streams[1].is_rejected(), "{round}");
+        let again = client.offer(Direction::SendOnly);
+        recording.answer = client
+            .change_to(&recording, &again)
+            .await
+            .expect("accepted");
+        assert!(!recording.answer.streams[1].is_rejected(), "{round}");
+        client.send(&recording, 1, 1000.0, 20);
+    }
+    client.send(&recording, 0, 400.0, 5);
+    client.bye(recording).await;
+    bench.until_recorded(1).await;
+    let row = bench.row();
+    assert_eq!((row.state, row.packets), ("closed", 55));
+    let shown = bench
+        .store()
+        .show(&row.id, &common::asker())
+        .expect("opens");
+    let files = shown.files.into_iter();
+    let files: Vec<_> = files.map(|file| (file.label, file.packets)).collect();
+    let expected = [("1", 5), ("2", 10), ("3", 20), ("4", 20)];
+    assert_eq!(
+        files,
+        expected.map(|(label, packets)| (label.to_owned(), packets))
+    );
+    bench.handle.stop().await;
+}
+
 #[tokio::test]
 async fn a_caller_that_gives_up_leaves_nothing_open() {
     let bench = Bench::start().await;

@@ -232,6 +232,14 @@ async fn a_forged_tag_in_mid_call_changes_nothing() {
         .change_body(&recording, body(&sdp, "application/rs-metadata", &text))
         .await;
     assert_eq!(refused.map(|_| ()), Err(StatusCode::NOT_ACCEPTABLE_HERE));
+    // Refused whole: it isn't paused either.
+    let hold = body(
+        &client.offer(Direction::Inactive),
+        siprec::METADATA_TYPE,
+        &text,
+    );
+    let refused = client.change_body(&recording, hold).await;
+    assert_eq!(refused.map(|_| ()), Err(StatusCode::NOT_ACCEPTABLE_HERE));
     client.send(&recording, 0, 1000.0, 5);
     client.bye(recording).await;
     bench.until_recorded(1).await;

@@ -69,7 +69,7 @@ impl Server {
             offer,
         } = offer::read(request, flow.peer().ip(), &self.options)?;
         let id = RecordingId::random().map_err(|error| no_room("random", error.to_string()))?;
-        let doors = self.open_doors(&offer, 0, Sharing::Allowed)?;
+        let doors = self.open_doors(&offer, |_| true, Sharing::Allowed)?;
         let local: Vec<_> = local(&doors).collect();
         let own = self.own_address(flow.kind());
         let origin = Origin::new(session.0, own.ip());
@@ -207,17 +207,19 @@ impl Server {
         by_tls.unwrap_or(self.driver.local_addr())
     }
 
-    /// Somewhere to receive every audio stream from that one on: one port for all of them when each says by what its packets
+    /// Somewhere to receive every audio stream whose place is free: one port for all of them when each says by what its packets
     /// are known, else one for each.
     pub(super) fn open_doors(
         &mut self,
         offer: &Description,
-        from: usize,
+        is_free: impl Fn(usize) -> bool,
         sharing: Sharing,
     ) -> Result<Vec<Option<Door>>, Refusal> {
-        let wanted = |stream: &sdp::Stream| stream.kind == Kind::Audio && !stream.is_rejected();
-        let streams = &offer.streams[from.min(offer.streams.len())..];
-        let keys = streams.iter().filter(|stream| wanted(stream));
+        let wanted = |(place, stream): &(usize, &sdp::Stream)| {
+            is_free(*place) && stream.kind == Kind::Audio && !stream.is_rejected()
+        };
+        let streams = || offer.streams.iter().enumerate();
+        let keys = streams().filter(wanted).map(|(_, stream)| stream);
         let keys: Option<Vec<_>> = keys.map(Key::offered).collect();
         let no_port = |error: PortsError| no_room("ports", error.to_string());
         let claims = match keys {
@@ -231,9 +233,8 @@ impl Server {
             Some(claim) => Ok(Door::Shared(claim)),
             None => self.ports.open().map(Door::Own),
         };
-        streams
-            .iter()
-            .map(|stream| wanted(stream).then(&mut open).transpose())
+        streams()
+            .map(|stream| wanted(&stream).then(&mut open).transpose())
             .collect::<Result<_, _>>()
             .map_err(no_port)
     }

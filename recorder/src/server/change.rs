@@ -1,5 +1,8 @@
 //! A recording session changes: it pauses and goes on (a=inactive), gains streams, or tells more of who speaks.
 
+use std::collections::BTreeSet;
+
+use callcore::tag::RecordingTag;
 use wire::{
     sdp::Description,
     sip::{
@@ -10,12 +13,13 @@ use wire::{
 };
 
 use super::{
-    begin::{Sharing, local, no_room, placed},
+    begin::{Sharing, local, no_room},
     disk::Job,
     offer::{self, Agreed, Refusal},
     parties::Told,
     run::Server,
     say::Word,
+    session::New,
     shared::Claim,
 };
 use crate::names::RecordingId;
@@ -61,6 +65,10 @@ impl Server {
             return Ok(());
         }
         let parts = offer::parts(Some(body))?;
+        if let Some(metadata) = &parts.metadata {
+            // Refused whole: what was agreed stays as it was (RFC 3261 section 14.1).
+            keeps_tag(metadata, &recording.tag)?;
+        }
         let (answer, hold) = self.renegotiate(session, &parts.sdp)?;
         let begins = match &parts.metadata {
             Some(metadata) => self.take_metadata(session, metadata, hold)?,
@@ -94,15 +102,20 @@ impl Server {
         };
         let (mut ours, origin) = (recording.local(), recording.answer.origin.next());
         let (id, demand) = (recording.id, recording.demand);
-        let doors = self.open_doors(offer, lines, sharing)?;
-        ours.extend(local(&doors));
+        let free: BTreeSet<usize> = (0..offer.streams.len())
+            .filter(|place| recording.is_free(*place))
+            .collect();
+        let doors = self.open_doors(offer, |place| free.contains(&place), sharing)?;
+        ours.resize(offer.streams.len(), None);
+        for (ours, new) in ours.iter_mut().zip(local(&doors)) {
+            *ours = ours.or(new);
+        }
         let (answer, mut agreed) = offer::answer(offer, origin, &ours, demand)?;
-        let claims = self.claim_renamed(session, &agreed)?;
-        let new = agreed.split_off(lines);
+        let mut new = New::of(&mut agreed, doors);
+        let claims = self.claim_renamed(session, &agreed, &mut new)?;
         let streams: Vec<_> = new
             .iter()
-            .flatten()
-            .map(|one| (one.label.clone(), one.codec))
+            .map(|one| (one.agreed.label.clone(), one.agreed.codec))
             .collect();
         if !streams.is_empty() {
             let job = Job::AddStreams(id, streams);
@@ -121,7 +134,7 @@ impl Server {
         };
         recording.rename(claims);
         recording.change(&agreed);
-        recording.add(placed(new, doors));
+        recording.add_at(new, offer.streams.len());
         recording.answer = answer.clone();
         Ok((answer, hold))
     }
@@ -131,14 +144,15 @@ impl Server {
         &mut self,
         session: SessionId,
         agreed: &[Option<Agreed>],
+        new: &mut [New],
     ) -> Result<Vec<(usize, Claim)>, Refusal> {
         let unfit = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "change", text);
         let Some(recording) = self.sessions.get(&session) else {
             return Err(unfit("no such recording"));
         };
-        if !recording.fits(agreed) {
+        if !recording.fits(agreed) || !recording.name(new) {
             return Err(unfit(
-                "a stream keeps its codec, and a new one needs a label of its own",
+                "a stream keeps its codec and payload type, and a new one needs a label of its own",
             ));
         }
         let renamed = recording.renamed(agreed).into_iter();
@@ -160,14 +174,7 @@ impl Server {
         let Some(recording) = self.sessions.get_mut(&session) else {
             return Ok(Begins::Nothing);
         };
-        if offer::changes_tag(metadata, &recording.tag) {
-            let text = "a recording keeps the tag it began under: end it and begin another";
-            return Err(Refusal::new(
-                StatusCode::NOT_ACCEPTABLE_HERE,
-                "tag-change",
-                text,
-            ));
-        }
+        keeps_tag(metadata, &recording.tag)?;
         let told = recording.parties.learn(metadata);
         Ok(self.follow(session, told, hold))
     }
@@ -273,6 +280,17 @@ impl Server {
             );
         }
     }
+}
+
+fn keeps_tag(metadata: &Metadata, tag: &RecordingTag) -> Result<(), Refusal> {
+    if !offer::changes_tag(metadata, tag) {
+        return Ok(());
+    }
+    let (status, text) = (
+        StatusCode::NOT_ACCEPTABLE_HERE,
+        "a recording keeps the tag it began under: end it and begin another",
+    );
+    Err(Refusal::new(status, "tag-change", text))
 }
 
 /// Metadata that comes alone, in an UPDATE or INFO (RFC 7866 section 7.1.1).

@@ -31,6 +31,13 @@ pub(super) struct Next {
     pub(super) answer: Option<Option<Body>>,
 }
 
+impl Next {
+    /// Whether a stream at this place of the session goes on in it.
+    pub(super) fn has(&self, place: usize) -> bool {
+        self.places.contains(&place)
+    }
+}
+
 impl Session {
     /// Whether what was agreed goes on after a hold of all streams.
     pub(super) fn resumes(&self, agreed: &[Option<Agreed>]) -> bool {

@@ -1,6 +1,7 @@
 //! One recording session (RFC 7866): its streams, and how they are told to pause, go on and end.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     net::SocketAddr,
     sync::{
@@ -59,6 +60,8 @@ pub(super) struct Session {
     heard_ms: Arc<AtomicU64>,
     /// By the place of the `m=` line; `None` for one that was turned down.
     pub(super) streams: Vec<Option<Stream>>,
+    /// The names of all that there were: each is that of a file.
+    named: BTreeSet<StreamLabel>,
     /// Streams the writer knows of.
     pub(super) numbered: usize,
     pub(super) jobs: mpsc::Sender<Job>,
@@ -69,9 +72,35 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Stream {
     local: SocketAddr,
+    payload_type: u8,
     pub(super) codec: Codec,
     pub(super) label: StreamLabel,
     pub(super) steering: Steering,
+}
+
+/// A stream that begins with a change, and its `m=` line.
+#[derive(Debug)]
+pub(super) struct New {
+    place: usize,
+    pub(super) agreed: Agreed,
+    door: Door,
+}
+
+impl New {
+    /// Those of what was agreed that have somewhere new to be received; the rest is left there.
+    pub(super) fn of(agreed: &mut [Option<Agreed>], doors: Vec<Option<Door>>) -> Vec<Self> {
+        let places = agreed.iter_mut().zip(doors).enumerate();
+        let new = places.filter_map(|(place, (agreed, door))| {
+            let door = door?;
+            let agreed = agreed.take()?;
+            Some(Self {
+                place,
+                agreed,
+                door,
+            })
+        });
+        new.collect()
+    }
 }
 
 /// A stream that was agreed, with where it is received.
@@ -100,6 +129,7 @@ impl Session {
             holders,
             heard_ms: Arc::new(AtomicU64::new(0)),
             streams: Vec::new(),
+            named: BTreeSet::new(),
             numbered: 0,
             jobs,
             board,
@@ -114,6 +144,50 @@ impl Session {
             let stream = place.map(|(agreed, door)| self.record(agreed, door));
             self.streams.push(stream);
         }
+    }
+
+    /// Records streams that come at places of their own or at those of streams that are over.
+    pub(super) fn add_at(&mut self, new: Vec<New>, lines: usize) {
+        self.streams.resize_with(lines, || None);
+        for New {
+            place,
+            agreed,
+            door,
+        } in new
+        {
+            let stream = self.record(agreed, door);
+            self.streams[place] = Some(stream);
+        }
+    }
+
+    /// Whether nothing is received at an `m=` line, so that another stream may come there (RFC 3264 section 8.1).
+    pub(super) fn is_free(&self, place: usize) -> bool {
+        let over = |stream: &Stream| stream.steering.flow() == Flow::Ended;
+        let stream = self.streams.get(place).and_then(Option::as_ref);
+        stream.is_none_or(over) && !self.next.as_ref().is_some_and(|next| next.has(place))
+    }
+
+    /// Has each of these be called by its label, or by a number when a stream that is over was called so: its file is written.
+    /// False when one has the label of a stream that goes on.
+    pub(super) fn name(&self, new: &mut [New]) -> bool {
+        let goes_on = |stream: &&Stream| stream.steering.flow() != Flow::Ended;
+        let live = self.streams.iter().flatten().filter(goes_on);
+        let live: BTreeSet<&StreamLabel> = live.map(|stream| &stream.label).collect();
+        let mut taken = self.named.clone();
+        taken.extend(new.iter().map(|one| one.agreed.label.clone()));
+        let mut numbers = (1_usize..).filter_map(|it| StreamLabel::parse(&it.to_string()).ok());
+        for one in new {
+            if live.contains(&one.agreed.label) {
+                return false;
+            }
+            if self.named.contains(&one.agreed.label) {
+                let Some(label) = numbers.find(|label| !taken.contains(label)) else {
+                    return false;
+                };
+                one.agreed.label = label;
+            }
+        }
+        true
     }
 
     fn record(&mut self, agreed: Agreed, door: Door) -> Stream {
@@ -135,8 +209,10 @@ impl Session {
         };
         self.board.stream_begins(begins.crypto.is_some());
         let track = Track::new((agreed.payload_type, agreed.codec), begins.clone(), line);
+        self.named.insert(agreed.label.clone());
         Stream {
             local,
+            payload_type: agreed.payload_type,
             codec: agreed.codec,
             label: agreed.label,
             steering: Steering::begin(door, begins, track),
@@ -171,20 +247,14 @@ impl Session {
             .collect()
     }
 
-    /// Whether the streams there are can go on as newly agreed, and none of the new ones takes a name that is taken.
+    /// Whether the streams there are can go on as newly agreed: what came by another number would be taken for no audio.
     pub(super) fn fits(&self, agreed: &[Option<Agreed>]) -> bool {
-        let (old, new) = agreed.split_at(self.streams.len().min(agreed.len()));
-        let same_codec = self.streams.iter().zip(old).all(|pair| match pair {
-            (Some(stream), Some(agreed)) => stream.codec == agreed.codec,
+        self.streams.iter().zip(agreed).all(|pair| match pair {
+            (Some(stream), Some(agreed)) => {
+                stream.codec == agreed.codec && stream.payload_type == agreed.payload_type
+            }
             _ => true,
-        });
-        let taken = |agreed: &Agreed| {
-            self.streams
-                .iter()
-                .flatten()
-                .any(|stream| stream.label == agreed.label)
-        };
-        same_codec && !new.iter().flatten().any(taken)
+        })
     }
 
     /// Tells the streams there are what was newly agreed for them.
