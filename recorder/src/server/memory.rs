@@ -99,6 +99,10 @@ impl Recorded {
     }
 
     fn hear(&mut self, number: u32) {
+        self.hear_from(SENDER, number);
+    }
+
+    fn hear_from(&mut self, source: SocketAddr, number: u32) {
         let packet = rtp::Packet {
             payload_type: 8,
             marker: false,
@@ -109,7 +113,7 @@ impl Recorded {
         };
         let mut datagram = Vec::new();
         packet.write(&mut datagram);
-        self.track.on_datagram(&mut datagram, SENDER, self.now);
+        self.track.on_datagram(&mut datagram, source, self.now);
     }
 
     fn write(&mut self) {
@@ -143,4 +147,35 @@ fn a_stream_holds_no_more_after_an_hour_than_after_a_minute() {
         written > 20_000_000,
         "an hour's audio was written: {written}"
     );
+}
+
+/// A client may send from another port after a change, and nobody tells which: only its address is agreed.
+#[test]
+fn a_source_that_falls_silent_may_have_moved_and_one_that_speaks_is_alone() {
+    let mut stream = recorded();
+    let elsewhere = SocketAddr::new(SENDER.ip(), SENDER.port() + 2);
+    let written = |stream: &mut Recorded| {
+        stream.track.finish();
+        let mut packets = 0;
+        while let Ok(job) = stream.todo.try_recv() {
+            if let Job::Audio(_, _, batch) = job {
+                packets += batch.tally().packets;
+            }
+        }
+        packets
+    };
+    for number in 0..30 {
+        stream.now += TICK;
+        stream.hear(number);
+        stream.hear_from(elsewhere, 1000 + number);
+    }
+    assert_eq!(written(&mut stream), 30);
+    // From here on only the other one.
+    for number in 30..80 {
+        stream.now += TICK;
+        stream.hear_from(elsewhere, number);
+    }
+    assert_eq!(written(&mut stream), 50 - 24, "half a second is nobody's");
+    stream.hear(80);
+    assert_eq!(written(&mut stream), 0, "it has moved");
 }

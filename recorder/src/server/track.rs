@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
@@ -31,6 +31,8 @@ use crate::{
 
 /// What waits here is handed over when it has so many bytes: with the packet that comes then it still is one chunk.
 const READY_BYTES_MAX: usize = 7 * 1024;
+/// A source that says nothing for so long may have moved; until then nobody else is heard.
+const SOURCE_SILENT_MIN: Duration = Duration::from_millis(500);
 /// How exactly a session knows when it was heard last, in milliseconds: it looks for a minute without a sound.
 const HEARD_STEP_MS: u64 = 1000;
 
@@ -92,8 +94,9 @@ pub(super) struct Track {
     timeline: Timeline,
     /// Opens what is encrypted.
     opener: Option<Box<Opener>>,
-    /// The source that was heard first.
+    /// The source that is heard, and when it was last.
     source: Option<SocketAddr>,
+    source_heard: Instant,
     /// What the writer is given next.
     ready: Batch,
     /// Milliseconds after the session began that `heard_ms` was told of last.
@@ -111,16 +114,17 @@ struct Unsent {
 impl Track {
     pub(super) fn new((payload_type, codec): (u8, Codec), told: Control, line: Line) -> Self {
         let mut track = Self {
-            line,
             payload_type,
             codec,
             timeline: Timeline::new(payload_type, codec),
             control: told.clone(),
             opener: opener(&told),
             source: None,
+            source_heard: line.begun,
             ready: Batch::default(),
             told_heard_ms: 0,
             unsent: None,
+            line,
         };
         track.obey(told);
         track
@@ -233,7 +237,7 @@ impl Track {
         source: SocketAddr,
         now: Instant,
     ) -> Result<(), &'static str> {
-        if source.ip() != self.control.from || self.source.is_some_and(|known| known != source) {
+        if source.ip() != self.control.from || !self.may_send(source, now) {
             return Err("source");
         }
         if rtp::is_rtcp(datagram) {
@@ -243,13 +247,20 @@ impl Track {
         let datagram = srtp::open(self.opener.as_deref_mut(), datagram)?;
         self.heard(now);
         let packet = rtp::Packet::parse(datagram).map_err(|_| "malformed")?;
-        self.source = Some(source);
+        (self.source, self.source_heard) = (Some(source), now);
         let since = now.saturating_duration_since(self.control.target.begun);
         match self.timeline.receive(since, &packet, &mut self.ready) {
             Placed::Dropped => Err("duplicate"),
             Placed::Paused => Err("paused"),
             Placed::Other | Placed::Audio => Ok(()),
         }
+    }
+
+    /// Whether that is the source that is heard, or it has moved: after a change its client may send from another port.
+    fn may_send(&self, source: SocketAddr, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.source_heard);
+        self.source
+            .is_none_or(|known| known == source || silent >= SOURCE_SILENT_MIN)
     }
 
     fn heard(&mut self, now: Instant) {
