@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     calls::CallFact,
-    report::{Difference, Report},
+    report::{CROSSED, Difference, Report},
 };
 use crate::{index::Entry, names::RecordingId, server::untagged};
 
@@ -123,10 +123,7 @@ fn belongs(call: &CallFact, recording: &Have, report: &mut Report) {
     report.stored(&recording.controller);
     if call.external {
         report.external_recordings += 1;
-        report.differs(Difference::extra(
-            recording,
-            "this call left for a provider: a boundary was crossed",
-        ));
+        report.differs(Difference::extra(recording, CROSSED));
     } else if !call.recorded {
         report.differs(Difference::extra(
             recording,

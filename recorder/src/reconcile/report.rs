@@ -14,6 +14,9 @@ pub const KINDS: [&str; 6] = [
 /// Differences told one by one; all are counted.
 const DIFFERENCES_MAX: usize = 1000;
 
+/// Why a recording of an external call is told of.
+pub(super) const CROSSED: &str = "this call left for a provider: a boundary was crossed";
+
 /// Expected against stored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
@@ -115,6 +118,8 @@ impl Report {
             .copied()
             .unwrap_or_default();
         (self.calls, self.external_calls, self.unreadable) = (line.expected, 0, 0);
+        let crossed = self.differences.iter().filter(|one| one.why == CROSSED);
+        self.external_recordings = crossed.count() as u64;
         self
     }
 

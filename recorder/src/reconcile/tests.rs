@@ -168,6 +168,14 @@ fn what_an_organisation_sees_is_its_own() {
     assert_eq!(report.controllers.len(), 1);
     assert_eq!((report.calls, report.differences.len()), (1, 1));
     assert_eq!(report.differences[0].call, Some(2));
+    let external = CallFact {
+        external: true,
+        recorded: false,
+        ..fact(3, 0, 100.0)
+    };
+    let crossed = compared(&[external], &[have(3, 10, 5.0)]);
+    let seen = |by| crossed.clone().of(by).external_recordings;
+    assert_eq!((seen("region-01"), seen("region-03")), (1, 0));
 }
 
 #[test]
