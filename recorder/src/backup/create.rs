@@ -75,24 +75,7 @@ pub fn create(
         None => Recipient::parse(&Catalogue::read(vault)?.recipient)
             .map_err(|_| BackupError::NoRecipient)?,
     };
-    for path in [&place.audio, &place.keys] {
-        folder::make_private(path)?;
-        if !place.force && same_volume(vault, path)? {
-            return Err(BackupError::SameVolume { path: path.clone() });
-        }
-    }
-    folder::check_apart(&place.audio, &place.keys).map_err(|_| BackupError::NotApart {
-        audio: place.audio.clone(),
-        keys: place.keys.clone(),
-    })?;
-    for path in [&place.audio, &place.keys] {
-        vault
-            .refuse_inside(path)
-            .map_err(|()| BackupError::NotApart {
-                audio: path.clone(),
-                keys: vault.store().to_owned(),
-            })?;
-    }
+    check_places(vault, place)?;
     // Nothing is erased between the two parts.
     let _alone = gallring::lock(vault)?;
     Catalogue::clear(vault, true)?;
@@ -138,6 +121,29 @@ pub fn create(
         wrong,
         open: index.left_open()?.len() as u64,
     })
+}
+
+/// Makes the two places, and refuses those where a copy would be lost, or found, with what it is of.
+fn check_places(vault: &Vault, place: &Where) -> Result<(), BackupError> {
+    for path in [&place.audio, &place.keys] {
+        folder::make_private(path)?;
+        if !place.force && same_volume(vault, path)? {
+            return Err(BackupError::SameVolume { path: path.clone() });
+        }
+    }
+    folder::check_apart(&place.audio, &place.keys).map_err(|_| BackupError::NotApart {
+        audio: place.audio.clone(),
+        keys: place.keys.clone(),
+    })?;
+    for path in [&place.audio, &place.keys] {
+        vault
+            .refuse_inside(path)
+            .map_err(|()| BackupError::NotApart {
+                audio: path.clone(),
+                keys: vault.store().to_owned(),
+            })?;
+    }
+    Ok(())
 }
 
 /// Writes the audio part; gives how many recordings are in it.
