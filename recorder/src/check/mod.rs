@@ -106,11 +106,11 @@ impl Targets {
             targets.secrets = paths(&secrets);
             targets.beside = paths(&[&settings.calls]);
             let siprec = Uri::parse(&settings.siprec).ok();
-            let tls = settings.tls.as_ref();
-            let tls = tls.and_then(|tls| tls.addresses.first().copied());
+            let tls = settings.tls.iter().flat_map(|tls| &tls.addresses);
+            let tls = tls.map(named("recorder, SIPREC by TLS"));
+            targets.listeners.extend(tls);
             for (name, address) in [
                 ("recorder, SIPREC", siprec.and_then(|uri| uri.address())),
-                ("recorder, SIPREC by TLS", tls),
                 ("recorder, API", settings.api.parse().ok()),
             ] {
                 let address = address.map(|address| (name.to_owned(), address));

@@ -273,6 +273,28 @@ fn the_server_of_2019_is_found_from_its_description() {
 }
 
 #[test]
+fn every_address_that_a_recorder_listens_at_is_tried() {
+    let text = include_str!("../../../scenarios/today.toml");
+    let mut scenario =
+        Scenario::from_toml(text, "today.toml").unwrap_or_else(|error| panic!("{error}"));
+    let addresses = ["127.0.0.1:5071", "[::1]:5071"].map(|at| at.parse().expect("an address"));
+    let recorder = scenario.recorder.as_mut().expect("it records");
+    recorder.tls = Some(callcore::scenario::TlsSettings {
+        addresses: addresses.into(),
+        certificate: "chain.pem".into(),
+        key: "key.pem".into(),
+        peers_ca: None,
+        trusted_names: Vec::new(),
+    });
+    let tried: Vec<_> = Targets::of(&scenario)
+        .listeners
+        .into_iter()
+        .map(|one| one.1)
+        .collect();
+    assert!(addresses.iter().all(|at| tried.contains(at)), "{tried:?}");
+}
+
+#[test]
 fn a_recorder_that_hears_calls_in_the_clear_from_afar_is_found() {
     let text = include_str!("../../../scenarios/today.toml");
     let scenario =
