@@ -1,6 +1,6 @@
 //! Counts what the recorder does, once, for the metrics and for the dashboards.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use callcore::tag::RecordingTag;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     index::Closing,
-    monitor::{Duties, Figures, Monitor},
+    monitor::{Duties, Figures, Monitor, Stored},
 };
 
 /// The counters and who watches them.
@@ -175,6 +175,17 @@ impl Board {
             if stored.next_due.is_empty() || due < stored.next_due {
                 stored.next_due = due;
             }
+        });
+    }
+
+    /// What is stored, counted anew.
+    pub(crate) fn stored(&self, controllers: BTreeMap<String, Stored>) {
+        self.figures.send_if_modified(|figures| {
+            let changed = figures.controllers != controllers;
+            if changed {
+                Arc::make_mut(figures).controllers = controllers;
+            }
+            changed
         });
     }
 

@@ -26,6 +26,8 @@ use crate::{
 
 /// More than recordings begin and end in an hour without an index; after that new ones are refused.
 const WAITING_MAX: usize = 10_000;
+/// How often the index is asked what is stored: gallring, a process of its own, takes away.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// How often the index is asked whether it is back.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -69,6 +71,7 @@ impl Entering {
             jobs,
             missed: VecDeque::new(),
             tried: Instant::now(),
+            counted: Instant::now(),
         };
         let thread = thread::Builder::new()
             .name("recorder-index".into())
@@ -98,6 +101,7 @@ struct Clerk {
     jobs: tokio::sync::mpsc::WeakSender<Job>,
     missed: VecDeque<Missed>,
     tried: Instant,
+    counted: Instant,
 }
 
 impl Clerk {
@@ -118,6 +122,9 @@ impl Clerk {
             }
             if self.tried.elapsed() >= RETRY_EVERY {
                 self.retry();
+            }
+            if self.counted.elapsed() >= COUNT_EVERY {
+                self.count();
             }
         }
         self.retry();
@@ -170,6 +177,18 @@ impl Clerk {
         self.show();
     }
 
+    /// What is stored, as the index has it: with what it doesn't know yet it would say too little.
+    fn count(&mut self) {
+        self.counted = Instant::now();
+        if !self.missed.is_empty() {
+            return;
+        }
+        match self.index.figures() {
+            Ok(stored) => self.board.stored(stored),
+            Err(error) => tracing::warn!(%error, "what is stored can't be counted"),
+        }
+    }
+
     fn show(&self) {
         let waiting = i64::try_from(self.missed.len()).unwrap_or(i64::MAX);
         self.board.index_backlog.set(waiting);
@@ -187,5 +206,54 @@ impl Missed {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        index::{Mark, State},
+        monitor::Figures,
+        server::{faults::one_stream, open::Open},
+        vault::Vault,
+    };
+
+    #[test]
+    fn what_gallring_took_away_is_stored_no_more() {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let (jobs, _todo) = tokio::sync::mpsc::channel(1);
+        let mut clerk = Clerk {
+            index: Index::open(&vault).expect("fresh"),
+            board: Arc::new(Board::new(Figures::default()).expect("metrics")),
+            jobs: jobs.downgrade(),
+            missed: VecDeque::new(),
+            tried: Instant::now(),
+            counted: Instant::now(),
+        };
+        let figures = clerk.board.monitor().figures;
+        let stored = || {
+            figures
+                .borrow()
+                .controllers
+                .get("region-01")
+                .map(|it| it.recordings)
+        };
+        let begin = one_stream();
+        let id = begin.id;
+        let open = Open::make(&vault, &begin).expect("begins");
+        clerk.on_open(id, Box::new(begin.tag)).expect("entered");
+        let (tag, closing) = open.finish(State::Closed).make_safe();
+        clerk.enter(Missed::Closed(id, Box::new(closing.clone())));
+        clerk.board.closed(&tag, &closing);
+        clerk.count();
+        assert_eq!(stored(), Some(1));
+        let beside = Index::open_to_change(&vault).expect("opens");
+        beside.mark(Mark::Recording, &[id], "RS/1").expect("marked");
+        beside.forget(Mark::Recording, &[id]).expect("forgotten");
+        clerk.count();
+        assert_eq!(stored(), None);
     }
 }
