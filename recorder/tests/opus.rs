@@ -6,7 +6,7 @@ use common::{Bench, Client, Recording, metadata, tag};
 use wire::{
     rtp::Sender,
     sdp::{Codec, Description, Direction},
-    sip::endpoint::TransportKind,
+    sip::{endpoint::TransportKind, message::StatusCode},
 };
 
 const OPUS: u8 = 96;
@@ -171,4 +171,24 @@ fn spoken(packets: usize, hertz: f64) -> Vec<Vec<u8>> {
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// What came by another number would be taken for no audio: the client is told, and goes on by the old one.
+#[tokio::test]
+async fn a_stream_keeps_its_payload_type() {
+    let bench = Bench::start().await;
+    let mut client = Client::new();
+    let recording = record(&mut client, &bench, [vec![opus()], vec![opus()]]).await;
+    let renumbered = Codec {
+        payload_type: OPUS + 1,
+        ..opus()
+    };
+    let other = offer(&client, [vec![renumbered], vec![opus()]]);
+    let refused = client.change_to(&recording, &other).await;
+    assert_eq!(refused.err(), Some(StatusCode::NOT_ACCEPTABLE_HERE));
+    send(&client, &recording, 0, 10, &[]);
+    client.bye(recording).await;
+    bench.until_recorded(1).await;
+    assert_eq!(bench.row().packets, 10);
+    bench.handle.stop().await;
 }

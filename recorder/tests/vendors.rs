@@ -155,6 +155,11 @@ async fn what_no_client_should_send_is_refused_and_nothing_is_stored() {
             StatusCode::FORBIDDEN,
         ),
         (
+            "a zero byte",
+            xml.replace("name=\"purpose\">", "name=\"purpose\">\0"),
+            StatusCode::NOT_ACCEPTABLE_HERE,
+        ),
+        (
             "no tag",
             xml.replace("name=\"controller\"", "name=\"owner\""),
             StatusCode::NOT_ACCEPTABLE_HERE,

@@ -128,6 +128,17 @@ fn tag(metadata: &Metadata) -> Result<RecordingTag, Refusal> {
         let text = "this client sends no tag: say whose calls it records under [recorder.untagged] of the recorder's scenario";
         return Err(no_tag(text.to_owned()));
     }
+    // XML has no place for it (XML 1.0 section 2.2), and PostgreSQL none either: the index would ask for it again for ever, and
+    // for everything that comes after.
+    if metadata
+        .extension
+        .iter()
+        .any(|(_, text)| text.contains('\0'))
+    {
+        return Err(no_tag(
+            "the recording tag holds what no text has".to_owned(),
+        ));
+    }
     let tag = RecordingTag::from_fields(|name| metadata.field(name))
         .map_err(|error: TagError| no_tag(error.to_string()))?;
     if &*tag.route == untagged::ROUTE {
