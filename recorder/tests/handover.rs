@@ -137,7 +137,11 @@ fn the_region_gets_all_of_it_and_then_it_goes_here() {
     let report = gallring::run(vault, index, &scenario(), day, now(), &mut watch).expect("ran");
     assert_eq!(report.recordings, 0);
 
+    // A program that was killed had begun to unpack another one.
+    let stale = sides.path("region.part/data/another");
+    fs::create_dir_all(&stale).expect("ours");
     let verified = sides.verify(Some("region")).expect("as it was packed");
+    assert!(!sides.path("region/data/another").exists());
     assert_eq!(verified.from, "Inera AB");
     assert_eq!(
         (verified.receipt.recordings, verified.receipt.files),

@@ -49,6 +49,15 @@ pub fn verify(
     }
     let (opener, identity) = open(package, identities)?;
     let part = unpack_to.map(folder::part_of);
+    if let Some(part) = &part {
+        // What a program that was killed has left is of another package, or was never checked.
+        match fs::remove_dir_all(part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file(part)(error));
+            }
+            _ => {}
+        }
+    }
     let checked = read(opener, part.as_deref()).map_err(|(file, what)| HandoverError::Tampered {
         package: package.to_owned(),
         file,
