@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     access::{self, Access, PURPOSE_LEN_MAX},
+    backup::{self, BackupError},
     export::{self, ExportError},
     gallring::{self, GallringError},
     index::{Entry, Hold, Index, IndexError, State},
@@ -37,6 +38,9 @@ pub enum StoreError {
     /// The access log or the register isn't as it was written.
     #[error(transparent)]
     Gallring(#[from] GallringError),
+    /// It comes from a backup and wasn't held against the destruction register.
+    #[error(transparent)]
+    Unswept(#[from] BackupError),
     /// Nobody said what for.
     #[error(
         "say what for: `--purpose \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in the controller's access log"
@@ -65,6 +69,7 @@ pub fn open_existing(store: &Path, keys: &Path) -> Result<Store, StoreError> {
 /// The same.
 pub fn open_existing_place(place: Place) -> Result<Store, StoreError> {
     let vault = Vault::open_existing_place(place)?;
+    backup::refuse_unswept(vault.store())?;
     let index = Index::open_existing(&vault)?;
     Ok(Store { vault, index })
 }
@@ -83,6 +88,7 @@ pub fn open_to_change(store: &Path, keys: &Path) -> Result<Store, StoreError> {
 /// The same.
 pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
     let vault = Vault::open_existing_place(place)?;
+    backup::refuse_unswept(vault.store())?;
     let index = Index::open_to_change(&vault)?;
     Ok(Store { vault, index })
 }
