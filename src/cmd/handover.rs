@@ -178,9 +178,10 @@ fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCo
         &receipt,
         (&by, Timestamp::now()),
         &mut watch,
-    )
-    .map_err(told)?;
+    );
+    // Also after an erasure that stopped half-way: what it destroyed goes from the backups too.
     super::backup::renew_key_part(&store);
+    let closed = closed.map_err(told)?;
     if json {
         show::json(&closed)?;
     } else {
