@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -30,7 +31,7 @@ pub enum RecoverError {
 /// What clock and disk may differ by, and a day's work besides: a month's folder that is older than that has no recording
 /// which the index could have lost since the last start.
 const MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
-/// Touched at every start.
+/// Written at every start: when, and with which index.
 const MARK: &str = ".started";
 
 /// What a start found to put right.
@@ -52,9 +53,8 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
     let mut found = Recovered::default();
     vault.clear_aside()?;
     let mark = vault.store().join(MARK);
-    let last = fs::metadata(&mark).and_then(|found| found.modified()).ok();
-    let since = last.and_then(|last: SystemTime| last.checked_sub(MARGIN));
-    for one in vault.recordings_near(since)? {
+    let identity = index.identity()?;
+    for one in vault.recordings_near(since(&mark, &identity, index)?)? {
         match index.get(one.id) {
             Ok(_) => continue,
             Err(IndexError::NotFound(_)) => {}
@@ -81,8 +81,23 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
         }
     }
     found.closed = close_left_open(vault, index)?;
-    folder::write_private(&mark, b"")?;
+    folder::write_private(&mark, identity.as_bytes())?;
     Ok(found)
+}
+
+/// Since when the index may have lost something; `None`: all of it, as when it isn't the one of the last start.
+fn since(mark: &Path, identity: &str, index: &Index) -> Result<Option<SystemTime>, IndexError> {
+    let with = fs::read_to_string(mark).unwrap_or_default();
+    // An earlier version wrote down no index; then one that has nothing is new.
+    let same = if with.is_empty() {
+        !index.figures()?.is_empty()
+    } else {
+        with == identity
+    };
+    let last = fs::metadata(mark).and_then(|found| found.modified()).ok();
+    Ok(last
+        .filter(|_| same)
+        .and_then(|last| last.checked_sub(MARGIN)))
 }
 
 /// Closes every recording that the index still calls open; gives how many. Only for a recorder that holds the
@@ -261,5 +276,32 @@ mod tests {
         assert_eq!((found.removed, found.entered, found.closed), (1, 0, 0));
         let left = vault.recordings_near(None).expect("listed");
         assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), [spoken]);
+    }
+
+    /// Restored from a backup, or made anew: also what was recorded months ago is entered.
+    #[test]
+    fn another_index_is_told_of_every_recording() {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let index = Index::open(&vault).expect("fresh");
+        let id = RecordingId::random().expect("random");
+        let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
+        index
+            .insert_open(id, &test_tag("region-01"))
+            .expect("entered");
+        assert_eq!(recover(&vault, &index).expect("recovers").closed, 1);
+        let folder = vault.store().join(recording.relative());
+        let month = fs::File::open(folder.parent().expect("a month")).expect("there");
+        let long_ago = SystemTime::now() - 100 * MARGIN;
+        month.set_modified(long_ago).expect("ours");
+        assert_eq!(recover(&vault, &index).expect("recovers").entered, 0);
+        drop(index);
+        for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+            let _gone = fs::rename(vault.store().join(name), place.path().join(name));
+        }
+        let index = Index::open(&vault).expect("fresh");
+        assert_eq!(recover(&vault, &index).expect("recovers").entered, 1);
+        assert_eq!(index.get(id).expect("there").state, State::Truncated);
     }
 }

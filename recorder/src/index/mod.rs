@@ -216,6 +216,24 @@ impl Index {
         Ok(Self::of(db))
     }
 
+    /// Which index this is: one that was made anew or restored under the same name is another.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn identity(&self) -> Result<String, IndexError> {
+        let sql = "SELECT CAST(CAST('recordings' AS regclass) AS oid)::bigint AS made";
+        match &self.db {
+            Db::Sqlite(db) => Ok(Note::beside(db.path()).file().unwrap_or_default()),
+            Db::Postgres(_) => {
+                let made = self.rows(sql, &[], |row| row.count("made"))?;
+                Ok(made
+                    .first()
+                    .map(|oid| format!("table {oid}"))
+                    .unwrap_or_default())
+            }
+        }
+    }
+
     /// Enters a recording that begins. One that is there already stays as it is.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ impl Note {
     }
 
     /// Another file under the same name is another.
-    fn file(&self) -> Option<String> {
+    pub(super) fn file(&self) -> Option<String> {
         let meta = fs::metadata(&self.index).ok()?;
         Some(format!("{}:{}", meta.dev(), meta.ino()))
     }

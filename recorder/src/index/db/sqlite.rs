@@ -1,6 +1,9 @@
 //! SQLite: one file beside the audio. One recorder writes it; commands read it at the same time (WAL).
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, ToSql, params_from_iter,
@@ -59,6 +62,11 @@ impl Sqlite {
         Err(IndexError::Corrupt {
             path: self.path.clone(),
         })
+    }
+
+    /// Where it is.
+    pub(in crate::index) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Carries what stands in the log into the file.
