@@ -11,8 +11,8 @@ use super::{calls::CallFact, compare::Have};
 pub const KINDS: [&str; 6] = [
     "expected", "stored", "missing", "extra", "short", "untagged",
 ];
-/// Differences told one by one; all are counted.
-const DIFFERENCES_MAX: usize = 1000;
+/// Differences of each controller told one by one, so that one's many hide no other's; all are counted.
+const DIFFERENCES_MAX: u64 = 1000;
 
 /// Why a recording of an external call is told of.
 pub(super) const CROSSED: &str = "this call left for a provider: a boundary was crossed";
@@ -34,7 +34,7 @@ pub struct Report {
     pub unreadable: u64,
     /// By controller.
     pub controllers: BTreeMap<String, Line>,
-    /// One by one, so many at most.
+    /// One by one, a thousand of each controller at most.
     pub differences: Vec<Difference>,
 }
 
@@ -152,13 +152,14 @@ impl Report {
 
     pub(super) fn differs(&mut self, difference: Difference) {
         let line = self.line(&difference.controller);
+        let is_told = line.differences() < DIFFERENCES_MAX;
         *match difference.kind {
             "missing" => &mut line.missing,
             "extra" => &mut line.extra,
             "short" => &mut line.short,
             _ => &mut line.untagged,
         } += 1;
-        if self.differences.len() < DIFFERENCES_MAX {
+        if is_told {
             self.differences.push(difference);
         }
     }

@@ -168,6 +168,15 @@ fn what_an_organisation_sees_is_its_own() {
     assert_eq!(report.controllers.len(), 1);
     assert_eq!((report.calls, report.differences.len()), (1, 1));
     assert_eq!(report.differences[0].call, Some(2));
+    // However many another one has.
+    let mut many: Vec<_> = (0..1200).map(|call| fact(call, 0, 60.0)).collect();
+    many.push(CallFact {
+        controller: "region-03".into(),
+        ..fact(5000, 0, 60.0)
+    });
+    let all = compared(&many, &[]);
+    assert_eq!(all.clone().of("region-01").differences.len(), 1000);
+    assert_eq!(all.of("region-03").differences.len(), 1);
     let external = CallFact {
         external: true,
         recorded: false,
