@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::atomic::{AtomicU8, Ordering},
     time::Duration,
 };
@@ -27,7 +27,9 @@ const PACKET: Duration = Duration::from_millis(20);
 /// A telephone without sound.
 pub(crate) struct Handset {
     pub(crate) driver: SipDriver,
-    audio: std::net::UdpSocket,
+    audio: UdpSocket,
+    /// Where reports come: at the port after the audio's.
+    pub(crate) control: UdpSocket,
 }
 
 impl Handset {
@@ -56,9 +58,11 @@ impl Handset {
             supported: vec!["siprec".into()],
             ..Config::default_for(address, [SEED.fetch_add(1, Ordering::Relaxed); 32])
         };
+        let (audio, control) = pair(address.ip());
         let mut handset = Self {
             driver: SipDriver::bind(address, config).expect("a free port"),
-            audio: audio(address),
+            audio,
+            control,
         };
         // Until the runtime has looked at its socket, nothing is sent but while it is waited for.
         let own = Uri::sip(None, handset.driver.local_addr());
@@ -81,14 +85,12 @@ impl Handset {
     }
 
     /// Its audio is elsewhere from now on, of which it has told nobody yet.
-    pub(crate) fn moves_to(&mut self, ip: Ipv4Addr) -> std::net::UdpSocket {
-        let audio = audio(SocketAddr::new(ip.into(), 0));
-        std::mem::replace(&mut self.audio, audio)
-    }
-
-    /// Its audio comes by that socket.
-    pub(crate) fn speaks_by(&mut self, audio: std::net::UdpSocket) {
-        self.audio = audio;
+    pub(crate) fn moves_to(&mut self, ip: Ipv4Addr) -> (UdpSocket, UdpSocket) {
+        let (audio, control) = pair(ip.into());
+        (
+            std::mem::replace(&mut self.audio, audio),
+            std::mem::replace(&mut self.control, control),
+        )
     }
 
     /// A datagram that has come to where its audio is.
@@ -327,8 +329,19 @@ impl Handset {
     }
 }
 
-fn audio(address: SocketAddr) -> std::net::UdpSocket {
-    let socket = std::net::UdpSocket::bind(address).expect("a free port");
-    socket.set_nonblocking(true).expect("an option");
-    socket
+/// Ports for audio and, after it, for reports: nobody else's come there.
+fn pair(ip: IpAddr) -> (UdpSocket, UdpSocket) {
+    let bound = |port| UdpSocket::bind((ip, port));
+    for _ in 0..1000 {
+        let audio = bound(0).expect("a free port");
+        let beside = audio.local_addr().expect("it is bound").port() | 1;
+        let taken = audio.local_addr().expect("it is bound").port() == beside;
+        if let (false, Ok(control)) = (taken, bound(beside)) {
+            for socket in [&audio, &control] {
+                socket.set_nonblocking(true).expect("an option");
+            }
+            return (audio, control);
+        }
+    }
+    panic!("no two ports after each other");
 }

@@ -314,7 +314,7 @@ async fn a_caller_who_holds_and_moves_is_heard_where_the_last_description_says()
         .hears(12, || two.caller.says(&mut voice, shared, 12))
         .await;
 
-    let before = two.caller.moves_to(std::net::Ipv4Addr::LOCALHOST);
+    let (before, _) = two.caller.moves_to(std::net::Ipv4Addr::LOCALHOST);
     two.caller.asks_for(two.call, Direction::SendRecv).await;
     let answer = two.caller.has_changed().await;
     assert_eq!(

@@ -113,13 +113,15 @@ impl CallMedia {
         self.fork.flush(lanes);
         match command {
             Command::Socket(side, socket) => match self.port(side) {
-                Some((port, own)) => port.move_to(socket, own, rooms),
+                Some((port, own, counters)) => {
+                    port.move_to(socket, (own, rooms), (now, counters));
+                }
                 // The caller's is there from the beginning.
                 None => self.far = Some(Port::new(socket)),
             },
             Command::At(side, agreed, pair) => {
-                if let Some((port, own)) = self.port(side) {
-                    port.agree(*agreed, pair, (own, rooms), now);
+                if let Some((port, own, counters)) = self.port(side) {
+                    port.agree(*agreed, pair, (own, rooms), (now, counters));
                 }
             }
             Command::ForkOpen(fork) => {
@@ -146,22 +148,22 @@ impl CallMedia {
     }
 
     /// The call is over.
-    pub(super) fn end(mut self, ways: &mut Ways) {
+    pub(super) fn end(mut self, now: Instant, ways: &mut Ways) {
         self.fork.end(self.id, &mut ways.lanes);
         for side in [Side::Caller, Side::Far] {
-            if let Some((port, own)) = self.port(side) {
-                port.leave(own, &mut ways.rooms);
+            if let Some((port, own, counters)) = self.port(side) {
+                port.leave((own, &mut ways.rooms), (now, counters));
             }
         }
     }
 
-    fn port(&mut self, side: Side) -> Option<(&mut Port<LegSocket>, Token)> {
+    fn port(&mut self, side: Side) -> Option<(&mut Port<LegSocket>, Token, &Counters)> {
         let own = Token::Leg(self.slot, side);
         let port = match side {
             Side::Caller => Some(&mut self.caller),
             Side::Far => self.far.as_mut(),
         };
-        port.map(|port| (port, own))
+        port.map(|port| (port, own, &self.report.reports))
     }
 
     /// A datagram has come to that side's socket for reports.

@@ -244,7 +244,13 @@ impl Running {
             self.look_for_silence(now);
             self.ways.lanes.flush_due(now);
             // After the packets: an order may end a call whose packet is in this very batch, and its slot is another's then.
-            if woken && self.take_orders(now).is_break() {
+            let mut stops = false;
+            if woken {
+                stops = self.take_orders(now).is_break();
+                // Who ended says so.
+                self.ways.rooms.flush();
+            }
+            if stops {
                 return;
             }
             self.tell_refused();
@@ -362,7 +368,7 @@ impl Running {
             match order {
                 Order::Begin(id, socket, silence_max) => self.begin(id, socket, silence_max),
                 Order::Tell(id, command) => self.tell(id, command, now),
-                Order::End(id) => self.end(id),
+                Order::End(id) => self.end(id, now),
                 Order::Open(socket) => self.open(socket),
                 Order::Stop => return std::ops::ControlFlow::Break(()),
             }
@@ -406,11 +412,11 @@ impl Running {
         }
     }
 
-    fn end(&mut self, id: CallId) {
+    fn end(&mut self, id: CallId, now: Instant) {
         if let Some(slot) = self.slots.remove(&id) {
             // Closing its sockets takes them out of the epoll as well.
             if let Some(call) = self.calls[slot].take() {
-                call.end(&mut self.ways);
+                call.end(now, &mut self.ways);
             }
             self.turns.leave(slot);
             self.free.push(slot);

@@ -56,6 +56,14 @@ impl Latch {
         self.latched = false;
     }
 
+    /// Whether signalling that names this address says that our remote is no longer where it was; on hold in the old way it is
+    /// nowhere, and comes back.
+    pub(super) fn moves_to(&self, address: SocketAddr) -> bool {
+        let somewhere = |at: &SocketAddr| !at.ip().is_unspecified();
+        let before = self.said.named.filter(somewhere);
+        before.is_some_and(|before| before != address) && somewhere(&address)
+    }
+
     /// Whether a packet from there may be our remote's. The port may differ from what was named, once; the host may be that which
     /// its signalling comes from, for behind NAT nobody knows what others see of him; never another (RTP bleed).
     pub(super) fn takes(&self, from: SocketAddr, remote: SocketAddr, now: Instant) -> bool {
@@ -130,6 +138,18 @@ mod tests {
             assert!(!latch.takes(first, second, now), "quick: {quick}");
             assert!(latch.takes(second, second, now));
         }
+    }
+
+    #[test]
+    fn who_is_on_hold_has_not_moved() {
+        let (mut latch, now) = (Latch::default(), Instant::now());
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 10));
+        assert!(!latch.moves_to(at(10)), "it was nowhere before");
+        latch.named(at(10), None, None, now);
+        assert!(!latch.moves_to(at(10)) && !latch.moves_to(nowhere));
+        assert!(latch.moves_to(at(12)));
+        latch.named(nowhere, None, Some(at(10)), now);
+        assert!(!latch.moves_to(at(10)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! only what comes from the very address that was agreed is its own.
 
 use std::{
+    mem,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ use super::{
     Agreed, Dropped,
     dropped::Why,
     latch::Latch,
-    out::Frame,
+    out::{Frame, OutStream},
     port::{Port, Refused, send_now},
     reports::{Counters, Reports},
     rooms::Rooms,
@@ -83,8 +84,11 @@ impl Port<LegSocket> {
         agreed: Agreed,
         pair: Option<Pair>,
         (own, rooms): (Token, &mut Rooms),
-        now: Instant,
+        (now, counters): (Instant, &Counters),
     ) {
+        if self.latch.moves_to(agreed.remote.address) {
+            self.say_bye(now, rooms, counters);
+        }
         let control = agreed.control;
         self.set_remote(agreed, now);
         let begin = || Box::new(Reports::begin(now));
@@ -99,15 +103,25 @@ impl Port<LegSocket> {
     }
 
     /// From now on it has that socket, and waits to hear where its remote is.
-    pub(super) fn move_to(&mut self, socket: LegSocket, own: Token, rooms: &mut Rooms) {
-        self.leave(own, rooms);
+    pub(super) fn move_to(
+        &mut self,
+        socket: LegSocket,
+        (own, rooms): (Token, &mut Rooms),
+        (now, counters): (Instant, &Counters),
+    ) {
+        self.leave((own, rooms), (now, counters));
         self.socket = socket;
         self.remote = None;
         self.latch = Latch::default();
     }
 
-    /// Nothing that comes to a shared port is its own any more.
-    pub(super) fn leave(&mut self, own: Token, rooms: &mut Rooms) {
+    /// Its stream ends here, and nothing that comes to a shared port is its own any more.
+    pub(super) fn leave(
+        &mut self,
+        (own, rooms): (Token, &mut Rooms),
+        (now, counters): (Instant, &Counters),
+    ) {
+        self.say_bye(now, rooms, counters);
         if let LegSocket::Shared(place) = &mut self.socket
             && let Some(before) = place.at.take()
         {
@@ -225,20 +239,42 @@ impl Port<LegSocket> {
         };
         let told = Told::read(datagram, self.out.ssrc()).ok_or(Why::Malformed)?;
         reports.told(&told, from, now);
-        // Who says nothing but this is there, and silent.
-        self.silence.broken(now);
+        // Who says nothing but this is there, and silent; unless it is that it goes, which is for its signalling to say.
+        if !told.ended {
+            self.silence.broken(now);
+        }
         Ok(Some(told))
     }
 
     /// Sends the next report, when it is due.
     pub(super) fn report(&mut self, now: Instant, rooms: &mut Rooms, counters: &Counters) {
-        let (Some(remote), Some(reports)) = (&self.remote, &mut self.reports) else {
+        let Some(reports) = &mut self.reports else {
             return;
         };
-        let Some(beside) = reports.due(now) else {
+        if let Some(beside) = reports.due(now) {
+            reports.write(&self.out, now, &mut rooms.datagram);
+            self.send_report(beside, rooms, counters);
+        }
+    }
+
+    /// Tells the remote that our stream ends, if it ever began (RFC 3550 section 6.6). What is sent after that is another, by a number
+    /// of its own: whoever hears it from elsewhere, or elsewhere, has not heard of its end (section 8.1).
+    fn say_bye(&mut self, now: Instant, rooms: &mut Rooms, counters: &Counters) {
+        let Some(mut reports) = self.reports.take() else {
             return;
         };
-        reports.write(&self.out, now, &mut rooms.datagram);
+        let out = mem::replace(&mut self.out, OutStream::new(rand::random()));
+        if let Some(beside) = reports.last_due(&out) {
+            reports.write_last(&out, now, &mut rooms.datagram);
+            self.send_report(beside, rooms, counters);
+        }
+    }
+
+    /// Sends what was written there, or to where the audio goes.
+    fn send_report(&mut self, beside: Option<SocketAddr>, rooms: &mut Rooms, counters: &Counters) {
+        let Some(remote) = &self.remote else {
+            return;
+        };
         let to = beside.unwrap_or(remote.address);
         // On hold in the old way it is nowhere.
         if to.ip().is_unspecified() || to.port() == 0 {
@@ -294,6 +330,7 @@ impl Place {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts};
     use transport::media::{DEFAULT_RANGE, RtpPorts};
 
     use super::*;
@@ -306,6 +343,12 @@ mod tests {
     };
 
     const A_WHILE: Duration = Duration::from_millis(200);
+
+    fn counters() -> Counters {
+        let labelled = IntCounterVec::new(Opts::new("packets", "of it"), &["direction"]);
+        let loss = Histogram::with_opts(HistogramOpts::new("loss", "of it"));
+        Counters::new(&labelled.expect("a metric"), &loss.expect("a metric"))
+    }
 
     #[test]
     fn who_only_reports_is_there_and_a_strangers_report_says_nothing() {
@@ -328,7 +371,12 @@ mod tests {
         };
         let (begun, max) = (Instant::now(), Duration::from_secs(60));
         let mut rooms = Rooms::default();
-        port.agree(agreed, None, (Token::Waker, &mut rooms), begun);
+        port.agree(
+            agreed,
+            None,
+            (Token::Waker, &mut rooms),
+            (begun, &counters()),
+        );
         let mut report = Vec::new();
         let said = wire::rtp::control::Report {
             ssrc: 1,

@@ -64,6 +64,8 @@ pub(super) struct Reports {
     /// The last sender's report: the middle of its time, and when it came.
     last_report: Option<(u32, Instant)>,
     next: Instant,
+    /// A report has gone out.
+    begun_to_tell: bool,
     /// Drawn by chance, for this leg alone (RFC 7022).
     cname: String,
 }
@@ -122,6 +124,7 @@ impl Reports {
             last_report: None,
             // The first comes earlier (section 6.2).
             next: now + INTERVAL.mul_f64(rand::random_range(SPREAD) / 2.0),
+            begun_to_tell: false,
             cname: format!("{:016x}", rand::random::<u64>()),
         }
     }
@@ -163,6 +166,16 @@ impl Reports {
         if now < self.next {
             return None;
         }
+        self.way()
+    }
+
+    /// Where the last goes, which says that the stream has ended. Of a stream that never was nothing is said (section 6.3.7).
+    pub(super) fn last_due(&self, out: &OutStream) -> Option<Option<SocketAddr>> {
+        let was = self.begun_to_tell || out.packets() > 0;
+        self.way().filter(|_| was)
+    }
+
+    fn way(&self) -> Option<Option<SocketAddr>> {
         match self.to {
             Control::Off => None,
             Control::Muxed => Some(None),
@@ -173,6 +186,18 @@ impl Reports {
     /// Writes the next report of what the leg sends and hears.
     pub(super) fn write(&mut self, out: &OutStream, now: Instant, datagram: &mut Vec<u8>) {
         self.next = now + INTERVAL.mul_f64(rand::random_range(SPREAD));
+        self.begun_to_tell = true;
+        datagram.clear();
+        self.report(out, now).append(datagram);
+    }
+
+    /// Writes the last.
+    pub(super) fn write_last(&mut self, out: &OutStream, now: Instant, datagram: &mut Vec<u8>) {
+        datagram.clear();
+        self.report(out, now).append_last(datagram);
+    }
+
+    fn report(&mut self, out: &OutStream, now: Instant) -> Report<'_> {
         let packets = out.packets();
         let sends = packets != self.sent_before;
         self.sent_before = packets;
@@ -185,14 +210,12 @@ impl Reports {
                 packets,
                 octets: out.octets(),
             });
-        let report = Report {
+        Report {
             ssrc: out.ssrc(),
             sent,
             heard: self.hears(now),
             cname: &self.cname,
-        };
-        datagram.clear();
-        report.append(datagram);
+        }
     }
 
     fn hears(&mut self, now: Instant) -> Option<Heard> {
@@ -320,7 +343,7 @@ mod tests {
         let told = Told {
             ssrc: 5,
             sent: Some(sent),
-            heard: None,
+            ..Told::default()
         };
         let from = SocketAddr::from(([127, 0, 0, 1], 9));
         reports.told(&told, from, now);
@@ -348,6 +371,23 @@ mod tests {
         assert_eq!(reports.due(later + INTERVAL * 2), Some(Some(found)));
         reports.go_to(Control::Off);
         assert_eq!(reports.due(later + INTERVAL * 2), None);
+    }
+
+    #[test]
+    fn the_end_of_a_stream_that_was_is_told_where_reports_go() {
+        let now = Instant::now();
+        let named = SocketAddr::from(([127, 0, 0, 1], 9));
+        let mut reports = Reports::begin(now);
+        let out = OutStream::new(7);
+        reports.go_to(Control::At(named));
+        assert_eq!(reports.last_due(&out), None, "nothing was said");
+        assert!(!at(now, &mut reports, 7).ended);
+        assert_eq!(reports.last_due(&out), Some(Some(named)));
+        let mut datagram = vec![1];
+        reports.write_last(&out, now, &mut datagram);
+        assert!(Told::read(&datagram, 5).expect("RTCP").ended);
+        reports.go_to(Control::Off);
+        assert_eq!(reports.last_due(&out), None, "it isn't wanted");
     }
 
     #[test]

@@ -345,3 +345,27 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
         figures,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_says_which_ports_audio_has() {
+        let ports = |said: &str| {
+            let text = format!(
+                r#"
+organisation = [{{ id = "r", name = "R", kind = "region" }}]
+queue = [{{ name = "all", controller = "r", agents = [{{ simulated = 1 }}] }}]
+route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "all" }}]
+operator = {{ organisation = "r" }}
+recorder = {{ siprec = "sip:recorder@127.0.0.1:5070"{said} }}
+"#
+            );
+            let scenario = Scenario::from_toml(&text, "test.toml").expect("a valid scenario");
+            Options::of(&scenario).rtp_ports
+        };
+        assert_eq!(ports(""), RTP_PORTS);
+        assert_eq!(ports(", rtp_ports = \"4000-4999\""), 4000..=4999);
+    }
+}

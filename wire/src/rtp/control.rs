@@ -1,6 +1,7 @@
 //! RTCP: what each side of a stream tells the other of how it is heard (RFC 3550 section 6).
 //!
-//! Only what a telephone call needs: a report of each side with its name, nothing that grows with the number of members.
+//! Only what a telephone call needs: a report of each side with its name, and that its stream has ended (BYE); nothing that grows with
+//! the number of members.
 
 /// A report that we send: what we have sent (when we have), and what we hear of the one stream that comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Told {
     pub sent: Option<Sent>,
     /// What it says of our stream.
     pub heard: Option<Heard>,
+    /// Whether it says of a stream that it has ended (BYE, section 6.6).
+    pub ended: bool,
 }
 
 /// Bytes of a name that are written; the length has one byte.
@@ -64,6 +67,7 @@ pub const CNAME_MAX: usize = 255;
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
+const BYE: u8 = 203;
 const CNAME: u8 = 1;
 const VERSION: u8 = 2 << 6;
 const COUNT: u8 = 0x1F;
@@ -90,6 +94,13 @@ impl Report<'_> {
             heard.append(datagram);
         }
         self.append_name(datagram);
+    }
+
+    /// The same as the last that is said of our stream: it has ended (BYE, section 6.6).
+    pub fn append_last(&self, datagram: &mut Vec<u8>) {
+        self.append(datagram);
+        datagram.extend([VERSION | 1, BYE, 0, 1]);
+        datagram.extend(self.ssrc.to_be_bytes());
     }
 
     fn append_name(&self, datagram: &mut Vec<u8>) {
@@ -152,6 +163,11 @@ impl Told {
             if matches!(kind, SENDER_REPORT | RECEIVER_REPORT) {
                 let told = told.get_or_insert_default();
                 told.take(packet, kind == SENDER_REPORT, first & COUNT, ours)?;
+            } else if kind == BYE {
+                // Whose streams they are, and perhaps why.
+                let sources = usize::from(first & COUNT);
+                packet.get(4..4 + 4 * sources)?;
+                told.get_or_insert_default().ended |= sources > 0;
             }
         }
         // A packet begins with a report (section 6.1), unless it was made shorter (RFC 5506): that tells us nothing.
@@ -265,10 +281,50 @@ mod tests {
             None,
             "more blocks than there is room for"
         );
-        let bye = [0x81, 203, 0, 1, 0, 0, 0, 7];
-        let told = Told::read(&[&good[..], &bye].concat(), 9).expect("RTCP");
-        assert_eq!(told.heard, Some(HEARD));
-        assert_eq!(Told::read(&bye, 9), Some(Told::default()));
+        let application = [0x81, 204, 0, 2, 0, 0, 0, 7, b'n', b'a', b'm', b'e'];
+        let told = Told::read(&[&good[..], &application].concat(), 9).expect("RTCP");
+        assert_eq!((told.heard, told.ended), (Some(HEARD), false));
+        assert_eq!(Told::read(&application, 9), Some(Told::default()));
+    }
+
+    /// As section 6.6 draws it.
+    #[test]
+    fn the_last_report_says_that_the_stream_has_ended() {
+        let mut last = Vec::new();
+        let report = Report {
+            ssrc: 7,
+            sent: Some(SENT),
+            heard: Some(HEARD),
+            cname: "ab",
+        };
+        report.append_last(&mut last);
+        let (before, bye) = last.split_at(last.len() - 8);
+        assert_eq!(before, written(Some(SENT), Some(HEARD), "ab"));
+        assert_eq!(bye, [0x81, 203, 0, 1, 0, 0, 0, 7]);
+        let told = Told::read(&last, 9).expect("RTCP");
+        let all = (told.ssrc, told.sent, told.heard, told.ended);
+        assert_eq!(all, (7, Some(SENT), Some(HEARD), true));
+    }
+
+    #[test]
+    fn an_end_is_read_alone_with_a_reason_and_of_many_and_lengths_that_lie_are_refused() {
+        let ended = Some(Told {
+            ended: true,
+            ..Told::default()
+        });
+        let alone = [0x81, 203, 0, 1, 0, 0, 0, 7];
+        let reason = [0x81, 203, 0, 2, 0, 0, 0, 7, 3, b'b', b'y', b'e'];
+        let two = [0x82, 203, 0, 2, 0, 0, 0, 7, 0, 0, 0, 8];
+        for bye in [&alone[..], &reason, &two] {
+            assert_eq!(Told::read(bye, 9), ended);
+        }
+        let nobody = [0x80, 203, 0, 0];
+        assert_eq!(Told::read(&nobody, 9), Some(Told::default()));
+        for sources in 2..=COUNT {
+            let mut lies = alone;
+            lies[0] = VERSION | sources;
+            assert_eq!(Told::read(&lies, 9), None, "{sources} sources");
+        }
     }
 
     proptest! {
@@ -278,8 +334,9 @@ mod tests {
         }
 
         #[test]
-        fn changed_bytes_make_it_neither_panic_nor_read_beyond(at in 0_usize..68, to: u8) {
+        fn changed_bytes_make_it_neither_panic_nor_read_beyond(at in 0_usize..76, to: u8) {
             let mut datagram = written(Some(SENT), Some(HEARD), "ab");
+            datagram.extend([0x81, 203, 0, 1, 0, 0, 0, 7]);
             if let Some(byte) = datagram.get_mut(at) {
                 *byte = to;
             }
