@@ -227,3 +227,39 @@ fn a_refresh_that_cannot_be_now_is_tried_again() {
     assert_eq!(net.ended(0), Ending::Lost, "the peer knows it no more");
     net.assert_clean();
 }
+
+/// A change that is refused leaves the session as it was: whoever refreshed it goes on doing so.
+#[test]
+fn a_change_that_is_refused_or_withdrawn_changes_nothing_of_who_refreshes() {
+    const THEIRS: &str =
+        "Allow: INVITE, UPDATE\r\nSupported: timer\r\nSession-Expires: 600;refresher=uac\r\n";
+    for refused in [true, false] {
+        let mut net = Net::featured(1);
+        let ours = THEIRS.replace("=uac", "=uas");
+        let RawSession {
+            peer, session, tag, ..
+        } = raw_session(&mut net, &ours);
+        let asks = |method, cseq| raw(&method, peer, "z9hG4bK3", ("t", &tag), cseq, THEIRS);
+        net.send_raw(peer, 0, &asks(Method::Invite, 11));
+        net.millis(50);
+        net.expect(0, "ChangeRequested", |event| {
+            matches!(event, Event::ChangeRequested { .. }).then_some(())
+        });
+        if refused {
+            net.at(0, |ep, now| {
+                let status = wire::sip::message::StatusCode::NOT_ACCEPTABLE_HERE;
+                ep.reject_change(now, session, status).expect("refused");
+            });
+        } else {
+            net.send_raw(peer, 0, &asks(Method::Cancel, 11));
+        }
+        net.millis(50);
+        net.send_raw(peer, 0, &asks(Method::Ack, 11));
+        net.secs(INTERVAL / 2);
+        let update = request(&mut net, peer);
+        assert_eq!(update.method, Method::Update, "ours to refresh as before");
+        net.send_raw(peer, 0, &reply(&update, 200, "", ""));
+        net.millis(50);
+        raw_bye(&mut net, peer, &tag);
+    }
+}

@@ -6,6 +6,7 @@ use super::{
     dialog::Dialog,
     ident,
     local::Local,
+    refresh::Refresh,
     reliable::Reliable,
     servers::{Answer, Back, Incoming},
     session::{Change, EarlyChange, Phase, Session, add_extra},
@@ -162,7 +163,8 @@ impl Endpoint {
         id: SessionId,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        let (server, invite) = self.take_asked_change(id)?;
+        let (server, invite, timer) = self.take_asked_change(id)?;
+        self.take_timer_asked(id, timer);
         match invite {
             Some(cseq) => self.accept(now, id, server, (cseq, false), &Headers::new(), body),
             None => {
@@ -201,7 +203,7 @@ impl Endpoint {
         if Class::of(status.code()) != Class::Failure {
             return Err(SessionError::WrongStatus);
         }
-        let (server, _) = self.take_asked_change(id)?;
+        let (server, ..) = self.take_asked_change(id)?;
         let mut answer = Answer::new(status);
         if status == StatusCode::NOT_ACCEPTABLE_HERE {
             answer
@@ -396,7 +398,10 @@ impl Endpoint {
     }
 
     /// The change that the peer asks for: it is about to be answered.
-    fn take_asked_change(&mut self, id: SessionId) -> Result<(Key, Option<u32>), SessionError> {
+    fn take_asked_change(
+        &mut self,
+        id: SessionId,
+    ) -> Result<(Key, Option<u32>, Option<Refresh>), SessionError> {
         let session = self
             .sessions
             .get_mut(&id)
@@ -404,12 +409,16 @@ impl Endpoint {
         if let Phase::Up {
             change: change @ Change::Theirs { .. },
         } = &mut session.phase
-            && let Change::Theirs { server, invite } = std::mem::replace(change, Change::None)
+            && let Change::Theirs {
+                server,
+                invite,
+                timer,
+            } = std::mem::replace(change, Change::None)
         {
-            return Ok((server, invite));
+            return Ok((server, invite, timer));
         }
         match session.early_change.take().map(|change| *change) {
-            Some(EarlyChange::Theirs { server }) => Ok((server, None)),
+            Some(EarlyChange::Theirs { server }) => Ok((server, None, None)),
             other => {
                 session.early_change = other.map(Box::new);
                 Err(SessionError::WrongState)

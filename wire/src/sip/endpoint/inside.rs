@@ -156,7 +156,6 @@ impl Endpoint {
             }
             return self.conclude(now, incoming, answer);
         }
-        self.note_timer_asked(id, &incoming.request.headers);
         let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
             return;
         };
@@ -179,6 +178,7 @@ impl Endpoint {
     /// Whether the change may begin now. When not, it is answered, or kept for later, here.
     fn begin_change(&mut self, now: Time, id: SessionId, incoming: &Incoming) -> ControlFlow<()> {
         let has_room = self.has_room();
+        let timer = self.timer_asked(&incoming.request.headers);
         let Some(session) = self.sessions.get_mut(&id) else {
             return ControlFlow::Break(());
         };
@@ -209,6 +209,7 @@ impl Endpoint {
                 *change = Change::Theirs {
                     server: incoming.key,
                     invite: is_invite.then_some(cseq),
+                    timer,
                 };
                 return ControlFlow::Continue(());
             }

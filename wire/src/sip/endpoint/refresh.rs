@@ -119,9 +119,8 @@ impl Endpoint {
         Some(Refresh::asked(self.config.session_timer?, headers))
     }
 
-    /// Keeps what a change asks for until it is accepted; what was agreed before runs on until then.
-    pub(crate) fn note_timer_asked(&mut self, id: SessionId, headers: &Headers) {
-        let asked = self.timer_asked(headers);
+    /// Takes what a change asked for that is being accepted. Until then what was agreed before holds, also who refreshes.
+    pub(crate) fn take_timer_asked(&mut self, id: SessionId, asked: Option<Refresh>) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };

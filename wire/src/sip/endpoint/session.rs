@@ -84,10 +84,11 @@ pub(crate) enum Change {
     Ours {
         client: ClientKey,
     },
-    /// `invite`: the CSeq its ACK will have; `None` for UPDATE.
+    /// `invite`: the CSeq its ACK will have; `None` for UPDATE. `timer`: how it wants the session kept alive, once it is accepted.
     Theirs {
         server: Key,
         invite: Option<u32>,
+        timer: Option<Refresh>,
     },
 }
 
