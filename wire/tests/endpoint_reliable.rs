@@ -5,8 +5,8 @@ mod sip_net;
 use std::time::Duration;
 
 use sip_net::{
-    CALM, Net, Weather, address, call, hang_up, raw, raw_caller, reply, request, response, sdp,
-    status, tag_of,
+    CALM, Net, Weather, address, call, end_raw, hang_up, raw, raw_caller, reply, request, response,
+    sdp, status, tag_of,
 };
 use wire::sip::{
     endpoint::{Ending, Event, Invite, SessionError, SessionId},
@@ -102,9 +102,14 @@ fn one_that_only_supports_it_hears_of_ringing_the_plain_way() {
 }
 
 fn with_offer(text: &str) -> String {
+    with_body(text, "offer")
+}
+
+fn with_body(text: &str, body: &str) -> String {
+    let len = body.len();
     text.replace(
         "Content-Length: 0\r\n\r\n",
-        "Content-Type: application/sdp\r\nContent-Length: 5\r\n\r\noffer",
+        &format!("Content-Type: application/sdp\r\nContent-Length: {len}\r\n\r\n{body}"),
     )
 }
 
@@ -211,6 +216,59 @@ fn without_an_offer_in_the_invite_the_18x_makes_it_and_the_prack_answers() {
         &raw(&Method::Ack, peer, "z9hG4bK1", ("t", &tag), 10, ""),
     );
     net.assert_clean();
+}
+
+/// The answer came in a reliable 18x, so the 200 needn't bring it again (RFC 3262 section 5); and an UPDATE that was agreed to
+/// since then says where the phone is now. Another phone's 200 has nothing of it.
+#[test]
+fn an_answer_that_came_early_and_reliably_is_told_with_a_200_that_brings_none() {
+    for (by, updates, expected) in [
+        ("a", false, sdp("early")),
+        ("a", true, sdp("offer")),
+        ("b", true, None),
+    ] {
+        let mut net = Net::featured(1);
+        let peer = net.add(None);
+        let caller = net.at(0, |ep, now| {
+            ep.invite(now, call(address(peer))).expect("invited")
+        });
+        net.millis(50);
+        let invite = request(&mut net, peer);
+        let contact = format!("Contact: <sip:raw@{}>\r\n", address(peer));
+        let early = reply(
+            &invite,
+            183,
+            "a",
+            &format!("{contact}{RELIABLE}RSeq: 7\r\n"),
+        );
+        net.send_raw(peer, 0, &with_body(&early, "early"));
+        net.millis(50);
+        net.progressed(0);
+        let prack = request(&mut net, peer);
+        net.send_raw(peer, 0, &reply(&prack, 200, "", ""));
+        if updates {
+            let from = invite.from().expect("a From");
+            let ours = from.tag().expect("a tag");
+            let update = raw(&Method::Update, peer, "z9hG4bK7", ("a", ours), 1, "");
+            let call_id = invite.call_id().expect("a Call-ID");
+            let update = update.replace("Call-ID: raw-1", &format!("Call-ID: {call_id}"));
+            net.send_raw(peer, 0, &with_offer(&update));
+            net.millis(50);
+            assert_eq!(net.change_requested(0), sdp("offer"));
+            net.at(0, |ep, now| {
+                ep.accept_change(now, caller, sdp("agreed"))
+                    .expect("accepted")
+            });
+            net.millis(50);
+            net.nodes[peer].inbox.clear();
+        }
+        net.send_raw(peer, 0, &reply(&invite, 200, by, &contact));
+        net.millis(50);
+        assert_eq!(net.answered(0).body(), expected, "{by} {updates}");
+        net.nodes[peer].inbox.clear();
+        end_raw(&mut net, caller, peer);
+        net.assert_clean();
+    }
 }
 
 /// Early media comes from one place and the answer from another, and the first is still to be acknowledged.

@@ -210,7 +210,7 @@ pub enum Event {
         body: Option<Body>,
     },
     /// 2xx for our INVITE; the ACK is sent. When the INVITE had no offer the 2xx has it, and the ACK waits for
-    /// `ack` with the answer.
+    /// `ack` with the answer. An answer that came in a reliable 18x, and needn't come again, is put into it.
     Answered {
         /// Which.
         session: SessionId,

@@ -25,6 +25,16 @@ use crate::{
 /// What callers we have no room for are told to wait, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 10;
 
+/// A change that the peer asks for.
+struct Asked {
+    server: Key,
+    /// The CSeq that its ACK will have; `None` for UPDATE.
+    invite: Option<u32>,
+    timer: Option<Refresh>,
+    /// Before the answer to our INVITE: of whom it came, and what it offers.
+    early: Option<(Box<str>, Option<Body>)>,
+}
+
 impl Endpoint {
     /// Sends 101-199, such as 180, with early media's SDP if there is a body. Reliably (RFC 3262) to a caller who requires
     /// that, and with a body also to one who supports it; it may then wait for the one before to be acknowledged.
@@ -163,8 +173,16 @@ impl Endpoint {
         id: SessionId,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        let (server, invite, timer) = self.take_asked_change(id)?;
+        let Asked {
+            server,
+            invite,
+            timer,
+            early,
+        } = self.take_asked_change(id)?;
         self.take_timer_asked(id, timer);
+        if let Some((tag, offer)) = early {
+            self.describes(id, &tag, offer);
+        }
         match invite {
             Some(cseq) => self.accept(now, id, server, (cseq, false), &Headers::new(), body),
             None => {
@@ -203,7 +221,7 @@ impl Endpoint {
         if Class::of(status.code()) != Class::Failure {
             return Err(SessionError::WrongStatus);
         }
-        let (server, ..) = self.take_asked_change(id)?;
+        let Asked { server, .. } = self.take_asked_change(id)?;
         let mut answer = Answer::new(status);
         if status == StatusCode::NOT_ACCEPTABLE_HERE {
             answer
@@ -398,10 +416,7 @@ impl Endpoint {
     }
 
     /// The change that the peer asks for: it is about to be answered.
-    fn take_asked_change(
-        &mut self,
-        id: SessionId,
-    ) -> Result<(Key, Option<u32>, Option<Refresh>), SessionError> {
+    fn take_asked_change(&mut self, id: SessionId) -> Result<Asked, SessionError> {
         let session = self
             .sessions
             .get_mut(&id)
@@ -415,10 +430,20 @@ impl Endpoint {
                 timer,
             } = std::mem::replace(change, Change::None)
         {
-            return Ok((server, invite, timer));
+            return Ok(Asked {
+                server,
+                invite,
+                timer,
+                early: None,
+            });
         }
         match session.early_change.take().map(|change| *change) {
-            Some(EarlyChange::Theirs { server }) => Ok((server, None, None)),
+            Some(EarlyChange::Theirs { server, tag, offer }) => Ok(Asked {
+                server,
+                invite: None,
+                timer: None,
+                early: Some((tag, offer)),
+            }),
             other => {
                 session.early_change = other.map(Box::new);
                 Err(SessionError::WrongState)

@@ -167,6 +167,7 @@ impl Client {
         });
         if let Some(inviting) = self.inviting() {
             inviting.early.retain(|early| early.dialog.is_some());
+            inviting.early.iter_mut().for_each(Early::settle);
             inviting.early.shrink_to_fit();
         }
     }

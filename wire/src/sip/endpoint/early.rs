@@ -22,9 +22,16 @@ pub(crate) struct Early {
     pub(crate) dialog: Option<Box<Dialog>>,
     /// The last RSeq; the next is one higher.
     rseq: Option<u32>,
-    /// Our offer was answered reliably, so another may follow.
-    agreed: bool,
+    /// What the phone said of itself last: the answer to our offer, once that came reliably; then another offer may follow.
+    described: Option<Body>,
     takes_update: bool,
+}
+
+impl Early {
+    /// The call has its final response: what the phone said of itself is needed no more.
+    pub(crate) fn settle(&mut self) {
+        self.described = None;
+    }
 }
 
 /// What an 18x turned out to be.
@@ -68,7 +75,9 @@ impl Endpoint {
             return Heard::Nothing;
         }
         early.rseq = Some(rseq);
-        early.agreed |= !late_offer && response.body().is_some();
+        if !late_offer && early.described.is_none() {
+            early.described = response.body();
+        }
         early.takes_update |= response
             .headers
             .lists(&HeaderName::Allow, Method::Update.as_str());
@@ -107,7 +116,10 @@ impl Endpoint {
         else {
             return Err(SessionError::WrongState);
         };
-        let (true, Some(dialog)) = (early.agreed && early.takes_update, &mut early.dialog) else {
+        let (true, Some(dialog)) = (
+            early.described.is_some() && early.takes_update,
+            &mut early.dialog,
+        ) else {
             return Err(SessionError::WrongState);
         };
         let mut request = dialog.request(Method::Update);
@@ -137,7 +149,11 @@ impl Endpoint {
         }
         session.early_change = None;
         let result = match response {
-            Some(response) if response.status.is_success() => Ok(response.body()),
+            Some(response) if response.status.is_success() => {
+                let tag = response.headers.tag(&HeaderName::To).unwrap_or_default();
+                self.describes(id, tag, response.body());
+                Ok(response.body())
+            }
             Some(response) => Err(response.status),
             None => Err(crate::sip::message::StatusCode::REQUEST_TIMEOUT),
         };
@@ -149,17 +165,34 @@ impl Endpoint {
 
     /// The early dialog of a call of ours that a request from this tag is in.
     pub(crate) fn early_of(&mut self, id: SessionId, tag: &str) -> Option<&mut Dialog> {
+        self.ringing_phone(id, tag)?.dialog.as_deref_mut()
+    }
+
+    /// A phone that rings describes itself anew: by an offer of its own that is accepted, or the answer to another of ours.
+    pub(crate) fn describes(&mut self, id: SessionId, tag: &str, body: Option<Body>) {
+        if let (Some(early), Some(body)) = (self.ringing_phone(id, tag), body) {
+            early.described = Some(body);
+        }
+    }
+
+    fn ringing_phone(&mut self, id: SessionId, tag: &str) -> Option<&mut Early> {
         let (Phase::Calling { client } | Phase::Heard { client }) = self.sessions.get(&id)?.phase
         else {
             return None;
         };
         let inviting = self.clients.get_mut(&client)?.inviting()?;
-        let early = inviting.early.iter_mut().find(|early| &*early.tag == tag)?;
-        early.dialog.as_deref_mut()
+        inviting.early.iter_mut().find(|early| &*early.tag == tag)
     }
 }
 
 impl Inviting {
+    /// What the phone with this tag has said of itself reliably while it rang: its 2xx needn't say it again (RFC 3262
+    /// section 5).
+    pub(crate) fn take_described(&mut self, tag: &str) -> Option<Body> {
+        let early = self.early.iter_mut().find(|early| &*early.tag == tag)?;
+        early.described.take()
+    }
+
     /// The place of the fork with this tag, new or known; `None`: one too many.
     fn early_at(&mut self, tag: &str) -> Option<usize> {
         if let Some(at) = self.early.iter().position(|early| &*early.tag == tag) {
@@ -172,7 +205,7 @@ impl Inviting {
             tag: tag.into(),
             dialog: None,
             rseq: None,
-            agreed: false,
+            described: None,
             takes_update: false,
         });
         Some(self.early.len() - 1)

@@ -278,6 +278,8 @@ impl Endpoint {
         };
         session.early_change = Some(Box::new(EarlyChange::Theirs {
             server: incoming.key,
+            tag: incoming.from_tag.clone(),
+            offer: body.clone(),
         }));
         self.serve(incoming, to, Some(id), None);
         self.tell(Event::ChangeRequested { session: id, body });

@@ -184,7 +184,7 @@ impl Endpoint {
         key: ClientKey,
         id: SessionId,
         tag: &str,
-        response: Response,
+        mut response: Response,
     ) {
         let Some((dialog, cseq, late_offer)) = self.dialog_of(key, &response) else {
             return;
@@ -210,6 +210,11 @@ impl Endpoint {
             self.acknowledge(key, tag, ack, hop);
         }
         self.agree_timer(now, id, &response.headers);
+        if response.body.is_empty() {
+            let client = self.clients.get_mut(&key);
+            let inviting = client.and_then(|client| client.inviting());
+            response.set_body(inviting.and_then(|inviting| inviting.take_described(tag)));
+        }
         if wanted {
             self.tell(Event::Answered {
                 session: id,

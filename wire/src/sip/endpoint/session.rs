@@ -95,8 +95,15 @@ pub(crate) enum Change {
 /// An UPDATE (or PRACK with an offer) before the INVITE has its answer.
 #[derive(Debug)]
 pub(crate) enum EarlyChange {
-    Ours { client: ClientKey },
-    Theirs { server: Key },
+    Ours {
+        client: ClientKey,
+    },
+    /// `tag`: of whom it came.
+    Theirs {
+        server: Key,
+        tag: Box<str>,
+        offer: Option<Body>,
+    },
 }
 
 /// A 2xx that is repeated until its ACK comes (RFC 3261 section 13.3.1.4).
@@ -285,7 +292,7 @@ impl Endpoint {
             .get_mut(&id)
             .and_then(|session| session.early_change.take());
         match change.map(|change| *change) {
-            Some(EarlyChange::Theirs { server }) => {
+            Some(EarlyChange::Theirs { server, .. }) => {
                 self.respond(now, server, Answer::new(StatusCode::REQUEST_PENDING));
             }
             Some(EarlyChange::Ours { .. }) => {
