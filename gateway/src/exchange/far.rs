@@ -64,6 +64,7 @@ impl Exchange {
         agent: AgentId,
         uri: &str,
     ) -> Result<(), LegFailure> {
+        self.forget_hosts(id);
         let srtp = self.scenario.agent(agent).srtp;
         let session = self.invite_with_our_media(sip, id, uri, srtp)?;
         if let Some(call) = self.calls.get_mut(&id) {

@@ -19,7 +19,7 @@ use wire::sip::{
 
 use super::{
     Exchange,
-    call::{CallerStage, Far},
+    call::{CallerStage, Far, Hosts},
     far::prove,
 };
 use crate::{homes::Families, names::Way, negotiate, origin};
@@ -173,6 +173,13 @@ impl Exchange {
         }
         let offer = call.offer.clone();
         self.invite(sip, id, uri, None, offer)
+    }
+
+    /// Somebody else is called: the hosts that are left were another target's.
+    pub(super) fn forget_hosts(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.hosts = Hosts::default();
+        }
     }
 
     /// The way by which a target that is given by name will be called next.

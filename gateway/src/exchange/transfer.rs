@@ -64,6 +64,7 @@ impl Exchange {
         if let Some(replaces) = to.uri.headers.as_deref().and_then(replaces_in) {
             headers.push(HeaderName::Replaces, replaces);
         }
+        self.forget_hosts(id);
         let crypto = OurCrypto::offering(self.scenario_of(id).agent(agent).srtp);
         let called = self.ends_to_phone(sip, &target).and_then(|(own, host)| {
             let target = (target, own);

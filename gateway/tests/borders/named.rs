@@ -192,6 +192,42 @@ async fn a_host_that_says_503_is_left_at_once_and_one_that_is_busy_is_not() {
     gateway.stop().await;
 }
 
+/// The provider's word holds for all its hosts, and none of them hears of the nurse who is called instead.
+#[tokio::test]
+async fn a_nurse_who_is_called_after_a_provider_is_not_called_at_the_providers_other_host() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dns = Dns::start().await;
+    let (mut busy, other, mut nurse) = (host().await, host().await, host().await);
+    let ports = [(1, busy.local().port()), (2, other.local().port())];
+    dns.serve("_sip._udp.provider.test", 60, &ports);
+    let agents = format!("[\"sip:nurse@{}\"]", nurse.local());
+    let more = r#"
+provider = [{ name = "first", organisation = "medhelp", targets = ["sip:1177@provider.test"], ring_s = 20 }]
+[[route]]
+name = "out"
+region = "04"
+provider = "first"
+handover = "direct"
+failover = ["sormland"]
+"#;
+    let listen = format!("trusted = [\"127.0.0.0/8\"]\ndns = \"{}\"", dns.address);
+    let text = crate::rig::scenario(&agents, &listen, more);
+    let gateway = crate::rig::start(&text, folder.path())
+        .await
+        .expect("a switch");
+    busy.face(gateway.sip_addr());
+    nurse.face(gateway.sip_addr());
+    let _caller = call(&gateway, "nurse").await;
+    let invite = takes(&busy).await;
+    busy.send(reply(&invite, 486, "").as_bytes()).await;
+    let rung = tokio::select! {
+        rung = takes(&nurse) => rung,
+        astray = takes(&other) => panic!("{} at the provider's", astray.uri),
+    };
+    assert_eq!(rung.uri.user.as_deref(), Some("nurse"));
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn naptr_says_by_what_service() {
     let folder = tempfile::tempdir().expect("a folder");
