@@ -226,6 +226,72 @@ async fn a_recording_that_begins_as_the_caller_hangs_up_is_counted() {
     );
 }
 
+/// A recorder that was out of reach for a while: what it had begun is ended, and what becomes of that is nothing to the recording
+/// that begins when it is back.
+#[tokio::test]
+async fn a_recording_that_was_lost_is_ended_and_says_nothing_of_the_next() {
+    for answered in [true, false] {
+        let mut recorder = Handset::plain().await;
+        let mut two = Talk::begin_recorded_at(&recorder, "off").await;
+        let mut live = two.rig.gateway.monitor().live.clone();
+        let answer = || Body {
+            content_type: "application/sdp".into(),
+            bytes: recording_answer().into(),
+        };
+        let (first, _) = recorder.is_called().await;
+        if answered {
+            recorder.act(|ep, now| ep.answer(now, first, Some(answer())).expect("asked"));
+            recorder.is_confirmed().await;
+        }
+        // It answers nobody while nobody waits for it.
+        let lost = live.wait_for(|live| live.totals.recording_gaps == 1);
+        drop(lost.await.expect("the switch runs"));
+        if answered {
+            recorder.is_ended().await;
+        }
+        let (second, _) = recorder.is_called().await;
+        if !answered {
+            let (status, nothing) = (StatusCode::SERVER_INTERNAL_ERROR, Headers::new());
+            recorder.act(|ep, now| ep.reject(now, first, status, &nothing).expect("asked"));
+        }
+        recorder.act(|ep, now| ep.answer(now, second, Some(answer())).expect("asked"));
+        recorder.is_confirmed().await;
+        two.caller.hangs_up(two.call);
+        two.nurse.is_ended().await;
+        recorder.is_ended().await;
+        let totals = two.rig.stop().await.totals;
+        assert_eq!(totals.recording_gaps, 1, "answered: {answered}");
+        let recorded = 1 + u64::from(answered);
+        assert_eq!(totals.recorded.get("region-04"), Some(&recorded));
+    }
+}
+
+/// Many carriers' switches describe themselves in a reliable 183, and not again in the 200 (RFC 3262 section 5).
+#[tokio::test]
+async fn a_provider_that_has_answered_in_a_reliable_183_is_heard_after_a_bare_200() {
+    for handover in ["relay", "direct"] {
+        let mut far = Handset::new().await;
+        let rig = Rig::start("[{ simulated = 1 }]", &provider(&far.targets(), handover)).await;
+        let mut caller = Handset::plain().await;
+        let offer = caller.talks();
+        let session = caller.call(rig.gateway.sip_addr(), &[KOMMUN], Some(offer));
+        let (called, _) = far.is_called().await;
+        let early = far.talks();
+        far.act(|ep, now| {
+            let status = StatusCode::SESSION_PROGRESS;
+            ep.progress(now, called, status, Some(early))
+                .expect("early media");
+            ep.answer(now, called, None).expect("answered");
+        });
+        let (answer, ()) = tokio::join!(caller.is_answered(), far.is_confirmed());
+        let answer = answer.body().expect("the caller took no reliable 183");
+        assert_eq!(answer.bytes == far.talks().bytes, handover == "direct");
+        caller.hangs_up(session);
+        far.is_ended().await;
+        assert_eq!(rig.stop().await.totals.completed, 1, "{handover}");
+    }
+}
+
 fn recording_answer() -> String {
     let stream = |label| format!("m=audio 9 RTP/AVP 8\r\na=recvonly\r\na=label:{label}\r\n");
     format!(

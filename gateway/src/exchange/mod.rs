@@ -220,7 +220,7 @@ impl Exchange {
             } => self.refer_progress(session, status, over),
             Event::InSession { .. } => {}
             Event::Ended { session, why } => self.ended(sip, session, why),
-            Event::Pong { ping, alive } => self.pong(ping, alive),
+            Event::Pong { ping, alive } => self.pong(sip, ping, alive),
         }
         self.settle(sip);
     }

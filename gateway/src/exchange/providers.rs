@@ -44,9 +44,9 @@ impl Exchange {
     }
 
     /// An answer to a question: the recorder's, or a provider's.
-    pub(super) fn pong(&mut self, ping: PingId, alive: bool) {
+    pub(super) fn pong(&mut self, sip: &mut SipDriver, ping: PingId, alive: bool) {
         if self.is_recorders(ping) {
-            self.recorder_pong(alive);
+            self.recorder_pong(sip, alive);
         } else {
             let found = self.health.pong(Instant::now(), ping, alive);
             self.found(found);

@@ -246,16 +246,15 @@ impl Exchange {
         self.recording_lost(id);
     }
 
-    pub(super) fn recording_lost(&mut self, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        if call.recording.take().is_some() {
-            if let Some(media) = &call.media {
-                media.fork_off();
-            }
-            self.input(Input::RecordingLost(id));
+    /// Nothing goes to the recorder any more. Gives the session, if there was one, which is left as it is.
+    fn recording_lost(&mut self, id: CallId) -> Option<Box<RecordingLeg>> {
+        let call = self.calls.get_mut(&id)?;
+        let leg = call.recording.take()?;
+        if let Some(media) = &call.media {
+            media.fork_off();
         }
+        self.input(Input::RecordingLost(id));
+        Some(leg)
     }
 
     pub(super) fn stop_recording(&mut self, sip: &mut SipDriver, id: CallId) {
@@ -304,7 +303,7 @@ impl Exchange {
             .asked
             .is_some_and(|asked| asked + PING_TIMEOUT <= now)
         {
-            self.recorder_pong(false);
+            self.recorder_pong(sip, false);
             return;
         }
         if recorder.asked.is_none() && recorder.next_ping <= now {
@@ -314,7 +313,7 @@ impl Exchange {
             let own = sip.local_to(address.ip(), kind);
             recorder.ping = sip.endpoint().ping(at, uri, Some(address), None, own).ok();
             if recorder.ping.is_none() {
-                self.recorder_pong(false);
+                self.recorder_pong(sip, false);
             }
         }
     }
@@ -327,7 +326,7 @@ impl Exchange {
     }
 
     /// The recorder answered OPTIONS, or didn't.
-    pub(super) fn recorder_pong(&mut self, alive: bool) {
+    pub(super) fn recorder_pong(&mut self, sip: &mut SipDriver, alive: bool) {
         let Some(recorder) = &mut self.recorder else {
             return;
         };
@@ -351,7 +350,12 @@ impl Exchange {
                 .filter(|(_, call)| call.recording.is_some())
                 .map(|(id, _)| *id)
                 .collect();
-            lost.into_iter().for_each(|id| self.recording_lost(id));
+            for id in lost {
+                // It may only have been out of reach: what it began must not stay open beside what begins when it is back.
+                if let Some(leg) = self.recording_lost(id) {
+                    self.close_recording(sip, id, *leg);
+                }
+            }
         }
     }
 }
