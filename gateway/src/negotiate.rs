@@ -94,7 +94,7 @@ pub(crate) fn audio_at(body: &Body) -> Option<SocketAddr> {
 /// converted needlessly.
 pub(crate) fn answer(
     offer: &Body,
-    local: SocketAddr,
+    (local, version): (SocketAddr, u64),
     ours: &mut OurCrypto,
 ) -> Result<(Body, Agreed), Refused> {
     let offer = Description::parse(&offer.bytes).map_err(|_| Refused::Unreadable)?;
@@ -108,7 +108,7 @@ pub(crate) fn answer(
     }
     let answer = sdp::answer(
         &offer,
-        origin(local),
+        origin(local, version),
         &places,
         &Codec::telephony(),
         Preference::Offerer,
@@ -139,7 +139,7 @@ pub(crate) fn offer_going(
     version: u64,
 ) -> Body {
     let mut offer = Description::telephony(local);
-    offer.origin.version = offer.origin.version.saturating_add(version);
+    offer.origin = origin(local, version);
     let streams = offer.streams.into_iter();
     offer.streams = streams
         .map(|stream| {
@@ -190,7 +190,7 @@ pub(crate) fn recording_offer(
         crypto.repeat(stream)
     };
     Description {
-        origin: origin(streams.caller.local),
+        origin: origin(streams.caller.local, 0),
         streams: vec![
             stream(streams.caller, CALLER_LABEL, caller),
             stream(streams.far, NURSE_LABEL, far),
@@ -213,8 +213,12 @@ pub(crate) fn recording_agreed(
     ))
 }
 
-fn origin(local: SocketAddr) -> Origin {
-    Description::telephony(local).origin
+fn origin(local: SocketAddr, version: u64) -> Origin {
+    let first = Description::telephony(local).origin;
+    Origin {
+        version: first.version.saturating_add(version),
+        ..first
+    }
 }
 
 fn accepted_by_us(accepted: &Accepted, control: Control) -> Option<Agreed> {
@@ -281,7 +285,7 @@ mod tests {
     }
 
     fn answered(media: &str) -> Result<Agreed, Refused> {
-        answer(&offer_of(media), LOCAL, &mut OurCrypto::default()).map(|(_, agreed)| agreed)
+        answer(&offer_of(media), (LOCAL, 0), &mut OurCrypto::default()).map(|(_, agreed)| agreed)
     }
 
     #[test]

@@ -291,6 +291,58 @@ async fn a_call_is_recorded_by_tls() {
     ));
 }
 
+/// Both hold each other: what the held one does leaves the other's hold as it is, and the next recording begins when neither holds.
+#[tokio::test]
+async fn two_who_hold_each_other_talk_again_when_neither_holds() {
+    let mut two = Talk::begin().await;
+    two.nurse.is_confirmed().await;
+    let (call, talk) = (two.call, two.talk);
+    let caller = (&mut two.caller, call);
+    two.nurse.changes(talk, Direction::SendOnly, caller).await;
+    is_through(&mut two.caller).await;
+    for held in [Direction::SendOnly, Direction::SendRecv] {
+        let nurse = (&mut two.nurse, talk);
+        two.caller.changes(call, held, nurse).await;
+        is_through(&mut two.nurse).await;
+    }
+    let caller = (&mut two.caller, call);
+    two.nurse.changes(talk, Direction::SendRecv, caller).await;
+    is_through(&mut two.caller).await;
+    two.caller.hangs_up(two.call);
+    two.nurse.is_ended().await;
+    let recorded = two.rig.stop().await.totals.recorded;
+    assert_eq!(recorded.get("region-04"), Some(&2), "before and after");
+}
+
+/// The change that it agreed to is acknowledged: it may ask for another.
+async fn is_through(phone: &mut Handset) {
+    let acknowledged =
+        |event| matches!(event, wire::sip::endpoint::Event::ChangeConfirmed { .. }).then_some(());
+    phone.sees("the ACK", acknowledged).await;
+}
+
+/// A description that differs from the one before has the next number (RFC 3264 section 8): a phone may pass over others.
+#[tokio::test]
+async fn each_answer_to_a_change_has_the_next_number() {
+    let mut two = Talk::begin().await;
+    let read = |body: Option<wire::sip::message::Body>| {
+        Description::parse(&body.expect("an answer").bytes).expect("SDP")
+    };
+    let mut before = read(two.answered.body()).origin;
+    for held in [Direction::SendOnly, Direction::SendRecv] {
+        two.caller.asks_for(two.call, held).await;
+        two.nurse.is_asked_for(held).await;
+        two.nurse.agrees(two.talk, held);
+        let now = read(two.caller.has_changed().await);
+        assert_eq!(now.streams[0].direction, held.reversed());
+        assert_eq!(now.origin, before.next());
+        before = now.origin;
+    }
+    two.caller.hangs_up(two.call);
+    two.nurse.is_ended().await;
+    two.rig.stop().await;
+}
+
 #[tokio::test]
 async fn hold_reaches_the_nurse_and_begins_another_recording() {
     let mut two = Talk::begin().await;

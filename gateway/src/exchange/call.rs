@@ -21,7 +21,7 @@ use wire::{
 use super::{history::History, phones::Phones};
 use crate::{
     crypto::OurCrypto,
-    media::{Media, Reached, Streams},
+    media::{Media, Reached, Side, Streams},
     names::Way,
 };
 
@@ -113,16 +113,39 @@ pub(super) struct Asked {
     pub(super) visits: u8,
 }
 
-/// Hold, as the two legs say it.
+/// Hold, as the two legs say it. What each has of its own is found by [`Side`].
 #[derive(Debug, Default)]
 pub(super) struct Hold {
-    pub(super) held: bool,
+    /// Who holds the other.
+    pub(super) by: [bool; 2],
     /// The recording was closed for it.
     pub(super) paused: bool,
-    /// The side that hears of it from us.
-    pub(super) passed_on: Option<PassedOn>,
-    /// Of our own descriptions: counts up with each change.
-    pub(super) version: u64,
+    /// What each hears of the other's holding from us.
+    pub(super) passed_on: [PassedOn; 2],
+    /// Of our own descriptions for each: counts up with each that follows the first (RFC 3264 section 8).
+    versions: [u64; 2],
+}
+
+impl Hold {
+    pub(super) fn is_held(&self) -> bool {
+        self.by.contains(&true)
+    }
+
+    /// The number of the next description for that side.
+    pub(super) const fn next_version(&mut self, side: Side) -> u64 {
+        let version = &mut self.versions[side as usize];
+        *version += 1;
+        *version
+    }
+
+    /// Somebody else is the far side, who was told of nothing yet and holds nobody.
+    pub(super) const fn begins_anew(&mut self) {
+        self.by = [false; 2];
+        self.paused = false;
+        self.passed_on[Side::Far as usize] = PassedOn::NOTHING;
+        self.passed_on[Side::Caller as usize].wanted = Direction::SendRecv;
+        self.versions[Side::Far as usize] = 0;
+    }
 }
 
 /// A remote needed another port of ours than it was offered.
@@ -134,13 +157,19 @@ pub(super) struct NewPort {
     pub(super) told: bool,
 }
 
-/// Hold or resume on its way to the other side.
-#[derive(Debug, Clone, Copy)]
+/// Hold or resume on its way to a side.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PassedOn {
-    pub(super) to: Leg,
     pub(super) wanted: Direction,
     /// What it was told last. It differs from what is wanted while another change of that session is under way.
     pub(super) told: Direction,
+}
+
+impl PassedOn {
+    const NOTHING: Self = Self {
+        wanted: Direction::SendRecv,
+        told: Direction::SendRecv,
+    };
 }
 
 /// A phone that is called because an agent's phone asked for it (REFER).

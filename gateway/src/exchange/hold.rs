@@ -69,10 +69,13 @@ impl Exchange {
                 (local, &mut call.crypto.far)
             }
         };
+        let version = call.hold.next_version(side);
         let Some(offer) = body else {
-            return Ok(negotiate::offer(local, ours));
+            let direction = Direction::SendRecv;
+            return Ok(negotiate::offer_going(local, ours, direction, version));
         };
-        let reply = ports::answer_offer((media, &self.media), side, offer, ours)?;
+        let own = (media, &self.media);
+        let reply = ports::answer_offer(own, side, (offer, version), ours)?;
         Ok(reply.body)
     }
 
@@ -144,90 +147,64 @@ impl Exchange {
         })
     }
 
-    /// Tells the other side that it is held, or no more.
+    /// Tells the other side that it is held, or no more. Both may hold each other: they talk again when neither does.
     fn pass_hold_on(&mut self, sip: &mut SipDriver, leg: Leg, body: Option<&Body>) {
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
-            return;
-        };
-        let Some(direction) = body.and_then(negotiate::direction) else {
+        let (Some((id, side)), Some(direction)) = (leg.side(), body.and_then(negotiate::direction))
+        else {
             return;
         };
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let held = direction != Direction::SendRecv;
+        let holds = direction != Direction::SendRecv;
         let talks = call.caller_stage == CallerStage::Answered && call.far != Far::Nobody;
-        if !talks || call.hold.held == held {
+        let was_held = call.hold.is_held();
+        if !talks || std::mem::replace(&mut call.hold.by[side as usize], holds) == holds {
             return;
         }
-        call.hold.held = held;
+        let is_held = call.hold.is_held();
         let regional = matches!(call.far, Far::Agent(..) | Far::Phones(_) | Far::Nurse(_));
-        let to = match leg {
-            Leg::Caller(_) => Leg::Far(id),
-            _ => Leg::Caller(id),
-        };
-        let before = call.hold.passed_on.filter(|passed| passed.to == to);
-        call.hold.passed_on = Some(PassedOn {
-            to,
-            wanted: direction,
-            told: before.map_or(Direction::SendRecv, |passed| passed.told),
-        });
-        self.tell_hold(sip, id);
-        if regional {
-            self.note_hold(sip, id, held);
+        call.hold.passed_on[side.other() as usize].wanted = direction;
+        self.tell_hold(sip, id, side.other());
+        if regional && was_held != is_held {
+            self.note_hold(sip, id, is_held);
         }
     }
 
     /// Who held has left, and somebody else is there instead, whom nobody holds: the other side talks again.
     pub(super) fn hold_is_over(&mut self, sip: &mut SipDriver, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        call.hold.held = false;
-        call.hold.paused = false;
-        match &mut call.hold.passed_on {
-            Some(passed) if passed.to == Leg::Caller(id) => passed.wanted = Direction::SendRecv,
-            // The caller held; whoever came was told of no hold.
-            passed => *passed = None,
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.hold.begins_anew();
+            self.tell_hold(sip, id, Side::Caller);
         }
-        self.tell_hold(sip, id);
     }
 
     /// A change of this session is through: one that had to wait for it is made.
     pub(super) fn change_through(&mut self, sip: &mut SipDriver, session: SessionId) {
-        if let Some(Leg::Caller(id) | Leg::Far(id)) = self.legs.get(&session).copied() {
+        if let Some((id, side)) = self.legs.get(&session).copied().and_then(Leg::side) {
             self.tell_new_port(sip, id);
-            self.tell_hold(sip, id);
+            self.tell_hold(sip, id, side);
         }
     }
 
-    /// Tells the other side of hold or resume, when it has not been told. While another change of its session is under way this
+    /// Tells a side of hold or resume, when it has not been told. While another change of its session is under way this
     /// one waits: [`Exchange::change_through`] makes it.
-    fn tell_hold(&mut self, sip: &mut SipDriver, id: CallId) {
+    fn tell_hold(&mut self, sip: &mut SipDriver, id: CallId, side: Side) {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let Some(passed) = call.hold.passed_on else {
+        let PassedOn { wanted, told } = call.hold.passed_on[side as usize];
+        let Some(session) = call.session(side).filter(|_| told != wanted) else {
             return;
         };
-        let session = match passed.to {
-            Leg::Caller(_) => Some(call.caller),
-            _ => call.far.session(),
-        };
-        let Some(session) = session.filter(|_| passed.told != passed.wanted) else {
-            return;
-        };
-        let Some(offer) = self.own_description(passed.to, passed.wanted) else {
+        let Some(offer) = self.own_description(id, side, wanted) else {
             return;
         };
         let now = sip.now();
         if sip.endpoint().change(now, session, Some(offer)).is_ok()
             && let Some(call) = self.calls.get_mut(&id)
         {
-            call.hold.passed_on = Some(PassedOn {
-                told: passed.wanted,
-                ..passed
-            });
+            call.hold.passed_on[side as usize].told = wanted;
         }
     }
 
@@ -266,20 +243,20 @@ impl Exchange {
         true
     }
 
-    /// Our own description for a leg, with the next version.
-    pub(super) fn own_description(&mut self, leg: Leg, direction: Direction) -> Option<Body> {
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
-            return None;
-        };
+    /// Our own description for a side, with the next version.
+    pub(super) fn own_description(
+        &mut self,
+        id: CallId,
+        side: Side,
+        direction: Direction,
+    ) -> Option<Body> {
         let call = self.calls.get_mut(&id)?;
         let media = call.media.as_ref()?;
-        let (local, ours) = if matches!(leg, Leg::Caller(_)) {
-            (media.caller_local(), &call.crypto.caller)
-        } else {
-            (media.far_local()?, &call.crypto.far)
+        let (local, ours) = match side {
+            Side::Caller => (media.caller_local(), &call.crypto.caller),
+            Side::Far => (media.far_local()?, &call.crypto.far),
         };
-        call.hold.version += 1;
-        let version = call.hold.version;
+        let version = call.hold.next_version(side);
         Some(negotiate::offer_going(local, ours, direction, version))
     }
 
@@ -288,20 +265,19 @@ impl Exchange {
         let Some(leg) = self.legs.get(&session).copied() else {
             return;
         };
-        let (Leg::Caller(id) | Leg::Far(id)) = leg else {
+        let Some((id, side)) = leg.side() else {
             return;
         };
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let body = match leg {
+        let body = match side {
             _ if call.media.is_some() => {
-                let passed = call.hold.passed_on.filter(|passed| passed.to == leg);
-                let direction = passed.map_or(Direction::SendRecv, |passed| passed.told);
-                self.own_description(leg, direction)
+                let direction = call.hold.passed_on[side as usize].told;
+                self.own_description(id, side, direction)
             }
-            Leg::Caller(_) => call.described.clone(),
-            _ => call.offer.clone(),
+            Side::Caller => call.described.clone(),
+            Side::Far => call.offer.clone(),
         };
         if let Some(body) = body {
             let now = sip.now();

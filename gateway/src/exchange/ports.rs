@@ -3,12 +3,9 @@
 
 use callcore::switch::{CallId, Input, LegFailure};
 use transport::{SipDriver, media::PortsError};
-use wire::{
-    sdp::Direction,
-    sip::{
-        endpoint::SessionId,
-        message::{Body, StatusCode},
-    },
+use wire::sip::{
+    endpoint::SessionId,
+    message::{Body, StatusCode},
 };
 
 use super::{
@@ -38,11 +35,11 @@ pub(super) fn unavailable(call: CallId, error: &PortsError) -> LegFailure {
     LegFailure::Unavailable
 }
 
-/// Answers an offer from the port where its remote will be heard.
+/// Answers an offer from the port where its remote will be heard; `version` counts our descriptions in that dialog, from 0.
 pub(super) fn answer_offer(
     (media, factory): (&mut Media, &MediaFactory),
     side: Side,
-    offer: &Body,
+    (offer, version): (&Body, u64),
     ours: &mut OurCrypto,
 ) -> Result<Reply, StatusCode> {
     let remote = negotiate::audio_at(offer).ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
@@ -50,8 +47,8 @@ pub(super) fn answer_offer(
         tracing::error!(%error, "no port for a call's audio");
         StatusCode::SERVICE_UNAVAILABLE
     })?;
-    let (body, agreed) =
-        negotiate::answer(offer, place.local(), ours).map_err(|refused| refused.status())?;
+    let (body, agreed) = negotiate::answer(offer, (place.local(), version), ours)
+        .map_err(|refused| refused.status())?;
     let encrypted = agreed.srtp.is_some();
     media.agree(side, agreed, place);
     Ok(Reply { body, encrypted })
@@ -99,9 +96,11 @@ impl Exchange {
         let Some(NewPort { leg, session, .. }) = call.new_port.filter(|port| !port.told) else {
             return;
         };
-        let passed = call.hold.passed_on.filter(|passed| passed.to == leg);
-        let direction = passed.map_or(Direction::SendRecv, |passed| passed.told);
-        let Some(offer) = self.own_description(leg, direction) else {
+        let Some((_, side)) = leg.side() else {
+            return;
+        };
+        let direction = call.hold.passed_on[side as usize].told;
+        let Some(offer) = self.own_description(id, side, direction) else {
             return;
         };
         let now = sip.now();
@@ -161,7 +160,7 @@ impl Leg {
 }
 
 impl Call {
-    fn session(&self, side: Side) -> Option<SessionId> {
+    pub(super) fn session(&self, side: Side) -> Option<SessionId> {
         match side {
             Side::Caller => Some(self.caller),
             Side::Far => self.far.session(),

@@ -23,7 +23,7 @@ impl Exchange {
             Side::Caller => call.caller_stage == CallerStage::Answered,
             Side::Far => call.far.session().is_some(),
         };
-        if !there || call.hold.held {
+        if !there || call.hold.is_held() {
             return;
         }
         call.silent = true;

@@ -91,6 +91,15 @@ pub(crate) enum Side {
     Far,
 }
 
+impl Side {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Far,
+            Self::Far => Self::Caller,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Command {
     /// A side has that socket from now on.
