@@ -37,10 +37,10 @@ pub struct E164(String);
 
 impl E164 {
     /// Reads a number as it comes in SIP: `+46...`, `0046...`, or a Swedish national number `0...`.
-    /// Spaces and hyphens are passed over. `None` when it is no such number (then the caller is unknown).
+    /// Spaces and what else separates digits for the eye (RFC 3966 section 5.1.1) are passed over. `None` when it is no such number (then the caller is unknown).
     pub fn parse(text: &str) -> Option<Self> {
         let mut compact = String::with_capacity(text.len());
-        compact.extend(text.split([' ', '-', '(', ')']));
+        compact.extend(text.split([' ', '-', '.', '(', ')']));
         let (country, rest) = if let Some(rest) = compact.strip_prefix('+') {
             ("+", rest)
         } else if let Some(rest) = compact.strip_prefix("00") {

@@ -11,7 +11,10 @@ use callcore::{
     personal::{CallerNumber, E164, Personal},
     sources::{Finding, Source},
 };
-use wire::sip::message::{HeaderName, Request};
+use wire::sip::{
+    header::NameAddr,
+    message::{HeaderName, Request},
+};
 
 /// The header a trusted operator names the kommun in.
 pub(crate) static KOMMUN_HEADER: LazyLock<HeaderName> = LazyLock::new(|| header("X-Kommun-ID"));
@@ -19,6 +22,8 @@ pub(crate) static KOMMUN_HEADER: LazyLock<HeaderName> = LazyLock::new(|| header(
 pub(crate) static ROUTE_HEADER: LazyLock<HeaderName> = LazyLock::new(|| header("X-Vaxel-Route"));
 /// The URI parameter that does the same.
 pub(crate) const KOMMUN_PARAM: &str = "kommun-id";
+/// What a number that isn't international is meant in.
+const PHONE_CONTEXT: &str = "phone-context";
 /// The number people dial.
 pub(crate) const SERVICE_NUMBER: &str = "1177";
 
@@ -93,11 +98,10 @@ pub(crate) fn caller(
 ) -> Option<CallerNumber> {
     let asserted = trusted
         .contains(peer)
-        .then(|| request.headers.get(&HeaderName::PAssertedIdentity))
-        .flatten()
-        .and_then(number_of);
+        .then(|| number_in(request, &HeaderName::PAssertedIdentity))
+        .flatten();
     asserted
-        .or_else(|| request.headers.get(&HeaderName::From).and_then(number_of))
+        .or_else(|| number_in(request, &HeaderName::From))
         .map(Personal::new)
 }
 
@@ -113,12 +117,22 @@ fn header(name: &'static str) -> HeaderName {
     HeaderName::parse(name).unwrap_or_else(|| unreachable!("{name} is a token"))
 }
 
+/// The first number under that name: a network may assert an address without one beside it (RFC 3325 section 9.1).
+fn number_in(request: &Request, name: &HeaderName) -> Option<E164> {
+    request.headers.list(name).find_map(number_of)
+}
+
 /// The number in a name-addr or addr-spec such as `"x" <sip:+46701740605@host;user=phone>` or `<tel:+46...>`.
-fn number_of(field: &str) -> Option<E164> {
-    let inside = field.split_once('<').map_or(field, |(_, rest)| rest);
-    let uri = inside.split('>').next()?.trim();
-    let after_scheme = uri.split_once(':')?.1;
-    E164::parse(after_scheme.split(['@', ';', '?']).next()?)
+fn number_of(address: &str) -> Option<E164> {
+    let uri = NameAddr::parse(address).ok()?.uri;
+    let user = uri.user_decoded()?;
+    let mut parts = user.split([';', ':']);
+    let number = parts.next()?;
+    // Within another country it isn't the Swedish number that it looks like (RFC 3966 section 5.1.5).
+    let context = parts.find_map(|part| part.strip_prefix(PHONE_CONTEXT)?.strip_prefix('='));
+    let context = context.or_else(|| uri.param(PHONE_CONTEXT));
+    let abroad = context.is_some_and(|context| context.starts_with('+') && context != "+46");
+    E164::parse(number).filter(|_| !abroad || number.starts_with('+'))
 }
 
 #[cfg(test)]
@@ -261,6 +275,39 @@ mod tests {
         );
         let both = "X-Kommun-ID: 0180\r\nX-Kommun-ID: 0488\r\n";
         assert_eq!(class("sip:1177@127.0.0.1", both).class(), "conflict");
+    }
+
+    #[test]
+    fn a_number_is_found_however_it_is_written() {
+        let caller = |fields: &str| {
+            let request = invite("sip:1177@127.0.0.1", fields);
+            let number = caller(&request, LOOPBACK, &trusted()).expect("at least that of From");
+            number.reveal().as_str().to_owned()
+        };
+        let (asserted, from) = ("+46313900600", "+46701740605");
+        for (value, expected) in [
+            ("<tel:+46313900600>", asserted),
+            ("<sip:%2B46313900600@h;user=phone>", asserted),
+            ("\"A <b>, c\" <sip:+46313900600;npdi@h>", asserted),
+            ("sip:+46313900600@h", asserted),
+            ("<sip:desk@h>, <tel:+46-31-390.06.00>", asserted),
+            (
+                "<sip:desk@h>\r\nP-Asserted-Identity: <tel:0313900600>",
+                asserted,
+            ),
+            ("<tel:0313900600;phone-context=+46>", asserted),
+            ("<sip:0313900600;phone-context=h@h;user=phone>", asserted),
+            // A number of Finland's, of which nobody here is called back.
+            ("<tel:0313900600;phone-context=+358>", from),
+            ("<sip:0313900600;phone-context=+358@h>", from),
+            ("<tel:+46313900600;phone-context=+358>", asserted),
+        ] {
+            assert_eq!(
+                caller(&format!("P-Asserted-Identity: {value}\r\n")),
+                expected,
+                "{value}"
+            );
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use wire::{
     siprec::multipart,
 };
 
-use super::{KOMMUN_HEADER, KOMMUN_PARAM, SERVICE_NUMBER, header, number_of};
+use super::{KOMMUN_HEADER, KOMMUN_PARAM, SERVICE_NUMBER, header, number_in};
 
 /// Values of one header that are read; an operator sends one, a stranger may send thousands.
 const VALUES_MAX: usize = 8;
@@ -109,9 +109,7 @@ fn geolocation(request: &Request) -> Vec<Origin> {
 /// The kommun of the caller's area code, where there is exactly one.
 fn area_code(request: &Request) -> Vec<Origin> {
     let headers = [HeaderName::PAssertedIdentity, HeaderName::From];
-    let number = headers
-        .iter()
-        .find_map(|name| request.headers.get(name).and_then(number_of));
+    let number = headers.iter().find_map(|name| number_in(request, name));
     let kommun = number.and_then(|number| area_codes::kommun(&number));
     kommun.map(Origin::Known).into_iter().collect()
 }
