@@ -2,9 +2,10 @@
 //! socket serves them all, and one look at it brings a run of packets.
 //!
 //! [`allot`] gives out the places, for whoever answers offers; [`table`] tells the streams of one port apart and drives each;
-//! [`thread`] has the sockets. Who shares no such number has a port and a task of its own ([`media`](super::media)).
+//! [`thread`] has the sockets, and lets what came gather in [`arrivals`]. Who shares no such number has a port and a task of its own ([`media`](super::media)).
 
 mod allot;
+mod arrivals;
 mod table;
 #[cfg(test)]
 mod tests;

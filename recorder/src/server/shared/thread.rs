@@ -1,5 +1,5 @@
 //! The thread that reads the shared ports: one `epoll` for all, a pause after each look so that the next one brings many
-//! packets, and runs of packets in one call where the sender makes them (UDP GRO).
+//! packets, and runs of packets in one call where the sender makes them (UDP GRO). What came is [placed](Arrivals) a few looks later.
 
 use std::{
     array,
@@ -22,6 +22,7 @@ use transport::media::PolledSocket;
 use super::{
     super::track::{Control, Track},
     allot::{Claim, RoomId, SeatId},
+    arrivals::Arrivals,
     table::Table,
 };
 use crate::board::Board;
@@ -33,7 +34,8 @@ const EVENTS_MAX: usize = 64;
 /// The pause after a look at packets: nobody listens, so nothing is lost by it, and a packet of each stream comes meanwhile.
 /// Longer, and one that is late would no longer find room for its packets in the socket.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often the streams are looked through for what is old enough for a chunk: together they wake the writer once.
+/// How often what came is placed, and the streams are looked through for what is old enough for a chunk: together they wake the
+/// writer once.
 const HAND_OVER_EVERY: Duration = Duration::from_millis(100);
 /// Calls in a row to empty one socket, so that a flood on one port keeps no other waiting: more than its buffer holds.
 const READS_MAX: usize = 64;
@@ -117,6 +119,7 @@ struct Running {
 struct Room {
     socket: PolledSocket,
     state: UdpSocketState,
+    arrivals: Arrivals,
     table: Table,
 }
 
@@ -139,8 +142,13 @@ impl Running {
             let now = Instant::now();
             for (id, room) in &mut self.rooms {
                 let concerned = orders.iter().any(|order| order.room() == Some(*id));
-                if concerned || ready.contains(&id.0) || room.table.has_ending() {
+                // An order comes after what came before it, and a stream's end is told by what still comes.
+                let at_once = concerned || room.table.has_ending();
+                if at_once || ready.contains(&id.0) {
                     room.receive(&mut buffer, now);
+                }
+                if at_once {
+                    room.place();
                 }
             }
             for order in orders {
@@ -220,6 +228,7 @@ impl Running {
         Ok(Room {
             socket,
             state,
+            arrivals: Arrivals::default(),
             table: Table::new(Arc::clone(&self.board)),
         })
     }
@@ -230,6 +239,7 @@ impl Running {
         if self.next_hand_over <= now {
             self.next_hand_over = now + HAND_OVER_EVERY;
             for room in self.rooms.values_mut() {
+                room.place();
                 room.table.hand_over_due(now);
             }
         }
@@ -252,13 +262,24 @@ impl Room {
                 return;
             };
             for (meta, run) in metas.iter().zip(&mut runs).take(count) {
-                let run = run.get_mut(..meta.len).unwrap_or_default();
-                self.table.on_run(run, meta.stride.max(1), meta.addr, now);
+                let run = run.get(..meta.len).unwrap_or_default();
+                if !self.arrivals.has_room(run.len()) {
+                    self.place();
+                }
+                self.arrivals.push(run, meta.stride, meta.addr, now);
             }
             if count < BATCH_SIZE {
                 return;
             }
         }
+    }
+
+    /// Lays what has come on its streams' timelines.
+    fn place(&mut self) {
+        let table = &mut self.table;
+        self.arrivals.take(|datagrams, run| {
+            table.on_run(datagrams, run.stride, run.source, run.came);
+        });
     }
 }
 
