@@ -444,8 +444,9 @@ mod tests {
                 let answer = format!(
                     "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
                 );
-                let _sent = stream.write_all(answer.as_bytes());
+                // Before the answer: whoever has that may look at once.
                 let _heard = tell.send(asked);
+                let _sent = stream.write_all(answer.as_bytes());
             }
         });
         (address, told)
