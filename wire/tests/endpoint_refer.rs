@@ -242,6 +242,37 @@ fn an_invite_takes_the_place_of_a_session_that_is_up() {
 }
 
 #[test]
+fn a_drain_refuses_new_calls_but_not_one_that_takes_the_place_of_a_session() {
+    let mut net = Net::featured(1);
+    let RawSession {
+        peer, session, tag, ..
+    } = raw_session(&mut net, "");
+    net.ep(0).set_draining(true);
+    let other = net.add(None);
+    for (branch, call, expected) in [
+        ("z9hG4bKd1", "other".to_owned(), 503),
+        ("z9hG4bKd2", format!("raw-{peer}"), 100),
+    ] {
+        let more = format!("Replaces: {call};to-tag={tag};from-tag=t\r\n");
+        let invite = raw(&Method::Invite, other, branch, ("u", ""), 1, &more);
+        net.send_raw(other, 0, &invite);
+        assert_eq!(status(&mut net, other), expected, "{more}");
+    }
+    let (new, replaces) = net.expect(0, "Incoming", |event| match event {
+        Event::Incoming {
+            session, replaces, ..
+        } => Some((*session, *replaces)),
+        _ => None,
+    });
+    assert_eq!(replaces, Some(session));
+    net.at(0, |ep, now| ep.end(now, new, None).expect("declined"));
+    assert_eq!(net.ended(0), Ending::Ours);
+    raw_bye(&mut net, peer, &tag);
+    net.secs(40);
+    net.assert_clean();
+}
+
+#[test]
 fn what_comes_from_elsewhere_with_a_sessions_names_is_refused_and_counted() {
     let mut net = Net::featured(1);
     let RawSession {

@@ -28,7 +28,7 @@ pub(super) struct Glance<'a> {
 
 impl<'a> Glance<'a> {
     /// `None` when the whole parser must say what it is: anything that isn't right, and what is right but rare (folded lines, text
-    /// that isn't UTF-8, several Vias in one line, `Require`, a `Max-Forwards` that has run out, another scheme than SIP's).
+    /// that isn't UTF-8, several Vias in one line, `Require`, `Replaces`, a `Max-Forwards` that has run out, another scheme than SIP's).
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (head, body) = bytes.split_at_checked(find_head_end(bytes, 0)?)?;
         let mut lines = Lines {
@@ -128,7 +128,7 @@ fn check_request_line(line: &str) -> Option<()> {
 /// What has a meaning of its own for the answer.
 fn is_rare(name: &HeaderName, value: &str) -> bool {
     match name {
-        HeaderName::Require => true,
+        HeaderName::Require | HeaderName::Replaces => true,
         HeaderName::MaxForwards => MaxForwards::parse(value) == Ok(MaxForwards(0)),
         HeaderName::Via => split_list(value).nth(1).is_some(),
         _ => false,

@@ -234,11 +234,11 @@ impl Endpoint {
 
     /// A new call.
     pub(crate) fn on_invite(&mut self, now: Time, incoming: Incoming) {
-        if self.is_full(0) {
+        let replaces = self.replaced_by(&incoming.request.headers);
+        if !self.admits(&replaces) {
             self.count_full(0);
             return self.refuse(&incoming, Self::full());
         }
-        self.admission -= u32::from(self.admission != u32::MAX);
         let merged = self.merged_key(&incoming);
         if self.merged.contains_key(&merged) {
             return self.refuse(&incoming, Answer::new(StatusCode::LOOP_DETECTED));
@@ -246,7 +246,7 @@ impl Endpoint {
         if let Some(answer) = self.too_brief(&incoming.request.headers) {
             return self.refuse(&incoming, answer);
         }
-        let replaces = match self.replaced_by(&incoming.request.headers) {
+        let replaces = match replaces {
             Ok(replaces) => replaces,
             Err(status) => return self.refuse(&incoming, Answer::new(status)),
         };
@@ -287,6 +287,19 @@ impl Endpoint {
             flow,
             replaces,
         });
+    }
+
+    /// Lets an INVITE in, unless it must be refused for want of room. One that takes the place of a session of ours belongs to a
+    /// call that is in hand: however many new calls are let in, it isn't one of them.
+    fn admits(&mut self, replaces: &Result<Option<SessionId>, StatusCode>) -> bool {
+        if matches!(replaces, Ok(Some(_))) {
+            return !self.has_no_place();
+        }
+        let admitted = !self.is_full(0);
+        if admitted && self.admission != u32::MAX {
+            self.admission -= 1;
+        }
+        admitted
     }
 
     /// An ACK. That of a failure ends its transaction, that of a 2xx belongs to the session.

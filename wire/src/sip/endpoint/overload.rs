@@ -34,10 +34,12 @@ const FIELD_LEN: usize = 16;
 impl Endpoint {
     /// Whether a new call is to be refused, when that many before it are still to be read.
     pub(crate) fn is_full(&self, before: u32) -> bool {
-        self.admission <= before
-            || self.draining
-            || self.sessions.len() >= self.config.sessions_max
-            || !self.has_room()
+        self.admission <= before || self.draining || self.has_no_place()
+    }
+
+    /// Whether there is no place for another session, also for one that begins no new call.
+    pub(crate) fn has_no_place(&self) -> bool {
+        self.sessions.len() >= self.config.sessions_max || !self.has_room()
     }
 
     /// Counts such a call, unless it is refused for another reason than how many are let in.
