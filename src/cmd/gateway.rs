@@ -87,7 +87,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         calls_to(&gateway),
         server.addr()
     ));
-    let wish = tokio::select! {
+    let mut wish = tokio::select! {
         () = signals.end.wanted() => Wish::End,
         () = start_anew_wanted(&mut signals.start_anew, &args.config) => Wish::StartAnew,
         () = reread_on_hangup(&mut signals.reread, gateway.rules(), &args.config) => Wish::End,
@@ -96,10 +96,16 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         Wish::End => gateway.drain(),
         Wish::StartAnew => gateway.drain_for_next(),
     }
-    drained(&gateway, Duration::from_secs(drain_s), &mut signals.end).await;
+    let patience = Duration::from_secs(drain_s);
+    if drained(&gateway, patience, &mut signals.end).await == Drained::Interrupted {
+        wish = Wish::End;
+    }
     show::note("ending calls");
     let (_, mut sockets) = gateway.stop_and_bequeath().await;
     server.stop().await;
+    if signals.end.came().await {
+        wish = Wish::End;
+    }
     match wish {
         Wish::End => Ok(ExitCode::SUCCESS),
         Wish::StartAnew => {
@@ -187,10 +193,19 @@ async fn tell_what_was_taken_over(gateway: &mut Gateway) {
     }
 }
 
+/// Why a drain is over.
+#[derive(PartialEq, Eq)]
+enum Drained {
+    /// No call is left, or the time is up.
+    Done,
+    /// Somebody wants the program to end now.
+    Interrupted,
+}
+
 /// Lets calls in progress end: until none is left, the time is up, or somebody asks again.
-async fn drained(gateway: &Gateway, patience: Duration, end: &mut EndWanted) {
+async fn drained(gateway: &Gateway, patience: Duration, end: &mut EndWanted) -> Drained {
     if patience.is_zero() {
-        return;
+        return Drained::Done;
     }
     let mut in_hand = gateway.in_hand();
     // What is told is some time old: the first may be of before the drain, the second isn't.
@@ -199,16 +214,16 @@ async fn drained(gateway: &Gateway, patience: Duration, end: &mut EndWanted) {
     }
     let calls = *in_hand.borrow();
     if calls == 0 {
-        return;
+        return Drained::Done;
     }
     show::note(format_args!(
         "no new calls; {calls} in progress may end within {} s. Stop again to end them now",
         patience.as_secs()
     ));
     tokio::select! {
-        _ = in_hand.wait_for(|calls| *calls == 0) => {}
-        () = tokio::time::sleep(patience) => {}
-        () = end.wanted() => {}
+        _ = in_hand.wait_for(|calls| *calls == 0) => Drained::Done,
+        () = tokio::time::sleep(patience) => Drained::Done,
+        () = end.wanted() => Drained::Interrupted,
     }
 }
 

@@ -28,6 +28,15 @@ impl EndWanted {
             _ = self.terminate.recv() => {}
         }
     }
+
+    /// Whether one came that nobody has waited for.
+    pub(crate) async fn came(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.wanted() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
 }
 
 /// Listens for one kind.

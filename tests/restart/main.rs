@@ -253,6 +253,23 @@ async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
     assert!(switch.ends().await.success());
 }
 
+/// Who ends it while it waits to start anew means what is to come, too: it must not be there again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_is_to_end_does_not_start_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let sip = opened.sip;
+    let mut switch = opened.start(folder.path());
+    switch.says(READY).await;
+    let phone = Raw::new(sip).await;
+    assert_eq!(phone.call("stands").await.0, 200);
+    switch.start_anew();
+    switch.says("no new calls; 1 in progress").await;
+    switch.terminate();
+    assert!(switch.ends().await.success());
+    assert_eq!(switch.said().matches(READY).count(), 1);
+}
+
 /// A port of that address that is free for both protocols.
 fn free_at(ip: &str) -> SocketAddr {
     loop {
