@@ -139,6 +139,26 @@ fn wrong_arguments_are_wrong_usage() {
     }
 }
 
+#[test]
+fn the_erlang_formulas_answer_or_say_which_number_is_wrong() {
+    let erlang = |further: &[&str]| {
+        let args = ["erlang", "--lambda-per-h", "20000", "--mu-per-h", "7.5"];
+        vaxel(&[&args, further].concat())
+    };
+    let overloaded = erlang(&["--agents", "30", "--theta-per-h", "6", "--json"]);
+    assert!(overloaded.status.success(), "{}", err(&overloaded));
+    let found: serde_json::Value = serde_json::from_slice(&overloaded.stdout).expect("JSON");
+    assert!(found["p_abandon"].as_f64() > Some(0.98), "{found}");
+    for (wrong, word) in [
+        (["--agents", "30", "--theta-per-h", "nan"], "--theta-per-h"),
+        (["--agents", "30", "--within-s", "inf"], "--within-s"),
+        (["--agents", "30", "--theta-per-h", "1e-9"], "--theta-per-h"),
+        (["--agents", "4000000000", "--theta-per-h", "6"], "--agents"),
+    ] {
+        refused(&erlang(&wrong), 2, &[word]);
+    }
+}
+
 /// Nobody listens: every call fails, the figures say so, and the exit code too.
 #[test]
 fn a_load_against_nobody_fails() {

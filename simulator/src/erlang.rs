@@ -27,8 +27,19 @@ pub struct Steady {
     pub mean_wait: f64,
     /// The share of their time that agents talk.
     pub occupancy: f64,
-    /// In the state with all agents busy and nobody waiting: what the distribution of waits is built on.
-    just_full: f64,
+    /// In the state with all agents busy and nobody waiting: what the distribution of waits is built on. As a logarithm: in
+    /// an overload it is less than a float can be.
+    ln_just_full: f64,
+}
+
+/// The states with callers waiting against the one just full, in a unit that suits them.
+struct Waiting {
+    /// The weight of the state just full, as a logarithm.
+    ln_just_full: f64,
+    /// Their weights together.
+    count: f64,
+    /// The same times how many wait.
+    length: f64,
 }
 
 /// Terms that add less than this to a sum of ones are left out.
@@ -65,34 +76,59 @@ impl Queue {
         if !sane || grows {
             return None;
         }
-        let (count, length) = self.waiting();
+        let Waiting {
+            ln_just_full,
+            count,
+            length,
+        } = self.waiting();
+        let just_full = ln_just_full.exp();
         // All states up to the one just full, against that one: 1/B.
-        let just_full = 1.0 / (1.0 / erlang_b(self.agents, self.load()) + count);
-        let waiting = just_full * length;
+        let all = just_full / erlang_b(self.agents, self.load()) + count;
+        let waiting = length / all;
         let p_abandon = self.theta * waiting / self.lambda;
         Some(Steady {
-            p_wait: just_full * (1.0 + count),
+            p_wait: (just_full + count) / all,
             p_abandon,
             mean_wait: waiting / self.lambda,
             occupancy: self.load() * (1.0 - p_abandon) / f64::from(self.agents),
-            just_full,
+            ln_just_full: ln_just_full - all.ln(),
         })
     }
 
-    /// The weights of the states with callers waiting against the one just full, and the same times how many wait.
-    fn waiting(&self) -> (f64, f64) {
+    fn waiting(&self) -> Waiting {
+        /// A weight that is larger is taken for a unit, before it becomes larger than a float can be.
+        const LARGE: f64 = 1e200;
         let all_busy = f64::from(self.agents) * self.mu;
-        let (mut weight, mut count, mut length) = (1.0, 0.0, 0.0);
-        for waiting in 1.. {
-            let ratio = self.lambda / (all_busy + f64::from(waiting) * self.theta);
+        if self.theta == 0.0 {
+            let ratio = self.lambda / all_busy;
+            return Waiting {
+                ln_just_full: 0.0,
+                count: ratio / (1.0 - ratio),
+                length: ratio / (1.0 - ratio).powi(2),
+            };
+        }
+        let (mut weight, mut waiting) = (1.0, 0.0);
+        let mut sum = Waiting {
+            ln_just_full: 0.0,
+            count: 0.0,
+            length: 0.0,
+        };
+        loop {
+            waiting += 1.0;
+            let ratio = self.lambda / (all_busy + waiting * self.theta);
             weight *= ratio;
-            count += weight;
-            length += weight * f64::from(waiting);
-            if ratio < 1.0 && weight * f64::from(waiting) < NEGLIGIBLE * length * (1.0 - ratio) {
-                break;
+            sum.count += weight;
+            sum.length += weight * waiting;
+            if ratio < 1.0 && weight * waiting < NEGLIGIBLE * sum.length * (1.0 - ratio) {
+                return sum;
+            }
+            if weight > LARGE {
+                weight /= LARGE;
+                sum.count /= LARGE;
+                sum.length /= LARGE;
+                sum.ln_just_full -= LARGE.ln();
             }
         }
-        (count, length)
     }
 
     /// The share of all callers who are answered within a time.
@@ -107,12 +143,10 @@ impl Queue {
             } else {
                 at
             };
-            all_busy * (self.lambda * gone - (all_busy + self.theta) * at).exp()
+            let exponent = self.lambda * gone - (all_busy + self.theta) * at;
+            all_busy * (steady.ln_just_full + exponent).exp()
         };
-        Some(
-            1.0 - steady.p_wait
-                + steady.just_full * integral(density, time, all_busy + self.lambda + self.theta),
-        )
+        Some(1.0 - steady.p_wait + integral(density, time, all_busy + self.lambda + self.theta))
     }
 
     /// The fewest agents with whom at least `share` of all callers are answered within `time`.
@@ -274,6 +308,31 @@ mod tests {
                 queue.answered_within(0.0).expect("it is steady"),
                 1.0 - steady.p_wait,
             );
+        }
+    }
+
+    /// The states' weights are then larger than a float can be.
+    #[test]
+    fn many_more_callers_than_agents_give_an_answer() {
+        for (lambda, agents) in [(8_000.0, 30), (100_000.0, 30), (5_000.0, 1)] {
+            let queue = Queue {
+                lambda,
+                mu: 7.5,
+                theta: 6.0,
+                agents,
+            };
+            let steady = queue.steady().expect("who waits gives up");
+            near(steady.p_wait, 1.0);
+            near(steady.occupancy, 1.0);
+            near(
+                steady.p_abandon,
+                1.0 - f64::from(agents) * queue.mu / lambda,
+            );
+            near(steady.mean_wait, steady.p_abandon / queue.theta);
+            let answered = queue.answered_within(20.0).expect("it is steady");
+            near(answered, 1.0 - steady.p_abandon);
+            let at_once = queue.answered_within(0.01).expect("it is steady");
+            assert!(at_once.abs() < 1e-6, "{at_once}");
         }
     }
 

@@ -7,6 +7,11 @@ use simulator::erlang::{Queue, erlang_b, erlang_c};
 
 use crate::{cli::ErlangArgs, failure::Failure, show};
 
+/// More than any country's call centres have; the formulas take a step for each.
+const AGENTS_MAX: u32 = 1_000_000;
+/// Callers who may be waiting at once: more than live in Sweden; likewise a step for each.
+const WAITING_MAX: f64 = 1e8;
+
 #[derive(Debug, Serialize)]
 struct Printed {
     offered_erlangs: f64,
@@ -34,18 +39,38 @@ pub(crate) fn run(args: &ErlangArgs) -> Result<ExitCode, Failure> {
             )));
         }
     }
+    for (name, value) in [
+        ("--theta-per-h", args.theta_per_h),
+        ("--within-s", args.within_s),
+    ] {
+        if !(value.is_finite() && value >= 0.0) {
+            return Err(Failure::usage(format!(
+                "{name} {value}: give 0 or a number above it"
+            )));
+        }
+    }
+    if args.agents > AGENTS_MAX {
+        return Err(Failure::usage(format!(
+            "--agents {}: give at most {AGENTS_MAX}",
+            args.agents
+        )));
+    }
+    let least = args.lambda_per_h / WAITING_MAX;
+    if args.theta_per_h > 0.0 && args.theta_per_h < least {
+        return Err(Failure::usage(format!(
+            "--theta-per-h {}: with so many calls give at least {least}, or 0 for never",
+            args.theta_per_h
+        )));
+    }
     let queue = Queue {
         lambda: args.lambda_per_h,
         mu: args.mu_per_h,
         theta: args.theta_per_h,
         agents: args.agents,
     };
-    let within = args.within_s / HOUR_S;
-    let sane = args.theta_per_h.is_finite() && args.within_s.is_finite() && args.within_s >= 0.0;
     let found = queue
         .steady()
-        .zip(queue.answered_within(within))
-        .filter(|_| sane);
+        .zip(queue.answered_within(args.within_s / HOUR_S));
     let Some((steady, service_level)) = found else {
         return Err(Failure::usage(format!(
             "{} agents can't carry {:.2} erlangs when nobody gives up: give more than {:.0} agents, or --theta-per-h above 0",
