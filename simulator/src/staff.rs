@@ -108,11 +108,28 @@ impl Staff {
     }
 }
 
-/// Breaks go round: each nurse rests one quarter of an hour in so many, one after the other.
+/// Breaks go round: of each nurse's quarters of an hour so large a share, evenly spread, one nurse after the other.
 fn on_break(share: f64, quarter: i64, place: usize) -> bool {
-    if share <= 0.0 {
-        return false;
+    const WHOLE: i64 = 1_000_000;
+    let part = (share * WHOLE as f64).round() as i64;
+    ((quarter + place as i64) * part).rem_euclid(WHOLE) < part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_break;
+
+    #[test]
+    fn so_large_a_share_rests_at_any_time_and_of_every_nurses_time() {
+        const NURSES: usize = 1000;
+        for share in [0.0, 0.05, 0.1, 0.12, 0.15, 0.4, 0.7, 1.0] {
+            let resting =
+                |quarter| (0..NURSES).filter(move |&place| on_break(share, quarter, place));
+            let now = resting(1_968_000).count() as f64 / NURSES as f64;
+            assert!((now - share).abs() < 0.002, "{now} of {share}");
+            let mine = (0..1000).filter(|&quarter| on_break(share, quarter, 7));
+            let mine = mine.count() as f64 / 1000.0;
+            assert!((mine - share).abs() < 0.002, "{mine} of {share}");
+        }
     }
-    let round = (1.0 / share).round().max(1.0) as i64;
-    (quarter + place as i64) % round == 0
 }
