@@ -222,13 +222,7 @@ fn check(
             share: f64::from(need.nurses) / f64::from(most),
         })
         .collect();
-    let mut plan = Plan {
-        goal_s: goal.within_s,
-        ..plan.clone()
-    };
-    plan.traffic.calls_per_year = (f64::from(plan.traffic.calls_per_year) * share) as u32;
-    plan.traffic.regions = vec![region];
-    plan.settings.calls_by_region.clear();
+    let plan = of_region(plan, region, share, goal);
     let results = run(&staffed, &[], &plan, &AtomicBool::new(false), |_| {})?;
     let book = &results.books.queues[queue.index()];
     for need in needs.iter_mut() {
@@ -246,6 +240,21 @@ fn check(
     Ok(())
 }
 
+/// The plan with this region's callers alone, who are such a share of all: less those who call without a kommun-ID of it.
+fn of_region(plan: &Plan, region: RegionCode, share: f64, goal: Goal) -> Plan {
+    let mut plan = Plan {
+        goal_s: goal.within_s,
+        ..plan.clone()
+    };
+    plan.traffic.calls_per_year = (f64::from(plan.traffic.calls_per_year) * share) as u32;
+    plan.traffic.regions = vec![region];
+    plan.settings.calls_by_region.clear();
+    let settings = &mut plan.settings;
+    (settings.missing_share, settings.invalid_share) = (0.0, 0.0);
+    settings.wrong_share = 0.0;
+    plan
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
@@ -259,6 +268,25 @@ mod tests {
         assert_eq!((goal.share, goal.within_s), (0.8, 180.0));
         for text in ["", "80", "0/180s", "101/10s", "80/-1s", "80/ever"] {
             assert_eq!(Goal::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_check_meets_as_many_of_the_regions_callers_as_the_formula() {
+        let mut scenario = today();
+        scenario.simulation.missing_share = 0.3;
+        scenario.simulation.invalid_share = 0.1;
+        let plan = Plan::new(&scenario, date(2026, 1, 12), 7, 1);
+        let region = RegionCode::parse("21").expect("a region");
+        let callers = |plan: &Plan| {
+            let hours = Arc::new(Hours::new(plan));
+            Callers::new(plan, &hours, Source::Region(region), plan.seed)
+        };
+        let (all, goal) = (callers(&plan), Goal::parse("80/180s").expect("a goal"));
+        let alone = callers(&of_region(&plan, region, all.share(), goal));
+        for hour in [0, 9, 100] {
+            let ratio = alone.rate_of(hour) / all.rate_of(hour);
+            assert!((ratio - 1.0).abs() < 1e-4, "{ratio}");
         }
     }
 
