@@ -22,7 +22,8 @@ const HOW: u64 = 0x1_0001;
 pub(crate) struct Again {
     seed: u64,
     draws: Draws,
-    waiting: Vec<Caller>,
+    /// Each with whether the call before was given up.
+    waiting: Vec<(Caller, bool)>,
     free: Vec<u32>,
     /// Whether anybody does: asked after every call.
     somebody: bool,
@@ -67,7 +68,8 @@ impl Again {
         let multiple: f64 = Exp1.sample(&mut luck);
         let after = Span::from_micros((multiple * after.as_micros() as f64) as i64);
         let caller = self.another_call(caller, outcome, &mut luck);
-        Some((now + after, self.keep(caller)))
+        let gave_up = outcome != Outcome::Completed;
+        Some((now + after, self.keep((caller, gave_up))))
     }
 
     /// Who gave up has the same to say; who returns has something new.
@@ -83,7 +85,7 @@ impl Again {
         }
     }
 
-    fn keep(&mut self, caller: Caller) -> u32 {
+    fn keep(&mut self, caller: (Caller, bool)) -> u32 {
         if let Some(subject) = self.free.pop() {
             self.waiting[subject as usize] = caller;
             return subject;
@@ -92,8 +94,8 @@ impl Again {
         self.waiting.len() as u32 - 1
     }
 
-    /// The one who was kept under a number.
-    pub(crate) fn take(&mut self, subject: u32) -> Caller {
+    /// The one who was kept under a number, and whether the call before was given up.
+    pub(crate) fn take(&mut self, subject: u32) -> (Caller, bool) {
         self.free.push(subject);
         self.waiting[subject as usize]
     }

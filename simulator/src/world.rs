@@ -122,10 +122,11 @@ impl World {
     }
 
     pub(crate) fn calls_again(&mut self, event: Event) -> Caller {
-        self.books.redialled += u64::from(event.at >= self.counts_from);
+        let (caller, gave_up) = self.again.take(event.subject);
+        self.books.redialled += u64::from(gave_up && event.at >= self.counts_from);
         Caller {
             at: event.at,
-            ..self.again.take(event.subject)
+            ..caller
         }
     }
 

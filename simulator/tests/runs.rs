@@ -306,3 +306,17 @@ fn nurses_are_busy_in_the_hours_in_which_they_are_there() {
         assert!(f64::from(over) <= 0.05 * busy, "{over} of {busy}");
     }
 }
+
+#[test]
+fn who_has_something_more_to_ask_had_not_given_up() {
+    let text = include_str!("../../scenarios/today.toml")
+        .replace("simulated = 62", "simulated = 30")
+        + "\n[simulation]\nreturning_share = 0.2\nreturning_after_s = 600\n";
+    let returning = day_of(&scenario("returning.toml", &text), 5);
+    conserves(&returning);
+    let once = text.replace("returning_share = 0.2", "returning_share = 0.0");
+    let once = day_of(&scenario("once.toml", &once), 5);
+    assert!(returning.calls.offered > once.calls.offered);
+    assert!(returning.calls.abandoned > 0);
+    assert_eq!(returning.calls.redialled, 0);
+}
