@@ -82,6 +82,10 @@ pub fn run(
             };
             progress(done);
         })?;
+        // Runs that were stopped are of fewer days than those before: a mean over both would be of neither.
+        if first.is_some() && until < plan.window().1 {
+            break;
+        }
         for finished in close(shards, seeds.len(), beside.len()) {
             all.push(summary::figures(scenario, plan, &hours, &finished, until));
             first.get_or_insert(Finished { until, ..finished });
@@ -94,8 +98,10 @@ pub fn run(
         });
     };
     let stores = keeping::stores(scenario, beside, plan, &first)?;
+    let lacks_runs = all.len() < plan.replications.max(1) as usize;
     let cpu_s = cpu::seconds() - begun_cpu;
     let mut results = summary::results(scenario, beside, plan, hours, first, all, stores);
+    results.summary.partial |= lacks_runs;
     results.summary.calls_per_cpu_second = done.calls as f64 / cpu_s.max(1e-9);
     results.summary.cpu_seconds = cpu_s;
     debug_assert!(days > 0, "checked above");

@@ -51,7 +51,7 @@ pub struct Summary {
     pub start: String,
     /// How many days.
     pub days: u32,
-    /// Whether the run was stopped before its end.
+    /// Whether the run was stopped before its end, or before its last replication.
     pub partial: bool,
     /// Up to when the figures go, ISO 8601.
     pub until: String,

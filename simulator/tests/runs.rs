@@ -320,3 +320,24 @@ fn who_has_something_more_to_ask_had_not_given_up() {
     assert!(returning.calls.abandoned > 0);
     assert_eq!(returning.calls.redialled, 0);
 }
+
+#[test]
+fn a_replication_that_was_interrupted_is_no_part_of_the_mean_and_the_run_says_so() {
+    let scenario = today();
+    let days = 12;
+    let one = Plan::new(&scenario, date(2026, 3, 2), days, 1);
+    let three = Plan {
+        replications: 3,
+        ..one.clone()
+    };
+    let stop = AtomicBool::new(false);
+    let results = run::run(&scenario, &[], &three, &stop, |progress| {
+        let second = progress.days > f64::from(days);
+        stop.store(second, std::sync::atomic::Ordering::Relaxed);
+    });
+    let summary = results.expect("the books balance").summary;
+    assert!(summary.partial);
+    assert_eq!(summary.replications, 1);
+    let alone = simulate(&scenario, &one).expect("the books balance");
+    assert_eq!(summary.service, alone.service);
+}
