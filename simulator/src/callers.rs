@@ -72,15 +72,27 @@ pub enum Source {
 }
 
 impl Source {
-    /// Every source that a plan has.
+    /// Every source that a plan has. A list of real calls is of anybody.
     pub fn all(plan: &Plan) -> Vec<Self> {
+        let replays = !plan.replay.is_empty();
+        let (missing, invalid) = (plan.settings.missing_share, plan.settings.invalid_share);
         let regions = kommun::regions().iter().map(|region| region.code);
         regions
-            .filter(|&region| plan.calls_from(region))
+            .filter(|&region| replays || plan.calls_from(region))
             .map(Self::Region)
-            .chain((plan.settings.missing_share > 0.0).then_some(Self::Missing))
-            .chain((plan.settings.invalid_share > 0.0).then_some(Self::Invalid))
+            .chain((replays || missing > 0.0).then_some(Self::Missing))
+            .chain((replays || invalid > 0.0).then_some(Self::Invalid))
             .collect()
+    }
+
+    /// The source of a call that says so of itself.
+    pub(crate) fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Known(kommun) => Self::Region(kommun.region()),
+            Origin::Unknown(_) => Self::Missing,
+            // No list names two kommuner.
+            Origin::Invalid(_) | Origin::Conflict(..) => Self::Invalid,
+        }
     }
 
     fn place(self) -> String {

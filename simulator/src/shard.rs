@@ -259,13 +259,7 @@ impl Arrivals {
             let mut callers = Callers::new(plan, hours, source, seed);
             (callers.next(), callers)
         });
-        let of_part = |caller: &&Caller| {
-            let source = match caller.origin.kommun() {
-                Some(kommun) => Source::Region(kommun.region()),
-                None => return part.sources.first() == Source::all(plan).first(),
-            };
-            part.sources.contains(&source)
-        };
+        let of_part = |caller: &&Caller| part.sources.contains(&Source::of(caller.origin));
         let replay: Vec<Caller> = plan.replay.iter().filter(of_part).copied().collect();
         Self {
             sources: sources.collect(),

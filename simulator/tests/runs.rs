@@ -341,3 +341,44 @@ fn a_replication_that_was_interrupted_is_no_part_of_the_mean_and_the_run_says_so
     let alone = simulate(&scenario, &one).expect("the books balance");
     assert_eq!(summary.service, alone.service);
 }
+
+/// A list of real calls is of whoever called, also where the scenario's own traffic has nobody.
+#[test]
+fn every_call_of_a_list_comes_in_once_whatever_the_traffic_is_of() {
+    let mut scenario = today();
+    let region = callcore::kommun::RegionCode::parse("21").expect("a region");
+    scenario.traffic.regions = vec![region];
+    let mut plan = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
+    let list = "time,kommun,talk_s\n2026-03-02T09:00,0180,60\n2026-03-02T09:01,2180,60\n\
+        2026-03-02T09:02,,60\n2026-03-02T09:03,12,60\n2026-03-02T09:04,1480,60\n";
+    plan.replay = simulator::replay::read(list, &plan).expect("a list");
+    let summary = simulate(&scenario, &plan).expect("the books balance");
+    assert_eq!(summary.calls.offered, 5);
+    assert_eq!(summary.by_route.values().sum::<u64>(), 5);
+}
+
+/// A caller whose kommun isn't known comes to a queue that a region's callers come to as well.
+#[test]
+fn a_queue_has_its_nurses_once_in_a_replay() {
+    let (unknown, other) = (
+        "unknown = true, queue = \"nationell\"",
+        "unknown = true, queue = \"region-25\"",
+    );
+    let text = include_str!("../../scenarios/today.toml").replace(unknown, other);
+    let scenario = scenario("shared.toml", &text);
+    let mut plan = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
+    let nurses = simulate(&scenario, &plan)
+        .expect("the books balance")
+        .queues["region-25"]
+        .agents;
+    let calls = (0..nurses).map(|_| "2026-03-02T09:00,2580,7200\n2026-03-02T09:00,,7200\n");
+    let list: String = std::iter::once("time,kommun,talk_s\n")
+        .chain(calls)
+        .collect();
+    plan.replay = simulator::replay::read(&list, &plan).expect("a list");
+    let queue = simulate(&scenario, &plan)
+        .expect("the books balance")
+        .queues["region-25"];
+    assert_eq!(queue.offered, 2 * nurses);
+    assert_eq!(queue.service.p_wait, 0.5);
+}
