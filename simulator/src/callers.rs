@@ -117,14 +117,20 @@ pub struct Callers {
 }
 
 /// All callers of a plan, in order of time: for those who want to look at traffic and not at what becomes of it.
-pub fn everyone(plan: &Plan) -> Vec<Caller> {
+pub fn everyone(plan: &Plan) -> impl Iterator<Item = Caller> + use<> {
     let hours = Arc::new(Hours::new(plan));
-    let mut callers: Vec<Caller> = Source::all(plan)
-        .into_iter()
-        .flat_map(|source| Callers::new(plan, &hours, source, plan.seed))
+    let sources = Source::all(plan).into_iter();
+    // One of each at a time: a hundred national years are more than fits in memory.
+    let mut sources: Vec<_> = sources
+        .map(|source| Callers::new(plan, &hours, source, plan.seed).peekable())
         .collect();
-    callers.sort_by_key(|caller| caller.at);
-    callers
+    std::iter::from_fn(move || {
+        let next = sources
+            .iter_mut()
+            .filter_map(|source| Some((source.peek()?.at, source)))
+            .min_by_key(|(at, _)| *at);
+        next?.1.next()
+    })
 }
 
 #[derive(Debug)]

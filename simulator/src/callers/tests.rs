@@ -106,3 +106,17 @@ fn what_a_region_is_said_to_call_is_taken_from_the_others() {
     assert!((sum - 1.0).abs() < 1e-9);
     assert!((region_share(&plan, stockholm) - 0.5).abs() < 1e-9);
 }
+
+#[test]
+fn everyone_comes_in_order_and_is_not_drawn_before_being_asked_for() {
+    let mut plan = Plan::new(&today(), date(2026, 3, 2), 1, 7);
+    let all: Vec<Caller> = everyone(&plan).collect();
+    assert!(all.is_sorted_by_key(|caller| caller.at));
+    let sources = Source::all(&plan).into_iter();
+    let apart: usize = sources.map(|source| callers_of(&plan, source).len()).sum();
+    assert_eq!(all.len(), apart);
+    // So many that nobody can hold them.
+    plan.days = 3650;
+    plan.traffic.calls_per_year = u32::MAX;
+    assert_eq!(everyone(&plan).take(1000).count(), 1000);
+}

@@ -93,9 +93,7 @@ fn simulated(
     if let Some(calls) = args.calls {
         plan.traffic.calls_per_year = calls;
     }
-    everyone(&plan)
-        .into_iter()
-        .map(|caller| (caller.origin, caller.at))
+    everyone(&plan).map(|caller| (caller.origin, caller.at))
 }
 
 /// Calls from a file, all read before any is tried: a line that can't be read says so at once.
