@@ -69,25 +69,29 @@ pub(super) fn pictures(surges: &[Surge], results: &Results) -> (String, String) 
     )
 }
 
-/// All queues together, in steps of so many hours that the points can be told apart.
+/// All queues together, in steps of so many hours that the points can be told apart. A day is a Swedish one, of 23 to 25.
 fn rows(results: &Results) -> (usize, Vec<HourRow>) {
-    let warm_up = results.hours.warm_up;
-    let hours = results.hours.hours.len().saturating_sub(warm_up);
+    let (hours, warm_up) = (&results.hours.hours, results.hours.warm_up);
+    let counted = hours.len().saturating_sub(warm_up);
+    let days = hours.last().map_or(0, |last| last.day as usize + 1);
     let fits = |step: &&usize| match **step {
-        1 => hours <= HOURLY_MAX,
-        step => hours.div_ceil(step) <= POINTS_MAX,
+        1 => counted <= HOURLY_MAX,
+        step => days.div_ceil(step / 24) <= POINTS_MAX,
     };
     let step = *STEPS.iter().find(fits).unwrap_or(&STEPS[3]);
-    let mut rows = vec![HourRow::default(); hours.div_ceil(step)];
+    let point = |place: usize| match step {
+        1 => place - warm_up,
+        step => hours[place].day as usize / (step / 24),
+    };
+    let points = hours.len().checked_sub(1).map_or(0, |last| point(last) + 1);
+    let mut rows = vec![HourRow::default(); points];
     for book in &results.books.queues {
-        for (place, row) in book.hours.iter().skip(warm_up).enumerate() {
-            if let Some(sum) = rows.get_mut(place / step) {
-                sum.add(row);
-            }
+        for (place, row) in book.hours.iter().enumerate().skip(warm_up) {
+            rows[point(place)].add(row);
         }
     }
     // The last week may be half a one, and an interrupted run has days that never came: neither is a fall.
-    if !hours.is_multiple_of(step) && rows.len() > 1 {
+    if step > 1 && !days.is_multiple_of(step / 24) && rows.len() > 1 {
         rows.pop();
     }
     while results.summary.partial && rows.last().is_some_and(|row| row.offered == 0) {
@@ -126,7 +130,7 @@ impl<'a> Axis<'a> {
         (0..LABELS)
             .map(|label| {
                 let point = last * label / (LABELS - 1);
-                let place = self.hours.warm_up + point * self.step;
+                let place = self.first_of(point);
                 let local = self.hours.begins(place).in_sweden().datetime();
                 let said = match self.step {
                     1 => local.strftime("%H:00"),
@@ -136,6 +140,18 @@ impl<'a> Axis<'a> {
                 (point as f64 / last as f64, said.to_string())
             })
             .collect()
+    }
+
+    /// The first hour that a point stands for.
+    fn first_of(&self, point: usize) -> usize {
+        let day = match self.step {
+            1 => return self.hours.warm_up + point,
+            step => (point * (step / 24)) as u32,
+        };
+        let hours = &self.hours.hours;
+        hours
+            .partition_point(|hour| hour.day < day)
+            .max(self.hours.warm_up)
     }
 
     /// The surges that lie within the run.
@@ -184,6 +200,24 @@ mod tests {
 
     use super::*;
     use crate::{Plan, tests::today};
+
+    #[test]
+    fn a_day_is_a_day_also_when_it_has_an_hour_too_few_or_too_many() {
+        let scenario = today();
+        for start in [date(2026, 3, 27), date(2026, 10, 23)] {
+            let plan = Plan::new(&scenario, start, 4, 1);
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            let results = crate::run::run(&scenario, &[], &plan, &stop, |_| {});
+            let results = results.expect("it balances");
+            let (step, rows) = rows(&results);
+            assert_eq!((step, rows.len()), (24, 4));
+            let shown: u32 = rows.iter().map(|row| row.offered).sum();
+            assert_eq!(u64::from(shown), results.summary.calls.offered);
+            let labels = Axis::new(&results.hours, step, rows.len()).labels();
+            let last = start.saturating_add(jiff::Span::new().days(3));
+            assert_eq!(labels[LABELS - 1].1, last.strftime("%m-%d").to_string());
+        }
+    }
 
     fn hours_of(days: u32) -> Hours {
         Hours::new(&Plan::new(&today(), date(2026, 2, 1), days, 1))
