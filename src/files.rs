@@ -1,6 +1,7 @@
 //! Scenarios from files or from the program itself, and moments from text.
 
 use std::{
+    io::ErrorKind::NotFound,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -61,8 +62,11 @@ pub(crate) fn read(name: &str) -> Result<(String, PathBuf), Failure> {
         .find(|(known, _)| *known == short.unwrap_or(name));
     let text = match (std::fs::read_to_string(path), built_in) {
         (Ok(text), _) => text,
-        (Err(_), Some((_, text))) => (*text).to_owned(),
-        (Err(error), None) => {
+        // A file that is there and can't be read is no reason to run another scenario.
+        (Err(error), Some((_, text))) if error.kind() == NotFound || path.is_dir() => {
+            (*text).to_owned()
+        }
+        (Err(error), _) => {
             let names: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
             let why = format!(
                 "the scenario {name} can't be read: {error}; give a file, or one of: {}",

@@ -139,6 +139,20 @@ fn wrong_arguments_are_wrong_usage() {
     }
 }
 
+/// What an operator changed and broke isn't taken for the built-in scenario of that name.
+#[test]
+fn a_scenario_that_cannot_be_read_is_not_the_built_in_one_of_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("scenarios")).expect("made");
+    let changed = folder.path().join("scenarios/today.toml");
+    // Latin 1, as an old editor saves it.
+    fs::write(changed, b"operator = \"Link\xf6ping\"").expect("written");
+    let refusal = vaxel_in(folder.path(), &["routes", "check", "scenarios/today.toml"]);
+    refused(&refusal, 2, &["scenarios/today.toml", "UTF-8"]);
+    let other = vaxel_in(folder.path(), &["routes", "check", "today"]);
+    assert!(other.status.success(), "{}", err(&other));
+}
+
 #[test]
 fn the_erlang_formulas_answer_or_say_which_number_is_wrong() {
     let erlang = |further: &[&str]| {
