@@ -173,6 +173,38 @@ fn the_erlang_formulas_answer_or_say_which_number_is_wrong() {
     }
 }
 
+#[test]
+fn what_is_asked_for_as_json_is_json_also_when_a_token_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ask = |args: &[&str]| {
+        let all = [
+            "recorder", "token", "--config", "today", "--data", ".", "--json",
+        ];
+        let output = vaxel_in(folder.path(), &[&all, args].concat());
+        assert!(output.status.success(), "{}", err(&output));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON")
+    };
+    let tomorrow = jiff::Zoned::now()
+        .date()
+        .tomorrow()
+        .expect("a day")
+        .to_string();
+    let made = ask(&[
+        "create",
+        "--name",
+        "Anna",
+        "--organisation",
+        "region-21",
+        "--role",
+        "dpo",
+        "--expires",
+        &tomorrow,
+    ]);
+    let id = made["id"].as_str().expect("an id");
+    assert_eq!(ask(&["revoke", id])["id"], id);
+    assert_eq!(ask(&["prune"])["forgotten"], 1);
+}
+
 /// Nobody listens: every call fails, the figures say so, and the exit code too.
 #[test]
 fn a_load_against_nobody_fails() {

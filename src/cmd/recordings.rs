@@ -18,6 +18,7 @@ use crate::{
 
 pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
     let store = open(&args)?;
+    let json = args.store.json;
     match args.what {
         RecordingsCommand::List {
             controller,
@@ -62,18 +63,16 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             export(&store, &id, out, audio.as_ref(), asker, args.store.json)?;
         }
         RecordingsCommand::Hold { id, reason, who } => {
-            let asker = Asker {
-                purpose: Some(reason),
-                who,
-            };
-            let id = store.hold(&id, &by(asker)).map_err(failed)?;
-            show::line(format_args!(
-                "{id} stays until it is released, whatever its ceiling says"
-            ))?;
+            let purpose = Some(reason);
+            let by = by(Asker { purpose, who });
+            let id = store.hold(&id, &by).map_err(failed)?;
+            let said = format!("{id} stays until it is released, whatever its ceiling says");
+            tell(&said, &serde_json::json!({ "id": id.to_string() }), json)?;
         }
         RecordingsCommand::Release { id, asker } => {
             let (id, holds) = store.release(&id, &by(asker)).map_err(failed)?;
-            show::line(format_args!("{id}: {holds} holds ended"))?;
+            let ended = serde_json::json!({ "id": id.to_string(), "ended": holds });
+            tell(&format!("{id}: {holds} holds ended"), &ended, json)?;
         }
         RecordingsCommand::Holds => {
             let holds = store.holds().map_err(failed)?;
@@ -85,6 +84,15 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was done, for a person or for a program.
+fn tell(said: &str, found: &serde_json::Value, json: bool) -> Result<(), Failure> {
+    if json {
+        show::json(found)
+    } else {
+        show::line(said)
+    }
 }
 
 /// Where the sound of a vCon goes; `None` for a sound file.

@@ -77,14 +77,22 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
         )?,
         TokenCommand::Revoke { id } => {
             let token = tokens::revoke(&kept.place.keys, &id, now).map_err(failed)?;
-            show::line(format_args!(
-                "token {} of {} holds no more",
-                token.id, token.name
-            ))?;
+            if args.store.json {
+                show::json(&serde_json::json!({ "id": token.id, "name": token.name }))?;
+            } else {
+                show::line(format_args!(
+                    "token {} of {} holds no more",
+                    token.id, token.name
+                ))?;
+            }
         }
         TokenCommand::Prune => {
             let gone = tokens::prune(&kept.place.keys, now).map_err(failed)?;
-            show::line(format_args!("{gone} tokens forgotten"))?;
+            if args.store.json {
+                show::json(&serde_json::json!({ "forgotten": gone }))?;
+            } else {
+                show::line(format_args!("{gone} tokens forgotten"))?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
