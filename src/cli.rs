@@ -224,7 +224,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many runs with different seeds, for confidence intervals (default: the scenario's, or 1)
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) replications: Option<u32>,
     /// Threads; the result is the same for any number (default: one a processor)
     #[arg(long)]

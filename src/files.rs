@@ -1,7 +1,8 @@
 //! Scenarios from files or from the program itself, and moments from text.
 
 use std::{
-    io::ErrorKind::NotFound,
+    fs::{self, File},
+    io::{self, BufWriter, ErrorKind::NotFound, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -193,6 +194,33 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, Failure> {
         .map_err(|error| Failure::usage(format!("{text} is out of range: {error}")))
 }
 
+/// Writes a file whole or not at all: what fails half-way leaves what stood there. A pipe or a device is written as it is.
+pub(crate) fn write_whole(
+    file: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let into = |path: &Path| {
+        let mut out = BufWriter::new(File::create(path)?);
+        write(&mut out)?;
+        out.flush()
+    };
+    // `/dev/stdout` may lead to a file too, one that is open.
+    if file.starts_with("/dev") || (file.exists() && !file.is_file()) {
+        return into(file);
+    }
+    // Through a link, to where it points.
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let mut part = file.clone().into_os_string();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let written = into(&part).and_then(|()| fs::rename(&part, &file));
+    if written.is_err() {
+        // What can't be removed either does no harm under that name.
+        let _ = fs::remove_file(&part);
+    }
+    written
+}
+
 /// A file with a secret must be nobody else's to read.
 pub(crate) fn read_secret(file: &Path) -> Result<String, Failure> {
     use std::os::unix::fs::PermissionsExt;
@@ -238,4 +266,24 @@ fn diagnostics(error: &callcore::scenario::ScenarioError, file: &Path, text: &st
         file.display().to_string(),
         text.to_owned(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_half_way_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("hours.csv");
+        write_whole(&file, |out| out.write_all(b"of yesterday")).expect("written");
+        let failed = write_whole(&file, |out| {
+            out.write_all(&[b'x'; 100_000])?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read(&file).expect("it is there"), b"of yesterday");
+        let left = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 1, "nothing half-written is left");
+    }
 }

@@ -127,6 +127,8 @@ fn wrong_arguments_are_wrong_usage() {
         ["load", "--rate", "0"],
         ["simulate", "--days", "0"],
         ["simulate", "--start", "tomorrow"],
+        ["simulate", "--replications", "0"],
+        ["simulate", "--report", "nowhere/report.html"],
         ["demo", "--shift", "65000"],
     ] {
         let refusal = vaxel(&args);
@@ -137,6 +139,14 @@ fn wrong_arguments_are_wrong_usage() {
             err(&refusal)
         );
     }
+}
+
+#[test]
+fn two_outputs_in_one_file_are_refused_before_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["simulate", "--hours-csv", "a.csv", "--calls-csv", "a.csv"];
+    let refusal = vaxel_in(folder.path(), &args);
+    refused(&refusal, 2, &["a.csv", "two outputs"]);
 }
 
 /// What an operator changed and broke isn't taken for the built-in scenario of that name.

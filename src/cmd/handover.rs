@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -140,7 +141,7 @@ fn verify(
     let receipt =
         receipt.unwrap_or_else(|| PathBuf::from(format!("{}.receipt.json", package.display())));
     let text = serde_json::to_string_pretty(&verified.receipt).map_err(failed)?;
-    fs::write(&receipt, text + "\n")
+    files::write_whole(&receipt, |out| writeln!(out, "{text}"))
         .map_err(|error| Failure::run(format!("{}: {error}", receipt.display())))?;
     if json {
         show::json(&verified)?;

@@ -137,12 +137,16 @@ fn print_figures(name: &str, before: &Value, printed: &Printed<'_>) -> Result<()
     let after =
         serde_json::to_value(printed).map_err(|error| Failure::run(format!("JSON: {error}")))?;
     let rows = report::compare(before, &after).into_iter().map(|one| {
-        let change = 100.0 * (one.after - one.before) / one.before.abs().max(1e-12);
+        // Nothing can't be so many per cent more.
+        let change = match one.before {
+            0.0 => "new".to_owned(),
+            before => format!("{:+.1} %", 100.0 * (one.after - before) / before.abs()),
+        };
         [
             one.name,
             format!("{:.4}", one.before),
             format!("{:.4}", one.after),
-            format!("{change:+.1} %"),
+            change,
         ]
     });
     let table = show::table(["figure", "before", "now", "change"], rows);

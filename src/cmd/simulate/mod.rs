@@ -6,7 +6,7 @@ mod print;
 use std::{
     fs::File,
     io::{BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
@@ -53,13 +53,14 @@ struct Setup {
 }
 
 pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
+    writable(args)?;
     let setup = setup(args)?;
     let other = Other::new(args, &setup)?;
     let stop = stop_on_interrupt()?;
     let begun = Instant::now();
     let mut results = once(&setup, &stop)?;
     let seconds = begun.elapsed().as_secs_f64();
-    if args.twice && !is_same_again(&setup, &results)? {
+    if args.twice && !is_same_again(&setup, &results, &stop)? {
         return Ok(ExitCode::from(1));
     }
     write_lists(args, &setup.scenario, &mut results)?;
@@ -242,8 +243,16 @@ fn invocation(plan: &Plan) -> String {
     format!("vaxel {}", words.join(" "))
 }
 
-fn is_same_again(setup: &Setup, results: &Results) -> Result<bool, Failure> {
-    let again = once(setup, &AtomicBool::new(false))?;
+/// Two runs that go equally far are the same; one that was interrupted proves nothing.
+fn is_same_again(setup: &Setup, results: &Results, stop: &AtomicBool) -> Result<bool, Failure> {
+    if results.summary.partial {
+        return Ok(true);
+    }
+    let again = once(setup, stop)?;
+    if again.summary.partial {
+        show::note("vaxel: interrupted in the second run; whether it is the same wasn't found out");
+        return Ok(false);
+    }
     let same = again.summary.digest == results.summary.digest;
     if same {
         show::note(format_args!("vaxel: run twice, the same digest"));
@@ -303,12 +312,40 @@ fn write_file(
     file: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
-    let written = File::create(file).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out)?;
-        out.flush()
-    });
-    written.map_err(|error| Failure::run(format!("{} can't be written: {error}", file.display())))
+    files::write_whole(file, write)
+        .map_err(|error| Failure::run(format!("{} can't be written: {error}", file.display())))
+}
+
+/// The files that a run is to write can be there, each for itself: a run may take hours, and then it is too late.
+fn writable(args: &SimulateArgs) -> Result<(), Failure> {
+    let all = [
+        &args.hours_csv,
+        &args.calls_csv,
+        &args.hours_parquet,
+        &args.calls_parquet,
+        &args.report,
+    ];
+    let all: Vec<&Path> = all.into_iter().flatten().map(PathBuf::as_path).collect();
+    for (place, file) in all.iter().enumerate() {
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let why = if all[..place].contains(file) {
+            "two outputs would be written there"
+        } else if file.is_dir() {
+            "it is a folder"
+        } else if !folder.is_dir() {
+            "its folder isn't there"
+        } else {
+            continue;
+        };
+        return Err(Failure::usage(format!(
+            "{} can't be written: {why}",
+            file.display()
+        )));
+    }
+    Ok(())
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
