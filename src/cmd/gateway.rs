@@ -87,25 +87,14 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         calls_to(&gateway),
         server.addr()
     ));
-    let mut wish = tokio::select! {
+    let wish = tokio::select! {
         () = signals.end.wanted() => Wish::End,
         () = start_anew_wanted(&mut signals.start_anew, &args.config) => Wish::StartAnew,
         () = reread_on_hangup(&mut signals.reread, gateway.rules(), &args.config) => Wish::End,
     };
-    match wish {
-        Wish::End => gateway.drain(),
-        Wish::StartAnew => gateway.drain_for_next(),
-    }
     let patience = Duration::from_secs(drain_s);
-    if drained(&gateway, patience, &mut signals.end).await == Drained::Interrupted {
-        wish = Wish::End;
-    }
-    show::note("ending calls");
-    let (_, mut sockets) = gateway.stop_and_bequeath().await;
+    let (wish, mut sockets) = stopped(gateway, wish, patience, &mut signals.end).await;
     server.stop().await;
-    if signals.end.came().await {
-        wish = Wish::End;
-    }
     match wish {
         Wish::End => Ok(ExitCode::SUCCESS),
         Wish::StartAnew => {
@@ -113,6 +102,24 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
             Err(start_anew(sockets))
         }
     }
+}
+
+/// Lets calls end, and ends the rest; what is wanted after all, and the sockets.
+async fn stopped(
+    gateway: Gateway,
+    wish: Wish,
+    patience: Duration,
+    end: &mut EndWanted,
+) -> (Wish, Bequest) {
+    match wish {
+        Wish::End => gateway.drain(),
+        Wish::StartAnew => gateway.drain_for_next(),
+    }
+    let drained = drained(&gateway, patience, end).await;
+    show::note("ending calls");
+    let (_, sockets) = gateway.stop_and_bequeath().await;
+    let ends = drained == Drained::Interrupted || end.came().await;
+    (if ends { Wish::End } else { wish }, sockets)
 }
 
 /// Where it is to be called: an address in each of its networks.
