@@ -2,9 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use wire::sip::{
-    endpoint::Event,
-    message::{Body, HeaderName, Headers, StatusCode},
+use wire::{
+    sdp::{Description, Direction},
+    sip::{
+        endpoint::Event,
+        message::{Body, HeaderName, Headers, StatusCode},
+    },
 };
 
 use crate::{
@@ -320,4 +323,37 @@ async fn what_cannot_be_spoken_is_488_with_a_warning_and_too_brief_a_timer_422()
     let outcomes = rig.stop().await.totals.outcomes;
     assert_eq!(outcomes.get("incompatible"), Some(&1), "{outcomes:?}");
     assert_eq!(outcomes.get("our_fault"), None);
+}
+
+/// A change may come as an INVITE may: beside other things. What is no session description at all changes nothing.
+#[tokio::test]
+async fn a_change_that_comes_beside_something_else_is_read() {
+    let mut two = Talk::begin().await;
+    let held = two.caller.sdp(Direction::SendOnly);
+    let sdp = String::from_utf8(held.bytes.to_vec()).expect("SDP is text");
+    let other = "Content-Type: text/plain\r\n\r\nhold";
+    let body =
+        format!("--b\r\n{other}\r\n--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--b--\r\n");
+    let of = |content_type: &str, bytes: &str| Body {
+        content_type: content_type.into(),
+        bytes: bytes.to_owned().into(),
+    };
+    let beside = of("multipart/mixed;boundary=b", &body);
+    two.caller.asks(two.call, beside).await;
+    two.nurse.is_asked_for(Direction::SendOnly).await;
+    two.nurse.agrees(two.talk, Direction::SendOnly);
+    let answer = two.caller.has_changed().await.expect("an answer");
+    let answer = Description::parse(&answer.bytes).expect("SDP");
+    assert_eq!(answer.streams[0].direction, Direction::RecvOnly);
+
+    two.caller.asks(two.call, of("text/plain", "resume")).await;
+    let refused = |event| match event {
+        Event::Changed { result, .. } => result.err(),
+        _ => None,
+    };
+    let refused = two.caller.sees("the answer", refused).await;
+    assert_eq!(refused, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    two.caller.hangs_up(two.call);
+    two.nurse.is_ended().await;
+    two.rig.stop().await;
 }

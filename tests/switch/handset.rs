@@ -177,7 +177,11 @@ impl Handset {
 
     /// Asks for a change of a session.
     pub(crate) async fn asks_for(&mut self, session: SessionId, to: Direction) {
-        let body = self.sdp(to);
+        self.asks(session, self.sdp(to)).await;
+    }
+
+    /// Asks for a change of a session, with that body.
+    pub(crate) async fn asks(&mut self, session: SessionId, body: Body) {
         let asked = async {
             // The ACK of what came before may still be under way.
             while self

@@ -2,10 +2,10 @@
 
 mod sip_net;
 
-use sip_net::{Net, address, call, config, raw, response, sdp};
+use sip_net::{Net, RawSession, address, call, config, raw, raw_session, response, sdp};
 use wire::sip::{
-    endpoint::{Ending, Endpoint, SessionError},
-    message::{HeaderName, Method, Response},
+    endpoint::{Ending, Endpoint, Event, SessionError},
+    message::{HeaderName, Headers, Method, Response, StatusCode},
 };
 
 fn answer_to(net: &mut Net, peer: usize, text: &str) -> Response {
@@ -182,6 +182,44 @@ fn more_calls_than_allowed_are_503_and_so_are_all_while_draining() {
     assert_eq!((net.ended(0), net.ended(0)), (Ending::Ours, Ending::Ours));
     assert_eq!(net.ep(0).counters().refused.get(&503), Some(&2));
     net.assert_clean();
+}
+
+/// RFC 3261 section 8.2.3: whoever sends a body that isn't understood is told which are.
+#[test]
+fn a_body_of_the_wrong_kind_is_told_which_kinds_are_right() {
+    let wrong = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    let invite = raw(&Method::Invite, peer, "z9hG4bKa", ("t", ""), 1, "");
+    net.send_raw(peer, 0, &invite);
+    net.millis(50);
+    let (first, _) = net.incoming(0);
+    net.nodes[peer].inbox.clear();
+    net.at(0, |ep, now| {
+        ep.reject(now, first, wrong, &Headers::new())
+            .expect("refused")
+    });
+    let begun = response(&mut net, peer);
+
+    let RawSession {
+        peer, session, tag, ..
+    } = raw_session(&mut net, "");
+    let again = raw(&Method::Invite, peer, "z9hG4bKb", ("t", &tag), 11, "");
+    net.send_raw(peer, 0, &again);
+    net.millis(50);
+    net.expect(0, "ChangeRequested", |event| {
+        matches!(event, Event::ChangeRequested { .. }).then_some(())
+    });
+    net.nodes[peer].inbox.clear();
+    net.at(0, |ep, now| {
+        ep.reject_change(now, session, wrong).expect("refused")
+    });
+    let changed = response(&mut net, peer);
+    for refused in [begun, changed] {
+        assert_eq!(refused.status, wrong);
+        let right = refused.headers.get(&HeaderName::Accept);
+        assert_eq!(right, Some("application/sdp, multipart/mixed"));
+    }
 }
 
 #[test]

@@ -35,6 +35,11 @@ impl Exchange {
                 .reject_change(now, session, StatusCode::CALL_DOES_NOT_EXIST);
             return;
         };
+        let body = body.map(negotiate::session_part);
+        if let Some(problem) = body.as_ref().and_then(negotiate::refusal) {
+            let _ = sip.endpoint().reject_change(now, session, problem);
+            return;
+        }
         if let Some(other) = self.passes_through(leg) {
             self.note_description(leg, body.as_ref());
             if sip.endpoint().change(now, other, body).is_err() {

@@ -6,6 +6,7 @@ use super::{
     dialog::Dialog,
     ident,
     local::Local,
+    receive::ACCEPT,
     refresh::Refresh,
     reliable::Reliable,
     servers::{Answer, Back, Incoming},
@@ -129,11 +130,10 @@ impl Endpoint {
         if Class::of(status.code()) != Class::Failure {
             return Err(SessionError::WrongStatus);
         }
-        let mut all = Headers::new();
-        if status == StatusCode::NOT_ACCEPTABLE_HERE && headers.get(&HeaderName::Warning).is_none()
-        {
-            all.push(HeaderName::Warning, self.warning(server));
-        }
+        let mut all = match headers.get(&HeaderName::Warning) {
+            Some(_) => Headers::new(),
+            None => self.told_with(status, server),
+        };
         add_extra(&mut all, headers);
         for contact in headers.values(&HeaderName::Contact) {
             all.push(HeaderName::Contact, contact);
@@ -222,14 +222,28 @@ impl Endpoint {
             return Err(SessionError::WrongStatus);
         }
         let Asked { server, .. } = self.take_asked_change(id)?;
-        let mut answer = Answer::new(status);
-        if status == StatusCode::NOT_ACCEPTABLE_HERE {
-            answer
-                .headers
-                .push(HeaderName::Warning, self.warning(server));
-        }
+        let headers = self.told_with(status, server);
+        let body = None;
+        let answer = Answer {
+            status,
+            headers,
+            body,
+        };
         self.respond(now, server, answer);
         Ok(())
+    }
+
+    /// What goes with a refusal: why a description isn't taken (RFC 3261 section 21.4.26), which bodies are (section 8.2.3).
+    fn told_with(&self, status: StatusCode, server: Key) -> Headers {
+        let mut headers = Headers::new();
+        match status {
+            StatusCode::NOT_ACCEPTABLE_HERE => {
+                headers.push(HeaderName::Warning, self.warning(server));
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => headers.push(HeaderName::Accept, ACCEPT),
+            _ => {}
+        }
+        headers
     }
 
     /// A new call.
@@ -287,19 +301,6 @@ impl Endpoint {
             flow,
             replaces,
         });
-    }
-
-    /// Lets an INVITE in, unless it must be refused for want of room. One that takes the place of a session of ours belongs to a
-    /// call that is in hand: however many new calls are let in, it isn't one of them.
-    fn admits(&mut self, replaces: &Result<Option<SessionId>, StatusCode>) -> bool {
-        if matches!(replaces, Ok(Some(_))) {
-            return !self.has_no_place();
-        }
-        let admitted = !self.is_full(0);
-        if admitted && self.admission != u32::MAX {
-            self.admission -= 1;
-        }
-        admitted
     }
 
     /// An ACK. That of a failure ends its transaction, that of a 2xx belongs to the session.

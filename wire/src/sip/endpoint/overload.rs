@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
-    border::Flow,
+    border::{Flow, SessionId},
     called::RETRY_AFTER_SECONDS,
     ident::{self, Key},
     local::Local,
@@ -32,6 +32,19 @@ const OWN_LEN: usize = 192;
 const FIELD_LEN: usize = 16;
 
 impl Endpoint {
+    /// Lets an INVITE in, unless it must be refused for want of room. One that takes the place of a session of ours belongs to a
+    /// call that is in hand: however many new calls are let in, it isn't one of them.
+    pub(crate) fn admits(&mut self, replaces: &Result<Option<SessionId>, StatusCode>) -> bool {
+        if matches!(replaces, Ok(Some(_))) {
+            return !self.has_no_place();
+        }
+        let admitted = !self.is_full(0);
+        if admitted && self.admission != u32::MAX {
+            self.admission -= 1;
+        }
+        admitted
+    }
+
     /// Whether a new call is to be refused, when that many before it are still to be read.
     pub(crate) fn is_full(&self, before: u32) -> bool {
         self.admission <= before || self.draining || self.has_no_place()

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// What we can read in a body, as far as the endpoint itself knows.
-const ACCEPT: &str = "application/sdp, multipart/mixed";
+pub(crate) const ACCEPT: &str = "application/sdp, multipart/mixed";
 
 impl Endpoint {
     pub(crate) fn on_datagram(&mut self, now: Time, local: Local, peer: SocketAddr, bytes: &[u8]) {
