@@ -71,6 +71,12 @@ impl From<gateway::StartError> for Failure {
     }
 }
 
+impl From<gateway::ShiftError> for Failure {
+    fn from(error: gateway::ShiftError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
 impl From<dashboards::ServeError> for Failure {
     fn from(error: dashboards::ServeError) -> Self {
         Self::run(error.to_string())

@@ -8,7 +8,6 @@ mod cmd;
 mod failure;
 mod files;
 mod operator;
-mod ports;
 mod show;
 
 use std::{io::IsTerminal, process::ExitCode};

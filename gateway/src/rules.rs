@@ -16,6 +16,7 @@ use crate::{
     audio::{AudioError, Library, built_in},
     clock::Clock,
     listen::{ListenError, Own},
+    shift::{ShiftError, shift},
 };
 
 /// Changes that are kept in memory; the file, when there is one, keeps all.
@@ -31,6 +32,8 @@ pub struct Rules {
     /// What new rules are compared with.
     pub(crate) in_force: watch::Sender<Arc<Scenario>>,
     pub(crate) clock: Clock,
+    /// By how much ports are moved.
+    pub(crate) shift: u16,
 }
 
 /// A rule set on its way to the switch.
@@ -84,6 +87,9 @@ pub enum RulesError {
     /// An announcement can't be played.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// A port can't be moved as those of the rules in force were.
+    #[error(transparent)]
+    Shift(#[from] ShiftError),
     /// A provider's credentials can't be used.
     #[error(transparent)]
     Credentials(#[from] ListenError),
@@ -96,12 +102,19 @@ pub enum RulesError {
 }
 
 impl Rules {
+    /// The same for a switch whose own scenario's ports were moved ([`shift`]): those of each that comes are moved, too.
+    #[must_use]
+    pub fn shifted(self, by: u16) -> Self {
+        Self { shift: by, ..self }
+    }
+
     /// Puts another scenario's rules in force for new calls. `file` is its name for messages, `by` who asks.
     ///
     /// # Errors
     /// When anything in it is wrong; then nothing has changed.
     pub async fn replace(&self, text: &str, file: &str, by: &str) -> Result<Change, RulesError> {
-        let scenario = Scenario::from_toml(text, file)?;
+        let mut scenario = Scenario::from_toml(text, file)?;
+        shift(&mut scenario, self.shift)?;
         let failed = scenario.unmet().len();
         if failed > 0 {
             return Err(RulesError::Expectations { failed });
@@ -213,4 +226,36 @@ fn append(file: &std::path::Path, change: &Change) -> std::io::Result<()> {
         .append(true)
         .open(file)?
         .write_all(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A provider that was reached at a moved port isn't called at another's after its rules were read again.
+    #[tokio::test]
+    async fn rules_that_come_later_are_shifted_as_the_first_were() {
+        let text = include_str!("../../scenarios/imy-2019.toml");
+        let first = Scenario::from_toml(text, "imy-2019.toml").expect("built in");
+        let (inbox, mut replacements) = mpsc::channel(1);
+        let rules = Rules {
+            inbox,
+            changes: watch::Sender::new(Arc::default()),
+            folder: PathBuf::from("../scenarios"),
+            history: None,
+            in_force: watch::Sender::new(Arc::new(first)),
+            clock: Clock::start(None),
+            shift: 0,
+        };
+        let rules = rules.shifted(1000);
+        let asked = rules.replace(text, "imy-2019.toml", "a test");
+        let taken = async {
+            let taken = replacements.recv().await.expect("a replacement");
+            taken.scenario.providers[0].targets[0].clone()
+        };
+        // Nobody answers: the switch may be gone by then.
+        let (asked, target) = tokio::join!(asked, taken);
+        assert_eq!(&*target, "sip:1177@127.0.0.1:6080");
+        assert!(matches!(asked, Err(RulesError::Stopping)));
+    }
 }

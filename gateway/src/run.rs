@@ -436,6 +436,7 @@ fn rules_of(
         history: options.history.clone(),
         in_force: watch::Sender::new(in_force),
         clock,
+        shift: 0,
     }
 }
 

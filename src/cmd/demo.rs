@@ -25,7 +25,7 @@ use crate::{
     failure::Failure,
     files,
     operator::{self, Operator},
-    ports, show,
+    show,
 };
 
 /// Simulated nurses talk this long before they say goodbye and hang up: real calls take seven minutes, a demo has seconds.
@@ -105,7 +105,7 @@ async fn start(name: &str, args: &DemoArgs, journal: Option<PathBuf>) -> Result<
     for queue in &mut loaded.scenario.queues {
         queue.wrap_up = WRAP_UP;
     }
-    ports::shift(&mut loaded.scenario, args.shift)?;
+    gateway::shift(&mut loaded.scenario, args.shift)?;
     let folder = args.data.as_deref().unwrap_or(Path::new("."));
     secure(
         &mut loaded.scenario,

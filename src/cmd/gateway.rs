@@ -14,7 +14,7 @@ use gateway::{Bequest, Gateway, Inherited, Rules};
 use tokio::signal::unix::{Signal, SignalKind};
 
 use super::signals::{EndWanted, listen_for};
-use crate::{cli::GatewayArgs, failure::Failure, files, operator, ports, show};
+use crate::{cli::GatewayArgs, failure::Failure, files, operator, show};
 
 /// How a running switch is asked for something.
 struct Signals {
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         drain_s,
     } = args;
     let mut loaded = files::load(&args.config)?;
-    ports::shift(&mut loaded.scenario, args.shift)?;
+    gateway::shift(&mut loaded.scenario, args.shift)?;
     let listen = &mut loaded.scenario.listen;
     if !args.sip.is_empty() {
         listen.sip = args.sip;
@@ -71,7 +71,8 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen()?;
     let mut gateway = Gateway::start(scenario, options).await?;
     tell_what_was_taken_over(&mut gateway).await;
-    let admin = token.map(|token| Admin::new(gateway.rules().clone(), &token));
+    let rules = gateway.rules().clone().shifted(args.shift);
+    let admin = token.map(|token| Admin::new(rules.clone(), &token));
     let admin = admin
         .transpose()
         .map_err(|weak| Failure::usage(weak.to_string()))?;
@@ -90,7 +91,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let wish = tokio::select! {
         () = signals.end.wanted() => Wish::End,
         () = start_anew_wanted(&mut signals.start_anew, &args.config) => Wish::StartAnew,
-        () = reread_on_hangup(&mut signals.reread, gateway.rules(), &args.config) => Wish::End,
+        () = reread_on_hangup(&mut signals.reread, &rules, &args.config) => Wish::End,
     };
     let patience = Duration::from_secs(drain_s);
     let (wish, mut sockets) = stopped(gateway, wish, patience, &mut signals.end).await;

@@ -6,7 +6,7 @@ use super::signals::EndWanted;
 use crate::{
     cli::{RecorderArgs, RecorderCommand},
     failure::Failure,
-    files, operator, ports, show,
+    files, operator, show,
 };
 
 pub(crate) async fn run(args: RecorderArgs) -> Result<ExitCode, Failure> {
@@ -16,7 +16,7 @@ pub(crate) async fn run(args: RecorderArgs) -> Result<ExitCode, Failure> {
     let args = args.run;
     let mut loaded = files::load(&args.config)?;
     files::settle(&mut loaded.scenario, args.data.as_deref());
-    ports::shift(&mut loaded.scenario, args.shift)?;
+    gateway::shift(&mut loaded.scenario, args.shift)?;
     if let Some(settings) = &mut loaded.scenario.recorder {
         match args.sip.as_slice() {
             [] => {}

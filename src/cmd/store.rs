@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     cli::{StoreArgs, StoreCommand, StoreOf, StrangerArgs},
     failure::Failure,
-    files, ports, show,
+    files, show,
 };
 
 pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
@@ -24,7 +24,7 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
 fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
     let mut scenario = files::load(&of.config)?.scenario;
     files::settle(&mut scenario, of.data.as_deref());
-    ports::shift(&mut scenario, what.shift)?;
+    gateway::shift(&mut scenario, what.shift)?;
     let mut targets = Targets::of(&scenario);
     let further = what
         .listener

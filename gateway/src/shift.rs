@@ -1,14 +1,25 @@
-//! Moves the ports of a scenario, so that two runs fit on one machine.
+//! Moves the ports of a scenario, so that two runs fit on one machine (`--shift`).
 
 use std::net::SocketAddr;
 
 use callcore::scenario::Scenario;
 use wire::sip::uri::Uri;
 
-use crate::failure::Failure;
+/// A port would be moved out of the range of ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("--shift {by} moves port {port} past 65535")]
+pub struct ShiftError {
+    /// By how much.
+    by: u16,
+    /// Which.
+    port: u16,
+}
 
 /// Adds `by` to every port that the scenario names on this machine: its own, its recorder's, and its providers'.
-pub(crate) fn shift(scenario: &mut Scenario, by: u16) -> Result<(), Failure> {
+///
+/// # Errors
+/// When one would be past the last port; then some have moved.
+pub fn shift(scenario: &mut Scenario, by: u16) -> Result<(), ShiftError> {
     if by == 0 {
         return Ok(());
     }
@@ -38,7 +49,7 @@ pub(crate) fn shift(scenario: &mut Scenario, by: u16) -> Result<(), Failure> {
 }
 
 /// Another machine's ports are not ours to move.
-fn shift_uri(text: &mut Box<str>, by: u16) -> Result<(), Failure> {
+fn shift_uri(text: &mut Box<str>, by: u16) -> Result<(), ShiftError> {
     let Ok(mut uri) = Uri::parse(text) else {
         return Ok(());
     };
@@ -49,9 +60,8 @@ fn shift_uri(text: &mut Box<str>, by: u16) -> Result<(), Failure> {
     Ok(())
 }
 
-fn moved(port: u16, by: u16) -> Result<u16, Failure> {
-    port.checked_add(by)
-        .ok_or_else(|| Failure::usage(format!("--shift {by} moves port {port} past 65535")))
+fn moved(port: u16, by: u16) -> Result<u16, ShiftError> {
+    port.checked_add(by).ok_or(ShiftError { by, port })
 }
 
 #[cfg(test)]
@@ -60,7 +70,8 @@ mod tests {
 
     #[test]
     fn ports_on_this_machine_move_and_others_stay() {
-        let mut scenario = crate::files::load("imy-2019").expect("built in").scenario;
+        let text = include_str!("../../scenarios/imy-2019.toml");
+        let mut scenario = Scenario::from_toml(text, "imy-2019.toml").expect("built in");
         let mut far = scenario.providers[0].clone();
         far.targets = vec!["sip:1177@192.0.2.1:5080".into()];
         scenario.providers.push(far);
