@@ -177,6 +177,12 @@ fn numbers_go_by_the_swedish_day_and_the_register_says_whose_floor_had_passed() 
         ..tag(REGION, 1)
     });
     let run = |at| bench.run(&scenario, at).expect("ran").numbers;
+    let planned = |at| bench.plan(&scenario, at).due;
+    assert_eq!(planned(date(2021, 6, 1)), 0, "not planned either");
+    assert_eq!(planned(date(2021, 6, 2)), 1);
+    let overdue = |at| bench.plan(&scenario, at).overdue;
+    assert_eq!(overdue(date(2022, 6, 2)), 0, "its ceiling is its own day's");
+    assert_eq!(overdue(date(2022, 6, 3)), 1);
     assert_eq!(run(date(2021, 6, 1)), 0, "a day too soon");
     assert_eq!(run(date(2021, 6, 2)), 1);
     let told = bench.registered().remove(0).destroyed;

@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use super::{GallringError, Thing, verdict};
 use crate::{
     access,
-    index::{Alike, Index, NumbersAlike},
+    index::{Alike, Index, IndexError, NumbersAlike},
     vault::Vault,
 };
 
@@ -99,7 +99,7 @@ impl Matter {
                 };
                 RetentionWindow::new(group.earliest.parse().ok()?, latest)
             }
-            // By the first of its two Swedish days; who spoke on the second stays a day longer (`begun_before`).
+            // By the first of its two Swedish days; who spoke on the second stays a day longer (`begun_before`, `apart`).
             Self::Numbers(group) => ruled(
                 scenario,
                 &group.controller,
@@ -118,14 +118,52 @@ impl Matter {
     /// Groups are of a day by UTC, which is two days in Sweden. Where only the first of them has passed its floor: the moment
     /// from which on what began stays.
     pub(super) fn begun_before(&self, scenario: &Scenario, today: Date) -> Option<Timestamp> {
+        let (second, midnight) = self.second_day()?;
+        (today < second.window(scenario)?.earliest()).then_some(midnight)
+    }
+
+    /// What a day may judge in two ways, as two: each of the two Swedish days of a group apart, where the limits of only one
+    /// of them have passed.
+    pub(super) fn apart(
+        self,
+        index: &Index,
+        scenario: &Scenario,
+        today: Date,
+    ) -> Result<Vec<Self>, IndexError> {
+        let passed = |of: &Self| {
+            let window = of.window(scenario)?;
+            let ceiling = window.latest().is_some_and(|latest| today > latest);
+            Some((today >= window.earliest(), ceiling))
+        };
+        let second = self.second_day();
+        let second = second.filter(|(second, _)| passed(second) != passed(&self));
+        let (Self::Numbers(mut day), Some((Self::Numbers(mut night), midnight))) =
+            (self.clone(), second)
+        else {
+            return Ok(vec![self]);
+        };
+        let all = day.recordings;
+        day.recordings = index.count_numbers(&day, midnight)?.min(all);
+        night.recordings = all - day.recordings;
+        let both = [day, night].into_iter();
+        Ok(both
+            .filter(|one| one.recordings > 0)
+            .map(Self::Numbers)
+            .collect())
+    }
+
+    /// A group of numbers as it were by the second of its two Swedish days, and when that begins.
+    fn second_day(&self) -> Option<(Self, Timestamp)> {
         let Self::Numbers(group) = self else {
             return None;
         };
         let second = group.day.parse::<Date>().ok()?.tomorrow().ok()?;
-        let class = ObjectClass::TelephoneNumber;
-        let floor = ruled(scenario, &group.controller, class, second)?.earliest();
         let midnight = second.to_zoned(sweden()).ok()?.timestamp();
-        (today < floor).then_some(midnight)
+        let of = NumbersAlike {
+            day: second.to_string(),
+            ..group.clone()
+        };
+        Some((Self::Numbers(of), midnight))
     }
 
     /// What retention says; `None` when the scenario doesn't know its controller, class or rule.

@@ -71,7 +71,11 @@ pub fn plan(
     today: Date,
 ) -> Result<Plan, GallringError> {
     let mut groups: BTreeMap<(String, String, String, Why), Group> = BTreeMap::new();
+    let mut matters = Vec::new();
     for matter in Matter::all(vault, index)? {
+        matters.extend(matter.apart(index, scenario, today)?);
+    }
+    for matter in matters {
         let verdict = matter.verdict(scenario, today);
         let why = why(scenario, matter.controller(), verdict.as_ref());
         let key = (

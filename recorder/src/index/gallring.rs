@@ -194,6 +194,31 @@ impl Index {
         self.entries(&sql, &values)
     }
 
+    /// How many of a group's recordings whose numbers are kept began before a moment.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn count_numbers(
+        &self,
+        group: &NumbersAlike,
+        before: Timestamp,
+    ) -> Result<u64, IndexError> {
+        let sql = format!(
+            "SELECT COUNT(*) AS found FROM recordings {} WHERE {AT_REST} AND {NUMBERS_KEPT} AND controller = ? \
+             AND day = ? AND held = ? AND handed_over = ? AND started_micros < ?",
+            self.db.by("recordings_numbers")
+        );
+        let values: [Value; 5] = [
+            (&*group.controller).into(),
+            (&*group.day).into(),
+            group.held.into(),
+            (&*group.handed_over).into(),
+            before.as_microsecond().into(),
+        ];
+        let found = self.rows(&sql, &values, |row| row.count("found"))?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
     /// Every later change waits until it is on disk: for gallring, where an order of events must survive a power cut. And
     /// there is room in memory for many of them.
     ///
