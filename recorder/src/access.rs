@@ -1,7 +1,8 @@
 //! The access log: who saw or took what of whose, when and what for (BTV instruction 24).
 //!
 //! One ledger a controller and month, each going on from the one before, so that an old month can be erased when its
-//! own time comes and the rest still holds together.
+//! own time comes and the rest still holds together. A clock that was far ahead for a while leaves months of the future
+//! behind: what follows them in the chain goes back to the month it is of, in a file of its own (`2026-11.2.log`).
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use callcore::retention::ErasurePermit;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,6 +24,8 @@ use crate::{
 /// The folder within the store: with a dot, so that it never is a controller's.
 const FOLDER: &str = ".access";
 const SUFFIX: &str = ".log";
+/// A clock that is set back by less goes on in the month that has begun, as one log.
+const SET_BACK_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// A month that is about to be erased.
 const ASIDE: &str = ".erasing";
 /// A purpose is a sentence, not a document.
@@ -43,13 +46,16 @@ pub struct Access {
     pub purpose: String,
 }
 
-/// One month of one controller's log.
+/// One month of one controller's log, or what was added to it after months of the future.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// Whose.
     pub controller: String,
     /// Which, `2026-11`.
     pub month: String,
+    /// How often the clock had come back from months of the future: 1 for never. Logs were written in the order of their
+    /// numbers, and those of one number in that of their months.
+    pub number: u32,
     /// Its name within the store.
     pub name: String,
     /// Its size.
@@ -68,24 +74,64 @@ pub fn write(vault: &Vault, now: Timestamp, accesses: &[Access]) -> Result<(), L
     folder::make_private(&vault.store().join(FOLDER).join(controller.as_str()))?;
     // Between the last hash of a month and the first line of the next nobody may write to the month before.
     let _alone = alone(vault, controller.as_str())?;
-    let mine = |segment: &Segment| segment.controller == controller.as_str();
-    let last = segments(vault.store())?.into_iter().rfind(mine);
-    let month = now.to_string().get(..7).unwrap_or_default().to_owned();
-    // A clock that was set back doesn't tear the chain.
-    let month = last
-        .as_ref()
-        .map_or(month.clone(), |last| month.clone().max(last.month.clone()));
-    let before = match &last {
-        Some(last) if last.month != month => last_hash(vault, last)?,
-        _ => GENESIS.to_owned(),
-    };
-    let name = format!("{FOLDER}/{}/{month}{SUFFIX}", controller.as_str());
+    let (name, before) = place(vault, controller.as_str(), now)?;
     let signer = Signer::open(vault.keys())?;
     let entries: Vec<_> = accesses
         .iter()
         .filter_map(|access| serde_json::to_value(access).ok())
         .collect();
     Ledger::open(vault.store(), vault.keys(), &name, &before)?.add(&signer, now, &entries)
+}
+
+/// The log that an access at this moment goes into, and what it goes on from if it is new.
+fn place(vault: &Vault, controller: &str, now: Timestamp) -> Result<(String, String), LedgerError> {
+    let mut mine = segments(vault.store())?;
+    mine.retain(|segment| segment.controller == controller);
+    let month = now.to_string().get(..7).unwrap_or_default().to_owned();
+    let named = |number: u32| {
+        let more = (number > 1).then(|| format!(".{number}"));
+        let more = more.unwrap_or_default();
+        format!("{FOLDER}/{controller}/{month}{more}{SUFFIX}")
+    };
+    let Some((last, before)) = mine.split_last() else {
+        return Ok((named(1), GENESIS.to_owned()));
+    };
+    let comes_back = last.month > month;
+    if last.month == month || (comes_back && !was_ahead(vault, last, before.last(), now, &month)?) {
+        return Ok((last.name.clone(), GENESIS.to_owned()));
+    }
+    let number = last.number.saturating_add(u32::from(comes_back));
+    Ok((named(number), last_hash(vault, last)?))
+}
+
+/// Whether the log that was written last is of a month that hasn't come: the clock was ahead then and is right now. Else it
+/// was set back, by a little or to before all that was written, and that log goes on.
+fn was_ahead(
+    vault: &Vault,
+    last: &Segment,
+    before: Option<&Segment>,
+    now: Timestamp,
+    month: &str,
+) -> Result<bool, LedgerError> {
+    let begins: Option<Timestamp> = format!("{}-01T00:00:00Z", last.month).parse().ok();
+    if begins.is_some_and(|begins| begins.duration_since(now) <= SET_BACK_MAX) {
+        return Ok(false);
+    }
+    let follows = ledger::follows(vault.store(), &last.name)?;
+    let end = before.map(|before| last_hash(vault, before)).transpose()?;
+    let was_ahead = match before {
+        Some(before) if end.as_ref() == Some(&follows) => before.month.as_str() <= month,
+        // What it went on from was erased, and nothing is before its time.
+        _ => follows != GENESIS,
+    };
+    if !was_ahead {
+        tracing::warn!(
+            month,
+            last = last.month,
+            "the clock is far behind the access log, which goes on where it was"
+        );
+    }
+    Ok(was_ahead)
 }
 
 /// Keeps every other writer out of a controller's logs while it lives.
@@ -95,7 +141,7 @@ fn alone(vault: &Vault, controller: &str) -> Result<fs::File, LedgerError> {
     Ok(locked.map_err(folder::unusable(&path))?)
 }
 
-/// Every month of every controller's log, by controller and month.
+/// Every month of every controller's log, by controller and as they were written.
 ///
 /// # Errors
 /// When a folder can't be read.
@@ -103,20 +149,23 @@ pub fn segments(store: &Path) -> Result<Vec<Segment>, LedgerError> {
     let mut found = Vec::new();
     for controller in names(&store.join(FOLDER))? {
         for file in names(&store.join(FOLDER).join(&controller))? {
-            let Some(month) = file.strip_suffix(SUFFIX) else {
+            let Some(stem) = file.strip_suffix(SUFFIX) else {
                 continue;
             };
+            let (month, number) = stem.split_once('.').unwrap_or((stem, "1"));
             let name = format!("{FOLDER}/{controller}/{file}");
             let path = store.join(&name);
             let bytes = fs::metadata(&path).map_err(folder::unusable(&path))?.len();
             found.push(Segment {
                 controller: controller.clone(),
                 month: month.to_owned(),
+                number: number.parse().unwrap_or(u32::MAX),
                 name,
                 bytes,
             });
         }
     }
+    found.sort_by_cached_key(|one| (one.controller.clone(), one.number, one.month.clone()));
     Ok(found)
 }
 
@@ -182,8 +231,10 @@ pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
     for segment in &segments {
         let one = ledger::verify(vault.store(), Some(vault.keys()), &key, &segment.name)?;
         let goes_on = match (previous, found.last()) {
+            // One in between may have been erased, while a month of the future stays.
             (Some(before), Some(last)) if before.controller == segment.controller => {
                 one.follows == last.hash
+                    || (one.follows != GENESIS && erased.contains(&one.follows))
             }
             _ => erased.contains(&one.follows),
         };

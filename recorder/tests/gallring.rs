@@ -371,20 +371,69 @@ fn access_logs_go_on_their_own_clock_and_the_chain_holds() {
     assert!(access::verify(&bench.vault).is_err());
 }
 
+/// An access at each of these moments, each written when the clock said so. Gives the logs there are then, with their lines.
+fn accessed(bench: &Bench, moments: &[&str]) -> Vec<(String, u64)> {
+    for moment in moments {
+        let access = Access {
+            who: "anna".into(),
+            controller: REGION.into(),
+            action: "show".into(),
+            object: "x".into(),
+            purpose: "to look".into(),
+        };
+        let at = moment.parse().expect("a moment");
+        access::write(&bench.vault, at, &[access]).expect("written");
+    }
+    let found = access::verify(&bench.vault).expect("whole").into_iter();
+    let name = |log: &str| log.rsplit('/').next().unwrap_or_default().to_owned();
+    found.map(|one| (name(&one.ledger), one.lines)).collect()
+}
+
 #[test]
 fn a_set_back_clock_does_not_tear_the_access_log() {
     let bench = Bench::new();
-    let entry = |purpose: &str| Access {
-        who: "anna".into(),
-        controller: REGION.into(),
-        action: "show".into(),
-        object: "x".into(),
-        purpose: purpose.into(),
-    };
-    for moment in ["2026-02-01T00:00:00Z", "2026-01-31T23:59:00Z"] {
-        let at = moment.parse().expect("a moment");
-        access::write(&bench.vault, at, &[entry(moment)]).expect("written");
-    }
-    let found = access::verify(&bench.vault).expect("whole");
-    assert_eq!((found.len(), found[0].lines), (1, 2));
+    let logs = accessed(&bench, &["2026-02-01T00:00:00Z", "2026-01-31T23:59:00Z"]);
+    assert_eq!(logs, [("2026-02.log".to_owned(), 2)]);
+    // Nor does one that has forgotten the year: nothing is erased as if it were so old.
+    let logs = accessed(&bench, &["2026-03-02T00:00:00Z", "2000-01-01T00:00:00Z"]);
+    assert_eq!(logs.last(), Some(&("2026-03.log".to_owned(), 2)));
+    assert_eq!(logs.len(), 2);
+}
+
+#[test]
+fn after_a_clock_that_was_far_ahead_accesses_go_where_they_belong() {
+    let (bench, scenario) = (Bench::new(), scenario());
+    let moments = [
+        "2019-10-05T10:00:00Z",
+        "2019-11-05T10:00:00Z",
+        // The clock jumps, twice, and comes back.
+        "2099-01-01T10:00:00Z",
+        "2099-01-02T10:00:00Z",
+        "2019-11-06T10:00:00Z",
+        "2019-11-07T10:00:00Z",
+        "2099-01-03T10:00:00Z",
+        "2019-11-08T10:00:00Z",
+        "2019-12-01T10:00:00Z",
+        "2019-11-30T23:59:00Z",
+    ];
+    let expected = [
+        ("2019-10.log", 1),
+        ("2019-11.log", 1),
+        ("2099-01.log", 2),
+        ("2019-11.2.log", 2),
+        ("2099-01.2.log", 1),
+        ("2019-11.3.log", 1),
+        ("2019-12.3.log", 2),
+    ];
+    let expected = expected.map(|(name, lines)| (name.to_owned(), lines));
+    assert_eq!(accessed(&bench, &moments), expected);
+    // What is due goes, and what stays holds together: also with what is written after that.
+    let report = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!(report.access_logs, 5);
+    let logs = accessed(&bench, &["2025-08-01T10:00:00Z", "2025-08-02T10:00:00Z"]);
+    assert_eq!(logs.last(), Some(&("2025-08.3.log".to_owned(), 2)));
+    assert_eq!(logs.len(), 3);
+    let path = bench.vault.store().join(".access/region-23/2099-01.2.log");
+    std::fs::remove_file(path).expect("ours");
+    assert!(access::verify(&bench.vault).is_err());
 }

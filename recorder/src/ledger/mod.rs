@@ -26,6 +26,7 @@ pub use self::{
 pub(crate) use self::{
     file::{forget_head, signed_in, was_signed},
     key::parse_public,
+    verify::follows,
 };
 use crate::{names::NameError, vault::VaultError};
 

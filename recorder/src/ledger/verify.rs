@@ -46,6 +46,22 @@ pub fn read<E: From<LedgerError>>(
     walk(store, name, |written| each(&written.line)).map(|_| ())
 }
 
+/// The hash before a ledger's first line; empty when it has none.
+pub(crate) fn follows(store: &Path, name: &str) -> Result<String, LedgerError> {
+    let path = store.join(name);
+    let mut text = Vec::new();
+    File::open(&path)
+        .and_then(|file| {
+            let first = file.take(2 * LINE_LEN_MAX as u64);
+            BufReader::new(first).read_until(b'\n', &mut text)
+        })
+        .map_err(|error| LedgerError::from(folder::unusable(&path)(error)))?;
+    let first = std::str::from_utf8(text.trim_ascii_end()).unwrap_or_default();
+    Ok(Written::parse(first)
+        .map(|first| first.line.prev)
+        .unwrap_or_default())
+}
+
 /// Checks a whole ledger: each line's hash, the chain, the signatures, and that its end is there. `keys` is where the
 /// store's heads are kept; `None` when only the public key is at hand.
 ///
