@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::VaultError;
+pub(crate) use super::whole::whole;
 
 /// Bits that let anybody else in.
 const OTHERS: u32 = 0o077;
@@ -266,30 +267,7 @@ pub(crate) fn remove_half(path: &Path) -> Result<(), VaultError> {
     }
 }
 
-/// Makes a file, whole or not at all: it is filled under another name, and gets its own when it is on disk. For what goes
-/// out of the store, in any folder.
-pub(crate) fn whole<T, E>(
-    path: &Path,
-    failed: impl Fn(io::Error) -> E,
-    fill: impl FnOnce(&mut File) -> Result<T, E>,
-) -> Result<T, E> {
-    let part = part_of(path);
-    let made = create_private(&part, true)
-        .map_err(&failed)
-        .and_then(|mut file| {
-            let made = fill(&mut file)?;
-            file.sync_all().map_err(&failed)?;
-            fs::rename(&part, path).map_err(&failed)?;
-            Ok(made)
-        });
-    if made.is_err() {
-        // Half of it is open audio that nobody asked for, or no copy of anything.
-        let _gone = fs::remove_file(&part);
-    }
-    made
-}
-
-/// The name of what isn't whole yet.
+/// The name of a folder that isn't whole yet.
 pub(crate) fn part_of(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");

@@ -26,6 +26,7 @@ mod recording;
 mod remote;
 mod rotation;
 mod upload;
+mod whole;
 mod writer;
 
 use std::{

@@ -1,0 +1,144 @@
+//! Files that go out of the store, whole or not at all: filled under another name, which a program that was killed leaves behind
+//! with open audio in it. Whoever writes one holds a lock on it, so the next who writes there knows which to remove.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::folder::create_private;
+
+/// What ends the name of a file that isn't whole: ours and no browser's, as any of them in the folder is removed.
+const PART: &str = ".vaxel-part";
+/// Times that another may take our file for an abandoned one before it is locked.
+const TRIES_MAX: usize = 8;
+
+/// Makes a file in any folder, and removes what others that were killed left half there.
+pub(crate) fn whole<T, E>(
+    path: &Path,
+    failed: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
+    let part = part_of(path);
+    remove_abandoned(&part);
+    let mut file = create_locked(&part).map_err(&failed)?;
+    let made = fill(&mut file).and_then(|made| {
+        file.sync_all().map_err(&failed)?;
+        fs::rename(&part, path).map_err(&failed)?;
+        Ok(made)
+    });
+    if made.is_err() {
+        // Half of it is open audio that nobody asked for, or no copy of anything.
+        let _gone = fs::remove_file(&part);
+    }
+    made
+}
+
+fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(PART);
+    part.into()
+}
+
+/// What can't be removed is left: it is no reason to write nothing.
+fn remove_abandoned(part: &Path) {
+    let folder = part.parent().filter(|it| !it.as_os_str().is_empty());
+    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter();
+    for entry in entries.flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let is_part = entry.file_name().to_string_lossy().ends_with(PART);
+        if !(is_file && is_part) {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else {
+            continue;
+        };
+        if file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok() {
+            tracing::warn!("half a file that a killed program left was removed");
+        }
+    }
+}
+
+/// A new file that only we can read, and that nobody takes for abandoned.
+fn create_locked(part: &Path) -> io::Result<File> {
+    for _ in 0..TRIES_MAX {
+        let file = create_private(part, false)?;
+        // Not every file system has locks. Whoever took it for abandoned before we had ours has removed it.
+        let _locked = file.lock();
+        if file.metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("ours").flatten();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_a_killed_program_left_half_goes_with_the_next_file() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let at = |name: &str| place.path().join(name);
+        // Of the same name and of another; what somebody is writing; what is no part of ours.
+        for name in [
+            "a.wav.vaxel-part",
+            "b.wav.vaxel-part",
+            "c.wav.vaxel-part",
+            "song.part",
+        ] {
+            fs::write(at(name), "RIFF")?;
+            fs::set_permissions(at(name), fs::Permissions::from_mode(0o644))?;
+        }
+        let writing = File::open(at("c.wav.vaxel-part"))?;
+        writing.lock()?;
+        whole(
+            &at("a.wav"),
+            |error| error,
+            |file| {
+                let expected = ["a.wav.vaxel-part", "c.wav.vaxel-part", "song.part"];
+                assert_eq!(names(place.path()), expected);
+                assert_eq!(file.metadata()?.permissions().mode() & 0o777, 0o600);
+                file.write_all(b"all of it")
+            },
+        )?;
+        assert_eq!(
+            names(place.path()),
+            ["a.wav", "c.wav.vaxel-part", "song.part"]
+        );
+        assert_eq!(fs::read(at("a.wav"))?, b"all of it");
+        Ok(())
+    }
+
+    #[test]
+    fn what_fails_leaves_nothing_and_two_do_not_write_into_one() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("a.wav");
+        let nothing = |_: &mut File| Err::<(), _>(io::Error::other("full"));
+        assert!(whole(&path, |error| error, nothing).is_err());
+        assert!(names(place.path()).is_empty());
+        whole(
+            &path,
+            |error| error,
+            |_| {
+                assert!(whole(&path, |error| error, |_| Ok(())).is_err());
+                Ok(())
+            },
+        )?;
+        assert_eq!(names(place.path()), ["a.wav"]);
+        Ok(())
+    }
+}
