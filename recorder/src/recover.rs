@@ -81,7 +81,7 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
         }
     }
     found.closed = close_left_open(vault, index)?;
-    folder::write_private(&mark, identity.as_bytes())?;
+    folder::write_private(&mark, index.mark_start()?.as_bytes())?;
     Ok(found)
 }
 
@@ -303,5 +303,43 @@ mod tests {
         let index = Index::open(&vault).expect("fresh");
         assert_eq!(recover(&vault, &index).expect("recovers").entered, 1);
         assert_eq!(index.get(id).expect("there").state, State::Truncated);
+    }
+
+    /// Copied over the file that is there, it has the same name and inode.
+    #[test]
+    fn an_older_index_in_the_same_file_is_told_of_every_recording() {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let (file, copy) = (
+            vault.store().join("index.sqlite"),
+            place.path().join("copy"),
+        );
+        let start = || {
+            let index = Index::open(&vault).expect("opens");
+            let entered = recover(&vault, &index).expect("recovers").entered;
+            (index, entered)
+        };
+        drop(start());
+        fs::copy(&file, &copy).expect("ours");
+        let (index, _) = start();
+        let id = RecordingId::random().expect("random");
+        let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
+        index
+            .insert_open(id, &test_tag("region-01"))
+            .expect("entered");
+        drop(index);
+        let folder = vault.store().join(recording.relative());
+        let month = fs::File::open(folder.parent().expect("a month")).expect("there");
+        let long_ago = SystemTime::now() - 100 * MARGIN;
+        month.set_modified(long_ago).expect("ours");
+        assert_eq!(start().1, 0, "it is there");
+        // As `cp` does it.
+        fs::copy(&copy, &file).expect("ours");
+        let (index, entered) = start();
+        assert_eq!(entered, 1);
+        assert_eq!(index.get(id).expect("there").state, State::Truncated);
+        drop(index);
+        assert_eq!(start().1, 0, "nothing is looked through twice");
     }
 }

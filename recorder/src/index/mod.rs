@@ -223,7 +223,11 @@ impl Index {
     pub(crate) fn identity(&self) -> Result<String, IndexError> {
         let sql = "SELECT CAST(CAST('recordings' AS regclass) AS oid)::bigint AS made";
         match &self.db {
-            Db::Sqlite(db) => Ok(Note::beside(db.path()).file().unwrap_or_default()),
+            Db::Sqlite(db) => {
+                let file = Note::beside(db.path()).file().unwrap_or_default();
+                let starts = self.rows("SELECT mark FROM starts", &[], |row| row.text("mark"))?;
+                Ok(format!("{file} {}", starts.concat()))
+            }
             Db::Postgres(_) => {
                 let made = self.rows(sql, &[], |row| row.count("made"))?;
                 Ok(made
@@ -232,6 +236,21 @@ impl Index {
                     .unwrap_or_default())
             }
         }
+    }
+
+    /// Marks a start, and gives which index this is from now on. A copy that was made before has another mark, also when it is
+    /// written over the same file.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn mark_start(&self) -> Result<String, IndexError> {
+        if let (Db::Sqlite(_), Ok(mark)) = (&self.db, RecordingId::random()) {
+            let forget = Change::new("DELETE FROM starts", []);
+            let mark = [mark.to_string().into()];
+            let enter = Change::new("INSERT INTO starts (mark) VALUES (?)", mark);
+            self.db.change(vec![forget, enter])?;
+        }
+        self.identity()
     }
 
     /// Enters a recording that begins. One that is there already stays as it is.

@@ -139,6 +139,11 @@ CREATE INDEX IF NOT EXISTS recordings_call ON recordings (call, started_micros);
 CREATE INDEX IF NOT EXISTS recordings_region ON recordings (region, started_micros);
 ";
 
+/// What a recorder that started last has marked the file with: a copy of before that has another mark.
+pub(super) const STARTS: &str = "
+CREATE TABLE IF NOT EXISTS starts (mark TEXT NOT NULL);
+";
+
 /// PostgreSQL, the same. Texts compare by their bytes, as in SQLite, whatever language the database was made for.
 pub(super) const POSTGRES: &str = r#"
 CREATE TABLE recordings (

@@ -13,7 +13,7 @@ use rusqlite::{
 use super::{Change, Each, Row, Value};
 use crate::index::{
     IndexError, VERSION,
-    schema::{INDEXES, SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4},
+    schema::{INDEXES, SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4, STARTS},
 };
 
 /// How long a reader waits for a writer, and the other way round.
@@ -158,6 +158,7 @@ impl Sqlite {
         }
         if version <= VERSION {
             self.db.execute_batch(INDEXES)?;
+            self.db.execute_batch(STARTS)?;
         }
         Ok(())
     }
