@@ -21,6 +21,7 @@ mod format;
 mod keys;
 mod lock;
 mod meta;
+mod pieces;
 mod reader;
 mod recording;
 mod remote;

@@ -7,7 +7,7 @@ use std::{
     fs::File,
     future::Future,
     io::{self, Read, Seek, SeekFrom},
-    path::Path as FilePath,
+    path::{Path as FilePath, PathBuf},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -15,15 +15,14 @@ use std::{
 
 use bytes::Bytes;
 use object_store::{
-    BackoffConfig, Certificate, ClientOptions, Error, MultipartUpload, ObjectStore, ObjectStoreExt,
-    RetryConfig,
+    BackoffConfig, Certificate, ClientOptions, Error, ObjectStore, ObjectStoreExt, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder, Checksum},
     path::Path,
 };
 use sha2::{Digest, Sha256};
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::VaultError;
+use super::{VaultError, pieces::BEGUN};
 use crate::{
     credentials::Credentials,
     place::{Bucket, Place},
@@ -43,10 +42,12 @@ const REGION_DEFAULT: &str = "us-east-1";
 
 /// A bucket.
 pub(crate) struct Remote {
-    s3: Arc<AmazonS3>,
+    pub(super) s3: Arc<AmazonS3>,
     prefix: Path,
     /// What a person knows it by.
-    name: String,
+    pub(super) name: String,
+    /// Where it stands which upload in pieces has begun.
+    pub(super) begun: PathBuf,
     runtime: Handle,
     /// Dropped, it ends the thread.
     _thread: oneshot::Sender<()>,
@@ -70,6 +71,7 @@ impl Remote {
             s3: Arc::new(s3),
             prefix: Path::from(bucket.prefix.as_str()),
             name,
+            begun: place.store.join(BEGUN),
             runtime,
             _thread: thread,
         })))
@@ -77,6 +79,7 @@ impl Remote {
 
     /// Puts a file there and reads it back: it's there when what came back has the same SHA-256.
     pub(crate) fn put(&self, name: &str, file: &FilePath) -> Result<(), VaultError> {
+        self.take_back_begun()?;
         let path = self.path(name);
         let sent = self.send(&path, file)?;
         let length = self
@@ -173,20 +176,11 @@ impl Remote {
             self.wait(async move { s3.put(&path, first.into()).await })?;
             return Ok(digest.finalize());
         }
-        let (s3, target) = (Arc::clone(&self.s3), path.clone());
-        let mut upload = self.wait(async move { s3.put_multipart(&target).await })?;
-        let mut next = first;
-        let mut sent = Ok(());
-        while sent.is_ok() && !next.is_empty() {
-            let part = upload.put_part(std::mem::take(&mut next).into());
-            sent = self.wait(part).and_then(|()| {
-                next = piece(&mut from).map_err(&unusable)?;
-                digest.update(&next);
-                Ok(())
-            });
-        }
-        let whole = sent.is_ok();
-        self.wait(end(upload, whole)).and(sent)?;
+        self.send_in_pieces(path, first, || {
+            let next = piece(&mut from).map_err(&unusable)?;
+            digest.update(&next);
+            Ok(next)
+        })?;
         Ok(digest.finalize())
     }
 
@@ -206,7 +200,7 @@ impl Remote {
         self.wait(async move { s3.get_range(&path, from..until).await })
     }
 
-    fn wait<T: Send + 'static>(
+    pub(super) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, VaultError> {
@@ -232,20 +226,6 @@ impl Remote {
             what: what.to_owned(),
         }
     }
-}
-
-/// Makes an object of the pieces, or takes them back: pieces of an upload that nobody ends are in no list of objects, and stay.
-async fn end(mut upload: Box<dyn MultipartUpload>, whole: bool) -> Result<(), Error> {
-    if whole {
-        let Err(error) = upload.complete().await else {
-            return Ok(());
-        };
-        // What failed before is what is told.
-        let _gone = upload.abort().await;
-        return Err(error);
-    }
-    let _gone = upload.abort().await;
-    Ok(())
 }
 
 /// An object being read, a piece at a time.
@@ -411,71 +391,5 @@ mod tests {
             .map(|_| ())
             .expect_err("refused");
         assert!(refused.contains("AWS_SECRET_ACCESS_KEY"), "{refused}");
-    }
-
-    /// A bucket that begins an upload, takes no piece of it, and tells what it was asked.
-    fn refusing() -> (std::net::SocketAddr, mpsc::Receiver<String>) {
-        use std::io::{BufRead, BufReader, Write};
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("bound");
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let mut from = BufReader::new(stream.try_clone().expect("ours"));
-                let mut head = Vec::new();
-                let mut lines = from.by_ref().lines().map_while(Result::ok);
-                head.extend(lines.by_ref().take_while(|line| !line.is_empty()));
-                let length = head.iter().find_map(|line| {
-                    let (name, value) = line.split_once(": ")?;
-                    name.eq_ignore_ascii_case("content-length")
-                        .then(|| value.parse().ok())?
-                });
-                let _body = io::copy(&mut from.take(length.unwrap_or(0)), &mut io::sink());
-                let asked = head.first().cloned().unwrap_or_default();
-                let (status, body) = match asked.split(' ').next() {
-                    Some("POST") => (
-                        "200 OK",
-                        "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>",
-                    ),
-                    Some("DELETE") => ("204 No Content", ""),
-                    _ => ("403 Forbidden", ""),
-                };
-                let length = body.len();
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-                );
-                // Before the answer: whoever has that may look at once.
-                let _heard = tell.send(asked);
-                let _sent = stream.write_all(answer.as_bytes());
-            }
-        });
-        (address, told)
-    }
-
-    #[test]
-    fn pieces_of_an_upload_that_failed_are_taken_back() {
-        let place = tempfile::tempdir().expect("a folder");
-        let (address, told) = refusing();
-        let secrets = place.path().join("secrets");
-        let text = format!(
-            "AWS_ACCESS_KEY_ID = a\nAWS_SECRET_ACCESS_KEY = b\nAWS_ENDPOINT_URL = http://{address}\n"
-        );
-        super::super::folder::write_private(&secrets, text.as_bytes()).expect("ours");
-        let at = Place {
-            bucket: Some(Bucket {
-                name: "audio".to_owned(),
-                prefix: String::new(),
-            }),
-            credentials: Some(secrets),
-            ..Place::folders(place.path(), place.path())
-        };
-        let remote = Remote::of(&at).expect("made").expect("a bucket");
-        let file = place.path().join("1.vax");
-        std::fs::write(&file, vec![7; PIECE + 1]).expect("ours");
-        remote.put("a/1.vax", &file).expect_err("refused");
-        drop(remote);
-        let asked: Vec<String> = told.try_iter().collect();
-        let ended = |one: &String| one.starts_with("DELETE ") && one.contains("uploadId=u1");
-        assert!(asked.iter().any(ended), "{asked:?}");
     }
 }
