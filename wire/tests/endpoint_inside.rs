@@ -120,3 +120,31 @@ fn only_the_ack_of_its_invite_stops_a_200() {
     assert_eq!(net.ended(0), Ending::NoAck);
     net.assert_clean();
 }
+
+#[test]
+fn whoever_still_has_the_session_says_so_and_another_loses_it() {
+    // By status, and by silence.
+    for (status, lost) in [
+        (200, false),
+        (405, false),
+        (481, true),
+        (408, true),
+        (0, true),
+    ] {
+        let mut net = Net::new(1);
+        let RawSession { peer, session, .. } = raw_session(&mut net, "");
+        net.at(0, |ep, now| ep.ask(now, session).expect("up"));
+        net.millis(50);
+        let question = request(&mut net, peer);
+        assert_eq!(question.method, Method::Options);
+        if status != 0 {
+            net.send_raw(peer, 0, &reply(&question, status, "t", ""));
+        }
+        net.secs(40);
+        if lost {
+            assert_eq!(net.ended(0), Ending::Lost, "{status}");
+        } else {
+            net.at(0, |ep, now| ep.ask(now, session).expect("still up"));
+        }
+    }
+}

@@ -49,6 +49,8 @@ pub(crate) enum Purpose {
     Told(SessionId),
     /// To learn whether the peer is there.
     Ping(PingId),
+    /// To learn whether it still has the session.
+    Ask(SessionId),
 }
 
 impl Purpose {
@@ -57,7 +59,11 @@ impl Purpose {
         match self {
             Self::Invite(inviting) => Some(inviting.session),
             Self::Bye(session) => *session,
-            Self::Update(id) | Self::Refresh(id) | Self::Refer(id) | Self::Told(id) => Some(*id),
+            Self::Update(id)
+            | Self::Refresh(id)
+            | Self::Refer(id)
+            | Self::Told(id)
+            | Self::Ask(id) => Some(*id),
             Self::Cancel | Self::Ping(_) => None,
         }
     }

@@ -1,20 +1,22 @@
-//! Asking whether a peer is there: OPTIONS outside any session (RFC 3261 section 11).
+//! Asking whether a peer is there: OPTIONS outside any session, or whether it still has one: OPTIONS inside (RFC 3261
+//! sections 11 and 12.2).
 
 use std::net::SocketAddr;
 
 use super::{
     Endpoint, Hop,
-    border::{Event, PingId, SessionError, TransportKind},
+    border::{Ending, Event, PingId, SessionError, SessionId, TransportKind},
     client::Purpose,
     ident,
     local::Local,
     route,
+    session::Phase,
 };
 use crate::{
     sip::{
         header::{CSeq, MaxForwards, NameAddr},
         headers::HeaderValue,
-        message::{HeaderName, Method, Request},
+        message::{HeaderName, Method, Request, StatusCode},
         uri::Uri,
     },
     time::Time,
@@ -42,6 +44,43 @@ impl Endpoint {
         let request = self.options(target, hop);
         self.request(now, request, hop, Purpose::Ping(id));
         Ok(id)
+    }
+
+    /// Asks a peer whether it still has a session that is up; any peer answers that, whether it knows session timers or not.
+    /// When no response comes, or one that says no, the session ends: [`Ending::Lost`]. Else nothing follows.
+    ///
+    /// # Errors
+    /// When there is no such session, or it isn't up.
+    pub fn ask(&mut self, now: Time, id: SessionId) -> Result<(), SessionError> {
+        let session = self.sessions.get_mut(&id);
+        let session = session.ok_or(SessionError::NoSuchSession)?;
+        let contact = session.contact.clone();
+        let (Phase::Up { .. }, Some(dialog)) = (&session.phase, &mut session.dialog) else {
+            return Err(SessionError::WrongState);
+        };
+        let (mut request, hop) = (dialog.request(Method::Options), dialog.hop());
+        self.introduce(&mut request.headers, &contact);
+        self.request(now, request, hop, Purpose::Ask(id));
+        Ok(())
+    }
+
+    /// What became of a question; `None`: no response came.
+    pub(crate) fn on_asked(&mut self, now: Time, id: SessionId, status: Option<StatusCode>) {
+        let up = |phase: &Phase| matches!(phase, Phase::Up { .. });
+        if !self.sessions.get(&id).is_some_and(|it| up(&it.phase)) {
+            return;
+        }
+        match status {
+            Some(StatusCode::CALL_DOES_NOT_EXIST) => {
+                self.withdraw(now, id);
+                self.finish(id, Ending::Lost);
+            }
+            None | Some(StatusCode::REQUEST_TIMEOUT) => {
+                self.withdraw(now, id);
+                self.abandon(now, id, Ending::Lost);
+            }
+            Some(_) => {}
+        }
     }
 
     pub(crate) fn pong(&mut self, ping: PingId, alive: bool) {

@@ -148,6 +148,7 @@ impl Endpoint {
             Purpose::Refresh(_) => Purpose::Refresh(id),
             Purpose::Refer(_) => Purpose::Refer(id),
             Purpose::Told(_) => Purpose::Told(id),
+            Purpose::Ask(_) => Purpose::Ask(id),
             Purpose::Update(_) | Purpose::Cancel | Purpose::Ping(_) => return None,
         };
         let session = self.sessions.get_mut(&id)?;

@@ -55,6 +55,7 @@ impl Endpoint {
             Purpose::Update(id) => self.on_early_changed(key, *id, Some(&response)),
             Purpose::Refresh(id) => self.on_refreshed(now, *id, Some(&response)),
             Purpose::Refer(id) => self.on_refer_answered(*id, Some(response.status)),
+            Purpose::Ask(id) => self.on_asked(now, *id, Some(response.status)),
             Purpose::Bye(None) | Purpose::Cancel | Purpose::Told(_) => {}
         }
     }
@@ -94,6 +95,7 @@ impl Endpoint {
             Purpose::Update(id) => self.on_early_changed(key, *id, None),
             Purpose::Refresh(id) => self.on_refreshed(now, *id, None),
             Purpose::Refer(id) => self.on_refer_answered(*id, None),
+            Purpose::Ask(id) => self.on_asked(now, *id, None),
             Purpose::Bye(None) | Purpose::Cancel | Purpose::Told(_) => {}
         }
     }
