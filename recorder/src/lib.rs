@@ -35,6 +35,6 @@ pub mod vault;
 pub mod vcon;
 
 pub use server::{
-    Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle, SPOOL_BYTES_MAX,
-    Untagged,
+    ASK_AFTER, Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle,
+    SPOOL_BYTES_MAX, Untagged,
 };

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::UdpSocket;
+use std::{net::UdpSocket, time::Duration};
 
 use common::{Bench, CALLER, CONTROLLER, Client, export, level, metadata, start_in, store_in, tag};
 use recorder::{Options, RecorderError, store::Filter, vault::VaultError};
@@ -340,4 +340,29 @@ async fn a_caller_that_gives_up_leaves_nothing_open() {
     handle.stop().await;
     let rows = store_in(&place).list(&Filter::default()).expect("listed");
     assert!(rows.iter().all(|row| row.state != "open"), "{rows:?}");
+}
+
+/// Silence suppression, hold, reports beside the audio: silence says nothing of who is there. Whoever is asked does.
+#[tokio::test]
+async fn a_silent_client_that_is_there_stays_and_one_that_is_gone_does_not() {
+    let bench = Bench::start_with(|options| options.ask_after = Duration::ZERO).await;
+    let (mut here, kept) = bench.client(TransportKind::Udp).await;
+    let (gone, _lost) = bench.client(TransportKind::Udp).await;
+    // Its program starts again at the same address and knows of nothing.
+    let mut other = gone.started_again();
+    tokio::select! {
+        () = bench.until_recorded(1) => {}
+        () = other.until_ended() => panic!("it has no session"),
+        () = here.until_ended() => panic!("it is there, and says so"),
+    }
+    let states = || {
+        let mut states: Vec<_> = bench.rows().into_iter().map(|row| row.state).collect();
+        states.sort_unstable();
+        states
+    };
+    assert_eq!(states(), ["open", "truncated"]);
+    here.bye(kept).await;
+    bench.until_recorded(2).await;
+    assert_eq!(states(), ["closed", "truncated"]);
+    bench.handle.stop().await;
 }

@@ -35,7 +35,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use callcore::scenario::{AudioPorts, RecorderSettings, SEGMENTS_MAX, Scenario, Srtp};
@@ -72,6 +72,8 @@ pub const RECORDINGS_MAX: usize = 2000;
 pub const RTP_PORTS: RangeInclusive<u16> = 20_000..=29_999;
 /// Bytes that may wait in the spool when nothing else is said: over an hour of a thousand calls at once.
 pub const SPOOL_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// How long a session may be silent before its client is asked whether it is there, when nothing else is said.
+pub const ASK_AFTER: Duration = Duration::from_secs(60);
 /// Sessions beyond the recordings, so that it is we who say why there is no room.
 const SESSIONS_SPARE: usize = 100;
 
@@ -92,6 +94,8 @@ pub struct Options {
     pub named: bool,
     /// Bytes that may wait for S3; with more of them no new recording is taken.
     pub spool_bytes_max: u64,
+    /// A session in which nothing is heard for so long is asked whether its client is there, and again after as long.
+    pub ask_after: Duration,
     /// Ports for audio.
     pub rtp_ports: RangeInclusive<u16>,
     /// Whether audio comes encrypted; `None`: it must from another machine where the signalling does, by TLS.
@@ -109,6 +113,7 @@ impl Options {
             segments_max: SEGMENTS_MAX.into(),
             named: false,
             spool_bytes_max: SPOOL_BYTES_MAX,
+            ask_after: ASK_AFTER,
             rtp_ports: RTP_PORTS,
             srtp: None,
         }

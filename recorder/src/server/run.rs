@@ -23,7 +23,7 @@ use super::{
     offer::Refusal,
     say::Word,
     segments::Segments,
-    session::Session,
+    session::{Session, Silence},
     shared::SharedPorts,
 };
 use crate::{board::Board, index::State, names::RecordingId};
@@ -139,6 +139,9 @@ impl Server {
             }
             Event::Ended { session, why } => {
                 self.starting.remove(&session);
+                if matches!(why, Ending::Lost) {
+                    tracing::warn!(recording = ?self.sessions.get(&session).map(|one| one.id), "its client is gone: ended");
+                }
                 let state = if matches!(why, Ending::Bye | Ending::Ours) {
                     State::Closed
                 } else {
@@ -174,18 +177,25 @@ impl Server {
         let _told = self.jobs.try_send(Job::Flush);
         if self.next_look <= Instant::now() {
             self.next_look = Instant::now() + LOOK;
-            self.end_abandoned();
+            self.look_for_lost();
         }
     }
 
-    fn end_abandoned(&mut self) {
-        let abandoned: Vec<_> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.is_abandoned(session.age()))
-            .map(|(id, _)| *id)
-            .collect();
-        for session in abandoned {
+    /// Asks those that are silent whether they are there: the endpoint ends what nobody has any more.
+    fn look_for_lost(&mut self) {
+        let ask_after = self.options.ask_after;
+        let mut over = Vec::new();
+        for (id, session) in &mut self.sessions {
+            match session.silence(session.age(), ask_after) {
+                Silence::Short => {}
+                Silence::Asks => {
+                    let now = self.driver.now();
+                    said(self.driver.endpoint().ask(now, *id));
+                }
+                Silence::Over => over.push(*id),
+            }
+        }
+        for session in over {
             tracing::warn!(recording = ?self.sessions.get(&session).map(|one| one.id), "no audio comes any more: ended");
             self.end(session, "SIP;cause=408;text=\"no audio\"");
             self.close(session, State::Truncated);

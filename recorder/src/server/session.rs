@@ -32,10 +32,8 @@ use crate::{
     vault::Codec,
 };
 
-/// A session that says it sends and sends nothing for so long has lost its sender.
-const SILENT_MAX: Duration = Duration::from_secs(60);
-/// A pause that lasts longer than any hold.
-const PAUSED_MAX: Duration = Duration::from_secs(60 * 60);
+/// Longer than any hold, and than anybody listens to silence: what is said to be there is no call any more.
+const SILENT_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// A recording session that was accepted, or is about to be.
 #[derive(Debug)]
@@ -58,6 +56,8 @@ pub(super) struct Session {
     pub(super) held: mpsc::Sender<Infallible>,
     pub(super) holders: mpsc::Receiver<Infallible>,
     heard_ms: Arc<AtomicU64>,
+    /// How old it was when its client was last asked whether it still has it.
+    asked: Duration,
     /// By the place of the `m=` line; `None` for one that was turned down.
     pub(super) streams: Vec<Option<Stream>>,
     /// The names of all that there were: each is that of a file.
@@ -76,6 +76,17 @@ pub(super) struct Stream {
     pub(super) codec: Codec,
     pub(super) label: StreamLabel,
     pub(super) steering: Steering,
+}
+
+/// What the time without a sound says of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Nothing.
+    Short,
+    /// Its client is to be asked whether it is there.
+    Asks,
+    /// That it is no call any more.
+    Over,
 }
 
 /// A stream that begins with a change, and its `m=` line.
@@ -128,6 +139,7 @@ impl Session {
             held,
             holders,
             heard_ms: Arc::new(AtomicU64::new(0)),
+            asked: Duration::ZERO,
             streams: Vec::new(),
             named: BTreeSet::new(),
             numbered: 0,
@@ -311,17 +323,18 @@ impl Session {
         self.begun.elapsed()
     }
 
-    /// Whether, at that age, nobody has been heard for longer than a living sender is silent.
-    pub(super) fn is_abandoned(&self, age: Duration) -> bool {
-        let running =
-            |stream: &Stream| matches!(stream.steering.flow(), Flow::Running | Flow::Waiting);
-        let limit = if self.streams.iter().flatten().any(running) {
-            SILENT_MAX
-        } else {
-            PAUSED_MAX
-        };
+    /// What is to be done at that age about silence. A client that suppresses it, holds, or sends its reports where nobody
+    /// listens is there all the same: it is asked, once in so long.
+    pub(super) fn silence(&mut self, age: Duration, ask_after: Duration) -> Silence {
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
-        age.saturating_sub(heard) > limit
+        if age.saturating_sub(heard) > SILENT_MAX {
+            return Silence::Over;
+        }
+        if age.saturating_sub(heard.max(self.asked)) <= ask_after {
+            return Silence::Short;
+        }
+        self.asked = age;
+        Silence::Asks
     }
 
     /// Ends every stream, then has the writer close the recording. Resolves when the writer was told.
@@ -357,7 +370,7 @@ mod tests {
     use crate::{monitor::Figures, vault::test_tag};
 
     #[tokio::test]
-    async fn a_sender_that_is_gone_is_known_by_its_silence() {
+    async fn whoever_is_silent_is_asked_and_not_for_ever() {
         let local = std::net::IpAddr::from([127, 0, 0, 1]);
         let ports = RtpPorts::new(local, super::super::RTP_PORTS);
         let door = Door::Own(ports.open().expect("a port"));
@@ -385,15 +398,23 @@ mod tests {
             places,
             (jobs, board),
         );
-        assert!(!session.is_abandoned(SILENT_MAX));
-        assert!(session.is_abandoned(SILENT_MAX + Duration::from_secs(1)));
-        session.heard_ms.store(30_000, Ordering::Relaxed);
-        assert!(!session.is_abandoned(SILENT_MAX + Duration::from_secs(1)));
+        let minute = Duration::from_secs(60);
+        let mut at = |seconds: u64| session.silence(Duration::from_secs(seconds), minute);
+        assert_eq!(
+            (at(60), at(61), at(62)),
+            (Silence::Short, Silence::Asks, Silence::Short)
+        );
+        assert_eq!((at(121), at(122)), (Silence::Short, Silence::Asks));
+        session.heard_ms.store(130_000, Ordering::Relaxed);
+        let mut at = |seconds: u64| session.silence(Duration::from_secs(seconds), minute);
+        assert_eq!((at(190), at(191)), (Silence::Short, Silence::Asks));
+        // On hold it is the same.
         session.change(&[Some(Agreed {
             paused: true,
             ..agreed
         })]);
-        assert!(!session.is_abandoned(PAUSED_MAX));
-        assert!(session.is_abandoned(PAUSED_MAX + Duration::from_secs(31)));
+        let mut at = |seconds: u64| session.silence(Duration::from_secs(seconds), minute);
+        assert_eq!((at(260), at(130 + 3600)), (Silence::Asks, Silence::Asks));
+        assert_eq!(at(130 + 3601), Silence::Over);
     }
 }

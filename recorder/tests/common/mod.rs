@@ -225,6 +225,13 @@ impl Client {
         }
     }
 
+    /// Another program at the same address, which knows of no session.
+    pub(crate) fn started_again(self) -> Self {
+        let listen = Listen::plain(self.driver.local_addr());
+        drop(self);
+        Self::listening(listen)
+    }
+
     /// The same, and from now on it encrypts: each stream by a key of its own, made of this byte and those after it.
     pub(crate) fn encrypting(mut self, first_byte: u8) -> Self {
         let line = |number| {
