@@ -21,6 +21,41 @@ pub(crate) const CALLER_LABEL: &str = "1";
 /// Label of the nurse's stream.
 pub(crate) const NURSE_LABEL: &str = "2";
 
+/// Which of our descriptions in a dialog it is: the session keeps the name that it had in the first, wherever its audio moves, and each
+/// that follows has the next number (RFC 3264 section 8).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edition {
+    /// Where the audio was in the first.
+    first: SocketAddr,
+    version: u64,
+}
+
+impl Edition {
+    /// The first, with audio there.
+    pub(crate) const fn first(local: SocketAddr) -> Self {
+        Self {
+            first: local,
+            version: 0,
+        }
+    }
+
+    /// The one that follows.
+    pub(crate) const fn next(self) -> Self {
+        Self {
+            version: self.version.saturating_add(1),
+            ..self
+        }
+    }
+
+    fn origin(self) -> Origin {
+        let first = Description::telephony(self.first).origin;
+        Origin {
+            version: first.version.saturating_add(self.version),
+            ..first
+        }
+    }
+}
+
 /// Why an offer can't be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
@@ -94,7 +129,7 @@ pub(crate) fn audio_at(body: &Body) -> Option<SocketAddr> {
 /// converted needlessly.
 pub(crate) fn answer(
     offer: &Body,
-    (local, version): (SocketAddr, u64),
+    (local, edition): (SocketAddr, Edition),
     ours: &mut OurCrypto,
 ) -> Result<(Body, Agreed), Refused> {
     let offer = Description::parse(&offer.bytes).map_err(|_| Refused::Unreadable)?;
@@ -108,7 +143,7 @@ pub(crate) fn answer(
     }
     let answer = sdp::answer(
         &offer,
-        origin(local, version),
+        edition.origin(),
         &places,
         &Codec::telephony(),
         Preference::Offerer,
@@ -128,7 +163,7 @@ pub(crate) fn answer(
 
 /// Our own offer of telephone audio.
 pub(crate) fn offer(local: SocketAddr, ours: &OurCrypto) -> Body {
-    offer_going(local, ours, Direction::SendRecv, 0)
+    offer_going(local, ours, Direction::SendRecv, Edition::first(local))
 }
 
 /// Our own offer again, going that way: hold is told to the side that is held.
@@ -136,10 +171,10 @@ pub(crate) fn offer_going(
     local: SocketAddr,
     ours: &OurCrypto,
     direction: Direction,
-    version: u64,
+    edition: Edition,
 ) -> Body {
     let mut offer = Description::telephony(local);
-    offer.origin = origin(local, version);
+    offer.origin = edition.origin();
     let streams = offer.streams.into_iter();
     offer.streams = streams
         .map(|stream| {
@@ -190,7 +225,7 @@ pub(crate) fn recording_offer(
         crypto.repeat(stream)
     };
     Description {
-        origin: origin(streams.caller.local, 0),
+        origin: Edition::first(streams.caller.local).origin(),
         streams: vec![
             stream(streams.caller, CALLER_LABEL, caller),
             stream(streams.far, NURSE_LABEL, far),
@@ -211,14 +246,6 @@ pub(crate) fn recording_agreed(
         accepted_by_them(caller, ours_caller)?,
         accepted_by_them(nurse, ours_far)?,
     ))
-}
-
-fn origin(local: SocketAddr, version: u64) -> Origin {
-    let first = Description::telephony(local).origin;
-    Origin {
-        version: first.version.saturating_add(version),
-        ..first
-    }
 }
 
 fn accepted_by_us(accepted: &Accepted, control: Control) -> Option<Agreed> {
@@ -285,7 +312,8 @@ mod tests {
     }
 
     fn answered(media: &str) -> Result<Agreed, Refused> {
-        answer(&offer_of(media), (LOCAL, 0), &mut OurCrypto::default()).map(|(_, agreed)| agreed)
+        let ours = &mut OurCrypto::default();
+        answer(&offer_of(media), (LOCAL, Edition::first(LOCAL)), ours).map(|(_, agreed)| agreed)
     }
 
     #[test]

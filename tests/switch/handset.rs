@@ -208,6 +208,11 @@ impl Handset {
 
     /// The other side wants a change, to this.
     pub(crate) async fn is_asked_for(&mut self, to: Direction) -> SocketAddr {
+        self.is_told(to).await.streams[0].address
+    }
+
+    /// The same; all that it says.
+    pub(crate) async fn is_told(&mut self, to: Direction) -> Description {
         let asked = self
             .sees("a change", |event| match event {
                 Event::ChangeRequested { body, .. } => body,
@@ -216,7 +221,7 @@ impl Handset {
             .await;
         let told = Description::parse(&asked.bytes).expect("a session description");
         assert_eq!(told.streams[0].direction, to);
-        told.streams[0].address
+        told
     }
 
     /// Agrees to the change that it was asked for.

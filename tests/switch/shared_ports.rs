@@ -7,7 +7,7 @@ use testkit::{AnswerPlan, CallPlan, Phone, Sound, tone};
 use tokio::sync::watch;
 use wire::{
     rtp::Sender,
-    sdp::Direction,
+    sdp::{Description, Direction},
     sip::{
         endpoint::SessionId,
         message::{Body, Headers, Request, StatusCode},
@@ -252,7 +252,11 @@ async fn two_calls_with_one_remote_are_kept_apart_by_another_port_for_the_second
     let mut second = sender(2);
     let offered = audio_address(asked.body().as_ref());
     assert_eq!(offered, one.ours[1], "both are offered the shared port");
-    let told = twin.is_asked_for(Direction::SendRecv).await;
+    let told = twin.is_told(Direction::SendRecv).await;
+    let first_told = asked.body().expect("an offer");
+    let first_told = Description::parse(&first_told.bytes).expect("SDP");
+    assert_eq!(told.origin, first_told.origin.next(), "of one session");
+    let told = told.streams[0].address;
     assert_ne!(told, offered, "the second is told of another");
     // It has not agreed yet, and talks to the shared port: nobody hears it.
     twin.says(&mut second, offered, 22);

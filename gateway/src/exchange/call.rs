@@ -23,6 +23,7 @@ use crate::{
     crypto::OurCrypto,
     media::{Media, Reached, Side, Streams},
     names::Way,
+    negotiate::Edition,
 };
 
 /// One call.
@@ -122,8 +123,8 @@ pub(super) struct Hold {
     pub(super) paused: bool,
     /// What each hears of the other's holding from us.
     pub(super) passed_on: [PassedOn; 2],
-    /// Of our own descriptions for each: counts up with each that follows the first (RFC 3264 section 8).
-    versions: [u64; 2],
+    /// Our own last description for each, and in which session; `None` for the first.
+    described: [Option<(SessionId, Edition)>; 2],
 }
 
 impl Hold {
@@ -131,11 +132,26 @@ impl Hold {
         self.by.contains(&true)
     }
 
-    /// The number of the next description for that side.
-    pub(super) const fn next_version(&mut self, side: Side) -> u64 {
-        let version = &mut self.versions[side as usize];
-        *version += 1;
-        *version
+    /// What was described first in that session, unless it is known better.
+    pub(super) fn described_at(&mut self, side: Side, session: SessionId, local: SocketAddr) {
+        let described = &mut self.described[side as usize];
+        if described.is_none_or(|(of, _)| of != session) {
+            *described = Some((session, Edition::first(local)));
+        }
+    }
+
+    /// The next description in that session, whose audio is at that port so far.
+    pub(super) fn next_edition(
+        &mut self,
+        side: Side,
+        session: SessionId,
+        local: SocketAddr,
+    ) -> Edition {
+        let described = self.described[side as usize].filter(|(of, _)| *of == session);
+        let last = described.map_or(Edition::first(local), |(_, last)| last);
+        let next = last.next();
+        self.described[side as usize] = Some((session, next));
+        next
     }
 
     /// Somebody else is the far side, who was told of nothing yet and holds nobody.
@@ -144,7 +160,6 @@ impl Hold {
         self.paused = false;
         self.passed_on[Side::Far as usize] = PassedOn::NOTHING;
         self.passed_on[Side::Caller as usize].wanted = Direction::SendRecv;
-        self.versions[Side::Far as usize] = 0;
     }
 }
 

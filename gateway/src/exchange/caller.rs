@@ -265,7 +265,7 @@ impl Exchange {
         let answer = match (&call.offer, &mut call.media) {
             (Some(offer), Some(media)) => {
                 let own = (media, &self.media);
-                let reply = ports::answer_offer(own, Side::Caller, (offer, 0), ours)?;
+                let reply = ports::answer_offer(own, Side::Caller, (offer, None), ours)?;
                 if reply.encrypted {
                     self.observer.encrypts(call.private_signalling);
                 }

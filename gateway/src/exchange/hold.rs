@@ -49,7 +49,7 @@ impl Exchange {
             }
             return;
         }
-        match self.reply_to_change(leg, body.as_ref()) {
+        match self.reply_to_change((session, leg), body.as_ref()) {
             Ok(answer) => {
                 let _ = sip.endpoint().accept_change(now, session, Some(answer));
                 self.pass_hold_on(sip, leg, body.as_ref());
@@ -60,7 +60,11 @@ impl Exchange {
         }
     }
 
-    fn reply_to_change(&mut self, leg: Leg, body: Option<&Body>) -> Result<Body, StatusCode> {
+    fn reply_to_change(
+        &mut self,
+        (session, leg): (SessionId, Leg),
+        body: Option<&Body>,
+    ) -> Result<Body, StatusCode> {
         let (id, side) = leg.side().ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
         let call = self
             .calls
@@ -74,13 +78,13 @@ impl Exchange {
                 (local, &mut call.crypto.far)
             }
         };
-        let version = call.hold.next_version(side);
+        let edition = call.hold.next_edition(side, session, local);
         let Some(offer) = body else {
             let direction = Direction::SendRecv;
-            return Ok(negotiate::offer_going(local, ours, direction, version));
+            return Ok(negotiate::offer_going(local, ours, direction, edition));
         };
         let own = (media, &self.media);
-        let reply = ports::answer_offer(own, side, (offer, version), ours)?;
+        let reply = ports::answer_offer(own, side, (offer, Some(edition)), ours)?;
         Ok(reply.body)
     }
 
@@ -256,13 +260,14 @@ impl Exchange {
         direction: Direction,
     ) -> Option<Body> {
         let call = self.calls.get_mut(&id)?;
+        let session = call.session(side)?;
         let media = call.media.as_ref()?;
         let (local, ours) = match side {
             Side::Caller => (media.caller_local(), &call.crypto.caller),
             Side::Far => (media.far_local()?, &call.crypto.far),
         };
-        let version = call.hold.next_version(side);
-        Some(negotiate::offer_going(local, ours, direction, version))
+        let edition = call.hold.next_edition(side, session, local);
+        Some(negotiate::offer_going(local, ours, direction, edition))
     }
 
     /// A session that must be refreshed by re-INVITE: what was said last is said again.

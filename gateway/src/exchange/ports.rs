@@ -15,7 +15,7 @@ use super::{
 use crate::{
     crypto::OurCrypto,
     media::{Agreed, Media, MediaFactory, Port, Side},
-    negotiate,
+    negotiate::{self, Edition},
 };
 
 /// Our answer to an offer.
@@ -35,11 +35,11 @@ pub(super) fn unavailable(call: CallId, error: &PortsError) -> LegFailure {
     LegFailure::Unavailable
 }
 
-/// Answers an offer from the port where its remote will be heard; `version` counts our descriptions in that dialog, from 0.
+/// Answers an offer from the port where its remote will be heard; `edition` is `None` for our first description in that dialog.
 pub(super) fn answer_offer(
     (media, factory): (&mut Media, &MediaFactory),
     side: Side,
-    (offer, version): (&Body, u64),
+    (offer, edition): (&Body, Option<Edition>),
     ours: &mut OurCrypto,
 ) -> Result<Reply, StatusCode> {
     let remote = negotiate::audio_at(offer).ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
@@ -47,8 +47,10 @@ pub(super) fn answer_offer(
         tracing::error!(%error, "no port for a call's audio");
         StatusCode::SERVICE_UNAVAILABLE
     })?;
-    let (body, agreed) = negotiate::answer(offer, (place.local(), version), ours)
-        .map_err(|refused| refused.status())?;
+    let local = place.local();
+    let edition = edition.unwrap_or(Edition::first(local));
+    let (body, agreed) =
+        negotiate::answer(offer, (local, edition), ours).map_err(|refused| refused.status())?;
     let encrypted = agreed.srtp.is_some();
     media.agree(side, agreed, place);
     Ok(Reply { body, encrypted })
@@ -72,11 +74,15 @@ impl Exchange {
         let (session, Some(media)) = (call.session(side), &mut call.media) else {
             return Ok(());
         };
+        let offered = media.offered_at(side);
         let port = media.answered(&self.media, side, agreed).map_err(|error| {
             log_none(id, &error);
             StatusCode::SERVICE_UNAVAILABLE
         })?;
         if port == Port::Moved {
+            if let (Some(session), Some(offered)) = (session, offered) {
+                call.hold.described_at(side, session, offered);
+            }
             call.new_port = session.map(|session| NewPort {
                 leg,
                 session,

@@ -324,7 +324,7 @@ impl Exchange {
         let body = match request.body() {
             Some(offer) => {
                 let own = (&mut *media, &self.media);
-                let reply = ports::answer_offer(own, Side::Far, (&offer, 0), &mut ours);
+                let reply = ports::answer_offer(own, Side::Far, (&offer, None), &mut ours);
                 reply.map(|reply| reply.body)
             }
             None => {

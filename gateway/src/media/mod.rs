@@ -353,6 +353,14 @@ impl Media {
         std::mem::replace(&mut self.reached[side as usize], reached)
     }
 
+    /// The port that a side was offered, who has not answered yet.
+    pub(crate) fn offered_at(&mut self, side: Side) -> Option<SocketAddr> {
+        let home = self.reached[side as usize].home;
+        let own = self.end(side).map(|end| end.local());
+        let spare = self.spare.iter().map(|(end, _)| end.local());
+        own.into_iter().chain(spare).find(|at| at.ip() == home)
+    }
+
     /// The other end of a leg is there, and heard in its place.
     pub(crate) fn agree(&mut self, side: Side, mut agreed: Agreed, place: Place) {
         agreed.signals_from = self.reached[side as usize].from;
