@@ -25,6 +25,7 @@ fn input() -> impl Strategy<Value = Input> {
         Just(LegFailure::NoAnswer),
         Just(LegFailure::Refused),
         Just(LegFailure::Unavailable),
+        Just(LegFailure::OurFault),
     ];
     let scenario = Scenario::from_toml(SCENARIO, "scenario.toml").expect("a scenario");
     let queue = scenario.queue_by_name("calls-back");

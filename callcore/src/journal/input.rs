@@ -9,11 +9,12 @@ use crate::{
     time::Span,
 };
 
-const FAILURES: [(LegFailure, &str); 4] = [
+const FAILURES: [(LegFailure, &str); 5] = [
     (LegFailure::Busy, "busy"),
     (LegFailure::NoAnswer, "no-answer"),
     (LegFailure::Refused, "refused"),
     (LegFailure::Unavailable, "unavailable"),
+    (LegFailure::OurFault, "our-fault"),
 ];
 
 const ORIGINS: [(Origin, &str); 5] = [

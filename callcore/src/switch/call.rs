@@ -146,6 +146,8 @@ pub(super) enum Recording {
 pub(super) struct OutgoingCall {
     pub(super) stage: OutgoingStage,
     pub(super) since: Time,
+    /// Somebody could not be called by a fault of our own, and might have taken the call.
+    pub(super) our_fault: bool,
 }
 
 /// Where an external call stands.

@@ -182,8 +182,10 @@ impl<D: Driver> Switch<D> {
         failure: LegFailure,
     ) {
         self.fact(now, id, FactKind::Callback(CallbackStep::Failed(failure)));
+        // The caller's phone hasn't rung when we could not call.
+        let ours = failure == LegFailure::OurFault;
         let promise = Promise {
-            tried: promise.tried + 1,
+            tried: promise.tried.saturating_add(u8::from(!ours)),
             ..promise
         };
         let again = self
@@ -195,6 +197,9 @@ impl<D: Driver> Switch<D> {
                 let timer = self.timers.set(now, after, WakeReason::CallbackAgain(id));
                 self.go(now, id, RegionalStage::Resting { promise, timer });
                 self.agent_free(now, agent);
+            }
+            None if ours => {
+                self.end(now, id, Outcome::OurFault);
             }
             None => {
                 self.end(now, id, Outcome::Unreached);

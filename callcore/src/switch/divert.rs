@@ -187,7 +187,11 @@ impl<D: Driver> Switch<D> {
         );
         if !is_out {
             let stage = OutgoingStage::Notice;
-            let way = Way::Outgoing(OutgoingCall { stage, since: now });
+            let way = Way::Outgoing(OutgoingCall {
+                stage,
+                since: now,
+                our_fault: false,
+            });
             self.change_way(now, id, way, Destination::External(to));
         }
         let attempt = Attempt {

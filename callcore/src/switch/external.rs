@@ -23,9 +23,18 @@ impl OutgoingCall {
     /// A caller who hears that nobody could answer has been failed, also when hanging up before the end of it.
     pub(super) const fn outcome_if_caller_leaves(&self) -> Outcome {
         match self.stage {
-            OutgoingStage::Apology => Outcome::ProviderFailed,
+            OutgoingStage::Apology => self.outcome_if_nobody_can(),
             OutgoingStage::TakenOver(_) => Outcome::Completed,
             OutgoingStage::Notice | OutgoingStage::Trying { .. } => Outcome::Abandoned,
+        }
+    }
+
+    /// Of several who were tried, one whom we could not call may be the one who would have answered.
+    const fn outcome_if_nobody_can(&self) -> Outcome {
+        if self.our_fault {
+            Outcome::OurFault
+        } else {
+            Outcome::ProviderFailed
         }
     }
 
@@ -46,6 +55,7 @@ impl<D: Driver> Switch<D> {
         let call = OutgoingCall {
             stage: OutgoingStage::Notice,
             since: now,
+            our_fault: false,
         };
         let way = Way::Outgoing(call);
         self.calls.insert(Call { head, way });
@@ -71,7 +81,10 @@ impl<D: Driver> Switch<D> {
                 self.try_first(now, id, to);
                 true
             }
-            OutgoingStage::Apology => self.end(now, id, Outcome::ProviderFailed),
+            OutgoingStage::Apology => {
+                let outcome = call.outcome_if_nobody_can();
+                self.end(now, id, outcome)
+            }
             OutgoingStage::Trying { .. } | OutgoingStage::TakenOver(_) => false,
         }
     }
@@ -121,6 +134,12 @@ impl<D: Driver> Switch<D> {
 
     fn give_up(&mut self, now: Time, id: CallId, attempt: Attempt, failure: LegFailure) {
         self.fact(now, id, FactKind::ProviderFailed(attempt.to, failure));
+        // Whoever comes next may need no port, or one in another network.
+        if failure == LegFailure::OurFault
+            && let Some(call) = self.outgoing(id)
+        {
+            call.our_fault = true;
+        }
         self.try_next(now, id, attempt.to, attempt.target + 1, attempt.instead);
     }
 
@@ -173,10 +192,11 @@ impl<D: Driver> Switch<D> {
             return;
         };
         call.go(now, OutgoingStage::Apology);
+        let outcome = call.outcome_if_nobody_can();
         match self.scenario_of(id).and_then(|scenario| scenario.no_answer) {
             Some(apology) => self.driver.carry_out(Output::Announce(id, apology)),
             None => {
-                self.end(now, id, Outcome::ProviderFailed);
+                self.end(now, id, outcome);
             }
         }
     }

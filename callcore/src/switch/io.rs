@@ -105,6 +105,8 @@ pub enum LegFailure {
     Refused,
     /// 5xx, a timeout, or a transport error.
     Unavailable,
+    /// The driver couldn't call by a fault of its own (no port for audio): nobody was asked.
+    OurFault,
 }
 
 /// What the driver is to do.

@@ -182,6 +182,23 @@ fn who_does_not_answer_is_tried_again_and_then_given_up() {
     assert_eq!((view.ready, view.promised), (1, 0));
 }
 
+/// The caller's phone has not rung: that was no attempt.
+#[test]
+fn who_could_not_be_called_by_our_own_fault_is_tried_as_often_as_was_promised() {
+    let mut bench = Bench::new();
+    let call = called(&mut bench);
+    for _ in 0..3 {
+        let ours = Input::CallerFailed(call, LegFailure::OurFault);
+        assert_eq!(bench.tell(ours), "[callback]");
+        let again = format!("[callback] call-back:{}", call.0);
+        assert_eq!(bench.next_timer(), again);
+    }
+    let busy = || Input::CallerFailed(call, LegFailure::Busy);
+    assert_eq!(bench.tell(busy()), "[callback]");
+    bench.next_timer();
+    assert_eq!(bench.tell(busy()), "[callback] [ended] hang-up:unreached");
+}
+
 #[test]
 fn an_agent_who_signs_out_while_the_caller_is_called_leaves_the_promise_in_its_place() {
     let mut bench = Bench::new();

@@ -62,6 +62,29 @@ fn targets_and_then_the_failover_list_are_tried_in_order() {
     );
 }
 
+/// Whoever comes next may need nothing that we lack; and a call that nobody took is then ours, whoever else failed.
+#[test]
+fn a_provider_whom_we_could_not_call_is_no_fault_of_the_provider() {
+    for ends in [Input::AnnouncementDone, Input::CallerGone] {
+        for ours in 0..3 {
+            let mut bench = Bench::new();
+            let (call, _) = bench.call(DIRECT);
+            bench.tell(Input::AnnouncementDone(call));
+            let mut heard = String::new();
+            for tried in 0..3 {
+                let failure = if tried == ours {
+                    LegFailure::OurFault
+                } else {
+                    LegFailure::Busy
+                };
+                heard = bench.tell(Input::ProviderFailed(call, failure));
+            }
+            assert_eq!(heard, "[providerfailed] announce:no-answer");
+            assert_eq!(bench.tell(ends(call)), "[ended] hang-up:our_fault");
+        }
+    }
+}
+
 #[test]
 fn a_provider_that_rings_too_long_is_given_up() {
     let mut bench = Bench::new();

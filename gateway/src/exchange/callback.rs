@@ -56,7 +56,7 @@ impl Exchange {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         call.local = own;
         let media = Self::media_of((&mut self.media, &self.homes), call, id);
-        let media = media.map_err(|_| LegFailure::Unavailable)?;
+        let media = media.map_err(|_| LegFailure::OurFault)?;
         let (home, from) = (self.homes.ip(own), Some(at.ip()));
         media.reached(Side::Caller, Reached { home, from });
         let local = media.caller_local();
@@ -114,9 +114,10 @@ impl Exchange {
         let heard = agreed.map(|agreed| self.remote_answered(sip, Leg::Caller(id), agreed));
         match heard {
             Some(Ok(())) => self.input(Input::CallerAnswered(id)),
-            _ => {
+            unheard => {
                 self.stop_calling_back(sip, id);
-                self.input(Input::CallerFailed(id, LegFailure::Refused));
+                let failure = unheard.map_or(LegFailure::Refused, |_| LegFailure::OurFault);
+                self.input(Input::CallerFailed(id, failure));
             }
         }
     }

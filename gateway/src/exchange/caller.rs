@@ -356,7 +356,8 @@ impl Exchange {
 /// What an unanswered caller is told when the call ends that way.
 const fn status_of(outcome: Outcome) -> StatusCode {
     match outcome {
-        Outcome::OurFault => StatusCode::SERVER_INTERNAL_ERROR,
+        // Another switch may be able to (RFC 3261 section 21.5.4).
+        Outcome::OurFault => StatusCode::SERVICE_UNAVAILABLE,
         Outcome::Incompatible => StatusCode::NOT_ACCEPTABLE_HERE,
         _ => StatusCode::TEMPORARILY_UNAVAILABLE,
     }

@@ -167,11 +167,11 @@ impl Exchange {
     ) -> Result<SocketAddr, LegFailure> {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         let media = Self::media_of((&mut self.media, &self.homes), call, id);
-        let media = media.map_err(|_| LegFailure::Unavailable)?;
+        let media = media.map_err(|_| LegFailure::OurFault)?;
         let home = self.homes.ip(own);
         media.reached(Side::Far, Reached { home, from: host });
         let local = media.open_far(&mut self.media, home, host);
-        local.map_err(|error| ports::unavailable(id, &error))
+        local.map_err(|error| ports::our_fault(id, &error))
     }
 
     pub(super) fn invite(
@@ -203,7 +203,7 @@ impl Exchange {
         // Where its audio will come from, its answer says.
         let local = media.far_local().filter(|local| local.ip() == home);
         let local = local.map_or_else(|| media.open_far(&mut self.media, home, None), Ok);
-        let local = local.map_err(|error| ports::unavailable(id, &error))?;
+        let local = local.map_err(|error| ports::our_fault(id, &error))?;
         let offer = negotiate::offer(local, crypto);
         self.call_far(sip, id, (target, Some(own)), Some(offer), headers)
     }
@@ -372,7 +372,7 @@ impl Exchange {
         let far = call.far;
         if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
             self.stop_far(sip, id);
-            return self.input_far_failed(id, LegFailure::Unavailable);
+            return self.input_far_failed(id, LegFailure::OurFault);
         }
         match far {
             Far::Provider(..) => {

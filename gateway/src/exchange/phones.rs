@@ -193,7 +193,7 @@ impl Exchange {
         self.stop_phones(sip, others, Some(ELSEWHERE));
         if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
             self.stop_far(sip, id);
-            return self.input_far_failed(id, LegFailure::Unavailable);
+            return self.input_far_failed(id, LegFailure::OurFault);
         }
         self.input(Input::AgentAnswered(id));
     }

@@ -29,10 +29,10 @@ pub(super) fn log_none(call: CallId, error: &PortsError) {
     tracing::error!(call = call.0, %error, "no port for a call's audio");
 }
 
-/// The same where somebody was to be called.
-pub(super) fn unavailable(call: CallId, error: &PortsError) -> LegFailure {
+/// The same where somebody was to be called, whose fault it isn't.
+pub(super) fn our_fault(call: CallId, error: &PortsError) -> LegFailure {
     log_none(call, error);
-    LegFailure::Unavailable
+    LegFailure::OurFault
 }
 
 /// Answers an offer from the port where its remote will be heard; `edition` is `None` for our first description in that dialog.
