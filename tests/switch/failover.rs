@@ -4,6 +4,8 @@ use testkit::{AnswerPlan, Phone, Then, Until};
 use wire::sip::message::StatusCode;
 
 use crate::{
+    handset::Handset,
+    provider,
     rig::{A_WHILE, FAR_TONE, Rig, answers},
     routes,
 };
@@ -32,6 +34,28 @@ const AT_ONCE: &str = "{ every_s = 1, down_after = 1, up_after = 1 }";
 fn phones() -> (Phone, Phone) {
     let phone = || Phone::bind().expect("a phone");
     (phone(), phone())
+}
+
+/// Nobody waits for a ring time to pass that is long over.
+#[tokio::test]
+async fn a_provider_whose_answer_says_of_no_audio_gives_way_to_the_next_at_once() {
+    let (mut first, mut second) = (Handset::new().await, Handset::new().await);
+    let targets = format!("[\"{}\", \"{}\"]", first.uri(), second.uri());
+    let rest = provider(&targets, "relay").replace("ring_s = 5", "ring_s = 120");
+    let rig = Rig::start(AGENTS, &rest).await;
+    let mut caller = Handset::new().await;
+    let offer = caller.talks();
+    let kommun = ("X-Kommun-ID", "0180");
+    let call = caller.call(rig.gateway.sip_addr(), &[kommun], Some(offer));
+    let (session, _) = first.is_called().await;
+    first.act(|ep, now| ep.answer(now, session, None).expect("answered"));
+    second.answers().await;
+    caller.is_answered().await;
+    first.is_ended().await;
+    caller.hangs_up(call);
+    second.is_ended().await;
+    let totals = rig.stop().await.totals;
+    assert_eq!((totals.completed, totals.unaccounted), (1, 0));
 }
 
 #[tokio::test]

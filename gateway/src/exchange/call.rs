@@ -4,8 +4,9 @@ use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use callcore::{
     personal::CallerNumber,
+    route::Handover,
     scenario::AgentId,
-    switch::{CallId, ExternalCall},
+    switch::{CallId, ExternalCall, Input, LegFailure},
     tag::RecordingTag,
 };
 use transport::SipDriver;
@@ -304,6 +305,20 @@ impl Call {
         }
     }
 
+    /// Whether caller and provider negotiate audio with each other, past this switch.
+    pub(super) const fn is_direct(&self) -> bool {
+        matches!(
+            self.far,
+            Far::Provider(
+                ExternalCall {
+                    handover: Handover::Direct,
+                    ..
+                },
+                _
+            )
+        )
+    }
+
     /// Notes a session description for the caller, and goes on in another dialog when it isn't the one this dialog was given: an
     /// announcement comes from here, the answer of a `direct` call from the provider (RFC 3261 section 13.2.1).
     pub(super) fn describe(&mut self, sip: &mut SipDriver, body: Option<&Body>) {
@@ -322,6 +337,16 @@ impl Far {
         match self {
             Self::Nobody | Self::Nurse(_) | Self::Phones(_) | Self::Referred(..) => None,
             Self::Agent(_, session) | Self::Provider(_, session) => Some(session),
+        }
+    }
+
+    /// What the call machine is told when whoever this was doesn't take the call.
+    pub(super) const fn failed(self, id: CallId, failure: LegFailure) -> Input {
+        match self {
+            Self::Provider(..) | Self::Referred(..) => Input::ProviderFailed(id, failure),
+            Self::Nobody | Self::Nurse(_) | Self::Phones(_) | Self::Agent(..) => {
+                Input::AgentFailed(id, failure)
+            }
         }
     }
 }

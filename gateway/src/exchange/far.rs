@@ -7,9 +7,8 @@ use std::{
 };
 
 use callcore::{
-    route::Handover,
     scenario::{AgentId, Contact, Srtp},
-    switch::{CallId, ExternalCall, Input, LegFailure},
+    switch::{CallId, Input, LegFailure},
 };
 use rand::RngExt;
 use transport::SipDriver;
@@ -366,13 +365,11 @@ impl Exchange {
             return self.input(Input::ProviderAnswered(id));
         }
         let Some(agreed) = negotiate::agreed(body.as_ref(), &mut call.crypto.far) else {
-            self.stop_far(sip, id);
-            return self.input_far_failed(id, LegFailure::Refused);
+            return self.far_unfit(sip, id, LegFailure::Refused);
         };
         let far = call.far;
         if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
-            self.stop_far(sip, id);
-            return self.input_far_failed(id, LegFailure::OurFault);
+            return self.far_unfit(sip, id, LegFailure::OurFault);
         }
         match far {
             Far::Provider(..) => {
@@ -413,16 +410,18 @@ impl Exchange {
     }
 
     pub(super) fn input_far_failed(&mut self, id: CallId, failure: LegFailure) {
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        let provider = matches!(call.far, Far::Provider(..) | Far::Referred(..));
-        call.far = Far::Nobody;
-        self.input(if provider {
-            Input::ProviderFailed(id, failure)
-        } else {
-            Input::AgentFailed(id, failure)
-        });
+        if let Some(call) = self.calls.get_mut(&id) {
+            let far = std::mem::replace(&mut call.far, Far::Nobody);
+            self.input(far.failed(id, failure));
+        }
+    }
+
+    /// Who answered can't be talked with, and is hung up on.
+    pub(super) fn far_unfit(&mut self, sip: &mut SipDriver, id: CallId, failure: LegFailure) {
+        if let Some(far) = self.calls.get(&id).map(|call| call.far) {
+            self.stop_far(sip, id);
+            self.input(far.failed(id, failure));
+        }
     }
 
     pub(super) fn far_over(&mut self, id: CallId) {
@@ -450,20 +449,6 @@ pub(super) fn failure_of(status: StatusCode, from_peer: bool) -> LegFailure {
 }
 
 impl Call {
-    /// Whether caller and provider negotiate audio with each other, past this switch.
-    pub(super) const fn is_direct(&self) -> bool {
-        matches!(
-            self.far,
-            Far::Provider(
-                ExternalCall {
-                    handover: Handover::Direct,
-                    ..
-                },
-                _
-            )
-        )
-    }
-
     fn caller_address(&self, here: &str) -> String {
         match &self.number {
             Some(number) if !self.asked.private => own_uri(number.reveal().as_str(), here),

@@ -192,8 +192,7 @@ impl Exchange {
         self.legs.insert(session, Leg::Far(id));
         self.stop_phones(sip, others, Some(ELSEWHERE));
         if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
-            self.stop_far(sip, id);
-            return self.input_far_failed(id, LegFailure::OurFault);
+            return self.far_unfit(sip, id, LegFailure::OurFault);
         }
         self.input(Input::AgentAnswered(id));
     }
