@@ -22,6 +22,7 @@ use crate::{
     TO_QUEUE,
     bad_media::DROPPED,
     forked::audio_address,
+    handed_on::refer,
     handset::Handset,
     rig::Rig,
     routes,
@@ -341,6 +342,33 @@ async fn each_side_is_told_once_that_its_stream_has_ended() {
     for control in &controls {
         assert_eq!(ends(control), None, "once");
     }
+}
+
+/// The caller stays, and waits for another.
+#[tokio::test]
+async fn a_nurse_who_hands_the_call_on_and_leaves_is_told_of_the_end_then() {
+    let mut second = Handset::new().await;
+    let mut two = Talk::begin_beside(&format!(", \"{}\"", second.uri())).await;
+    two.nurse.is_confirmed().await;
+    let [_, hers] = both_hear(&two).await;
+    let to = format!("<{}>", second.uri());
+    assert_eq!(refer(&mut two.nurse, two.talk, &to).await, Ok(()));
+    let (session, _) = second.is_called().await;
+    two.nurse.hangs_up(two.talk);
+    let end = until("the end", || {}, || ends(&two.nurse.control)).await;
+    assert_eq!(end, hers);
+    let answer = second.talks();
+    second.act(|ep, now| ep.answer(now, session, Some(answer)).expect("answered"));
+    second.is_confirmed().await;
+    two.nurse = second;
+    let [_, his] = both_hear(&two).await;
+    assert_ne!(his, hers, "another stream");
+    two.caller.hangs_up(two.call);
+    two.nurse.is_ended().await;
+    let end = until("the end", || {}, || ends(&two.nurse.control)).await;
+    assert_eq!(end, his);
+    let totals = two.rig.stop().await.totals;
+    assert_eq!((totals.completed, totals.unaccounted), (1, 0));
 }
 
 /// What it hears afterwards, elsewhere, is another stream.

@@ -109,6 +109,9 @@ impl Exchange {
             return;
         };
         let far = std::mem::replace(&mut call.far, Far::Nobody);
+        if let Some(media) = &mut call.media {
+            media.far_left();
+        }
         let phones = call.phones.take();
         self.stop_phones(sip, phones, None);
         if let Some(session) = far.session() {

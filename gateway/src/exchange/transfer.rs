@@ -259,15 +259,18 @@ impl Exchange {
 
     /// The nurse who asked hangs up before the other has answered: the call waits for the other.
     pub(super) fn transferor_left(&mut self, session: SessionId, id: CallId) -> bool {
-        let transfer = self
-            .calls
-            .get_mut(&id)
-            .and_then(|call| call.transfer.as_mut())
-            .filter(|transfer| transfer.from == session);
-        transfer.is_some_and(|transfer| {
-            transfer.left = true;
-            true
-        })
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
+        let from = |transfer: &&mut Transfer| transfer.from == session;
+        let Some(transfer) = call.transfer.as_mut().filter(from) else {
+            return false;
+        };
+        transfer.left = true;
+        if let Some(media) = &mut call.media {
+            media.far_left();
+        }
+        true
     }
 
     /// INVITE with Replaces: another phone takes the place of an agent's in a conversation.

@@ -124,6 +124,11 @@ impl CallMedia {
                     port.agree(*agreed, pair, (own, rooms), (now, counters));
                 }
             }
+            Command::FarLeft => {
+                if let Some((port, own, counters)) = self.port(Side::Far) {
+                    port.remote_left((own, rooms), (now, counters));
+                }
+            }
             Command::ForkOpen(fork) => {
                 self.fork.end(self.id, lanes);
                 self.fork = *fork;

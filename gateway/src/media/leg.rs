@@ -129,6 +129,20 @@ impl Port<LegSocket> {
         }
     }
 
+    /// Its remote has hung up: it hears that the stream ends, and nothing more, and need not be heard. Where it was is kept, so that
+    /// it isn't taken for who comes after it.
+    pub(super) fn remote_left(
+        &mut self,
+        own_rooms: (Token, &mut Rooms),
+        now_counters: (Instant, &Counters),
+    ) {
+        self.silence.begins(false, now_counters.0);
+        self.leave(own_rooms, now_counters);
+        if let Some(remote) = &mut self.remote {
+            remote.listens = false;
+        }
+    }
+
     /// Reads a datagram as audio from our remote. `None`: not RTP, not for us, or from a stranger; that is counted.
     pub(super) fn accept<'a>(
         &mut self,

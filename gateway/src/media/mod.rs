@@ -39,7 +39,7 @@ use fork::Fork;
 pub(crate) use fork::{Offered, Sources, Streams};
 use leg::LegSocket;
 pub(crate) use reports::{Control, Counters};
-use seats::{Pair, Seat, Seated, Taken};
+use seats::{Pair, Seat, Seated, Taken, seat_of};
 pub(crate) use seats::{Peer, SharedPorts};
 
 /// Where the other end of a stream is, and what it understands: what every packet asks for.
@@ -106,6 +106,8 @@ enum Command {
     Socket(Side, LegSocket),
     /// A side's other end is there; on a shared port, where it is known by that.
     At(Side, Box<Agreed>, Option<Pair>),
+    /// Who was the far side's other end is there no more.
+    FarLeft,
     ForkOpen(Box<Fork>),
     Play {
         clip: Clip,
@@ -399,6 +401,14 @@ impl Media {
         Ok(port)
     }
 
+    /// Whoever was the far end has hung up, and the call goes on without: perhaps with somebody else at the same port.
+    pub(crate) fn far_left(&mut self) {
+        if let Some(OurEnd::Shared(seat)) = &mut self.far {
+            seat.left();
+        }
+        self.tell(Command::FarLeft);
+    }
+
     /// The far end says before its answer where it will be: if another call's remote is there, only one of them is heard.
     pub(crate) fn far_will_be(&self, remote: SocketAddr) {
         let spare = self.spare.iter().map(|(end, _)| end);
@@ -469,19 +479,6 @@ impl Media {
     fn tell(&self, command: Command) {
         self.line.tell(command);
     }
-}
-
-fn seat_of(
-    seat: &mut Seat,
-    remote: SocketAddr,
-    shared: &SharedPorts,
-) -> Result<Option<Pair>, Taken> {
-    let held = remote.ip().is_unspecified();
-    if !held && !shared.may_share(remote.ip()) {
-        return Err(Taken);
-    }
-    // Whoever has it may be heard by the wrong call until this remote has another port of ours.
-    seat.take(remote).inspect_err(|_| seat.doubt(remote))
 }
 
 fn own_place(factory: &MediaFactory, home: IpAddr) -> Result<PlaceKind, PortsError> {

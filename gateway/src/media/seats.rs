@@ -265,6 +265,11 @@ impl Seat {
         self.at = Some(pair.remote);
     }
 
+    /// The thread hears nobody there any more.
+    pub(super) fn left(&mut self) {
+        self.at = None;
+    }
+
     /// A remote that isn't here yet says where it will be: whoever is heard from there may be it from now on.
     pub(super) fn doubt(&self, remote: SocketAddr) {
         let mut books = self.room.lock();
@@ -273,6 +278,20 @@ impl Seat {
             held.state = State::Doubted(Instant::now() + DOUBT_MAX);
         }
     }
+}
+
+/// What the thread must be given so that a leg's remote is heard in its place, if it is one that may share a port.
+pub(super) fn seat_of(
+    seat: &mut Seat,
+    remote: SocketAddr,
+    shared: &SharedPorts,
+) -> Result<Option<Pair>, Taken> {
+    let held = remote.ip().is_unspecified();
+    if !held && !shared.may_share(remote.ip()) {
+        return Err(Taken);
+    }
+    // Whoever has it may be heard by the wrong call until this remote has another port of ours.
+    seat.take(remote).inspect_err(|_| seat.doubt(remote))
 }
 
 impl Drop for Seat {
