@@ -12,7 +12,7 @@ use wire::sip::{
 
 use super::{
     Exchange,
-    call::{Call, CallerStage, Leg},
+    call::{Call, CallerStage, Hold, Leg},
     far::{failure_of, prove},
     own_uri,
 };
@@ -153,6 +153,7 @@ impl Call {
         self.promised = true;
         (self.offer, self.answer, self.described) = (None, None, None);
         self.media = None;
+        (self.hold, self.new_port) = (Hold::default(), None);
         // Who was encrypted is so again, by another key.
         self.crypto.caller = self.crypto.caller.anew();
     }
@@ -167,5 +168,28 @@ impl Call {
         let mut trunk = Uri::parse(via).map_err(|_| LegFailure::Unavailable)?;
         trunk.user = Some(user.into());
         Ok(trunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::sip::endpoint::Local;
+
+    use super::*;
+    use crate::exchange::call::NewPort;
+
+    #[test]
+    fn who_held_and_was_promised_a_call_holds_nobody_when_called_back() {
+        let session = SessionId(1);
+        let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 5060));
+        let mut call = Call::new(session, peer, Local::FIRST);
+        call.hold.by[Side::Caller as usize] = true;
+        call.new_port = Some(NewPort {
+            leg: Leg::Caller(CallId(1)),
+            session,
+            told: true,
+        });
+        call.let_go();
+        assert!(!call.hold.is_held() && call.new_port.is_none());
     }
 }
