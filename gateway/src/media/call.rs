@@ -224,7 +224,9 @@ impl CallMedia {
         };
         // What is pressed for a nurse or a provider is not for us to read.
         if let (false, Content::Event(event)) = (self.joined, frame.content)
-            && let Some(digit) = self.keys.pressed(now, frame.timestamp, event)
+            && let Some(digit) = self
+                .keys
+                .pressed(now, (frame.source, frame.timestamp), event)
         {
             self.report(MediaEvent::Key(self.id, digit));
         }
