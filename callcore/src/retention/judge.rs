@@ -125,8 +125,12 @@ fn entangled(scenario: &Scenario, kept: &Kept, today: Date) -> Option<KeepReason
         .filter(|&other| other != kept.class && outlives(scenario, kept, other))
         .find_map(|class| {
             let decision = scenario.deciding(kept.controller, class, today);
-            let stays = decision.is_none_or(|at| &*scenario.decisions[at].permits == "keep");
-            stays.then_some(KeepReason::Inseparable { class, decision })
+            match decision.map(|at| (at, &*scenario.decisions[at].permits)) {
+                Some((_, "erase")) => None,
+                Some((_, "hand-over")) if kept.handed_over => None,
+                Some((at, "hand-over")) => Some(KeepReason::NotHandedOver(at)),
+                _ => Some(KeepReason::Inseparable { class, decision }),
+            }
         })
 }
 
@@ -307,6 +311,18 @@ mod tests {
         assert_eq!(on(&decided("keep")), keep(kept_by, true));
         assert_eq!(
             on(&decided("erase")),
+            Verdict::Erase(ErasurePermit { decision: 2 })
+        );
+        // Who wants the care calls first hasn't them while what may be one has not been handed over.
+        let handing = decided("hand-over");
+        assert_eq!(on(&handing), keep(KeepReason::NotHandedOver(0), true));
+        let scenario = Scenario::from_toml(&handing, "test").expect("a scenario");
+        let confirmed = Kept {
+            handed_over: true,
+            ..kept(&scenario, "region-23")
+        };
+        assert_eq!(
+            judge(&scenario, &confirmed, date(2025, 9, 1)),
             Verdict::Erase(ErasurePermit { decision: 2 })
         );
     }
