@@ -194,12 +194,17 @@ mod tests {
         vault::{Packet, test_tag},
     };
 
-    #[test]
-    fn what_a_crash_left_open_is_closed_from_its_files() {
+    fn fresh() -> (tempfile::TempDir, Vault, Index) {
         let place = tempfile::tempdir().expect("a folder");
         let vault =
             Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
         let index = Index::open(&vault).expect("fresh");
+        (place, vault, index)
+    }
+
+    #[test]
+    fn what_a_crash_left_open_is_closed_from_its_files() {
+        let (_place, vault, index) = fresh();
         let [torn, finished, keyless] = [(); 3].map(|()| RecordingId::random().expect("random"));
         for id in [torn, finished] {
             let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
@@ -253,10 +258,7 @@ mod tests {
     /// As when the disk of the keys isn't there, and the index is new: nothing of it was erased by anybody.
     #[test]
     fn audio_without_a_key_and_a_row_stays() {
-        let place = tempfile::tempdir().expect("a folder");
-        let vault =
-            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
-        let index = Index::open(&vault).expect("fresh");
+        let (_place, vault, index) = fresh();
         let [spoken, silent] = [(); 2].map(|()| RecordingId::random().expect("random"));
         for id in [spoken, silent] {
             let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
@@ -281,10 +283,7 @@ mod tests {
     /// Restored from a backup, or made anew: also what was recorded months ago is entered.
     #[test]
     fn another_index_is_told_of_every_recording() {
-        let place = tempfile::tempdir().expect("a folder");
-        let vault =
-            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
-        let index = Index::open(&vault).expect("fresh");
+        let (place, vault, index) = fresh();
         let id = RecordingId::random().expect("random");
         let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
         index

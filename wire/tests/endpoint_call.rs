@@ -2,7 +2,7 @@
 
 mod sip_net;
 
-use sip_net::{Net, address, call, hang_up, reply, request, sdp};
+use sip_net::{Net, address, call, hang_up, raw_called, reply, sdp};
 use wire::sip::{
     endpoint::{Ending, Event, Invite, SessionError, TransportKind},
     message::{HeaderName, Headers, StatusCode},
@@ -214,12 +214,7 @@ fn the_same_seed_gives_the_same_bytes() {
 #[test]
 fn the_second_of_two_that_accept_gets_ack_and_bye() {
     let mut net = Net::new(1);
-    let peer = net.add(None);
-    let caller = net.at(0, |ep, now| {
-        ep.invite(now, call(address(peer))).expect("invited")
-    });
-    net.millis(50);
-    let invite = request(&mut net, peer);
+    let (peer, caller, invite) = raw_called(&mut net);
     let contact = format!("Contact: <sip:raw@{}>\r\n", address(peer));
     net.send_raw(peer, 0, &reply(&invite, 180, "a", &contact));
     net.send_raw(peer, 0, &reply(&invite, 180, "b", &contact));

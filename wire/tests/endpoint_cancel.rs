@@ -4,7 +4,9 @@ mod sip_net;
 
 use std::time::Duration;
 
-use sip_net::{Net, address, call, raw, raw_caller, reply, request, response, sdp, tag_of};
+use sip_net::{
+    Net, address, call, raw, raw_called, raw_caller, reply, request, response, sdp, tag_of,
+};
 use wire::sip::{
     endpoint::{Ending, SessionId, TransportKind},
     message::{Method, StatusCode},
@@ -91,12 +93,7 @@ fn an_end_with_no_response_at_all_ends_by_itself() {
 #[test]
 fn a_cancel_nobody_honours_ends_after_64_t1() {
     let mut net = Net::new(1);
-    let peer = net.add(None);
-    let caller = net.at(0, |ep, now| {
-        ep.invite(now, call(address(peer))).expect("invited")
-    });
-    net.millis(50);
-    let invite = request(&mut net, peer);
+    let (peer, caller, invite) = raw_called(&mut net);
     net.send_raw(peer, 0, &reply(&invite, 180, "x", ""));
     net.millis(50);
     net.progressed(0);

@@ -214,12 +214,7 @@ fn an_invite_takes_the_place_of_a_session_that_is_up() {
     );
     net.send_raw(other, 0, &invite);
     net.millis(50);
-    let (new, replaces) = net.expect(0, "Incoming", |event| match event {
-        Event::Incoming {
-            session, replaces, ..
-        } => Some((*session, *replaces)),
-        _ => None,
-    });
+    let (new, replaces) = replacing(&mut net);
     assert_eq!(replaces, Some(session));
     net.at(0, |ep, now| ep.end(now, session, None).expect("ended"));
     net.millis(50);
@@ -258,12 +253,7 @@ fn a_drain_refuses_new_calls_but_not_one_that_takes_the_place_of_a_session() {
         net.send_raw(other, 0, &invite);
         assert_eq!(status(&mut net, other), expected, "{more}");
     }
-    let (new, replaces) = net.expect(0, "Incoming", |event| match event {
-        Event::Incoming {
-            session, replaces, ..
-        } => Some((*session, *replaces)),
-        _ => None,
-    });
+    let (new, replaces) = replacing(&mut net);
     assert_eq!(replaces, Some(session));
     net.at(0, |ep, now| ep.end(now, new, None).expect("declined"));
     assert_eq!(net.ended(0), Ending::Ours);
@@ -344,4 +334,14 @@ fn options_tells_what_is_spoken_and_503_while_draining() {
     );
     assert_eq!(status(&mut net, peer), 503);
     net.assert_clean();
+}
+
+/// A call that comes in, and the session whose place it is to take.
+fn replacing(net: &mut Net) -> (SessionId, Option<SessionId>) {
+    net.expect(0, "Incoming", |event| match event {
+        Event::Incoming {
+            session, replaces, ..
+        } => Some((*session, *replaces)),
+        _ => None,
+    })
 }

@@ -5,8 +5,8 @@ mod sip_net;
 use std::time::Duration;
 
 use sip_net::{
-    CALM, Net, Weather, address, call, end_raw, hang_up, raw, raw_caller, reply, request, response,
-    sdp, status, tag_of,
+    CALM, Net, Weather, address, call, end_raw, hang_up, raw, raw_called, raw_caller, reply,
+    request, response, sdp, status, tag_of,
 };
 use wire::sip::{
     endpoint::{Ending, Event, Invite, SessionError, SessionId},
@@ -228,12 +228,7 @@ fn an_answer_that_came_early_and_reliably_is_told_with_a_200_that_brings_none() 
         ("b", true, None),
     ] {
         let mut net = Net::featured(1);
-        let peer = net.add(None);
-        let caller = net.at(0, |ep, now| {
-            ep.invite(now, call(address(peer))).expect("invited")
-        });
-        net.millis(50);
-        let invite = request(&mut net, peer);
+        let (peer, caller, invite) = raw_called(&mut net);
         let contact = format!("Contact: <sip:raw@{}>\r\n", address(peer));
         let early = reply(
             &invite,
@@ -360,12 +355,7 @@ fn cancel_and_refusal_end_a_call_whose_18x_waits() {
 #[test]
 fn forks_are_told_apart_and_the_second_to_accept_is_ended() {
     let mut net = Net::featured(1);
-    let peer = net.add(None);
-    let caller = net.at(0, |ep, now| {
-        ep.invite(now, call(address(peer))).expect("invited")
-    });
-    net.millis(50);
-    let invite = request(&mut net, peer);
+    let (peer, caller, invite) = raw_called(&mut net);
     let contact = format!("Contact: <sip:raw@{}>\r\n", address(peer));
     for tag in ["a", "b", "a"] {
         net.send_raw(peer, 0, &reply(&invite, 180, tag, &contact));
@@ -410,12 +400,7 @@ fn forks_are_told_apart_and_the_second_to_accept_is_ended() {
 #[test]
 fn each_fork_counts_for_itself() {
     let mut net = Net::featured(1);
-    let peer = net.add(None);
-    let caller = net.at(0, |ep, now| {
-        ep.invite(now, call(address(peer))).expect("invited")
-    });
-    net.millis(50);
-    let invite = request(&mut net, peer);
+    let (peer, caller, invite) = raw_called(&mut net);
     let rings = |tag: &str, rseq: u32| {
         let more = format!(
             "Contact: <sip:raw@{}>\r\nRequire: 100rel\r\nRSeq: {rseq}\r\n",

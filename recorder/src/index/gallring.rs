@@ -178,20 +178,9 @@ impl Index {
         before: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Entry>, IndexError> {
-        let sql = format!(
-            "SELECT * FROM recordings {} WHERE {AT_REST} AND {NUMBERS_KEPT} AND controller = ? AND day = ? \
-             AND held = ? AND handed_over = ? AND started_micros < ? LIMIT ?",
-            self.db.by("recordings_numbers")
-        );
-        let values: [Value; 6] = [
-            (&*group.controller).into(),
-            (&*group.day).into(),
-            group.held.into(),
-            (&*group.handed_over).into(),
-            before.map_or(i64::MAX, Timestamp::as_microsecond).into(),
-            (limit as u64).into(),
-        ];
-        self.entries(&sql, &values)
+        let (of_group, mut values) = self.numbers_of(group, before);
+        values.push((limit as u64).into());
+        self.entries(&format!("SELECT * {of_group} LIMIT ?"), &values)
     }
 
     /// How many of a group's recordings whose numbers are kept began before a moment.
@@ -203,20 +192,27 @@ impl Index {
         group: &NumbersAlike,
         before: Timestamp,
     ) -> Result<u64, IndexError> {
+        let (of_group, values) = self.numbers_of(group, Some(before));
+        let sql = format!("SELECT COUNT(*) AS found {of_group}");
+        let found = self.rows(&sql, &values, |row| row.count("found"))?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// What both look at.
+    fn numbers_of(&self, group: &NumbersAlike, before: Option<Timestamp>) -> (String, Vec<Value>) {
         let sql = format!(
-            "SELECT COUNT(*) AS found FROM recordings {} WHERE {AT_REST} AND {NUMBERS_KEPT} AND controller = ? \
-             AND day = ? AND held = ? AND handed_over = ? AND started_micros < ?",
+            "FROM recordings {} WHERE {AT_REST} AND {NUMBERS_KEPT} AND controller = ? AND day = ? AND held = ? \
+             AND handed_over = ? AND started_micros < ?",
             self.db.by("recordings_numbers")
         );
-        let values: [Value; 5] = [
+        let values = vec![
             (&*group.controller).into(),
             (&*group.day).into(),
             group.held.into(),
             (&*group.handed_over).into(),
-            before.as_microsecond().into(),
+            before.map_or(i64::MAX, Timestamp::as_microsecond).into(),
         ];
-        let found = self.rows(&sql, &values, |row| row.count("found"))?;
-        Ok(found.first().copied().unwrap_or_default())
+        (sql, values)
     }
 
     /// Every later change waits until it is on disk: for gallring, where an order of events must survive a power cut. And

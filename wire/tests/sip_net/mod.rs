@@ -36,8 +36,8 @@ pub struct Weather {
 }
 
 pub use raw::{
-    RawSession, end_raw, hang_up, raw_bye, raw_caller, raw_session, raw_session_as, request,
-    response, status, tag_of,
+    RawSession, end_raw, hang_up, raw_bye, raw_called, raw_caller, raw_session, raw_session_as,
+    request, response, status, tag_of,
 };
 pub use text::{call, raw, read, reply, sdp};
 

@@ -6,8 +6,8 @@ use wire::sip::{
 };
 
 use super::{
-    Net,
-    text::{raw, read, sdp},
+    Net, address,
+    text::{call, raw, read, sdp},
 };
 
 /// A session that is up: a raw peer called the endpoint.
@@ -51,6 +51,17 @@ pub fn raw_session_as(net: &mut Net, more: &str, write: fn(String) -> String) ->
         ok,
         tag,
     }
+}
+
+/// Node 0 calls a raw peer; the peer's node, the session, and the INVITE that came.
+pub fn raw_called(net: &mut Net) -> (usize, SessionId, Request) {
+    let peer = net.add(None);
+    let caller = net.at(0, |ep, now| {
+        ep.invite(now, call(address(peer))).expect("invited")
+    });
+    net.millis(50);
+    let invite = request(net, peer);
+    (peer, caller, invite)
 }
 
 fn raw_caller_as(net: &mut Net, more: &str, write: fn(String) -> String) -> (usize, SessionId) {
