@@ -195,6 +195,9 @@ pub(crate) struct LoadArgs {
     /// Seconds from answer to hang-up
     #[arg(long, default_value_t = 5.0)]
     pub(crate) talk: f64,
+    /// Seconds that a caller lets it ring before giving up
+    #[arg(long, default_value_t = simulator::load::PATIENCE.as_secs_f64())]
+    pub(crate) patience: f64,
     /// Signalling only, no audio
     #[arg(long)]
     pub(crate) no_audio: bool,

@@ -124,6 +124,7 @@ fn wrong_arguments_are_wrong_usage() {
         ["load", "--to", "nobody"],
         ["load", "--kommun", "18"],
         ["load", "--talk", "-1"],
+        ["load", "--patience", "-1"],
         ["load", "--rate", "0"],
         ["simulate", "--days", "0"],
         ["simulate", "--start", "tomorrow"],

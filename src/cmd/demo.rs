@@ -152,6 +152,7 @@ async fn start_callers(args: &DemoArgs, switch: SocketAddr) -> Result<LoadHandle
         seed: args.seed,
         kommun: None,
         hold: Hold::FarEnd(PATIENCE),
+        patience: PATIENCE,
         audio: true,
         local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
         at_once_max: AT_ONCE_MAX,

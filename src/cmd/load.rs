@@ -26,7 +26,7 @@ pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
     } else {
         print(&report)?;
     }
-    let clean = report.failed.is_empty() && report.not_placed == 0;
+    let clean = report.failed.is_empty() && report.abandoned == 0 && report.not_placed == 0;
     Ok(if clean {
         ExitCode::SUCCESS
     } else {
@@ -40,13 +40,7 @@ fn plan(args: &LoadArgs) -> Result<LoadPlan, Failure> {
             Failure::usage(format!("{code} is no kommun-ID: four digits, such as 0180"))
         })
     });
-    if !(0.0..=14_400.0).contains(&args.talk) {
-        return Err(Failure::usage(format!(
-            "--talk {} is no talk time: give 0 to 14400 seconds",
-            args.talk
-        )));
-    }
-    let talk = Duration::from_secs_f64(args.talk);
+    let talk = seconds("--talk", args.talk)?;
     Ok(LoadPlan {
         to: args.to.clone(),
         next_hop: None,
@@ -55,19 +49,33 @@ fn plan(args: &LoadArgs) -> Result<LoadPlan, Failure> {
         seed: args.seed,
         kommun: kommun.transpose()?,
         hold: Hold::Caller(talk..talk),
+        patience: seconds("--patience", args.patience)?,
         audio: !args.no_audio,
         local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
         at_once_max: args.at_once,
     })
 }
 
+/// Four hours: nobody talks or waits longer.
+const SECONDS_MAX: f64 = 14_400.0;
+
+fn seconds(option: &str, given: f64) -> Result<Duration, Failure> {
+    if !(0.0..=SECONDS_MAX).contains(&given) {
+        return Err(Failure::usage(format!(
+            "{option} {given}: give 0 to {SECONDS_MAX} seconds"
+        )));
+    }
+    Ok(Duration::from_secs_f64(given))
+}
+
 fn print(report: &LoadReport) -> Result<(), Failure> {
     show::line(format_args!(
-        "{} calls in {:.1} s: {} answered, {} completed, {} failed, {} not placed",
+        "{} calls in {:.1} s: {} answered, {} completed, {} given up, {} failed, {} not placed",
         report.placed,
         report.seconds,
         report.answered,
         report.completed,
+        report.abandoned,
         report.failed_total(),
         report.not_placed
     ))?;

@@ -31,6 +31,10 @@ pub(super) struct Caller {
     pub(super) placed: Instant,
     pub(super) alerted: bool,
     pub(super) answered: bool,
+    /// Nobody had answered when the caller's patience ended.
+    pub(super) gave_up: bool,
+    /// When it hangs up, and, as long as nobody has answered, gives up.
+    pub(super) leaves: Instant,
     pub(super) hops: u8,
     pub(super) route: Option<String>,
     pub(super) audio: Option<Audio>,

@@ -6,6 +6,8 @@
 mod caller;
 mod report;
 mod run;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use std::{net::SocketAddr, ops::Range, time::Duration};
@@ -34,6 +36,8 @@ pub struct LoadPlan {
     pub kommun: Option<KommunId>,
     /// Who hangs up, and when.
     pub hold: Hold,
+    /// How long a caller lets it ring, from the INVITE on, whoever it is sent on to: then it is taken back by CANCEL.
+    pub patience: Duration,
     /// Whether callers send and count audio.
     pub audio: bool,
     /// Our own address; port 0 lets the system choose.
@@ -42,14 +46,28 @@ pub struct LoadPlan {
     pub at_once_max: usize,
 }
 
+impl LoadPlan {
+    /// How long a caller waits for an answer.
+    fn waits(&self) -> Duration {
+        match self.hold {
+            Hold::Caller(_) => self.patience,
+            Hold::FarEnd(stays) => stays.min(self.patience),
+        }
+    }
+}
+
 /// Who hangs up.
 #[derive(Debug, Clone)]
 pub enum Hold {
     /// The caller, this long after the answer.
     Caller(Range<Duration>),
-    /// The far end; the caller's patience ends after this long.
+    /// The far end; the caller hangs up this long after the call was placed.
     FarEnd(Duration),
 }
+
+/// How long callers let it ring when nothing else is said: longer than any ring time and one provider after it, shorter than
+/// the three minutes after which a proxy gives up (RFC 3261's timer C).
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Most calls at once when nothing else is said: the thousand at once of the 2020 peak, four times.
 pub const AT_ONCE_MAX: usize = 4000;

@@ -14,6 +14,8 @@ pub struct LoadReport {
     pub answered: u64,
     /// Calls that were answered and ended by BYE from either side.
     pub completed: u64,
+    /// Calls that their callers gave up, since nobody had answered for so long.
+    pub abandoned: u64,
     /// Calls that were refused or timed out, by status.
     pub failed: BTreeMap<u16, u64>,
     /// Calls not placed since too many were in progress.

@@ -224,12 +224,15 @@ impl Run {
             self.report.not_placed += 1;
             return;
         }
+        let placed = Instant::now();
         let caller = Caller {
             kommun,
             number,
-            placed: Instant::now(),
+            placed,
             alerted: false,
             answered: false,
+            gave_up: false,
+            leaves: placed + self.plan.waits(),
             hops: 0,
             route: None,
             audio: socket.map(|socket: PolledSocket| Audio::new(socket, audio_seed)),
@@ -262,9 +265,7 @@ impl Run {
         let now = sip.now();
         match sip.endpoint().invite(now, invite) {
             Ok(session) => {
-                if let Hold::FarEnd(patience) = self.plan.hold {
-                    self.hang_ups.insert((Instant::now() + patience, session));
-                }
+                self.hang_ups.insert((caller.leaves, session));
                 if let Some(audio) = &caller.audio {
                     self.turns.join(session, audio.phase);
                 }
@@ -346,20 +347,21 @@ impl Run {
     fn answered(&mut self, session: SessionId, response: &Response) {
         self.alerted(session);
         self.heard_from(session, response.body().as_ref());
-        let hold = match &self.plan.hold {
-            Hold::Caller(range) if !range.is_empty() => Some(self.rng.random_range(range.clone())),
-            Hold::Caller(range) => Some(range.start),
-            Hold::FarEnd(_) => None,
-        };
         let Some(caller) = self.callers.get_mut(&session) else {
             return;
         };
+        self.hang_ups.remove(&(caller.leaves, session));
+        caller.leaves = match &self.plan.hold {
+            Hold::Caller(range) if !range.is_empty() => {
+                Instant::now() + self.rng.random_range(range.clone())
+            }
+            Hold::Caller(range) => Instant::now() + range.start,
+            Hold::FarEnd(stays) => caller.placed + *stays,
+        };
+        self.hang_ups.insert((caller.leaves, session));
         caller.answered = true;
         caller.route = route_of(response);
         self.report.answered += 1;
-        if let Some(hold) = hold {
-            self.hang_ups.insert((Instant::now() + hold, session));
-        }
     }
 
     fn rejected(
@@ -372,7 +374,7 @@ impl Run {
         let Some(mut caller) = self.callers.remove(&session) else {
             return;
         };
-        self.hang_ups.retain(|(_, id)| *id != session);
+        self.hang_ups.remove(&(caller.leaves, session));
         match contacts.first() {
             Some(contact) if status.is_redirect() && caller.hops < REDIRECTS_MAX => {
                 if caller.hops == 0 {
@@ -392,15 +394,17 @@ impl Run {
     }
 
     fn ended(&mut self, session: SessionId) {
-        self.hang_ups.retain(|(_, id)| *id != session);
         let Some(caller) = self.callers.remove(&session) else {
             return;
         };
+        self.hang_ups.remove(&(caller.leaves, session));
         self.ended += 1;
         if caller.answered {
             self.report.completed += 1;
             let route = caller.route.clone().unwrap_or_else(|| "unnamed".to_owned());
             *self.report.by_route.entry(route).or_default() += 1;
+        } else if caller.gave_up {
+            self.report.abandoned += 1;
         } else {
             *self
                 .report
@@ -426,6 +430,9 @@ impl Run {
             let Some((_, session)) = self.hang_ups.pop_first() else {
                 break;
             };
+            if let Some(caller) = self.callers.get_mut(&session) {
+                caller.gave_up = !caller.answered;
+            }
             let at = sip.now();
             let _ = sip.endpoint().end(at, session, None);
         }

@@ -1,0 +1,80 @@
+//! A load against a phone that does what it is told.
+
+use std::time::Duration;
+
+use transport::SipDriver;
+use wire::{
+    sdp,
+    sip::{
+        endpoint::{Config, Event},
+        message::StatusCode,
+    },
+};
+
+use super::*;
+
+/// Longer than anything here takes, also on a machine that is busy with other things.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn plan(phone: &SipDriver, patience: Duration) -> LoadPlan {
+    LoadPlan {
+        to: format!("sip:1177@{}", phone.local_addr()),
+        next_hop: None,
+        rate: 1000.0,
+        calls: Some(3),
+        seed: 1,
+        kommun: None,
+        hold: Hold::Caller(Duration::ZERO..Duration::ZERO),
+        patience,
+        audio: false,
+        local: "127.0.0.1:0".parse().expect("an address"),
+        at_once_max: 10,
+    }
+}
+
+fn phone() -> SipDriver {
+    let address = "127.0.0.1:0".parse().expect("an address");
+    SipDriver::bind(address, Config::default_for(address, [0; 32])).expect("a port")
+}
+
+/// Lets every call ring, and answers those that are to be.
+async fn ring_on(mut phone: SipDriver, answers: bool) {
+    loop {
+        if let Event::Incoming { session, .. } = phone.event().await {
+            let now = phone.now();
+            let rung = phone
+                .endpoint()
+                .progress(now, session, StatusCode::RINGING, None);
+            rung.expect("it rings");
+            if answers {
+                let answer = sdp::Description::telephony(phone.local_addr()).to_body();
+                let answered = phone.endpoint().answer(now, session, Some(answer));
+                answered.expect("it is answered");
+            }
+            phone.flush();
+        }
+    }
+}
+
+async fn report(patience: Duration, answers: bool) -> LoadReport {
+    let phone = phone();
+    let load = start(plan(&phone, patience)).await.expect("a load");
+    let ringing = tokio::spawn(ring_on(phone, answers));
+    let report = tokio::time::timeout(DEADLINE, load.finish()).await;
+    ringing.abort();
+    report.expect("it ends when its callers' patience does")
+}
+
+#[tokio::test]
+async fn callers_give_up_a_telephone_that_only_rings() {
+    let report = report(Duration::from_millis(200), false).await;
+    assert_eq!((report.placed, report.abandoned), (3, 3));
+    assert_eq!((report.answered, report.failed_total()), (0, 0));
+}
+
+#[tokio::test]
+async fn who_is_answered_has_not_given_up() {
+    let report = report(DEADLINE, true).await;
+    assert_eq!((report.answered, report.completed), (3, 3));
+    assert_eq!((report.abandoned, report.failed_total()), (0, 0));
+}
