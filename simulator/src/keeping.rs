@@ -73,7 +73,8 @@ pub struct Sample {
     pub past_ceiling: f64,
 }
 
-/// Every store at the end of a run, by name.
+/// Every store at the end of a run, by name; of two operators' stores with one name, the later has its operator before it,
+/// as queues of switches beside have.
 ///
 /// # Errors
 /// When something was erased before its floor.
@@ -89,7 +90,16 @@ pub(crate) fn stores(
     let last = finished.until.min(whole).in_sweden().date();
     add_stores(&mut stores, scenario, plan, &finished.books, last)?;
     for (other, books) in beside.iter().zip(&finished.beside) {
-        add_stores(&mut stores, &other.scenario, plan, books, last)?;
+        let mut its = BTreeMap::new();
+        add_stores(&mut its, &other.scenario, plan, books, last)?;
+        let operator = &other.scenario.org(other.scenario.operator).id;
+        for (name, figures) in its {
+            let name = match stores.contains_key(&name) {
+                true => format!("{operator}/{name}"),
+                false => name,
+            };
+            stores.insert(name, figures);
+        }
     }
     Ok(stores)
 }

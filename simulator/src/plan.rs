@@ -92,6 +92,9 @@ pub enum PlanError {
          name the scenario of a provider, or take it out"
     )]
     NoSuchProvider(Box<str>),
+    /// An operator has one switch: the second would get no calls, and its lines would stand over the first's.
+    #[error("`beside` runs {0} twice: name one scenario of each provider")]
+    BesideTwice(Box<str>),
     /// The shares of calls with a bad kommun-ID are more than all calls.
     #[error(
         "`missing_share`, `invalid_share` and `wrong_share` are {0:.2} together: they can be 1 at most"

@@ -2,9 +2,12 @@
 //!
 //! Slices keep the parts within days of each other, so that a run that is interrupted has the same span of all of them.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use callcore::{
@@ -18,7 +21,7 @@ use crate::{
     error::RunError,
     hours::Hours,
     keeping,
-    plan::Plan,
+    plan::{Plan, PlanError},
     random::replication_seed,
     shard::{Beside, Part, Shard, parts},
     summary::{self, Results},
@@ -50,6 +53,7 @@ pub fn run(
 ) -> Result<Results, RunError> {
     let days = plan.days.max(1);
     plan.check(scenario, 1.0)?;
+    check_beside(beside)?;
     let hours = Arc::new(Hours::new(plan));
     plan.check(scenario, hours.expected() * f64::from(plan.replications))?;
     let begun_cpu = cpu::seconds();
@@ -102,10 +106,22 @@ pub fn run(
     let cpu_s = cpu::seconds() - begun_cpu;
     let mut results = summary::results(scenario, beside, plan, hours, first, all, stores);
     results.summary.partial |= lacks_runs;
+    results.summary.calls_of_all_runs = done.calls;
     results.summary.calls_per_cpu_second = done.calls as f64 / cpu_s.max(1e-9);
     results.summary.cpu_seconds = cpu_s;
     debug_assert!(days > 0, "checked above");
     Ok(results)
+}
+
+fn check_beside(beside: &[Beside]) -> Result<(), PlanError> {
+    let mut seen = BTreeSet::new();
+    for other in beside {
+        let operator = &other.scenario.org(other.scenario.operator).id;
+        if !seen.insert(operator) {
+            return Err(PlanError::BesideTwice(operator.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// One run that is over.

@@ -82,6 +82,8 @@ pub struct Summary {
     pub recorded_at_switch_for_provider: u64,
     /// Over every fact in order: the same seed gives the same one, and any change of behaviour another.
     pub digest: String,
+    /// Calls that were played, of all replications: what the time was spent on.
+    pub calls_of_all_runs: u64,
     /// Calls of all replications a second of processor time, all threads together.
     pub calls_per_cpu_second: f64,
     /// Processor time.
@@ -266,6 +268,7 @@ pub(crate) fn results(
             .sum(),
         recorded_at_switch_for_provider: 0,
         digest: finished.digest.clone(),
+        calls_of_all_runs: 0,
         calls_per_cpu_second: 0.0,
         cpu_seconds: 0.0,
     };

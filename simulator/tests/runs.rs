@@ -198,6 +198,51 @@ fn medhelps_calls_are_stored_where_its_own_and_its_sub_processors_nurses_answer(
     }
 }
 
+/// Two operators may call a store of theirs by the same name, also when the same controller's calls are in both.
+#[test]
+fn stores_of_one_name_of_two_operators_have_a_line_each() {
+    let first = imy_2019();
+    let plan = Plan::new(&first, date(2018, 11, 5), 1, 1);
+    let stores_beside = |provider: Scenario| {
+        let beside = [Beside::new(provider, &first).expect("it is its provider")];
+        let results = run::run(&first, &beside, &plan, &AtomicBool::new(false), |_| {});
+        results.expect("the books balance").summary.stores
+    };
+    let apart = stores_beside(medhelp());
+    let text = include_str!("../../scenarios/medhelp-2019.toml");
+    let same_name = text.replace("\"medhelp-audio\"", "\"inera\"");
+    let alike = stores_beside(scenario("medhelp-2019.toml", &same_name));
+    assert_eq!(alike["inera"], apart["inera"]);
+    assert_eq!(alike["medhelp/inera"], apart["medhelp-audio"]);
+    assert_eq!(alike["voice-nas"], apart["voice-nas"]);
+}
+
+#[test]
+fn a_provider_is_run_beside_once() {
+    let first = imy_2019();
+    let beside = [medhelp(), medhelp()].map(|it| Beside::new(it, &first).expect("its provider"));
+    let plan = Plan::new(&first, date(2018, 11, 5), 1, 1);
+    let refused = run::run(&first, &beside, &plan, &AtomicBool::new(false), |_| {}).err();
+    let expected = PlanError::BesideTwice("medhelp".into());
+    assert_eq!(refused, Some(RunError::Plan(expected)));
+}
+
+#[test]
+fn the_calls_of_all_runs_are_counted_for_what_a_second_did() {
+    let scenario = today();
+    let one = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
+    let alone = simulate(&scenario, &one).expect("the books balance");
+    assert_eq!(alone.calls_of_all_runs, alone.calls.offered);
+    let three = Plan {
+        replications: 3,
+        ..one
+    };
+    let all = simulate(&scenario, &three).expect("the books balance");
+    assert_eq!(all.calls.offered, alone.calls.offered);
+    let of_each = all.calls_of_all_runs as f64 / alone.calls.offered as f64;
+    assert!((2.9..3.1).contains(&of_each), "{of_each}");
+}
+
 #[test]
 fn what_cannot_be_run_is_refused_with_a_remedy() {
     let scenario = today();

@@ -42,6 +42,7 @@ struct Printed<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     seconds: f64,
+    /// Of all replications, as the seconds are.
     calls_per_second: f64,
 }
 
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     let printed = Printed {
         summary: &results.summary,
         seconds,
-        calls_per_second: results.summary.calls.offered as f64 / seconds.max(1e-9),
+        calls_per_second: results.summary.calls_of_all_runs as f64 / seconds.max(1e-9),
     };
     if args.json {
         show::json(&printed)?;

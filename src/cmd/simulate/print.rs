@@ -8,12 +8,19 @@ use crate::{failure::Failure, show};
 pub(super) fn print(printed: &Printed<'_>) -> Result<(), Failure> {
     let summary = printed.summary;
     let calls = &summary.calls;
+    // Counts are the first run's, and the time is all runs'.
+    let played = match summary.replications {
+        0 | 1 => format!("{} calls", calls.offered),
+        runs => format!(
+            "{} calls, {} in {runs} runs",
+            calls.offered, summary.calls_of_all_runs
+        ),
+    };
     show::line(format_args!(
-        "{} days from {}, seed {}: {} calls in {:.2} s ({:.2} M a second, {:.2} M a CPU second)",
+        "{} days from {}, seed {}: {played} in {:.2} s ({:.2} M a second, {:.2} M a CPU second)",
         summary.days,
         summary.start,
         summary.seed,
-        calls.offered,
         printed.seconds,
         printed.calls_per_second / 1e6,
         summary.calls_per_cpu_second / 1e6
