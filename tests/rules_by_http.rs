@@ -51,13 +51,8 @@ async fn rules_are_replaced_only_with_the_token_and_only_whole() {
         0o644,
     );
 
-    let refused = Command::new(VAXEL)
-        .args(["gateway", "--sip", "127.0.0.1:0", "--web", "127.0.0.1:0"])
-        .arg("--admin-token")
-        .arg(&open)
-        .output()
-        .expect("it runs");
-    assert_eq!(refused.status.code(), Some(2), "others may read the token");
+    a_token_that_others_may_read_is_refused(&open);
+    a_token_that_can_be_guessed_is_refused_before_anything_is_opened(folder.path());
 
     let (mut switch, page) = start(&token, &good).await;
     let apply = |scenario: &Path, token: &Path| -> Output {
@@ -88,6 +83,54 @@ async fn rules_are_replaced_only_with_the_token_and_only_whole() {
     assert_eq!(apply(&good, &open).status.code(), Some(2));
     let replaced = apply(&good, &token);
     assert_eq!(replaced.status.code(), Some(0), "{}", said(&replaced));
+    // Who did it stands in the history as they are called, or it isn't done.
+    let by = |name: &str| {
+        let mut command = Command::new(VAXEL);
+        command.args(["routes", "apply", "--to", &page, "--json", "--by", name]);
+        let command = command.arg(&good).arg("--token").arg(&token);
+        command.output().expect("it runs")
+    };
+    let by_name = by("Åsa, drift");
+    assert_eq!(by_name.status.code(), Some(0), "{}", said(&by_name));
+    let change: serde_json::Value = serde_json::from_slice(&by_name.stdout).expect("JSON");
+    assert_eq!(change["by"], "Åsa, drift");
+    let nameless = by(&"x".repeat(65));
+    assert_eq!(nameless.status.code(), Some(1), "{}", said(&nameless));
     switch.terminate();
     assert!(switch.ends().await.success());
+}
+
+fn a_token_that_can_be_guessed_is_refused_before_anything_is_opened(folder: &Path) {
+    let token = folder.join("short");
+    fs::write(&token, "guess me\n").expect("written");
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).expect("permitted");
+    // Who opens this first would say that it is taken.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let taken = socket.local_addr().expect("an address").to_string();
+    let (journal, ledger) = (folder.join("a.journal"), folder.join("a.ledger"));
+    let refused = Command::new(VAXEL)
+        .args(["gateway", "--web", "127.0.0.1:0", "--sip", &taken])
+        .arg("--admin-token")
+        .arg(&token)
+        .arg("--journal")
+        .arg(&journal)
+        .arg("--ledger")
+        .arg(&ledger)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("at least 16 characters"), "{said}");
+    assert!(!said.contains("guess me"), "{said}");
+    assert!(!journal.exists() && !ledger.exists(), "nothing was begun");
+}
+
+fn a_token_that_others_may_read_is_refused(open: &Path) {
+    let refused = Command::new(VAXEL)
+        .args(["gateway", "--sip", "127.0.0.1:0", "--web", "127.0.0.1:0"])
+        .arg("--admin-token")
+        .arg(open)
+        .output()
+        .expect("it runs");
+    assert_eq!(refused.status.code(), Some(2), "others may read the token");
 }

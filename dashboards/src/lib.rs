@@ -17,7 +17,7 @@ mod server;
 mod web_socket;
 
 pub use error::ServeError;
-pub use rules::{Admin, WeakToken};
+pub use rules::{Admin, AdminToken, WeakToken};
 pub use server::{Server, listen, serve, serve_on};
 
 /// What the page shows.

@@ -1,6 +1,6 @@
 //! Replacing the switch's rules over HTTP: only with a token, and only whole.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -25,30 +25,45 @@ const NAME_LEN_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Admin {
     rules: Rules,
-    token: Arc<str>,
+    token: AdminToken,
 }
 
-/// A token that is too short to be one.
+/// The secret that permits replacing rules. It can't be printed.
+#[derive(Clone)]
+pub struct AdminToken(Arc<str>);
+
+/// A token that is too short to be one, or can't be sent in a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the token must have at least {TOKEN_LEN_MIN} characters: make one with `head -c 24 /dev/urandom | base64`"
+    "the token must have at least {TOKEN_LEN_MIN} characters, letters, digits, signs and spaces without accents: make one with `head -c 24 /dev/urandom | base64`"
 )]
 pub struct WeakToken;
 
-impl Admin {
-    /// Whoever shows this token may replace the rules.
+impl AdminToken {
+    /// Takes what stands in a token's file.
     ///
     /// # Errors
-    /// When the token is too short to be safe.
-    pub fn new(rules: Rules, token: &str) -> Result<Self, WeakToken> {
-        let token = token.trim();
-        if token.len() < TOKEN_LEN_MIN {
+    /// When the token is too short to be safe, or nobody could show it.
+    pub fn parse(text: &str) -> Result<Self, WeakToken> {
+        let token = text.trim();
+        let can_be_sent = token.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if token.len() < TOKEN_LEN_MIN || !can_be_sent {
             return Err(WeakToken);
         }
-        Ok(Self {
-            rules,
-            token: token.into(),
-        })
+        Ok(Self(token.into()))
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminToken(..)")
+    }
+}
+
+impl Admin {
+    /// Whoever shows this token may replace the rules.
+    pub const fn new(rules: Rules, token: AdminToken) -> Self {
+        Self { rules, token }
     }
 
     /// Compares in a time that doesn't tell how much was right.
@@ -60,9 +75,9 @@ impl Admin {
         let Some(shown) = shown else { return false };
         let differ = shown
             .bytes()
-            .zip(self.token.bytes())
+            .zip(self.token.0.bytes())
             .fold(0, |differ, (a, b)| differ | (a ^ b));
-        shown.len() == self.token.len() && differ == 0
+        shown.len() == self.token.0.len() && differ == 0
     }
 }
 
@@ -104,6 +119,16 @@ fn permitted(admin: Option<Admin>, headers: &HeaderMap) -> Result<Admin, Box<Res
     Ok(admin)
 }
 
+/// Who asks, as they say. One that can't be kept is refused: under another name nobody would find it.
+fn operator(headers: &HeaderMap) -> Option<&str> {
+    let Some(value) = headers.get("x-operator") else {
+        return Some("api");
+    };
+    let by = std::str::from_utf8(value.as_bytes()).ok()?.trim();
+    let fits = (1..=NAME_LEN_MAX).contains(&by.len()) && !by.chars().any(char::is_control);
+    fits.then_some(by)
+}
+
 async fn changes(State(admin): State<Option<Admin>>, headers: HeaderMap) -> Response {
     match permitted(admin, &headers) {
         Ok(admin) => Json::<Vec<Change>>(admin.rules.changes().to_vec()).into_response(),
@@ -116,10 +141,10 @@ async fn replace(State(admin): State<Option<Admin>>, headers: HeaderMap, text: S
         Ok(admin) => admin,
         Err(refusal) => return *refusal,
     };
-    let by = headers
-        .get("x-operator")
-        .and_then(|value| value.to_str().ok());
-    let by = by.filter(|by| by.len() <= NAME_LEN_MAX).unwrap_or("api");
+    let Some(by) = operator(&headers) else {
+        let how = format!("X-Operator is a name of at most {NAME_LEN_MAX} bytes, in UTF-8");
+        return refused(StatusCode::BAD_REQUEST, how);
+    };
     match admin.rules.replace(&text, "POST /api/routes", by).await {
         Ok(change) => Json(change).into_response(),
         Err(RulesError::Stopping) => refused(

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use dashboards::{Admin, App};
+use dashboards::{Admin, AdminToken, App};
 use gateway::{Bequest, Gateway, Inherited, Rules};
 use tokio::signal::unix::{Signal, SignalKind};
 
@@ -67,15 +67,12 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     options.journal = journal;
     let title = scenario.org(scenario.operator).name.to_string();
     let web = scenario.listen.web;
-    let token = admin_token.as_deref().map(files::read_secret).transpose()?;
+    let token = token_in(admin_token.as_deref())?;
     let mut signals = Signals::listen()?;
     let mut gateway = Gateway::start(scenario, options).await?;
     tell_what_was_taken_over(&mut gateway).await;
     let rules = gateway.rules().clone().shifted(args.shift);
-    let admin = token.map(|token| Admin::new(rules.clone(), &token));
-    let admin = admin
-        .transpose()
-        .map_err(|weak| Failure::usage(weak.to_string()))?;
+    let admin = token.map(|token| Admin::new(rules.clone(), token));
     let app = App {
         title,
         gateway: gateway.monitor().clone(),
@@ -90,7 +87,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     ));
     let wish = tokio::select! {
         () = signals.end.wanted() => Wish::End,
-        () = start_anew_wanted(&mut signals.start_anew, &args.config) => Wish::StartAnew,
+        () = start_anew_wanted(&mut signals.start_anew, &args.config, admin_token.as_deref()) => Wish::StartAnew,
         () = reread_on_hangup(&mut signals.reread, &rules, &args.config) => Wish::End,
     };
     let patience = Duration::from_secs(drain_s);
@@ -103,6 +100,14 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
             Err(start_anew(sockets))
         }
     }
+}
+
+/// The token in its file, when there is to be one. Asked before anything is opened or written.
+fn token_in(file: Option<&Path>) -> Result<Option<AdminToken>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    AdminToken::parse(&files::read_secret(file)?)
+        .map(Some)
+        .map_err(|weak| Failure::usage(weak.to_string()))
 }
 
 /// Lets calls end, and ends the rest; what is wanted after all, and the sockets.
@@ -150,13 +155,13 @@ async fn serve(
 }
 
 /// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew.
-async fn start_anew_wanted(signals: &mut Signal, config: &str) {
+async fn start_anew_wanted(signals: &mut Signal, config: &str, token: Option<&Path>) {
     while signals.recv().await.is_some() {
-        match files::load(config) {
+        match files::load(config).and_then(|_| token_in(token)) {
             Ok(_) => return,
             Err(failure) => {
                 let _code = failure.report();
-                show::note("not started anew: the scenario is refused");
+                show::note("not started anew: the next program would refuse to start");
             }
         }
     }
