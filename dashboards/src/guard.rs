@@ -41,7 +41,9 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let mut answer = if named_here {
         next.run(request).await
     } else {
-        let text = "This server answers only to localhost, 127.0.0.1 and [::1].\n";
+        // In both languages of the page: whoever reads this has no page to choose one on.
+        let text = "Den här servern svarar bara på localhost, 127.0.0.1 och [::1].\n\
+                    This server answers only to localhost, 127.0.0.1 and [::1].\n";
         (StatusCode::MISDIRECTED_REQUEST, text).into_response()
     };
     for (name, value) in HEADERS {

@@ -35,7 +35,7 @@ export function createRecordings(organisationName) {
     render(rows.sort((a, b) => b[1].recordings - a[1].recordings || compare(a[0], b[0])));
     at("recordings-empty").hidden = rows.length > 0;
     setText(at("recordings-empty"), t(figures ? "recordings.none" : "recordings.away"));
-    const refused = Object.entries(figures?.refused ?? {}).map(([reason, count]) => `${reason} ${number(count)}`);
+    const refused = Object.entries(figures?.refused ?? {}).map(([reason, count]) => `${t(`refused.${reason}`)} ${number(count)}`);
     const lines = [];
     if (figures?.open) lines.push(t("recordings.open", { n: number(figures.open) }));
     if (refused.length) lines.push(t("recordings.refused", { list: refused.join(", ") }));

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::{
     index::Closing,
     monitor::{Duties, Figures, Monitor, Stored},
+    server::RefusalReason,
 };
 
 /// The counters and who watches them.
@@ -189,7 +190,8 @@ impl Board {
         });
     }
 
-    pub(crate) fn refused(&self, reason: &'static str) {
+    pub(crate) fn refused(&self, reason: RefusalReason) {
+        let reason = reason.name();
         self.refused.with_label_values(&[reason]).inc();
         self.figures.send_modify(|figures| {
             *Arc::make_mut(figures)

@@ -36,5 +36,5 @@ pub mod vcon;
 
 pub use server::{
     ASK_AFTER, Options, RECORDINGS_MAX, RTP_PORTS, Recorder, RecorderError, RecorderHandle,
-    SPOOL_BYTES_MAX, Untagged,
+    RefusalReason, SPOOL_BYTES_MAX, Untagged,
 };

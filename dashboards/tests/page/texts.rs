@@ -104,6 +104,7 @@ fn asked() -> BTreeSet<String> {
     let from_switch = FROM_THE_SWITCH
         .iter()
         .flat_map(|(head, tails)| tails.iter().map(move |tail| format!("{head}.{tail}")));
+    let refusals = recorder::RefusalReason::ALL.map(|reason| format!("refused.{}", reason.name()));
     let called = SCRIPTS.iter().flat_map(|script| {
         script
             .split("t(\"")
@@ -116,6 +117,7 @@ fn asked() -> BTreeSet<String> {
         .chain(in_scripts.map(str::to_owned))
         .chain(called.map(str::to_owned))
         .chain(from_switch)
+        .chain(refusals)
         .collect()
 }
 

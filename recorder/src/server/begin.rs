@@ -18,6 +18,7 @@ use super::{
     disk::{Begin, DiskError, Job},
     offer::{self, Agreed, Refusal, Wanted},
     parties::Parties,
+    reason::RefusalReason,
     run::Server,
     say::Word,
     session::{Place, Session},
@@ -60,7 +61,11 @@ impl Server {
         if self.options.named && self.driver.peer_name(flow).is_none() {
             let text =
                 "this recorder takes recordings by TLS, from those whose certificate it trusts";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "peer", text));
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                RefusalReason::Peer,
+                text,
+            ));
         }
         self.has_room()?;
         let Wanted {
@@ -68,7 +73,8 @@ impl Server {
             parties,
             offer,
         } = offer::read(request, flow.peer().ip(), &self.options)?;
-        let id = RecordingId::random().map_err(|error| no_room("random", error.to_string()))?;
+        let id = RecordingId::random()
+            .map_err(|error| no_room(RefusalReason::Random, error.to_string()))?;
         let doors = self.open_doors(&offer, |_| true, Sharing::Allowed)?;
         let local: Vec<_> = local(&doors).collect();
         let own = self.own_address(flow.kind());
@@ -97,15 +103,21 @@ impl Server {
 
     fn has_room(&self) -> Result<(), Refusal> {
         if self.sessions.len() + self.starting.len() >= self.options.recordings_max {
-            return Err(no_room("full", "as many recordings as this recorder holds"));
+            return Err(no_room(
+                RefusalReason::Full,
+                "as many recordings as this recorder holds",
+            ));
         }
         let waits = u64::try_from(self.board.spool_bytes.get()).unwrap_or(0);
         if waits > self.options.spool_bytes_max {
-            return Err(no_room("spool-full", "what waits for S3 fills the spool"));
+            return Err(no_room(
+                RefusalReason::SpoolFull,
+                "what waits for S3 fills the spool",
+            ));
         }
         if self.board.index_damaged.get() != 0 {
             let text = "the index is damaged: restore it from a backup";
-            return Err(no_room("index-damaged", text));
+            return Err(no_room(RefusalReason::IndexDamaged, text));
         }
         Ok(())
     }
@@ -127,9 +139,12 @@ impl Server {
             streams,
             begun,
         }));
-        self.jobs
-            .try_send(job)
-            .map_err(|_| no_room("disk-behind", "the disk is too slow for what is recorded"))?;
+        self.jobs.try_send(job).map_err(|_| {
+            no_room(
+                RefusalReason::DiskBehind,
+                "the disk is too slow for what is recorded",
+            )
+        })?;
         self.segments.begins(&counted, Instant::now());
         self.begun.spawn(async move {
             // The writer gone without a word: the index doesn't know of it either.
@@ -168,7 +183,7 @@ impl Server {
                 let text = "the recording can't be stored; the recorder's log says why";
                 self.refuse(
                     session,
-                    &Refusal::new(StatusCode::SERVER_INTERNAL_ERROR, "disk", text),
+                    &Refusal::new(StatusCode::SERVER_INTERNAL_ERROR, RefusalReason::Disk, text),
                 );
             }
             // The caller gave up meanwhile.
@@ -221,7 +236,7 @@ impl Server {
         let streams = || offer.streams.iter().enumerate();
         let keys = streams().filter(wanted).map(|(_, stream)| stream);
         let keys: Option<Vec<_>> = keys.map(Key::offered).collect();
-        let no_port = |error: PortsError| no_room("ports", error.to_string());
+        let no_port = |error: PortsError| no_room(RefusalReason::Ports, error.to_string());
         let claims = match keys {
             Some(keys) if sharing == Sharing::Allowed && !keys.is_empty() => {
                 self.shared.claim(&keys).map_err(no_port)?
@@ -270,6 +285,6 @@ pub(super) fn placed(agreed: Vec<Option<Agreed>>, doors: Vec<Option<Door>>) -> V
         .collect()
 }
 
-pub(super) fn no_room(reason: &'static str, text: impl Into<String>) -> Refusal {
+pub(super) fn no_room(reason: RefusalReason, text: impl Into<String>) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason, text)
 }

@@ -17,6 +17,7 @@ use super::{
     disk::Job,
     offer::{self, Agreed, Refusal},
     parties::Told,
+    reason::RefusalReason,
     run::Server,
     say::Word,
     session::New,
@@ -49,7 +50,7 @@ impl Server {
         let Some(recording) = self.sessions.get(&session) else {
             return Err(Refusal::new(
                 StatusCode::CALL_DOES_NOT_EXIST,
-                "gone",
+                RefusalReason::Gone,
                 "no such recording",
             ));
         };
@@ -83,7 +84,8 @@ impl Server {
         session: SessionId,
         offer: &Description,
     ) -> Result<(Description, Hold), Refusal> {
-        let unfit = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "change", text);
+        let unfit =
+            |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, RefusalReason::Change, text);
         let recording = self
             .sessions
             .get(&session)
@@ -121,7 +123,7 @@ impl Server {
             let job = Job::AddStreams(id, streams);
             self.jobs
                 .try_send(job)
-                .map_err(|_| no_room("disk-behind", "the disk is too slow"))?;
+                .map_err(|_| no_room(RefusalReason::DiskBehind, "the disk is too slow"))?;
         }
         let recording = self
             .sessions
@@ -146,7 +148,8 @@ impl Server {
         agreed: &[Option<Agreed>],
         new: &mut [New],
     ) -> Result<Vec<(usize, Claim)>, Refusal> {
-        let unfit = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "change", text);
+        let unfit =
+            |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, RefusalReason::Change, text);
         let Some(recording) = self.sessions.get(&session) else {
             return Err(unfit("no such recording"));
         };
@@ -218,7 +221,8 @@ impl Server {
         let Some(recording) = self.sessions.get_mut(&session) else {
             return Ok(());
         };
-        let id = RecordingId::random().map_err(|error| no_room("random", error.to_string()))?;
+        let id = RecordingId::random()
+            .map_err(|error| no_room(RefusalReason::Random, error.to_string()))?;
         let streams = recording.prepare_next(id);
         let begins = (recording.tag_now(), recording.parties.meta());
         let made = self.make(session, id, begins, streams);
@@ -274,7 +278,7 @@ impl Server {
         });
         if let Err(refusal) = taken {
             tracing::warn!(
-                reason = refusal.reason,
+                reason = refusal.reason.name(),
                 text = refusal.text,
                 "metadata was passed over"
             );
@@ -290,7 +294,7 @@ fn keeps_tag(metadata: &Metadata, tag: &RecordingTag) -> Result<(), Refusal> {
         StatusCode::NOT_ACCEPTABLE_HERE,
         "a recording keeps the tag it began under: end it and begin another",
     );
-    Err(Refusal::new(status, "tag-change", text))
+    Err(Refusal::new(status, RefusalReason::TagChange, text))
 }
 
 /// Metadata that comes alone, in an UPDATE or INFO (RFC 7866 section 7.1.1).
@@ -307,7 +311,11 @@ fn lone_metadata(body: &Body) -> Result<Option<Metadata>, Refusal> {
         return Ok(None);
     }
     let parsed = Metadata::parse(&body.bytes);
-    parsed
-        .map(Some)
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))
+    parsed.map(Some).map_err(|error| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            RefusalReason::Body,
+            error.to_string(),
+        )
+    })
 }

@@ -15,6 +15,7 @@ mod next;
 mod offer;
 mod open;
 mod parties;
+mod reason;
 mod rounds;
 mod run;
 mod say;
@@ -47,13 +48,13 @@ use transport::{BindError, SipDriver, certificates::CertificateError, media::Rtp
 use wire::{sip::endpoint::Config, siprec};
 
 pub(crate) use self::listen::is_by_tls;
-pub use self::untagged::Untagged;
 use self::{
     disk::{Disk, JOBS_MAX},
     entering::Entering,
     rounds::Rounds,
     shared::SharedPorts,
 };
+pub use self::{reason::RefusalReason, untagged::Untagged};
 use crate::{
     backup::{self, BackupError},
     board::Board,

@@ -17,6 +17,7 @@ use wire::{
 use super::{
     Options,
     parties::Parties,
+    reason::RefusalReason,
     srtp::{self, Demand},
     untagged,
 };
@@ -32,12 +33,12 @@ pub(super) const STREAMS_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
-    pub(super) reason: &'static str,
+    pub(super) reason: RefusalReason,
     pub(super) text: String,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, reason: &'static str, text: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, reason: RefusalReason, text: impl Into<String>) -> Self {
         Self {
             status,
             reason,
@@ -59,7 +60,7 @@ pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result
     if !options.peers.is_empty() && !options.peers.contains_key(&peer) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
-            "peer",
+            RefusalReason::Peer,
             "this recorder takes nothing from that address",
         ));
     }
@@ -70,7 +71,7 @@ pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result
         let text = "this is a SIPREC recording server: it takes no calls";
         return Err(Refusal::new(
             StatusCode::EXTENSION_REQUIRED,
-            "not-siprec",
+            RefusalReason::NotSiprec,
             text,
         ));
     }
@@ -93,7 +94,11 @@ pub(super) fn read(request: &Request, peer: IpAddr, options: &Options) -> Result
     {
         let text =
             "this recorder doesn't record for the controller in the tag, or not from that address";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "controller", text));
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            RefusalReason::Controller,
+            text,
+        ));
     }
     check_streams(&parts.sdp)?;
     Ok(Wanted {
@@ -108,7 +113,7 @@ pub(super) fn parts(body: Option<&Body>) -> Result<Parts, Refusal> {
     let Some(body) = body else {
         return Err(Refusal::new(
             StatusCode::NOT_ACCEPTABLE_HERE,
-            "no-offer",
+            RefusalReason::NoOffer,
             "a recording session begins with an offer",
         ));
     };
@@ -117,13 +122,13 @@ pub(super) fn parts(body: Option<&Body>) -> Result<Parts, Refusal> {
             siprec::SplitError::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::BAD_REQUEST,
         };
-        Refusal::new(status, "body", error.to_string())
+        Refusal::new(status, RefusalReason::Body, error.to_string())
     })
 }
 
 /// The tag in our extension fields.
 fn tag(metadata: &Metadata) -> Result<RecordingTag, Refusal> {
-    let no_tag = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "tag", text);
+    let no_tag = |text| Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, RefusalReason::Tag, text);
     if metadata.extension.is_empty() {
         let text = "this client sends no tag: say whose calls it records under [recorder.untagged] of the recorder's scenario";
         return Err(no_tag(text.to_owned()));
@@ -164,7 +169,7 @@ pub(super) fn check_streams(offer: &Description) -> Result<(), Refusal> {
         let text = format!("at most {STREAMS_MAX} streams are recorded");
         return Err(Refusal::new(
             StatusCode::NOT_ACCEPTABLE_HERE,
-            "streams",
+            RefusalReason::Streams,
             text,
         ));
     }
@@ -195,7 +200,7 @@ pub(super) fn answer(
 ) -> Result<(Description, Vec<Option<Agreed>>), Refusal> {
     let no_audio = |error: sdp::AnswerError| {
         let status = StatusCode::NOT_ACCEPTABLE_HERE;
-        Refusal::new(status, "no-audio", error.to_string())
+        Refusal::new(status, RefusalReason::NoAudio, error.to_string())
     };
     let (codecs, order, key) = (Codec::offered(), Preference::Offerer, demand.key()?);
     let mut answer =

@@ -125,7 +125,7 @@ impl Server {
             Event::ChangeRequested { session, body } => {
                 if let Err(refusal) = self.on_change(session, body.as_ref()) {
                     tracing::warn!(
-                        reason = refusal.reason,
+                        reason = refusal.reason.name(),
                         text = refusal.text,
                         "a change of a recording was refused"
                     );
@@ -244,7 +244,7 @@ impl Server {
 
     pub(super) fn refuse(&mut self, session: SessionId, refusal: &Refusal) {
         tracing::warn!(
-            reason = refusal.reason,
+            reason = refusal.reason.name(),
             text = refusal.text,
             "a recording was refused"
         );

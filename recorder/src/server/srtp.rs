@@ -10,7 +10,7 @@ use wire::{
     srtp::{MasterKey, OpenError, Opener},
 };
 
-use super::{begin::no_room, offer::Refusal};
+use super::{begin::no_room, offer::Refusal, reason::RefusalReason};
 use crate::vault::random;
 
 /// What a session's streams must be.
@@ -56,7 +56,11 @@ impl Demand {
         if refuses && !encrypted {
             let text =
                 "this recorder takes encrypted audio only: offer RTP/SAVP with a key (RFC 4568)";
-            return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE_HERE, "srtp", text));
+            return Err(Refusal::new(
+                StatusCode::NOT_ACCEPTABLE_HERE,
+                RefusalReason::Srtp,
+                text,
+            ));
         }
         Ok(())
     }
@@ -73,7 +77,7 @@ pub(super) fn give_own_keys<'a>(
 }
 
 fn new_key() -> Result<MasterKey, Refusal> {
-    let bytes = random().map_err(|error| no_room("random", error.to_string()))?;
+    let bytes = random().map_err(|error| no_room(RefusalReason::Random, error.to_string()))?;
     Ok(MasterKey::new(bytes))
 }
 
