@@ -136,7 +136,7 @@ fn create(kept: &Kept, place: &Where, asker: Asker, json: bool) -> Result<ExitCo
         store.parts(),
         place,
         policy,
-        &by(asker),
+        &by(asker)?,
         Timestamp::now(),
         &mut || bar.inc(1),
     );
@@ -281,7 +281,7 @@ fn test(
         identities,
         scratch,
         policy,
-        &by(asker),
+        &by(asker)?,
         Timestamp::now(),
     );
     bar.finish_and_clear();
@@ -363,7 +363,7 @@ fn restore(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let bar = show::bar(None, "restoring");
-    let restored = backup::restore(from, identities, to, &by(asker), Timestamp::now());
+    let restored = backup::restore(from, identities, to, &by(asker)?, Timestamp::now());
     bar.finish_and_clear();
     let restored = restored.map_err(told)?;
     let store = store::open_to_change(&restored.store, &restored.keys).map_err(failed)?;

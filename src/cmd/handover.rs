@@ -90,7 +90,7 @@ fn create(
         wanted,
         &receiver,
         to,
-        (&by(asker), Timestamp::now()),
+        (&by(asker)?, Timestamp::now()),
         &mut || bar.inc(1),
     );
     bar.finish_and_clear();
@@ -172,7 +172,7 @@ fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCo
     let receipt = Receipt::parse(&text).map_err(told)?;
     let store = open(kept)?;
     let mut watch = |_| ControlFlow::Continue(());
-    let by = by(asker);
+    let by = by(asker)?;
     let closed = handover::close(
         store.parts(),
         &kept.scenario,

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use jiff::Timestamp;
 use recorder::{
+    access::PURPOSE_LEN_MAX,
     index::{Filter, Hold},
     store::{self, By, Row, Shown, Sound, Store, StoreError, Wrong},
     vcon::{self, Audio},
@@ -40,7 +41,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             }
         }
         RecordingsCommand::Show { id, asker } => {
-            let shown = store.show(&id, &by(asker)).map_err(failed)?;
+            let shown = store.show(&id, &by(asker)?).map_err(failed)?;
             if args.store.json {
                 show::json(&shown)?;
             } else {
@@ -64,13 +65,13 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
         RecordingsCommand::Hold { id, reason, who } => {
             let purpose = Some(reason);
-            let by = by(Asker { purpose, who });
+            let by = by(Asker { purpose, who })?;
             let id = store.hold(&id, &by).map_err(failed)?;
             let said = format!("{id} stays until it is released, whatever its ceiling says");
             tell(&said, &serde_json::json!({ "id": id.to_string() }), json)?;
         }
         RecordingsCommand::Release { id, asker } => {
-            let (id, holds) = store.release(&id, &by(asker)).map_err(failed)?;
+            let (id, holds) = store.release(&id, &by(asker)?).map_err(failed)?;
             let ended = serde_json::json!({ "id": id.to_string(), "ended": holds });
             tell(&format!("{id}: {holds} holds ended"), &ended, json)?;
         }
@@ -117,7 +118,7 @@ fn export(
 ) -> Result<(), Failure> {
     let end = if audio.is_some() { "vcon.json" } else { "wav" };
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{id}.{end}")));
-    let by = by(asker);
+    let by = by(asker)?;
     let exported = match audio {
         None => store.export(id, &out, &by),
         Some(audio) => vcon::export(store.parts(), id, &out, audio, (&by, Timestamp::now())),
@@ -153,20 +154,47 @@ fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
     opened.map_err(failed)
 }
 
-/// Who asks: who it says, else the account on this machine.
-pub(super) fn by(asker: Asker) -> By {
-    let account = || {
-        std::env::var("USER")
-            .or_else(|_| std::env::var("LOGNAME"))
-            .ok()
-    };
-    By {
-        who: asker
-            .who
-            .or_else(account)
-            .unwrap_or_else(|| "unknown".to_owned()),
-        purpose: asker.purpose.unwrap_or_default(),
+/// A name is a person's or a system's, not a document; as that of a token.
+const WHO_LEN_MAX: usize = 64;
+
+/// Who asks: the account on this machine, and who it says it asks for. Whoever writes another name there can't take the account
+/// away, nor its number, which nobody chooses.
+pub(super) fn by(asker: Asker) -> Result<By, Failure> {
+    let Asker { purpose, who } = asker;
+    let purpose = purpose.unwrap_or_default();
+    if purpose.len() > PURPOSE_LEN_MAX || purpose.chars().any(char::is_control) {
+        return Err(Failure::usage(format!(
+            "a purpose is one line of at most {PURPOSE_LEN_MAX} bytes"
+        )));
     }
+    if let Some(who) = &who
+        && (who.trim().is_empty() || who.len() > WHO_LEN_MAX || who.chars().any(char::is_control))
+    {
+        return Err(Failure::usage(format!(
+            "--as is a name of 1 to {WHO_LEN_MAX} bytes"
+        )));
+    }
+    let account = account();
+    Ok(By {
+        who: who.map_or_else(
+            || account.clone(),
+            |who| format!("{} (said by {account})", who.trim()),
+        ),
+        purpose,
+    })
+}
+
+/// The account that runs this: its name as the environment has it, and its number as the system has it.
+fn account() -> String {
+    let named = |name| std::env::var(name).ok();
+    let name = named("USER").or_else(|| named("LOGNAME"));
+    let name: String = name
+        .unwrap_or_else(|| "unknown".to_owned())
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(WHO_LEN_MAX)
+        .collect();
+    format!("{name} (uid {})", rustix::process::getuid().as_raw())
 }
 
 #[derive(Serialize)]

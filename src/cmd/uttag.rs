@@ -55,7 +55,7 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
                 .iter()
                 .map(|(name, text)| (name.as_str(), text.as_str()));
             print(
-                &uttag::order(vault, fields, &by(asker), now).map_err(told)?,
+                &uttag::order(vault, fields, &by(asker)?, now).map_err(told)?,
                 json,
             )
         }
@@ -63,7 +63,7 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
             let settings = settings(&kept)?;
             let supplier = &kept.scenario.org(settings.supplier).id;
             let catalogue = catalogue(&kept, settings)?;
-            let row = uttag::check(vault, &id, &catalogue, supplier, &by(asker), now);
+            let row = uttag::check(vault, &id, &catalogue, supplier, &by(asker)?, now);
             print(&row.map_err(told)?, json)
         }
         UttagCommand::Deliver {
@@ -75,10 +75,10 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
         } => {
             let how = Deliver { to, secret, lookup };
             let catalogue = catalogue(&kept, settings(&kept)?)?;
-            deliver(&store, &kept, &catalogue, &id, &how, &by(asker), json)
+            deliver(&store, &kept, &catalogue, &id, &how, &by(asker)?, json)
         }
         UttagCommand::Close { id, asker } => print(
-            &uttag::close(vault, &id, &by(asker), now).map_err(told)?,
+            &uttag::close(vault, &id, &by(asker)?, now).map_err(told)?,
             json,
         ),
         UttagCommand::List => list(&store, json),
