@@ -76,7 +76,44 @@ impl Desk {
             ("orderer", orderer),
             ("patient", patient),
         ];
-        uttag::order(&self.bench.vault, form, &by(), now())
+        uttag::order(&self.bench.vault, &self.scenario, form, &by(), now())
+    }
+
+    /// An order of a time that goes to the supplier.
+    fn sent_of(&self, kind: &str, time: [(&'static str, &'static str); 1]) -> String {
+        let form = [
+            ("kind", kind),
+            ("asked-by", "resident"),
+            ("controller", REGION),
+            ("orderer", ORDERER),
+            ("patient", LINK),
+        ];
+        let form = form.into_iter().chain(time);
+        let order = uttag::order(&self.bench.vault, &self.scenario, form, &by(), now());
+        let id = order.expect("taken on").id;
+        self.check(&id).expect("entitled");
+        id
+    }
+
+    fn deliver_with(&self, id: &str, secret: Option<&str>) -> Result<Delivered, UttagError> {
+        let how = Deliver {
+            to: self.path("out"),
+            secret: secret.map(|name| self.path(name)),
+            lookup: Some(self.path("lookup.csv")),
+        };
+        let parts = (&self.bench.vault, &self.bench.index);
+        uttag::deliver(
+            parts,
+            &self.scenario,
+            &catalogue(),
+            id,
+            &how,
+            (&by(), now()),
+        )
+    }
+
+    fn left_in_out(&self) -> usize {
+        fs::read_dir(self.path("out")).expect("there").count()
     }
 
     fn check(&self, id: &str) -> Result<Row, UttagError> {
@@ -84,28 +121,29 @@ impl Desk {
     }
 
     fn deliver(&self, id: &str) -> Result<Delivered, UttagError> {
-        let how = Deliver {
-            to: self.path("out"),
-            secret: None,
-            lookup: Some(self.path("lookup.csv")),
-        };
-        let parts = (&self.bench.vault, &self.bench.index);
-        let by = by();
-        uttag::deliver(parts, &self.scenario, &catalogue(), id, &how, (&by, now()))
+        self.deliver_with(id, None)
     }
 
     fn delivered(&self, kind: &str, patient: &str) -> (Delivered, String) {
         let id = self.order(kind, ORDERER, patient).expect("taken on").id;
         assert_eq!(self.check(&id).expect("entitled").step, "sent");
         let delivered = self.deliver(&id).expect("delivered");
-        let sealed = fs::read(&delivered.file).expect("there");
-        let identity = Identity::parse(&delivered.secret).expect("a key");
-        let mut bytes = Vec::new();
-        let mut opener = envelope::open(sealed.as_slice(), &[identity]).expect("opens");
-        opener.read_to_end(&mut bytes).expect("whole");
-        (delivered, String::from_utf8_lossy(&bytes).into_owned())
+        let text = text_of(&delivered, &delivered.secret);
+        (delivered, text)
     }
+}
 
+/// What is in a delivery.
+fn text_of(delivered: &Delivered, secret: &str) -> String {
+    let sealed = fs::read(&delivered.file).expect("there");
+    let identity = Identity::parse(secret).expect("a key");
+    let mut bytes = Vec::new();
+    let mut opener = envelope::open(sealed.as_slice(), &[identity]).expect("opens");
+    opener.read_to_end(&mut bytes).expect("whole");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl Desk {
     fn log(&self) -> Vec<Access> {
         let mut log = Vec::new();
         access::read(&self.bench.vault, REGION, |_, access| log.push(access)).expect("read");
@@ -213,6 +251,9 @@ fn who_is_no_verksamhetschef_gets_nothing() {
     let parts = (&desk.bench.vault, &desk.bench.index);
     let refused = uttag::deliver(parts, &desk.scenario, &nobody, &id, &how, (&by(), now()));
     assert!(matches!(refused, Err(UttagError::Refused(_))));
+    let log = desk.log();
+    let last = log.last().expect("written");
+    assert_eq!((last.action.as_str(), &last.object), ("uttag-refused", &id));
 }
 
 #[test]
@@ -311,29 +352,133 @@ fn the_secret_never_lies_beside_the_delivery() {
     let desk = Desk::new(1);
     let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
     desk.check(&id).expect("entitled");
-    let deliver = |secret: &str| {
-        let how = Deliver {
-            to: desk.path("out"),
-            secret: Some(desk.path(secret)),
-            lookup: Some(desk.path("lookup.csv")),
-        };
-        let parts = (&desk.bench.vault, &desk.bench.index);
-        uttag::deliver(
-            parts,
-            &desk.scenario,
-            &catalogue(),
-            &id,
-            &how,
-            (&by(), now()),
-        )
-    };
-    assert!(matches!(
-        deliver("out/secret"),
-        Err(UttagError::SameChannel)
-    ));
+    let deliver = |secret: &str| desk.deliver_with(&id, Some(secret));
+    fs::create_dir(desk.path("out/inner")).expect("ours");
+    for beside in ["out/secret", "out/inner/secret"] {
+        assert!(
+            matches!(deliver(beside), Err(UttagError::SameChannel)),
+            "{beside}"
+        );
+    }
     let inside = deliver("store/secret");
     assert!(matches!(inside, Err(UttagError::InsideStore { .. })));
     let delivered = deliver("secret").expect("delivered");
-    let written = envelope::read_identities(&desk.path("secret")).expect("one");
-    assert_eq!(written[0].to_text(), delivered.secret);
+    let written = fs::read_to_string(desk.path("secret")).expect("there");
+    assert!(text_of(&delivered, written.trim()).contains("RIFF"));
+    // What goes into a file doesn't stand on the screen as well, nor in the JSON that goes with the mail address.
+    let said = serde_json::to_string(&delivered).expect("JSON");
+    assert!(
+        delivered.secret.is_empty() && !said.contains("SECRET"),
+        "{said}"
+    );
+}
+
+/// Somebody's secret may still wait to be sent.
+#[test]
+fn a_secret_is_written_over_nothing_and_a_delivery_without_one_is_not_left() {
+    let desk = Desk::new(1);
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    desk.check(&id).expect("entitled");
+    fs::write(desk.path("earlier"), "of another").expect("ours");
+    fs::create_dir(desk.path("folder")).expect("ours");
+    std::os::unix::fs::symlink(desk.path("nowhere"), desk.path("link")).expect("ours");
+    for there in ["earlier", "folder", "link"] {
+        assert!(desk.deliver_with(&id, Some(there)).is_err(), "{there}");
+        assert_eq!((desk.left_in_out(), desk.step(&id)), (0, "sent"), "{there}");
+    }
+    let earlier = fs::read_to_string(desk.path("earlier")).expect("there");
+    assert_eq!(earlier, "of another");
+    // The record can't be written: whoever delivers again doesn't meet half of the first.
+    let record = desk
+        .bench
+        .vault
+        .store()
+        .join(format!(".uttag/{id}.json.new"));
+    fs::create_dir(&record).expect("ours");
+    assert!(desk.deliver_with(&id, Some("secret")).is_err());
+    assert!(!desk.path("secret").exists());
+    assert_eq!((desk.left_in_out(), desk.step(&id)), (0, "sent"));
+    fs::remove_dir(&record).expect("ours");
+    desk.deliver_with(&id, Some("secret")).expect("delivered");
+}
+
+/// Two commands that read `sent` at once would both deliver, each with a secret of its own.
+#[test]
+fn one_command_at_a_time_takes_a_step() {
+    let desk = Desk::new(1);
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    desk.check(&id).expect("entitled");
+    let other = fs::File::open(desk.bench.vault.store().join(".uttag")).expect("there");
+    other.lock().expect("free");
+    assert!(matches!(desk.deliver(&id), Err(UttagError::Busy)));
+    assert!(matches!(desk.check(&id), Err(UttagError::Busy)));
+    drop(other);
+    desk.deliver(&id).expect("delivered");
+}
+
+#[test]
+fn what_cannot_be_delivered_is_not_written_down_as_delivered() {
+    let desk = Desk::new(1);
+    let unknown = "https://stod.example.invalid/?patientID=nobody01";
+    let id = desk
+        .order("content", ORDERER, unknown)
+        .expect("taken on")
+        .id;
+    desk.check(&id).expect("entitled");
+    assert!(matches!(desk.deliver(&id), Err(UttagError::NobodyFound)));
+    let log = desk.log();
+    assert!(
+        log.iter().all(|one| one.action != "uttag-deliver"),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn an_order_is_of_an_organisation_that_there_is() {
+    let desk = Desk::new(1);
+    let form = [
+        ("kind", "access-log"),
+        ("asked-by", "care-provider"),
+        ("controller", "region-32"),
+        ("orderer", ORDERER),
+    ];
+    let refused = uttag::order(&desk.bench.vault, &desk.scenario, form, &by(), now());
+    assert!(matches!(refused, Err(UttagError::Controller)));
+    assert!(!desk.bench.vault.store().join(".access/region-32").exists());
+}
+
+/// Whoever listens this year may listen to a call of years ago: the accesses have their time, the recordings theirs.
+#[test]
+fn the_time_of_an_order_is_that_of_what_is_asked_for() {
+    let desk = Desk::new(1);
+    let access = Access {
+        who: "anna".into(),
+        controller: REGION.into(),
+        action: "export".into(),
+        object: desk.bench.ids()[0].to_string(),
+        purpose: "curiosity".into(),
+    };
+    access::write(&desk.bench.vault, now(), &[access]).expect("written");
+    let text = |kind, time| {
+        let delivered = desk
+            .deliver(&desk.sent_of(kind, [time]))
+            .expect("delivered");
+        text_of(&delivered, &delivered.secret)
+    };
+    let this_year = text("access-log", ("from", "2026-01-01"));
+    assert!(this_year.contains("curiosity"), "{this_year}");
+    let before = text("access-log", ("until", "2026-01-01"));
+    assert!(!before.contains("curiosity"));
+    let of_then = text("register", ("until", "2019-01-01"));
+    assert!(of_then.contains("curiosity"), "{of_then}");
+    let of_later = text("register", ("from", "2019-01-01"));
+    assert!(!of_later.contains("curiosity"));
+}
+
+#[test]
+fn that_a_recording_in_a_delivery_is_spoilt_is_told() {
+    let desk = Desk::new(2);
+    desk.bench.spoil(desk.bench.ids()[0]);
+    let (delivered, _) = desk.delivered("content", LINK);
+    assert_eq!((delivered.recordings, delivered.spoilt), (2, 1));
 }

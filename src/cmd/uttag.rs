@@ -54,10 +54,8 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
             let fields = form
                 .iter()
                 .map(|(name, text)| (name.as_str(), text.as_str()));
-            print(
-                &uttag::order(vault, fields, &by(asker)?, now).map_err(told)?,
-                json,
-            )
+            let row = uttag::order(vault, &kept.scenario, fields, &by(asker)?, now);
+            print(&row.map_err(told)?, json)
         }
         UttagCommand::Check { id, asker } => {
             let settings = settings(&kept)?;
@@ -147,6 +145,12 @@ fn print_delivered(delivered: &Delivered, secret: Option<&Path>) -> Result<(), F
         delivered.untied,
         delivered.mail
     ))?;
+    if delivered.spoilt > 0 {
+        show::line(format_args!(
+            "{} recordings in it have spoilt stretches, which are silent: `vaxel recordings verify` says which",
+            delivered.spoilt
+        ))?;
+    }
     match secret {
         Some(path) => show::line(format_args!(
             "the secret is in {}: send it by SMS to {}, then remove it",
@@ -222,6 +226,8 @@ fn told(error: UttagError) -> Failure {
         | UttagError::Controller
         | UttagError::NobodyFound
         | UttagError::Lookup(..)
+        | UttagError::LookupFile(_)
+        | UttagError::There { .. }
         | UttagError::SameChannel
         | UttagError::InsideStore { .. } => Failure::usage(error.to_string()),
         _ => Failure::run(error.to_string()),

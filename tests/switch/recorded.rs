@@ -242,7 +242,9 @@ fn extract(kept: &Kept, number: &str) -> Option<(u64, u64)> {
         &routes(TO_QUEUE),
     );
     let scenario = Scenario::from_toml(&text, "rig.toml").expect("valid");
-    let id = uttag::order(vault, form, &by, now).expect("taken on").id;
+    let id = uttag::order(vault, &scenario, form, &by, now)
+        .expect("taken on")
+        .id;
     uttag::check(vault, &id, &catalogue, "inera", &by, now).expect("entitled");
     let how = Deliver {
         to: folder.path().to_owned(),

@@ -8,6 +8,8 @@ const HEADER: &str = "hsa_id,role,organisation,mail,phone";
 const ROLE: &str = "verksamhetschef";
 /// More people than all of Swedish health care has managers; a larger file isn't one.
 const MANAGERS_MAX: usize = 100_000;
+/// A shorter one receives no SMS.
+const PHONE_DIGITS_MIN: usize = 8;
 
 /// A file that is no catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +44,14 @@ pub struct Manager {
 impl fmt::Debug for Manager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Manager({} at {})", self.role, self.organisation)
+    }
+}
+
+impl Manager {
+    /// A mail address for the delivery, and a telephone for what opens it.
+    fn is_reached_by_two_channels(&self) -> bool {
+        let digits = self.phone.bytes().filter(u8::is_ascii_digit).count();
+        self.mail.contains('@') && !self.phone.contains('@') && digits >= PHONE_DIGITS_MIN
     }
 }
 
@@ -83,7 +93,8 @@ impl Catalogue {
     /// The verksamhetschef with this HSA id at a controller.
     ///
     /// # Errors
-    /// When there is none of that id, or only in another role or for another controller.
+    /// When there is none of that id, or only in another role or for another controller; or when it can't be told where a
+    /// delivery and its secret would go.
     pub fn manager(&self, hsa_id: &str, controller: &str) -> Result<&Manager, Refusal> {
         let of_id = || self.0.iter().filter(|one| one.hsa_id == hsa_id);
         if of_id().next().is_none() {
@@ -93,8 +104,14 @@ impl Catalogue {
         if managers().next().is_none() {
             return Err(Refusal::NotManager);
         }
-        managers()
-            .find(|one| one.organisation == controller)
-            .ok_or(Refusal::OtherOrganisation)
+        let mut here = managers().filter(|one| one.organisation == controller);
+        let manager = here.next().ok_or(Refusal::OtherOrganisation)?;
+        if here.any(|other| other != manager) {
+            return Err(Refusal::TwoAddresses);
+        }
+        if !manager.is_reached_by_two_channels() {
+            return Err(Refusal::NoAddress);
+        }
+        Ok(manager)
     }
 }

@@ -115,6 +115,16 @@ pub enum Refusal {
         "the orderer is verksamhetschef elsewhere: one at a unit of this controller has to order"
     )]
     OtherOrganisation,
+    /// In the catalogue more than once, and reached in different ways.
+    #[error(
+        "the HSA catalogue has the orderer more than once, with another mail address or telephone: nobody can tell where a delivery goes"
+    )]
+    TwoAddresses,
+    /// In the catalogue, and not reached by two channels.
+    #[error(
+        "the HSA catalogue has no mail address and telephone of the orderer: a delivery goes to the one, its secret to the other"
+    )]
+    NoAddress,
     /// A telephone number that isn't written with its country code.
     #[error("a number is looked up with its country code: write it as +46...")]
     CountryCode,

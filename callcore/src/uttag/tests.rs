@@ -112,6 +112,37 @@ fn only_the_verksamhetschef_of_the_controller_may_order() {
     assert!(!shown.contains("+46") && !shown.contains('@'), "{shown}");
 }
 
+/// Whoever adds a line to the catalogue doesn't get what the true orderer is waiting for.
+#[test]
+fn it_is_certain_where_a_delivery_and_its_secret_go() {
+    let refused = |more: &str| {
+        let catalogue = Catalogue::parse(&format!("{CATALOGUE}{more}")).expect("a catalogue");
+        let manager = catalogue.manager("SE2321000214-NEW1", "region-23");
+        manager.map(drop).expect_err("refused")
+    };
+    let line = |mail: &str, phone: &str| {
+        format!("SE2321000214-NEW1,verksamhetschef,region-23,{mail},{phone}\n")
+    };
+    let whole = line("a@example.invalid", "+46701740605");
+    for other in [
+        line("b@example.invalid", "+46701740605"),
+        line("a@example.invalid", "+46701740606"),
+    ] {
+        assert_eq!(refused(&format!("{whole}{other}")), Refusal::TwoAddresses);
+        assert_eq!(refused(&format!("{other}{whole}")), Refusal::TwoAddresses);
+    }
+    for (mail, phone) in [
+        ("", "+46701740605"),
+        ("a@example.invalid", ""),
+        ("a@example.invalid", "a@example.invalid"),
+        ("+46701740605", "+46701740605"),
+    ] {
+        assert_eq!(refused(&line(mail, phone)), Refusal::NoAddress);
+    }
+    let twice = Catalogue::parse(&format!("{CATALOGUE}{whole}{whole}")).expect("a catalogue");
+    assert!(twice.manager("SE2321000214-NEW1", "region-23").is_ok());
+}
+
 #[test]
 fn personal_data_in_an_order_is_refused_and_not_repeated() {
     // The number is set aside by PTS; the personnummer is one of those that Skatteverket sets aside for tests.

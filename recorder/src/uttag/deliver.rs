@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    io::BufWriter,
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use callcore::{
     scenario::Scenario,
     time::Time,
-    uttag::{Any, Catalogue, Order},
+    uttag::{Any, Catalogue, Order, Refusal, Reported, Saved, Uttag},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use super::{
     UttagError,
     extract::{Source, Theirs, io_failed},
     file,
-    lookup::numbers,
+    lookup::{Numbers, numbers},
     record, step, wrong_step,
 };
 use crate::{
@@ -55,13 +55,19 @@ pub struct Delivered {
     pub recordings: u64,
     /// Recordings of the time that can't be tied to anyone: their numbers were erased, or never sent.
     pub untied: u64,
+    /// Recordings in it of which stretches are spoilt, and silence: they can be restored from a backup.
+    pub spoilt: u64,
     /// Where the file is sent.
     pub mail: String,
     /// Where the secret is sent, by SMS.
     pub phone: String,
-    /// The secret: an identity of `age`. Shown this once, and kept nowhere.
-    #[serde(serialize_with = "text")]
+    /// The secret: an identity of `age`. Shown this once, and kept nowhere; empty when it went into a file.
+    #[serde(serialize_with = "text", skip_serializing_if = "is_empty")]
     pub secret: Zeroizing<String>,
+}
+
+fn is_empty(secret: &Zeroizing<String>) -> bool {
+    secret.is_empty()
 }
 
 impl std::fmt::Debug for Delivered {
@@ -86,6 +92,7 @@ pub fn deliver(
     how: &Deliver,
     (by, now): (&By, Timestamp),
 ) -> Result<Delivered, UttagError> {
+    let _alone = record::alone(vault)?;
     let Any::Sent(uttag) = record::read(vault, id)? else {
         return Err(wrong_step(vault, id, "sent"));
     };
@@ -93,7 +100,12 @@ pub fn deliver(
     let path = how.to.join(format!("uttag-{id}.tar.age"));
     refuse_places(vault, how, &path)?;
     // Whoever left the post since gets nothing.
-    let orderer = catalogue.manager(order.orderer(), order.controller())?;
+    let orderer = match catalogue.manager(order.orderer(), order.controller()) {
+        Ok(orderer) => orderer,
+        Err(refusal) => return Err(refused(refusal, vault, (id, order), by, now)),
+    };
+    // Before it is said that anything was delivered.
+    let numbers = wanted(order, how.lookup.as_deref())?;
     let source = Source {
         vault,
         index,
@@ -102,32 +114,80 @@ pub fn deliver(
         now,
     };
     step(vault, id, "uttag-deliver", order, by, now)?;
-    let theirs = theirs(&source, how.lookup.as_deref())?;
+    let theirs = numbers.map(|numbers| source.find(&numbers)).transpose()?;
     log_reads(vault, order, id, theirs.as_ref(), by, now)?;
     let identity = Identity::generate()?;
-    let sha256 = write(&source, theirs.as_ref(), &identity, &path).inspect_err(|_| {
-        let _gone = fs::remove_file(&path);
-    })?;
+    let (sha256, spoilt) = write(&source, theirs.as_ref(), &identity, &path)?;
     let secret = identity.to_text();
-    if let Some(place) = &how.secret {
-        folder::write_private(place, format!("{}\n", secret.as_str()).as_bytes())?;
-    }
-    let delivered = Delivered {
-        id: id.to_owned(),
-        file: path,
-        sha256: sha256.clone(),
-        recordings: theirs.as_ref().map_or(0, |theirs| theirs.ids.len() as u64),
-        untied: theirs.as_ref().map_or(0, |theirs| theirs.untied),
-        mail: orderer.mail.clone(),
-        phone: orderer.phone.clone(),
-        secret,
-    };
     let at = Time::from(now);
     let reported = uttag.deliver(&sha256, at, &by.who).report(at, &by.who);
-    let reported = Any::Reported(reported);
-    step(vault, id, "uttag-report", reported.order(), by, now)?;
-    record::write(vault, id, &reported.saved())?;
-    Ok(delivered)
+    let handed = hand_on(vault, id, &reported, how, &secret, (by, now));
+    handed.inspect_err(|_| {
+        // Nobody has what opens it.
+        let _gone = fs::remove_file(&path);
+    })?;
+    Ok(Delivered {
+        id: id.to_owned(),
+        file: path,
+        sha256,
+        recordings: theirs.as_ref().map_or(0, |theirs| theirs.ids.len() as u64),
+        untied: theirs.as_ref().map_or(0, |theirs| theirs.untied),
+        spoilt,
+        mail: orderer.mail.clone(),
+        phone: orderer.phone.clone(),
+        // Said once: by its file or here.
+        secret: match how.secret {
+            Some(_) => Zeroizing::default(),
+            None => secret,
+        },
+    })
+}
+
+/// An order that goes back, written down as one that was refused at its check is.
+fn refused(
+    refusal: Refusal,
+    vault: &Vault,
+    (id, order): (&str, &Order),
+    by: &By,
+    now: Timestamp,
+) -> UttagError {
+    match step(vault, id, "uttag-refused", order, by, now) {
+        Ok(()) => refusal.into(),
+        Err(error) => error,
+    }
+}
+
+/// Writes the secret where it is to be, and that it was delivered. When that fails, the secret isn't left either.
+fn hand_on(
+    vault: &Vault,
+    id: &str,
+    reported: &Uttag<Reported>,
+    how: &Deliver,
+    secret: &str,
+    (by, now): (&By, Timestamp),
+) -> Result<(), UttagError> {
+    if let Some(place) = &how.secret {
+        write_secret(place, secret)?;
+    }
+    step(vault, id, "uttag-report", reported.order(), by, now)
+        .and_then(|()| record::write(vault, id, &Saved::of(reported)))
+        .inspect_err(|_| {
+            if let Some(place) = &how.secret {
+                let _gone = fs::remove_file(place);
+            }
+        })
+}
+
+/// A new file: another delivery's secret may still be on its way.
+fn write_secret(place: &Path, secret: &str) -> Result<(), UttagError> {
+    let mut out = folder::create_private(place, false).map_err(file(place))?;
+    let line = Zeroizing::new(format!("{secret}\n"));
+    out.write_all(line.as_bytes())
+        .and_then(|()| out.sync_all())
+        .map_err(file(place))
+        .inspect_err(|_| {
+            let _gone = fs::remove_file(place);
+        })
 }
 
 fn refuse_places(vault: &Vault, how: &Deliver, path: &Path) -> Result<(), UttagError> {
@@ -140,25 +200,34 @@ fn refuse_places(vault: &Vault, how: &Deliver, path: &Path) -> Result<(), UttagE
             })?;
     }
     let real = |path: &Path| path.canonicalize().map_err(file(path));
-    let beside = match how.secret.as_deref().map(Path::parent) {
-        Some(Some(folder)) if folder.as_os_str().is_empty() => Some(real(Path::new("."))?),
-        Some(Some(folder)) => Some(real(folder)?),
-        _ => None,
+    let to = real(&how.to)?;
+    let Some(secret) = how.secret.as_deref() else {
+        return Ok(());
     };
-    if beside == Some(real(&how.to)?) {
+    let beside = match secret.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => real(folder)?,
+        _ => real(Path::new("."))?,
+    };
+    // Also below it: whoever takes the folder has both.
+    if beside.starts_with(to) {
         return Err(UttagError::SameChannel);
+    }
+    // A link that leads nowhere counts too.
+    if secret.symlink_metadata().is_ok() {
+        return Err(UttagError::There {
+            path: secret.to_owned(),
+        });
     }
     Ok(())
 }
 
-/// The recordings of the person in the order; `None` when it is about nobody in particular.
-fn theirs(source: &Source<'_>, lookup: Option<&Path>) -> Result<Option<Theirs>, UttagError> {
-    let Some(patient_id) = source.order.patient_id() else {
+/// The numbers of the person in the order; `None` when it is about nobody in particular.
+fn wanted(order: &Order, lookup: Option<&Path>) -> Result<Option<Numbers>, UttagError> {
+    let Some(patient_id) = order.patient_id() else {
         return Ok(None);
     };
     let lookup = lookup.ok_or(UttagError::NobodyFound)?;
-    let numbers = numbers(lookup, patient_id)?;
-    source.find(&numbers).map(Some)
+    numbers(lookup, patient_id).map(Some)
 }
 
 /// Every recording that goes into the delivery was looked at.
@@ -184,23 +253,24 @@ fn log_reads(
     Ok(access::write(vault, now, &accesses)?)
 }
 
-/// Writes the sealed delivery; gives its SHA-256.
+/// Writes the sealed delivery, which appears when it is whole; gives its SHA-256, and how many recordings in it are spoilt.
 fn write(
     source: &Source<'_>,
     theirs: Option<&Theirs>,
     identity: &Identity,
     path: &Path,
-) -> Result<String, UttagError> {
-    let out = folder::create_private(path, false).map_err(file(path))?;
-    let sealer = seal(BufWriter::new(out), &[identity.recipient()])?;
-    let mut archive = Writer::new(sealer);
-    source.write(&mut archive, theirs)?;
-    archive
-        .finish()
-        .and_then(crate::envelope::Sealer::finish)
-        .and_then(|out| out.get_ref().sync_all())
-        .map_err(file(path))?;
+) -> Result<(String, u64), UttagError> {
+    let spoilt = folder::whole(path, file(path), |out| {
+        let sealer = seal(BufWriter::new(&*out), &[identity.recipient()])?;
+        let mut archive = Writer::new(sealer);
+        let spoilt = source.write(&mut archive, theirs)?;
+        archive
+            .finish()
+            .and_then(crate::envelope::Sealer::finish)
+            .map_err(file(path))?;
+        Ok(spoilt)
+    })?;
     let mut hashed = Hashed::new(fs::File::open(path).map_err(file(path))?);
     std::io::copy(&mut hashed, &mut std::io::sink()).map_err(io_failed)?;
-    Ok(hashed.digest())
+    Ok((hashed.digest(), spoilt))
 }

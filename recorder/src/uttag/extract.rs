@@ -45,9 +45,12 @@ impl Source<'_> {
     /// Finds a person's recordings: who spoke is encrypted, so each recording of the controller and time is opened.
     pub(super) fn find(&self, numbers: &Numbers) -> Result<Theirs, UttagError> {
         let mut of_time = Vec::new();
+        // Of an access log the time is that of the accesses: whoever listens this year may listen to an old call.
+        let any_time = self.order.kind() == Kind::AccessLog;
         self.index.every(|entry| {
             let day = entry.tag.started.in_sweden().date();
-            if *entry.tag.controller == *self.order.controller() && self.order.covers(day) {
+            let fits = any_time || self.order.covers(day);
+            if *entry.tag.controller == *self.order.controller() && fits {
                 of_time.push(entry.id);
             }
         })?;
@@ -64,21 +67,22 @@ impl Source<'_> {
         Ok(theirs)
     }
 
-    /// Writes the extract. `theirs` is `None` for a whole access log.
+    /// Writes the extract; gives how many of its recordings have stretches that are spoilt. `theirs` is `None` for a whole
+    /// access log.
     pub(super) fn write<W: Write>(
         &self,
         archive: &mut Writer<W>,
         theirs: Option<&Theirs>,
-    ) -> Result<(), UttagError> {
+    ) -> Result<u64, UttagError> {
         match self.order.kind() {
             Kind::AccessLog => {
                 let accesses = self.accesses(theirs)?;
-                put(archive, "access-log.json", &accesses)
+                put(archive, "access-log.json", &accesses).map(|()| 0)
             }
             Kind::Content => self.write_recordings(archive, theirs),
             Kind::Register => {
                 let register = self.register(theirs)?;
-                put(archive, "register.json", &register)
+                put(archive, "register.json", &register).map(|()| 0)
             }
         }
     }
@@ -87,12 +91,14 @@ impl Source<'_> {
     fn accesses(&self, theirs: Option<&Theirs>) -> Result<Value, UttagError> {
         let ids: Option<BTreeSet<String>> =
             theirs.map(|theirs| theirs.ids.iter().map(ToString::to_string).collect());
+        // And of a register that of the recordings: whoever has heard them since has heard them.
+        let any_time = self.order.kind() == Kind::Register;
         let mut found = Vec::new();
         access::read(self.vault, self.order.controller(), |at, access| {
             let day = at
                 .parse::<Timestamp>()
                 .map(|at| Time::from(at).in_sweden().date());
-            let fits = day.is_ok_and(|day| self.order.covers(day))
+            let fits = day.is_ok_and(|day| any_time || self.order.covers(day))
                 && ids.as_ref().is_none_or(|ids| ids.contains(&access.object));
             if fits {
                 found.push(json!({
@@ -108,9 +114,11 @@ impl Source<'_> {
         &self,
         archive: &mut Writer<W>,
         theirs: Option<&Theirs>,
-    ) -> Result<(), UttagError> {
+    ) -> Result<u64, UttagError> {
+        let mut spoilt = 0;
         for entry in self.entries(theirs)? {
-            let (sound, _) = vcon::sound_of(self.vault, &entry)?;
+            let (sound, exported) = vcon::sound_of(self.vault, &entry)?;
+            spoilt += u64::from(exported.damaged_chunks > 0);
             let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
             let audio = Audio::Beside("audio".to_owned());
             let vcon = vcon::vcon(&entry, meta.as_ref(), &sound, &audio, self.now);
@@ -123,7 +131,7 @@ impl Source<'_> {
                 &vcon,
             )?;
         }
-        Ok(())
+        Ok(spoilt)
     }
 
     /// What GDPR Art. 15.1 asks for, of these recordings.

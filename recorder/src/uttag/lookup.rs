@@ -8,7 +8,7 @@ use callcore::{
 };
 use zeroize::Zeroizing;
 
-use super::{UttagError, file};
+use super::UttagError;
 use crate::vault::{Meta, folder};
 
 const HEADER: &str = "patient_id,number";
@@ -18,8 +18,9 @@ pub(super) type Numbers = Personal<BTreeSet<E164>>;
 
 /// The numbers that a patientID stands for.
 pub(super) fn numbers(path: &Path, patient_id: &str) -> Result<Numbers, UttagError> {
-    folder::check_private_file(path)?;
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(file(path))?);
+    folder::check_private_file(path).map_err(UttagError::LookupFile)?;
+    let text = fs::read_to_string(path).map_err(folder::unusable(path));
+    let text = Zeroizing::new(text.map_err(UttagError::LookupFile)?);
     let mut lines = text.lines();
     if lines.next().map(str::trim) != Some(HEADER) {
         return Err(UttagError::Lookup(1, "it begins with patient_id,number"));

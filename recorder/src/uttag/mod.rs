@@ -11,6 +11,7 @@ mod record;
 use std::{io, path::PathBuf};
 
 use callcore::{
+    scenario::Scenario,
     time::Time,
     uttag::{Any, Catalogue, CatalogueError, Order, Refusal, Saved, Uttag},
 };
@@ -46,6 +47,9 @@ pub enum UttagError {
     /// No such extract.
     #[error("there is no extract {0}: `vaxel uttag list` shows them")]
     Unknown(String),
+    /// Somebody else takes a step.
+    #[error("another command is at work on extracts: try again when it has ended")]
+    Busy,
     /// It is at another step.
     #[error("the extract is {is}; it must be {must} for this")]
     Step {
@@ -55,19 +59,28 @@ pub enum UttagError {
         must: &'static str,
     },
     /// A controller that the scenario doesn't know.
-    #[error("the order's controller isn't in the scenario: name an organisation of it")]
+    #[error("the order's controller isn't an organisation of the scenario: give its id there")]
     Controller,
     /// The patientID isn't tied to anyone.
     #[error(
         "the patientID of the order isn't in the supplier's look-up file: give it with --lookup, with the columns patient_id,number"
     )]
     NobodyFound,
+    /// The look-up file can't be read, or others can.
+    #[error(transparent)]
+    LookupFile(VaultError),
     /// The look-up file isn't one.
     #[error("line {0} of the look-up file: {1}")]
     Lookup(usize, &'static str),
     /// The secret would lie where the delivery lies.
     #[error("the secret goes by another channel: not into the folder of the delivery")]
     SameChannel,
+    /// A secret isn't written over anything.
+    #[error("{} is there already: name a new file for the secret", path.display())]
+    There {
+        /// Where.
+        path: PathBuf,
+    },
     /// Open data must not lie in the store.
     #[error("{} lies in the store or with the keys: deliver somewhere else", path.display())]
     InsideStore {
@@ -130,14 +143,19 @@ pub struct Row {
 /// Takes an order on; gives its number.
 ///
 /// # Errors
-/// When the form isn't filled in as it must be, or holds personal data.
+/// When the form isn't filled in as it must be, holds personal data, or names a controller that the scenario doesn't know.
 pub fn order<'a>(
     vault: &Vault,
+    scenario: &Scenario,
     form: impl IntoIterator<Item = (&'a str, &'a str)>,
     by: &By,
     now: Timestamp,
 ) -> Result<Row, UttagError> {
     let order = Order::read(form)?;
+    // Its access log would be nobody's.
+    scenario
+        .org_by_id(order.controller())
+        .ok_or(UttagError::Controller)?;
     let id = RecordingId::random()?.to_string();
     let id = id.get(..ID_LEN).unwrap_or(&id).to_owned();
     step(vault, &id, "uttag-order", &order, by, now)?;
@@ -158,6 +176,7 @@ pub fn check(
     by: &By,
     now: Timestamp,
 ) -> Result<Row, UttagError> {
+    let _alone = record::alone(vault)?;
     let Any::Ordered(uttag) = record::read(vault, id)? else {
         return Err(wrong_step(vault, id, "ordered"));
     };
@@ -180,6 +199,7 @@ pub fn check(
 /// # Errors
 /// When it wasn't delivered and reported.
 pub fn close(vault: &Vault, id: &str, by: &By, now: Timestamp) -> Result<Row, UttagError> {
+    let _alone = record::alone(vault)?;
     let Any::Reported(uttag) = record::read(vault, id)? else {
         return Err(wrong_step(vault, id, "reported"));
     };
@@ -241,16 +261,20 @@ fn step(
     by: &By,
     now: Timestamp,
 ) -> Result<(), UttagError> {
+    let mut purpose = format!(
+        "uttag: {} for {}",
+        order.kind().name(),
+        order.asked_by().name()
+    );
+    if !by.purpose.is_empty() {
+        purpose = format!("{purpose}: {}", by.purpose);
+    }
     let access = Access {
         who: by.who.clone(),
         controller: order.controller().to_owned(),
         action: action.to_owned(),
         object: id.to_owned(),
-        purpose: format!(
-            "uttag: {} for {}",
-            order.kind().name(),
-            order.asked_by().name()
-        ),
+        purpose,
     };
     Ok(access::write(vault, now, &[access])?)
 }

@@ -46,6 +46,24 @@ pub(super) fn write(vault: &Vault, id: &str, saved: &Saved) -> Result<(), UttagE
     Ok(folder::write_private(&path, &bytes)?)
 }
 
+/// Keeps every other command from taking a step while it lives: two that read `sent` would both deliver.
+pub(super) fn alone(vault: &Vault) -> Result<fs::File, UttagError> {
+    let path = vault.store().join(FOLDER);
+    let folder = match fs::File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            folder::make_private(&path)?;
+            fs::File::open(&path)
+        }
+        opened => opened,
+    };
+    let folder = folder.map_err(file(&path))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(fs::TryLockError::WouldBlock) => Err(UttagError::Busy),
+        Err(fs::TryLockError::Error(error)) => Err(file(&path)(error)),
+    }
+}
+
 pub(super) fn read(vault: &Vault, id: &str) -> Result<Any, UttagError> {
     let path = path(vault, id)?;
     let bytes = fs::read(&path).map_err(|error| match error.kind() {

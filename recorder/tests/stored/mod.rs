@@ -26,6 +26,9 @@ pub(crate) const REGION: &str = "region-23";
 /// Set aside by PTS for books and films (data/test_numbers.csv).
 pub(crate) const CALLER: &str = "+46701740605";
 
+/// What stands in a stream's file before its first chunk, for a label of one letter.
+const STREAM_HEAD_LEN: usize = 4 + 16 + 7 + 1 + 1 + 1;
+
 pub(crate) struct Bench {
     pub(crate) place: TempDir,
     pub(crate) vault: Vault,
@@ -146,6 +149,17 @@ impl Bench {
     pub(crate) fn ids(&self) -> Vec<RecordingId> {
         let listed = self.index.list(&Default::default()).expect("listed");
         listed.into_iter().map(|entry| entry.id).collect()
+    }
+
+    /// A stretch of what the caller said isn't what was stored any more.
+    pub(crate) fn spoil(&self, id: RecordingId) {
+        let tag = self.index.get(id).expect("there").tag;
+        let recording = self.vault.unlock(id, &tag).expect("opens");
+        let label = StreamLabel::parse("1").expect("a label");
+        let path = self.vault.store().join(recording.file_name(&label));
+        let mut bytes = std::fs::read(&path).expect("there");
+        bytes[STREAM_HEAD_LEN + 10] ^= 1;
+        std::fs::write(&path, bytes).expect("ours");
     }
 
     /// A recording's folder.
