@@ -16,6 +16,7 @@ use recorder::{
     envelope::Identity,
     gallring,
     names::RecordingId,
+    place::Place,
     store::{self, By, StoreError},
 };
 use stored::{Bench, REGION, now, scenario};
@@ -507,4 +508,104 @@ fn what_a_killed_backup_or_trial_left_is_removed_by_the_next_gallring() {
     assert!(!half.exists() && !scratch.exists() && busy.exists());
     assert_eq!(Catalogue::read(vault).expect("read").unfinished, [busy]);
     assert!(created.kept.audio.exists());
+}
+
+/// Audio without a key part beside it would be taken for a backup.
+#[test]
+fn a_backup_whose_keys_cannot_be_written_is_not_left() {
+    let backups = Backups::of(2);
+    let id = backups.bench.ids()[0];
+    let key = backups.path("keys").join(format!("data/{id}.key"));
+    // Its file stays closed, so that only its key is missing when the second part is made.
+    fs::remove_file(&key).expect("ours");
+    let refused = backups.create_at(now());
+    assert!(matches!(refused, Err(BackupError::KeysLost { .. })));
+    let left = fs::read_dir(backups.path("backup")).expect("made").count();
+    assert_eq!(left, 0);
+    let catalogue = Catalogue::read(&backups.bench.vault).expect("read");
+    assert!(catalogue.backups.is_empty());
+}
+
+#[test]
+fn a_register_that_was_named_and_is_not_there_is_no_register() {
+    let backups = Backups::of(1);
+    let created = backups.create();
+    let misspelt = From {
+        register: Some(backups.path("store/destroyed.ledgre")),
+        ..backups.from(&created)
+    };
+    let refused = backups.restore(&misspelt, "new");
+    assert!(matches!(refused, Err(BackupError::File { .. })));
+    let unswept = backup::refuse_unswept(&backups.path("new/store"));
+    assert!(unswept.is_err(), "nothing that serves");
+}
+
+#[test]
+fn nothing_is_restored_or_tried_within_the_store() {
+    let backups = Backups::of(1);
+    backups.create();
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let live = Place::folders(vault.store(), vault.keys());
+    for inside in ["store/new", "keys", "store"] {
+        let refused = backup::refuse_inside(&live, &backups.path(inside));
+        assert!(
+            matches!(refused, Err(BackupError::InsideStore { .. })),
+            "{inside}"
+        );
+    }
+    assert!(backup::refuse_inside(&live, &backups.path("new")).is_ok());
+    let identities = std::slice::from_ref(&backups.identity);
+    let parts = (vault, index);
+    let tried = backup::trial(parts, None, identities, vault.store(), POLICY, &by(), now());
+    assert!(matches!(tried, Err(BackupError::InsideStore { .. })));
+}
+
+#[test]
+fn that_there_is_no_backup_or_no_key_part_is_told() {
+    let backups = Backups::of(1);
+    let vault = &backups.bench.vault;
+    let catalogue = || Catalogue::read(vault).expect("read");
+    assert!(catalogue().is_due(POLICY) && !catalogue().is_due(Policy::default()));
+    assert!(!catalogue().lacks_keys());
+    let created = backups.create();
+    assert!(!catalogue().is_due(POLICY) && !catalogue().lacks_keys());
+    fs::remove_file(backups.from(&created).keys).expect("ours");
+    assert!(catalogue().lacks_keys());
+}
+
+/// Whoever names another recipient gets all there is, and from then on.
+#[test]
+fn that_somebody_else_opens_the_backups_is_told_and_written_down() {
+    let backups = Backups::of(1);
+    let first = backups.create();
+    assert_eq!(first.until_now_for, None);
+    let other = Identity::generate().expect("random").recipient();
+    let place = Where {
+        recipient: Some(other),
+        ..backups.place(true)
+    };
+    let parts = (&backups.bench.vault, &backups.bench.index);
+    let later = now() + SignedDuration::from_secs(1);
+    let second = backup::create(parts, &place, POLICY, &by(), later, &mut || {}).expect("made");
+    assert_eq!(second.sealed_for, other.to_string());
+    assert_eq!(second.until_now_for, Some(first.sealed_for));
+    let mut objects = Vec::new();
+    access::read(parts.0, REGION, |_, access| {
+        if access.action == "backup-recipient" {
+            objects.push(access.object);
+        }
+    })
+    .expect("read");
+    assert_eq!(objects, [other.to_string()]);
+}
+
+#[test]
+fn a_restore_is_in_the_access_log_of_the_store_that_is_there() {
+    let backups = Backups::of(1);
+    let created = backups.create();
+    let parts = (&backups.bench.vault, &backups.bench.index);
+    backup::log_restore(parts, &backups.from(&created), &by(), now()).expect("written");
+    let mut actions = Vec::new();
+    access::read(parts.0, REGION, |_, access| actions.push(access.action)).expect("read");
+    assert_eq!(actions, ["backup", "restore"]);
 }

@@ -83,7 +83,7 @@ pub(super) fn renew_key_part(store: &Store) {
     let (vault, index) = store.parts();
     if let Err(error) = backup::refresh(vault, index, Timestamp::now()) {
         show::note(format_args!(
-            "vaxel: the keys that were destroyed are still in the key part of the backups: {error}; then run `vaxel backup keys`"
+            "vaxel: what was destroyed or revoked is still in the key part of the backups: {error}; then run `vaxel backup keys`"
         ));
     }
 }
@@ -114,7 +114,10 @@ pub(super) fn write_key(out: &Path, identity: &Identity) -> Result<(), Failure> 
         .create_new(true)
         .mode(0o600)
         .open(out)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        })
         .map_err(|error| Failure::usage(format!("{} can't be made: {error}", out.display())))
 }
 
@@ -131,12 +134,13 @@ fn open(kept: &Kept) -> Result<Store, Failure> {
 fn create(kept: &Kept, place: &Where, asker: Asker, json: bool) -> Result<ExitCode, Failure> {
     let store = open(kept)?;
     let policy = Policy::of(&kept.scenario);
+    let by = by(asker)?;
     let bar = show::bar(None, "backed up");
     let made = backup::create(
         store.parts(),
         place,
         policy,
-        &by(asker)?,
+        &by,
         Timestamp::now(),
         &mut || bar.inc(1),
     );
@@ -156,6 +160,12 @@ fn print_created(created: &Created) -> Result<(), Failure> {
         show::line(format_args!("{id} isn't in it: {why}"))?;
     }
     let kept = &created.kept;
+    if let Some(before) = &created.until_now_for {
+        show::line(format_args!(
+            "sealed for somebody else than the ones before: {}, not {before}",
+            created.sealed_for
+        ))?;
+    }
     show::line(format_args!(
         "{}: {} recordings, {} bytes in {}",
         kept.name,
@@ -201,19 +211,27 @@ struct Listed {
     catalogue: Catalogue,
     expired: Vec<String>,
     test_due: bool,
+    /// There should be one, and is none.
+    backup_due: bool,
+    /// The key part isn't where it was put: none of them opens.
+    keys_missing: bool,
 }
 
 fn list(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
     let store = open(kept)?;
     let now = Timestamp::now();
+    let policy = Policy::of(&kept.scenario);
     let catalogue = Catalogue::read(store.parts().0).map_err(told)?;
     let listed = Listed {
         expired: catalogue.expired(now).map(|one| one.name.clone()).collect(),
-        test_due: catalogue.test_due(Policy::of(&kept.scenario), now),
+        test_due: catalogue.test_due(policy, now),
+        backup_due: catalogue.is_due(policy),
+        keys_missing: catalogue.lacks_keys(),
         catalogue,
     };
     let missing = listed.catalogue.backups.iter().any(|one| !one.is_there());
-    let wrong = listed.test_due || missing || !listed.expired.is_empty();
+    let overdue = listed.test_due || listed.backup_due || !listed.expired.is_empty();
+    let wrong = overdue || missing || listed.keys_missing;
     if json {
         show::json(&listed)?;
     } else {
@@ -255,6 +273,11 @@ fn print_list(listed: &Listed) -> Result<(), Failure> {
         "restore tried",
     ];
     show::line(show::table(header, rows))?;
+    if listed.keys_missing {
+        show::line(
+            "the key part is MISSING, so that none of them opens: `vaxel backup keys` makes it anew from the store",
+        )?;
+    }
     if listed.test_due {
         show::line("a trial of a restore is due: `vaxel backup test --identity FILE`")?;
     }
@@ -274,6 +297,7 @@ fn test(
 ) -> Result<ExitCode, Failure> {
     let store = open(kept)?;
     let policy = Policy::of(&kept.scenario);
+    let by = by(asker)?;
     let bar = show::bar(None, "restoring");
     let tried = backup::trial(
         store.parts(),
@@ -281,7 +305,7 @@ fn test(
         identities,
         scratch,
         policy,
-        &by(asker)?,
+        &by,
         Timestamp::now(),
     );
     bar.finish_and_clear();
@@ -362,8 +386,14 @@ fn restore(
     asker: Asker,
     json: bool,
 ) -> Result<ExitCode, Failure> {
+    backup::refuse_inside(&kept.place, to).map_err(told)?;
+    let (by, now) = (by(asker)?, Timestamp::now());
+    // It needs nothing of the old store. When that is there, its controllers are to know.
+    if let Ok(live) = open(kept) {
+        backup::log_restore(live.parts(), from, &by, now).map_err(told)?;
+    }
     let bar = show::bar(None, "restoring");
-    let restored = backup::restore(from, identities, to, &by(asker)?, Timestamp::now());
+    let restored = backup::restore(from, identities, to, &by, now);
     bar.finish_and_clear();
     let restored = restored.map_err(told)?;
     let store = store::open_to_change(&restored.store, &restored.keys).map_err(failed)?;
@@ -421,6 +451,7 @@ fn told(error: BackupError) -> Failure {
         | BackupError::NotApart { .. }
         | BackupError::NoRecipient
         | BackupError::Unknown(_)
+        | BackupError::InsideStore { .. }
         | BackupError::There { .. } => Failure::usage(error.to_string()),
         _ => Failure::run(error.to_string()),
     }

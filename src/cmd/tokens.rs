@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use callcore::scenario::Scenario;
 use jiff::{Timestamp, ToSpan, civil::Date};
-use recorder::api::tokens::{self, Role, Token, TokenError};
+use recorder::{
+    api::tokens::{self, Role, Token, TokenError},
+    store,
+};
 use serde::Serialize;
 
 use crate::{
@@ -77,6 +80,10 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
         )?,
         TokenCommand::Revoke { id } => {
             let token = tokens::revoke(&kept.place.keys, &id, now).map_err(failed)?;
+            // A restored store has the tokens of the key part: there it holds no more either.
+            if let Ok(store) = store::open_to_change_place(kept.place.clone()) {
+                super::backup::renew_key_part(&store);
+            }
             if args.store.json {
                 show::json(&serde_json::json!({ "id": token.id, "name": token.name }))?;
             } else {

@@ -183,6 +183,18 @@ impl Catalogue {
         }
     }
 
+    /// Whether there should be a backup and is none: how long it is kept or how often it is tried was decided.
+    pub const fn is_due(&self, policy: Policy) -> bool {
+        let decided = policy.lifetime.is_some() || policy.restore_test.is_some();
+        decided && self.backups.is_empty()
+    }
+
+    /// Whether there are backups, and their keys are not where they were put: then none of them opens.
+    pub fn lacks_keys(&self) -> bool {
+        let there = |part: &KeyPart| part.path.is_file();
+        !self.backups.is_empty() && !self.keys.as_ref().is_some_and(there)
+    }
+
     /// Removes the backups whose time is over; gives their names.
     ///
     /// # Errors

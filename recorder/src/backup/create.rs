@@ -54,6 +54,10 @@ pub struct Created {
     pub wrong: Vec<(String, String)>,
     /// Recordings that were being made, and come with the next backup.
     pub open: u64,
+    /// Who opens it: `age1...`.
+    pub sealed_for: String,
+    /// Who opens the one before, when that was somebody else.
+    pub until_now_for: Option<String>,
 }
 
 type Archive = archive::Writer<Sealer<BufWriter<File>>>;
@@ -70,11 +74,12 @@ pub fn create(
     now: Timestamp,
     each: &mut dyn FnMut(),
 ) -> Result<Created, BackupError> {
+    let before = Catalogue::read(vault)?.recipient;
     let recipient = match place.recipient {
         Some(recipient) => recipient,
-        None => Recipient::parse(&Catalogue::read(vault)?.recipient)
-            .map_err(|_| BackupError::NoRecipient)?,
+        None => Recipient::parse(&before).map_err(|_| BackupError::NoRecipient)?,
     };
+    let until_now_for = (!before.is_empty() && before != recipient.to_string()).then_some(before);
     check_places(vault, place)?;
     // Nothing is erased between the two parts.
     let _alone = gallring::lock(vault)?;
@@ -82,45 +87,91 @@ pub fn create(
     let moment = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let name = format!("vaxel-{moment}");
     log(vault, index, "backup", &name, by, now)?;
+    if until_now_for.is_some() {
+        // From now on somebody else opens all of it.
+        log(
+            vault,
+            index,
+            "backup-recipient",
+            &recipient.to_string(),
+            by,
+            now,
+        )?;
+    }
     let path = absolute(&place.audio)?.join(format!("{name}{AUDIO_SUFFIX}"));
     if path.exists() {
         return Err(BackupError::Made { path });
     }
     let mut wrong = Vec::new();
     Catalogue::begin(vault, &path)?;
-    let recordings = fill(vault, index, &path, recipient, &mut wrong, each).inspect_err(|_| {
-        // Half a backup would pass for one.
+    let making = Making {
+        vault,
+        index,
+        place,
+        policy,
+        recipient,
+        now,
+    };
+    let made = making.both((name, &path), &mut wrong, each);
+    let (kept, keys) = made.inspect_err(|_| {
+        // Half a backup would pass for one, and so would audio without its keys.
         let _gone = fs::remove_file(&path);
-    })?;
-    sync(&place.audio)?;
-    let keys = keys::write(vault, index, &place.keys, recipient, now)?;
-    let (bytes, sha256) = digest(&path)?;
-    let kept = Kept {
-        name,
-        at: now.to_string(),
-        audio: path.clone(),
-        recordings,
-        bytes,
-        sha256,
-        expires: after(now, policy.lifetime),
-        tested: None,
-    };
-    let part = super::KeyPart {
-        path: absolute(&keys.path)?,
-        ..keys.clone()
-    };
-    Catalogue::change(vault, |catalogue| {
-        catalogue.recipient = recipient.to_string();
-        catalogue.end(&kept.audio);
-        catalogue.backups.push(kept.clone());
-        catalogue.keys = Some(part);
     })?;
     Ok(Created {
         kept,
         keys,
         wrong,
         open: index.left_open()?.len() as u64,
+        sealed_for: recipient.to_string(),
+        until_now_for,
     })
+}
+
+/// What both parts of a backup are made of.
+struct Making<'a> {
+    vault: &'a Vault,
+    index: &'a Index,
+    place: &'a Where,
+    policy: Policy,
+    recipient: Recipient,
+    now: Timestamp,
+}
+
+impl Making<'_> {
+    /// Writes the audio part, then the key part, and enters both in the catalogue.
+    fn both(
+        &self,
+        (name, path): (String, &Path),
+        wrong: &mut Vec<(String, String)>,
+        each: &mut dyn FnMut(),
+    ) -> Result<(Kept, super::KeyPart), BackupError> {
+        let (vault, recipient) = (self.vault, self.recipient);
+        let recordings = fill(vault, self.index, path, recipient, wrong, each)?;
+        sync(&self.place.audio)?;
+        let keys = keys::write(vault, self.index, &self.place.keys, recipient, self.now)?;
+        let (bytes, sha256) = digest(path)?;
+        let kept = Kept {
+            name,
+            at: self.now.to_string(),
+            audio: path.to_owned(),
+            recordings,
+            bytes,
+            sha256,
+            expires: after(self.now, self.policy.lifetime),
+            tested: None,
+        };
+        let part = super::KeyPart {
+            path: absolute(&keys.path)?,
+            ..keys.clone()
+        };
+        Catalogue::change(vault, |catalogue| {
+            catalogue.recipient = recipient.to_string();
+            catalogue.end(&kept.audio);
+            catalogue.backups.push(kept.clone());
+            catalogue.keys = Some(part);
+        })?;
+        Ok((kept, keys))
+    }
 }
 
 /// Makes the two places, and refuses those where a copy would be lost, or found, with what it is of.

@@ -50,8 +50,9 @@ use crate::{
     index::{Index, IndexError},
     ledger::LedgerError,
     names::NameError,
+    place::Place,
     store::By,
-    vault::{Vault, VaultError},
+    vault::{Vault, VaultError, folder},
 };
 
 /// The mark of a store that wasn't held against the destruction register yet.
@@ -113,6 +114,12 @@ pub enum BackupError {
     #[error("{} is there already: restore to a new folder", path.display())]
     There {
         /// Where.
+        path: PathBuf,
+    },
+    /// Keys would lie in the store, or somebody else's in ours.
+    #[error("{} lies in the store or with the keys: name another place", path.display())]
+    InsideStore {
+        /// Where it would have gone.
         path: PathBuf,
     },
     /// A backup of this second.
@@ -211,6 +218,35 @@ pub fn refuse_unswept(store: &Path) -> Result<(), BackupError> {
         });
     }
     Ok(())
+}
+
+/// Refuses to restore into a store that is there, or to its keys.
+///
+/// # Errors
+/// When what would be made there lies within one of them, or one of them within it.
+pub fn refuse_inside(live: &Place, to: &Path) -> Result<(), BackupError> {
+    for made in [to.join("store"), to.join("keys")] {
+        let apart = |folder: &Path| folder::check_apart(folder, &made).is_ok();
+        if !(apart(&live.store) && apart(&live.keys)) {
+            return Err(BackupError::InsideStore { path: made });
+        }
+    }
+    Ok(())
+}
+
+/// Writes into the access logs of a store that one of its backups is about to be restored. What is restored has the same in its
+/// own, which goes with it.
+///
+/// # Errors
+/// When a log can't be written: then nothing is to be restored.
+pub fn log_restore(
+    (vault, index): (&Vault, &Index),
+    from: &From,
+    by: &By,
+    now: Timestamp,
+) -> Result<(), BackupError> {
+    let audio = from.audio.display().to_string();
+    log(vault, index, "restore", &audio, by, now)
 }
 
 /// Writes a backup or a restore into the access log of every controller whose recordings are in the store.

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    BackupError, INDEX, KEYS, LEDGERS, MANIFEST, STORE, UNSWEPT, envelope, file, log, rows::Line,
+    BackupError, INDEX, KEYS, LEDGERS, MANIFEST, STORE, UNSWEPT, envelope, file, log_restore,
+    rows::Line,
 };
 use crate::{
     archive,
@@ -99,14 +100,7 @@ pub fn restore(
         restoring.take(name, bytes)
     })?;
     let done = restoring.done;
-    log(
-        &vault,
-        &index,
-        "restore",
-        &from.audio.display().to_string(),
-        by,
-        now,
-    )?;
+    log_restore((&vault, &index), from, by, now)?;
     fs::remove_file(store.join(UNSWEPT)).map_err(file(&store))?;
     super::keys::sync(&store)?;
     Ok(done)
@@ -171,8 +165,9 @@ impl Gone {
 /// The live store's register instead of the backup's, when it goes on from it.
 fn take_longer(live: &Path, vault: &Vault) -> Result<(), BackupError> {
     let ours = vault.store().join(REGISTER);
-    let length = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
-    if length(live) > length(&ours) {
+    // One that was named and isn't there would let come back what it knows of.
+    let theirs = fs::metadata(live).map_err(file(live))?.len();
+    if theirs > fs::metadata(&ours).map_or(0, |found| found.len()) {
         let bytes = fs::read(live).map_err(file(live))?;
         // That it goes on from where the backup's was signed is checked when it is read.
         folder::write_private(&ours, &bytes)?;

@@ -121,6 +121,9 @@ impl<'a> Scratch<'a> {
         use std::os::unix::fs::DirBuilderExt;
         let within = within.canonicalize().map_err(file(within))?;
         let path = within.join(format!("vaxel-restore-test-{}", now.as_second()));
+        if vault.refuse_inside(&path).is_err() {
+            return Err(BackupError::InsideStore { path });
+        }
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
