@@ -120,6 +120,21 @@ fn place_of(bytes: &[u8], what: &[u8]) -> usize {
     windows.position(|window| window == what).expect("in it")
 }
 
+/// A file as it stands in an archive (ustar), shorter than a block.
+fn small_file(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut block = vec![0; 1024];
+    let mut put = |at: usize, text: &[u8]| block[at..at + text.len()].copy_from_slice(text);
+    put(0, name.as_bytes());
+    put(100, b"0000600\0");
+    put(124, format!("{:011o}\0", bytes.len()).as_bytes());
+    put(148, b"        0");
+    put(257, b"ustar\x0000");
+    put(512, bytes);
+    let sum: u32 = block[..512].iter().map(|byte| u32::from(*byte)).sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    block
+}
+
 #[test]
 fn the_region_gets_all_of_it_and_then_it_goes_here() {
     let sides = Sides::with(3);
@@ -288,6 +303,16 @@ fn a_tampered_package_says_which_file() {
         bytes[at + 21] = b'X';
     });
     assert_eq!(refused("d").0, "bag-info.txt");
+    // A file that nobody stated, beside the payload: it would have been unpacked with the rest.
+    restore();
+    sides.reseal(|bytes| {
+        let at = place_of(bytes, b"/manifest-sha256.txt") / 512 * 512;
+        let name = bytes[at..at + 100].to_vec();
+        let name = String::from_utf8_lossy(&name).replace("manifest-sha256.txt", "more.txt");
+        let more = small_file(name.trim_end_matches('\0'), b"open me");
+        bytes.splice(at..at, more);
+    });
+    assert_eq!(refused("f").0, "more.txt");
     // The last file of the payload left out.
     restore();
     sides.reseal(|bytes| {
@@ -336,4 +361,19 @@ fn a_receivers_key_reads_back() {
         Receiver::read(&path),
         Err(HandoverError::Receiver)
     ));
+}
+
+/// With the receipt it goes here, and a backup may have what was spoilt.
+#[test]
+fn what_is_spoilt_is_not_handed_over_as_whole() {
+    let sides = Sides::with(2);
+    let id = sides.bench.ids()[0];
+    sides.bench.spoil(id);
+    let created = sides.create(REGION).expect("packed");
+    assert_eq!(created.recordings, 1);
+    let [(wrong, why)] = &created.wrong[..] else {
+        panic!("{:?}", created.wrong);
+    };
+    assert_eq!(*wrong, id.to_string());
+    assert!(why.contains("backup"), "{why}");
 }

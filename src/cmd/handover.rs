@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use recorder::{
-    envelope::{self, Identity},
+    envelope::{self, EnvelopeError, Identity},
     handover::{self, Closed, Created, HandoverError, Receipt, Receiver, Record, Verified, Wanted},
     store::{self, Store},
 };
@@ -83,6 +83,7 @@ fn create(
 ) -> Result<ExitCode, Failure> {
     let store = open(kept)?;
     let receiver = Receiver::read(receiver).map_err(told)?;
+    let by = by(asker)?;
     let bar = show::bar(None, "packed");
     let packed = handover::create(
         store.parts(),
@@ -90,7 +91,7 @@ fn create(
         wanted,
         &receiver,
         to,
-        (&by(asker)?, Timestamp::now()),
+        (&by, Timestamp::now()),
         &mut || bar.inc(1),
     );
     bar.finish_and_clear();
@@ -131,11 +132,6 @@ fn verify(
     bar.finish_and_clear();
     let verified = match checked {
         Ok(verified) => verified,
-        // What somebody looked for: a finding.
-        Err(error @ HandoverError::Tampered { .. }) => {
-            show::note(format_args!("vaxel: {error}"));
-            return Ok(ExitCode::from(1));
-        }
         Err(error) => return Err(told(error)),
     };
     let receipt =
@@ -254,9 +250,15 @@ fn told(error: HandoverError) -> Failure {
         | HandoverError::NoReceipt
         | HandoverError::There { .. }
         | HandoverError::InsideStore { .. } => Failure::usage(error.to_string()),
-        HandoverError::Foreign | HandoverError::Forged(_) | HandoverError::Closed(_) => {
-            Failure::finding(error.to_string())
+        // What somebody looked for.
+        HandoverError::Tampered { .. }
+        | HandoverError::Envelope {
+            source: EnvelopeError::HeaderChanged | EnvelopeError::NotOne(_),
+            ..
         }
+        | HandoverError::Foreign
+        | HandoverError::Forged(_)
+        | HandoverError::Closed(_) => Failure::finding(error.to_string()),
         _ => Failure::run(error.to_string()),
     }
 }

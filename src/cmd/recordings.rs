@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use jiff::Timestamp;
 use recorder::{
     access::PURPOSE_LEN_MAX,
-    index::{Filter, Hold},
+    export::ExportError,
+    index::{Filter, Hold, IndexError},
     store::{self, By, Row, Shown, Sound, Store, StoreError, Wrong},
     vcon::{self, Audio},
 };
@@ -26,18 +27,17 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             kommun,
             limit,
         } => {
-            let rows = store
-                .list(&Filter {
-                    controller,
-                    kommun,
-                    limit,
-                    ..Filter::default()
-                })
-                .map_err(failed)?;
+            let filter = Filter {
+                controller,
+                kommun,
+                limit,
+                ..Filter::default()
+            };
+            let rows = store.list(&filter).map_err(failed)?;
             if args.store.json {
                 show::json(&rows)?;
             } else {
-                list(&rows)?;
+                list(&rows, &filter)?;
             }
         }
         RecordingsCommand::Show { id, asker } => {
@@ -61,7 +61,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             asker,
         } => {
             let audio = audio_of(format, audio_url)?;
-            export(&store, &id, out, audio.as_ref(), asker, args.store.json)?;
+            return export(&store, &id, out, audio.as_ref(), asker, args.store.json);
         }
         RecordingsCommand::Hold { id, reason, who } => {
             let purpose = Some(reason);
@@ -115,7 +115,7 @@ fn export(
     audio: Option<&Audio>,
     asker: Asker,
     json: bool,
-) -> Result<(), Failure> {
+) -> Result<ExitCode, Failure> {
     let end = if audio.is_some() { "vcon.json" } else { "wav" };
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{id}.{end}")));
     let by = by(asker)?;
@@ -124,8 +124,17 @@ fn export(
         Some(audio) => vcon::export(store.parts(), id, &out, audio, (&by, Timestamp::now())),
     };
     let exported = exported.map_err(failed)?;
+    // What is silent where somebody spoke doesn't pass for whole.
+    let code = ExitCode::from(u8::from(exported.damaged_chunks > 0));
+    if exported.damaged_chunks > 0 {
+        show::note(format_args!(
+            "vaxel: {} stretches of it were changed or spoilt after they were stored, and are silent: restore it from a backup",
+            exported.damaged_chunks
+        ));
+    }
     if json {
-        return show::json(&exported);
+        show::json(&exported)?;
+        return Ok(code);
     }
     let files = exported.files.iter().map(|file| file.display().to_string());
     let files: Vec<String> = files.collect();
@@ -137,7 +146,8 @@ fn export(
     show::line(format_args!(
         "{files}: {:.1} s, {} streams, {} packets lost",
         exported.seconds, exported.streams, exported.packets_lost
-    ))
+    ))?;
+    Ok(code)
 }
 
 fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
@@ -232,12 +242,20 @@ fn verify(store: &Store, json: bool) -> Result<ExitCode, Failure> {
 )]
 fn failed(error: StoreError) -> Failure {
     match error {
-        StoreError::Purpose => Failure::usage(error.to_string()),
+        StoreError::Purpose
+        | StoreError::Index(IndexError::NotFound(_) | IndexError::Ambiguous(_))
+        | StoreError::Export(ExportError::InsideStore { .. } | ExportError::SameFile { .. }) => {
+            Failure::usage(error.to_string())
+        }
         _ => Failure::run(error.to_string()),
     }
 }
 
-fn list(rows: &[Row]) -> Result<(), Failure> {
+fn list(rows: &[Row], filter: &Filter) -> Result<(), Failure> {
+    // That nothing fits says nothing of what is stored.
+    if rows.is_empty() && (filter.controller.is_some() || filter.kommun.is_some()) {
+        return show::line("No recording of that controller and kommun.");
+    }
     if rows.is_empty() {
         show::line("No recordings yet. Run `vaxel demo`, or call a switch whose queue records.")?;
         return Ok(());

@@ -73,6 +73,12 @@ pub enum ExportError {
         /// Where it would have gone.
         path: PathBuf,
     },
+    /// A vCon would be written over its own sound.
+    #[error("{} is where the sound goes: give the vCon another name, such as call.vcon.json", path.display())]
+    SameFile {
+        /// Both.
+        path: PathBuf,
+    },
     /// A closed recording lost its end afterwards.
     #[error(
         "recording {id} was closed, but stream {label} has lost its end since: restore it from a backup"
@@ -167,7 +173,7 @@ pub fn export(
         })?;
     let entry = index.get(id)?;
     let part = whole(vault, &entry)?;
-    let path = path.with_extension(part.name());
+    let path = named_for(path, part);
     let failed = |source| ExportError::Write {
         path: path.clone(),
         source,
@@ -175,6 +181,20 @@ pub fn export(
     let mut exported = folder::whole(&path, failed, |file| part_into(vault, &entry, part, file))?;
     exported.files.push(path);
     Ok(exported)
+}
+
+/// A name with the end that fits its sound: instead of another sound's, and after whatever else there is. `anna.2026-01-05` and
+/// `anna.2026-01-06` are two names.
+pub(crate) fn named_for(path: &Path, part: Part) -> PathBuf {
+    let sounds = ["wav", "opus", "ogg"];
+    let end = path.extension().and_then(|end| end.to_str());
+    if end.is_some_and(|end| sounds.iter().any(|one| end.eq_ignore_ascii_case(one))) {
+        return path.with_extension(part.name());
+    }
+    let mut named = path.as_os_str().to_owned();
+    named.push(".");
+    named.push(part.name());
+    named.into()
 }
 
 /// The part in which all of a recording is heard.

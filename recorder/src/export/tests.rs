@@ -341,3 +341,19 @@ fn is_alike_from_any_place(bench: &Bench) {
         );
     }
 }
+
+/// Two exports of two calls were one file, the later: what follows a dot isn't always an end.
+#[test]
+fn a_name_keeps_all_that_was_given() {
+    for (given, named) in [
+        ("call", "call.wav"),
+        ("call.wav", "call.wav"),
+        ("call.WAV", "call.wav"),
+        ("call.opus", "call.wav"),
+        ("anna.2026-01-05", "anna.2026-01-05.wav"),
+        ("RS/903.2025", "RS/903.2025.wav"),
+    ] {
+        let found = super::named_for(std::path::Path::new(given), super::Part::Wav);
+        assert_eq!(found, std::path::Path::new(named));
+    }
+}

@@ -129,6 +129,10 @@ impl Found {
                 ));
             }
         }
+        let ours = [BAGIT, INFO, MANIFEST, TAG_MANIFEST];
+        if let Some(extra) = self.tags.keys().find(|name| !ours.contains(&&***name)) {
+            return Err(wrong(extra, "it stands in no manifest"));
+        }
         let stated = digests(MANIFEST)?;
         for (name, digest) in &stated {
             match self.payload.get(name) {

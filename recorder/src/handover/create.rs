@@ -14,7 +14,7 @@ use super::{HandoverError, Receiver, Record, bag::Bag, file};
 use crate::{
     access::{self, Access},
     envelope::seal,
-    export,
+    export::{self, Exported},
     index::{Entry, Index},
     names::RecordingId,
     store::By,
@@ -227,7 +227,7 @@ impl Packing<'_> {
 
     /// What the bag holds of a recording.
     fn files(&self, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, HandoverError> {
-        let (sound, _) = vcon::sound_of(self.vault, entry)?;
+        let sound = unspoilt(vcon::sound_of(self.vault, entry)?)?;
         let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
         let audio = Audio::Beside(AUDIO_NAME.to_owned());
         let vcon = vcon::vcon(entry, meta.as_ref(), &sound, &audio, self.now);
@@ -245,7 +245,8 @@ impl Packing<'_> {
         let mut files = vec![named(sound)];
         // It goes here: what was decoded above goes along as it came.
         if let Some(part) = export::as_it_came(self.vault, entry)? {
-            files.push(named(vcon::part_of(self.vault, entry, part)?.0));
+            let part = vcon::part_of(self.vault, entry, part)?;
+            files.push(named(unspoilt(part)?));
         }
         files.push(("tag.json".to_owned(), tag));
         files.push(("vcon.json".to_owned(), vcon));
@@ -271,5 +272,14 @@ impl Packing<'_> {
             ),
             ("Vaxel-Controller", record.controller.clone()),
         ]
+    }
+}
+
+/// The sound, when all of it is what was stored: with its receipt it goes here, and what was spoilt can be had from a backup
+/// until then.
+fn unspoilt((sound, exported): (SoundFile, Exported)) -> Result<SoundFile, HandoverError> {
+    match exported.damaged_chunks {
+        0 => Ok(sound),
+        stretches => Err(HandoverError::Spoilt { stretches }),
     }
 }

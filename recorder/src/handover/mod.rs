@@ -62,6 +62,12 @@ pub enum HandoverError {
         "this is no receiver's key: the receiver makes it with `vaxel handover key`; it has a line `# receipt-key:` and one with `age1...`"
     )]
     Receiver,
+    /// A recording isn't what was stored any more.
+    #[error("{stretches} stretches of it are spoilt: restore it from a backup first")]
+    Spoilt {
+        /// How many, of a second each at most.
+        stretches: u64,
+    },
     /// The package isn't what was sealed.
     #[error("{}: {file}: {what}; nothing of it was kept, ask for it again", package.display())]
     Tampered {

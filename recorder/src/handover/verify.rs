@@ -70,7 +70,7 @@ pub fn verify(
         }
     })?;
     if let (Some(part), Some(path)) = (part, unpack_to) {
-        fs::rename(&part, path).map_err(file(path))?;
+        keep(&part, path).map_err(file(path))?;
     }
     let receipt = Receipt {
         handover: found.info("External-Identifier").to_owned(),
@@ -87,6 +87,14 @@ pub fn verify(
         from: found.info("Source-Organization").to_owned(),
         receipt: receipt.sign(identity, now),
     })
+}
+
+/// Gives what was unpacked its name, safe from a power cut: with the receipt it is erased where it came from.
+fn keep(part: &Path, path: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(part)?)?;
+    fs::rename(part, path)?;
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 type Package = Opener<BufReader<File>>;

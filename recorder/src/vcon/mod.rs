@@ -8,7 +8,7 @@ mod object;
 
 use std::{
     io::{Cursor, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
@@ -64,6 +64,7 @@ pub fn export(
             path: path.to_owned(),
         })?;
     let entry = index.find(id)?;
+    let beside = beside(vault, &entry, path, audio)?;
     let access = Access {
         who: by.who.clone(),
         controller: entry.tag.controller.to_string(),
@@ -72,18 +73,42 @@ pub fn export(
         purpose: by.purpose.clone(),
     };
     access::write(vault, now, &[access])?;
-    let (sound, exported) = sound_of(vault, &entry)?;
+    let (sound, mut exported) = sound_of(vault, &entry)?;
     let meta = vault.unlock(entry.id, &entry.tag)?.meta()?;
     let vcon = vcon(&entry, meta.as_ref(), &sound, audio, now);
     let text = serde_json::to_vec_pretty(&vcon).map_err(|error| ExportError::Write {
         path: path.to_owned(),
         source: error.into(),
     })?;
-    if *audio != Audio::Inline {
-        write(&path.with_extension(sound.part.name()), &sound.bytes)?;
+    if let Some(beside) = beside {
+        write(&beside, &sound.bytes)?;
+        exported.files.push(beside);
     }
     write(path, &text)?;
+    exported.files.push(path.to_owned());
     Ok(exported)
+}
+
+/// Where the sound goes that isn't in the vCon.
+fn beside(
+    vault: &Vault,
+    entry: &Entry,
+    path: &Path,
+    audio: &Audio,
+) -> Result<Option<PathBuf>, ExportError> {
+    if *audio == Audio::Inline {
+        return Ok(None);
+    }
+    let part = export::whole(vault, entry)?;
+    let is_json = path.extension().is_some_and(|end| end == "json");
+    let beside = match is_json {
+        true => path.with_extension(part.name()),
+        false => export::named_for(path, part),
+    };
+    if beside == path {
+        return Err(ExportError::SameFile { path: beside });
+    }
+    Ok(Some(beside))
 }
 
 /// The file appears when it is whole.

@@ -189,3 +189,26 @@ fn an_export_needs_a_purpose_and_is_logged_without_a_number() {
     let inside = bench.vault.store().join("x.json");
     assert!(export(parts, &id, &inside, &Audio::Inline, (&by, now)).is_err());
 }
+
+/// The vCon would have taken the sound's place, and whoever opens it finds a digest of nothing.
+#[test]
+fn a_vcon_is_not_written_over_its_own_sound() {
+    let bench = Bench::new(caller_and_nurse());
+    let now = "2026-11-22T06:00:00Z".parse().expect("a moment");
+    let by = By {
+        who: "anna".into(),
+        purpose: "a complaint".into(),
+    };
+    let parts = (&bench.vault, &bench.index);
+    let id = bench.id.to_string();
+    let outside = Audio::At("https://example.invalid/call.wav".to_owned());
+    let path = bench.place.path().join("call.wav");
+    let refused = export(parts, &id, &path, &outside, (&by, now));
+    let same =
+        |error: &StoreError| matches!(error, StoreError::Export(ExportError::SameFile { .. }));
+    assert!(refused.as_ref().is_err_and(same), "{refused:?}");
+    assert!(!path.exists());
+    let path = bench.place.path().join("call.vcon.json");
+    let exported = export(parts, &id, &path, &outside, (&by, now)).expect("written");
+    assert_eq!(exported.files, [path.with_extension("wav"), path]);
+}
