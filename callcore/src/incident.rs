@@ -47,6 +47,16 @@ pub enum IncidentError {
         /// The names there are.
         known: String,
     },
+    /// Two scenarios declare one of that name.
+    #[error(
+        "{operators} each run a store called `{store}`: give only the scenario of the one it was"
+    )]
+    SeveralStores {
+        /// The name.
+        store: String,
+        /// Who run them.
+        operators: String,
+    },
     /// It ended before it began, or was discovered before that.
     #[error("the incident ends or is discovered before it begins")]
     OutOfOrder,
@@ -139,8 +149,9 @@ pub fn incident(
     scenarios: &[&Scenario],
     exposure: &Exposure<'_>,
 ) -> Result<Incident, IncidentError> {
-    let begins = exposure.from.unwrap_or(exposure.until);
-    if begins > exposure.until || begins > exposure.discovered {
+    // Since when may never be told; that it was discovered before it was over is the rule.
+    let begins = exposure.from;
+    if begins.is_some_and(|begins| begins > exposure.until || begins > exposure.discovered) {
         return Err(IncidentError::OutOfOrder);
     }
     let (scenario, store) = find(scenarios, exposure.store)?;
@@ -169,27 +180,40 @@ fn find<'s>(
             .iter()
             .flat_map(|scenario| scenario.stores.iter().map(move |store| (*scenario, store)))
     };
-    all()
-        .find(|(_, store)| *store.name == *name)
-        .ok_or_else(|| {
-            let known: Vec<&str> = all().map(|(_, store)| &*store.name).collect();
-            IncidentError::NoSuchStore {
+    let mut named = all().filter(|(_, store)| *store.name == *name);
+    let found = named.next();
+    if let Some((scenario, store)) = found {
+        let runs = |(scenario, store): (&Scenario, &Store)| scenario.org(store.operator).id.clone();
+        let first = runs((scenario, store));
+        if let Some(other) = named.map(runs).find(|other| *other != first) {
+            return Err(IncidentError::SeveralStores {
                 store: name.to_owned(),
-                known: if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    known.join(", ")
-                },
-            }
-        })
+                operators: format!("{first} and {other}"),
+            });
+        }
+    }
+    found.ok_or_else(|| {
+        let known: Vec<&str> = all().map(|(_, store)| &*store.name).collect();
+        IncidentError::NoSuchStore {
+            store: name.to_owned(),
+            known: if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            },
+        }
+    })
 }
 
 fn calls(files: u64) -> Calls {
     let (few, many) = FILES_A_CALL_MEAN;
+    let least = files.div_ceil(FILES_A_CALL_MAX);
+    // Of a handful of files too.
+    let low = (files / many).max(least);
     Calls {
-        least: files.div_ceil(FILES_A_CALL_MAX),
-        low: files / many,
-        high: files / few,
+        least,
+        low,
+        high: (files / few).max(low),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `vaxel ropa`: the register of processing activities (GDPR Art. 30), derived from a scenario.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, BufRead, BufReader},
     path::Path,
@@ -36,7 +37,7 @@ struct Entry {
     basis: String,
     agreement: Option<String>,
     recipient: Option<String>,
-    /// A recipient or processor outside Sweden: its country.
+    /// Recipient and processor outside Sweden: their countries.
     country: Option<String>,
     erased: Vec<String>,
     at: Vec<String>,
@@ -114,8 +115,9 @@ fn compared(scenario: &Scenario, roles: &[Role], file: &Path) -> Result<Comparis
 
 fn observed(line: io::Result<String>) -> Result<Observed, String> {
     let line = line.map_err(|error| error.to_string())?;
+    // What serde says of it may repeat what stands in it, and it may be another file, with numbers in it.
     let line: gateway::ledger::Line =
-        serde_json::from_str(&line).map_err(|error| error.to_string())?;
+        serde_json::from_str(&line).map_err(|_| "it is no line of a boundary ledger".to_owned())?;
     Ok(Observed {
         operation: line.operation,
         data: line.data,
@@ -151,10 +153,12 @@ fn name(scenario: &Scenario, org: OrgId) -> String {
 
 fn entry(scenario: &Scenario, role: &Role, observed: Option<u64>) -> Entry {
     let processor = (role.by != role.controller).then_some(role.by);
-    let abroad = processor.into_iter().chain(role.recipient).find_map(|org| {
-        let country = &scenario.org(org).country;
-        (**country != *"SE").then(|| country.to_string())
-    });
+    let countries = processor.into_iter().chain(role.recipient);
+    let abroad: BTreeSet<&str> = countries
+        .map(|org| &*scenario.org(org).country)
+        .filter(|country| *country != "SE")
+        .collect();
+    let abroad: Vec<&str> = abroad.into_iter().collect();
     Entry {
         operation: role.operation.name(),
         data: role.data.iter().map(|datum| datum.name()).collect(),
@@ -166,7 +170,7 @@ fn entry(scenario: &Scenario, role: &Role, observed: Option<u64>) -> Entry {
             .agreement
             .map(|id| scenario.agreement(id).id.to_string()),
         recipient: role.recipient.map(|org| name(scenario, org)),
-        country: abroad,
+        country: (!abroad.is_empty()).then(|| abroad.join(", ")),
         // How long data stay at a provider is not this scenario's to say.
         erased: (role.operation == Operation::Store)
             .then_some(&role.data)

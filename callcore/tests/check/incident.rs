@@ -76,6 +76,50 @@ fn voice_nas() {
     golden("tests/golden/incident-2019.json", &(text + "\n"));
 }
 
+/// Nobody can tell since when, and it was discovered before it was over, as most are.
+#[test]
+fn an_exposure_may_be_discovered_before_it_ends() {
+    let [imy, medhelp] = scenarios();
+    let early = Exposure {
+        discovered: at("2019-02-18T09:00:00+01:00"),
+        ..exposure("voice-nas")
+    };
+    let found = incident(&[&imy, &medhelp], &early).expect("worked out");
+    let deadline = found.notices.iter().find_map(|it| it.deadline.as_deref());
+    assert_eq!(deadline, Some("2019-02-21T09:00"));
+}
+
+#[test]
+fn a_handful_of_files_is_no_fewer_calls_than_the_least() {
+    let [imy, medhelp] = scenarios();
+    for files in 0..=30 {
+        let few = Exposure {
+            files: Some(files),
+            ..exposure("voice-nas")
+        };
+        let found = incident(&[&imy, &medhelp], &few).expect("worked out");
+        let calls = found.calls.expect("files are known");
+        let in_order = calls.least <= calls.low && calls.low <= calls.high;
+        assert!(in_order, "{files}: {calls:?}");
+    }
+}
+
+#[test]
+fn a_name_that_two_operators_stores_have_is_refused() {
+    let [imy, medhelp] = scenarios();
+    let text = include_str!("../../../scenarios/imy-2019.toml");
+    let alike = text.replace(
+        "name = \"inera\"\noperator",
+        "name = \"voice-nas\"\noperator",
+    );
+    assert_ne!(alike, text);
+    let alike = Scenario::from_toml(&alike, "alike").unwrap_or_else(|error| panic!("{error}"));
+    let refused = incident(&[&alike, &medhelp], &exposure("voice-nas"));
+    assert!(matches!(refused, Err(IncidentError::SeveralStores { .. })));
+    // The same scenario twice is one store.
+    assert!(incident(&[&imy, &medhelp, &medhelp], &exposure("voice-nas")).is_ok());
+}
+
 #[test]
 fn what_cannot_be_worked_out_says_why() {
     let [imy, medhelp] = scenarios();

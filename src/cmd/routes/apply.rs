@@ -1,6 +1,6 @@
 //! `vaxel routes apply`: puts a scenario's rules in force at a running switch.
 
-use std::{process::ExitCode, time::Duration};
+use std::{net::IpAddr, process::ExitCode, time::Duration};
 
 use gateway::Change;
 use serde::Deserialize;
@@ -20,11 +20,41 @@ struct Refused {
     error: String,
 }
 
+/// A switch's page answers this machine only. Anywhere else the token would go in the clear, and to whom?
+fn stays_here(to: &str) -> Result<(), Failure> {
+    let authority = to
+        .strip_prefix("http://")
+        .map(|rest| rest.trim_end_matches('/'));
+    let is_here = authority.is_some_and(|authority| {
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, port)| {
+                if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                    host
+                } else {
+                    authority
+                }
+            });
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    });
+    if is_here {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--to {to} is not on this machine, and the token would go there in the clear: run this where the switch runs, or through a tunnel to http://127.0.0.1:PORT"
+    )))
+}
+
 pub(crate) fn run(args: &ApplyArgs) -> Result<ExitCode, Failure> {
     let (text, _) = read(&args.scenario)?;
     let token = read_secret(&args.token)?;
+    stays_here(&args.to)?;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
+        // The environment may name one, and the token would go to it.
+        .proxy(None)
+        .max_redirects(0)
         .http_status_as_error(false)
         .build()
         .into();

@@ -1,0 +1,231 @@
+//! What leaves a store by the command: who it was is written down, nothing goes where it shouldn't, and the exit code says
+//! whose fault it is.
+#![allow(clippy::expect_used, reason = "a test says what it expects")]
+
+use std::{
+    fs,
+    io::ErrorKind,
+    net::TcpListener,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use callcore::scenario::Scenario;
+use recorder::{access, index::Index, vault::Vault};
+use serde_json::Value;
+
+const CONFIG: &str = "jamtland-2025";
+const REGION: &str = "region-23";
+/// Set aside by PTS for books and films (data/test_numbers.csv).
+const NUMBER: &str = "+46701740605";
+
+/// A folder with an empty store of the scenario.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().expect("a folder"));
+        drop(Index::open(&place.vault()).expect("fresh"));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn vault(&self) -> Vault {
+        let text = include_str!("../scenarios/jamtland-2025.toml");
+        let scenario = Scenario::from_toml(text, CONFIG).expect("a shipped scenario");
+        let settings = scenario.recorder.expect("it records");
+        let at = |part: &str| self.0.path().join(part);
+        Vault::open(&at(&settings.store), &at(&settings.keys)).expect("opens")
+    }
+
+    fn ask(&self, args: &[&str]) -> Output {
+        self.ask_as("bosse", args)
+    }
+
+    fn ask_as(&self, user: &str, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
+        command.current_dir(self.0.path()).env("USER", user);
+        command.args(args).args(["--config", CONFIG, "--data", "."]);
+        command.output().expect("it runs")
+    }
+
+    fn found(&self, args: &[&str]) -> Value {
+        let output = self.ask(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn vaxel(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
+    command.args(args).output().expect("it runs")
+}
+
+fn private(path: &Path, text: &str) -> String {
+    fs::write(path, text).expect("ours");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("ours");
+    path.display().to_string()
+}
+
+fn order(place: &Place, user: &str, more: &[&str]) -> Output {
+    let args = [
+        "uttag",
+        "order",
+        "--kind",
+        "access-log",
+        "--asked-by",
+        "care-provider",
+        "--orderer",
+        "SE2321000214-E4TQ",
+    ];
+    place.ask_as(user, &[&args, more].concat())
+}
+
+/// Whoever says that it is somebody else is written down as well; and the number of an account is nobody's to choose.
+#[test]
+fn the_access_log_has_the_account_whatever_name_is_said() {
+    let place = Place::new();
+    let of_region = ["--controller", REGION];
+    let anna = ["--as", "Anna", "--purpose", "diary 7"];
+    for more in [&of_region[..], &[&of_region[..], &anna].concat()] {
+        let taken = order(&place, "bosse", more);
+        assert!(taken.status.success(), "{}", said(&taken));
+    }
+    let mut log = Vec::new();
+    let each = |_: &str, one: access::Access| log.push((one.who, one.purpose));
+    access::read(&place.vault(), REGION, each).expect("read");
+    let uid = fs::metadata(place.path(".")).expect("ours").uid();
+    let account = format!("bosse (uid {uid})");
+    let what = "uttag: access-log for care-provider";
+    assert_eq!(
+        log,
+        [
+            (account.clone(), what.to_owned()),
+            (
+                format!("Anna (said by {account})"),
+                format!("{what}: diary 7")
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_is_asked_for_wrongly_is_wrong_usage() {
+    let place = Place::new();
+    let long = "x".repeat(2000);
+    for more in [
+        &["--controller", "region-32"][..],
+        &["--controller", REGION, "--purpose", &long],
+        &["--controller", REGION, "--purpose", "one\ntwo"],
+        &["--controller", REGION, "--as", " "],
+        &["--controller", REGION, "--as", "Anna\u{1b}[2K"],
+    ] {
+        let refused = order(&place, "bosse", more);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    }
+    assert!(!place.vault().store().join(".access").exists());
+    for args in [
+        ["recordings", "show", "abc"],
+        ["recordings", "show", "../x"],
+    ] {
+        let refused = place.ask(&args);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    }
+}
+
+/// A token that was revoked after the last backup held again in what was restored from it.
+#[test]
+fn a_revoked_token_does_not_come_back_with_a_backup() {
+    let place = Place::new();
+    let recipient = place.found(&["backup", "key", "--out", "backup.key"]);
+    let recipient = recipient["recipient"].as_str().expect("one").to_owned();
+    let tomorrow = jiff::Zoned::now().date().tomorrow().expect("a day");
+    let token = place.found(&[
+        "recorder",
+        "token",
+        "create",
+        "--name",
+        "Anna",
+        "--organisation",
+        REGION,
+        "--role",
+        "reader",
+        "--expires",
+        &tomorrow.to_string(),
+    ]);
+    let made = [
+        "backup",
+        "create",
+        "--to",
+        "there",
+        "--force",
+        "--recipient",
+    ];
+    let name = place.found(&[&made[..], &[&recipient]].concat())["name"].clone();
+    let id = token["id"].as_str().expect("one");
+    place.found(&["recorder", "token", "revoke", id]);
+    let name = name.as_str().expect("one");
+    let back = ["backup", "restore", name, "--identity", "backup.key"];
+    place.found(&[&back[..], &["--to", "new"]].concat());
+    let tokens = fs::read(place.path("new/keys/api/tokens.json")).expect("restored");
+    let tokens: Value = serde_json::from_slice(&tokens).expect("JSON");
+    assert_eq!(tokens[0]["id"], token["id"]);
+    assert!(tokens[0]["revoked"].is_string(), "{tokens:#}");
+    let keys = place.path("there-keys/vaxel-keys.age");
+    fs::remove_file(keys).expect("ours");
+    let listed = place.ask(&["backup", "list", "--json"]);
+    assert_eq!(listed.status.code(), Some(1), "no backup opens any more");
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["keys_missing"], true);
+}
+
+/// A switch answers its own machine only; whoever listens elsewhere would have the token that replaces its rules.
+#[test]
+fn the_token_of_a_switch_goes_nowhere_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = private(&folder.path().join("token"), "a token for one test only\n");
+    for to in [
+        "http://192.0.2.1:1177",
+        "http://switch.example:1177",
+        "http://127.0.0.1.example:1177",
+        "http://127.0.0.1:1177@switch.example",
+        "http://localhost@switch.example",
+        "https://127.0.0.1:1177",
+        "127.0.0.1:1177",
+    ] {
+        let refused = vaxel(&["routes", "apply", "today", "--token", &token, "--to", to]);
+        assert_eq!(refused.status.code(), Some(2), "{to}: {}", said(&refused));
+    }
+    // Nor to what the environment names for the web.
+    let [proxy, gone] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    proxy.set_nonblocking(true).expect("ours");
+    let address = |of: &TcpListener| format!("http://{}", of.local_addr().expect("bound"));
+    let (through, to) = (address(&proxy), address(&gone));
+    drop(gone);
+    let nobody = Command::new(env!("CARGO_BIN_EXE_vaxel"))
+        .args(["routes", "apply", "today", "--token", &token, "--to", &to])
+        .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY"].map(|name| (name, &through)))
+        .output()
+        .expect("it runs");
+    assert_eq!(nobody.status.code(), Some(3), "{}", said(&nobody));
+    let asked = proxy.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(asked, Err(ErrorKind::WouldBlock));
+}
+
+/// The supplier's file with telephone numbers, given for the ledger.
+#[test]
+fn what_is_no_ledger_is_not_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = private(&folder.path().join("x"), &format!("\"{NUMBER}\"\n"));
+    let refused = vaxel(&["ropa", "--ledger", &file]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!said(&refused).contains(NUMBER), "{}", said(&refused));
+}
