@@ -172,6 +172,20 @@ fn a_revoked_token_does_not_come_back_with_a_backup() {
     let name = place.found(&[&made[..], &[&recipient]].concat())["name"].clone();
     let id = token["id"].as_str().expect("one");
     place.found(&["recorder", "token", "revoke", id]);
+    // The region can see who opened its recordings to whom.
+    let mut log = Vec::new();
+    let each = |_: &str, one: access::Access| {
+        assert!(one.who.starts_with("bosse (uid "), "{}", one.who);
+        assert!(
+            one.purpose.starts_with("reader for Anna until "),
+            "{}",
+            one.purpose
+        );
+        log.push((one.action, one.object));
+    };
+    access::read(&place.vault(), REGION, each).expect("read");
+    let step = |action: &str| (action.to_owned(), id.to_owned());
+    assert_eq!(log, [step("token-create"), step("token-revoke")]);
     let name = name.as_str().expect("one");
     let back = ["backup", "restore", name, "--identity", "backup.key"];
     place.found(&[&back[..], &["--to", "new"]].concat());

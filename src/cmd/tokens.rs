@@ -5,15 +5,18 @@ use std::process::ExitCode;
 use callcore::scenario::Scenario;
 use jiff::{Timestamp, ToSpan, civil::Date};
 use recorder::{
+    access::{self, Access},
     api::tokens::{self, Role, Token, TokenError},
     store,
 };
 use serde::Serialize;
 
+use super::recordings::by;
 use crate::{
-    cli::{RoleName, TokenArgs, TokenCommand},
+    cli::{Asker, RoleName, TokenArgs, TokenCommand},
     failure::Failure,
-    files, show,
+    files::{self, Kept},
+    show,
 };
 
 /// What a program reads of a token that was just made.
@@ -48,30 +51,8 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
             role,
             expires,
         } => {
-            let role = role.role();
-            suits(&kept.scenario, &organisation, role)?;
-            let expires = end_of(&expires)?;
-            let made = tokens::create(&kept.place.keys, &name, &organisation, role, now, expires)
-                .map_err(failed)?;
-            let token = &made.token;
-            if args.store.json {
-                show::json(&Made {
-                    id: &token.id,
-                    organisation: &token.organisation,
-                    role: role.name(),
-                    expires: token.expires.to_string(),
-                    token: made.secret.reveal(),
-                })?;
-            } else {
-                show::line(made.secret.reveal())?;
-                show::note(format_args!(
-                    "token {} of {}: {} for {organisation} until {}. It is shown this once: send it as Authorization: Bearer TOKEN",
-                    token.id,
-                    token.name,
-                    role.name(),
-                    token.expires
-                ));
-            }
+            let wanted = (name.as_str(), organisation.as_str(), role.role());
+            create(&kept, wanted, &expires, now, args.store.json)?;
         }
         TokenCommand::List => list(
             &tokens::list(&kept.place.keys).map_err(failed)?,
@@ -84,6 +65,7 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
             if let Ok(store) = store::open_to_change_place(kept.place.clone()) {
                 super::backup::renew_key_part(&store);
             }
+            write_down(&kept, "token-revoke", &token, now)?;
             if args.store.json {
                 show::json(&serde_json::json!({ "id": token.id, "name": token.name }))?;
             } else {
@@ -103,6 +85,45 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a token and shows its secret, once.
+fn create(
+    kept: &Kept,
+    (name, organisation, role): (&str, &str, Role),
+    expires: &str,
+    now: Timestamp,
+    json: bool,
+) -> Result<(), Failure> {
+    suits(&kept.scenario, organisation, role)?;
+    let expires = end_of(expires)?;
+    let made =
+        tokens::create(&kept.place.keys, name, organisation, role, now, expires).map_err(failed)?;
+    let token = &made.token;
+    if let Err(failure) = write_down(kept, "token-create", token, now) {
+        // Nobody has seen its secret, and nobody will.
+        let _ended = tokens::revoke(&kept.place.keys, &token.id, now);
+        return Err(failure);
+    }
+    if json {
+        show::json(&Made {
+            id: &token.id,
+            organisation: &token.organisation,
+            role: role.name(),
+            expires: token.expires.to_string(),
+            token: made.secret.reveal(),
+        })?;
+    } else {
+        show::line(made.secret.reveal())?;
+        show::note(format_args!(
+            "token {} of {}: {} for {organisation} until {}. It is shown this once: send it as Authorization: Bearer TOKEN",
+            token.id,
+            token.name,
+            role.name(),
+            token.expires
+        ));
+    }
+    Ok(())
 }
 
 /// Readers and DPOs belong to a controller of this recorder, the others to who runs it: any other token would reach nothing.
@@ -127,6 +148,36 @@ fn suits(scenario: &Scenario, organisation: &str, role: Role) -> Result<(), Fail
         }
         _ => Ok(()),
     }
+}
+
+/// Enters in the organisation's access log who opened its recordings to whom. Before there is a store there is nothing to open.
+fn write_down(kept: &Kept, action: &str, token: &Token, now: Timestamp) -> Result<(), Failure> {
+    let of_recordings = matches!(token.role, Role::Reader | Role::Dpo);
+    if !of_recordings || !kept.place.store.exists() {
+        return Ok(());
+    }
+    let unwritten = |error: &dyn std::fmt::Display| {
+        Failure::run(format!("the access log can't be written: {error}"))
+    };
+    let store =
+        store::open_to_change_place(kept.place.clone()).map_err(|error| unwritten(&error))?;
+    let nobody_else = Asker {
+        purpose: None,
+        who: None,
+    };
+    let entry = Access {
+        who: by(nobody_else)?.who,
+        controller: token.organisation.clone(),
+        action: action.to_owned(),
+        object: token.id.clone(),
+        purpose: format!(
+            "{} for {} until {}",
+            token.role.name(),
+            token.name,
+            token.expires
+        ),
+    };
+    access::write(store.parts().0, now, &[entry]).map_err(|error| unwritten(&error))
 }
 
 /// The moment after a day, in Sweden.
