@@ -21,6 +21,9 @@ const DRIFT_MAX: u32 = 2 * RATE;
 /// A gap is reported when this many packets have come after it: until then what is missing may only be late.
 const LATE_PACKETS_MAX: u32 = 10;
 
+/// Sequence numbers there are.
+const SEQUENCES: u32 = 1 << 16;
+
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placed {
@@ -42,9 +45,13 @@ pub(crate) struct Timeline {
     codec: Codec,
     receiver: Receiver,
     anchor: Option<Anchor>,
-    /// Where the audio that is newest ends.
+    /// Where the audio that is newest ends, that which didn't come included.
     end: u32,
-    gap: Option<Gap>,
+    /// The number of the newest packet, and how long the newest of audio is.
+    newest: u16,
+    length: u32,
+    /// What may still come late, the oldest first. A packet makes one at most, and each waits for [`LATE_PACKETS_MAX`] more.
+    gaps: Vec<Gap>,
     paused: bool,
 }
 
@@ -53,6 +60,14 @@ pub(crate) struct Timeline {
 struct Anchor {
     timestamp: u32,
     position: u32,
+}
+
+/// Packets that weren't heard.
+#[derive(Debug, Clone, Copy)]
+enum Skipped {
+    Just(u16),
+    /// So many, or as many and some rounds of the sequence numbers.
+    OrRounds(u16),
 }
 
 /// Audio that hasn't come yet.
@@ -71,7 +86,9 @@ impl Timeline {
             receiver: Receiver::new(RATE * codec.per_sample()),
             anchor: None,
             end: 0,
-            gap: None,
+            newest: 0,
+            length: 0,
+            gaps: Vec::new(),
             paused: false,
         }
     }
@@ -86,34 +103,40 @@ impl Timeline {
         if self.paused {
             return Placed::Paused;
         }
+        let known = self.receiver.ssrc() == Some(packet.ssrc);
         let arrival = self.receiver.receive(Time(since), packet);
         if matches!(arrival, Arrival::Duplicate | Arrival::Doubtful)
             || packet.payload.len() > PAYLOAD_MAX
         {
             return Placed::Dropped;
         }
+        let skipped = self.skipped(arrival, known, packet.sequence);
         if packet.payload_type != self.payload_type || packet.payload.is_empty() {
+            // What was lost before it was audio as far as it lies before it: a key press stays where it began.
+            if let Some(position) = self.anchored(since, packet.timestamp) {
+                self.open_gap(position, skipped);
+            }
             return Placed::Other;
         }
         // What is no packet of the codec isn't kept: nobody could say how long it is.
         let Some(length) = self.codec.samples(packet.payload) else {
             return Placed::Dropped;
         };
-        let position = self.position(
-            since,
-            packet.timestamp,
-            matches!(arrival, Arrival::First { .. }),
-        );
-        match arrival {
-            Arrival::Next { missing, .. } if missing > 0 => {
-                self.open_gap(position, u32::from(missing) * length, out)
+        self.length = length;
+        let new = matches!(arrival, Arrival::First { .. }) && !known;
+        let anchored = self.anchored(since, packet.timestamp).filter(|_| !new);
+        let position = anchored.unwrap_or_else(|| self.anchor(since, packet.timestamp));
+        match (arrival, anchored) {
+            (Arrival::Late { .. }, _) => {
+                self.fill_gaps(position, position.saturating_add(length));
             }
-            Arrival::Late { .. } => self.fill_gap(position, position.saturating_add(length)),
-            _ => {}
+            // Its timestamps begin anew, too: nobody can say what was lost.
+            (Arrival::First { .. }, None) => {}
+            _ => self.open_gap(position, skipped),
         }
         self.end = self.end.max(position.saturating_add(length));
         out.push(self.codec.kind(), position, length, packet.payload);
-        self.age_gap(out);
+        self.age_gaps(out);
         Placed::Audio
     }
 
@@ -125,14 +148,14 @@ impl Timeline {
             self.paused,
             self.anchor.map(|one| one.position),
         ));
-        black_box((self.receiver.ssrc(), self.gap.map(|gap| gap.from)));
+        black_box((self.receiver.ssrc(), self.gaps.len()));
     }
 
     /// The sender pauses (a=inactive). Nothing is missing until [`resume`](Self::resume).
     pub(crate) fn pause(&mut self, out: &mut Batch) {
         if !self.paused {
             self.paused = true;
-            self.report_gap(out);
+            self.report_gaps(out);
             out.paused(self.end);
         }
     }
@@ -140,7 +163,7 @@ impl Timeline {
     /// Somebody else took over: marked, though nothing is missing.
     pub(crate) fn mark(&mut self, out: &mut Batch) {
         if !self.paused {
-            self.report_gap(out);
+            self.report_gaps(out);
             out.paused(self.end);
         }
     }
@@ -157,22 +180,13 @@ impl Timeline {
 
     /// The stream ends: what is still missing is lost.
     pub(crate) fn finish(&mut self, out: &mut Batch) {
-        self.report_gap(out);
+        self.report_gaps(out);
     }
 
-    fn position(&mut self, since: Duration, timestamp: u32, first: bool) -> u32 {
-        let clock = samples(since);
-        if !first && let Some(anchor) = self.anchor {
-            // Signed: a late packet lies before the anchor.
-            let offset = timestamp.wrapping_sub(anchor.timestamp).cast_signed();
-            let offset = i64::from(offset) / i64::from(self.codec.per_sample());
-            let position = i64::from(anchor.position) + offset;
-            if position.abs_diff(i64::from(clock)) <= u64::from(DRIFT_MAX) {
-                return u32::try_from(position).unwrap_or(0);
-            }
-        }
+    /// From here on positions follow the timestamps from this one.
+    fn anchor(&mut self, since: Duration, timestamp: u32) -> u32 {
         // Never back over what is there.
-        let position = clock.max(self.end);
+        let position = samples(since).max(self.end);
         self.anchor = Some(Anchor {
             timestamp,
             position,
@@ -180,12 +194,41 @@ impl Timeline {
         position
     }
 
+    /// Where that timestamp lies by those before it; `None` when there are none, or the clock says something else.
+    fn anchored(&self, since: Duration, timestamp: u32) -> Option<u32> {
+        let anchor = self.anchor?;
+        // Signed: a late packet lies before the anchor.
+        let offset = timestamp.wrapping_sub(anchor.timestamp).cast_signed();
+        let offset = i64::from(offset) / i64::from(self.codec.per_sample());
+        let position = i64::from(anchor.position) + offset;
+        let near = position.abs_diff(samples(since).into()) <= u64::from(DRIFT_MAX);
+        near.then(|| u32::try_from(position).unwrap_or(0))
+    }
+
+    /// Packets between this one and the newest before it. After so many that its numbers seem to begin anew, a source that was
+    /// heard before has gone on all the time: what came meanwhile never arrived.
+    fn skipped(&mut self, arrival: Arrival, known: bool, sequence: u16) -> Skipped {
+        let before = self.newest;
+        if !matches!(arrival, Arrival::Late { .. }) {
+            self.newest = sequence;
+        }
+        match arrival {
+            Arrival::Next { missing, .. } => Skipped::Just(missing),
+            Arrival::First { .. } if known => {
+                Skipped::OrRounds(sequence.wrapping_sub(before).wrapping_sub(1))
+            }
+            _ => Skipped::Just(0),
+        }
+    }
+
     /// A jump of the timestamps without as many packets is silence that wasn't sent: only packets can be lost.
-    fn open_gap(&mut self, position: u32, lost_max: u32, out: &mut Batch) {
-        self.report_gap(out);
-        let from = self.end.max(position.saturating_sub(lost_max));
+    fn open_gap(&mut self, position: u32, skipped: Skipped) {
+        let room = position.saturating_sub(self.end);
+        let from = position.saturating_sub(skipped.samples(room, self.length));
+        let from = from.max(self.end);
         if from < position {
-            self.gap = Some(Gap {
+            self.end = position;
+            self.gaps.push(Gap {
                 from,
                 until: position,
                 packets_since: 0,
@@ -193,31 +236,50 @@ impl Timeline {
         }
     }
 
-    fn fill_gap(&mut self, from: u32, until: u32) {
-        let Some(gap) = &mut self.gap else { return };
-        // In the middle it would leave two: the first half counts as come.
-        if from <= gap.from || until < gap.until {
-            gap.from = gap.from.max(until.min(gap.until));
-        } else {
-            gap.until = gap.until.min(from);
-        }
-        if gap.from >= gap.until {
-            self.gap = None;
+    /// What came late in the middle of a gap leaves two.
+    fn fill_gaps(&mut self, from: u32, until: u32) {
+        for gap in std::mem::take(&mut self.gaps) {
+            let (before, after) = (gap.until.min(from), gap.from.max(until));
+            let left = [(gap.from, before), (after, gap.until)].into_iter();
+            let left = left.filter(|(from, until)| from < until);
+            self.gaps
+                .extend(left.map(|(from, until)| Gap { from, until, ..gap }));
         }
     }
 
-    fn age_gap(&mut self, out: &mut Batch) {
-        if let Some(gap) = &mut self.gap {
+    fn age_gaps(&mut self, out: &mut Batch) {
+        self.gaps.retain_mut(|gap| {
             gap.packets_since += 1;
-            if gap.packets_since > LATE_PACKETS_MAX {
-                self.report_gap(out);
+            let waits = gap.packets_since <= LATE_PACKETS_MAX;
+            if !waits {
+                gap.report(out);
             }
-        }
+            waits
+        });
     }
 
-    fn report_gap(&mut self, out: &mut Batch) {
-        if let Some(gap) = self.gap.take() {
-            out.lost(gap.from, gap.until - gap.from);
+    fn report_gaps(&mut self, out: &mut Batch) {
+        self.gaps.drain(..).for_each(|gap| gap.report(out));
+    }
+}
+
+impl Gap {
+    fn report(self, out: &mut Batch) {
+        out.lost(self.from, self.until - self.from);
+    }
+}
+
+impl Skipped {
+    /// How much of the timeline they would fill, of which that much is empty.
+    fn samples(self, room: u32, length: u32) -> u32 {
+        match self {
+            Self::Just(packets) => u32::from(packets).saturating_mul(length),
+            Self::OrRounds(packets) => {
+                let fit = room.checked_div(length).unwrap_or(0);
+                let rounds = fit.saturating_sub(packets.into()) / SEQUENCES;
+                let packets = u32::from(packets) + rounds * SEQUENCES;
+                packets.min(fit).saturating_mul(length)
+            }
         }
     }
 }
@@ -337,6 +399,89 @@ mod tests {
             out[3..5],
             [(Kind::Audio, 480, 160), (Kind::Audio, 320, 160)]
         );
+    }
+
+    fn lost(written: &[(Kind, u32, u32)]) -> Vec<(u32, u32)> {
+        let lost = written.iter().filter(|(kind, ..)| *kind == Kind::Lost);
+        lost.map(|(_, position, samples)| (*position, *samples))
+            .collect()
+    }
+
+    /// Two ways through the network, one of them three packets longer.
+    #[test]
+    fn packets_that_overtake_one_another_all_along_are_not_lost() {
+        let mut timeline = alaw();
+        let late = (2..20).flat_map(|number| [2 * number, 2 * number - 3]);
+        let numbers: Vec<u16> = [0, 2].into_iter().chain(late).collect();
+        let mut written = feed(&mut timeline, &numbers, 0);
+        let mut out = Batch::default();
+        timeline.finish(&mut out);
+        written.extend(shown(&out));
+        // The one that would have come next.
+        assert_eq!(lost(&written), [(37 * 160, 160)]);
+    }
+
+    #[test]
+    fn what_comes_late_in_the_middle_of_a_gap_leaves_both_its_ends() {
+        let mut timeline = alaw();
+        feed(&mut timeline, &[0, 4, 2], 0);
+        let mut out = Batch::default();
+        timeline.finish(&mut out);
+        assert_eq!(lost(&shown(&out)), [(160, 160), (480, 160)]);
+    }
+
+    #[test]
+    fn what_is_lost_before_a_key_press_is_told_and_a_key_press_is_not() {
+        let mut timeline = alaw();
+        let mut written = feed(&mut timeline, &[0, 1], 0);
+        let mut out = Batch::default();
+        // Packets 2 and 3 were audio; 5 was of the key press, which lasts as long as two packets.
+        for sequence in [4, 6] {
+            let key = rtp::Packet {
+                payload_type: 101,
+                ..packet(sequence, 1_000_000 + 4 * 160)
+            };
+            let since = Duration::from_millis(20 * u64::from(sequence));
+            assert_eq!(timeline.receive(since, &key, &mut out), Placed::Other);
+        }
+        written.extend(feed(&mut timeline, &[7], 0));
+        timeline.finish(&mut out);
+        written.extend(shown(&out));
+        assert_eq!(lost(&written), [(320, 320)]);
+    }
+
+    /// After a minute its sequence numbers look like those of another beginning, and after 22 they have gone round.
+    #[test]
+    fn a_network_that_was_away_for_long_is_a_gap() {
+        for away in [6_000_u32, 70_000] {
+            let mut timeline = alaw();
+            let mut out = Batch::default();
+            for number in [0, 1, away, away + 1, away + 2] {
+                let packet = packet(number as u16, 160 * number);
+                let since = Duration::from_millis(20 * u64::from(number));
+                timeline.receive(since, &packet, &mut out);
+            }
+            timeline.finish(&mut out);
+            // The first to come again can't be told from noise.
+            let expected = (320, (away + 1) * 160 - 320);
+            assert_eq!(lost(&shown(&out)), [expected], "{away}");
+        }
+    }
+
+    #[test]
+    fn what_comes_far_too_late_moves_nothing() {
+        let mut timeline = alaw();
+        let numbers: Vec<u16> = (0..110).chain([3, 4]).collect();
+        feed(&mut timeline, &numbers, 0);
+        let mut out = Batch::default();
+        for number in [110, 111] {
+            let since = Duration::from_millis(20 * u64::from(number));
+            let packet = packet(number, 1_000_000 + 160 * u32::from(number));
+            timeline.receive(since, &packet, &mut out);
+        }
+        timeline.finish(&mut out);
+        let expected = [(Kind::Audio, 17_600, 160), (Kind::Audio, 17_760, 160)];
+        assert_eq!(shown(&out), expected);
     }
 
     #[test]
