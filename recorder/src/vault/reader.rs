@@ -1,7 +1,7 @@
 //! Reads one stream back: every whole chunk that was written, and whether the end is there.
 
 use std::{
-    io::{BufReader, Read, Seek, SeekFrom},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -140,7 +140,8 @@ impl StreamReader {
             &mut sealed,
         );
         let damaged = self.damaged();
-        self.last_read = head.last;
+        // A bit of its head may be what was spoilt: it is the last when nothing follows.
+        self.last_read = head.last && (opened.is_ok() || self.at_end()?);
         // A file of 2^32 chunks would be longer than any disk.
         let next = self.chunks_read.checked_add(1);
         self.chunks_read = next.ok_or_else(|| self.damaged())?;
@@ -161,10 +162,9 @@ impl StreamReader {
         // The chunk before the first one that begins after what is wanted.
         while from < until {
             let middle = from + (until - from) / 2;
-            if self
-                .first_position(&places, middle)?
-                .is_none_or(|first| first <= wanted)
-            {
+            let first = self.first_position(&places, middle)?;
+            // Of what can't be told, as behind a damaged end, nothing may be passed over.
+            if first.is_some_and(|first| first <= wanted) {
                 from = middle + 1;
             } else {
                 until = middle;
@@ -195,9 +195,16 @@ impl StreamReader {
         Ok(places)
     }
 
+    /// That of the first packet in a chunk, or in the next one that is whole.
     fn first_position(&mut self, places: &[u64], number: usize) -> Result<Option<u32>, VaultError> {
         self.go_to(places, number)?;
-        Ok(self.next_packet()?.map(|packet| packet.position))
+        loop {
+            match self.next_packet() {
+                // Each is read once.
+                Err(VaultError::Damaged { .. }) => {}
+                other => return Ok(other?.map(|packet| packet.position)),
+            }
+        }
     }
 
     fn go_to(&mut self, places: &[u64], number: usize) -> Result<(), VaultError> {
@@ -213,6 +220,11 @@ impl StreamReader {
         self.last_read = false;
         self.ending = None;
         Ok(())
+    }
+
+    fn at_end(&mut self) -> Result<bool, VaultError> {
+        let rest = self.file.fill_buf();
+        Ok(rest.map_err(folder::unusable(&self.path))?.is_empty())
     }
 
     /// Reads as much as there is, up to the buffer's length.

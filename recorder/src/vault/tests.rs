@@ -1,6 +1,7 @@
 //! Invariant 3: no audio on disk unencrypted or untagged; change the tag and it won't open.
 
 use std::{
+    collections::BTreeSet,
     os::unix::fs::PermissionsExt,
     time::{Duration, Instant},
 };
@@ -269,6 +270,69 @@ fn a_stream_cut_anywhere_gives_its_whole_chunks() {
         best = best.max(packets.len());
     }
     assert!(best >= 100, "all but the last chunk can be read: {best}");
+}
+
+/// Where the chunks of a stream file begin.
+fn chunk_starts(file: &[u8]) -> Vec<usize> {
+    let (mut starts, mut at) = (Vec::new(), file.len() - bench_chunks(file));
+    while let Some(head) = file.get(at..).and_then(<[u8]>::first_chunk) {
+        starts.push(at);
+        at += 4 + (u32::from_be_bytes(*head) << 1 >> 1) as usize;
+    }
+    starts
+}
+
+/// The positions that are still heard from there on, and how the stream ends.
+fn heard(reader: &mut StreamReader) -> (BTreeSet<u32>, Option<Ending>) {
+    let mut heard = BTreeSet::new();
+    loop {
+        match reader.next_packet() {
+            Ok(Some(packet)) => heard.extend([packet.position]),
+            Ok(None) => return (heard, reader.ending()),
+            Err(error) => assert!(matches!(error, VaultError::Damaged { .. }), "{error}"),
+        }
+    }
+}
+
+/// A player asks for parts, and what is spoilt in one place is silence there and nowhere else.
+#[test]
+fn a_place_is_found_whichever_chunk_is_damaged() {
+    let bench = Bench::new();
+    let path = bench.record(500, true);
+    let sound = fs::read(&path).expect("there");
+    let recording = bench.vault.unlock(bench.id, &tag("region-01"));
+    let recording = recording.expect("opens");
+    // In the audio, and what says that it is the last.
+    for (at, bit) in [(20, 1), (0, 0x80)] {
+        for start in chunk_starts(&sound) {
+            let mut spoilt = sound.clone();
+            spoilt[start + at] ^= bit;
+            fs::write(&path, &spoilt).expect("ours");
+            for wanted in [0, 300, 490] {
+                let mut reader = recording.stream_reader(&bench.label).expect("a stream");
+                reader.seek(wanted * 160).expect("found");
+                let (heard, _) = heard(&mut reader);
+                let missing = (wanted..500).filter(|number| !heard.contains(&(number * 160)));
+                // One chunk.
+                assert!(missing.count() <= 26, "{start}, from {wanted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_says_it_is_the_last_ends_nothing_before_the_end() {
+    let bench = Bench::new();
+    let path = bench.record(120, true);
+    let mut spoilt = fs::read(&path).expect("there");
+    let starts = chunk_starts(&spoilt);
+    spoilt[starts[1]] ^= 0x80;
+    fs::write(&path, &spoilt).expect("ours");
+    let recording = bench.vault.unlock(bench.id, &tag("region-01"));
+    let reader = recording.expect("opens").stream_reader(&bench.label);
+    let (heard, ending) = heard(&mut reader.expect("a stream"));
+    assert!(heard.len() >= 90, "{}", heard.len());
+    assert_eq!(ending, Some(Ending::Whole));
 }
 
 /// How many bytes of a stream file follow its header.
