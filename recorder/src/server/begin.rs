@@ -81,14 +81,12 @@ impl Server {
         let origin = Origin::new(session.0, own.ip());
         let demand = Demand::of(self.options.srtp, flow.kind() == TransportKind::Tls);
         let (answer, agreed) = offer::answer(&offer, origin, &local, demand)?;
-        let streams = agreed
-            .iter()
-            .flatten()
-            .map(|one| (one.label.clone(), one.codec))
-            .collect();
+        let agreed_ones = || agreed.iter().flatten();
+        let streams = agreed_ones().map(|one| (one.label.clone(), one.codec));
+        let names = agreed_ones().filter_map(|one| Some((one.named.as_deref()?, &one.label)));
+        let whom = parties.meta(&names.collect());
+        self.make(session, id, (tag.clone(), whom), streams.collect())?;
         let places = placed(agreed, doors);
-
-        self.make(session, id, (tag.clone(), parties.meta()), streams)?;
         let starting = Starting {
             tag,
             parties,
@@ -187,15 +185,18 @@ impl Server {
                 );
             }
             // The caller gave up meanwhile.
-            (None, Ok(())) => {
-                let jobs = self.jobs.clone();
-                self.closing.spawn(async move {
-                    // Without a writer it's closed at the next start.
-                    let _told = jobs.send(Job::Finish(id, State::Truncated)).await;
-                });
-            }
+            (None, Ok(())) => self.finish(id, State::Truncated),
             (None, Err(_)) => {}
         }
+    }
+
+    /// Ends a recording that nobody has written to.
+    pub(super) fn finish(&mut self, id: RecordingId, state: State) {
+        let jobs = self.jobs.clone();
+        self.closing.spawn(async move {
+            // Without a writer it's closed at the next start.
+            let _told = jobs.send(Job::Finish(id, state)).await;
+        });
     }
 
     fn answer(&mut self, session: SessionId, id: RecordingId, starting: Starting) {

@@ -23,7 +23,7 @@ use super::{
     session::New,
     shared::Claim,
 };
-use crate::names::RecordingId;
+use crate::{index::State, names::RecordingId};
 
 /// Whether a change ends a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Server {
         };
         let cut = hold == Hold::Over || told == Told::Transfer;
         if cut && recording.next.is_none() && self.segments.may_begin(&recording.tag) {
-            match self.begin_next(session, hold) {
+            match self.begin_next(session, hold, told) {
                 Ok(()) => return Begins::Next,
                 Err(refusal) => {
                     tracing::error!(
@@ -200,31 +200,20 @@ impl Server {
                 }
             }
         }
-        let Some(recording) = self.sessions.get_mut(&session) else {
-            return Begins::Nothing;
-        };
-        if told == Told::Transfer {
-            recording.mark();
-        }
-        if told != Told::Nothing {
-            let job = Job::Meta(recording.id, Box::new(recording.parties.meta()));
-            if self.jobs.try_send(job).is_err() {
-                tracing::error!(
-                    "the disk is too slow: who takes part isn't stored until it is told again"
-                );
-            }
+        if let Some(recording) = self.sessions.get_mut(&session) {
+            recording.tell(told);
         }
         Begins::Nothing
     }
 
-    fn begin_next(&mut self, session: SessionId, hold: Hold) -> Result<(), Refusal> {
+    fn begin_next(&mut self, session: SessionId, hold: Hold, told: Told) -> Result<(), Refusal> {
         let Some(recording) = self.sessions.get_mut(&session) else {
             return Ok(());
         };
         let id = RecordingId::random()
             .map_err(|error| no_room(RefusalReason::Random, error.to_string()))?;
-        let streams = recording.prepare_next(id);
-        let begins = (recording.tag_now(), recording.parties.meta());
+        let (streams, whom) = recording.prepare_next(id, told);
+        let begins = (recording.tag_now(), whom);
         let made = self.make(session, id, begins, streams);
         if let Some(recording) = self.sessions.get_mut(&session) {
             match (&made, hold) {
@@ -241,11 +230,11 @@ impl Server {
         let Some(recording) = self.sessions.get_mut(&session) else {
             return false;
         };
-        let Some(next) = recording.next.take_if(|next| next.id == id) else {
+        let Some(mut next) = recording.next.take_if(|next| next.id == id) else {
             return false;
         };
-        let answer = next.answer.clone();
-        if made {
+        let answer = next.answer.take();
+        if made && recording.add_late(&mut next) {
             let closed = recording.enter(next);
             self.closing.spawn(closed);
         } else {
@@ -253,6 +242,10 @@ impl Server {
                 "the next recording of a call can't be made: it goes on in the same one"
             );
             recording.stay();
+            recording.tell(next.told);
+            if made {
+                self.finish(id, State::Closed);
+            }
         }
         if let Some(body) = answer {
             self.say_when_obeyed(session, Word::Changes(body));

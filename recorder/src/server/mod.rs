@@ -29,6 +29,7 @@ mod timeline;
 mod track;
 pub(crate) mod untagged;
 mod upload;
+mod whom;
 
 use std::{
     cell::RefCell,

@@ -12,13 +12,14 @@ use wire::sip::message::Body;
 use super::{
     disk::Job,
     offer::Agreed,
+    parties::Told,
     session::{Session, Stream},
     track::Flow,
 };
 use crate::{
     index::State,
     names::{RecordingId, StreamLabel},
-    vault::Codec,
+    vault::{Codec, Meta},
 };
 
 /// The recording that comes next.
@@ -29,6 +30,14 @@ pub(super) struct Next {
     places: Vec<usize>,
     /// The answer that the client waits for until it is there, when it does.
     pub(super) answer: Option<Option<Body>>,
+    /// What it begins with, and what was told since.
+    pub(super) told: Told,
+    /// Whether anything was.
+    pub(super) late: bool,
+    /// Who takes part in it, as its first bytes say.
+    whom: Meta,
+    /// Since when what comes waits for it.
+    since: Option<Instant>,
 }
 
 impl Next {
@@ -66,7 +75,11 @@ impl Session {
     }
 
     /// The streams of the recording that comes next: those that aren't over.
-    pub(super) fn prepare_next(&mut self, id: RecordingId) -> Vec<(StreamLabel, Codec)> {
+    pub(super) fn prepare_next(
+        &mut self,
+        id: RecordingId,
+        told: Told,
+    ) -> (Vec<(StreamLabel, Codec)>, Meta) {
         let live = |stream: &Stream| stream.steering.flow() != Flow::Ended;
         let places = self.streams.iter().enumerate();
         let places = places.filter(|(_, stream)| stream.as_ref().is_some_and(live));
@@ -76,16 +89,24 @@ impl Session {
             Some((stream.label.clone(), stream.codec))
         };
         let streams = places.iter().filter_map(of).collect();
+        let whom = self.whom_now();
         self.next = Some(Next {
             id,
             places,
             answer: None,
+            told,
+            late: false,
+            whom: whom.clone(),
+            since: None,
         });
-        streams
+        (streams, whom)
     }
 
     /// Has what comes wait for the next recording.
     pub(super) fn wait(&mut self) {
+        if let Some(next) = &mut self.next {
+            next.since.get_or_insert_with(Instant::now);
+        }
         self.turn(Flow::Running, Flow::Waiting);
     }
 
@@ -96,12 +117,13 @@ impl Session {
     }
 
     /// Goes on in the next recording. What is given resolves when the one before is closed: nobody writes to it any more.
-    pub(super) fn enter(&mut self, mut next: Next) -> impl Future<Output = ()> + Send + use<> {
-        self.add_late(&mut next);
+    pub(super) fn enter(&mut self, next: Next) -> impl Future<Output = ()> + Send + use<> {
+        let unstored = self.unstored_whom();
         let before = std::mem::replace(&mut self.id, next.id);
         let (held, holders) = mpsc::channel(1);
         self.held = held;
-        self.since = Instant::now();
+        // What waited keeps its distances: one may speak long before another.
+        self.since = next.since.unwrap_or_else(Instant::now);
         let mut left = std::mem::replace(&mut self.holders, holders);
         self.numbered = next.places.len();
         for place in 0..self.lines() {
@@ -113,16 +135,26 @@ impl Session {
             }
         }
         self.turn(Flow::Waiting, Flow::Running);
+        self.whom = next.whom;
+        self.unstored = false;
+        if next.late {
+            self.tell(Told::More);
+        }
         let jobs = self.jobs.clone();
         async move {
             while left.recv().await.is_some() {}
-            // Without a writer it's closed at the next start.
-            let _told = jobs.send(Job::Finish(before, State::Closed)).await;
+            for job in unstored
+                .into_iter()
+                .chain([Job::Finish(before, State::Closed)])
+            {
+                // Without a writer it's closed at the next start.
+                let _told = jobs.send(job).await;
+            }
         }
     }
 
-    /// Streams that came while it was being made.
-    fn add_late(&self, next: &mut Next) {
+    /// Has streams that came while it was being made begin in it, too; false when the writer has no room for that.
+    pub(super) fn add_late(&self, next: &mut Next) -> bool {
         let mut late = Vec::new();
         for (place, stream) in self.streams.iter().enumerate() {
             let Some(stream) = stream else { continue };
@@ -132,12 +164,7 @@ impl Session {
                 late.push((stream.label.clone(), stream.codec));
             }
         }
-        if late.is_empty() {
-            return;
-        }
-        if self.jobs.try_send(Job::AddStreams(next.id, late)).is_err() {
-            tracing::error!(recording = %next.id, "the disk is too slow: a stream that came just now isn't recorded");
-        }
+        late.is_empty() || self.jobs.try_send(Job::AddStreams(next.id, late)).is_ok()
     }
 
     fn live(&self) -> impl Iterator<Item = &Stream> {

@@ -180,6 +180,8 @@ pub(super) fn check_streams(offer: &Description) -> Result<(), Refusal> {
 #[derive(Debug, Clone)]
 pub(super) struct Agreed {
     pub(super) label: StreamLabel,
+    /// What the offer and the metadata call it.
+    pub(super) named: Option<Box<str>>,
     pub(super) codec: Codec,
     pub(super) payload_type: u8,
     pub(super) remote: IpAddr,
@@ -227,6 +229,7 @@ pub(super) fn answer(
         demand.check(crypto.is_some(), remote)?;
         agreed.push(Codec::of(&accepted.codec).map(|codec| Agreed {
             label,
+            named: offered.label.clone(),
             codec,
             payload_type: accepted.codec.payload_type,
             remote,

@@ -1,7 +1,10 @@
 //! Who takes part in a recorded call, as its metadata tells it bit by bit: whole documents and partial updates.
 
-use wire::siprec::{DataMode, Metadata, PARTICIPANTS_MAX, Participant, STREAMS_MAX, StreamInfo};
+use wire::siprec::{
+    Aor, DataMode, Id, Metadata, PARTICIPANTS_MAX, Participant, STREAMS_MAX, StreamInfo,
+};
 
+use super::whom::Names;
 use crate::vault::{Meta, Party};
 
 /// Who is known. Debug shows nobody.
@@ -12,7 +15,7 @@ pub(super) struct Parties {
 }
 
 /// What metadata changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Told {
     /// Nothing of who takes part.
     Nothing,
@@ -31,7 +34,10 @@ impl Parties {
 
     /// Takes what is said now.
     pub(super) fn learn(&mut self, metadata: &Metadata) -> Told {
-        if metadata.participants.is_empty() && metadata.streams.is_empty() {
+        if metadata.participants.is_empty()
+            && metadata.streams.is_empty()
+            && metadata.left.is_empty()
+        {
             return Told::Nothing;
         }
         let mut then = self.clone();
@@ -39,6 +45,8 @@ impl Parties {
             DataMode::Complete => then.replace(metadata),
             DataMode::Partial => then.update(metadata),
         }
+        then.participants
+            .retain(|one| !metadata.left.contains(&one.id));
         let transfer = self.is_transferred_to(&then);
         *self = then;
         if transfer { Told::Transfer } else { Told::More }
@@ -59,24 +67,44 @@ impl Parties {
         for told in &metadata.streams {
             // No document may have more either: a peer can't fill memory by many of them.
             let has_room = self.streams.len() < STREAMS_MAX;
-            match self.streams.iter_mut().find(|one| one.id == told.id) {
-                Some(known) => known.clone_from(told),
+            match self.place_of_stream(told) {
+                Some(place) => self.streams[place].clone_from(told),
                 None if has_room => self.streams.push(told.clone()),
                 None => {}
             }
         }
         for told in &metadata.participants {
             // A stream has one who speaks in it.
-            for other in &mut self.participants {
-                if other.id != told.id {
+            let known = self.place_of(told);
+            for (place, other) in self.participants.iter_mut().enumerate() {
+                if Some(place) != known {
                     other.sends.retain(|stream| !told.sends.contains(stream));
                 }
             }
-            match self.participants.iter_mut().find(|one| one.id == told.id) {
+            match known.and_then(|place| self.participants.get_mut(place)) {
                 Some(known) => merge(known, told),
                 None => self.join(told.clone()),
             }
         }
+    }
+
+    /// Where it is known. Under a new id it takes the place of the one that was called the same.
+    fn place_of_stream(&self, told: &StreamInfo) -> Option<usize> {
+        let mut streams = self.streams.iter();
+        let known = streams
+            .clone()
+            .position(|one| is_same_id(&one.id, &told.id));
+        let called = |one: &StreamInfo| one.label == told.label && !told.label.is_empty();
+        known.or_else(|| streams.position(called))
+    }
+
+    /// Who has no id is known by name and address.
+    fn place_of(&self, told: &Participant) -> Option<usize> {
+        let same = |one: &Participant| match told.id.is_empty() {
+            true => one.id.is_empty() && is_same(one, told),
+            false => one.id == told.id,
+        };
+        self.participants.iter().position(same)
     }
 
     /// With as many as a document may have, somebody who speaks no more makes room; else it isn't noted who joins.
@@ -113,21 +141,25 @@ impl Parties {
             .find(|one| one.sends.contains(&stream.id))
     }
 
-    /// As it is stored: who speaks in which stream.
-    pub(super) fn meta(&self) -> Meta {
+    /// As it is stored: who speaks in which stream, by what the streams' files are called.
+    pub(super) fn meta(&self, names: &Names<'_>) -> Meta {
         let party = |one: &Participant| {
-            let sent = one.sends.first();
-            let stream = sent.and_then(|id| self.streams.iter().find(|stream| stream.id == *id));
+            let label = |id: &Id| {
+                let stream = self.streams.iter().find(|stream| stream.id == *id)?;
+                Some(&*stream.label)
+            };
+            let file = |label: &str| {
+                let (_, file) = names.iter().find(|(named, _)| *named == label)?;
+                Some(file.as_str())
+            };
+            // Of several streams one that is recorded: others may be video.
+            let mut labels = one.sends.iter().filter_map(label);
+            let stream = labels.clone().find_map(file).or_else(|| labels.next());
+            let aor = one.aor.as_ref().map(Aor::reveal);
             Party {
-                stream: stream
-                    .map(|stream| stream.label.to_string())
-                    .unwrap_or_default(),
+                stream: stream.unwrap_or_default().to_owned(),
                 name: one.name.as_deref().unwrap_or_default().to_owned(),
-                address: one
-                    .aor
-                    .as_ref()
-                    .map(|aor| aor.reveal().to_owned())
-                    .unwrap_or_default(),
+                address: aor.unwrap_or_default().to_owned(),
             }
         };
         Meta {
@@ -158,17 +190,19 @@ fn merge(known: &mut Participant, told: &Participant) {
     }
 }
 
+/// What has no id is nothing else that has none.
+fn is_same_id(one: &Id, other: &Id) -> bool {
+    one == other && !one.is_empty()
+}
+
 /// Some clients make new ids for each document: then whoever is called the same is the same.
 fn is_same(one: &Participant, other: &Participant) -> bool {
     let called = |party: &Participant| (party.aor.clone(), party.name.clone());
-    (one.id == other.id && !one.id.is_empty())
-        || (called(one) != (None, None) && called(one) == called(other))
+    is_same_id(&one.id, &other.id) || (called(one) != (None, None) && called(one) == called(other))
 }
 
 #[cfg(test)]
 mod tests {
-    use wire::siprec::{Aor, Id};
-
     use super::*;
 
     fn id(number: u8) -> Id {
@@ -205,7 +239,7 @@ mod tests {
     }
 
     fn names(parties: &Parties) -> Vec<(String, String)> {
-        let parties = parties.meta().parties.into_iter();
+        let parties = parties.meta(&Vec::new()).parties.into_iter();
         parties.map(|one| (one.name, one.stream)).collect()
     }
 
@@ -256,13 +290,73 @@ mod tests {
     }
 
     #[test]
+    fn who_left_speaks_no_more() {
+        let mut parties = begun();
+        let mut told = metadata(DataMode::Partial, vec![party(4, "berit", 11)]);
+        told.left = vec![id(3)];
+        assert_eq!(parties.learn(&told), Told::Transfer);
+        let spoken = [("caller", "1"), ("berit", "2")];
+        let spoken = spoken.map(|(name, stream)| (name.to_owned(), stream.to_owned()));
+        assert_eq!(names(&parties), spoken);
+        let mut leaves = Metadata::new(id(1));
+        leaves.mode = DataMode::Partial;
+        leaves.left = vec![id(4)];
+        assert_eq!(parties.learn(&leaves), Told::More);
+        assert_eq!(names(&parties), spoken[..1]);
+    }
+
+    #[test]
+    fn a_stream_under_a_new_id_is_the_one_that_is_called_so() {
+        let mut parties = begun();
+        let mut told = metadata(DataMode::Partial, vec![party(4, "berit", 12)]);
+        told.streams = vec![StreamInfo {
+            id: id(12),
+            label: "2".into(),
+        }];
+        assert_eq!(parties.learn(&told), Told::Transfer);
+        let spoken = names(&parties);
+        assert!(
+            spoken.contains(&("berit".to_owned(), "2".to_owned())),
+            "{spoken:?}"
+        );
+        assert!(
+            spoken.contains(&("anna".to_owned(), String::new())),
+            "{spoken:?}"
+        );
+    }
+
+    /// Clients that know no ids: two of whom nothing but the name is known are two.
+    #[test]
+    fn those_without_an_id_are_not_one_another() {
+        let mut parties = begun();
+        for name in ["first", "second", "first"] {
+            let mut told = metadata(DataMode::Partial, vec![party(0, name, 12)]);
+            told.participants[0].id = Id::default();
+            parties.learn(&told);
+        }
+        let known = names(&parties).into_iter().map(|(name, _)| name);
+        let known: Vec<_> = known.collect();
+        assert_eq!(known, ["caller", "anna", "first", "second"]);
+    }
+
+    #[test]
+    fn of_several_streams_the_one_that_is_recorded_counts_by_its_files_name() {
+        let mut told = metadata(DataMode::Complete, vec![party(2, "caller", 10)]);
+        told.participants[0].sends.push(id(11));
+        let parties = Parties::new(&told);
+        let file = crate::names::StreamLabel::parse("7").expect("a label");
+        let meta = parties.meta(&vec![("2", &file)]);
+        assert_eq!(meta.parties[0].stream, "7");
+    }
+
+    #[test]
     fn updates_without_end_fill_no_memory() {
         let mut parties = begun();
         for number in 20..=u8::MAX {
             let mut told = metadata(DataMode::Partial, vec![party(number, "another", 11)]);
             let stream = StreamInfo {
                 id: id(number),
-                label: "another".into(),
+                label: format!("another {number}").into(),
             };
             told.streams.push(stream);
             parties.learn(&told);
@@ -285,7 +379,11 @@ mod tests {
         told.participants[0].sends.clear();
         told.streams.clear();
         assert_eq!(parties.learn(&told), Told::More);
-        assert!(parties.meta().parties[0].address.contains("caller@"));
+        assert!(
+            parties.meta(&Vec::new()).parties[0]
+                .address
+                .contains("caller@")
+        );
         assert_eq!(names(&parties)[0], ("caller".to_owned(), "1".to_owned()));
     }
 }

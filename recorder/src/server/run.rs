@@ -173,7 +173,7 @@ impl Server {
     }
 
     fn on_tick(&mut self) {
-        // A full channel has packets in it, and those make the writer look as well.
+        // A full channel has packets in it, and those make the writer look as well, a little later.
         let _told = self.jobs.try_send(Job::Flush);
         if self.next_look <= Instant::now() {
             self.next_look = Instant::now() + LOOK;
@@ -186,6 +186,7 @@ impl Server {
         let ask_after = self.options.ask_after;
         let mut over = Vec::new();
         for (id, session) in &mut self.sessions {
+            session.store_whom();
             match session.silence(session.age(), ask_after) {
                 Silence::Short => {}
                 Silence::Asks => {

@@ -29,7 +29,7 @@ use crate::{
     board::Board,
     index::State,
     names::{RecordingId, StreamLabel},
-    vault::Codec,
+    vault::{Codec, Meta},
 };
 
 /// Longer than any hold, and than anybody listens to silence: what is said to be there is no call any more.
@@ -48,6 +48,9 @@ pub(super) struct Session {
     pub(super) demand: Demand,
     /// Who takes part.
     pub(super) parties: Parties,
+    /// Who takes part in the recording or has taken part in it, and whether the writer is still to be given that.
+    pub(super) whom: Meta,
+    pub(super) unstored: bool,
     /// The recording that is being made for what follows a hold or a transfer, and its streams.
     pub(super) next: Option<Next>,
     begun: Instant,
@@ -75,6 +78,8 @@ pub(super) struct Stream {
     payload_type: u8,
     pub(super) codec: Codec,
     pub(super) label: StreamLabel,
+    /// What its offer calls it.
+    pub(super) named: Option<Box<str>>,
     pub(super) steering: Steering,
 }
 
@@ -133,6 +138,8 @@ impl Session {
             answer,
             demand,
             parties,
+            whom: Meta::default(),
+            unstored: false,
             next: None,
             begun: now,
             since: now,
@@ -147,6 +154,7 @@ impl Session {
             board,
         };
         session.add(places);
+        session.whom = session.whom_now();
         session
     }
 
@@ -227,6 +235,7 @@ impl Session {
             payload_type: agreed.payload_type,
             codec: agreed.codec,
             label: agreed.label,
+            named: agreed.named,
             steering: Steering::begin(door, begins, track),
         }
     }
@@ -342,13 +351,17 @@ impl Session {
         for stream in self.streams.iter_mut().flatten() {
             stream.steering.steer(|control| control.flow = Flow::Ended);
         }
+        let unstored = self.unstored_whom();
         for stream in self.streams.into_iter().flatten() {
             if let Err(error) = stream.steering.ended().await {
                 tracing::error!(recording = %self.id, %error, "a stream's task failed");
             }
         }
-        if self.jobs.send(Job::Finish(self.id, state)).await.is_err() {
-            tracing::error!(recording = %self.id, "the writer is gone: the recording is closed at the next start");
+        let last = [Job::Finish(self.id, state)];
+        for job in unstored.into_iter().chain(last) {
+            if self.jobs.send(job).await.is_err() {
+                tracing::error!(recording = %self.id, "the writer is gone: the recording is closed at the next start");
+            }
         }
     }
 }
@@ -376,6 +389,7 @@ mod tests {
         let door = Door::Own(ports.open().expect("a port"));
         let agreed = Agreed {
             label: StreamLabel::parse("1").expect("a label"),
+            named: None,
             codec: wire::g711::Law::A.into(),
             payload_type: 8,
             remote: local,

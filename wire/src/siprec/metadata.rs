@@ -16,6 +16,8 @@ pub struct Metadata {
     pub stop_time: Option<Box<str>>,
     /// Who takes part.
     pub participants: Vec<Participant>,
+    /// Who took part and has left; as it is read, nothing is written of them.
+    pub left: Vec<Id>,
     /// What is recorded.
     pub streams: Vec<StreamInfo>,
     /// Our own fields (`urn:vaxel:recording:1`): controller, basis, retention and so on, in order.
@@ -68,6 +70,7 @@ impl Metadata {
             start_time: None,
             stop_time: None,
             participants: Vec::new(),
+            left: Vec::new(),
             streams: Vec::new(),
             extension: Vec::new(),
         }

@@ -61,6 +61,9 @@ impl Metadata {
                 .map(short)
                 .transpose()
         };
+        let left = left(&root)?;
+        let mut participants = participants(&root)?;
+        participants.retain(|one| !left.contains(&one.id));
         Ok(Self {
             mode: if mode == Some("partial") {
                 DataMode::Partial
@@ -71,7 +74,8 @@ impl Metadata {
                 .map_or_else(|| Ok(Id::default()), |session| id(session, "session_id"))?,
             start_time: text("start-time")?,
             stop_time: text("stop-time")?,
-            participants: participants(&root)?,
+            participants,
+            left,
             streams: streams(&root)?,
             extension: extension(session.unwrap_or(&root))?,
         })
@@ -96,7 +100,9 @@ fn participant(root: &Element, element: &Element) -> Result<Participant, Metadat
         name_id.and_then(|name_id| name_id.attribute("aor").or_else(|| name_id.text_of("aor")));
     let name = name_id.and_then(|name_id| name_id.text_of("name"));
     let associations = || {
-        let of_this = |assoc: &&Element| assoc.attribute("participant_id") == Some(id.as_str());
+        let of_this = |assoc: &&Element| {
+            assoc.attribute("participant_id") == Some(id.as_str()) && !is_over(assoc)
+        };
         // Some clients put `send` and `recv` into the participant itself, as early drafts did.
         root.all("participantstreamassoc")
             .filter(of_this)
@@ -119,6 +125,26 @@ fn participant(root: &Element, element: &Element) -> Result<Participant, Metadat
         receives: ids("recv")?,
         id,
     })
+}
+
+/// Who has left the call (`disassociate-time` of RFC 7865), unless the document says later that they came back.
+fn left(root: &Element) -> Result<Vec<Id>, MetadataError> {
+    let associations = || root.all("participantsessionassoc");
+    limit(associations().count(), 2 * PARTICIPANTS_MAX, "participants")?;
+    let mut left = Vec::new();
+    for association in associations() {
+        let id = id(association, "participant_id")?;
+        left.retain(|known| *known != id);
+        if is_over(association) && !id.is_empty() {
+            left.push(id);
+        }
+    }
+    Ok(left)
+}
+
+/// An association that has ended says what was.
+fn is_over(association: &Element) -> bool {
+    association.child("disassociate-time").is_some()
 }
 
 fn streams(root: &Element) -> Result<Vec<StreamInfo>, MetadataError> {

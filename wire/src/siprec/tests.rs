@@ -122,6 +122,30 @@ fn other_peoples_documents_are_read() {
     assert!(metadata.streams[1].id.is_empty());
 }
 
+/// A transfer, as a client tells it that says who was there before.
+#[test]
+fn who_has_left_is_told_apart_from_who_is_there() {
+    let over = "<disassociate-time>2026-03-01T12:05:00Z</disassociate-time>";
+    let text = format!(
+        r#"<recording><datamode>complete</datamode>
+        <participant participant_id="a"/><participant participant_id="b"/><participant participant_id="c"/>
+        <stream stream_id="q"><label>2</label></stream>
+        <participantsessionassoc participant_id="a">{over}</participantsessionassoc>
+        <participantsessionassoc participant_id="b"/>
+        <participantsessionassoc participant_id="c">{over}</participantsessionassoc>
+        <participantsessionassoc participant_id="c"/>
+        <participantstreamassoc participant_id="a">{over}<send>q</send></participantstreamassoc>
+        <participantstreamassoc participant_id="c">{over}<send>q</send></participantstreamassoc>
+        <participantstreamassoc participant_id="b"><send>q</send></participantstreamassoc></recording>"#
+    );
+    let metadata = Metadata::parse(text.as_bytes()).expect("metadata");
+    let there = metadata.participants.iter().map(|one| one.id.as_str());
+    assert_eq!(there.collect::<Vec<_>>(), ["b", "c"]);
+    let left = metadata.left.iter().map(Id::as_str);
+    assert_eq!(left.collect::<Vec<_>>(), ["a"]);
+    assert_eq!(metadata.speaker("2").map(|one| one.id.as_str()), Some("b"));
+}
+
 #[test]
 fn a_media_type_without_xml_and_a_body_of_sdp_alone_are_taken() {
     let xml = sample().to_xml();
