@@ -9,10 +9,13 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use transport::media::{PACKET_LEN_MAX, RtpSocket};
+use transport::media::RtpSocket;
 
 use super::track::{Control, Flow, Track};
+use crate::vault::PAYLOAD_MAX;
 
+/// The longest datagram that is taken: the most audio there may be, with a header, its extension and a seal.
+pub(super) const DATAGRAM_LEN_MAX: usize = PAYLOAD_MAX + 256;
 /// Datagrams taken in a row before the task looks whether it is to stop.
 const BATCH_MAX: usize = 64;
 /// A wait that somebody shortens before it is over.
@@ -40,7 +43,7 @@ impl Listener {
 
     /// Records until told to end.
     pub(super) async fn run(mut self) {
-        let mut buffer = [0; PACKET_LEN_MAX];
+        let mut buffer = [0; DATAGRAM_LEN_MAX];
         let mut due = pin!(sleep(NEVER));
         let mut armed = false;
         while self.control.borrow().flow != Flow::Ended {

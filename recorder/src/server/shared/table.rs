@@ -13,7 +13,7 @@ use wire::{rtp, sdp};
 
 use super::{
     super::{
-        media::{LAST_MAX, OVERTAKEN_MAX},
+        media::{DATAGRAM_LEN_MAX, LAST_MAX, OVERTAKEN_MAX},
         offer,
         track::{Control, Flow, Track},
     },
@@ -200,6 +200,10 @@ impl Table {
 
     /// The place of the stream that a datagram is of, or why it is nobody's.
     fn whose(&self, datagram: &[u8], source: SocketAddr) -> Result<usize, &'static str> {
+        if datagram.len() > DATAGRAM_LEN_MAX {
+            // Those that wait for a recording would fill memory.
+            return Err("malformed");
+        }
         let key = Key::of(datagram, source).ok_or("malformed")?;
         let at = *self.keys.get(&key).ok_or("ssrc")?;
         if let Some(Some(stream)) = self.streams.get(at) {

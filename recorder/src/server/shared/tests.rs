@@ -256,6 +256,18 @@ fn what_comes_between_two_recordings_is_kept_for_the_next() {
 }
 
 #[test]
+fn what_waits_for_the_next_recording_is_as_short_as_audio_is() {
+    let mut bench = bench();
+    let mut one = bench.record(1);
+    bench.tell(&mut one, |control| control.flow = Flow::Waiting);
+    let mut long = vec![0; 60_000];
+    long[0] = 0x80;
+    long[11] = 1;
+    bench.hear_bytes(&mut long, (HERE, 4000).into());
+    assert_eq!(bench.dropped("malformed"), 1);
+}
+
+#[test]
 fn a_pause_keeps_nothing_and_counts_what_comes() {
     let mut bench = bench();
     let mut one = bench.record(1);
