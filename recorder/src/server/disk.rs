@@ -5,11 +5,11 @@
 //! therefore made by [`Hands`], and the writer only writes.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     io,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use callcore::tag::RecordingTag;
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     entering::{Entering, Entry},
-    hands::{Hands, Task},
+    hands::{self, Hands, Task},
     open::{Closed, Ended, Open},
     rounds::{End, Rounds},
 };
@@ -30,6 +30,9 @@ use crate::{
 /// Jobs that may wait: two seconds of a thousand calls, whose streams hand over twice a second. About 35 MB.
 pub(super) const JOBS_MAX: usize = 8192;
 
+/// How long it may be until somebody looks for what is due. A full channel has no room for a [`Job::Flush`].
+const LOOK_MAX: Duration = Duration::from_millis(200);
+
 /// What the writer is to do.
 #[derive(Debug)]
 pub(super) enum Job {
@@ -41,6 +44,8 @@ pub(super) enum Job {
     AddStreams(RecordingId, Vec<(StreamLabel, Codec)>),
     /// Who speaks has changed.
     Meta(RecordingId, Box<Meta>),
+    /// That is stored.
+    MetaStored(RecordingId),
     /// Packets of its stream of that number.
     Audio(RecordingId, usize, Batch),
     /// Write what has waited too long.
@@ -71,6 +76,15 @@ pub(super) enum DiskError {
     Index(#[from] IndexError),
 }
 
+/// What comes after who takes part is stored.
+#[derive(Debug, Default)]
+pub(super) struct Storing {
+    /// More of it, the newest.
+    next: Option<Box<Meta>>,
+    /// The end.
+    ends: Option<State>,
+}
+
 /// The writer's own things.
 pub(super) struct Disk {
     pub(super) vault: Vault,
@@ -78,6 +92,10 @@ pub(super) struct Disk {
     pub(super) rounds: RefCell<Rounds>,
     /// Recordings with audio that waits for a chunk: few, as most comes when it is due for one.
     pub(super) waiting: RefCell<BTreeSet<RecordingId>>,
+    /// Recordings of which it is being stored who takes part.
+    pub(super) storing: RefCell<BTreeMap<RecordingId, Storing>>,
+    /// When it was last looked for what is due.
+    pub(super) looked: Cell<Instant>,
     /// Recordings that have ended, to be made safe with the next round.
     pub(super) ended: RefCell<Vec<(RecordingId, Ended)>>,
     /// Told what has ended, where it goes on to S3.
@@ -120,29 +138,91 @@ impl Disk {
             Job::AddStreams(id, streams) => {
                 self.on(open, id, |recording| recording.add_streams(&streams))
             }
-            Job::Meta(id, meta) => self.on(open, id, |recording| recording.write_meta(&meta)),
+            Job::Meta(id, meta) => self.on_meta(hands, open, id, meta),
+            Job::MetaStored(id) => self.on_meta_stored(hands, open, id),
             Job::Audio(id, stream, batch) => self.on(open, id, |recording| {
                 recording.push(stream, batch, Instant::now())?;
                 self.note_waiting(id, recording);
                 Ok(())
             }),
-            Job::Flush => {
-                let now = Instant::now();
-                for id in self.waiting.take() {
-                    self.on(open, id, |recording| {
-                        recording.flush_due(now)?;
-                        self.note_waiting(id, recording);
-                        Ok(())
-                    });
-                }
-                self.sync_due(hands, open, now);
-            }
-            Job::Finish(id, state) => {
-                if let Some(recording) = open.remove(&id) {
-                    self.finish(hands, id, recording, state);
-                }
-            }
+            Job::Flush => self.look(hands, open, Instant::now()),
+            Job::Finish(id, state) => self.on_finish(hands, open, id, state),
             Job::Finished(id, closed) => self.on_finished(id, closed),
+        }
+        let now = Instant::now();
+        if now.saturating_duration_since(self.looked.get()) >= LOOK_MAX {
+            self.look(hands, open, now);
+        }
+    }
+
+    /// Writes what has waited too long, and has it made safe.
+    fn look(&self, hands: &Hands, open: &mut BTreeMap<RecordingId, Open>, now: Instant) {
+        self.looked.set(now);
+        for id in self.waiting.take() {
+            self.on(open, id, |recording| {
+                recording.flush_due(now)?;
+                self.note_waiting(id, recording);
+                Ok(())
+            });
+        }
+        self.sync_due(hands, open, now);
+    }
+
+    /// One after the other: the last that was told is what stays.
+    fn on_meta(
+        &self,
+        hands: &Hands,
+        open: &BTreeMap<RecordingId, Open>,
+        id: RecordingId,
+        meta: Box<Meta>,
+    ) {
+        let Some(recording) = open.get(&id) else {
+            return;
+        };
+        if let Some(storing) = self.storing.borrow_mut().get_mut(&id) {
+            storing.next = Some(meta);
+            return;
+        }
+        let recording = recording.recording();
+        let Some(back) = self.jobs.upgrade() else {
+            return hands::store_meta(&recording, &meta);
+        };
+        self.storing.borrow_mut().insert(id, Storing::default());
+        hands.give(Task::Meta {
+            recording,
+            meta,
+            back,
+        });
+    }
+
+    fn on_meta_stored(
+        &self,
+        hands: &Hands,
+        open: &mut BTreeMap<RecordingId, Open>,
+        id: RecordingId,
+    ) {
+        let storing = self.storing.borrow_mut().remove(&id);
+        let Storing { next, ends } = storing.unwrap_or_default();
+        if let Some(meta) = next {
+            self.on_meta(hands, open, id, meta);
+        }
+        if let Some(state) = ends {
+            self.on_finish(hands, open, id, state);
+        }
+    }
+
+    /// When it is stored who takes part: until then somebody writes into its folder.
+    fn on_finish(
+        &self,
+        hands: &Hands,
+        open: &mut BTreeMap<RecordingId, Open>,
+        id: RecordingId,
+        state: State,
+    ) {
+        if let Some(storing) = self.storing.borrow_mut().get_mut(&id) {
+            storing.ends = Some(state);
+        } else if let Some(recording) = open.remove(&id) {
+            self.finish(hands, id, recording, state);
         }
     }
 
@@ -264,7 +344,8 @@ mod tests {
         board::Board,
         index::Index,
         monitor::Figures,
-        vault::{Packet, test_tag},
+        server::faults::one_stream,
+        vault::{Packet, Party, faults, test_tag},
     };
 
     struct Bench {
@@ -276,28 +357,50 @@ mod tests {
         writer: JoinHandle<()>,
     }
 
-    fn bench() -> Bench {
+    fn disk(
+        board: &Arc<Board>,
+    ) -> (
+        tempfile::TempDir,
+        Disk,
+        mpsc::Sender<Job>,
+        mpsc::Receiver<Job>,
+    ) {
         let place = tempfile::tempdir().expect("a folder");
         let vault =
             Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
-        let board = Arc::new(Board::new(Figures::default()).expect("metrics"));
         let (jobs, todo) = mpsc::channel(100);
-        let (broken_sender, broken) = mpsc::unbounded_channel();
         let index = Index::open(&vault).expect("fresh");
-        let lock = vault.lock().expect("free");
         let disk = Disk {
-            vault: vault.clone(),
-            entering: Entering::start(index, Arc::clone(&board), jobs.downgrade())
+            entering: Entering::start(index, Arc::clone(board), jobs.downgrade())
                 .expect("a thread"),
             rounds: Rounds::new(vault.store(), Instant::now())
                 .expect("there")
                 .into(),
             waiting: RefCell::default(),
             ended: RefCell::default(),
+            storing: RefCell::default(),
+            looked: Cell::new(Instant::now()),
             leaving: None,
-            lock,
-            broken: broken_sender,
+            lock: vault.lock().expect("free"),
+            broken: mpsc::unbounded_channel().0,
             jobs: jobs.downgrade(),
+            vault,
+        };
+        (place, disk, jobs, todo)
+    }
+
+    fn board() -> Arc<Board> {
+        Arc::new(Board::new(Figures::default()).expect("metrics"))
+    }
+
+    fn bench() -> Bench {
+        let board = board();
+        let (place, disk, jobs, todo) = disk(&board);
+        let vault = disk.vault.clone();
+        let (broken_sender, broken) = mpsc::unbounded_channel();
+        let disk = Disk {
+            broken: broken_sender,
+            ..disk
         };
         Bench {
             _place: place,
@@ -389,5 +492,53 @@ mod tests {
             .and_then(|index| index.get(id))
             .expect("there");
         assert_eq!((entry.state, entry.tally.packets), (State::Truncated, 1));
+    }
+
+    #[test]
+    fn the_writer_waits_for_no_disk_when_it_is_told_who_takes_part() {
+        let (_place, disk, _jobs, mut todo) = disk(&board());
+        let hands = Hands::start(&disk.vault).expect("threads");
+        let begin = one_stream();
+        let (id, tag) = (begin.id, begin.tag.clone());
+        let mut open = BTreeMap::from([(id, Open::make(&disk.vault, &begin).expect("begun"))]);
+        faults::plan(u64::MAX, io::ErrorKind::Other);
+        for name in ["anna", "berit", "cecilia"] {
+            let party = Party {
+                name: name.to_owned(),
+                ..Party::default()
+            };
+            let meta = Meta {
+                parties: vec![party],
+            };
+            disk.handle(&hands, &mut open, Job::Meta(id, Box::new(meta)));
+        }
+        disk.handle(&hands, &mut open, Job::Finish(id, State::Closed));
+        assert_eq!(faults::end().taken, 0);
+        while open.contains_key(&id) {
+            let job = todo.blocking_recv().expect("a hand's word");
+            disk.handle(&hands, &mut open, job);
+        }
+        let recording = disk.vault.unlock(id, &tag).expect("opens");
+        let meta = recording.meta().expect("readable").expect("kept");
+        assert_eq!(meta.parties[0].name, "cecilia", "the last");
+    }
+
+    /// A channel that is full all the time has no room for a word that it is time.
+    #[test]
+    fn what_is_due_is_made_safe_also_when_the_writer_is_behind() {
+        let (_place, disk, _jobs, _todo) = disk(&board());
+        let hands = Hands::start(&disk.vault).expect("threads");
+        let begin = one_stream();
+        let made = Open::make(&disk.vault, &begin).expect("begun");
+        let mut open = BTreeMap::from([(begin.id, made)]);
+        let now = Instant::now();
+        let long_ago = now.checked_sub(Duration::from_secs(3)).expect("in range");
+        *disk.rounds.borrow_mut() = Rounds::new(disk.vault.store(), long_ago).expect("there");
+        disk.looked.set(long_ago);
+        let audio = Packet::audio(0, bytes::Bytes::from_static(&[1; 160]));
+        let job = Job::Audio(begin.id, 0, Batch::of(&audio, now));
+        disk.handle(&hands, &mut open, job);
+        let left = open.values_mut().flat_map(Open::unsynced).count();
+        assert_eq!(left, 0, "a round has begun");
     }
 }

@@ -274,6 +274,30 @@ fn a_power_cut_takes_five_seconds_at_most() {
 }
 
 #[test]
+fn a_stream_that_came_later_outlives_a_power_cut_too() {
+    let bench = bench();
+    faults::plan(u64::MAX, ErrorKind::Other);
+    let begin = one_stream();
+    let mut open = Open::make(&bench.vault, &begin).expect("begins");
+    let label = StreamLabel::parse("2").expect("a label");
+    let later = [(label.clone(), Law::A.into())];
+    open.add_streams(&later).expect("there is room");
+    let now = Instant::now();
+    let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
+    open.push(1, Batch::of(&audio, now), now).expect("written");
+    open.flush_due(now + crate::vault::CHUNK_AGE_MAX)
+        .expect("written");
+    for file in open.unsynced() {
+        file.sync().expect("safe");
+    }
+    faults::end().cut_power().expect("ours");
+    let recording = bench.vault.unlock(begin.id, &begin.tag).expect("opens");
+    let reader = recording.stream_reader(&label);
+    let (tally, _) = Tally::read(&mut reader.expect("it is there"));
+    assert_eq!(tally.packets, 1);
+}
+
+#[test]
 fn a_full_disk_ends_one_recording_and_spoils_none() {
     for at in places(40) {
         let bench = bench();

@@ -17,7 +17,11 @@ use super::{
     open::Open,
     rounds::Part,
 };
-use crate::{index::State, names::RecordingId, vault::Vault};
+use crate::{
+    index::State,
+    names::RecordingId,
+    vault::{Meta, Recording, Vault},
+};
 
 /// How many wait side by side: a burst of calls begins within a second on a disk that takes a tenth for one.
 const HANDS: usize = 16;
@@ -28,6 +32,12 @@ pub(super) enum Task {
     /// Make folder, key, tag and files.
     Make {
         begin: Box<Begin>,
+        back: Sender<Job>,
+    },
+    /// Store who takes part in it.
+    Meta {
+        recording: Arc<Recording>,
+        meta: Box<Meta>,
         back: Sender<Job>,
     },
     /// Wait until these files are safe.
@@ -84,6 +94,14 @@ impl Task {
                 let made = Open::make(vault, &begin).map(Box::new);
                 (Job::Made(begin, made), back)
             }
+            Self::Meta {
+                recording,
+                meta,
+                back,
+            } => {
+                store_meta(&recording, &meta);
+                (Job::MetaStored(recording.id()), back)
+            }
             Self::Sync(part) => return part.make_safe(),
             Self::Finish {
                 id,
@@ -97,5 +115,12 @@ impl Task {
         };
         // The writer outlives every way back to it.
         let _taken = back.blocking_send(done);
+    }
+}
+
+/// Should it fail, audio goes on, and of who takes part there is what was stored before.
+pub(super) fn store_meta(recording: &Recording, meta: &Meta) {
+    if let Err(error) = recording.write_meta(meta) {
+        tracing::error!(recording = %recording.id(), %error, "who takes part can't be stored");
     }
 }

@@ -252,6 +252,8 @@ impl Recorder {
         let disk = Disk {
             vault,
             ended: RefCell::default(),
+            storing: RefCell::default(),
+            looked: Instant::now().into(),
             leaving,
             entering,
             rounds: rounds.into(),

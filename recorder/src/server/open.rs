@@ -1,6 +1,6 @@
 //! A recording being written: its files, and what is in them so far.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use callcore::tag::RecordingTag;
 use jiff::{SignedDuration, Timestamp};
@@ -10,13 +10,13 @@ use crate::{
     index::{Closing, State},
     names::StreamLabel,
     tally::Tally,
-    vault::{Batch, Codec, Meta, Recording, StreamWriter, Vault, VaultError, folder::Out},
+    vault::{Batch, Codec, Recording, StreamWriter, Vault, VaultError, folder::Out},
 };
 
 /// A recording being written.
 #[derive(Debug)]
 pub(super) struct Open {
-    recording: Recording,
+    recording: Arc<Recording>,
     tag: RecordingTag,
     streams: Vec<OpenStream>,
     /// It failed once and takes no more.
@@ -41,7 +41,7 @@ impl Open {
                 .collect()
         })?;
         Ok(Self {
-            recording,
+            recording: Arc::new(recording),
             tag: begin.tag.clone(),
             streams,
             broken: false,
@@ -60,14 +60,16 @@ impl Open {
         streams: &[(StreamLabel, Codec)],
     ) -> Result<(), VaultError> {
         for stream in streams {
-            self.streams
-                .push(OpenStream::begin(&self.recording, stream)?);
+            let stream = OpenStream::begin(&self.recording, stream)?;
+            stream.writer.sync_name_too();
+            self.streams.push(stream);
         }
         Ok(())
     }
 
-    pub(super) fn write_meta(&self, meta: &Meta) -> Result<(), VaultError> {
-        self.recording.write_meta(meta)
+    /// For whoever stores who takes part.
+    pub(super) fn recording(&self) -> Arc<Recording> {
+        Arc::clone(&self.recording)
     }
 
     pub(super) fn push(
@@ -134,7 +136,7 @@ impl OpenStream {
 /// A recording whose files are whole, and not safe yet.
 #[derive(Debug)]
 pub(super) struct Ended {
-    recording: Recording,
+    recording: Arc<Recording>,
     tag: RecordingTag,
     state: State,
     ended: Timestamp,

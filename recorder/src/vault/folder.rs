@@ -5,7 +5,10 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::VaultError;
@@ -48,6 +51,8 @@ const fn pass(_: &Op<'_>, bytes: usize) -> io::Result<usize> {
 pub(crate) struct Out {
     file: Arc<File>,
     path: Arc<Path>,
+    /// Nobody else makes its name safe.
+    unnamed: Arc<AtomicBool>,
 }
 
 impl Out {
@@ -57,7 +62,13 @@ impl Out {
         Ok(Self {
             file: Arc::new(create_private(path, replace)?),
             path: path.into(),
+            unnamed: Arc::default(),
         })
+    }
+
+    /// Has whoever waits for it first wait for its name, too.
+    pub(crate) fn sync_name_too(&self) {
+        self.unnamed.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn append(&self, bytes: &[u8]) -> io::Result<()> {
@@ -72,7 +83,15 @@ impl Out {
     /// Waits until what was written is safe.
     pub(crate) fn sync(&self) -> io::Result<()> {
         pass(&Op::Sync(&self.path), 0)?;
-        self.file.sync_data()
+        self.file.sync_data()?;
+        if self.unnamed.load(Ordering::Relaxed)
+            && let Some(folder) = self.path.parent()
+        {
+            pass(&Op::SyncFolder(folder), 0)?;
+            File::open(folder)?.sync_all()?;
+            self.unnamed.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 

@@ -147,6 +147,11 @@ impl StreamWriter {
         Ok((self.file, self.written_bytes))
     }
 
+    /// Has the first wait for its file be one for its name, too.
+    pub(crate) fn sync_name_too(&self) {
+        self.file.sync_name_too();
+    }
+
     /// The file, when it has bytes that a power cut would take; whoever takes it waits for the disk.
     pub(crate) fn take_unsynced(&mut self) -> Option<Out> {
         std::mem::take(&mut self.unsynced).then(|| self.file.clone())
