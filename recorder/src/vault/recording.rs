@@ -25,8 +25,9 @@ use crate::names::{RecordingId, StreamLabel};
 
 pub(super) const META_FILE: &str = "meta.vax";
 const META_NONCE_LEN: usize = 12;
-/// More than eight participants with long names need; a larger file isn't ours.
-const META_LEN_MAX: u64 = 64 * 1024;
+/// More than 128 participants need with names and addresses of the longest that metadata may have, each of their letters escaped;
+/// a larger file isn't ours.
+const META_LEN_MAX: u64 = 4 * 1024 * 1024;
 pub(super) const STREAM_SUFFIX: &str = ".vax";
 
 /// A recording that can be written to and read. Its key is wiped from memory with it.
@@ -207,7 +208,12 @@ impl Recording {
             .cipher()
             .encrypt_in_place(&nonce.into(), &self.tag, &mut *sealed)
             .map_err(|_| broken())?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        let file = [nonce.as_slice(), &sealed].concat();
+        // What nobody would read takes the place of nothing.
+        if file.len() as u64 > META_LEN_MAX {
+            return Err(broken());
+        }
+        Ok(file)
     }
 
     /// Who spoke; `None` when nothing was stored.

@@ -426,6 +426,25 @@ fn a_stream_is_written_once() {
     assert!(matches!(second, Err(VaultError::AlreadyThere { .. })));
 }
 
+/// A whole conference with the longest names: what is stored of it is read again.
+#[test]
+fn all_who_may_take_part_are_read_back() {
+    let bench = Bench::new();
+    let recording = bench.vault.begin(bench.id, &tag("region-01"));
+    let recording = recording.expect("begins");
+    let longest = || "\u{1}".repeat(1024);
+    let party = Party {
+        stream: longest(),
+        name: longest(),
+        address: longest(),
+    };
+    let meta = Meta {
+        parties: vec![party; 128],
+    };
+    recording.write_meta(&meta).expect("written");
+    assert_eq!(recording.meta().expect("opens"), Some(meta));
+}
+
 #[test]
 fn nothing_said_and_nobody_is_readable_on_disk() {
     let bench = Bench::new();
