@@ -257,12 +257,24 @@ fn party(known: &crate::vault::Party) -> Party {
 /// Who is heard on which channel: the caller on the left, everybody else on the right, as the sound file has them.
 fn channels(meta: Option<&Meta>) -> Vec<Vec<usize>> {
     let known = meta.map_or(&[][..], |meta| &meta.parties);
-    let is_caller = |party: &crate::vault::Party| {
-        party.name == "caller" || matches!(party.stream.as_str(), "caller" | "1")
+    let is_caller = |party: &crate::vault::Party| matches!(party.stream.as_str(), "caller" | "1");
+    let is_called_so =
+        |party: &crate::vault::Party| party.name == "caller" && party.stream.is_empty();
+    let heard = known.iter().enumerate();
+    let heard = heard.filter(|(_, party)| !party.stream.is_empty());
+    let first = heard.min_by_key(|(_, party)| &party.stream);
+    let caller = known.iter().position(is_caller);
+    let caller = caller.or_else(|| known.iter().position(is_called_so));
+    let caller = caller.or(first.map(|(at, _)| at)).unwrap_or(0);
+    let stream = known.get(caller).map_or("", |party| &party.stream);
+    // Whoever spoke in the caller's stream before or after is heard there, too.
+    let beside = |at: &usize| {
+        let one = known.get(*at).map_or("", |party| &party.stream);
+        *at == caller || (one == stream && !one.is_empty())
     };
-    let caller = known.iter().position(is_caller).unwrap_or(0);
-    let others = (0..known.len().max(2)).filter(|at| *at != caller);
-    vec![vec![caller], others.collect()]
+    let all = 0..known.len().max(2);
+    let (left, right) = all.partition(beside);
+    vec![left, right]
 }
 
 /// Our tag, as a document that whoever recorded has added.

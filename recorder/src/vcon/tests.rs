@@ -212,3 +212,26 @@ fn a_vcon_is_not_written_over_its_own_sound() {
     let exported = export(parts, &id, &path, &outside, (&by, now)).expect("written");
     assert_eq!(exported.files, [path.with_extension("wav"), path]);
 }
+
+/// The sound file has the stream of the first name on the left, whatever the order of those who take part.
+#[test]
+fn who_is_heard_on_which_channel_goes_by_the_streams() {
+    let known = |streams: &[(&str, &str)]| {
+        let parties = streams.iter().map(|(stream, name)| Known {
+            stream: (*stream).to_owned(),
+            name: (*name).to_owned(),
+            ..Known::default()
+        });
+        let meta = Meta {
+            parties: parties.collect(),
+        };
+        channels(Some(&meta))
+    };
+    assert_eq!(known(&[("97", "a"), ("96", "b")]), [[1], [0]]);
+    assert_eq!(known(&[("2", "caller"), ("1", "b")]), [[1], [0]]);
+    assert_eq!(known(&[("", "a"), ("", "caller")]), [[1], [0]]);
+    // Another caller and another nurse took over.
+    let both = known(&[("1", "a"), ("2", "b"), ("1", "c"), ("2", "d")]);
+    assert_eq!(both, [[0, 2], [1, 3]]);
+    assert_eq!(channels(None), [[0], [1]]);
+}
