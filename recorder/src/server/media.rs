@@ -11,7 +11,7 @@ use tokio::{
 };
 use transport::media::RtpSocket;
 
-use super::track::{Control, Flow, Track};
+use super::track::{Control, Flow, Owed, Track};
 use crate::vault::PAYLOAD_MAX;
 
 /// The longest datagram that is taken: the most audio there may be, with a header, its extension and a seal.
@@ -41,8 +41,8 @@ impl Listener {
         }
     }
 
-    /// Records until told to end.
-    pub(super) async fn run(mut self) {
+    /// Records until told to end; gives what the writer had no room for.
+    pub(super) async fn run(mut self) -> Vec<Owed> {
         let mut buffer = [0; DATAGRAM_LEN_MAX];
         let mut due = pin!(sleep(NEVER));
         let mut armed = false;
@@ -76,7 +76,7 @@ impl Listener {
             self.obey(&mut buffer);
         }
         self.take_last(&mut buffer).await;
-        self.track.finish();
+        self.track.end()
     }
 
     /// What was sent before a change belongs before it.

@@ -353,8 +353,15 @@ impl Session {
         }
         let unstored = self.unstored_whom();
         for stream in self.streams.into_iter().flatten() {
-            if let Err(error) = stream.steering.ended().await {
-                tracing::error!(recording = %self.id, %error, "a stream's task failed");
+            match stream.steering.ended().await {
+                Ok(owed) => {
+                    for one in owed {
+                        one.tell(&self.jobs).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(recording = %self.id, %error, "a stream's task failed");
+                }
             }
         }
         let last = [Job::Finish(self.id, state)];

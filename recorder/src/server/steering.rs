@@ -11,7 +11,7 @@ use transport::media::RtpSocket;
 use super::{
     media::Listener,
     shared::{Claim, Key, Seat},
-    track::{Control, Flow, Track},
+    track::{Control, Flow, Owed, Track},
 };
 
 /// Where a stream is to be received.
@@ -42,8 +42,8 @@ pub(super) struct Steering {
 
 #[derive(Debug)]
 enum Way {
-    Own(watch::Sender<Control>, JoinHandle<()>),
-    Shared(Seat, oneshot::Receiver<()>),
+    Own(watch::Sender<Control>, JoinHandle<Vec<Owed>>),
+    Shared(Seat, oneshot::Receiver<Vec<Owed>>),
 }
 
 impl Steering {
@@ -101,14 +101,13 @@ impl Steering {
         }
     }
 
-    /// Resolves when it has ended, and all of it was handed over.
-    pub(super) async fn ended(self) -> Result<(), JoinError> {
+    /// Resolves when it has ended, and all of it was handed over that the writer had room for; the rest is a gap, given here.
+    pub(super) async fn ended(self) -> Result<Vec<Owed>, JoinError> {
         match self.way {
             Way::Own(_, task) => task.await,
             Way::Shared(_seat, ended) => {
                 // Gone without a word: its thread has said why.
-                let _over = ended.await;
-                Ok(())
+                Ok(ended.await.unwrap_or_default())
             }
         }
     }

@@ -103,6 +103,15 @@ pub(super) struct Track {
     told_heard_ms: u64,
     /// Timeline that the writer had no room for.
     unsent: Option<Unsent>,
+    /// The same of recordings before this one: few, as none of them ends while it is here.
+    owed: Vec<Owed>,
+}
+
+/// A gap that a recording is still to be told of, and stays open for.
+#[derive(Debug)]
+pub(super) struct Owed {
+    target: Target,
+    unsent: Unsent,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +133,7 @@ impl Track {
             ready: Batch::default(),
             told_heard_ms: 0,
             unsent: None,
+            owed: Vec::new(),
             line,
         };
         track.obey(told);
@@ -176,8 +186,13 @@ impl Track {
     /// The next recording of the call begins.
     fn leave_for(&mut self, target: Target) {
         self.finish();
-        self.unsent = None;
-        self.control.target = target;
+        let before = std::mem::replace(&mut self.control.target, target);
+        if let Some(unsent) = self.unsent.take() {
+            self.owed.push(Owed {
+                target: before,
+                unsent,
+            });
+        }
         self.timeline = Timeline::new(self.payload_type, self.codec);
     }
 
@@ -186,6 +201,15 @@ impl Track {
         self.timeline.finish(&mut self.ready);
         self.hand_over();
         self.tell_unsent();
+    }
+
+    /// Nothing more comes at all. Gives what the writer had no room for, for somebody who waits until it has.
+    pub(super) fn end(mut self) -> Vec<Owed> {
+        self.finish();
+        let target = self.control.target;
+        let last = self.unsent.map(|unsent| Owed { target, unsent });
+        self.owed.extend(last);
+        self.owed
     }
 
     /// When the writer is to be given what is ready, if nothing happens until then.
@@ -277,6 +301,8 @@ impl Track {
         if self.ready.is_empty() {
             return;
         }
+        let jobs = &self.line.jobs;
+        self.owed.retain(|owed| jobs.try_send(owed.job()).is_err());
         let batch = std::mem::take(&mut self.ready);
         let (from, tally) = (batch.from(), batch.tally());
         if self.tell_unsent() && self.send(batch) {
@@ -294,11 +320,10 @@ impl Track {
 
     /// Tells the writer what it missed; false when it has still no room.
     fn tell_unsent(&mut self) -> bool {
-        let Some(Unsent { from, until }) = self.unsent else {
+        let Some(unsent) = self.unsent else {
             return true;
         };
-        let mut gap = Batch::default();
-        gap.lost(from, until.saturating_sub(from));
+        let gap = unsent.gap();
         let lost = gap.tally().packets_lost;
         let told = self.send(gap);
         if told {
@@ -320,6 +345,25 @@ impl Track {
             .jobs
             .try_send(Job::Audio(id, number, batch))
             .is_ok()
+    }
+}
+
+impl Unsent {
+    fn gap(self) -> Batch {
+        let mut gap = Batch::default();
+        gap.lost(self.from, self.until.saturating_sub(self.from));
+        gap
+    }
+}
+
+impl Owed {
+    fn job(&self) -> Job {
+        Job::Audio(self.target.id, self.target.number, self.unsent.gap())
+    }
+
+    /// Waits until the writer has room for it; without a writer there is nobody to tell.
+    pub(super) async fn tell(self, jobs: &mpsc::Sender<Job>) {
+        let _told = jobs.send(self.job()).await;
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use transport::media::{PortsError, RtpPorts};
 
 use super::{
-    super::track::{Control, Track},
+    super::track::{Control, Owed, Track},
     table::Key,
     thread::{self, Order},
 };
@@ -188,7 +188,7 @@ impl Claim {
     }
 
     /// Begins to record. The receiver resolves when the stream has ended and all of it was handed over.
-    pub(in crate::server) fn begin(self, track: Track) -> (Seat, oneshot::Receiver<()>) {
+    pub(in crate::server) fn begin(self, track: Track) -> (Seat, oneshot::Receiver<Vec<Owed>>) {
         let (done, ended) = oneshot::channel();
         let seat = Seat {
             key: self.key,

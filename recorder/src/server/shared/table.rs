@@ -15,7 +15,7 @@ use super::{
     super::{
         media::{DATAGRAM_LEN_MAX, LAST_MAX, OVERTAKEN_MAX},
         offer,
-        track::{Control, Flow, Track},
+        track::{Control, Flow, Owed, Track},
     },
     allot::{Claim, SeatId},
 };
@@ -84,7 +84,7 @@ struct Stream {
     track: Track,
     waiting: VecDeque<Waiting>,
     ending: Option<Ending>,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<Vec<Owed>>,
 }
 
 /// What came between two recordings.
@@ -127,7 +127,7 @@ impl Table {
     pub(super) fn begin(
         &mut self,
         seat: SeatId,
-        (claim, track, done): (Claim, Track, oneshot::Sender<()>),
+        (claim, track, done): (Claim, Track, oneshot::Sender<Vec<Owed>>),
     ) {
         let at = self.free.pop().unwrap_or_else(|| {
             self.streams.push(None);
@@ -227,16 +227,15 @@ impl Table {
         }
         let over = |stream: &mut Stream| stream.ending.is_some_and(|ending| ending.at <= now);
         for (at, place) in self.streams.iter_mut().enumerate() {
-            let Some(mut stream) = place.take_if(over) else {
+            let Some(stream) = place.take_if(over) else {
                 continue;
             };
             self.free.push(at);
             self.seats.remove(&stream.seat);
             self.keys.remove(&stream.claim.key);
             self.ending -= 1;
-            stream.track.finish();
             // The session may be gone.
-            let _told = stream.done.send(());
+            let _told = stream.done.send(stream.track.end());
         }
         let left = self.streams.iter().flatten();
         left.filter_map(|stream| Some(stream.ending?.at)).min()

@@ -16,7 +16,7 @@ use super::{
         RTP_PORTS,
         disk::Job,
         media::OVERTAKEN_MAX,
-        track::{Control, Flow, Line, Target, Track},
+        track::{Control, Flow, Line, Owed, Target, Track},
     },
     *,
 };
@@ -40,7 +40,7 @@ struct Bench {
 
 struct Recorded {
     seat: Seat,
-    ended: tokio::sync::oneshot::Receiver<()>,
+    ended: tokio::sync::oneshot::Receiver<Vec<Owed>>,
     control: Control,
     sequence: u16,
 }
@@ -156,6 +156,18 @@ impl Bench {
         stored
     }
 
+    /// Packets that the writer was told are lost, by recording.
+    fn lost(&mut self) -> Vec<(RecordingId, u64)> {
+        let mut lost = Vec::new();
+        while let Ok(job) = self.todo.try_recv() {
+            if let Job::Audio(id, 0, batch) = job {
+                lost.push((id, batch.tally().packets_lost));
+            }
+        }
+        lost.retain(|(_, lost)| *lost > 0);
+        lost
+    }
+
     fn dropped(&self, reason: &str) -> u64 {
         let families = self.board.monitor().metrics.gather();
         let of = |family: &&prometheus::proto::MetricFamily| {
@@ -200,10 +212,10 @@ fn a_stream_that_ends_leaves_the_others_and_waits_for_what_is_on_its_way() {
         bench.table.end_due(bench.now),
         Some(bench.now + OVERTAKEN_MAX)
     );
-    assert_eq!(one.ended.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(one.ended.try_recv().err(), Some(TryRecvError::Empty));
     bench.now += OVERTAKEN_MAX;
     assert_eq!(bench.table.end_due(bench.now), None);
-    assert_eq!(one.ended.try_recv(), Ok(()));
+    assert!(one.ended.try_recv().is_ok_and(|owed| owed.is_empty()));
     bench.hear_next(&mut one, 1);
     bench.hear_next(&mut two, 2);
     let expected = [(one.control.target.id, 4), (two.control.target.id, 2)];
@@ -229,7 +241,7 @@ fn a_sender_that_never_stops_is_cut_off() {
         assert!(sequence < 1000, "it goes on");
         bench.hear(1, sequence, (HERE, 4000).into());
     }
-    assert_eq!(one.ended.try_recv(), Ok(()));
+    assert!(one.ended.try_recv().is_ok_and(|owed| owed.is_empty()));
     assert!(bench.table.is_empty());
 }
 
@@ -354,4 +366,36 @@ fn what_the_writer_has_no_room_for_is_told_as_a_gap() {
         }
     }
     assert_eq!((tally.packets, tally.packets_lost, tally.gaps), (5, 25, 1));
+}
+
+#[tokio::test]
+async fn a_gap_at_the_end_is_told_as_soon_as_the_writer_has_room() {
+    let mut bench = bench();
+    let mut one = bench.record(1);
+    bench.hear_next(&mut one, 25);
+    while bench.jobs.try_send(Job::Flush).is_ok() {}
+    bench.tell(&mut one, |control| control.flow = Flow::Ended);
+    bench.now += OVERTAKEN_MAX;
+    assert_eq!(bench.table.end_due(bench.now), None);
+    let owed = one.ended.try_recv().expect("ended");
+    while bench.todo.try_recv().is_ok() {}
+    for one in owed {
+        one.tell(&bench.jobs).await;
+    }
+    assert_eq!(bench.lost(), [(one.control.target.id, 25)]);
+}
+
+#[test]
+fn a_gap_at_the_end_of_the_recording_before_is_told_to_that() {
+    let mut bench = bench();
+    let mut one = bench.record(1);
+    let before = one.control.target.id;
+    bench.hear_next(&mut one, 25);
+    while bench.jobs.try_send(Job::Flush).is_ok() {}
+    let next = bench.target();
+    bench.tell(&mut one, |control| control.target = next);
+    while bench.todo.try_recv().is_ok() {}
+    bench.hear_next(&mut one, 5);
+    bench.table.hand_over_due(bench.now + CHUNK_AGE_MAX);
+    assert_eq!(bench.lost(), [(before, 25)]);
 }

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use transport::media::PolledSocket;
 
 use super::{
-    super::track::{Control, Track},
+    super::track::{Control, Owed, Track},
     allot::{Claim, RoomId, SeatId},
     arrivals::Arrivals,
     table::Table,
@@ -51,7 +51,7 @@ pub(super) enum Order {
     Open(RoomId, PolledSocket),
     /// Nobody has a place there any more.
     Close(RoomId),
-    Begin(RoomId, SeatId, Box<(Claim, Track, oneshot::Sender<()>)>),
+    Begin(RoomId, SeatId, Box<Begins>),
     Tell(RoomId, SeatId, Box<Control>),
     /// A stream is known by another name.
     Rename(RoomId, SeatId, Claim),
@@ -62,6 +62,9 @@ pub(super) enum Order {
     /// End when every stream has.
     Stop,
 }
+
+/// A stream that begins, and whom to tell that it has ended.
+pub(super) type Begins = (Claim, Track, oneshot::Sender<Vec<Owed>>);
 
 impl Order {
     /// The port whose packets it is to come after.
