@@ -228,12 +228,15 @@ impl Index {
                 let starts = self.rows("SELECT mark FROM starts", &[], |row| row.text("mark"))?;
                 Ok(format!("{file} {}", starts.concat()))
             }
-            Db::Postgres(_) => {
+            Db::Postgres(db) => {
                 let made = self.rows(sql, &[], |row| row.count("made"))?;
-                Ok(made
-                    .first()
-                    .map(|oid| format!("table {oid}"))
-                    .unwrap_or_default())
+                let table = made.first().map(|oid| format!("table {oid}"));
+                let starts = if db.has_starts()? {
+                    self.rows("SELECT mark FROM vaxel_starts", &[], |row| row.text("mark"))?
+                } else {
+                    Vec::new()
+                };
+                Ok(format!("{} {}", table.unwrap_or_default(), starts.concat()))
             }
         }
     }
@@ -244,10 +247,14 @@ impl Index {
     /// # Errors
     /// When it can't be written.
     pub(crate) fn mark_start(&self) -> Result<String, IndexError> {
-        if let (Db::Sqlite(_), Ok(mark)) = (&self.db, RecordingId::random()) {
-            let forget = Change::new("DELETE FROM starts", []);
+        let table = match &self.db {
+            Db::Sqlite(_) => Some("starts"),
+            Db::Postgres(db) => db.has_starts()?.then_some("vaxel_starts"),
+        };
+        if let (Some(table), Ok(mark)) = (table, RecordingId::random()) {
+            let forget = Change::new(format!("DELETE FROM {table}"), []);
             let mark = [mark.to_string().into()];
-            let enter = Change::new("INSERT INTO starts (mark) VALUES (?)", mark);
+            let enter = Change::new(format!("INSERT INTO {table} (mark) VALUES (?)"), mark);
             self.db.change(vec![forget, enter])?;
         }
         self.identity()

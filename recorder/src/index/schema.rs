@@ -144,7 +144,12 @@ pub(super) const STARTS: &str = "
 CREATE TABLE IF NOT EXISTS starts (mark TEXT NOT NULL);
 ";
 
-/// PostgreSQL, the same. Texts compare by their bytes, as in SQLite, whatever language the database was made for.
+/// PostgreSQL, the same, by a name that no other program's table has.
+pub(super) const POSTGRES_STARTS: &str = "
+CREATE TABLE vaxel_starts (mark TEXT NOT NULL);
+";
+
+/// PostgreSQL, as in [`SCHEMA`]. Texts compare by their bytes, as in SQLite, whatever language the database was made for.
 pub(super) const POSTGRES: &str = r#"
 CREATE TABLE recordings (
     id TEXT COLLATE "C" PRIMARY KEY NOT NULL,

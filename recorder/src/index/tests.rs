@@ -55,6 +55,16 @@ pub(super) fn closing(state: State) -> Closing {
     }
 }
 
+/// A dump of PostgreSQL may be restored under the same number, as a copy of SQLite over the same file.
+#[test]
+fn each_start_marks_the_index_so_that_what_is_restored_is_another() {
+    let Bench { _place, index, .. } = bench();
+    let before = index.mark_start().expect("marked");
+    let now = index.mark_start().expect("marked");
+    assert_ne!(before, now);
+    assert_eq!(index.identity().expect("read"), now);
+}
+
 #[test]
 fn a_recording_opens_and_closes_once() {
     let Bench {

@@ -34,6 +34,9 @@ impl Postgres {
         }
         db.bring_up()?;
         db.check_version()?;
+        if alone {
+            db.make_starts();
+        }
         Ok(db)
     }
 
@@ -78,14 +81,34 @@ impl Postgres {
     }
 
     fn has_tables(&self) -> Result<bool, IndexError> {
+        self.has("vaxel_version")
+    }
+
+    /// Whether starts can be marked.
+    pub(in crate::index) fn has_starts(&self) -> Result<bool, IndexError> {
+        self.has("vaxel_starts")
+    }
+
+    fn has(&self, table: &str) -> Result<bool, IndexError> {
         let mut found = false;
-        let sql = "SELECT 1 AS one FROM information_schema.tables WHERE table_name = 'vaxel_version' \
+        let sql = "SELECT 1 AS one FROM information_schema.tables WHERE table_name = ? \
              AND table_schema = current_schema()";
-        self.query(sql, &[], &mut |_| {
+        self.query(sql, &[table.into()], &mut |_| {
             found = true;
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// It is no part of a version: where it may not be made, recordings are made all the same.
+    fn make_starts(&self) {
+        let made = match self.has_starts() {
+            Ok(false) => self.0.ask(Ask::Script(schema::POSTGRES_STARTS.to_owned())),
+            other => other.map(|_| Answer::default()),
+        };
+        if let Err(error) = made {
+            tracing::warn!(%error, "a restored index can't be told from this one: let the recorder's role make a table");
+        }
     }
 
     /// Another program may make them at the same moment: then they are there, and that is what was wanted.
