@@ -45,7 +45,7 @@ const OF_2019: &str = "IMY-REPORT p. 3";
 const WHOLE: &str = "design: the recorder's store and keys are one user's";
 
 /// Every finding of `vaxel store check`.
-pub const CATALOGUE: [Entry; 18] = [
+pub const CATALOGUE: [Entry; 19] = [
     Entry {
         code: "S0101",
         severity: Error,
@@ -109,6 +109,14 @@ pub const CATALOGUE: [Entry; 18] = [
         why: "Nothing was looked at: a check of the wrong place finds nothing, whatever lies in the right one.",
         source: "that the parties of 2019 didn't know where their recordings lay: IMY-REPORT p. 3",
         remedy: "say the scenario that the recorder runs with (`--config`) and the folder its paths start from (`--data`)",
+    },
+    Entry {
+        code: "S0109",
+        severity: Error,
+        title: "half a sound file lies where somebody exported to",
+        why: "An export that was killed half-way leaves open audio in a folder that nobody looks through.",
+        source: OF_2019,
+        remedy: "remove the file; or export any recording once more, which takes away what others left",
     },
     Entry {
         code: "S0201",

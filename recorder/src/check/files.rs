@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{FINDINGS_MAX, Finding, Severity, Targets, bytes, error};
-use crate::vault::folder;
+use crate::vault::{folder, outside};
 
 /// Of a stream of ours this much is read at its head, middle and end: encrypted or not shows in each.
 const SAMPLE: usize = 8 * 1024;
@@ -34,6 +34,10 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
             }
             found.len() < FINDINGS_MAX
         });
+    }
+    for half in store.map(outside::half_files).unwrap_or_default() {
+        let message = "half a sound file that a killed program left: anybody who gets at it can listen. Remove it, or export anything once more";
+        found.push(error("S0109", &half.display(), message));
     }
     for folder in targets.beside.iter().filter(|folder| folder.exists()) {
         files += walk(folder, usize::MAX, &mut |path, meta| {

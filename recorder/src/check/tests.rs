@@ -160,6 +160,24 @@ fn a_place_that_is_not_there_is_no_clean_store() {
     assert_eq!((checked.files, codes), (0, vec!["S0108", "S0108"]));
 }
 
+/// A program that was killed while it exported left its note in the store, and open audio in another folder.
+#[test]
+fn half_an_export_in_another_folder_is_found() {
+    let bench = Bench::new();
+    let half = bench._place.path().join("a.wav.vaxel-part");
+    fs::write(&half, "RIFF").expect("ours");
+    let folder = bench.targets.store.as_ref().expect("set").join(".exports");
+    fs::create_dir(&folder).expect("ours");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("ours");
+    bench.put(".exports/1", half.to_string_lossy().as_bytes());
+    let findings = check(None, &bench.targets).findings;
+    let found: Vec<_> = findings
+        .iter()
+        .map(|one| (one.code, &*one.r#where))
+        .collect();
+    assert_eq!(found, [("S0109", &*half.to_string_lossy())]);
+}
+
 /// The server of 2019: no login, no TLS, a list of its files.
 #[test]
 fn an_open_server_is_found() {

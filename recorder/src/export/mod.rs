@@ -26,7 +26,7 @@ use crate::{
     index::{Entry, Index, IndexError, State},
     names::{RecordingId, StreamLabel},
     tally::{RATE, Tally},
-    vault::{Codec, Ending, Recording, StreamReader, Vault, VaultError, folder},
+    vault::{Codec, Ending, Recording, StreamReader, Vault, VaultError},
 };
 
 /// What is written at a time, in samples: one second.
@@ -178,7 +178,8 @@ pub fn export(
         path: path.clone(),
         source,
     };
-    let mut exported = folder::whole(&path, failed, |file| part_into(vault, &entry, part, file))?;
+    let mut exported =
+        vault.whole_outside(&path, failed, |file| part_into(vault, &entry, part, file))?;
     exported.files.push(path);
     Ok(exported)
 }

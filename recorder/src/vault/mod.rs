@@ -21,6 +21,7 @@ mod format;
 mod keys;
 mod lock;
 mod meta;
+pub(crate) mod outside;
 mod pieces;
 mod reader;
 mod recording;

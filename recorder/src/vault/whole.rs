@@ -36,7 +36,7 @@ pub(crate) fn whole<T, E>(
     made
 }
 
-fn part_of(path: &Path) -> PathBuf {
+pub(super) fn part_of(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
     part.into()
@@ -47,18 +47,31 @@ fn remove_abandoned(part: &Path) {
     let folder = part.parent().filter(|it| !it.as_os_str().is_empty());
     let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter();
     for entry in entries.flatten().flatten() {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        let is_part = entry.file_name().to_string_lossy().ends_with(PART);
-        if !(is_file && is_part) {
-            continue;
-        }
-        let Ok(file) = File::open(entry.path()) else {
-            continue;
-        };
-        if file.try_lock().is_ok() && fs::remove_file(entry.path()).is_ok() {
-            tracing::warn!("half a file that a killed program left was removed");
-        }
+        remove_if_abandoned(&entry.path());
     }
+}
+
+/// Whether nobody writes it, and it is gone now.
+pub(super) fn remove_if_abandoned(part: &Path) -> bool {
+    let Some(_locked) = abandoned(part) else {
+        return false;
+    };
+    let removed = fs::remove_file(part).is_ok();
+    if removed {
+        tracing::warn!("half a file that a killed program left was removed");
+    }
+    removed
+}
+
+/// A file that is there and that nobody writes, locked.
+pub(super) fn abandoned(part: &Path) -> Option<File> {
+    let is_part = part.to_string_lossy().ends_with(PART);
+    let is_file = fs::symlink_metadata(part).is_ok_and(|found| found.is_file());
+    if !(is_part && is_file) {
+        return None;
+    }
+    let file = File::open(part).ok()?;
+    file.try_lock().ok().map(|()| file)
 }
 
 /// A new file that only we can read, and that nobody takes for abandoned.

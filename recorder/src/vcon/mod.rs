@@ -23,7 +23,7 @@ use crate::{
     index::{Entry, Index},
     names::RecordingId,
     store::{By, StoreError},
-    vault::{Meta, Vault, folder},
+    vault::{Meta, Vault},
 };
 
 /// The version that is written.
@@ -81,10 +81,10 @@ pub fn export(
         source: error.into(),
     })?;
     if let Some(beside) = beside {
-        write(&beside, &sound.bytes)?;
+        write(vault, &beside, &sound.bytes)?;
         exported.files.push(beside);
     }
-    write(path, &text)?;
+    write(vault, path, &text)?;
     exported.files.push(path.to_owned());
     Ok(exported)
 }
@@ -112,12 +112,12 @@ fn beside(
 }
 
 /// The file appears when it is whole.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+fn write(vault: &Vault, path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let failed = |source| ExportError::Write {
         path: path.to_owned(),
         source,
     };
-    folder::whole(path, failed, |file| file.write_all(bytes).map_err(failed))
+    vault.whole_outside(path, failed, |file| file.write_all(bytes).map_err(failed))
 }
 
 /// A sound file of a recording, in memory: it never touches a disk in the clear.
