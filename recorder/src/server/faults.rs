@@ -297,6 +297,49 @@ fn a_stream_that_came_later_outlives_a_power_cut_too() {
     assert_eq!(tally.packets, 1);
 }
 
+/// The system says once that the disk refused: the next wait is for what has come since.
+#[test]
+fn what_the_disk_refused_once_is_not_said_to_be_safe_later() {
+    for by_whole in [false, true] {
+        let bench = bench();
+        let (_, _, mut open) = recorded(&bench);
+        faults::plan(0, ErrorKind::Other);
+        for file in open.unsynced() {
+            assert!(file.sync().is_err());
+        }
+        faults::end();
+        let ended = open.finish(State::Closed);
+        let (_, closing) = if by_whole {
+            ended.closed()
+        } else {
+            ended.make_safe()
+        };
+        assert_eq!(closing.state, State::Truncated, "{by_whole}");
+    }
+}
+
+#[test]
+fn what_a_full_disk_has_no_room_for_is_not_counted() {
+    let bench = bench();
+    let (id, begin, mut open) = recorded(&bench);
+    faults::plan(0, ErrorKind::StorageFull);
+    let long_ago = Instant::now();
+    let mut failed = false;
+    for number in PACKETS..2 * PACKETS {
+        let audio = Packet::audio(number as u32 * 160, Bytes::from_static(&[1; 160]));
+        failed |= open.push(0, Batch::of(&audio, long_ago), long_ago).is_err();
+    }
+    faults::end();
+    assert!(failed);
+    open.broken = true;
+    let (_, closing) = open.finish(State::Closed).make_safe();
+    let recording = bench.vault.unlock(id, &begin.tag).expect("opens");
+    let label = StreamLabel::parse("1").expect("a label");
+    let reader = recording.stream_reader(&label);
+    let (tally, _) = Tally::read(&mut reader.expect("opens"));
+    assert_eq!((closing.state, closing.tally), (State::Truncated, tally));
+}
+
 #[test]
 fn a_full_disk_ends_one_recording_and_spoils_none() {
     for at in places(40) {

@@ -104,6 +104,7 @@ impl Open {
             recording: self.recording,
             tag: self.tag,
             state: if self.broken { State::Truncated } else { state },
+            broken: self.broken,
             tally: Tally::default(),
             files: Vec::new(),
             outs: Vec::new(),
@@ -113,7 +114,10 @@ impl Open {
             ended.files.push(stream.file);
             match stream.writer.end() {
                 Ok((out, _)) => ended.outs.push(out),
-                Err(_) => ended.state = State::Truncated,
+                Err(_) => {
+                    ended.state = State::Truncated;
+                    ended.broken = true;
+                }
             }
         }
         ended
@@ -139,6 +143,8 @@ pub(super) struct Ended {
     recording: Arc<Recording>,
     tag: RecordingTag,
     state: State,
+    /// Some of what was counted couldn't be written.
+    broken: bool,
     ended: Timestamp,
     tally: Tally,
     files: Vec<String>,
@@ -163,7 +169,13 @@ impl Ended {
     }
 
     /// When somebody has waited for that.
-    pub(super) fn closed(self) -> Closed {
+    pub(super) fn closed(mut self) -> Closed {
+        if self.outs.iter().any(Out::is_spoilt) {
+            self.state = State::Truncated;
+        }
+        if self.broken {
+            self.tally = self.read_through().unwrap_or(self.tally);
+        }
         let closing = Closing {
             state: self.state,
             ended: ended(&self.tag, self.tally, self.ended),
@@ -172,6 +184,20 @@ impl Ended {
             files: self.files,
         };
         (self.tag, closing)
+    }
+}
+
+impl Ended {
+    /// What is in its files.
+    fn read_through(&self) -> Result<Tally, VaultError> {
+        let mut tally = Tally::default();
+        for label in self.recording.labels()? {
+            // Torn within its first bytes, it has nothing.
+            if let Ok(mut reader) = self.recording.stream_reader(&label) {
+                tally.add(Tally::read(&mut reader).0);
+            }
+        }
+        Ok(tally)
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Out {
     path: Arc<Path>,
     /// Nobody else makes its name safe.
     unnamed: Arc<AtomicBool>,
+    /// The disk refused to keep what was written.
+    spoilt: Arc<AtomicBool>,
 }
 
 impl Out {
@@ -63,6 +65,7 @@ impl Out {
             file: Arc::new(create_private(path, replace)?),
             path: path.into(),
             unnamed: Arc::default(),
+            spoilt: Arc::default(),
         })
     }
 
@@ -80,8 +83,25 @@ impl Out {
         Ok(())
     }
 
-    /// Waits until what was written is safe.
+    /// Waits until what was written is safe. What the disk refused once isn't there, though it says so only once: the next wait is
+    /// for what has come since.
     pub(crate) fn sync(&self) -> io::Result<()> {
+        if self.is_spoilt() {
+            return Err(io::Error::other("the disk refused to keep it before"));
+        }
+        let done = self.sync_now();
+        if done.is_err() {
+            self.spoilt.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// Whether the disk refused to keep some of it.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.spoilt.load(Ordering::Relaxed)
+    }
+
+    fn sync_now(&self) -> io::Result<()> {
         pass(&Op::Sync(&self.path), 0)?;
         self.file.sync_data()?;
         if self.unnamed.load(Ordering::Relaxed)
