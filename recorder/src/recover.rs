@@ -255,6 +255,28 @@ mod tests {
         assert_eq!(close_left_open(&vault, &index).expect("nothing left"), 0);
     }
 
+    #[test]
+    fn a_stream_that_was_torn_as_it_began_is_no_damage() {
+        let (place, vault, index) = fresh();
+        let (id, tag) = (
+            RecordingId::random().expect("random"),
+            test_tag("region-01"),
+        );
+        let recording = vault.begin(id, &tag).expect("begins");
+        index.insert_open(id, &tag).expect("entered");
+        let label = StreamLabel::parse("1").expect("a label");
+        drop(recording.stream_writer(&label, Law::A).expect("a stream"));
+        let file = vault.store().join(recording.file_name(&label));
+        let file = fs::File::options().write(true).open(file).expect("there");
+        file.set_len(10).expect("ours");
+        assert_eq!(close_left_open(&vault, &index).expect("recovers"), 1);
+        drop(index);
+        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+        let store = crate::store::open_existing(&store, &keys).expect("opens");
+        let sound = store.verify(|wrong| panic!("{wrong:?}")).expect("read");
+        assert_eq!(sound.recordings, 1);
+    }
+
     /// As when the disk of the keys isn't there, and the index is new: nothing of it was erased by anybody.
     #[test]
     fn audio_without_a_key_and_a_row_stays() {

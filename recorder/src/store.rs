@@ -343,9 +343,16 @@ impl Store {
             }
         }
         for label in &labels {
-            let mut reader = recording
-                .stream_reader(label)
-                .map_err(|error| error.to_string())?;
+            let mut reader = match recording.stream_reader(label) {
+                // Torn within its first bytes as the recorder was killed: nothing was ever in it.
+                Err(VaultError::Foreign { .. })
+                    if entry.state == State::Truncated
+                        && recording.has_no_audio(label).is_ok_and(|none| none) =>
+                {
+                    continue;
+                }
+                other => other.map_err(|error| error.to_string())?,
+            };
             let ending = Tally::read(&mut reader)
                 .1
                 .map_err(|error| error.to_string())?;
