@@ -32,7 +32,7 @@ use crate::{
 /// What is written at a time, in samples: one second.
 const BLOCK: usize = RATE as usize;
 /// A longer recording isn't a call; a sound file of this length has 2.7 GB, and 4 GB is what one can have.
-const SECONDS_MAX: u32 = 24 * 60 * 60;
+pub(crate) const SECONDS_MAX: u32 = 24 * 60 * 60;
 
 /// What was taken out.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -193,13 +193,16 @@ impl Server {
                     let now = self.driver.now();
                     said(self.driver.endpoint().ask(now, *id));
                 }
-                Silence::Over => over.push(*id),
+                Silence::Over => over.push((*id, "no audio", State::Truncated)),
+                Silence::TooLong => {
+                    over.push((*id, "a recording lasts a day at most", State::Closed))
+                }
             }
         }
-        for session in over {
-            tracing::warn!(recording = ?self.sessions.get(&session).map(|one| one.id), "no audio comes any more: ended");
-            self.end(session, "SIP;cause=408;text=\"no audio\"");
-            self.close(session, State::Truncated);
+        for (session, why, state) in over {
+            tracing::warn!(recording = ?self.sessions.get(&session).map(|one| one.id), why, "ended");
+            self.end(session, &format!("SIP;cause=408;text=\"{why}\""));
+            self.close(session, state);
         }
     }
 

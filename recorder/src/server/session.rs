@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     board::Board,
+    export::SECONDS_MAX,
     index::State,
     names::{RecordingId, StreamLabel},
     vault::{Codec, Meta},
@@ -34,6 +35,9 @@ use crate::{
 
 /// Longer than any hold, and than anybody listens to silence: what is said to be there is no call any more.
 const SILENT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What is longer can't be exported; a little less, as audio may come before its time.
+const LONGEST: Duration = Duration::from_secs(SECONDS_MAX as u64 - 60);
 
 /// A recording session that was accepted, or is about to be.
 #[derive(Debug)]
@@ -92,6 +96,8 @@ pub(super) enum Silence {
     Asks,
     /// That it is no call any more.
     Over,
+    /// Nothing, but that no call is so long.
+    TooLong,
 }
 
 /// A stream that begins with a change, and its `m=` line.
@@ -339,6 +345,10 @@ impl Session {
         if age.saturating_sub(heard) > SILENT_MAX {
             return Silence::Over;
         }
+        let before = self.since.saturating_duration_since(self.begun);
+        if age.saturating_sub(before) > LONGEST {
+            return Silence::TooLong;
+        }
         if age.saturating_sub(heard.max(self.asked)) <= ask_after {
             return Silence::Short;
         }
@@ -437,5 +447,16 @@ mod tests {
         let mut at = |seconds: u64| session.silence(Duration::from_secs(seconds), minute);
         assert_eq!((at(260), at(130 + 3600)), (Silence::Asks, Silence::Asks));
         assert_eq!(at(130 + 3601), Silence::Over);
+        // Somebody who speaks for a day, and what follows a hold begins to count anew.
+        let day = u64::from(SECONDS_MAX);
+        session.heard_ms.store(day * 1000, Ordering::Relaxed);
+        let mut at = |seconds: u64| session.silence(Duration::from_secs(seconds), minute);
+        assert_eq!(
+            (at(day - 60), at(day - 59)),
+            (Silence::Short, Silence::TooLong)
+        );
+        session.since += minute;
+        let mut at = |seconds: u64| session.silence(Duration::from_secs(seconds), minute);
+        assert_eq!(at(day - 59), Silence::Short);
     }
 }
