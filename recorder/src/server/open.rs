@@ -215,8 +215,19 @@ fn ended(tag: &RecordingTag, tally: Tally, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
+    use bytes::Bytes;
+    use wire::g711::Law;
+
     use super::*;
-    use crate::vault::test_tag;
+    use crate::{
+        server::faults::one_stream,
+        vault::{CHUNK_AGE_MAX, Packet, faults, test_tag},
+    };
+
+    /// Six seconds.
+    const PACKETS: u32 = 300;
 
     #[test]
     fn a_clock_that_steps_back_ends_nothing_before_it_began() {
@@ -234,5 +245,91 @@ mod tests {
             ended(&tag, tally, back),
             started.checked_add(two_seconds).expect("in range")
         );
+    }
+
+    fn vault() -> (tempfile::TempDir, Vault) {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault = Vault::open(&place.path().join("store"), &place.path().join("keys"));
+        (place, vault.expect("fresh"))
+    }
+
+    /// A recording with one stream, of that many packets.
+    fn recorded(vault: &Vault) -> (Begin, Open) {
+        let begin = one_stream();
+        let mut open = Open::make(vault, &begin).expect("begins");
+        for number in 0..PACKETS {
+            push(&mut open, number, Instant::now()).expect("written");
+        }
+        (begin, open)
+    }
+
+    fn push(open: &mut Open, number: u32, now: Instant) -> Result<(), VaultError> {
+        let audio = Packet::audio(number * 160, Bytes::from_static(&[1; 160]));
+        open.push(0, Batch::of(&audio, now), now)
+    }
+
+    #[test]
+    fn a_stream_that_came_later_outlives_a_power_cut_too() {
+        let (_place, vault) = vault();
+        faults::plan(u64::MAX, ErrorKind::Other);
+        let begin = one_stream();
+        let mut open = Open::make(&vault, &begin).expect("begins");
+        let label = StreamLabel::parse("2").expect("a label");
+        let later = [(label.clone(), Law::A.into())];
+        open.add_streams(&later).expect("there is room");
+        let now = Instant::now();
+        let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
+        open.push(1, Batch::of(&audio, now), now).expect("written");
+        open.flush_due(now + CHUNK_AGE_MAX).expect("written");
+        for file in open.unsynced() {
+            file.sync().expect("safe");
+        }
+        faults::end().cut_power().expect("ours");
+        let recording = vault.unlock(begin.id, &begin.tag).expect("opens");
+        let reader = recording.stream_reader(&label);
+        let (tally, _) = Tally::read(&mut reader.expect("it is there"));
+        assert_eq!(tally.packets, 1);
+    }
+
+    /// The system says once that the disk refused: the next wait is for what has come since.
+    #[test]
+    fn what_the_disk_refused_once_is_not_said_to_be_safe_later() {
+        for by_whole in [false, true] {
+            let (_place, vault) = vault();
+            let (_, mut open) = recorded(&vault);
+            faults::plan(0, ErrorKind::Other);
+            for file in open.unsynced() {
+                assert!(file.sync().is_err());
+            }
+            faults::end();
+            let ended = open.finish(State::Closed);
+            let (_, closing) = if by_whole {
+                ended.closed()
+            } else {
+                ended.make_safe()
+            };
+            assert_eq!(closing.state, State::Truncated, "{by_whole}");
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_has_no_room_for_is_not_counted() {
+        let (_place, vault) = vault();
+        let (begin, mut open) = recorded(&vault);
+        faults::plan(0, ErrorKind::StorageFull);
+        let long_ago = Instant::now();
+        let mut failed = false;
+        for number in PACKETS..2 * PACKETS {
+            failed |= push(&mut open, number, long_ago).is_err();
+        }
+        faults::end();
+        assert!(failed);
+        open.broken = true;
+        let (_, closing) = open.finish(State::Closed).make_safe();
+        let recording = vault.unlock(begin.id, &begin.tag).expect("opens");
+        let label = StreamLabel::parse("1").expect("a label");
+        let reader = recording.stream_reader(&label);
+        let (tally, _) = Tally::read(&mut reader.expect("opens"));
+        assert_eq!((closing.state, closing.tally), (State::Truncated, tally));
     }
 }

@@ -114,20 +114,12 @@ mod tests {
         fs::write(&half, "RIFF")?;
         let writing = File::open(&half)?;
         writing.lock()?;
-        assert_eq!(
-            half_files(vault.store()),
-            [""; 0].map(PathBuf::from),
-            "it lives"
-        );
+        assert!(half_files(vault.store()).is_empty(), "it lives");
         noted.file.unlock()?;
         std::mem::forget(noted);
-        assert_eq!(
-            half_files(vault.store()),
-            [""; 0].map(PathBuf::from),
-            "held"
-        );
+        assert!(half_files(vault.store()).is_empty(), "it is being written");
         writing.unlock()?;
-        assert_eq!(half_files(vault.store()), [half.clone()]);
+        assert_eq!(half_files(vault.store()), std::slice::from_ref(&half));
         let write = |file: &mut File| file.write_all(b"all of it");
         vault.whole_outside(&at("other/b.wav"), |error| error, write)?;
         assert!(!half.exists());
