@@ -100,6 +100,7 @@ impl Timeline {
             if let Some(position) = self.anchored(since, packet.timestamp) {
                 self.open_gap(position, skipped);
             }
+            self.gaps.age(out);
             return Placed::Other;
         }
         // What is no packet of the codec isn't kept: nobody could say how long it is.

@@ -157,6 +157,25 @@ fn what_is_lost_before_a_key_press_is_told_and_a_key_press_is_not() {
     assert_eq!(lost(&written), [(320, 320)]);
 }
 
+#[test]
+fn what_waits_to_be_told_as_lost_is_bounded_whatever_comes() {
+    let mut timeline = alaw();
+    feed(&mut timeline, &[0], 0);
+    let mut out = Batch::default();
+    for number in 1..1000_u16 {
+        // Every second packet is lost, and none of those that come is audio.
+        let sequence = 2 * number;
+        let key = rtp::Packet {
+            payload_type: 101,
+            ..packet(sequence, 1_000_000 + 160 * u32::from(sequence))
+        };
+        let since = Duration::from_millis(20 * u64::from(sequence));
+        timeline.receive(since, &key, &mut out);
+        assert!(timeline.gaps.len() <= 11, "{number}");
+    }
+    assert!(lost(&shown(&out)).len() > 900);
+}
+
 /// After a minute its sequence numbers look like those of another beginning, and after 22 they have gone round.
 #[test]
 fn a_network_that_was_away_for_long_is_a_gap() {
