@@ -18,6 +18,8 @@ use crate::vault::PAYLOAD_MAX;
 pub(super) const DATAGRAM_LEN_MAX: usize = PAYLOAD_MAX + 256;
 /// Datagrams taken in a row before the task looks whether it is to stop.
 const BATCH_MAX: usize = 64;
+/// Datagrams that may have waited for a recording: more than a socket's buffer holds where nobody has set another.
+const WAITED_MAX: usize = 512;
 /// A wait that somebody shortens before it is over.
 const NEVER: Duration = Duration::from_secs(60 * 60);
 /// How far behind its BYE audio may come.
@@ -57,7 +59,7 @@ impl Listener {
                 received = self.socket.recv_from(&mut buffer), if self.track.flow() != Flow::Waiting => {
                     if let Ok((length, source)) = received {
                         self.track.on_datagram(&mut buffer[..length], source, Instant::now());
-                        self.take_waiting(&mut buffer);
+                        self.take_waiting(&mut buffer, BATCH_MAX);
                     }
                 }
                 () = &mut due, if armed => {
@@ -82,14 +84,15 @@ impl Listener {
     /// What was sent before a change belongs before it.
     fn obey(&mut self, buffer: &mut [u8]) {
         let told = self.control.borrow_and_update().clone();
+        let waited = self.track.flow() == Flow::Waiting;
         if self.track.takes_before(&told) {
-            self.take_waiting(buffer);
+            self.take_waiting(buffer, if waited { WAITED_MAX } else { BATCH_MAX });
         }
         self.track.obey(told);
     }
 
-    fn take_waiting(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BATCH_MAX {
+    fn take_waiting(&mut self, buffer: &mut [u8], count_max: usize) {
+        for _ in 0..count_max {
             // An error is that of an earlier datagram (ICMP), or there is nothing more.
             let Ok((length, source)) = self.socket.try_recv_from(buffer) else {
                 break;
@@ -116,5 +119,92 @@ impl Listener {
                 Instant::now(),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::AtomicU64};
+
+    use tokio::sync::mpsc;
+    use transport::media::RtpPorts;
+    use wire::{g711::Law, rtp};
+
+    use super::*;
+    use crate::{
+        board::Board,
+        monitor::Figures,
+        names::RecordingId,
+        server::{
+            RTP_PORTS,
+            disk::Job,
+            track::{Line, Target},
+        },
+    };
+
+    const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// The next recording is long in being made, and the caller is held again meanwhile.
+    #[tokio::test]
+    async fn all_that_waited_for_a_recording_is_taken_before_another_hold() {
+        let socket = RtpPorts::new(HERE, RTP_PORTS).open().expect("a port");
+        let to = socket.local_addr();
+        let client = std::net::UdpSocket::bind((HERE, 0)).expect("a port");
+        let mut datagram = Vec::new();
+        for sequence in 0..100_u16 {
+            let packet = rtp::Packet {
+                payload_type: 8,
+                marker: false,
+                sequence,
+                timestamp: 160 * u32::from(sequence),
+                ssrc: 7,
+                payload: &[0x55; 160],
+            };
+            packet.write(&mut datagram);
+            client.send_to(&datagram, to).expect("sent");
+        }
+        socket.readable().await.expect("open");
+        let (jobs, mut todo) = mpsc::channel(100);
+        let now = Instant::now();
+        let control = Control {
+            from: HERE,
+            flow: Flow::Waiting,
+            target: Target {
+                id: RecordingId::random().expect("random"),
+                number: 0,
+                begun: now,
+                _held: mpsc::channel(1).0,
+            },
+            marks: 0,
+            crypto: None,
+        };
+        let line = Line {
+            jobs,
+            board: Arc::new(Board::new(Figures::default()).expect("metrics")),
+            begun: now,
+            heard_ms: Arc::new(AtomicU64::new(0)),
+        };
+        let track = Track::new((8, Law::A.into()), control.clone(), line);
+        let (steering, told) = watch::channel(control.clone());
+        let listener = Listener::new(socket, told, track);
+        let running = tokio::spawn(listener.run());
+        let flow = |flow| Control {
+            flow,
+            ..control.clone()
+        };
+        steering.send_replace(flow(Flow::Paused));
+        // Until it has obeyed.
+        let first = todo.recv().await.expect("handed over");
+        steering.send_replace(flow(Flow::Ended));
+        assert!(running.await.expect("it ends").is_empty());
+        let mut packets = 0;
+        let mut job = Some(first);
+        while let Some(one) = job {
+            if let Job::Audio(_, _, batch) = one {
+                packets += batch.tally().packets;
+            }
+            job = todo.try_recv().ok();
+        }
+        assert_eq!(packets, 100);
     }
 }
