@@ -247,14 +247,17 @@ impl Index {
     /// # Errors
     /// When it can't be written.
     pub(crate) fn mark_start(&self) -> Result<String, IndexError> {
-        let table = match &self.db {
-            Db::Sqlite(_) => Some("starts"),
-            Db::Postgres(db) => db.has_starts()?.then_some("vaxel_starts"),
+        let (forget, enter) = match &self.db {
+            Db::Postgres(db) if !db.has_starts()? => return self.identity(),
+            Db::Postgres(_) => (
+                "DELETE FROM vaxel_starts",
+                "INSERT INTO vaxel_starts (mark) VALUES (?)",
+            ),
+            Db::Sqlite(_) => ("DELETE FROM starts", "INSERT INTO starts (mark) VALUES (?)"),
         };
-        if let (Some(table), Ok(mark)) = (table, RecordingId::random()) {
-            let forget = Change::new(format!("DELETE FROM {table}"), []);
-            let mark = [mark.to_string().into()];
-            let enter = Change::new(format!("INSERT INTO {table} (mark) VALUES (?)"), mark);
+        if let Ok(mark) = RecordingId::random() {
+            let forget = Change::new(forget, []);
+            let enter = Change::new(enter, [mark.to_string().into()]);
             self.db.change(vec![forget, enter])?;
         }
         self.identity()

@@ -81,17 +81,18 @@ impl Postgres {
     }
 
     fn has_tables(&self) -> Result<bool, IndexError> {
-        self.has("vaxel_version")
+        self.has("version")
     }
 
     /// Whether starts can be marked.
     pub(in crate::index) fn has_starts(&self) -> Result<bool, IndexError> {
-        self.has("vaxel_starts")
+        self.has("starts")
     }
 
+    /// Whether there is a table of ours of that name.
     fn has(&self, table: &str) -> Result<bool, IndexError> {
         let mut found = false;
-        let sql = "SELECT 1 AS one FROM information_schema.tables WHERE table_name = ? \
+        let sql = "SELECT 1 AS one FROM information_schema.tables WHERE table_name = 'vaxel_' || ? \
              AND table_schema = current_schema()";
         self.query(sql, &[table.into()], &mut |_| {
             found = true;
