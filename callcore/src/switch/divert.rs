@@ -20,6 +20,16 @@ pub(super) struct Instead {
     list: List,
     tried: usize,
     pub(super) pass: Pass,
+    caller: Caller,
+}
+
+/// Whether the caller has been answered, which takes away half of what can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Unanswered,
+    /// Has heard the greeting. Only a provider to whom the caller is sent on (REFER) can take the call: one that is called from
+    /// here would need the caller's own offer, which is used up.
+    Answered,
 }
 
 /// Which of the providers' targets are tried.
@@ -44,6 +54,7 @@ impl Instead {
         list: List::Failover,
         tried: 0,
         pass: Pass::Up,
+        caller: Caller::Unanswered,
     };
 
     /// The overflow list of a full queue. The lists of the queues in it aren't followed: two could name each other.
@@ -52,6 +63,15 @@ impl Instead {
             list: List::Overflow(queue),
             tried: 0,
             pass: Pass::Up,
+            caller: Caller::Unanswered,
+        }
+    }
+
+    /// The same for a caller who has been answered.
+    pub(super) const fn overflow_answered(queue: QueueId) -> Self {
+        Self {
+            caller: Caller::Answered,
+            ..Self::overflow(queue)
         }
     }
 
@@ -62,6 +82,10 @@ impl Instead {
             pass: Pass::Down,
             ..self
         })
+    }
+
+    fn can_leave_by(self, handover: Handover) -> bool {
+        self.caller == Caller::Unanswered || handover == Handover::Release
     }
 
     fn take(&mut self, head: &CallHead, in_force: &Arc<Scenario>) -> Option<Destination> {
@@ -77,7 +101,7 @@ impl Instead {
 }
 
 impl<D: Driver> Switch<D> {
-    /// Sends a call that has not been answered to the first place that can take it; false when there is none.
+    /// Sends a call to the first place that can take it; false when there is none.
     pub(super) fn divert(&mut self, now: Time, id: CallId, mut instead: Instead) -> bool {
         while let Some(to) = self
             .calls
@@ -91,12 +115,13 @@ impl<D: Driver> Switch<D> {
                     self.divert_to_queue(now, id, queue, instead);
                     return true;
                 }
-                Destination::External(external) => {
+                Destination::External(external) if instead.can_leave_by(external.handover) => {
                     if let Some(target) = self.target_to_try(now, id, external, 0, instead.pass) {
                         self.divert_to_provider(now, id, external, target, instead);
                         return true;
                     }
                 }
+                Destination::External(_) => {}
             }
         }
         false
@@ -125,38 +150,13 @@ impl<D: Driver> Switch<D> {
         self.divert(now, id, instead)
     }
 
-    /// The same for a caller who has been answered: another queue can take the call then, or a provider to whom the
-    /// caller is sent on (REFER). One that is called from here would need the caller's own offer, which is used up.
-    pub(super) fn divert_answered(&mut self, now: Time, id: CallId, mut instead: Instead) -> bool {
-        while let Some(to) = self
-            .calls
-            .get(&id)
-            .and_then(|call| instead.take(&call.head, &self.scenario))
-        {
-            match to {
-                Destination::Queue(queue) if !self.is_full(now, queue) => {
-                    self.change_queue(now, id, queue);
-                    self.join(now, id, queue);
-                    return true;
-                }
-                Destination::External(external) if external.handover == Handover::Release => {
-                    if let Some(target) = self.target_to_try(now, id, external, 0, instead.pass) {
-                        self.divert_to_provider(now, id, external, target, instead);
-                        return true;
-                    }
-                }
-                Destination::Queue(_) | Destination::External(_) => {}
-            }
-        }
-        false
-    }
-
     fn divert_to_queue(&mut self, now: Time, id: CallId, queue: QueueId, instead: Instead) {
         self.change_queue(now, id, queue);
-        match instead.list {
-            List::Overflow(_) => self.greet(now, id, queue),
+        match (instead.list, instead.caller) {
+            (List::Overflow(_), Caller::Unanswered) => self.greet(now, id, queue),
+            (_, Caller::Answered) => self.join(now, id, queue),
             // What the route announces is the provider, and the caller has heard it.
-            List::Failover => {
+            (List::Failover, Caller::Unanswered) => {
                 self.driver.carry_out(Output::Answer(id));
                 self.join(now, id, queue);
             }

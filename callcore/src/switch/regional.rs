@@ -54,12 +54,10 @@ impl<D: Driver> Switch<D> {
         let way = Way::Regional(call);
         self.calls.insert(Call { head, way });
         // A full queue is checked before the answer too, so that those turned away hear one thing only.
-        if !self.is_full(now, queue) {
+        if self.is_full(now, queue) {
+            self.overflows(now, id, Instead::overflow(queue));
+        } else {
             self.greet(now, id, queue);
-        } else if !self.divert(now, id, Instead::overflow(queue))
-            && !self.divert_at_last(now, id, Instead::overflow(queue))
-        {
-            self.turn_away(now, id);
         }
     }
 
@@ -216,9 +214,16 @@ impl<D: Driver> Switch<D> {
 
     /// The queue may have filled up while the caller was greeted.
     pub(super) fn greeted(&mut self, now: Time, id: CallId, queue: QueueId) {
-        if !self.is_full(now, queue) {
+        if self.is_full(now, queue) {
+            self.overflows(now, id, Instead::overflow_answered(queue));
+        } else {
             self.join(now, id, queue);
-        } else if !self.divert_answered(now, id, Instead::overflow(queue)) {
+        }
+    }
+
+    /// The queue is full: the caller goes where there is room.
+    fn overflows(&mut self, now: Time, id: CallId, instead: Instead) {
+        if !self.divert(now, id, instead) && !self.divert_at_last(now, id, instead) {
             self.turn_away(now, id);
         }
     }

@@ -42,9 +42,13 @@ pub(crate) fn scenario() -> Arc<Scenario> {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let switch = Switch::new(scenario());
+        Self::with(scenario())
+    }
+
+    /// By other rules.
+    pub(crate) fn with(scenario: Arc<Scenario>) -> Self {
         Self {
-            switch,
+            switch: Switch::new(scenario),
             now: Time::from_micros(MORNING),
             permits: Vec::new(),
             calls: 0,

@@ -1,8 +1,16 @@
 //! Where a call goes instead: a full queue's overflow, and a queue that takes over from a provider.
 
-use callcore::switch::{CallId, FactKind, Input, LegFailure, Output};
+use std::sync::Arc;
 
-use crate::bench::{Bench, FAILS_OVER, RECORDED, SMALL, UNRECORDED};
+use callcore::{
+    route::{Destination, Handover},
+    scenario::ProviderId,
+    switch::{CallId, FactKind, Input, LegFailure, Output},
+};
+
+use crate::bench::{Bench, FAILS_OVER, RECORDED, SMALL, UNRECORDED, scenario};
+
+const RESERVE: ProviderId = ProviderId::at(1);
 
 /// A bench on which the small queue has its agent busy and its one place taken.
 fn small_queue_is_full() -> Bench {
@@ -68,6 +76,54 @@ fn a_caller_already_answered_joins_the_other_queue() {
         bench.tell(Input::AnnouncementDone(calls[2])),
         "[diverted] ring:2<-3"
     );
+}
+
+/// The small queue's callers are sent on (REFER) to the provider first, and then to the other queue.
+fn sends_callers_on() -> Bench {
+    let mut rules = Arc::unwrap_or_clone(scenario());
+    let small = rules.queue_by_name("small").expect("the scenario names it");
+    let overflow = &mut rules.queues[small.index()].overflow;
+    overflow.reverse();
+    for place in overflow {
+        if let Destination::External(external) = place {
+            external.handover = Handover::Release;
+        }
+    }
+    Bench::with(Arc::new(rules))
+}
+
+/// A caller who was let in, and comes out of the greeting when the small queue has filled up: what follows.
+fn greeted_meanwhile(bench: &mut Bench) -> (CallId, String) {
+    let calls: Vec<CallId> = (0..3).map(|_| bench.call(SMALL).0).collect();
+    bench.tell(Input::AnnouncementDone(calls[0]));
+    bench.tell(Input::AnnouncementDone(calls[1]));
+    let heard = bench.tell(Input::AnnouncementDone(calls[2]));
+    (calls[2], heard)
+}
+
+#[test]
+fn a_caller_whom_the_provider_does_not_take_is_neither_answered_nor_greeted_again() {
+    let mut bench = sends_callers_on();
+    let (call, heard) = greeted_meanwhile(&mut bench);
+    assert_eq!(heard, "[diverted] [tried] hand-over:reserve/0/release");
+    let failed = Input::ProviderFailed(call, LegFailure::Refused);
+    assert_eq!(bench.tell(failed), "[providerfailed] [diverted] ring:2<-3");
+}
+
+#[test]
+fn a_caller_already_answered_is_sent_to_a_provider_who_is_down_rather_than_turned_away() {
+    let mut bench = sends_callers_on();
+    bench.connected(UNRECORDED);
+    bench.call(UNRECORDED);
+    bench.call(UNRECORDED);
+    bench.tell(Input::TargetDown(RESERVE, 0));
+    let (call, heard) = greeted_meanwhile(&mut bench);
+    assert_eq!(
+        heard,
+        "[passedover] [diverted] [tried] hand-over:reserve/0/release"
+    );
+    let failed = Input::ProviderFailed(call, LegFailure::Refused);
+    assert_eq!(bench.tell(failed), "[providerfailed] announce:no-answer");
 }
 
 #[test]
