@@ -101,8 +101,14 @@ impl<D: Driver> Switch<D> {
         self.fact(now, id, FactKind::Callback(CallbackStep::Promised));
     }
 
-    pub(super) fn is_promising(&self, id: CallId) -> bool {
-        matches!(self.stage(id), Some(RegionalStage::Promising(_)))
+    /// Whoever hangs up on the confirmation, or whose line is cut then, has asked to be called back, and the number is known:
+    /// the promise stands. False for everybody else.
+    pub(super) fn keeps_promise(&mut self, now: Time, id: CallId) -> bool {
+        let promising = matches!(self.stage(id), Some(RegionalStage::Promising(_)));
+        if promising {
+            self.promise(now, id);
+        }
+        promising
     }
 
     /// Lets go of the caller's line and keeps the place.

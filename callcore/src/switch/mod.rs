@@ -183,8 +183,12 @@ impl<D: Driver> Switch<D> {
             Input::Transferred(call) => self.transferred(now, call),
             Input::TakenBy(call, agent) => self.taken_by(now, call, agent),
             Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
-            Input::CallerIncompatible(call) => self.end(now, call, Outcome::Incompatible),
-            Input::Vanished(call) => self.end(now, call, Outcome::Vanished),
+            Input::CallerIncompatible(call) => {
+                self.keeps_promise(now, call) || self.end(now, call, Outcome::Incompatible)
+            }
+            Input::Vanished(call) => {
+                self.keeps_promise(now, call) || self.end(now, call, Outcome::Vanished)
+            }
             Input::RecordingStarted(call) => self.recording_started(now, call),
             Input::RecordingLost(call) => self.recording_lost(now, call),
             Input::RecorderBack => self.recorder_back(now),
@@ -321,9 +325,7 @@ impl<D: Driver> Switch<D> {
     }
 
     fn caller_gone(&mut self, now: Time, id: CallId) -> bool {
-        // Whoever hangs up on the confirmation has been promised to be called back.
-        if self.is_promising(id) {
-            self.promise(now, id);
+        if self.keeps_promise(now, id) {
             return true;
         }
         let Some(call) = self.calls.get(&id) else {

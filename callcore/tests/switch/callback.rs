@@ -90,12 +90,28 @@ fn the_place_is_kept_while_others_wait_on_the_line() {
 }
 
 #[test]
-fn who_hangs_up_on_the_confirmation_is_called_back_all_the_same() {
+fn who_hangs_up_on_the_confirmation_or_is_cut_off_is_called_back_all_the_same() {
+    for gone in [
+        Input::CallerGone,
+        Input::Vanished,
+        Input::CallerIncompatible,
+    ] {
+        let mut bench = Bench::new();
+        let (_, waits) = offered(&mut bench);
+        bench.press(waits, "1");
+        assert_eq!(bench.tell(gone(waits)), "promise");
+        assert_eq!(bench.switch.queue_views()[3].promised, 1);
+    }
+}
+
+/// The wish was never said.
+#[test]
+fn who_is_cut_off_on_the_offer_is_not_called_back() {
     let mut bench = Bench::new();
     let (_, waits) = offered(&mut bench);
-    bench.press(waits, "1");
-    assert_eq!(bench.tell(Input::CallerGone(waits)), "promise");
-    assert_eq!(bench.switch.queue_views()[3].promised, 1);
+    let ended = bench.tell(Input::Vanished(waits));
+    assert_eq!(ended, "[ended] hang-up:vanished");
+    assert_eq!(bench.switch.queue_views()[3].promised, 0);
 }
 
 #[test]

@@ -154,6 +154,8 @@ impl Call {
         (self.offer, self.answer, self.described) = (None, None, None);
         self.media = None;
         (self.hold, self.new_port) = (Hold::default(), None);
+        // The line that was cut is no more; what ends the next one is another matter.
+        self.silent = false;
         // Who was encrypted is so again, by another key.
         self.crypto.caller = self.crypto.caller.anew();
     }
