@@ -13,7 +13,7 @@ use wire::{g711::Law, rtp};
 use super::{
     Command, Dropped, MediaEvent, Mode, Side,
     fork::Fork,
-    keys::Keys,
+    keys::{KeyPacket, Keys},
     lane::{LaneId, Lanes},
     leg::LegSocket,
     out::{Content, Frame},
@@ -223,12 +223,16 @@ impl CallMedia {
             return;
         };
         // What is pressed for a nurse or a provider is not for us to read.
-        if let (false, Content::Event(event)) = (self.joined, frame.content)
-            && let Some(digit) = self
-                .keys
-                .pressed(now, (frame.source, frame.timestamp), event)
-        {
-            self.report(MediaEvent::Key(self.id, digit));
+        if let (false, Content::Event(payload)) = (self.joined, frame.content) {
+            let packet = KeyPacket {
+                source: frame.source,
+                timestamp: frame.timestamp,
+                marker: frame.marker,
+                payload,
+            };
+            if let Some(digit) = self.keys.pressed(now, packet) {
+                self.report(MediaEvent::Key(self.id, digit));
+            }
         }
         if let (true, Some(far)) = (self.joined, &mut self.far) {
             // A far end that refuses audio is noticed by SIP; the caller's words still go to the recorder.
