@@ -51,7 +51,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A peer that vanished is noticed after half of this, and 32 seconds for its answer; RFC 4028 section 4 knows no shorter
 /// interval than 90 s.
-const SESSION_TIMER: SessionTimer = SessionTimer {
+pub(crate) const SESSION_TIMER: SessionTimer = SessionTimer {
     expires: Duration::from_secs(600),
     min: Duration::from_secs(90),
 };
@@ -466,7 +466,7 @@ fn open_borders(
 }
 
 /// The threads that carry audio, what begins calls on them, and what they report.
-fn start_media(
+pub(crate) fn start_media(
     scenario: &Scenario,
     ports: RtpPorts,
     observer: &Observer,
@@ -485,6 +485,7 @@ fn start_media(
         sources: Sources::random(),
         engine,
         silence_max: silence_max(scenario),
+        begun: 0,
     };
     Ok((factory, reported))
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     crypto::OurCrypto,
     homes::Homes,
-    media::{Media, MediaFactory, Peer, Reached, Side},
+    media::{Media, MediaFactory, Peer, PlayId, Reached, Side},
     negotiate, origin,
 };
 
@@ -237,8 +237,16 @@ impl Exchange {
                 Some(answer),
             );
         }
-        if let Some(media) = &call.media {
+        if let Some(media) = &mut call.media {
             media.play_once(clip);
+        }
+    }
+
+    /// A clip is over. What was played before something else was asked for tells nothing any more.
+    pub(super) fn played(&mut self, id: CallId, clip: PlayId) {
+        let media = self.calls.get(&id).and_then(|call| call.media.as_ref());
+        if media.is_some_and(|media| media.plays(clip)) {
+            self.input(Input::AnnouncementDone(id));
         }
     }
 
@@ -246,7 +254,7 @@ impl Exchange {
         let clip = self
             .library
             .clip(&self.scenario_of(id).announcement(announcement).file);
-        if let Some(media) = self.calls.get(&id).and_then(|call| call.media.as_ref()) {
+        if let Some(media) = self.calls.get_mut(&id).and_then(|call| call.media.as_mut()) {
             media.play_on(clip);
         }
     }
@@ -387,4 +395,38 @@ fn takes_sdp(request: &Request) -> bool {
 fn hops_left(request: &Request) -> u8 {
     let hops = request.max_forwards().unwrap_or(MaxForwards::DEFAULT);
     hops.0.saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        exchange::bench::{Bench, GREETED_QUEUE, Peer},
+        media::MediaEvent,
+    };
+
+    /// The audio thread tells of the end of a clip in the moment in which another is asked for.
+    #[tokio::test]
+    async fn the_end_of_an_earlier_clip_does_not_end_the_one_that_plays() {
+        let (mut bench, caller) = (Bench::new(GREETED_QUEUE), Peer::new().await);
+        let switch = bench.address();
+        let called = async {
+            let offer = Peer::sdp(5000);
+            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+            caller.is_told(200).await
+        };
+        bench.until(called).await;
+        let (id, state) = bench.state().expect("a call");
+        assert_eq!(state, "announcement");
+        let clip = bench.exchange.library.clip("region.wav");
+        let call = bench.exchange.calls.get_mut(&id).expect("a call");
+        let media = call.media.as_mut().expect("it is answered");
+        let earlier = media.playing();
+        media.play_once(clip);
+        let present = media.playing();
+        for (ended, state) in [(earlier, "announcement"), (present, "ringing")] {
+            let event = MediaEvent::PlayedToEnd(id, ended);
+            bench.exchange.on_media(&mut bench.sip, event);
+            assert_eq!(bench.state(), Some((id, state)));
+        }
+    }
 }

@@ -85,10 +85,10 @@ impl Exchange {
 
     pub(super) fn bridge(&mut self, id: CallId) {
         let nurse = self.library.clip("nurse.wav");
-        let Some(call) = self.calls.get(&id) else {
+        let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(media) = &call.media else { return };
+        let Some(media) = &mut call.media else { return };
         match call.far {
             Far::Nurse(_) => {
                 media.nurse(nurse);

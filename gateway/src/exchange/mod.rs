@@ -3,6 +3,8 @@
 //! One task owns an [`Exchange`]; there is no lock and no second writer. The call machine decides everything;
 //! this module only translates between sessions and calls.
 
+#[cfg(test)]
+mod bench;
 mod borders;
 mod call;
 mod callback;
@@ -228,9 +230,9 @@ impl Exchange {
     /// Takes what a media task reports.
     pub(crate) fn on_media(&mut self, sip: &mut SipDriver, event: MediaEvent) {
         match event {
-            MediaEvent::PlayedToEnd(call) => self.input(Input::AnnouncementDone(call)),
+            MediaEvent::PlayedToEnd(call, clip) => self.played(call, clip),
             MediaEvent::Key(call, digit) => self.input(Input::Digit(call, digit)),
-            MediaEvent::ForkRefused(call) => self.recording_refused(sip, call),
+            MediaEvent::ForkRefused(call, ssrc) => self.audio_refused(sip, call, ssrc),
             MediaEvent::Silent(call, side) => self.silent(call, side),
         }
         self.settle(sip);

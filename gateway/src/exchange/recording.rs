@@ -222,6 +222,14 @@ impl Exchange {
         }
     }
 
+    /// The recorder's address refuses the audio of the recording that bears that number, if it is still the call's.
+    pub(super) fn audio_refused(&mut self, sip: &mut SipDriver, id: CallId, ssrc: u32) {
+        let leg = self.calls.get(&id).and_then(|call| call.recording.as_ref());
+        if leg.is_some_and(|leg| leg.streams.caller.ssrc == ssrc) {
+            self.recording_refused(sip, id);
+        }
+    }
+
     /// The recorder's address refuses audio: it is gone, or has forgotten the session. Ask it at once.
     pub(super) fn recording_refused(&mut self, sip: &mut SipDriver, id: CallId) {
         if let Some(leg) = self.calls.get(&id).and_then(|call| call.recording.as_ref()) {

@@ -7,7 +7,7 @@ use super::Exchange;
 impl Exchange {
     pub(super) fn speak(&mut self, id: CallId, spoken: Spoken) {
         let clip = self.library.spoken(&spoken);
-        if let Some(media) = self.calls.get(&id).and_then(|call| call.media.as_ref()) {
+        if let Some(media) = self.calls.get_mut(&id).and_then(|call| call.media.as_mut()) {
             media.play_once(clip);
         }
     }

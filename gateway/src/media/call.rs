@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use wire::{g711::Law, rtp};
 
 use super::{
-    Command, Dropped, MediaEvent, Mode, Side,
+    Command, Dropped, MediaEvent, Mode, PlayId, Side,
     fork::Fork,
     keys::{KeyPacket, Keys},
     lane::{LaneId, Lanes},
@@ -66,6 +66,7 @@ pub(super) struct Ways {
 /// A clip being played.
 #[derive(Debug)]
 struct Player {
+    id: PlayId,
     clip: Clip,
     mode: Mode,
     position: usize,
@@ -133,9 +134,10 @@ impl CallMedia {
                 self.fork.end(self.id, lanes);
                 self.fork = *fork;
             }
-            Command::Play { clip, mode } => {
+            Command::Play { id, clip, mode } => {
                 self.joined = false;
                 self.player = Some(Player {
+                    id,
                     clip,
                     mode,
                     position: 0,
@@ -279,14 +281,14 @@ impl CallMedia {
             content: Content::Audio(Law::A, &samples),
         };
         player.timestamp = player.timestamp.wrapping_add(samples.len() as u32);
-        let nurse = player.mode == Mode::Nurse;
+        let (id, nurse) = (player.id, player.mode == Mode::Nurse);
         let _ = self.caller.send(frame, now, &mut ways.rooms);
         if nurse {
             self.fork_frame(Side::Far, frame, now, &mut ways.lanes);
         }
         if over {
             self.player = None;
-            self.report(MediaEvent::PlayedToEnd(self.id));
+            self.report(MediaEvent::PlayedToEnd(self.id, id));
         }
     }
 
@@ -304,8 +306,10 @@ impl CallMedia {
     }
 
     fn fork_refused(&mut self) {
-        self.fork = Fork::Off;
-        self.report(MediaEvent::ForkRefused(self.id));
+        let refused = std::mem::replace(&mut self.fork, Fork::Off);
+        if let Some(ssrc) = refused.callers_ssrc() {
+            self.report(MediaEvent::ForkRefused(self.id, ssrc));
+        }
     }
 
     fn report(&self, event: MediaEvent) {

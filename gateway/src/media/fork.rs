@@ -178,6 +178,16 @@ impl Fork {
         }
     }
 
+    /// What the caller's packets carry.
+    pub(super) const fn callers_ssrc(&self) -> Option<u32> {
+        match self {
+            Self::Off => None,
+            Self::Open(open) => Some(open.caller.out.ssrc()),
+            Self::Ports(ports) => Some(ports.caller.out.ssrc()),
+            Self::Lane { caller, .. } => Some(caller.out.ssrc()),
+        }
+    }
+
     /// Whether it goes by that lane.
     pub(super) fn is_by(&self, lane: LaneId) -> bool {
         matches!(self, Self::Lane { id, .. } if *id == lane)

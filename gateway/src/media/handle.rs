@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use transport::media::PortsError;
 
 use super::{
-    Agreed, Command, Fork, MediaFactory, Mode, Peer, Side, Streams,
+    Agreed, Command, Fork, MediaFactory, Mode, Peer, PlayId, Side, Streams,
     engine::Line,
     leg::LegSocket,
     seats::{Pair, Seat, Taken, seat_of},
@@ -22,6 +22,8 @@ pub(crate) struct Media {
     /// Ports for a far side in other networks than the present one's: who is called there has yet to answer.
     pub(super) spare: Vec<(OurEnd, LegSocket)>,
     pub(super) reached: [Reached; 2],
+    /// The clip that plays, or played last.
+    pub(super) play: PlayId,
 }
 
 /// How a side is reached.
@@ -262,31 +264,44 @@ impl Media {
     }
 
     /// Plays a clip to the caller, and reports its end.
-    pub(crate) fn play_once(&self, clip: Clip) {
-        self.tell(Command::Play {
-            clip,
-            mode: Mode::Once,
-        });
+    pub(crate) fn play_once(&mut self, clip: Clip) {
+        self.play(clip, Mode::Once);
     }
 
     /// Plays a clip to the caller until something else is asked for.
-    pub(crate) fn play_on(&self, clip: Clip) {
-        self.tell(Command::Play {
-            clip,
-            mode: Mode::Loop,
-        });
+    pub(crate) fn play_on(&mut self, clip: Clip) {
+        self.play(clip, Mode::Loop);
     }
 
     /// Lets a simulated nurse talk to the caller.
-    pub(crate) fn nurse(&self, clip: Clip) {
-        self.tell(Command::Play {
-            clip,
-            mode: Mode::Nurse,
-        });
+    pub(crate) fn nurse(&mut self, clip: Clip) {
+        self.play(clip, Mode::Nurse);
+    }
+
+    fn play(&mut self, clip: Clip, mode: Mode) {
+        let id = self.next_play();
+        self.tell(Command::Play { id, clip, mode });
+    }
+
+    /// Whether nothing else has been asked for since that clip.
+    pub(crate) fn plays(&self, clip: PlayId) -> bool {
+        self.play == clip
+    }
+
+    /// The clip that plays, or played last.
+    #[cfg(test)]
+    pub(crate) const fn playing(&self) -> PlayId {
+        self.play
+    }
+
+    fn next_play(&mut self) -> PlayId {
+        self.play.clip = self.play.clip.wrapping_add(1);
+        self.play
     }
 
     /// Joins caller and far end.
-    pub(crate) fn join(&self) {
+    pub(crate) fn join(&mut self) {
+        self.next_play();
         self.tell(Command::Join);
     }
 

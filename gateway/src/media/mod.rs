@@ -76,14 +76,24 @@ pub(crate) struct Agreed {
 /// What a call's audio reports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum MediaEvent {
-    /// A clip that was to be played once is over.
-    PlayedToEnd(CallId),
+    /// A clip that was to be played once is over. By the time that this is read another may play.
+    PlayedToEnd(CallId, PlayId),
     /// The caller pressed a key while nobody was joined.
     Key(CallId, Digit),
-    /// The recorder's address refuses audio.
-    ForkRefused(CallId),
+    /// The recorder's address refuses the audio whose stream of the caller bears this number (SSRC). By the time that this is read
+    /// another recording may have begun.
+    ForkRefused(CallId, u32),
     /// Nothing has come from that side for as long as it may be silent. Reported again after as long.
     Silent(CallId, Side),
+}
+
+/// Names what is played: no other clip of any call ever bears the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlayId {
+    /// Counts up with each call's media that begin.
+    media: u32,
+    /// Counts up with each clip that they play.
+    clip: u32,
 }
 
 /// A leg of a call.
@@ -112,6 +122,7 @@ enum Command {
     FarLeft,
     ForkOpen(Box<Fork>),
     Play {
+        id: PlayId,
         clip: Clip,
         mode: Mode,
     },
@@ -142,6 +153,8 @@ pub(crate) struct MediaFactory {
     pub(crate) sources: Sources,
     /// How long a side of a call may be silent; `None`: for ever.
     pub(crate) silence_max: Option<Duration>,
+    /// Media that have begun so far; wraps.
+    pub(crate) begun: u32,
 }
 
 impl MediaFactory {
@@ -154,7 +167,12 @@ impl MediaFactory {
     ) -> Result<Media, PortsError> {
         let thread = self.engine.thread_of(call);
         let (caller, socket) = self.port(thread, home, caller)?;
+        self.begun = self.begun.wrapping_add(1);
         Ok(Media {
+            play: PlayId {
+                media: self.begun,
+                clip: 0,
+            },
             line: self.engine.begin(call, socket, self.silence_max),
             thread,
             caller,

@@ -1,0 +1,255 @@
+//! An exchange on a bench: its peers are bare sockets, and what a timer or an audio thread tells comes when a test says so.
+
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use callcore::{scenario::Scenario, switch::CallId};
+use tokio::{net::UdpSocket, sync::mpsc, time::timeout};
+use transport::{SipDriver, handed::Inherited, media::RtpPorts};
+use wire::sip::{
+    endpoint::{Config, Local, SessionId},
+    message::{HeaderName, Headers, Message, Method, Request},
+};
+
+use super::{Exchange, Parts};
+use crate::{
+    audio::Library,
+    clock::Clock,
+    homes::Homes,
+    listen::{self, Own},
+    media::MediaEvent,
+    names::Names,
+    observer::Observer,
+    registrar::Registrar,
+    run::start_media,
+};
+
+/// Only a fault takes this long.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A queue with a simulated nurse, whose callers are greeted.
+pub(super) const GREETED_QUEUE: &str = r#"
+queue = [{ name = "sormland", region = "04", controller = "region-04", agents = [{ simulated = 1 }], ring_s = 10 }]
+announcement = [{ name = "region", file = "region.wav" }]
+[[route]]
+name = "all"
+all = true
+unknown = true
+invalid = true
+conflict = true
+queue = "sormland"
+announcement = "region"
+"#;
+
+pub(super) struct Bench {
+    pub(super) exchange: Exchange,
+    pub(super) sip: SipDriver,
+    media: mpsc::UnboundedReceiver<MediaEvent>,
+}
+
+impl Bench {
+    /// By the rules of [`scenario`] with these entries.
+    pub(super) fn new(entries: &str) -> Self {
+        let scenario = Arc::new(scenario(entries));
+        let folder = Path::new(".");
+        let listen = listen::listen_of(&scenario, folder, &Inherited::default());
+        let config = Config {
+            reliable: true,
+            session_timer: Some(crate::run::SESSION_TIMER),
+            transfers: true,
+            ..Config::default_for(scenario.listen.sip[0], [7; 32])
+        };
+        let sip = SipDriver::listen(listen.expect("readable"), config).expect("a free port");
+        let homes = Homes::new(sip.locals());
+        let clock = Clock::start(None);
+        let observer = Observer::new(Arc::clone(&scenario), "bench", clock.now());
+        let (observer, _) = observer.expect("no metric is there twice");
+        let ports = scenario.listen.rtp_ports.range();
+        let ports = RtpPorts::new(homes.ip(Local::FIRST), ports);
+        let (media, reported) = start_media(&scenario, ports, &observer).expect("threads");
+        let files = scenario.announcements.iter().map(|one| &*one.file);
+        let recorder = scenario.recorder.as_ref();
+        let exchange = Exchange::new(Parts {
+            library: Library::load(folder, files).expect("built in"),
+            recorder: recorder.and_then(super::RecorderLink::new),
+            registrar: Registrar::new(&scenario, Default::default(), [7; 32]),
+            names: Names::new(None, homes.families()),
+            own: Own::of(&scenario, folder).expect("none"),
+            scenario,
+            clock,
+            media,
+            observer,
+            homes,
+            seed: 1,
+            nurse_talks: None,
+            journal: None,
+        });
+        Self {
+            exchange,
+            sip,
+            media: reported,
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.sip.locals()[0].socket()
+    }
+
+    /// Runs the exchange until that has come.
+    pub(super) async fn until<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let running = async {
+            tokio::pin!(wanted);
+            loop {
+                let wake = self.exchange.wake();
+                tokio::select! {
+                    came = &mut wanted => return came,
+                    event = self.sip.event() => self.exchange.on_sip(&mut self.sip, event),
+                    Some(event) = self.media.recv() => self.exchange.on_media(&mut self.sip, event),
+                    () = tokio::time::sleep_until(wake.into()) => self.exchange.on_time(&mut self.sip),
+                }
+            }
+        };
+        timeout(SOON, running).await.expect("within 20 seconds")
+    }
+
+    /// The far side's session of the only call.
+    pub(super) fn far(&self) -> SessionId {
+        let call = self.exchange.calls.values().next();
+        call.and_then(|call| call.far.session()).expect("called")
+    }
+
+    /// How the only call stands.
+    pub(super) fn state(&self) -> Option<(CallId, &'static str)> {
+        let view = self.exchange.switch.calls().next()?;
+        Some((view.call, view.state))
+    }
+}
+
+/// A switch of one region, whose calls all go by what the entries say.
+fn scenario(entries: &str) -> Scenario {
+    let text = format!(
+        r#"
+operator = {{ organisation = "inera" }}
+organisation = [
+  {{ id = "inera", name = "Inera AB", kind = "processor" }},
+  {{ id = "region-04", name = "Region Sörmland", kind = "region" }},
+  {{ id = "medhelp", name = "MedHelp AB", kind = "care-provider" }},
+]
+{entries}
+[listen]
+sip = "127.0.0.1:0"
+web = "127.0.0.1:0"
+rtp_ports = "37000-37999"
+"#
+    );
+    Scenario::from_toml(&text, "bench.toml").expect("a valid scenario")
+}
+
+/// A bare socket that speaks SIP.
+pub(super) struct Peer(UdpSocket);
+
+impl Peer {
+    pub(super) async fn new() -> Self {
+        Self(UdpSocket::bind("127.0.0.1:0").await.expect("a port"))
+    }
+
+    pub(super) fn at(&self) -> SocketAddr {
+        self.0.local_addr().expect("an address")
+    }
+
+    /// A session description with audio at that port.
+    pub(super) fn sdp(port: u16) -> String {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"
+        )
+    }
+
+    /// Sends a request of a call to the switch; `tag` is the switch's.
+    pub(super) async fn asks(
+        &self,
+        to: SocketAddr,
+        (method, cseq, tag): (&str, u32, &str),
+        body: &str,
+    ) {
+        let (at, tag) = (
+            self.at(),
+            if tag.is_empty() {
+                String::new()
+            } else {
+                format!(";tag={tag}")
+            },
+        );
+        let text = format!(
+            "{method} sip:1177@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{method}{cseq}\r\nMax-Forwards: 70\r\n\
+             From: <sip:+46701740605@{at}>;tag=theirs\r\nTo: <sip:1177@{to}>{tag}\r\nCall-ID: one@{at}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:+46701740605@{at}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.0.send_to(text.as_bytes(), to).await.expect("sent");
+    }
+
+    /// Answers a request with these further header fields.
+    pub(super) async fn answers(
+        &self,
+        to: SocketAddr,
+        asked: &Request,
+        (status, more): (&str, &str),
+        body: &str,
+    ) {
+        let of = |name: HeaderName| asked.headers.get(&name).unwrap_or_default().to_owned();
+        let mut called = of(HeaderName::To);
+        if !called.contains(";tag=") {
+            called.push_str(";tag=theirs");
+        }
+        let text = format!(
+            "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {called}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:x@{}>\r\n{more}\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            of(HeaderName::Via),
+            of(HeaderName::From),
+            of(HeaderName::CallId),
+            of(HeaderName::CSeq),
+            self.at(),
+            body.len()
+        );
+        self.0.send_to(text.as_bytes(), to).await.expect("sent");
+    }
+
+    async fn message(&self) -> Message {
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let (len, _) = self.0.recv_from(&mut buffer).await.expect("received");
+            if let Ok(message) = Message::parse(&buffer[..len]) {
+                return message;
+            }
+        }
+    }
+
+    /// The next request of that kind.
+    pub(super) async fn is_asked(&self, method: Method) -> Request {
+        loop {
+            match self.message().await {
+                Message::Request(request) if request.method == method => return request,
+                _ => {}
+            }
+        }
+    }
+
+    /// The next response with that status: its fields.
+    pub(super) async fn is_told(&self, status: u16) -> Headers {
+        loop {
+            match self.message().await {
+                Message::Response(response) if response.status.code() == status => {
+                    return response.headers;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The tag of the side that answered.
+pub(super) fn tag_of(headers: &Headers) -> String {
+    let to = headers.get(&HeaderName::To).unwrap_or_default();
+    to.rsplit_once(";tag=")
+        .map(|(_, tag)| tag.to_owned())
+        .expect("a tag")
+}
