@@ -113,6 +113,7 @@ impl Exchange {
         };
         if let Some(other) = self.passes_through(leg) {
             let now = sip.now();
+            self.note_description(leg, body);
             // Most ACKs bring no answer, and then no other waits for one.
             let _ = sip.endpoint().ack(now, other, body.cloned());
             return;

@@ -123,7 +123,7 @@ impl Exchange {
     }
 
     /// Keeps what one side of a `direct` call last told the other, to tell it again when a session must be refreshed.
-    fn note_description(&mut self, from: Leg, body: Option<&Body>) {
+    pub(super) fn note_description(&mut self, from: Leg, body: Option<&Body>) {
         let (Leg::Caller(id) | Leg::Far(id)) = from else {
             return;
         };
@@ -293,5 +293,55 @@ impl Exchange {
             let now = sip.now();
             let _ = sip.endpoint().change(now, session, Some(body));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::sip::{endpoint::Event, message::Method};
+
+    use crate::exchange::bench::{Bench, Peer, tag_of};
+
+    /// The provider takes no UPDATE, and the session timer falls to us.
+    #[tokio::test]
+    async fn a_direct_call_whose_caller_left_the_offer_to_the_provider_is_refreshed_by_re_invite() {
+        let (caller, provider) = (Peer::new().await, Peer::new().await);
+        let entries = format!(
+            r#"
+provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"] }}]
+[[route]]
+name = "out"
+all = true
+unknown = true
+invalid = true
+conflict = true
+provider = "medhelp"
+handover = "direct"
+"#,
+            provider.at()
+        );
+        let mut bench = Bench::new(&entries);
+        let switch = bench.address();
+        let begun = async {
+            caller.asks(switch, ("INVITE", 1, ""), "").await;
+            let asked = provider.is_asked(Method::Invite).await;
+            assert_eq!(asked.body(), None);
+            let ok = ("200 OK", "Allow: INVITE, ACK, BYE\r\n");
+            let offer = Peer::sdp(4000);
+            provider.answers(switch, &asked, ok, &offer).await;
+            let tag = tag_of(&caller.is_told(200).await);
+            let answer = Peer::sdp(5000);
+            caller.asks(switch, ("ACK", 1, &tag), &answer).await;
+            provider.is_asked(Method::Ack).await
+        };
+        let ack = bench.until(begun).await;
+        let answer = ack.body().expect("the caller's answer");
+        let session = bench.far();
+        bench
+            .exchange
+            .on_sip(&mut bench.sip, Event::RefreshDue { session });
+        let again = bench.until(provider.is_asked(Method::Invite)).await;
+        let said = again.body().expect("what the caller said last");
+        assert_eq!(said.bytes, answer.bytes);
     }
 }
