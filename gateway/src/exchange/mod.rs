@@ -18,6 +18,7 @@ mod overload;
 mod phones;
 mod ports;
 mod providers;
+mod recorder;
 mod recording;
 mod send_on;
 mod silence;
@@ -45,7 +46,7 @@ use wire::sip::{
 };
 
 use self::call::{Call, Leg};
-pub(crate) use self::{recording::RecorderLink, silence::silence_max};
+pub(crate) use self::{recorder::RecorderLink, silence::silence_max};
 use crate::{
     admission::{Admission, Full},
     audio::Library,

@@ -1,15 +1,12 @@
-//! The SIPREC client (SRC, RFC 7866 section 6): one recording session a call, and a watch on the recorder.
+//! The SIPREC client (SRC, RFC 7866 section 6): one recording session a call.
 //!
 //! A lost recorder never ends a call: the gap is counted, and recording resumes when the recorder answers again.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use callcore::{
     personal::CallerNumber,
-    scenario::{RecorderSettings, SEGMENTS_MAX, Srtp},
+    scenario::SEGMENTS_MAX,
     switch::{CallId, Input},
     tag::RecordingTag,
 };
@@ -18,9 +15,8 @@ use transport::SipDriver;
 use wire::{
     sdp::{Description, Direction},
     sip::{
-        endpoint::{Invite, PingId, TransportKind},
+        endpoint::{Invite, TransportKind},
         message::{HeaderName, Headers, Response, StatusCode},
-        uri::{Scheme, Uri},
     },
     siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
 };
@@ -31,61 +27,6 @@ use super::{
     own_uri, ports,
 };
 use crate::{crypto::OurCrypto, negotiate};
-
-/// How often the recorder is asked whether it is there.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
-
-/// A recorder that hasn't answered OPTIONS for this long is gone.
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The recorder as this switch knows it.
-#[derive(Debug)]
-pub(crate) struct RecorderLink {
-    uri: Uri,
-    address: SocketAddr,
-    /// Nobody reads what it is sent: it is on this machine, or reached by TLS.
-    private: bool,
-    /// Whether it is offered encrypted audio.
-    srtp: Srtp,
-    /// Recordings of one call.
-    segments_max: u8,
-    up: bool,
-    /// It ended or refused a recording though it is there: what was lost is tried again when it next answers.
-    try_again: bool,
-    next_ping: Instant,
-    asked: Option<Instant>,
-    ping: Option<PingId>,
-}
-
-impl RecorderLink {
-    /// The recorder of the scenario; `None` when its URI has no numeric address.
-    pub(crate) fn new(settings: &RecorderSettings) -> Option<Self> {
-        let uri = Uri::parse(&settings.siprec).ok()?;
-        let address = uri.address()?;
-        let by_tls = is_secure(&uri);
-        // Keys travel in SIP: where nobody reads that, audio is worth encrypting, and a recorder must be able to (RFC 7866
-        // section 12.2).
-        let usual = if by_tls { Srtp::Require } else { Srtp::Off };
-        Some(Self {
-            private: address.ip().is_loopback() || by_tls,
-            srtp: settings.srtp.unwrap_or(usual),
-            uri,
-            address,
-            segments_max: settings.segments_max.unwrap_or(SEGMENTS_MAX),
-            up: true,
-            try_again: false,
-            next_ping: Instant::now(),
-            asked: None,
-            ping: None,
-        })
-    }
-
-    /// When it must be asked, or given up, next.
-    pub(super) fn next_ping(&self) -> Instant {
-        self.asked
-            .map_or(self.next_ping, |asked| asked + PING_TIMEOUT)
-    }
-}
 
 impl Exchange {
     pub(super) fn start_recording(&mut self, sip: &mut SipDriver, id: CallId, tag: RecordingTag) {
@@ -255,7 +196,7 @@ impl Exchange {
     }
 
     /// Nothing goes to the recorder any more. Gives the session, if there was one, which is left as it is.
-    fn recording_lost(&mut self, id: CallId) -> Option<Box<RecordingLeg>> {
+    pub(super) fn recording_lost(&mut self, id: CallId) -> Option<Box<RecordingLeg>> {
         let call = self.calls.get_mut(&id)?;
         let leg = call.recording.take()?;
         if let Some(media) = &call.media {
@@ -302,70 +243,6 @@ impl Exchange {
         let now = sip.now();
         let _ = sip.endpoint().end(now, session, None);
     }
-
-    pub(super) fn ping_recorder(&mut self, sip: &mut SipDriver, now: Instant) {
-        let Some(recorder) = &mut self.recorder else {
-            return;
-        };
-        if recorder
-            .asked
-            .is_some_and(|asked| asked + PING_TIMEOUT <= now)
-        {
-            self.recorder_pong(sip, false);
-            return;
-        }
-        if recorder.asked.is_none() && recorder.next_ping <= now {
-            recorder.asked = Some(now);
-            let (uri, address, at) = (recorder.uri.clone(), recorder.address, sip.now());
-            let kind = TransportKind::asked_by(&uri).unwrap_or(TransportKind::Udp);
-            let own = sip.local_to(address.ip(), kind);
-            recorder.ping = sip.endpoint().ping(at, uri, Some(address), None, own).ok();
-            if recorder.ping.is_none() {
-                self.recorder_pong(sip, false);
-            }
-        }
-    }
-
-    /// Whether this question was put to the recorder, and is open.
-    pub(super) fn is_recorders(&self, ping: PingId) -> bool {
-        self.recorder
-            .as_ref()
-            .is_some_and(|recorder| recorder.ping == Some(ping))
-    }
-
-    /// The recorder answered OPTIONS, or didn't.
-    pub(super) fn recorder_pong(&mut self, sip: &mut SipDriver, alive: bool) {
-        let Some(recorder) = &mut self.recorder else {
-            return;
-        };
-        let was_up = recorder.up;
-        recorder.asked = None;
-        recorder.ping = None;
-        recorder.next_ping = Instant::now() + PING_INTERVAL;
-        recorder.up = alive;
-        let again = alive && std::mem::take(&mut recorder.try_again);
-        self.observer.recorder_is(alive);
-        if alive && !was_up {
-            tracing::info!("the recorder answers again");
-            self.input(Input::RecorderBack);
-        } else if again {
-            self.input(Input::RecorderBack);
-        } else if !alive && was_up {
-            tracing::warn!("the recorder does not answer; calls go on without recording");
-            let lost: Vec<CallId> = self
-                .calls
-                .iter()
-                .filter(|(_, call)| call.recording.is_some())
-                .map(|(id, _)| *id)
-                .collect();
-            for id in lost {
-                // It may only have been out of reach: what it began must not stay open beside what begins when it is back.
-                if let Some(leg) = self.recording_lost(id) {
-                    self.close_recording(sip, id, *leg);
-                }
-            }
-        }
-    }
 }
 
 impl RecordingLeg {
@@ -379,12 +256,6 @@ impl RecordingLeg {
         }
         offer
     }
-}
-
-/// By TLS: nobody on the way reads it.
-fn is_secure(uri: &Uri) -> bool {
-    let by_tls = |transport: &str| transport.eq_ignore_ascii_case("tls");
-    uri.scheme == Scheme::Sips || uri.transport().is_some_and(by_tls)
 }
 
 /// What the recorder is told: two parties, two streams, and the tag. The caller's number only on a private way: it lies

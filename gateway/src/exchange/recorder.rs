@@ -1,0 +1,145 @@
+//! The recorder as the switch knows it: where it is, and whether it is there.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use callcore::{
+    scenario::{RecorderSettings, SEGMENTS_MAX, Srtp},
+    switch::{CallId, Input},
+};
+use transport::SipDriver;
+use wire::sip::{
+    endpoint::{PingId, TransportKind},
+    uri::{Scheme, Uri},
+};
+
+use super::Exchange;
+
+/// How often the recorder is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A recorder that hasn't answered OPTIONS for this long is gone.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The recorder as this switch knows it.
+#[derive(Debug)]
+pub(crate) struct RecorderLink {
+    pub(super) uri: Uri,
+    pub(super) address: SocketAddr,
+    /// Nobody reads what it is sent: it is on this machine, or reached by TLS.
+    pub(super) private: bool,
+    /// Whether it is offered encrypted audio.
+    pub(super) srtp: Srtp,
+    /// Recordings of one call.
+    pub(super) segments_max: u8,
+    pub(super) up: bool,
+    /// It ended or refused a recording though it is there: what was lost is tried again when it next answers.
+    pub(super) try_again: bool,
+    pub(super) next_ping: Instant,
+    asked: Option<Instant>,
+    ping: Option<PingId>,
+}
+
+impl RecorderLink {
+    /// The recorder of the scenario; `None` when its URI has no numeric address.
+    pub(crate) fn new(settings: &RecorderSettings) -> Option<Self> {
+        let uri = Uri::parse(&settings.siprec).ok()?;
+        let address = uri.address()?;
+        let by_tls = is_secure(&uri);
+        // Keys travel in SIP: where nobody reads that, audio is worth encrypting, and a recorder must be able to (RFC 7866
+        // section 12.2).
+        let usual = if by_tls { Srtp::Require } else { Srtp::Off };
+        Some(Self {
+            private: address.ip().is_loopback() || by_tls,
+            srtp: settings.srtp.unwrap_or(usual),
+            uri,
+            address,
+            segments_max: settings.segments_max.unwrap_or(SEGMENTS_MAX),
+            up: true,
+            try_again: false,
+            next_ping: Instant::now(),
+            asked: None,
+            ping: None,
+        })
+    }
+
+    /// When it must be asked, or given up, next.
+    pub(super) fn next_ping(&self) -> Instant {
+        self.asked
+            .map_or(self.next_ping, |asked| asked + PING_TIMEOUT)
+    }
+}
+
+impl Exchange {
+    pub(super) fn ping_recorder(&mut self, sip: &mut SipDriver, now: Instant) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        if recorder
+            .asked
+            .is_some_and(|asked| asked + PING_TIMEOUT <= now)
+        {
+            self.recorder_pong(sip, false);
+            return;
+        }
+        if recorder.asked.is_none() && recorder.next_ping <= now {
+            recorder.asked = Some(now);
+            let (uri, address, at) = (recorder.uri.clone(), recorder.address, sip.now());
+            let kind = TransportKind::asked_by(&uri).unwrap_or(TransportKind::Udp);
+            let own = sip.local_to(address.ip(), kind);
+            recorder.ping = sip.endpoint().ping(at, uri, Some(address), None, own).ok();
+            if recorder.ping.is_none() {
+                self.recorder_pong(sip, false);
+            }
+        }
+    }
+
+    /// Whether this question was put to the recorder, and is open.
+    pub(super) fn is_recorders(&self, ping: PingId) -> bool {
+        self.recorder
+            .as_ref()
+            .is_some_and(|recorder| recorder.ping == Some(ping))
+    }
+
+    /// The recorder answered OPTIONS, or didn't.
+    pub(super) fn recorder_pong(&mut self, sip: &mut SipDriver, alive: bool) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let was_up = recorder.up;
+        recorder.asked = None;
+        recorder.ping = None;
+        recorder.next_ping = Instant::now() + PING_INTERVAL;
+        recorder.up = alive;
+        let again = alive && std::mem::take(&mut recorder.try_again);
+        self.observer.recorder_is(alive);
+        if alive && !was_up {
+            tracing::info!("the recorder answers again");
+            self.input(Input::RecorderBack);
+        } else if again {
+            self.input(Input::RecorderBack);
+        } else if !alive && was_up {
+            tracing::warn!("the recorder does not answer; calls go on without recording");
+            let lost: Vec<CallId> = self
+                .calls
+                .iter()
+                .filter(|(_, call)| call.recording.is_some())
+                .map(|(id, _)| *id)
+                .collect();
+            for id in lost {
+                // It may only have been out of reach: what it began must not stay open beside what begins when it is back.
+                if let Some(leg) = self.recording_lost(id) {
+                    self.close_recording(sip, id, *leg);
+                }
+            }
+        }
+    }
+}
+
+/// By TLS: nobody on the way reads it.
+fn is_secure(uri: &Uri) -> bool {
+    let by_tls = |transport: &str| transport.eq_ignore_ascii_case("tls");
+    uri.scheme == Scheme::Sips || uri.transport().is_some_and(by_tls)
+}
