@@ -40,6 +40,25 @@ queue = "sormland"
 announcement = "region"
 "#;
 
+/// The same, recorded there; `more` is said of the recorder.
+pub(super) fn recorded(recorder: SocketAddr, more: &str) -> String {
+    format!(
+        r#"
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = [{{ simulated = 1 }}], ring_s = 10, recording = true, agreement = "pub-04" }}]
+agreement = [{{ id = "pub-04", controller = "region-04", processor = "inera", purposes = ["routing", "recording", "storage"], from = 2013-01-01 }}]
+retention = [{{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }}]
+recorder = {{ siprec = "sip:recorder@{recorder}" {more} }}
+[[route]]
+name = "all"
+all = true
+unknown = true
+invalid = true
+conflict = true
+queue = "sormland"
+"#
+    )
+}
+
 pub(super) struct Bench {
     pub(super) exchange: Exchange,
     pub(super) sip: SipDriver,
@@ -125,7 +144,7 @@ impl Bench {
 }
 
 /// A switch of one region, whose calls all go by what the entries say.
-fn scenario(entries: &str) -> Scenario {
+pub(super) fn scenario(entries: &str) -> Scenario {
     let text = format!(
         r#"
 operator = {{ organisation = "inera" }}
@@ -213,21 +232,46 @@ impl Peer {
         self.0.send_to(text.as_bytes(), to).await.expect("sent");
     }
 
-    async fn message(&self) -> Message {
+    /// Asks in a dialog that the switch began with `asked`.
+    pub(super) async fn asks_back(
+        &self,
+        to: SocketAddr,
+        asked: &Request,
+        (method, cseq): (&str, u32),
+        body: &str,
+    ) {
+        let of = |name: HeaderName| asked.headers.get(&name).unwrap_or_default();
+        let at = self.at();
+        let text = format!(
+            "{method} sip:src@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{method}{cseq}\r\nMax-Forwards: 70\r\nFrom: {};tag=theirs\r\n\
+             To: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:x@{at}>\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            of(HeaderName::To),
+            of(HeaderName::From),
+            of(HeaderName::CallId),
+            body.len()
+        );
+        self.0.send_to(text.as_bytes(), to).await.expect("sent");
+    }
+
+    async fn message(&self) -> (Message, SocketAddr) {
         let mut buffer = vec![0; 65_536];
         loop {
-            let (len, _) = self.0.recv_from(&mut buffer).await.expect("received");
+            let (len, from) = self.0.recv_from(&mut buffer).await.expect("received");
             if let Ok(message) = Message::parse(&buffer[..len]) {
-                return message;
+                return (message, from);
             }
         }
     }
 
-    /// The next request of that kind.
+    /// The next request of that kind. Whoever asks meanwhile whether this is there is told so.
     pub(super) async fn is_asked(&self, method: Method) -> Request {
         loop {
             match self.message().await {
-                Message::Request(request) if request.method == method => return request,
+                (Message::Request(request), _) if request.method == method => return request,
+                (Message::Request(request), from) if request.method == Method::Options => {
+                    self.answers(from, &request, ("200 OK", ""), "").await;
+                }
                 _ => {}
             }
         }
@@ -236,7 +280,7 @@ impl Peer {
     /// The next response with that status: its fields.
     pub(super) async fn is_told(&self, status: u16) -> Headers {
         loop {
-            match self.message().await {
+            match self.message().await.0 {
                 Message::Response(response) if response.status.code() == status => {
                     return response.headers;
                 }

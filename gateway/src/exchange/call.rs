@@ -11,7 +11,7 @@ use callcore::{
 };
 use transport::SipDriver;
 use wire::{
-    sdp::Direction,
+    sdp::{Direction, Stream},
     sip::{
         endpoint::{Local, SessionId},
         header::MaxForwards,
@@ -241,7 +241,11 @@ pub(super) enum Far {
 pub(super) struct RecordingLeg {
     pub(super) session: SessionId,
     pub(super) tag: RecordingTag,
+    /// When the recorder was asked.
+    pub(super) asked: Instant,
     pub(super) established: bool,
+    /// The recorder's description of its side, once it has answered.
+    pub(super) theirs: Vec<Stream>,
     /// The caller's and the nurse's audio, as offered.
     pub(super) streams: Streams,
     /// Whose they are.
@@ -251,6 +255,8 @@ pub(super) struct RecordingLeg {
     /// Paused or not: what it is to be, and what the recorder was told last.
     pub(super) wanted: Direction,
     pub(super) told: Direction,
+    /// What it took last.
+    pub(super) taken: Direction,
     /// Of our descriptions: counts up with each change.
     pub(super) version: u64,
 }

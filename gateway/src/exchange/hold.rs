@@ -40,6 +40,9 @@ impl Exchange {
             let _ = sip.endpoint().reject_change(now, session, problem);
             return;
         }
+        if let Leg::Recording(id) = leg {
+            return self.recorder_changes(sip, id, session, body.as_ref());
+        }
         if let Some(other) = self.passes_through(leg) {
             self.note_description(leg, body.as_ref());
             if sip.endpoint().change(now, other, body).is_err() {
@@ -111,7 +114,7 @@ impl Exchange {
             return;
         }
         if let Leg::Recording(id) = leg {
-            return self.recording_turned(sip, id);
+            return self.recording_changed(sip, id, session, result.is_ok());
         }
         if self.new_port_refused(sip, session, result.is_ok()) {
             return;
@@ -275,6 +278,9 @@ impl Exchange {
         let Some(leg) = self.legs.get(&session).copied() else {
             return;
         };
+        if let Leg::Recording(id) = leg {
+            return self.refresh_recording(sip, id, session);
+        }
         let Some((id, side)) = leg.side() else {
             return;
         };

@@ -38,6 +38,8 @@ pub(crate) struct RecorderLink {
     /// It ended or refused a recording though it is there: what was lost is tried again when it next answers.
     pub(super) try_again: bool,
     pub(super) next_ping: Instant,
+    /// When it was, or is, asked out of turn.
+    hurried: Option<Instant>,
     asked: Option<Instant>,
     ping: Option<PingId>,
 }
@@ -60,9 +62,18 @@ impl RecorderLink {
             up: true,
             try_again: false,
             next_ping: Instant::now(),
+            hurried: None,
             asked: None,
             ping: None,
         })
+    }
+
+    /// Asks it out of turn, for it seems to be gone; not again before its turn: a recorder that answers this and refuses audio all
+    /// the same would have its recordings begun anew as fast as it answers.
+    pub(super) fn ask_soon(&mut self, now: Instant) {
+        let soon = self.hurried.map(|last| last + PING_INTERVAL);
+        self.next_ping = self.next_ping.min(soon.map_or(now, |soon| now.max(soon)));
+        self.hurried = Some(self.next_ping);
     }
 
     /// When it must be asked, or given up, next.
@@ -109,6 +120,12 @@ impl Exchange {
             return;
         };
         let was_up = recorder.up;
+        if alive {
+            self.give_up_unanswered(sip, Instant::now());
+        }
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
         recorder.asked = None;
         recorder.ping = None;
         recorder.next_ping = Instant::now() + PING_INTERVAL;
@@ -142,4 +159,28 @@ impl Exchange {
 fn is_secure(uri: &Uri) -> bool {
     let by_tls = |transport: &str| transport.eq_ignore_ascii_case("tls");
     uri.scheme == Scheme::Sips || uri.transport().is_some_and(by_tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> RecorderLink {
+        let text = crate::exchange::bench::recorded(([127, 0, 0, 1], 5070).into(), "");
+        let scenario = crate::exchange::bench::scenario(&text);
+        RecorderLink::new(scenario.recorder.as_ref().expect("named")).expect("an address")
+    }
+
+    #[test]
+    fn a_recorder_that_answers_and_refuses_audio_is_asked_no_faster_than_in_turn() {
+        let (mut link, begun) = (link(), Instant::now());
+        let mut now = begun;
+        for _ in 0..1000 {
+            link.ask_soon(now);
+            // It answers at once.
+            now = now.max(link.next_ping()) + Duration::from_millis(1);
+            link.next_ping = now + PING_INTERVAL;
+        }
+        assert!(now - begun >= PING_INTERVAL * 998);
+    }
 }

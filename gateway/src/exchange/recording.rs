@@ -2,7 +2,7 @@
 //!
 //! A lost recorder never ends a call: the gap is counted, and recording resumes when the recorder answers again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use callcore::{
     personal::CallerNumber,
@@ -13,10 +13,10 @@ use callcore::{
 use rand::RngExt;
 use transport::SipDriver;
 use wire::{
-    sdp::{Description, Direction},
+    sdp::{Description, Direction, Stream},
     sip::{
-        endpoint::{Invite, TransportKind},
-        message::{HeaderName, Headers, Response, StatusCode},
+        endpoint::{Invite, SessionId, TransportKind},
+        message::{Body, HeaderName, Headers, Response, StatusCode},
     },
     siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
 };
@@ -27,6 +27,9 @@ use super::{
     own_uri, ports,
 };
 use crate::{crypto::OurCrypto, negotiate};
+
+/// A recorder that takes longer to answer doesn't record: what is said meanwhile is kept for a second and a half.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 impl Exchange {
     pub(super) fn start_recording(&mut self, sip: &mut SipDriver, id: CallId, tag: RecordingTag) {
@@ -72,17 +75,23 @@ impl Exchange {
             ..Invite::anonymous(recorder.uri.clone())
         };
         let now = sip.now();
-        let session = sip.endpoint().invite(now, invite).ok()?;
+        let Ok(session) = sip.endpoint().invite(now, invite) else {
+            media.fork_off();
+            return None;
+        };
         self.legs.insert(session, Leg::Recording(id));
         call.recording = Some(Box::new(RecordingLeg {
             session,
             tag,
+            asked: Instant::now(),
             established: false,
+            theirs: Vec::new(),
             streams,
             cname: cname.into(),
             crypto,
             wanted: Direction::SendOnly,
             told: Direction::SendOnly,
+            taken: Direction::SendOnly,
             version: 0,
         }));
         Some(())
@@ -106,7 +115,7 @@ impl Exchange {
         }
         let body = Some(leg.next_offer().to_body());
         let now = sip.now();
-        // While the recorder answers the change before, this one waits: `recording_turned` makes it.
+        // While the recorder answers the change before, this one waits: `recording_changed` makes it.
         if sip.endpoint().change(now, leg.session, body).is_ok() {
             leg.told = wanted;
         }
@@ -124,15 +133,83 @@ impl Exchange {
         let body = siprec::body(&leg.next_offer(), &metadata);
         let now = sip.now();
         // While the recorder answers another change, the place goes unmarked; what is said is recorded all the same.
-        let _ = sip.endpoint().change(now, leg.session, Some(body));
+        if sip.endpoint().change(now, leg.session, Some(body)).is_ok() {
+            leg.told = leg.wanted;
+        }
     }
 
-    /// The recorder has answered a change: another may be wanted meanwhile.
-    pub(super) fn recording_turned(&mut self, sip: &mut SipDriver, id: CallId) {
+    /// The recorder has answered a change: another may be wanted meanwhile. One that won't go on after a pause is left, and what is
+    /// said from now on is another recording.
+    pub(super) fn recording_changed(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        session: SessionId,
+        taken: bool,
+    ) {
+        let Some(leg) = self.recording_by(id, session) else {
+            return;
+        };
+        if taken {
+            leg.taken = leg.told;
+        } else if (leg.taken, leg.told) == (Direction::Inactive, Direction::SendOnly) {
+            self.leave_recording(sip, id);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.try_again = true;
+            }
+            return;
+        }
+        self.turn_as_wanted(sip, id);
+    }
+
+    fn turn_as_wanted(&mut self, sip: &mut SipDriver, id: CallId) {
         let leg = self.calls.get(&id).and_then(|call| call.recording.as_ref());
         if let Some(wanted) = leg.map(|leg| leg.wanted) {
             self.turn_recording(sip, id, wanted);
         }
+    }
+
+    /// The recording that goes by that session, when the recorder has taken it.
+    fn recording_by(&mut self, id: CallId, session: SessionId) -> Option<&mut RecordingLeg> {
+        let leg = self.calls.get_mut(&id)?.recording.as_deref_mut()?;
+        (leg.session == session && leg.established).then_some(leg)
+    }
+
+    /// The session must be refreshed by re-INVITE: what was said last is said again.
+    pub(super) fn refresh_recording(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        session: SessionId,
+    ) {
+        if let Some(leg) = self.recording_by(id, session) {
+            let body = leg.next_offer().to_body();
+            let now = sip.now();
+            // One that is under way refreshes it as well.
+            if sip.endpoint().change(now, session, Some(body)).is_ok() {
+                leg.told = leg.wanted;
+            }
+        }
+    }
+
+    /// The recorder asks to change the session, as it does to refresh it. Only one that leaves all as it is can be taken: what goes to
+    /// the recorder goes on as it was agreed.
+    pub(super) fn recorder_changes(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        session: SessionId,
+        offer: Option<&Body>,
+    ) {
+        let leg = self.recording_by(id, session);
+        let reply = leg.and_then(|leg| leg.reply_to(offer));
+        let now = sip.now();
+        let endpoint = sip.endpoint();
+        // One that was withdrawn meanwhile needs no answer.
+        let _ = match reply {
+            Some(reply) => endpoint.accept_change(now, session, Some(reply)),
+            None => endpoint.reject_change(now, session, StatusCode::NOT_ACCEPTABLE_HERE),
+        };
     }
 
     pub(super) fn recording_answered(
@@ -154,12 +231,14 @@ impl Exchange {
         match (agreed, &call.media) {
             (Some((caller, far)), Some(media)) => {
                 leg.established = true;
+                leg.theirs = body.as_ref().map(streams_of).unwrap_or_default();
                 media.fork(caller, far);
                 self.observer.recorded(id, &leg.tag);
                 self.input(Input::RecordingStarted(id));
-                self.recording_turned(sip, id);
+                self.turn_as_wanted(sip, id);
             }
-            _ => self.recording_refused(sip, id),
+            // It would be answered so again.
+            _ => self.leave_recording(sip, id),
         }
     }
 
@@ -171,24 +250,45 @@ impl Exchange {
         }
     }
 
-    /// The recorder's address refuses audio: it is gone, or has forgotten the session. Ask it at once.
-    pub(super) fn recording_refused(&mut self, sip: &mut SipDriver, id: CallId) {
-        if let Some(leg) = self.calls.get(&id).and_then(|call| call.recording.as_ref()) {
-            let (session, now) = (leg.session, sip.now());
-            self.legs.remove(&session);
-            let _ = sip.endpoint().end(now, session, None);
-            self.recording_lost(id);
-        }
+    /// The recorder's address refuses audio: it is gone, or has forgotten the session. Ask it soon.
+    fn recording_refused(&mut self, sip: &mut SipDriver, id: CallId) {
+        self.leave_recording(sip, id);
         if let Some(recorder) = &mut self.recorder {
             recorder.up = false;
-            recorder.next_ping = Instant::now();
+            recorder.ask_soon(Instant::now());
         }
     }
 
-    /// The recorder ended the session or had no room. A fault of ours (4xx) would be refused again; the rest may pass.
+    /// Ends a recording that is of no use, and counts the gap.
+    fn leave_recording(&mut self, sip: &mut SipDriver, id: CallId) {
+        if let Some(leg) = self.recording_lost(id) {
+            let now = sip.now();
+            self.legs.remove(&leg.session);
+            let _ = sip.endpoint().end(now, leg.session, None);
+        }
+    }
+
+    /// Recordings that the recorder was asked for and has said nothing of, though it is there: what is said is not recorded, and that
+    /// is known now and not when the call is over.
+    pub(super) fn give_up_unanswered(&mut self, sip: &mut SipDriver, now: Instant) {
+        let unanswered = |leg: &RecordingLeg| {
+            !leg.established && now.saturating_duration_since(leg.asked) >= ANSWER_MAX
+        };
+        let calls = self.calls.iter();
+        let late = calls.filter(|(_, call)| call.recording.as_deref().is_some_and(unanswered));
+        let late: Vec<CallId> = late.map(|(id, _)| *id).collect();
+        for id in late {
+            self.leave_recording(sip, id);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.try_again = true;
+            }
+        }
+    }
+
+    /// The recorder ended the session or had no room. A fault of ours (4xx) would be refused again; the rest may pass, and so may what
+    /// it says of itself for now: that it takes too long, can't at present, or is busy.
     pub(super) fn recording_ended(&mut self, id: CallId, status: Option<StatusCode>) {
-        let passes = status
-            .is_none_or(|status| status.code() >= 500 || status == StatusCode::REQUEST_TIMEOUT);
+        let passes = status.is_none_or(|status| matches!(status.code(), 408 | 480 | 486 | 500..));
         if let Some(recorder) = self.recorder.as_mut().filter(|_| passes) {
             recorder.try_again = true;
         }
@@ -232,11 +332,7 @@ impl Exchange {
     }
 
     /// The recorder answered after the call had ended: an empty recording, but one.
-    pub(super) fn closing_answered(
-        &mut self,
-        sip: &mut SipDriver,
-        session: wire::sip::endpoint::SessionId,
-    ) {
+    pub(super) fn closing_answered(&mut self, sip: &mut SipDriver, session: SessionId) {
         if let Some(tag) = self.closing.remove(&session) {
             self.observer.recorded_late(&tag);
         }
@@ -246,6 +342,25 @@ impl Exchange {
 }
 
 impl RecordingLeg {
+    /// The answer to the recorder's offer, or an offer of ours where it made none; `None`: it is another session that is offered.
+    fn reply_to(&mut self, offer: Option<&Body>) -> Option<Body> {
+        let as_it_is = |(offered, known): (&Stream, &Stream)| {
+            let receives = offered.direction != Direction::Inactive;
+            let place = (offered.address, &offered.codecs, &offered.crypto);
+            place == (known.address, &known.codecs, &known.crypto)
+                && (receives || self.wanted == Direction::Inactive)
+        };
+        if let Some(offer) = offer {
+            let offered = streams_of(offer);
+            let same = offered.len() == self.theirs.len()
+                && offered.iter().zip(&self.theirs).all(as_it_is);
+            if !same {
+                return None;
+            }
+        }
+        Some(self.next_offer().to_body())
+    }
+
     /// Our description again, with the next version and the direction that is wanted.
     fn next_offer(&mut self) -> Description {
         self.version += 1;
@@ -256,6 +371,11 @@ impl RecordingLeg {
         }
         offer
     }
+}
+
+fn streams_of(body: &Body) -> Vec<Stream> {
+    let description = Description::parse(&negotiate::session_part(body.clone()).bytes);
+    description.map(|it| it.streams).unwrap_or_default()
 }
 
 /// What the recorder is told: two parties, two streams, and the tag. The caller's number only on a private way: it lies
@@ -291,3 +411,6 @@ fn metadata(
         .into();
     metadata
 }
+
+#[cfg(test)]
+mod tests;
