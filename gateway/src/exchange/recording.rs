@@ -15,7 +15,7 @@ use transport::SipDriver;
 use wire::{
     sdp::{Description, Direction, Stream},
     sip::{
-        endpoint::{Invite, SessionId, TransportKind},
+        endpoint::{Invite, Local, SessionId, TransportKind},
         message::{Body, HeaderName, Headers, Response, StatusCode},
     },
     siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
@@ -60,14 +60,11 @@ impl Exchange {
         let crypto = [(); 2].map(|()| OurCrypto::offering(recorder.srtp));
         let number = call.number.as_ref().filter(|_| recorder.private);
         let metadata = metadata(&tag, number, || Id::from_uuid(self.rng.random()));
-        let mut headers = Headers::default();
-        // RFC 7866 section 6.1: the SRS must understand a recording session.
-        headers.push(HeaderName::Require, siprec::OPTION_TAG);
         let invite = Invite {
             next_hop: Some(recorder.address),
             local: Some(own),
             from: own_uri("src", self.homes.here(own)).into(),
-            headers,
+            headers: asks_to_record(sip, own, kind.unwrap_or(TransportKind::Udp)),
             body: Some(siprec::body(
                 &negotiate::recording_offer(streams, &cname, &crypto),
                 &metadata,
@@ -371,6 +368,16 @@ impl RecordingLeg {
         }
         offer
     }
+}
+
+/// RFC 7866 section 6.1.1: the recorder must understand a recording session, and a recording client says that it is one.
+fn asks_to_record(sip: &mut SipDriver, own: Local, kind: TransportKind) -> Headers {
+    let mut headers = Headers::default();
+    headers.push(HeaderName::Require, siprec::OPTION_TAG);
+    let contact = sip.endpoint().default_contact(own, kind);
+    let contact = [contact.as_str(), ";", siprec::CLIENT_FEATURE].concat();
+    headers.push(HeaderName::Contact, contact);
+    headers
 }
 
 fn streams_of(body: &Body) -> Vec<Stream> {

@@ -208,3 +208,12 @@ async fn audio_that_was_refused_of_an_earlier_recording_does_not_end_the_one_tha
     }
     talk.bench.until(talk.recorder.is_asked(Method::Bye)).await;
 }
+
+#[tokio::test]
+async fn the_recorder_is_asked_by_what_says_that_it_is_a_recording_client() {
+    let talk = Talk::asked("").await;
+    let contact = talk.invite.headers.get(&HeaderName::Contact);
+    let contact = contact.expect("where it is");
+    let here = format!("@{}>;+sip.src", talk.switch);
+    assert!(contact.ends_with(&here), "{contact}");
+}

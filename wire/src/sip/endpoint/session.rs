@@ -420,8 +420,8 @@ impl Endpoint {
         (incoming.request.call_id().ok()? == session.call_id.as_str()).then_some((*id, session))
     }
 
-    /// Our Contact, when the user gave none.
-    pub(crate) fn default_contact(&self, local: Local, kind: TransportKind) -> HeaderValue {
+    /// Our Contact, when the user gave none: what feature tags are added to (RFC 3840).
+    pub fn default_contact(&self, local: Local, kind: TransportKind) -> HeaderValue {
         self.own.locals.contact(local, kind).clone()
     }
 
