@@ -203,7 +203,7 @@ pub(crate) fn direction(body: &Body) -> Option<Direction> {
 
 /// Where the other side is and how it encrypts, from its answer to our offer.
 pub(crate) fn agreed(answer: Option<&Body>, ours: &mut OurCrypto) -> Option<Agreed> {
-    let answer = Description::parse(&answer?.bytes).ok()?;
+    let answer = Description::parse(&session_part(answer?.clone()).bytes).ok()?;
     accepted_by_them(answer.audio()?, ours)
 }
 
@@ -238,7 +238,7 @@ pub(crate) fn recording_agreed(
     answer: &Body,
     [ours_caller, ours_far]: &mut [OurCrypto; 2],
 ) -> Option<(Agreed, Agreed)> {
-    let answer = Description::parse(&answer.bytes).ok()?;
+    let answer = Description::parse(&session_part(answer.clone()).bytes).ok()?;
     let [caller, nurse] = answer.streams.as_slice() else {
         return None;
     };
@@ -314,6 +314,30 @@ mod tests {
     fn answered(media: &str) -> Result<Agreed, Refused> {
         let ours = &mut OurCrypto::default();
         answer(&offer_of(media), (LOCAL, Edition::first(LOCAL)), ours).map(|(_, agreed)| agreed)
+    }
+
+    #[test]
+    fn an_answer_among_other_parts_is_read() {
+        let among = |media: &str| {
+            let sdp = offer_of(media).bytes;
+            let mut bytes = b"--b\r\nContent-Type: application/isup\r\n\r\n\x01\x02\r\n\
+                --b\r\nContent-Type: application/sdp\r\n\r\n"
+                .to_vec();
+            bytes.extend_from_slice(&sdp);
+            bytes.extend_from_slice(b"\r\n--b--\r\n");
+            Body {
+                content_type: "multipart/mixed;boundary=b".into(),
+                bytes: bytes.into(),
+            }
+        };
+        let one = "m=audio 4000 RTP/AVP 8";
+        let found = agreed(Some(&among(one)), &mut OurCrypto::default());
+        assert_eq!(found.expect("audio").remote.address.port(), 4000);
+        let two = format!("{one}\nm=audio 4002 RTP/AVP 8");
+        let found = recording_agreed(&among(&two), &mut Default::default());
+        let (caller, far) = found.expect("both");
+        let ports = [caller, far].map(|agreed| agreed.remote.address.port());
+        assert_eq!(ports, [4000, 4002]);
     }
 
     #[test]
