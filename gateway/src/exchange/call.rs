@@ -113,6 +113,8 @@ pub(super) struct Asked {
     pub(super) history: History,
     /// How often it has been here before.
     pub(super) visits: u8,
+    /// The marks of other switches that it has been at.
+    pub(super) others_marks: Vec<String>,
 }
 
 /// Hold, as the two legs say it. What each has of its own is found by [`Side`].

@@ -97,6 +97,7 @@ impl Exchange {
                     .is_some(),
             history: History::of(request, trusted, &here),
             visits,
+            others_marks: history::others_marks(request, &self.mark),
         }
     }
 

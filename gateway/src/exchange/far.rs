@@ -275,6 +275,9 @@ impl Exchange {
         let mut headers = call.headers_to_far(here, trusts);
         let visits = format!("{};n={}", self.mark, call.asked.visits.saturating_add(1));
         headers.push(VISITED.clone(), visits);
+        for mark in &call.asked.others_marks {
+            headers.push(VISITED.clone(), mark.as_str());
+        }
         headers.append(more);
         let invite = Invite {
             target,

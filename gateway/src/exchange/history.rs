@@ -15,8 +15,17 @@ pub(crate) static VISITED: LazyLock<HeaderName> = LazyLock::new(|| {
 /// A call may come back this often: to another kommun's queue after a provider turned it round, and no more.
 pub(crate) const VISITS_MAX: u8 = 2;
 
-/// Entries of History-Info that are taken over and told on; more is a circle that nobody noticed.
+/// Entries of History-Info that are told on; more is a circle that nobody noticed.
 const ENTRIES_MAX: usize = 16;
+
+/// Of those that came with the call, the latest: there is room for where it goes from here.
+const CAME_MAX: usize = 8;
+
+/// Marks of other switches that are passed on: so many that pass a call on to each other are a circle too.
+const MARKS_MAX: usize = 8;
+
+/// A mark is 16 characters; others' may be longer.
+const MARK_LEN_MAX: usize = 64;
 
 /// The entries of a call's History-Info, in order.
 #[derive(Debug, Default)]
@@ -26,6 +35,8 @@ pub(crate) struct History {
     here: String,
     /// Targets tried from here.
     tried: u32,
+    /// The entry of the last of them, if there was room for it.
+    last: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -39,17 +50,13 @@ struct Entry {
 impl History {
     /// What came with an INVITE from a peer whose word is taken, and that it reached this switch.
     pub(crate) fn of(request: &Request, trusted: bool, here: &str) -> Self {
-        let came: Vec<Entry> = request
-            .headers
-            .list(&HeaderName::HistoryInfo)
-            .filter(|_| trusted)
-            .filter_map(Entry::read)
-            .take(ENTRIES_MAX)
-            .collect();
-        let index = came
+        let came = request.headers.list(&HeaderName::HistoryInfo);
+        let came = came.filter(|_| trusted).filter_map(Entry::read);
+        let mut entries: Vec<Entry> = came.collect();
+        entries.drain(..entries.len().saturating_sub(CAME_MAX));
+        let index = entries
             .last()
             .map_or_else(|| "1".to_owned(), |last| format!("{}.1", last.index));
-        let mut entries = came;
         entries.push(Entry {
             target: here.to_owned(),
             index: index.clone(),
@@ -59,13 +66,15 @@ impl History {
             entries,
             here: index,
             tried: 0,
+            last: None,
         }
     }
 
     /// The call is sent to another target.
     pub(crate) fn goes_to(&mut self, target: &str) {
         self.tried += 1;
-        if self.entries.len() < ENTRIES_MAX {
+        self.last = (self.entries.len() < ENTRIES_MAX).then_some(self.entries.len());
+        if self.last.is_some() {
             self.entries.push(Entry {
                 target: target.to_owned(),
                 index: format!("{}.{}", self.here, self.tried),
@@ -76,7 +85,7 @@ impl History {
 
     /// The last target refused it.
     pub(crate) fn refused(&mut self, status: StatusCode) {
-        if let Some(last) = self.entries.last_mut() {
+        if let Some(last) = self.last.and_then(|last| self.entries.get_mut(last)) {
             last.cause = Some(status);
         }
     }
@@ -91,8 +100,10 @@ impl History {
 impl Entry {
     /// What others wrote is kept without its parameters: nobody here reads them.
     fn read(value: &str) -> Option<Self> {
-        let (_, rest) = value.split_once('<')?;
-        let (target, params) = rest.split_once('>')?;
+        let (target, params) = past_name(value)?.strip_prefix('<')?.split_once('>')?;
+        if target.contains(['<', '"', ' ', '\t']) {
+            return None;
+        }
         let index = params
             .split(';')
             .filter_map(|param| param.split_once('='))
@@ -123,6 +134,34 @@ impl Entry {
             None => ["<", target, ">;index=", index].concat(),
         }
     }
+}
+
+/// What follows a display name, which may hold anything where it is quoted (RFC 3261 section 20.10).
+fn past_name(value: &str) -> Option<&str> {
+    let value = value.trim_start();
+    let Some(quoted) = value.strip_prefix('"') else {
+        return value.find('<').map(|at| &value[at..]);
+    };
+    let mut escaped = false;
+    let end = quoted.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    Some(quoted[end + 1..].trim_start())
+}
+
+/// The marks of other switches, as they are passed on: a call that comes back to one of them by way of this one is known there.
+pub(crate) fn others_marks(request: &Request, mark: &str) -> Vec<String> {
+    let marks = request.headers.list(&VISITED).filter_map(|value| {
+        let (name, times) = value.split_once(';')?;
+        let (name, times) = (name.trim(), times.trim());
+        let count: u8 = times.strip_prefix("n=")?.parse().ok()?;
+        let token = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let fits = token && !name.is_empty() && name.len() <= MARK_LEN_MAX && name != mark;
+        fits.then(|| format!("{name};n={count}"))
+    });
+    marks.take(MARKS_MAX).collect()
 }
 
 /// How often this switch, by its mark, sent this call out already.
@@ -175,7 +214,72 @@ mod tests {
         assert_eq!(history.written(), "<sip:h@127.0.0.1>;index=1");
         let mut history = History::of(&invite(&came.repeat(100)), true, "sip:h@127.0.0.1");
         (0..100).for_each(|_| history.goes_to("sip:x@y"));
-        assert!(history.entries.len() <= ENTRIES_MAX + 1);
+        assert!(history.entries.len() <= ENTRIES_MAX);
+    }
+
+    #[test]
+    fn who_came_by_many_is_told_of_the_latest_and_of_where_it_goes_and_nobody_is_blamed_for_another()
+     {
+        let mut came = String::new();
+        for last in 1..=40 {
+            let index = vec!["1"; last.min(30)].join(".");
+            came += &format!("History-Info: <sip:{last}@a.invalid>;index={index}\r\n");
+        }
+        let mut history = History::of(&invite(&came), true, "sip:h@127.0.0.1");
+        let here = history.here.clone();
+        assert_eq!(here.split('.').count(), 31, "after the last that came");
+        for target in 0..20 {
+            history.goes_to(&format!("sip:{target}@b.invalid"));
+            history.refused(StatusCode::BUSY_HERE);
+        }
+        let of_target = |entry: &Entry| entry.target.ends_with("@b.invalid");
+        assert!(
+            history
+                .entries
+                .iter()
+                .filter(|entry| of_target(entry))
+                .count()
+                >= 4
+        );
+        let blamed = history.entries.iter().filter(|entry| entry.cause.is_some());
+        assert!(blamed.clone().count() > 0 && blamed.clone().all(of_target));
+        let mut silent = History::of(&invite(&came), true, "sip:h@127.0.0.1");
+        (0..20).for_each(|_| silent.goes_to("sip:x@b.invalid"));
+        silent.refused(StatusCode::BUSY_HERE);
+        assert!(!silent.written().contains("486"), "it wasn't told of");
+    }
+
+    #[test]
+    fn a_quoted_name_is_no_address_and_what_cannot_be_written_is_left_out() {
+        let read = |value: &str| Entry::read(value).map(|entry| entry.target);
+        let sip = Some("sip:x@y".to_owned());
+        assert_eq!(read(r#""a \"<sip:b>\"" <sip:x@y>;index=1"#), sip);
+        assert_eq!(read("A B <sip:x@y>;index=1.1"), sip);
+        assert_eq!(
+            read("<tel:+46701740605>;index=1").as_deref(),
+            Some("tel:+46701740605")
+        );
+        for bad in [
+            r#""a <sip:x@y>;index=1"#,
+            "<sip:x@y;index=1",
+            "<sip:x y>;index=1",
+            "<<sip:x@y>;index=1",
+            "sip:x@y;index=1",
+            "<sip:x@y>",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_marks_of_other_switches_are_passed_on_and_no_more_than_a_few() {
+        let text = "X-Vaxel-Visited: other;n=2, me;n=1\r\nX-Vaxel-Visited: b ad;n=1, x;n=999, ;n=1, third;n=0\r\n";
+        assert_eq!(
+            others_marks(&invite(text), "me"),
+            ["other;n=2", "third;n=0"]
+        );
+        let many = "X-Vaxel-Visited: other;n=2\r\n".repeat(100);
+        assert_eq!(others_marks(&invite(&many), "me").len(), MARKS_MAX);
     }
 
     #[test]
