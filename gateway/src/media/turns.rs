@@ -48,7 +48,9 @@ impl Turns {
     /// Until somebody plays; `None` when nobody does.
     pub(super) fn until_next(&self, now: Instant) -> Option<Duration> {
         let ahead = (0..TURNS as u64).find(|ahead| !self.at(self.next + ahead).is_empty())?;
-        let due = self.begun + TURN * u32::try_from(self.next + ahead).unwrap_or(u32::MAX);
+        // 32 bits of turns are over after seven weeks.
+        let due = TURN.as_millis() as u64 * (self.next + ahead);
+        let due = self.begun + Duration::from_millis(due);
         Some(due.saturating_duration_since(now))
     }
 
@@ -94,6 +96,17 @@ mod tests {
             most_at_once = most_at_once.max(at_once);
         }
         assert_eq!((played, most_at_once), ([5; 40], 2));
+    }
+
+    #[test]
+    fn a_thread_that_has_played_for_months_still_waits_for_the_next_turn() {
+        let begun = Instant::now();
+        let mut turns = Turns::new(begun);
+        turns.join(1);
+        let now = begun + Duration::from_secs(100 * 24 * 3600);
+        turns.take(now, |_| true);
+        let wait = turns.until_next(now);
+        assert!(wait.is_some_and(|wait| wait > Duration::ZERO), "{wait:?}");
     }
 
     #[test]
