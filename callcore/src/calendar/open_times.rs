@@ -1,6 +1,7 @@
 //! Weekly hours compiled to moments, so that asking is a lookup and daylight saving is right by construction.
 
 use jiff::{
+    SignedDuration, ToSpan,
     civil::{Date, date},
     tz::TimeZone,
 };
@@ -103,19 +104,23 @@ fn flattened(intervals: Vec<(i64, i64)>) -> Vec<i64> {
     changes
 }
 
-/// The moment when a wall clock shows this minute of a day. A time that the spring change leaves out is read
-/// an hour later, and one that the autumn change repeats is its first.
+/// The moment when a wall clock shows this minute of a day. One that the spring change leaves out is the moment of the change, so that
+/// what comes later by the clock never comes earlier; of one that the autumn change repeats it is the first.
 fn moment(day: Date, minute: u16, zone: &TimeZone) -> i64 {
     const DAY_MINUTES: u16 = 24 * 60;
-    let (day, minute) = if minute >= DAY_MINUTES {
-        (day.tomorrow().unwrap_or(day), minute - DAY_MINUTES)
-    } else {
-        (day, minute)
-    };
-    let (hour, minute) = ((minute / 60).min(23) as i8, (minute % 60) as i8);
-    day.at(hour, minute, 0, 0)
-        .to_zoned(zone.clone())
-        .map_or(0, |zoned| zoned.timestamp().as_microsecond())
+    // From 24:00 to 24:00 is the whole next day.
+    let later = i64::from(minute / DAY_MINUTES);
+    let day = day.checked_add(later.days()).unwrap_or(day);
+    let minute = minute % DAY_MINUTES;
+    let (hour, minute) = ((minute / 60) as i8, (minute % 60) as i8);
+    let wall = day.at(hour, minute, 0, 0).to_zoned(zone.clone());
+    wall.map_or(0, |found| {
+        let skipped = found.datetime() != day.at(hour, minute, 0, 0);
+        let after = found.timestamp().checked_add(SignedDuration::from_secs(1));
+        let after = after.ok().filter(|_| skipped);
+        let change = after.and_then(|after| zone.preceding(after).next().map(|it| it.timestamp()));
+        change.unwrap_or(found.timestamp()).as_microsecond()
+    })
 }
 
 fn midnight(day: Date) -> i64 {
@@ -152,6 +157,54 @@ mod tests {
         assert_eq!(opening_hours(&nights, at("2025-03-30T01:30:00Z")), 7);
         assert_eq!(opening_hours(&nights, at("2025-10-26T01:30:00Z")), 9);
         assert_eq!(opening_hours(&nights, at("2025-10-27T01:30:00Z")), 8);
+    }
+
+    /// The clock goes from 02:00 to 03:00: what begins or ends between does so then, and what is open from between until after 03:00 is
+    /// open until then.
+    #[test]
+    fn a_time_that_the_spring_change_leaves_out_is_the_moment_of_the_change() {
+        let open = |from_minute, to_minute| {
+            let days = DayKind::ALL.map(|day| Opening {
+                day,
+                from_minute,
+                to_minute,
+            });
+            OpenTimes::new(Hours::new(days.to_vec()))
+        };
+        let (before, after) = (open(60, 150), open(150, 195));
+        for (time, early, late) in [
+            ("2025-03-30T00:59:59Z", true, false),
+            ("2025-03-30T01:00:00Z", false, true),
+            ("2025-03-30T01:14:59Z", false, true),
+            ("2025-03-30T01:15:00Z", false, false),
+            ("2025-03-31T00:29:59Z", true, false),
+            ("2025-03-31T00:30:00Z", false, true),
+        ] {
+            let is_open = (before.is_open(at(time)), after.is_open(at(time)));
+            assert_eq!(is_open, (early, late), "{time}");
+            let wall = at(time).in_sweden().datetime();
+            let by_wall = (before.hours.is_open(wall), after.hours.is_open(wall));
+            assert_eq!(is_open, by_wall, "{time}");
+        }
+    }
+
+    #[test]
+    fn from_the_end_of_a_day_to_the_end_of_a_day_is_the_whole_next_day() {
+        let next_day = OpenTimes::new(Hours::new(vec![Opening {
+            day: DayKind::Monday,
+            from_minute: 24 * 60,
+            to_minute: 48 * 60,
+        }]));
+        for (time, open) in [
+            ("2025-06-02T21:59:59Z", false),
+            ("2025-06-02T22:00:00Z", true),
+            ("2025-06-03T21:59:59Z", true),
+            ("2025-06-03T22:00:00Z", false),
+        ] {
+            assert_eq!(next_day.is_open(at(time)), open, "{time}");
+            let wall = at(time).in_sweden().datetime();
+            assert_eq!(next_day.hours.is_open(wall), open, "{time}");
+        }
     }
 
     #[test]
