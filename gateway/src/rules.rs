@@ -10,12 +10,13 @@ use callcore::{
     switch::ReplaceError,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
     audio::{AudioError, Library, built_in},
     clock::Clock,
     listen::{ListenError, Own},
+    run::Options,
     shift::{ShiftError, shift},
 };
 
@@ -34,6 +35,8 @@ pub struct Rules {
     pub(crate) clock: Clock,
     /// By how much ports are moved.
     pub(crate) shift: u16,
+    /// One after another: each is compared with what is in force when it comes there, and the changes are kept in their order.
+    pub(crate) turn: Arc<Mutex<()>>,
 }
 
 /// A rule set on its way to the switch.
@@ -102,6 +105,24 @@ pub enum RulesError {
 }
 
 impl Rules {
+    pub(crate) fn of(
+        options: &Options,
+        inbox: mpsc::Sender<Replacement>,
+        in_force: Arc<Scenario>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            inbox,
+            changes: watch::Sender::new(Arc::default()),
+            folder: options.folder.clone(),
+            history: options.history.clone(),
+            in_force: watch::Sender::new(in_force),
+            clock,
+            shift: 0,
+            turn: Arc::default(),
+        }
+    }
+
     /// The same for a switch whose own scenario's ports were moved ([`shift`]): those of each that comes are moved, too.
     #[must_use]
     pub fn shifted(self, by: u16) -> Self {
@@ -110,9 +131,12 @@ impl Rules {
 
     /// Puts another scenario's rules in force for new calls. `file` is its name for messages, `by` who asks.
     ///
+    /// Whoever asks may go away meanwhile: what has been put in force is kept as a change all the same.
+    ///
     /// # Errors
     /// When anything in it is wrong; then nothing has changed.
     pub async fn replace(&self, text: &str, file: &str, by: &str) -> Result<Change, RulesError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let mut scenario = Scenario::from_toml(text, file)?;
         shift(&mut scenario, self.shift)?;
         let failed = scenario.unmet().len();
@@ -140,10 +164,15 @@ impl Rules {
             .send(replacement)
             .await
             .map_err(|_| RulesError::Stopping)?;
-        let change = answered.await.map_err(|_| RulesError::Stopping)??;
-        self.in_force.send_replace(scenario);
-        self.keep(&change);
-        Ok(change)
+        let rules = self.clone();
+        let kept = tokio::spawn(async move {
+            let change = answered.await.map_err(|_| RulesError::Stopping)??;
+            rules.in_force.send_replace(scenario);
+            rules.keep(&change);
+            drop(turn);
+            Ok(change)
+        });
+        kept.await.map_err(|_| RulesError::Stopping)?
     }
 
     /// A switch that runs by rules with errors (a historical case, a demo) goes on with them; new ones are not let in unseen.
@@ -230,25 +259,52 @@ fn append(file: &std::path::Path, change: &Change) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::{path::Path, time::Duration};
+
+    use tokio::time::timeout;
+
     use super::*;
+
+    const TEXT: &str = include_str!("../../scenarios/imy-2019.toml");
+
+    /// By the rules of [`TEXT`], and where others come to.
+    fn rules() -> (Rules, mpsc::Receiver<Replacement>) {
+        let first = Scenario::from_toml(TEXT, "imy-2019.toml").expect("built in");
+        let (inbox, replacements) = mpsc::channel(1);
+        let options = Options::for_file(Path::new("../scenarios/imy-2019.toml"));
+        let rules = Rules::of(&options, inbox, Arc::new(first), Clock::start(None));
+        (rules, replacements)
+    }
+
+    /// A browser that is closed, a connection that is cut: the rules are in force by then.
+    #[tokio::test]
+    async fn a_change_is_kept_also_when_who_asked_for_it_has_gone() {
+        let (rules, mut replacements) = rules();
+        let mut asked = Box::pin(rules.replace(TEXT, "imy-2019.toml", "a test"));
+        let taken = tokio::select! {
+            _ = &mut asked => panic!("nobody has answered"),
+            taken = replacements.recv() => taken.expect("a replacement"),
+        };
+        drop(asked);
+        let change = Change {
+            at: String::new(),
+            by: taken.by,
+            from: "a".to_owned(),
+            to: "b".to_owned(),
+        };
+        taken.answer.send(Ok(change)).expect("it is waited for");
+        let mut kept = rules.changes.subscribe();
+        let kept = kept.wait_for(|changes| changes.len() == 1);
+        let kept = timeout(Duration::from_secs(20), kept).await;
+        assert_eq!(kept.expect("at once").expect("it is there")[0].by, "a test");
+    }
 
     /// A provider that was reached at a moved port isn't called at another's after its rules were read again.
     #[tokio::test]
     async fn rules_that_come_later_are_shifted_as_the_first_were() {
-        let text = include_str!("../../scenarios/imy-2019.toml");
-        let first = Scenario::from_toml(text, "imy-2019.toml").expect("built in");
-        let (inbox, mut replacements) = mpsc::channel(1);
-        let rules = Rules {
-            inbox,
-            changes: watch::Sender::new(Arc::default()),
-            folder: PathBuf::from("../scenarios"),
-            history: None,
-            in_force: watch::Sender::new(Arc::new(first)),
-            clock: Clock::start(None),
-            shift: 0,
-        };
+        let (rules, mut replacements) = rules();
         let rules = rules.shifted(1000);
-        let asked = rules.replace(text, "imy-2019.toml", "a test");
+        let asked = rules.replace(TEXT, "imy-2019.toml", "a test");
         let taken = async {
             let taken = replacements.recv().await.expect("a replacement");
             taken.scenario.providers[0].targets[0].clone()

@@ -196,7 +196,7 @@ impl Gateway {
             in_hand,
             left,
         };
-        let rules = rules_of(&options, inbox, in_force, clock);
+        let rules = Rules::of(&options, inbox, in_force, clock);
         let end = thread.run(run(exchange, inputs, options.name, clock));
         let (sip, tls) = (homes::plain_of(&locals), homes::tls_of(&locals));
         tracing::info!(sip = ?sip, tls = ?tls, "the switch takes calls");
@@ -420,24 +420,6 @@ fn is_to_end(exchange: &mut Exchange, sip: &mut SipDriver, stage: Stage) -> bool
         exchange.end_all(sip);
     }
     ends
-}
-
-/// A handle for replacing the rules.
-fn rules_of(
-    options: &Options,
-    inbox: mpsc::Sender<Replacement>,
-    in_force: Arc<Scenario>,
-    clock: Clock,
-) -> Rules {
-    Rules {
-        inbox,
-        changes: watch::Sender::new(Arc::default()),
-        folder: options.folder.clone(),
-        history: options.history.clone(),
-        in_force: watch::Sender::new(in_force),
-        clock,
-        shift: 0,
-    }
 }
 
 /// A call has a caller, whoever answers, and a recorder or, while it is sent on, somebody more.
