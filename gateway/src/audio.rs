@@ -2,7 +2,7 @@
 
 mod parts;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 use callcore::speech::{self, Spoken};
 use wire::wav::{self, WavError};
@@ -11,6 +11,9 @@ use parts::PARTS;
 
 /// One clip of 8 kHz mono A-law.
 pub type Clip = Arc<[u8]>;
+
+/// A clip's file is no longer: an hour has 58 million bytes in its widest form.
+const FILE_LEN_MAX: u64 = 64 * 1024 * 1024;
 
 /// The clips that come with the program, by file name.
 const BUILT_IN: &[(&str, &[u8])] = &[
@@ -161,7 +164,7 @@ pub fn built_in(file: &str) -> Result<Clip, AudioError> {
 }
 
 fn read(folder: &Path, file: &str) -> Result<Clip, AudioError> {
-    match std::fs::read(folder.join(file)) {
+    match bytes_of(&folder.join(file)) {
         Ok(bytes) => wav::a_law(&bytes)
             .map(Into::into)
             .map_err(|why| AudioError::Format {
@@ -174,6 +177,16 @@ fn read(folder: &Path, file: &str) -> Result<Clip, AudioError> {
             source,
         }),
     }
+}
+
+/// What a scenario names may come over HTTP, and be a device that never ends or a pipe into which nobody writes.
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() || found.len() > FILE_LEN_MAX {
+        let why = format!("it is no file of {FILE_LEN_MAX} bytes or less");
+        return Err(io::Error::other(why));
+    }
+    std::fs::read(path)
 }
 
 #[cfg(test)]
@@ -201,6 +214,17 @@ mod tests {
             .expect_err("no such clip")
             .to_string();
         assert!(missing.contains("region.wav"), "{missing}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        for file in ["zero", "."] {
+            let refused = read(Path::new("/dev"), file).expect_err("no clip");
+            assert!(
+                matches!(refused, AudioError::Unreadable { .. }),
+                "{refused}"
+            );
+        }
     }
 
     #[test]
