@@ -54,11 +54,17 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     answer
 }
 
-/// Whether a request comes from a page of this machine, or from no page at all.
+/// Whether a request comes from a page of this server, or from no page at all. Another server on this machine is another's: its pages
+/// come from another port.
 pub(crate) fn origin_is_here(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let here = |origin: &HeaderValue| {
         let authority = origin.to_str().ok().and_then(|text| text.split_once("://"));
-        authority.is_some_and(|(_, authority)| is_loopback(authority))
+        authority.zip(host).is_some_and(|((_, authority), host)| {
+            is_loopback(authority) && authority.eq_ignore_ascii_case(host)
+        })
     };
     headers.get_all(header::ORIGIN).iter().all(here)
 }
@@ -91,7 +97,31 @@ fn is_loopback(authority: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_loopback;
+    use super::*;
+
+    #[test]
+    fn a_page_of_another_server_on_this_machine_is_from_elsewhere() {
+        let from = |origins: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("localhost:1177"));
+            for origin in origins {
+                headers.append(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            origin_is_here(&headers)
+        };
+        assert!(from(&[]), "a telephone, not a page");
+        assert!(from(&["http://localhost:1177"]) && from(&["http://LOCALHOST:1177"]));
+        for origin in [
+            "http://localhost:3000",
+            "http://localhost",
+            "http://127.0.0.1:1177",
+            "https://evil.example",
+            "null",
+        ] {
+            assert!(!from(&[origin]), "{origin}");
+            assert!(!from(&["http://localhost:1177", origin]), "{origin} too");
+        }
+    }
 
     #[test]
     fn only_this_machine_by_name_or_address() {
