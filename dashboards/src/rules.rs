@@ -1,19 +1,24 @@
 //! Replacing the switch's rules over HTTP: only with a token, and only whole.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode, header},
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use gateway::{Change, Rules, RulesError};
 use serde::Serialize;
+use tokio::time::timeout;
 
 /// A scenario is at most this long; the reader has the same limit.
 const BODY_MAX: usize = 4 * 1024 * 1024;
+
+/// Four megabytes come from this machine, or by a tunnel to it.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Shorter tokens can be guessed by trying.
 const TOKEN_LEN_MIN: usize = 16;
@@ -85,7 +90,6 @@ impl Admin {
 pub(crate) fn router(admin: Option<Admin>) -> Router {
     Router::new()
         .route("/api/routes", get(changes).merge(post(replace)))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(admin)
 }
 
@@ -110,11 +114,13 @@ fn permitted(admin: Option<Admin>, headers: &HeaderMap) -> Result<Admin, Box<Res
         return Err(refused(StatusCode::FORBIDDEN, how).into());
     };
     if !admin.permits(headers) {
-        return Err(refused(
-            StatusCode::UNAUTHORIZED,
-            "send the header Authorization: Bearer TOKEN",
-        )
-        .into());
+        let how = "send the header Authorization: Bearer TOKEN";
+        let mut answer = refused(StatusCode::UNAUTHORIZED, how);
+        let scheme = HeaderValue::from_static("Bearer");
+        answer
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, scheme);
+        return Err(answer.into());
     }
     Ok(admin)
 }
@@ -136,7 +142,8 @@ async fn changes(State(admin): State<Option<Admin>>, headers: HeaderMap) -> Resp
     }
 }
 
-async fn replace(State(admin): State<Option<Admin>>, headers: HeaderMap, text: String) -> Response {
+/// Who may not do it isn't listened to: nothing of the body is read before.
+async fn replace(State(admin): State<Option<Admin>>, headers: HeaderMap, body: Body) -> Response {
     let admin = match permitted(admin, &headers) {
         Ok(admin) => admin,
         Err(refusal) => return *refusal,
@@ -144,6 +151,10 @@ async fn replace(State(admin): State<Option<Admin>>, headers: HeaderMap, text: S
     let Some(by) = operator(&headers) else {
         let how = format!("X-Operator is a name of at most {NAME_LEN_MAX} bytes, in UTF-8");
         return refused(StatusCode::BAD_REQUEST, how);
+    };
+    let text = match read(body).await {
+        Ok(text) => text,
+        Err((status, why)) => return refused(status, why),
     };
     match admin.rules.replace(&text, "POST /api/routes", by).await {
         Ok(change) => Json(change).into_response(),
@@ -153,4 +164,15 @@ async fn replace(State(admin): State<Option<Admin>>, headers: HeaderMap, text: S
         ),
         Err(error) => refused(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
     }
+}
+
+async fn read(body: Body) -> Result<String, (StatusCode, &'static str)> {
+    let read = timeout(BODY_WITHIN, to_bytes(body, BODY_MAX)).await;
+    let read = read.map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the scenario comes too slowly"))?;
+    let bytes = read.map_err(|_| {
+        let why = "a scenario is four megabytes at most, and this one is longer, or was cut off";
+        (StatusCode::PAYLOAD_TOO_LARGE, why)
+    })?;
+    let text = String::from_utf8(bytes.into());
+    text.map_err(|_| (StatusCode::BAD_REQUEST, "a scenario is written in UTF-8"))
 }

@@ -6,9 +6,7 @@ use axum::{Router, middleware};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 use crate::{
-    App, ServeError, api, assets,
-    connections::{Limited, Peer},
-    events, guard, health, metrics, rules, web_socket,
+    App, ServeError, api, assets, connections, events, guard, health, metrics, rules, web_socket,
 };
 
 /// How long a stop waits for answers under way; event streams end at once, so only a stuck browser takes this long.
@@ -51,7 +49,7 @@ pub fn serve_on(listener: TcpListener, addr: SocketAddr, app: App) -> Result<Ser
 pub struct Server {
     addr: SocketAddr,
     stop: watch::Sender<bool>,
-    task: JoinHandle<io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Server {
@@ -107,10 +105,7 @@ fn start(
     let router = router
         .fallback(assets::not_found)
         .layer(middleware::from_fn(guard::guard));
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let serving =
-        axum::serve(Limited::new(listener), service).with_graceful_shutdown(told(stopped));
-    let task = tokio::spawn(serving.into_future());
+    let task = tokio::spawn(connections::run(listener, router, stopped));
     Ok(Server { addr, stop, task })
 }
 

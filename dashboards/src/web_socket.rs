@@ -1,10 +1,10 @@
 //! WebSockets at `/sip`: frames go through to the switch and back; what they say is the switch's to read (RFC 7118).
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{
-        ConnectInfo, State, WebSocketUpgrade,
+        State, WebSocketUpgrade,
         ws::{Message, WebSocket},
     },
     http::{HeaderMap, StatusCode, header},
@@ -25,7 +25,7 @@ pub(crate) fn router(door: Option<WebSocketDoor>) -> Router {
 
 async fn enter(
     State(door): State<WebSocketDoor>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {

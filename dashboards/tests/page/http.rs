@@ -97,3 +97,24 @@ impl Stream {
             .expect("it is text")
     }
 }
+
+/// The first line that is said to this.
+pub(crate) async fn answer_to(addr: SocketAddr, said: &str) -> String {
+    let stream = begun(addr, said).await;
+    let line = timeout(HUNG, BufReader::new(stream).lines().next_line()).await;
+    line.expect("it answers").expect("text").unwrap_or_default()
+}
+
+/// Says this and no more, and waits for the end of the connection.
+pub(crate) async fn wait_for_end(addr: SocketAddr, said: &str) {
+    let mut stream = begun(addr, said).await;
+    let ended = timeout(HUNG, stream.read_to_end(&mut Vec::new())).await;
+    ended.expect("it is ended").expect("as by anybody");
+}
+
+async fn begun(addr: SocketAddr, said: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.expect("the server listens");
+    let sent = stream.write_all(said.as_bytes()).await;
+    sent.expect("it is taken");
+    stream
+}

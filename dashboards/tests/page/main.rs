@@ -367,3 +367,20 @@ fn number_like(value: &serde_json::Value) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+/// Who may not do it isn't listened to: a stranger could have four megabytes kept for each connection, and take for ever.
+#[tokio::test]
+async fn rules_from_who_may_not_replace_them_are_not_waited_for() {
+    let (server, _stage) = running().await;
+    let head = "POST /api/routes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n";
+    let told = http::answer_to(server.addr(), head).await;
+    assert!(told.starts_with("HTTP/1.1 403"), "{told}");
+}
+
+#[tokio::test]
+async fn who_begins_a_request_and_says_no_more_holds_no_place() {
+    let (server, _stage) = running().await;
+    let half = "GET /api/view HTTP/1.1\r\nHost:";
+    let ended = |said| http::wait_for_end(server.addr(), said);
+    tokio::join!(ended(""), ended(half));
+}
