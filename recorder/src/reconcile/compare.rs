@@ -77,7 +77,7 @@ pub fn compare(
             .into_iter()
             .flatten()
             .filter(|at| covers(&calls[**at], recording))
-            .min_by_key(|at| found[**at].0);
+            .min_by_key(|at| unlikeness(&calls[**at], recording, found[**at].0));
         let within = recording.ended >= from.saturating_add(BORDER).unwrap_or(from)
             && recording.ended < until.saturating_sub(BORDER).unwrap_or(until);
         match of {
@@ -116,6 +116,14 @@ fn covers(call: &CallFact, recording: &Have) -> bool {
         .unwrap_or(call.offered);
     let late = call.ended.saturating_add(APART_MAX).unwrap_or(call.ended);
     (early..=late).contains(&recording.started)
+}
+
+/// Which of several calls it is of, the least unlike: one of which there may be such a recording, of those the one with fewest, of those
+/// the one that ended with it. Calls of one number at one time are of a day that was played twice, as by starting a demonstration again.
+fn unlikeness(call: &CallFact, recording: &Have, found: u32) -> (bool, u32, SignedDuration) {
+    let may_be = call.recorded && !call.external && call.controller == recording.controller;
+    let apart = call.ended.duration_since(recording.ended).abs();
+    (!may_be, found, apart)
 }
 
 /// A recording of a known call: right, unless it shouldn't be there.

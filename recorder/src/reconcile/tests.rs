@@ -144,6 +144,54 @@ fn a_recording_of_a_call_that_left_is_counted_apart() {
     assert_eq!((crossed.external_recordings, crossed.found()), (1, 1));
 }
 
+/// A demonstration that is started again in the same folder plays the same morning: the same numbers at the same time.
+#[test]
+fn a_morning_that_is_played_twice_differs_in_nothing() {
+    let external = CallFact {
+        external: true,
+        recorded: false,
+        controller: "medhelp".into(),
+        ..fact(1, 0, 40.0)
+    };
+    let elsewhere = CallFact {
+        controller: "region-03".into(),
+        ..fact(2, 0, 40.0)
+    };
+    let recorded_elsewhere = Have {
+        controller: "region-03".into(),
+        ..have(2, 10, 40.0)
+    };
+    // The second was stopped while its third call was going on, and began its fourth later.
+    let calls = [
+        external,
+        fact(2, 0, 60.0),
+        fact(3, 0, 60.0),
+        fact(4, 0, 60.0),
+    ];
+    let again = [
+        fact(1, 0, 60.0),
+        elsewhere,
+        fact(3, 0, 20.0),
+        fact(4, 3, 20.0),
+    ];
+    let recordings = [
+        have(1, 10, 60.0),
+        recorded_elsewhere,
+        have(2, 10, 60.0),
+        have(3, 10, 20.0),
+        have(3, 10, 60.0),
+        have(4, 10, 60.0),
+        have(4, 13, 20.0),
+    ];
+    let mut all = [calls, again].concat();
+    for order in ["one after the other", "backwards"] {
+        let report = compared(&all, &recordings);
+        assert_eq!(kinds(&report), [""; 0], "{order}: {report:?}");
+        assert_eq!(report.external_recordings, 0);
+        all.reverse();
+    }
+}
+
 /// A switch that starts again counts its calls from one.
 #[test]
 fn numbers_that_come_again_are_told_apart_by_time() {
