@@ -45,7 +45,7 @@ pub enum SealError {
 /// Opens what the peer sends.
 pub struct Opener {
     theirs: Crypto,
-    /// By SSRC. Only streams whose packets were authentic: nobody else can fill it.
+    /// By SSRC, the one that was heard last at the end. Only streams whose packets were authentic: nobody else can fill it.
     sources: Vec<(u32, Context)>,
 }
 
@@ -116,12 +116,15 @@ impl Opener {
         let len = self.without_key_name(datagram, self.theirs.suite.tag_len())?;
         let sealed = datagram.get(..len).ok_or(OpenError::Malformed)?;
         let header = header(sealed).ok_or(OpenError::Malformed)?;
-        let known = self
-            .sources
-            .iter_mut()
-            .find(|(ssrc, _)| *ssrc == header.ssrc);
-        let packet = match known {
-            Some((_, context)) => context.decrypt_rtp_with_header(sealed, &header),
+        let packet = match self.place_of(header.ssrc) {
+            Some(place) => {
+                let (_, context) = &mut self.sources[place];
+                let packet = context.decrypt_rtp_with_header(sealed, &header);
+                if packet.is_ok() {
+                    self.heard(place);
+                }
+                packet
+            }
             None => self.open_first(sealed, &header),
         };
         put_back(datagram, packet)
@@ -139,9 +142,8 @@ impl Opener {
             return Err(OpenError::Malformed);
         }
         let ssrc = u32::from_be_bytes([sealed[4], sealed[5], sealed[6], sealed[7]]);
-        let known = self.sources.iter_mut().find(|(own, _)| *own == ssrc);
-        let packet = match known {
-            Some((_, context)) => context.decrypt_rtcp(sealed),
+        let packet = match self.place_of(ssrc) {
+            Some(place) => self.sources[place].1.decrypt_rtcp(sealed),
             None => {
                 let mut context = context(&self.theirs);
                 let packet = context.decrypt_rtcp(sealed);
@@ -161,6 +163,18 @@ impl Opener {
         let packet = context.decrypt_rtp_with_header(sealed, header)?;
         self.keep(header.ssrc, context);
         Ok(packet)
+    }
+
+    fn place_of(&self, ssrc: u32) -> Option<usize> {
+        self.sources.iter().position(|(own, _)| *own == ssrc)
+    }
+
+    /// An authentic packet came of the stream at that place. How often its numbers went round can't be learnt again, so of all
+    /// streams the one that has been silent longest is forgotten first.
+    fn heard(&mut self, place: usize) {
+        if place + 1 < self.sources.len() {
+            self.sources[place..].rotate_left(1);
+        }
     }
 
     fn keep(&mut self, ssrc: u32, context: Context) {
@@ -334,6 +348,25 @@ mod tests {
         for mut packet in again {
             assert_eq!(opener.open(&mut packet), Err(OpenError::Replayed));
         }
+    }
+
+    /// A phone that is put on hold again and again hears and sends other streams in between, and always comes back to its own.
+    #[test]
+    fn a_stream_that_is_come_back_to_keeps_its_place_however_many_came_between() {
+        let (mut sealer, mut opener) = both(Suite::AesCm128HmacSha1_80);
+        let mut pass = |sequence, ssrc| {
+            let plain = packet(sequence, ssrc);
+            let mut sealed = plain.clone();
+            sealer.seal(&mut sealed).expect("closed");
+            assert_eq!(opener.open(&mut sealed).as_deref(), Ok(&*plain), "{ssrc}");
+        };
+        // Its numbers go round once: without its place nobody could know.
+        (65_000..=u16::MAX).for_each(|sequence| pass(sequence, 1));
+        for other in 0..2 * SOURCES_MAX as u16 {
+            pass(other, 1);
+            pass(7, 100 + u32::from(other));
+        }
+        pass(100, 1);
     }
 
     #[test]
