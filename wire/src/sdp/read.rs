@@ -99,7 +99,9 @@ fn stream(session: &Session, index: usize, media: &Media) -> Result<Stream, Pars
         label: value("label").map(|label| label.trim().into()),
         rtcp_mux: media.has_attribute("rtcp-mux"),
         rtcp_at: value("rtcp").and_then(|value| rtcp_at(session, media, value)),
-        rtcp_off: ["RS", "RR"].iter().all(|kind| none_for(media, kind)),
+        rtcp_off: ["RS", "RR"]
+            .iter()
+            .all(|kind| none_for(session, media, kind)),
         crypto: crypto(media),
         sources: source::read(media.get_attribute_values("ssrc").flatten()),
     })
@@ -117,10 +119,11 @@ fn rtcp_at(session: &Session, media: &Media, value: &str) -> Option<SocketAddr> 
     Some(SocketAddr::new(ip, port))
 }
 
-/// Whether the bandwidth for reports of that kind is said to be none.
-fn none_for(media: &Media, kind: &str) -> bool {
-    let mut said = media.bandwidths.iter();
-    said.any(|one| one.bwtype.eq_ignore_ascii_case(kind) && one.bandwidth == 0)
+/// Whether the bandwidth for reports of that kind is said to be none, for this stream or else for all (RFC 3556 section 2).
+fn none_for(session: &Session, media: &Media, kind: &str) -> bool {
+    let mut said = media.bandwidths.iter().chain(&session.bandwidths);
+    said.find(|one| one.bwtype.eq_ignore_ascii_case(kind))
+        .is_some_and(|one| one.bandwidth == 0)
 }
 
 /// The lines of keys that can be spoken here. The others are passed over: a peer offers what it has, and we take what we know.

@@ -353,3 +353,17 @@ fn where_reports_go_is_read_in_both_forms_and_nonsense_passed_over() {
     assert!(read("b=RS:0\r\nb=RR:0").1);
     assert!(!read("b=RS:0").1 && !read("b=RS:0\r\nb=RR:800").1);
 }
+
+#[test]
+fn that_no_reports_are_wanted_may_be_said_once_for_all_streams() {
+    let read = |line: &str| {
+        let text = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nb=RS:0\r\nb=RR:0\r\nt=0 0\r\n\
+             m=audio 4000 RTP/AVP 8\r\n{line}"
+        );
+        let description = Description::parse(text.as_bytes()).expect("a description");
+        description.streams[0].rtcp_off
+    };
+    assert!(read(""));
+    assert!(!read("b=RR:800\r\n"), "a stream's own line counts more");
+}
