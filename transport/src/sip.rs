@@ -200,11 +200,12 @@ impl SipDriver {
                     local,
                     peer,
                     kind,
+                    name,
                 } => {
                     let own = self.locals.get(local.place());
                     let own = own.map_or(self.local, LocalAddress::socket);
                     let ends = (local, peer, kind);
-                    if !self.streams.connect(connection, own, ends) {
+                    if !self.streams.connect(connection, own, ends, name.as_deref()) {
                         self.on_closed(connection);
                     }
                 }

@@ -37,8 +37,6 @@ const CONNECTIONS_MAX: usize = 4096;
 const NEWS_MAX: usize = 1024;
 /// A pause when the system has no room for one more connection (open files), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Names of peers remembered: every target of every provider, many times over.
-const NAMES_MAX: usize = 4096;
 
 /// Everything about connections that the driver holds.
 #[derive(Debug)]
@@ -57,8 +55,6 @@ pub(crate) struct Streams {
     client: Option<Arc<ClientConfig>>,
     /// Where their tasks run.
     tasks: Handle,
-    /// What a peer's certificate must say when we call it, when it was found by a name.
-    peer_names: BTreeMap<SocketAddr, Box<str>>,
     pub(crate) guard: Guard,
 }
 
@@ -108,7 +104,6 @@ impl Streams {
             accept_from: Instant::now(),
             client,
             tasks,
-            peer_names: BTreeMap::new(),
             guard,
         }
     }
@@ -156,18 +151,13 @@ impl Streams {
         self.held.get(&connection)?.name.as_deref()
     }
 
-    pub(crate) fn expect_name(&mut self, peer: SocketAddr, name: &str) {
-        if self.peer_names.len() < NAMES_MAX || self.peer_names.contains_key(&peer) {
-            self.peer_names.insert(peer, name.into());
-        }
-    }
-
-    /// Opens a connection that the endpoint asked for. False when it can't be.
+    /// Opens a connection that the endpoint asked for, by TLS to a peer that proves to bear that name. False when it can't be.
     pub(crate) fn connect(
         &mut self,
         connection: ConnectionId,
         own: SocketAddr,
         ends: Ends,
+        name: Option<&str>,
     ) -> bool {
         let (_, peer, kind) = ends;
         let news = self.news_sender.clone();
@@ -176,7 +166,7 @@ impl Streams {
         let link = match kind {
             TransportKind::Tcp => Link::Tcp(TcpLink::connect(connection, own, peer, news)),
             TransportKind::Tls => {
-                let (Some(config), Some(name)) = (self.client.clone(), self.server_name(peer))
+                let (Some(config), Some(name)) = (self.client.clone(), server_name(peer, name))
                 else {
                     tracing::warn!(%peer, "no TLS to a peer: name the CA under [listen.tls]");
                     return false;
@@ -190,13 +180,6 @@ impl Streams {
         };
         self.hold(connection, link, ends, false);
         true
-    }
-
-    fn server_name(&self, peer: SocketAddr) -> Option<ServerName<'static>> {
-        match self.peer_names.get(&peer) {
-            Some(name) => ServerName::try_from(name.to_string()).ok(),
-            None => Some(ServerName::IpAddress(peer.ip().into())),
-        }
     }
 
     fn hold(
@@ -235,6 +218,13 @@ impl Streams {
     }
 }
 
+fn server_name(peer: SocketAddr, name: Option<&str>) -> Option<ServerName<'static>> {
+    match name {
+        Some(name) => ServerName::try_from(name.to_owned()).ok(),
+        None => Some(ServerName::IpAddress(peer.ip().into())),
+    }
+}
+
 impl SipDriver {
     /// The name that the peer at the other end of this way proved by its certificate, of those in
     /// [`TlsListen`](crate::TlsListen).
@@ -244,7 +234,7 @@ impl SipDriver {
 
     /// A TLS peer at this address must prove to be `name`; else it must prove to be the address itself (RFC 5922).
     pub fn expect_name(&mut self, peer: SocketAddr, name: &str) {
-        self.streams.expect_name(peer, name);
+        self.endpoint.expect_name(peer, name);
     }
 
     /// Where WebSockets go in that a web server accepted.

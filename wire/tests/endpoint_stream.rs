@@ -2,10 +2,14 @@
 
 mod sip_net;
 
+use std::net::SocketAddr;
+
 use sip_net::{Net, address, call, sdp};
 use wire::sip::{
-    endpoint::{Ending, Endpoint, Input, Invite, Local, Output, Timer, TransportKind},
-    message::Body,
+    endpoint::{
+        ConnectionId, Ending, Endpoint, Event, Input, Invite, Local, Output, Timer, TransportKind,
+    },
+    message::{Body, Headers, StatusCode},
 };
 
 #[test]
@@ -83,6 +87,96 @@ fn a_response_finds_its_way_when_the_connection_is_gone() {
     net.secs(1);
     assert_eq!((net.ended(0), net.ended(1)), (Ending::Ours, Ending::Bye));
     net.assert_clean();
+}
+
+/// Where a connection is opened for the answer to a request that came by a connection which is gone, with no port in its Via.
+fn opened_for_answer(kind: TransportKind) -> SocketAddr {
+    let mut net = Net::new(1);
+    let (now, peer) = (net.now, address(5));
+    let endpoint = net.ep(0);
+    let connection = ConnectionId(2);
+    let came = Input::Connected {
+        local: Local::FIRST,
+        connection,
+        peer,
+        kind,
+    };
+    endpoint.handle(now, came);
+    let (name, ip) = (
+        if kind == TransportKind::Tls {
+            "TLS"
+        } else {
+            "TCP"
+        },
+        peer.ip(),
+    );
+    let invite = format!(
+        "INVITE sip:1177@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/{name} {ip};branch=z9hG4bKa1\r\nMax-Forwards: 70\r\n\
+         From: <sip:a@{ip}>;tag=1\r\nTo: <sip:1177@192.0.2.1>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:a@{ip};transport={name}>\r\nContent-Length: 0\r\n\r\n"
+    );
+    let bytes = invite.as_bytes();
+    endpoint.handle(now, Input::Stream { connection, bytes });
+    endpoint.handle(now, Input::Closed { connection });
+    let mut session = None;
+    while let Some(output) = endpoint.poll_output() {
+        if let Output::Event(Event::Incoming { session: came, .. }) = output {
+            session = Some(came);
+        }
+    }
+    let session = session.expect("a call");
+    let status = StatusCode::BUSY_HERE;
+    endpoint
+        .reject(now, session, status, &Headers::new())
+        .expect("refused");
+    let mut outputs = std::iter::from_fn(|| endpoint.poll_output());
+    let opened = outputs.find_map(|output| match output {
+        Output::Connect { peer, .. } => Some(peer),
+        _ => None,
+    });
+    opened.expect("a connection is asked for")
+}
+
+/// RFC 3261 section 18.2.2: to the port in the Via, or the transport's own.
+#[test]
+fn an_answer_without_its_connection_goes_to_the_port_of_its_transport() {
+    for (kind, port) in [(TransportKind::Tcp, 5060), (TransportKind::Tls, 5061)] {
+        let expected = SocketAddr::new(address(5).ip(), port);
+        assert_eq!(opened_for_answer(kind), expected);
+    }
+}
+
+/// Two providers may be at one address: what the one has proved by its certificate says nothing of the other.
+#[test]
+fn a_tls_connection_is_used_only_for_whom_the_peer_proved_to_be() {
+    let mut net = Net::new(1);
+    let (now, peer) = (net.now, address(5));
+    let endpoint = net.ep(0);
+    let mut calls_as = |name: &str| {
+        endpoint.expect_name(peer, name);
+        let invite = Invite {
+            transport: Some(TransportKind::Tls),
+            ..call(peer)
+        };
+        endpoint.invite(now, invite).expect("invited");
+        let mut opened = None;
+        let mut sent = None;
+        while let Some(output) = endpoint.poll_output() {
+            match output {
+                Output::Connect { name, .. } => opened = name,
+                Output::Transmit { flow, .. } => sent = flow.connection(),
+                _ => {}
+            }
+        }
+        (opened.as_deref().map(str::to_owned), sent)
+    };
+    let (one, first) = calls_as("one.example");
+    let (two, second) = calls_as("two.example");
+    assert_eq!(one.as_deref(), Some("one.example"));
+    assert_eq!(two.as_deref(), Some("two.example"));
+    assert_ne!(first, second);
+    assert_eq!(calls_as("one.example"), (None, first));
+    assert_eq!(calls_as("two.example"), (None, second));
 }
 
 fn large() -> Option<Body> {

@@ -135,6 +135,8 @@ pub enum Output {
         peer: SocketAddr,
         /// What it is to speak.
         kind: TransportKind,
+        /// By TLS: what the peer must prove to be; `None`: the address itself (RFC 5922).
+        name: Option<Box<str>>,
     },
     /// Close this connection.
     Close {

@@ -349,12 +349,13 @@ impl Endpoint {
         if let Some(flow) = self.net.reuse(hop.connection, ends) {
             return flow;
         }
-        let connection = self.net.ask(ends);
+        let (connection, name) = self.net.ask(ends);
         self.outputs.push_back(Output::Connect {
             connection,
             local,
             peer,
             kind,
+            name,
         });
         Flow::Stream {
             connection,

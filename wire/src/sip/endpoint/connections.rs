@@ -22,12 +22,17 @@ pub(crate) const CONNECTIONS_MAX: usize = 4096;
 /// 64*T1 at the usual T1, after which whoever sent it has given up.
 pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(32);
 
+/// Names of peers remembered: every target of every provider, many times over.
+const NAMES_MAX: usize = 4096;
+
 /// One stream.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) local: Local,
     pub(crate) peer: SocketAddr,
     pub(crate) kind: TransportKind,
+    /// What the peer proves to be.
+    name: Name,
     pub(crate) framer: Framer,
     /// When it counts as stalled.
     pub(crate) stalls_at: Option<Time>,
@@ -49,11 +54,16 @@ impl Connection {
 /// Between which addresses a stream is, and what it speaks.
 pub(crate) type Ends = (Local, SocketAddr, TransportKind);
 
+/// What a peer had to prove to be as we called it by TLS; `None`: its address, or it came to us.
+pub(crate) type Name = Option<Box<str>>;
+
 /// All streams.
 #[derive(Debug)]
 pub(crate) struct Connections {
     open: BTreeMap<ConnectionId, Connection>,
-    by_ends: BTreeMap<Ends, ConnectionId>,
+    by_ends: BTreeMap<(Ends, Name), ConnectionId>,
+    /// What a peer that is called by TLS must prove to be; for those found by a name.
+    expected: BTreeMap<SocketAddr, Box<str>>,
     /// Client transactions with no response yet, by where they were sent: what fails when that way fails.
     waiting: BTreeSet<(Flow, ClientKey)>,
     /// Our next name; odd.
@@ -65,6 +75,7 @@ impl Connections {
         Self {
             open: BTreeMap::new(),
             by_ends: BTreeMap::new(),
+            expected: BTreeMap::new(),
             waiting: BTreeSet::new(),
             next: 1,
         }
@@ -86,16 +97,21 @@ impl Connections {
         self.open.get(&connection)
     }
 
-    /// A connection came, or one of ours is open now.
+    /// A connection came.
     pub(crate) fn add(&mut self, connection: ConnectionId, ends: Ends) {
+        self.add_as(connection, ends, None);
+    }
+
+    fn add_as(&mut self, connection: ConnectionId, ends: Ends, name: Name) {
         let (local, peer, kind) = ends;
-        self.by_ends.insert(ends, connection);
+        self.by_ends.insert((ends, name.clone()), connection);
         self.open.insert(
             connection,
             Connection {
                 local,
                 peer,
                 kind,
+                name,
                 framer: Framer::default(),
                 stalls_at: None,
                 keep: None,
@@ -103,20 +119,42 @@ impl Connections {
         );
     }
 
-    /// The name of a connection to open.
-    pub(crate) fn ask(&mut self, ends: Ends) -> ConnectionId {
+    /// The name of a connection to open, and what the peer must prove to be there.
+    pub(crate) fn ask(&mut self, ends: Ends) -> (ConnectionId, Name) {
         let connection = ConnectionId(self.next);
         self.next += 2;
-        self.add(connection, ends);
-        connection
+        let name = self.expected_at(ends).cloned();
+        self.add_as(connection, ends, name.clone());
+        (connection, name)
     }
 
-    /// A connection there already is: the one preferred, or any between these ends.
+    /// A peer that is called by TLS from now on must prove to be this.
+    pub(crate) fn expect_name(&mut self, peer: SocketAddr, name: &str) {
+        let room = self.expected.len() < NAMES_MAX;
+        match self.expected.get_mut(&peer) {
+            Some(known) if **known == *name => {}
+            Some(known) => *known = name.into(),
+            None if room => {
+                self.expected.insert(peer, name.into());
+            }
+            None => {}
+        }
+    }
+
+    fn expected_at(&self, (_, peer, kind): Ends) -> Option<&Box<str>> {
+        self.expected
+            .get(&peer)
+            .filter(|_| kind == TransportKind::Tls)
+    }
+
+    /// A connection there already is: the one preferred, or any between these ends whose peer proved to be who is expected there
+    /// now. One address may be two providers': what the one has proved says nothing of the other.
     pub(crate) fn reuse(&self, preferred: Option<ConnectionId>, ends: Ends) -> Option<Flow> {
         let flow = |connection| self.flow_of(connection);
+        let proved = || self.by_ends.get(&(ends, self.expected_at(ends).cloned()));
         preferred
             .and_then(flow)
-            .or_else(|| self.by_ends.get(&ends).copied().and_then(flow))
+            .or_else(|| proved().copied().and_then(flow))
     }
 
     /// The way over a connection.
@@ -132,12 +170,11 @@ impl Connections {
     /// Forgets a connection and its timers; gives the way that it was.
     pub(crate) fn remove(&mut self, connection: ConnectionId, timers: &mut Timers) -> Option<Flow> {
         let flow = self.flow_of(connection)?;
-        if let Some(gone) = self.open.remove(&connection) {
-            for (timer, at) in gone.running() {
-                timers.stop(at, timer, Owner::Connection(connection));
-            }
+        let gone = self.open.remove(&connection)?;
+        for (timer, at) in gone.running() {
+            timers.stop(at, timer, Owner::Connection(connection));
         }
-        let ends = (flow.local(), flow.peer(), flow.kind());
+        let ends = ((gone.local, gone.peer, gone.kind), gone.name);
         if self.by_ends.get(&ends) == Some(&connection) {
             self.by_ends.remove(&ends);
         }

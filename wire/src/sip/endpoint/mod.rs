@@ -212,6 +212,12 @@ impl Endpoint {
         self.timers.wake()
     }
 
+    /// A peer at this address that is called by TLS must from now on prove to be `name`; else the address itself. A connection where
+    /// it proved to be somebody else isn't used again for what begins from now on.
+    pub fn expect_name(&mut self, peer: std::net::SocketAddr, name: &str) {
+        self.net.expect_name(peer, name);
+    }
+
     /// Refuses new calls with 503 (true), or takes them again. Sessions there are go on.
     pub const fn set_draining(&mut self, draining: bool) {
         self.draining = draining;
