@@ -1,6 +1,6 @@
 //! Where messages go: by what transport, to what address, on what connection (RFC 3261 section 18, RFC 3581).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::{
     border::{ConnectionId, Flow, TransportKind},
@@ -13,6 +13,8 @@ use crate::sip::{
 
 /// SIP's port (RFC 3261 section 19.1.2).
 const PORT: u16 = 5060;
+/// And by TLS.
+const TLS_PORT: u16 = 5061;
 
 /// Where a request is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +134,10 @@ pub(crate) fn response_flow(via: &ViaParts<'_>, flow: Flow) -> Flow {
 }
 
 /// Where a connection is opened to when the one the request came on is gone (RFC 3261 section 18.2.2).
-pub(crate) fn reopen_address(via: &ViaParts<'_>, source: IpAddr) -> SocketAddr {
-    SocketAddr::new(source, via.port.unwrap_or(PORT))
+pub(crate) fn reopen_address(via: &ViaParts<'_>, flow: Flow) -> SocketAddr {
+    let usual = match flow.kind() {
+        TransportKind::Tls => TLS_PORT,
+        _ => PORT,
+    };
+    SocketAddr::new(flow.peer().ip(), via.port.unwrap_or(usual))
 }

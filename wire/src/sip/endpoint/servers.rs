@@ -84,7 +84,7 @@ impl Back {
     }
 
     pub(crate) fn new(via: &ViaParts<'_>, flow: Flow) -> Self {
-        let reopen = route::reopen_address(via, flow.peer().ip());
+        let reopen = route::reopen_address(via, flow);
         Self {
             flow: route::response_flow(via, flow),
             reopen,
