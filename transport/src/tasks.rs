@@ -1,6 +1,7 @@
 //! Connections that a task of their own reads and writes: TLS, and WebSockets that a web server passes on.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     sync::{
@@ -14,9 +15,9 @@ use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     net::TcpStream,
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
@@ -34,6 +35,9 @@ use crate::link::{self, Broken, IDLE_MAX, News, READ_LEN, What};
 /// How long a TLS handshake may take: a few round trips even over a bad network.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
+/// How long a connection that came to us may still take what was written before the driver let go of it: the refusal that says why.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+
 /// The driver's side of such a connection.
 #[derive(Debug)]
 pub(crate) struct TaskLink {
@@ -41,8 +45,10 @@ pub(crate) struct TaskLink {
     /// Bytes handed over and not yet written.
     waiting: Arc<AtomicUsize>,
     waiting_len_max: usize,
-    /// `None`: the task ends by itself when the driver's side is dropped.
+    /// Ended when the driver's side is dropped; `None`: the task ends by itself then.
     task: Option<JoinHandle<()>>,
+    /// Dropped with the driver's side.
+    _held: Option<oneshot::Sender<Infallible>>,
 }
 
 /// What waits to be written, as the connection's task sees it.
@@ -70,6 +76,7 @@ impl TaskLink {
             waiting: Arc::clone(&waiting),
             waiting_len_max,
             task: None,
+            _held: None,
         };
         (link, Outgoing { queue, waiting })
     }
@@ -82,22 +89,14 @@ impl TaskLink {
         news: mpsc::Sender<News>,
     ) -> Self {
         let (mut link, outgoing) = Self::pair(link::BACKLOG_LEN_MAX);
-        link.task = Some(tokio::spawn(async move {
-            let shaking = TlsAcceptor::from(Arc::clone(&acceptor.config)).accept(stream);
-            let what = match timeout(HANDSHAKE_MAX, shaking).await {
-                Ok(Ok(stream)) => {
-                    let shown = stream.get_ref().1.peer_certificates();
-                    let name = shown.and_then(|chain| known_as(chain, &acceptor.names));
-                    if tell(&news, connection, What::Secured { name }).await {
-                        serve(connection, stream, outgoing, &news, Some(IDLE_MAX)).await
-                    } else {
-                        return;
-                    }
-                }
-                Ok(Err(_)) | Err(_) => What::HandshakeFailed,
-            };
-            tell(&news, connection, what).await;
-        }));
+        let (holding, held) = oneshot::channel();
+        link._held = Some(holding);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = accept(connection, stream, acceptor, outgoing, &news) => {}
+                () = let_go(held) => {}
+            }
+        });
         link
     }
 
@@ -160,6 +159,35 @@ impl Outgoing {
         self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
         Some(bytes)
     }
+}
+
+async fn accept(
+    connection: ConnectionId,
+    stream: TcpStream,
+    acceptor: Acceptor,
+    outgoing: Outgoing,
+    news: &mpsc::Sender<News>,
+) {
+    let shaking = TlsAcceptor::from(Arc::clone(&acceptor.config)).accept(stream);
+    let what = match timeout(HANDSHAKE_MAX, shaking).await {
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates();
+            let name = shown.and_then(|chain| known_as(chain, &acceptor.names));
+            if !tell(news, connection, What::Secured { name }).await {
+                return;
+            }
+            serve(connection, stream, outgoing, news, Some(IDLE_MAX)).await
+        }
+        Ok(Err(_)) | Err(_) => What::HandshakeFailed,
+    };
+    tell(news, connection, what).await;
+}
+
+/// Waits until the driver has let go of a connection, and then for its last words.
+async fn let_go(held: oneshot::Receiver<Infallible>) {
+    // It never sends anything: the error is that it is gone.
+    let _ = held.await;
+    sleep(LAST_WORDS_MAX).await;
 }
 
 /// Which of the names the certificate is for.

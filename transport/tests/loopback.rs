@@ -9,6 +9,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use transport::{
     Listen, SipDriver, TlsListen,
     mutual::{self, CertificateFiles},
@@ -181,6 +182,46 @@ async fn a_call_over_tls_and_who_the_peer_proved_to_be() {
         next(&mut caller, &mut callee).await,
         Event::Answered { .. }
     ));
+}
+
+/// Who sends what has no end that can be known is told so before the connection is closed (RFC 3261 section 18.3).
+#[tokio::test]
+async fn the_last_answer_is_heard_by_tls_before_it_is_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    let mut driver = secure_driver(folder.path(), &ca);
+    let files = CertificateFiles {
+        certificate: folder.path().join("certificate.pem"),
+        key: folder.path().join("key.pem"),
+        peers_ca: Some(ca),
+    };
+    let connector = TlsConnector::from(files.client().expect("a client's TLS"));
+    let to = driver.tls_addr().expect("it listens by TLS");
+    let asking = async move {
+        let stream = TcpStream::connect(to).await.expect("connected");
+        let name = ServerName::IpAddress(to.ip().into());
+        let mut stream = connector.connect(name, stream).await.expect("TLS");
+        let request = format!(
+            "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1;branch=z9hG4bKb1\r\nMax-Forwards: 70\r\n\
+             From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:{to}>\r\nCall-ID: b\r\nCSeq: 1 OPTIONS\r\n\
+             Content-Length: many\r\n\r\n"
+        );
+        let sent = stream.write_all(request.as_bytes()).await;
+        sent.expect("sent");
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer).await;
+        read.expect("closed as TLS is");
+        answer
+    };
+    let answer = soon(async {
+        tokio::select! {
+            event = driver.event() => panic!("an event: {event:?}"),
+            answer = asking => answer,
+        }
+    })
+    .await;
+    assert!(answer.starts_with("SIP/2.0 400 "), "{answer:?}");
+    assert_eq!(driver.endpoint().connections(), 0);
 }
 
 #[tokio::test]
