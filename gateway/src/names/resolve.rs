@@ -138,7 +138,7 @@ impl Asked<'_> {
         Ok(pointers.into_iter().map(plain).collect())
     }
 
-    /// The hosts of an SRV name, each with its addresses.
+    /// The hosts of an SRV name, each with its addresses; one whose address can't be had takes none of the others away.
     async fn servers(&self, service: &str, kind: TransportKind) -> Result<Found, NetError> {
         let mut found = Found {
             ways: Vec::new(),
@@ -158,16 +158,25 @@ impl Asked<'_> {
             })
             .collect();
         records.sort_unstable_by_key(|srv| (srv.priority, srv.weight));
+        let mut unknown = None;
         for srv in records.into_iter().take(RECORDS_MAX) {
             let ips = self.ips_of(srv.target.to_ascii(), &mut found.until);
-            let ranked = Ranked::new(ips.await?, srv.port, Some(kind));
-            found.ways.extend(ranked.map(|ranked| Ranked {
-                priority: srv.priority,
-                weight: srv.weight,
-                ..ranked
-            }));
+            match ips.await {
+                Ok(ips) => {
+                    let ranked = Ranked::new(ips, srv.port, Some(kind));
+                    found.ways.extend(ranked.map(|ranked| Ranked {
+                        priority: srv.priority,
+                        weight: srv.weight,
+                        ..ranked
+                    }));
+                }
+                Err(error) => unknown = Some(error),
+            }
         }
-        Ok(found)
+        match unknown {
+            Some(error) if found.ways.is_empty() => Err(error),
+            _ => Ok(found),
+        }
     }
 
     /// The host itself, at this port.

@@ -20,6 +20,9 @@ const NAPTR: u16 = 35;
 /// Records by name and type: each with its time to live.
 type Records = BTreeMap<(String, u16), Vec<(u32, Vec<u8>)>>;
 
+/// The name server can't tell of such names now.
+const BROKEN: &str = "broken.";
+
 /// A name server of this test alone.
 struct Dns {
     address: SocketAddr,
@@ -98,10 +101,16 @@ fn answer(query: &[u8], records: &Records) -> Vec<u8> {
     }
     let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
     let question = &query[12..at + 5];
-    let found = records.get(&(name.join("."), kind));
+    let name = name.join(".");
+    let found = records.get(&(name.clone(), kind));
     let found = found.map_or(&[][..], Vec::as_slice);
     let mut out = query[..2].to_vec();
-    out.extend([0x85, if found.is_empty() { 0x83 } else { 0x80 }, 0, 1, 0]);
+    let code = match found {
+        _ if name.starts_with(BROKEN) => 0x82,
+        [] => 0x83,
+        _ => 0x80,
+    };
+    out.extend([0x85, code, 0, 1, 0]);
     out.push(u8::try_from(found.len()).expect("few"));
     out.extend([0; 4]);
     out.extend(question);
@@ -161,6 +170,24 @@ async fn a_host_that_says_nothing_is_left_for_the_next_by_priority() {
     let _caller = call(&gateway, "knows").await;
     let third = takes(&there).await;
     assert_ne!(third.call_id(), second.call_id());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_host_whose_address_is_not_told_takes_no_other_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (dns, host) = (Dns::start().await, host().await);
+    let port = host.local().port();
+    let of = |priority: u16, target: &str| {
+        let numbers = [priority, 0, port].map(u16::to_be_bytes).concat();
+        [numbers, labels(target)].concat()
+    };
+    let records = vec![of(1, "broken.provider.test"), of(2, "host.provider.test")];
+    dns.set("_sip._udp.provider.test", SRV, 600, records);
+    dns.set("host.provider.test", A, 600, vec![vec![127, 0, 0, 1]]);
+    let gateway = switch_to(&dns, folder.path()).await;
+    let _caller = call(&gateway, "unbroken").await;
+    takes(&host).await;
     gateway.stop().await;
 }
 
