@@ -123,7 +123,7 @@ impl Connections {
     pub(crate) fn ask(&mut self, ends: Ends) -> (ConnectionId, Name) {
         let connection = ConnectionId(self.next);
         self.next += 2;
-        let name = self.expected_at(ends).cloned();
+        let name = self.expected_at(ends);
         self.add_as(connection, ends, name.clone());
         (connection, name)
     }
@@ -141,17 +141,16 @@ impl Connections {
         }
     }
 
-    fn expected_at(&self, (_, peer, kind): Ends) -> Option<&Box<str>> {
-        self.expected
-            .get(&peer)
-            .filter(|_| kind == TransportKind::Tls)
+    fn expected_at(&self, (_, peer, kind): Ends) -> Name {
+        let tls = kind == TransportKind::Tls;
+        self.expected.get(&peer).filter(|_| tls).cloned()
     }
 
     /// A connection there already is: the one preferred, or any between these ends whose peer proved to be who is expected there
     /// now. One address may be two providers': what the one has proved says nothing of the other.
     pub(crate) fn reuse(&self, preferred: Option<ConnectionId>, ends: Ends) -> Option<Flow> {
         let flow = |connection| self.flow_of(connection);
-        let proved = || self.by_ends.get(&(ends, self.expected_at(ends).cloned()));
+        let proved = || self.by_ends.get(&(ends, self.expected_at(ends)));
         preferred
             .and_then(flow)
             .or_else(|| proved().copied().and_then(flow))
