@@ -80,20 +80,65 @@ impl<W: Write> Bag<W> {
 pub(super) struct Found {
     pub(super) payload: BTreeMap<String, String>,
     pub(super) bytes: u64,
-    tags: BTreeMap<String, String>,
+    /// What a manifest of the payload so far would have.
+    listed_bytes: u64,
+    tags: BTreeMap<&'static str, String>,
 }
 
 /// A file and what is wrong with it.
 pub(super) type Wrong = (String, String);
 
-/// A tag file is text; a manifest of a million recordings has 400 MB.
-const TAG_FILE_LEN_MAX: u64 = 512 * 1024 * 1024;
+/// A manifest of a million recordings has 400 MB.
+const MANIFEST_LEN_MAX: u64 = 512 * 1024 * 1024;
+/// The other tag files have a dozen lines.
+const TAG_FILE_LEN_MAX: u64 = 64 * 1024;
+/// All there are in a bag of ours, and how long each may be.
+const TAG_FILES: [(&str, u64); 4] = [
+    (BAGIT, TAG_FILE_LEN_MAX),
+    (INFO, TAG_FILE_LEN_MAX),
+    (MANIFEST, MANIFEST_LEN_MAX),
+    (TAG_MANIFEST, TAG_FILE_LEN_MAX),
+];
 
 impl Found {
+    /// Whether a file may stand in a bag, before a byte of it is read or kept.
+    pub(super) fn expects(&self, name: &str) -> io::Result<()> {
+        let is_tag_file = TAG_FILES.iter().any(|(known, _)| *known == name);
+        if !is_tag_file && !name.starts_with(PAYLOAD) {
+            return Err(io::Error::other("it stands in no manifest"));
+        }
+        if self.tags.contains_key(name) || self.payload.contains_key(name) {
+            return Err(io::Error::other("it is there twice"));
+        }
+        Ok(())
+    }
+
+    /// A file of the payload, once it was read.
+    pub(super) fn payload_file(
+        &mut self,
+        name: &str,
+        length: u64,
+        digest: String,
+    ) -> io::Result<()> {
+        // As much is remembered of a file as its line in the manifest has: digest, two blanks, name and end.
+        self.listed_bytes += (digest.len() + 2 + name.len() + 1) as u64;
+        if self.listed_bytes > MANIFEST_LEN_MAX {
+            return Err(io::Error::other("more files than a manifest can state"));
+        }
+        self.bytes = self.bytes.saturating_add(length);
+        self.payload.insert(name.to_owned(), digest);
+        Ok(())
+    }
+
     pub(super) fn tag_file(&mut self, name: &str, bytes: &mut dyn Read) -> io::Result<()> {
+        self.expects(name)?;
+        let known = TAG_FILES.iter().find(|(known, _)| *known == name);
+        let (name, len_max) = *known.ok_or_else(|| io::Error::other("it is no tag file"))?;
         let mut text = String::new();
-        bytes.take(TAG_FILE_LEN_MAX).read_to_string(&mut text)?;
-        self.tags.insert(name.to_owned(), text);
+        if bytes.take(len_max + 1).read_to_string(&mut text)? as u64 > len_max {
+            return Err(io::Error::other("it is longer than such a file is"));
+        }
+        self.tags.insert(name, text);
         Ok(())
     }
 
@@ -129,10 +174,6 @@ impl Found {
                 ));
             }
         }
-        let ours = [BAGIT, INFO, MANIFEST, TAG_MANIFEST];
-        if let Some(extra) = self.tags.keys().find(|name| !ours.contains(&&***name)) {
-            return Err(wrong(extra, "it stands in no manifest"));
-        }
         let stated = digests(MANIFEST)?;
         for (name, digest) in &stated {
             match self.payload.get(name) {
@@ -165,4 +206,52 @@ fn parse(file: &str, text: &str) -> Result<BTreeMap<String, String>, Wrong> {
         .map(line)
         .collect::<Option<_>>()
         .ok_or_else(|| (file.to_owned(), "it is no manifest".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file without an end that counts what is taken of it.
+    struct Endless(u64);
+
+    impl Read for Endless {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            into.fill(b'a');
+            self.0 += into.len() as u64;
+            Ok(into.len())
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_packs_does_not_fill_memory() {
+        for (name, taken_max) in [
+            ("notes.txt", 0),
+            (BAGIT, 1 << 20),
+            (INFO, 1 << 20),
+            (TAG_MANIFEST, 1 << 20),
+        ] {
+            let mut bytes = Endless(0);
+            let refused = Found::default().tag_file(name, &mut bytes);
+            assert!(refused.is_err(), "{name}");
+            assert!(bytes.0 <= taken_max, "{name}: {}", bytes.0);
+        }
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_a_manifest_can_state() {
+        let mut found = Found {
+            listed_bytes: MANIFEST_LEN_MAX - 150,
+            ..Found::default()
+        };
+        let mut put = |name: &str| found.payload_file(name, 1, "0".repeat(64));
+        assert!(put("data/a").is_ok() && put("data/b").is_ok() && put("data/c").is_err());
+    }
+
+    #[test]
+    fn a_tag_file_stands_there_once() {
+        let mut found = Found::default();
+        let mut put = || found.tag_file(BAGIT, &mut DECLARATION.as_bytes());
+        assert!(put().is_ok() && put().is_err());
+    }
 }

@@ -129,13 +129,12 @@ fn read(opener: Package, unpack_to: Option<&Path>) -> Result<(Found, String), (S
         if bag.get_or_insert_with(|| folder.to_owned()) != folder {
             return Err(io::Error::other("it is of another bag"));
         }
+        found.expects(inside)?;
         let mut kept = Kept::new(unpack_to, inside)?;
         let mut hashed = Hashed::new(bytes);
         if inside.starts_with(PAYLOAD) {
             io::copy(&mut hashed, &mut kept)?;
-            found.bytes += length;
-            found.payload.insert(inside.to_owned(), hashed.digest());
-            return Ok(());
+            return found.payload_file(inside, length, hashed.digest());
         }
         found.tag_file(inside, &mut Tee(&mut hashed, kept))
     })
