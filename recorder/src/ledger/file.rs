@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LINE_LEN_MAX, LedgerError, Signer, line::Line, line::Written};
+use super::{LINE_LEN_MAX, LedgerError, Signer, line::Line, line::Written, verify::signed_end};
 use crate::vault::folder;
 
 /// The longest line with hash, signature and end.
@@ -46,8 +46,11 @@ impl Ledger {
     /// the path within the store. `before` is what its first line follows, when it is made: [`GENESIS`](super::GENESIS), or the last
     /// hash of the ledger it goes on from.
     ///
+    /// What stands behind the last signature is cut off: an addition that a crash stopped, of which nobody was told that it is
+    /// there, or a stranger's.
+    ///
     /// # Errors
-    /// When it can't be written, or its last line isn't what was written.
+    /// When it can't be written, or its end isn't what was written.
     pub fn open(store: &Path, keys: &Path, name: &str, before: &str) -> Result<Self, LedgerError> {
         let path = store.join(name);
         let heads = keys.join("heads");
@@ -60,17 +63,20 @@ impl Ledger {
             .open(&path)
             .and_then(|file| file.lock().map(|()| file))
             .map_err(folder::unusable(&path))?;
-        let last = last_line(&mut file, &path)?;
-        let (seq, hash) =
-            last.map_or_else(|| (0, before.to_owned()), |last| (last.line.seq, last.hash));
-        // What is added would sign over what is gone, and nobody would find it any more.
-        if head(keys, name)?.is_some_and(|head| head.seq > seq) {
-            return Err(LedgerError::Broken {
-                path,
-                line: seq,
-                what: CUT_OFF,
-            });
-        }
+        let last = last_line(&mut file, &path)?.map(|last| Head {
+            seq: last.line.seq,
+            hash: last.hash,
+        });
+        let signed = head(keys, name)?;
+        let last = if last == signed {
+            last
+        } else {
+            // What is added would sign over what is gone, or was put there by somebody else, and nobody would find it.
+            let sound = signed_end(store, keys, name, signed.as_ref())?;
+            file.set_len(sound.end).map_err(folder::unusable(&path))?;
+            sound.last
+        };
+        let (seq, hash) = last.map_or_else(|| (0, before.to_owned()), |last| (last.seq, last.hash));
         Ok(Self {
             file,
             heads: heads.join(head_name(name)),

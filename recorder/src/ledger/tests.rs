@@ -143,6 +143,77 @@ fn nothing_is_added_to_a_ledger_that_was_cut() {
     assert!(matches!(opened(), Err(LedgerError::Broken { line: 0, .. })));
 }
 
+/// Whoever can write in the store and has no key: a chain that holds, without signatures.
+fn forged(texts: &[&str]) -> String {
+    let mut prev = GENESIS.to_owned();
+    let line = |(at, text): (usize, &&str)| {
+        let line = Line {
+            seq: at as u64 + 1,
+            prev: prev.clone(),
+            at: jiff::Timestamp::UNIX_EPOCH.to_string(),
+            entry: json!({ "what": text }),
+        };
+        let (text, hash) = line.text().expect("a line");
+        prev = hash;
+        text + "\n"
+    };
+    texts.iter().enumerate().map(line).collect()
+}
+
+/// What is added would sign what somebody else put there, and nobody would find it any more.
+#[test]
+fn nothing_is_added_to_a_ledger_that_was_written_anew() {
+    for other in [&["a", "x"][..], &["a", "x", "y"]] {
+        let bench = Bench::new();
+        bench.add(&["a"]);
+        bench.add(&["b"]);
+        bench.edit(|_| forged(other));
+        let opened = Ledger::open(&bench.store(), &bench.keys(), NAME, GENESIS);
+        assert!(
+            matches!(opened, Err(LedgerError::Broken { .. })),
+            "{other:?}"
+        );
+    }
+}
+
+/// An addition that a crash stopped was never said to be there; nor is what somebody else put behind the end.
+#[test]
+fn what_stands_behind_the_last_signature_is_never_signed() {
+    let bench = Bench::new();
+    bench.add(&["a"]);
+    bench.add(&["b"]);
+    let behind =
+        |all: &str| all.to_owned() + forged(&["a", "b", "x"]).lines().last().expect("x") + "\n";
+    bench.edit(|all| behind(&all));
+    bench.add(&["c"]);
+    let mut read_back = Vec::new();
+    read::<LedgerError>(&bench.store(), NAME, |line| {
+        read_back.push(line.entry["what"].clone());
+        Ok(())
+    })
+    .expect("read");
+    assert_eq!(read_back, ["a", "b", "c"]);
+    assert_eq!(bench.verify().expect("whole").unsigned, 0);
+}
+
+/// A crash between a line and its head: the line is signed, and stays.
+#[test]
+fn a_head_that_lags_behind_takes_nothing_away() {
+    let bench = Bench::new();
+    bench.add(&["a"]);
+    let head = bench.keys().join("heads").join(NAME);
+    let older = fs::read(&head).expect("there");
+    bench.add(&["b"]);
+    for lagging in [Some(older), None] {
+        match lagging {
+            Some(older) => fs::write(&head, older).expect("ours"),
+            None => fs::remove_file(&head).expect("ours"),
+        }
+        bench.add(&["c"]);
+    }
+    assert_eq!(bench.verify().expect("whole").lines, 4);
+}
+
 #[test]
 fn a_new_ledger_has_its_name_made_safe_too() {
     let bench = Bench::new();

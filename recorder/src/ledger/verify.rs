@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::{
     LINE_LEN_MAX, LedgerError,
-    file::{CUT_OFF, head},
-    key::is_signed,
+    file::{CUT_OFF, Head, head},
+    key::{is_signed, public_key},
     line::{Line, Written},
 };
 use crate::vault::folder;
@@ -43,7 +43,7 @@ pub fn read<E: From<LedgerError>>(
     name: &str,
     mut each: impl FnMut(&Line) -> Result<(), E>,
 ) -> Result<(), E> {
-    walk(store, name, |written| each(&written.line)).map(|_| ())
+    walk(store, name, |written, _| each(&written.line)).map(|_| ())
 }
 
 /// The hash before a ledger's first line; empty when it has none.
@@ -89,7 +89,7 @@ pub fn verify(
         hash: String::new(),
     };
     let mut head_met = head.is_none();
-    walk::<LedgerError>(store, name, |written| {
+    walk::<LedgerError>(store, name, |written, _| {
         if found.lines == 0 {
             found.follows.clone_from(&written.line.prev);
         }
@@ -116,17 +116,74 @@ pub fn verify(
     Ok(found)
 }
 
+/// How far a ledger is ours.
+#[derive(Debug, Default)]
+pub(super) struct Sound {
+    /// The last line that was signed; `None` when there is none.
+    pub(super) last: Option<Head>,
+    /// Bytes to the end of that line.
+    pub(super) end: u64,
+}
+
+/// Finds the last line that was signed: where the head says, or further when a crash came between line and head.
+pub(super) fn signed_end(
+    store: &Path,
+    keys: &Path,
+    name: &str,
+    head: Option<&Head>,
+) -> Result<Sound, LedgerError> {
+    let path = store.join(name);
+    let broken = |line, what| LedgerError::Broken {
+        path: path.clone(),
+        line,
+        what,
+    };
+    let key = public_key(keys)?;
+    let (mut sound, mut lines, mut head_met) = (Sound::default(), 0, head.is_none());
+    walk::<LedgerError>(store, name, |written, end| {
+        lines = written.line.seq;
+        let here = Head {
+            seq: lines,
+            hash: written.hash.clone(),
+        };
+        let is_head = head == Some(&here);
+        head_met |= is_head;
+        let is_ours = written.signature.as_ref().map(|signature| {
+            let key = key.as_ref();
+            key.is_some_and(|key| is_signed(key, name, &written.hash, signature))
+        });
+        match is_ours {
+            Some(false) => return Err(broken(lines, "its signature is another's")),
+            None if !is_head => {}
+            _ => (sound.last, sound.end) = (Some(here), end),
+        }
+        Ok(())
+    })?;
+    if !head_met {
+        return Err(broken(lines, CUT_OFF));
+    }
+    let cut = lines - sound.last.as_ref().map_or(0, |last| last.seq);
+    if cut > 0 {
+        tracing::warn!(
+            ledger = name,
+            lines = cut,
+            "lines that nobody signed are cut off: a write that was stopped, or a stranger's"
+        );
+    }
+    Ok(sound)
+}
+
 fn walk<E: From<LedgerError>>(
     store: &Path,
     name: &str,
-    mut each: impl FnMut(&Written) -> Result<(), E>,
+    mut each: impl FnMut(&Written, u64) -> Result<(), E>,
 ) -> Result<u64, E> {
     let path = store.join(name);
     let file =
         File::open(&path).map_err(|error| LedgerError::from(folder::unusable(&path)(error)))?;
     let mut file = BufReader::new(file);
     let mut text = Vec::new();
-    let (mut line, mut previous) = (0, None::<Written>);
+    let (mut line, mut end, mut previous) = (0, 0, None::<Written>);
     loop {
         let broken = |what| LedgerError::Broken {
             path: path.clone(),
@@ -159,7 +216,8 @@ fn walk<E: From<LedgerError>>(
             return Err(broken("the lines before it were cut off").into());
         }
         line += 1;
-        each(&written)?;
+        end += got as u64;
+        each(&written, end)?;
         previous = Some(written);
     }
 }
