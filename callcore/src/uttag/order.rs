@@ -22,6 +22,8 @@ const PATIENT_ID_LEN: std::ops::RangeInclusive<usize> = 8..=64;
 const PATIENT_PARAMETER: &str = "patientID=";
 /// Digits of the shortest Swedish number with its area code, and of the longest number there is.
 const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
+/// Digits of a Swedish number with its country code: `46`, an area code without its zero, and a subscriber's number.
+const SWEDISH_DIGITS: std::ops::RangeInclusive<usize> = 9..=11;
 
 /// What is extracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -369,17 +371,15 @@ fn patient_link(text: &str) -> Result<String, Refusal> {
 /// What in a text is about a person.
 fn personal(field: &'static str, text: &str) -> Option<Refusal> {
     let refuse = |what| Some(Refusal::PersonalData { field, what });
-    // Digits with what people write between them.
-    let runs =
-        text.split(|c: char| !c.is_ascii_digit() && !matches!(c, '-' | '+' | ' ' | '(' | ')'));
-    for run in runs {
-        let digits: String = run.chars().filter(char::is_ascii_digit).collect();
-        if is_personnummer(&digits) {
-            return refuse("a personnummer");
-        }
-        if is_number(run) {
-            return refuse("a telephone number");
-        }
+    let runs_of =
+        |between: fn(char) -> bool| text.split(move |c: char| !c.is_ascii_digit() && !between(c));
+    // A check digit tells a personnummer from a path or a port; nothing tells a telephone number from those.
+    if runs_of(|c| is_between_digits(c) || matches!(c, '.' | '/' | ':')).any(has_personnummer) {
+        return refuse("a personnummer");
+    }
+    let is_in = |run: &str| is_number(run) || run.split(is_between_digits).any(is_number);
+    if runs_of(is_between_digits).any(is_in) {
+        return refuse("a telephone number");
     }
     if text.contains('@') {
         return refuse("a mail or SIP address");
@@ -387,10 +387,35 @@ fn personal(field: &'static str, text: &str) -> Option<Refusal> {
     None
 }
 
+/// What people write between the digits of a number, and what a link takes in its place.
+fn is_between_digits(c: char) -> bool {
+    matches!(c, '-' | '+' | ' ' | '(' | ')' | '_')
+}
+
+/// Whether some parts of a run of digits that follow each other are a personnummer, whatever stands before or after them.
+fn has_personnummer(run: &str) -> bool {
+    let parts: Vec<&str> = run
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|part| !part.is_empty())
+        .collect();
+    (0..parts.len()).any(|from| {
+        let mut digits = String::new();
+        parts[from..].iter().any(|part| {
+            // A field has a limit, so this has one.
+            digits += part;
+            is_personnummer(&digits)
+        })
+    })
+}
+
 fn is_number(text: &str) -> bool {
-    let text = text.trim_matches(['-', ' ', '(', ')']);
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    (text.starts_with('+') || text.starts_with('0')) && NUMBER_DIGITS.contains(&digits)
+    let text = text.trim_matches(|c| c != '+' && is_between_digits(c));
+    let count = text.bytes().filter(u8::is_ascii_digit).count();
+    if text.starts_with('+') || text.starts_with('0') {
+        return NUMBER_DIGITS.contains(&count);
+    }
+    // With its country code, whose `+` was left out.
+    text.starts_with("46") && SWEDISH_DIGITS.contains(&count)
 }
 
 /// Ten or twelve digits with a day of birth (or a samordningsnummer's, sixty more) and a check digit that holds.

@@ -155,6 +155,16 @@ fn personal_data_in_an_order_is_refused_and_not_repeated() {
             "https://x.invalid/070-1740605?patientID=a81f77c2",
         ),
         ("patient", "https://anna@x.invalid/?patientID=a81f77c2"),
+        ("patient", "https://x.invalid/p?patientID=19121212_1212"),
+        ("patient", "https://x.invalid/p?patientID=7-19121212-1212-7"),
+        (
+            "patient",
+            "https://x.invalid/19121212/1212?patientID=a81f77c2",
+        ),
+        ("patient", "https://x.invalid/p?patientID=46701740605"),
+        ("patient", "https://x.invalid/p?patientID=46_70_174_06_05"),
+        ("patient", "https://x.invalid/p?patientID=p_0701740605_2"),
+        ("orderer", "SE2321000214-46701740605"),
         ("orderer", "121212-1212"),
         ("orderer", "070-174 06 05"),
         ("orderer", "chef@example.invalid"),
@@ -173,6 +183,17 @@ fn personal_data_in_an_order_is_refused_and_not_repeated() {
         for secret in ["1212", "174", "anna", "chef@"] {
             assert!(!said.contains(secret), "{said}");
         }
+    }
+}
+
+#[test]
+fn an_opaque_patient_id_is_no_number() {
+    for link in [
+        LINK,
+        "https://x.invalid/p?patientID=0f8fad5b-d9cb-469f-a165-70867728950e",
+        "https://x.invalid:8443/2018-01-01/p?patientID=1234567_46",
+    ] {
+        assert!(with("patient", link).is_ok(), "{link}");
     }
 }
 
