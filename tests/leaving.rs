@@ -4,15 +4,23 @@
 
 use std::{
     fs,
-    io::ErrorKind,
+    io::{ErrorKind, Write},
     net::TcpListener,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use callcore::scenario::Scenario;
-use recorder::{access, index::Index, vault::Vault};
+use callcore::{
+    retention::ObjectClass, scenario::Scenario, switch::CallId, tag::RecordingTag, time::Time,
+};
+use recorder::{
+    access,
+    envelope::{Recipient, seal},
+    index::Index,
+    names::RecordingId,
+    vault::Vault,
+};
 use serde_json::Value;
 
 const CONFIG: &str = "jamtland-2025";
@@ -199,6 +207,142 @@ fn a_revoked_token_does_not_come_back_with_a_backup() {
     assert_eq!(listed.status.code(), Some(1), "no backup opens any more");
     let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
     assert_eq!(listed["keys_missing"], true);
+}
+
+/// A recording of this moment, whose key is there.
+fn record(vault: &Vault) {
+    let tag = RecordingTag {
+        controller: REGION.into(),
+        processor: "inera".into(),
+        operator: "inera".into(),
+        region: "23".into(),
+        kommun: "2380".into(),
+        purpose: "patient-safety-and-quality".into(),
+        basis: "GDPR Art. 9.2 h".into(),
+        agreement: "inera-region-23".into(),
+        class: ObjectClass::Audio,
+        earliest: jiff::civil::date(2028, 11, 22),
+        latest: None,
+        route: "jamtland".into(),
+        table: "0123456789abcdef".into(),
+        call: CallId(7),
+        started: Time::from_micros(1_795_318_000_000_000),
+    };
+    let id = RecordingId::random().expect("random");
+    vault.begin(id, &tag).expect("begins");
+    let index = Index::open(vault).expect("there");
+    index.insert_open(id, &tag).expect("entered");
+}
+
+fn backed_up(place: &Place) -> String {
+    let recipient = place.found(&["backup", "key", "--out", "backup.key"]);
+    let recipient = recipient["recipient"].as_str().expect("one");
+    let args = ["backup", "create", "--to", "there", "--force"];
+    let made = place.found(&[&args[..], &["--recipient", recipient]].concat());
+    made["name"].as_str().expect("one").to_owned()
+}
+
+/// Whoever has the backups can still open what was destroyed: nobody may take that for done.
+#[test]
+fn what_stays_in_the_backups_is_a_finding() {
+    let place = Place::new();
+    record(&place.vault());
+    let tomorrow = jiff::Zoned::now().date().tomorrow().expect("a day");
+    let day = tomorrow.to_string();
+    let args = ["recorder", "token", "create", "--name", "Anna"];
+    let more = [
+        "--organisation",
+        REGION,
+        "--role",
+        "reader",
+        "--expires",
+        &day,
+    ];
+    let token = place.found(&[&args[..], &more].concat());
+    let id = token["id"].as_str().expect("one");
+    backed_up(&place);
+    fs::rename(place.path("there-keys"), place.path("unplugged")).expect("ours");
+    for args in [
+        &["recorder", "token", "revoke", id][..],
+        &["gallring", "run"],
+        &["store", "rotate-key", "--controller", REGION],
+    ] {
+        let done = place.ask(args);
+        let said = said(&done);
+        assert_eq!(done.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("vaxel backup keys"), "{said}");
+    }
+    fs::rename(place.path("unplugged"), place.path("there-keys")).expect("ours");
+    assert!(place.ask(&["gallring", "run"]).status.success());
+}
+
+#[test]
+fn the_wrong_key_and_a_misspelt_file_are_wrong_usage() {
+    let place = Place::new();
+    let name = backed_up(&place);
+    let other = place.found(&["backup", "key", "--out", "other.key"]);
+    let to = ["--to", "new", "--identity"];
+    let restore = ["backup", "restore", &name];
+    let sealed = {
+        let recipient = other["recipient"].as_str().expect("one");
+        let recipient = Recipient::parse(recipient).expect("one");
+        let mut sealer = seal(Vec::new(), &[recipient]).expect("seals");
+        sealer.write_all(b"a package").expect("sealed");
+        sealer.finish().expect("ends")
+    };
+    fs::write(place.path("package.age"), sealed).expect("ours");
+    for args in [
+        [
+            &restore[..],
+            &to,
+            &["backup.key", "--register", "misspelt.log"],
+        ]
+        .concat(),
+        [&restore[..], &to, &["backup.key", "--keys", "misspelt.age"]].concat(),
+        [&restore[..], &to, &["other.key"]].concat(),
+    ] {
+        let refused = place.ask(&args);
+        assert_eq!(
+            refused.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            said(&refused)
+        );
+    }
+    let verify = ["handover", "verify", "package.age", "--identity"];
+    let refused = place.ask(&[&verify[..], &["backup.key"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+}
+
+#[test]
+fn a_list_that_was_cut_says_so() {
+    let place = Place::new();
+    let vault = place.vault();
+    (0..2).for_each(|_| record(&vault));
+    for (limit, cut) in [("1", true), ("2", false), ("18446744073709551615", false)] {
+        let listed = place.ask(&["recordings", "list", "--json", "--limit", limit]);
+        assert!(listed.status.success(), "{}", said(&listed));
+        assert_eq!(said(&listed).contains("there are more"), cut, "{limit}");
+        let rows: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+        assert_eq!(rows.as_array().map(Vec::len), Some(if cut { 1 } else { 2 }));
+    }
+}
+
+/// Whoever adds a line to the catalogue orders extracts, and has them sent to himself.
+#[test]
+fn a_catalogue_that_others_may_change_decides_nothing() {
+    let place = Place::new();
+    let hsa = place.path("hsa-example.csv");
+    fs::write(&hsa, include_str!("../scenarios/hsa-example.csv")).expect("ours");
+    let taken = order(&place, "bosse", &["--controller", REGION, "--json"]);
+    let taken: Value = serde_json::from_slice(&taken.stdout).expect("JSON");
+    let id = taken["id"].as_str().expect("one");
+    for (mode, code) in [(0o646, 2), (0o664, 2), (0o644, 0)] {
+        fs::set_permissions(&hsa, fs::Permissions::from_mode(mode)).expect("ours");
+        let checked = place.ask(&["uttag", "check", id]);
+        let said = said(&checked);
+        assert_eq!(checked.status.code(), Some(code), "{mode:o}: {said}");
+    }
 }
 
 /// A switch answers its own machine only; whoever listens elsewhere would have the token that replaces its rules.

@@ -12,7 +12,7 @@ use recorder::{
     backup::{
         self, BackupError, Catalogue, Created, From, KEY_PART, Policy, Restored, Tried, Where,
     },
-    envelope::{self, Identity},
+    envelope::{self, EnvelopeError, Identity},
     gallring::{self, REGISTER},
     store::{self, Store},
 };
@@ -78,14 +78,23 @@ pub(crate) fn run(args: BackupArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What a command does afterwards that destroys keys: they go from the backups too.
-pub(super) fn renew_key_part(store: &Store) {
+/// What a command does afterwards that destroys keys: they go from the backups too. While they haven't, whoever has the backups
+/// can still open what was erased: the exit code is that of a finding.
+#[must_use]
+pub(super) fn renew_key_part(store: &Store) -> ExitCode {
     let (vault, index) = store.parts();
-    if let Err(error) = backup::refresh(vault, index, Timestamp::now()) {
-        show::note(format_args!(
-            "vaxel: what was destroyed or revoked is still in the key part of the backups: {error}; then run `vaxel backup keys`"
-        ));
+    match backup::refresh(vault, index, Timestamp::now()) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => still_in_backups(&error),
     }
+}
+
+/// Says that the key part of the backups is still the old one, and what to do.
+pub(super) fn still_in_backups(error: &dyn std::fmt::Display) -> ExitCode {
+    show::note(format_args!(
+        "vaxel: what was destroyed or revoked is still in the key part of the backups: {error}; then run `vaxel backup keys`"
+    ));
+    ExitCode::from(1)
 }
 
 fn key(out: &Path, json: bool) -> Result<ExitCode, Failure> {
@@ -348,6 +357,12 @@ fn source(
     keys: Option<PathBuf>,
     register: Option<PathBuf>,
 ) -> Result<From, Failure> {
+    for named in [&keys, &register].into_iter().flatten() {
+        if !named.is_file() {
+            let text = format!("{} isn't there: say where it is", named.display());
+            return Err(Failure::usage(text));
+        }
+    }
     let live = kept.place.store.join(REGISTER);
     let register = register.or_else(|| live.exists().then_some(live));
     let audio = PathBuf::from(backup);
@@ -452,6 +467,10 @@ fn told(error: BackupError) -> Failure {
         | BackupError::NoRecipient
         | BackupError::Unknown(_)
         | BackupError::InsideStore { .. }
+        | BackupError::Envelope {
+            source: EnvelopeError::NotForUs,
+            ..
+        }
         | BackupError::There { .. } => Failure::usage(error.to_string()),
         _ => Failure::run(error.to_string()),
     }

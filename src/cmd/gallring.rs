@@ -55,7 +55,7 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     let ran = gallring::run(vault, index, scenario, day, Timestamp::now(), &mut watch);
     bar.finish_and_clear();
     // Also after a run that stopped half-way: what it destroyed goes from the backups too.
-    super::backup::renew_key_part(store);
+    let code = super::backup::renew_key_part(store);
     let report = ran.map_err(|error| match error {
         GallringError::NotYet { .. } => Failure::usage(error.to_string()),
         _ => failed(error),
@@ -65,7 +65,7 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     } else {
         print_report(&report)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 #[derive(Serialize)]

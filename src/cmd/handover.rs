@@ -177,14 +177,14 @@ fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCo
         &mut watch,
     );
     // Also after an erasure that stopped half-way: what it destroyed goes from the backups too.
-    super::backup::renew_key_part(&store);
+    let code = super::backup::renew_key_part(&store);
     let closed = closed.map_err(told)?;
     if json {
         show::json(&closed)?;
     } else {
         print_closed(&closed)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn print_closed(closed: &Closed) -> Result<(), Failure> {
@@ -249,6 +249,10 @@ fn told(error: HandoverError) -> Failure {
         | HandoverError::Receiver
         | HandoverError::NoReceipt
         | HandoverError::There { .. }
+        | HandoverError::Envelope {
+            source: EnvelopeError::NotForUs,
+            ..
+        }
         | HandoverError::InsideStore { .. } => Failure::usage(error.to_string()),
         // What somebody looked for.
         HandoverError::Tampered { .. }

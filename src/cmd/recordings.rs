@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use recorder::{
     access::PURPOSE_LEN_MAX,
     export::ExportError,
-    index::{Filter, Hold, IndexError},
+    index::{Filter, Hold, IndexError, LIST_MAX},
     store::{self, By, Row, Shown, Sound, Store, StoreError, Wrong},
     vcon::{self, Audio},
 };
@@ -27,13 +27,21 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             kommun,
             limit,
         } => {
+            // One fewer than an index gives, so that one more tells.
+            let limit = limit.min(LIST_MAX - 1);
             let filter = Filter {
                 controller,
                 kommun,
-                limit,
+                limit: limit + 1,
                 ..Filter::default()
             };
-            let rows = store.list(&filter).map_err(failed)?;
+            let mut rows = store.list(&filter).map_err(failed)?;
+            if rows.len() > limit {
+                rows.truncate(limit);
+                show::note(format_args!(
+                    "vaxel: these are the {limit} newest, and there are more: say which by --controller or --kommun, or a higher --limit"
+                ));
+            }
             if args.store.json {
                 show::json(&rows)?;
             } else {

@@ -79,7 +79,7 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
     bar.finish_and_clear();
     let done = done.map_err(|error| failed(error.to_string()))?;
     // The old key goes from the backups too.
-    super::backup::renew_key_part(&store);
+    let code = super::backup::renew_key_part(&store);
     if of.json {
         show::json(&NewKey {
             controller,
@@ -87,12 +87,12 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
             passed_over: done.passed_over,
             resumed: done.resumed,
         })?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     let again = if done.resumed { ", gone on with" } else { "" };
     show::line(format_args!(
         "{controller} has a new key{again}: {} data keys wrapped anew, {} were already; the old key is destroyed",
         done.wrapped, done.passed_over
     ))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }

@@ -62,9 +62,10 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
         TokenCommand::Revoke { id } => {
             let token = tokens::revoke(&kept.place.keys, &id, now).map_err(failed)?;
             // A restored store has the tokens of the key part: there it holds no more either.
-            if let Ok(store) = store::open_to_change_place(kept.place.clone()) {
-                super::backup::renew_key_part(&store);
-            }
+            let code = match store::open_to_change_place(kept.place.clone()) {
+                Ok(store) => super::backup::renew_key_part(&store),
+                Err(error) => super::backup::still_in_backups(&error),
+            };
             write_down(&kept, "token-revoke", &token, now)?;
             if args.store.json {
                 show::json(&serde_json::json!({ "id": token.id, "name": token.name }))?;
@@ -74,6 +75,7 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
                     token.id, token.name
                 ))?;
             }
+            return Ok(code);
         }
         TokenCommand::Prune => {
             let gone = tokens::prune(&kept.place.keys, now).map_err(failed)?;

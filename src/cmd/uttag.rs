@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt::Display,
+    fs::{self, File},
+    io::Read,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -24,6 +27,10 @@ use crate::{
 
 /// An order form is a few lines.
 const FORM_LEN_MAX: u64 = 64 * 1024;
+/// As many lines as a catalogue may have, of some hundred bytes each.
+const CATALOGUE_LEN_MAX: u64 = 64 * 1024 * 1024;
+/// Group and everybody. Whoever writes in the catalogue takes extracts: an account that may is its owner, and no other.
+const OTHERS_WRITE: u32 = 0o022;
 
 pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
     let kept = files::kept(&args.store)?;
@@ -111,9 +118,23 @@ fn catalogue(kept: &Kept, settings: &UttagSettings) -> Result<Catalogue, Failure
         .map(|folder| folder.join(&*settings.hsa))
         .filter(|path| path.is_file());
     let path = beside.unwrap_or_else(|| PathBuf::from(&*settings.hsa));
-    let text = fs::read_to_string(&path).map_err(|error| {
-        Failure::usage(format!("the HSA catalogue {}: {error}", path.display()))
-    })?;
+    let unusable = |what: &dyn Display| {
+        Failure::usage(format!("the HSA catalogue {}: {what}", path.display()))
+    };
+    let mut file = File::open(&path).map_err(|error| unusable(&error))?;
+    let found = file.metadata().map_err(|error| unusable(&error))?;
+    let mode = found.mode() & 0o7777;
+    if mode & OTHERS_WRITE != 0 {
+        return Err(unusable(&format_args!(
+            "others may change it (mode {mode:04o}), and it says who may order and where a delivery goes: run `chmod go-w` on it, and look through it"
+        )));
+    }
+    if found.len() > CATALOGUE_LEN_MAX {
+        return Err(unusable(&"it is too long for a catalogue"));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)
+        .map_err(|error| unusable(&error))?;
     Catalogue::parse(&text).map_err(|error| Failure::usage(error.to_string()))
 }
 
