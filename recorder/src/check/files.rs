@@ -15,6 +15,8 @@ const SAMPLE: usize = 8 * 1024;
 const PIECE: usize = 1024 * 1024;
 /// Pieces share this much, so that nothing hides on a border.
 const OVERLAP: usize = 64;
+/// Characters of a path in a finding.
+const SHOWN_MAX: usize = 4096;
 /// How many entries a start looks at: all of a small store, and of a large one what is at the top.
 const QUICK_MAX: usize = 5_000;
 
@@ -25,13 +27,11 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
     for place in [store, keys].into_iter().flatten() {
         is_there(place, found);
     }
+    let beside = targets.beside.iter().filter(|folder| folder.exists());
     let mut files = 0;
-    if let Some(store) = store {
-        files += walk(store, usize::MAX, &mut |path, meta| {
-            permissions(path, meta, found);
-            if meta.is_file() {
-                contents(path, meta.len(), found);
-            }
+    for folder in store.into_iter().chain(beside.map(PathBuf::as_path)) {
+        files += walk(folder, usize::MAX, &mut |path, met| {
+            look(path, met, true, found);
             found.len() < FINDINGS_MAX
         });
     }
@@ -39,23 +39,29 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
         let message = "half a sound file that a killed program left: anybody who gets at it can listen. Remove it, or export anything once more";
         found.push(error("S0109", &half.display(), message));
     }
-    for folder in targets.beside.iter().filter(|folder| folder.exists()) {
-        files += walk(folder, usize::MAX, &mut |path, meta| {
-            permissions(path, meta, found);
-            if meta.is_file() {
-                contents(path, meta.len(), found);
-            }
-            found.len() < FINDINGS_MAX
-        });
-    }
     files += secrets(&targets.secrets, found);
     if let Some(keys) = keys {
-        files += walk(keys, usize::MAX, &mut |path, meta| {
-            permissions(path, meta, found);
+        files += walk(keys, usize::MAX, &mut |path, met| {
+            look(path, met, false, found);
             found.len() < FINDINGS_MAX
         });
     }
     files
+}
+
+/// One thing that was met: who reaches it, and what stands in it where that may be looked at.
+fn look(path: &Path, met: Met<'_>, inside: bool, found: &mut Vec<Finding>) {
+    match met {
+        Ok(meta) => {
+            permissions(path, meta, found);
+            if inside && meta.is_file() {
+                contents(path, meta.len(), found);
+            }
+        }
+        // The file system's own, root's only, at the top of a disk that is all store.
+        Err(_) if path.ends_with("lost+found") => {}
+        Err(unread) => found.push(not_looked_at(path, unread)),
+    }
 }
 
 /// Nothing found where nothing was looked at would be taken for safety.
@@ -94,8 +100,10 @@ pub fn quick(store: &Path, keys: &Path) -> Option<Finding> {
     let mut found = Vec::new();
     apart(Some(store), Some(keys), &mut found);
     for folder in [keys, store] {
-        walk(folder, QUICK_MAX, &mut |path, meta| {
-            permissions(path, meta, &mut found);
+        walk(folder, QUICK_MAX, &mut |path, met| {
+            if let Ok(meta) = met {
+                permissions(path, meta, &mut found);
+            }
             found.is_empty()
         });
     }
@@ -148,11 +156,29 @@ fn contents(path: &Path, length: u64, found: &mut Vec<Finding>) {
                     .map(|(code, message)| error(code, &path.display(), message)),
             );
         }
-        Err(read) => {
-            let message = format!("it can't be looked at: {read}");
-            found.push(error("S0106", &path.display(), message));
-        }
+        // Gone meanwhile: a recorder is at work.
+        Err(read) if read.kind() == io::ErrorKind::NotFound => {}
+        Err(read) => found.push(not_looked_at(path, &read)),
     }
+}
+
+/// What wasn't looked at may hold anything.
+fn not_looked_at(path: &Path, why: &io::Error) -> Finding {
+    let shown = path.display().to_string();
+    let message = format!("it can't be looked at: {why}");
+    error("S0106", &end_of(&shown), message)
+}
+
+/// A path too long for any program is too long for a line, too: its end says which it is.
+fn end_of(path: &str) -> String {
+    let count = path.chars().count();
+    if count <= SHOWN_MAX {
+        return path.to_owned();
+    }
+    format!(
+        "...{}",
+        path.chars().skip(count - SHOWN_MAX).collect::<String>()
+    )
 }
 
 fn sampled(file: &mut File, length: u64) -> io::Result<Vec<(&'static str, &'static str)>> {
@@ -192,28 +218,37 @@ fn whole(file: &mut File, database: bool) -> io::Result<Vec<(&'static str, &'sta
     Ok(told)
 }
 
+/// What was met on a walk, or why it can't be looked at.
+type Met<'a> = Result<&'a Metadata, &'a io::Error>;
+
 /// Everything below a folder and the folder itself, until `each` says enough. Gives how many files there were.
-fn walk(top: &Path, entries_max: usize, each: &mut dyn FnMut(&Path, &Metadata) -> bool) -> u64 {
+fn walk(top: &Path, entries_max: usize, each: &mut dyn FnMut(&Path, Met<'_>) -> bool) -> u64 {
     let (mut files, mut seen) = (0, 0);
     let mut open: Vec<PathBuf> = vec![top.to_owned()];
     while let Some(path) = open.pop() {
+        let met = fs::symlink_metadata(&path);
         // Gone meanwhile: a recorder is at work.
-        let Ok(meta) = fs::symlink_metadata(&path) else {
+        if matches!(&met, Err(gone) if gone.kind() == io::ErrorKind::NotFound) {
             continue;
-        };
+        }
         seen += 1;
-        files += u64::from(meta.is_file());
-        if seen > entries_max || !each(&path, &meta) {
+        files += u64::from(met.as_ref().is_ok_and(Metadata::is_file));
+        if seen > entries_max || !each(&path, met.as_ref()) {
             break;
         }
-        if meta.is_dir() {
-            let entries = fs::read_dir(&path).into_iter().flatten();
-            open.extend(
+        if met.is_ok_and(|meta| meta.is_dir()) {
+            let inside = fs::read_dir(&path).and_then(|entries| {
+                let entries = entries.take(entries_max);
                 entries
-                    .flatten()
-                    .take(entries_max)
-                    .map(|entry| entry.path()),
-            );
+                    .map(|entry| Ok(entry?.path()))
+                    .collect::<io::Result<Vec<_>>>()
+            });
+            match inside {
+                Ok(inside) => open.extend(inside),
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+                Err(unread) if !each(&path, Err(&unread)) => break,
+                Err(_) => {}
+            }
         }
     }
     files

@@ -63,6 +63,25 @@ fn a_sound_store_gives_nothing_away() {
     assert_eq!(bench.codes(), [""; 0]);
 }
 
+/// What can't be looked at isn't taken for sound: here a recording below a path that is too long for any program.
+#[test]
+fn what_cannot_be_reached_is_told_of() {
+    let bench = Bench::new();
+    let store = bench.targets.store.as_ref().expect("set");
+    let far = |top: &str, depth| {
+        let top = store.join(top);
+        let path = (0..depth).fold(top.clone(), |path, _| path.join("a".repeat(200)));
+        crate::vault::folder::make_private(&path).expect("ours");
+        (top, path)
+    };
+    let (_, near) = far("near", 19);
+    let (top, end) = far("far", 2);
+    crate::vault::folder::write_private(&end.join("x.wav"), b"RIFF\x10\0\0\0WAVE").expect("ours");
+    assert!(bench.codes().contains(&"S0201"));
+    fs::rename(top, near.join("b")).expect("moved");
+    assert!(bench.codes().contains(&"S0106"), "{:?}", bench.codes());
+}
+
 /// Also while a recorder writes: the index's log has columns of numbers that pass for samples.
 #[test]
 fn an_index_in_use_gives_nothing_away() {
