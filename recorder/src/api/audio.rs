@@ -34,6 +34,8 @@ use crate::{
 
 /// Recordings that are played at once: each costs a few hundred kilobytes, and a core plays thousands.
 const PLAYED_AT_ONCE_MAX: usize = 100;
+/// Of them by one token: half, so that who holds every place open, a byte a minute, keeps nobody else from listening.
+const PLAYED_BY_ONE_MAX: usize = PLAYED_AT_ONCE_MAX / 2;
 /// What is decrypted at a time: large enough that threads change seldom.
 const PIECE: usize = 128 * 1024;
 /// Pieces that wait for a slow listener.
@@ -70,9 +72,9 @@ pub(super) async fn audio(
     headers: HeaderMap,
 ) -> Result<Response, No> {
     let id = parse_id(&id)?;
-    let place = Arc::clone(&shared.listening.places)
-        .try_acquire_owned()
-        .map_err(|_| No::busy("as many recordings are played as may be: come back soon"))?;
+    let place = shared.listening.place(&caller.token.id);
+    let place =
+        place.ok_or_else(|| No::busy("as many recordings are played as may be: come back soon"))?;
     let part = asked.part()?;
     let sound = open(&shared, caller, id, part).await?;
     let (length, part) = (sound.length(), sound.part());
@@ -153,12 +155,7 @@ fn beyond(length: u64) -> Response {
 
 /// Decrypts piece by piece, as fast as the listener takes them. A fault in the middle ends the answer short, so that
 /// nobody takes it for the whole.
-fn pieces(
-    sound: Sound,
-    first: u64,
-    count: u64,
-    place: OwnedSemaphorePermit,
-) -> mpsc::Receiver<io::Result<Bytes>> {
+fn pieces(sound: Sound, first: u64, count: u64, place: Place) -> mpsc::Receiver<io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     tokio::spawn(async move {
         let _place = place;
@@ -213,10 +210,19 @@ async fn broken(sender: &mpsc::Sender<io::Result<Bytes>>, error: &(dyn std::erro
         .await;
 }
 
+/// One recording that is played.
+#[derive(Debug)]
+struct Place {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
 /// Who listens to what.
 #[derive(Debug)]
 pub(super) struct Listening {
     places: Arc<Semaphore>,
+    /// Of each token that plays something.
+    own: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     /// Token, recording and purpose, and when it was written down.
     known: Mutex<BTreeMap<Key, Instant>>,
 }
@@ -235,8 +241,22 @@ impl Listening {
     pub(super) fn new() -> Self {
         Self {
             places: Arc::new(Semaphore::new(PLAYED_AT_ONCE_MAX)),
+            own: Mutex::default(),
             known: Mutex::default(),
         }
+    }
+
+    /// A place to play one recording; `None` when all are taken, or this token has as many as it may.
+    fn place(&self, token: &str) -> Option<Place> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|_, places| places.available_permits() < PLAYED_BY_ONE_MAX);
+        let places = own
+            .entry(token.to_owned())
+            .or_insert_with(|| Arc::new(Semaphore::new(PLAYED_BY_ONE_MAX)));
+        Some(Place {
+            _own: Arc::clone(places).try_acquire_owned().ok()?,
+            _all: Arc::clone(&self.places).try_acquire_owned().ok()?,
+        })
     }
 
     /// Whether this is an access of its own, and not the next piece of one.
@@ -256,5 +276,23 @@ impl Listening {
         if known.len() < LISTENINGS_MAX {
             known.insert(key(caller, id), now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_token_does_not_take_every_place() {
+        let listening = Listening::new();
+        let place = |token: &str| listening.place(token);
+        let one: Vec<_> = (0..PLAYED_AT_ONCE_MAX).filter_map(|_| place("a")).collect();
+        assert_eq!(one.len(), PLAYED_BY_ONE_MAX);
+        let other: Vec<_> = (0..PLAYED_AT_ONCE_MAX).filter_map(|_| place("b")).collect();
+        assert_eq!(other.len(), PLAYED_AT_ONCE_MAX - PLAYED_BY_ONE_MAX);
+        assert!(place("c").is_none());
+        drop(one);
+        assert!(place("c").is_some() && place("a").is_some());
     }
 }

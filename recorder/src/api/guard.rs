@@ -23,6 +23,8 @@ use crate::access::PURPOSE_LEN_MAX;
 const QUERY_LEN_MAX: usize = 8 * 1024;
 /// All headers together: browsers send one or two kilobytes.
 pub(super) const HEADERS_LEN_MAX: usize = 16 * 1024;
+/// What axum says of a query repeats a part of it, and a query has a limit.
+const SAID_LEN_MAX: usize = 2 * QUERY_LEN_MAX;
 const PURPOSE: HeaderName = HeaderName::from_static("x-purpose");
 
 /// On every answer: what a recording says stays in no cache, and a browser guesses no type.
@@ -118,13 +120,38 @@ pub(super) async fn admit(
         }
         Err(no) => no.into_response(),
     };
-    // What axum itself refuses: a method that isn't there, a query that isn't one.
     let status = answer.status();
     if status.is_client_error() && answer.extensions().get::<Reason>().is_none() {
-        answer.extensions_mut().insert(Reason("malformed"));
+        answer = as_described(answer).await;
     }
     answer.extensions_mut().insert(Answered(admit.route));
     answer
+}
+
+/// What axum itself refuses, such as a method that isn't there or a query that isn't one, said as every other no is.
+async fn as_described(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let said = axum::body::to_bytes(body, SAID_LEN_MAX).await;
+    let said = said.unwrap_or_default();
+    let reason = match parts.status {
+        StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+        _ => "malformed",
+    };
+    let text = match &*String::from_utf8_lossy(&said) {
+        "" => parts
+            .status
+            .canonical_reason()
+            .unwrap_or_default()
+            .to_owned(),
+        text => text.to_owned(),
+    };
+    let mut no = No::new(parts.status, reason, text).into_response();
+    for of_body in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
+        parts.headers.remove(of_body);
+    }
+    // Such as which methods there are.
+    no.headers_mut().extend(parts.headers);
+    no
 }
 
 pub(super) async fn nowhere() -> No {

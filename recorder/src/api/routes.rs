@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Router, middleware, routing::MethodRouter};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, routing::MethodRouter};
 
 use super::{
     Peer, Shared, audio, guard, oversight, recordings,
     tokens::Role::{self, Dpo, Operator, Reader, Switch},
 };
+
+/// The one body there is: ten thousand calls of two hundred bytes, and names may be longer.
+const BODY_LEN_MAX: usize = 4 * 1024 * 1024;
 
 /// What a request must bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router<()> {
             needs: route.needs,
             route: route.path,
         };
-        let handler = (route.handler)();
+        let handler = (route.handler)().layer(DefaultBodyLimit::max(BODY_LEN_MAX));
         router.route(
             route.path,
             handler.layer(middleware::from_fn_with_state(admit, guard::admit)),

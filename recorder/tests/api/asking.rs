@@ -5,7 +5,7 @@ use recorder::api::tokens::{self, Role};
 
 use super::{
     Api, OTHERS, OURS, WHY, filled,
-    http::{ask, say},
+    http::{ask, post, say},
 };
 
 #[tokio::test]
@@ -178,5 +178,37 @@ async fn bad_input_is_refused_and_counted() {
         api.get(&token, "/api/recordings").await.status,
         200,
         "it still serves"
+    );
+}
+
+/// A program reads every answer as the description has it, also where a query isn't one.
+#[tokio::test]
+async fn every_no_says_why_as_the_description_has_it() {
+    let api = Api::over(filled()).await;
+    let token = api.token(Role::Reader, OURS);
+    for query in [
+        "limit=x",
+        "limit=-1",
+        "colour=red",
+        "from=yesterday",
+        "limit=1&limit=2",
+        "kommun=%ff",
+    ] {
+        let no = api.get(&token, &format!("/api/recordings?{query}")).await;
+        assert_eq!(no.status, 400, "{query}");
+        assert_eq!(no.header("content-type"), Some("application/json"));
+        let said = no.json();
+        assert_eq!(said["reason"], "malformed", "{query}");
+        assert!(said["error"].is_string(), "{query}");
+    }
+    let headers = [("Authorization", &*token), WHY];
+    let no = post(api.addr(), "/api/recordings", &headers, "x").await;
+    assert_eq!(
+        (no.status, &no.json()["reason"]),
+        (405, &"malformed".into())
+    );
+    assert!(
+        no.header("allow")
+            .is_some_and(|allow| allow.contains("GET"))
     );
 }

@@ -98,3 +98,22 @@ async fn duties_are_looked_at_all_the_time() {
         0.0
     );
 }
+
+/// As many calls as the description says, with names as long as they are.
+#[tokio::test]
+async fn ten_thousand_calls_are_taken_at_once() {
+    let api = Api::over(filled()).await;
+    let switch = api.token(Role::Switch, "inera");
+    let call = |call: u64| {
+        let line = format!(
+            "{{\"call\":{call},\"controller\":\"{OURS}\",\"offered\":\"2018-11-05T08:59:50Z\",\
+             \"ended\":\"2018-11-05T09:00:30Z\",\"seconds\":30.0,\"external\":false,\"recorded\":true}}"
+        );
+        format!("{line:<250}\n")
+    };
+    let most: String = (0..10_000).map(call).collect();
+    let bearer = [("Authorization", &*switch)];
+    let taken = post(api.addr(), "/api/calls", &bearer, &most).await;
+    assert_eq!(taken.status, 200, "{}", taken.head);
+    assert_eq!(taken.json()["taken"], 10_000);
+}
