@@ -143,6 +143,8 @@ fn what_is_asked_for_wrongly_is_wrong_usage() {
     for args in [
         ["recordings", "show", "abc"],
         ["recordings", "show", "../x"],
+        ["store", "rotate-key", "--controller=regoin-23"],
+        ["store", "rotate-key", "--controller=../x"],
     ] {
         let refused = place.ask(&args);
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
@@ -319,6 +321,15 @@ fn a_list_that_was_cut_says_so() {
     let place = Place::new();
     let vault = place.vault();
     (0..2).for_each(|_| record(&vault));
+    let index = Index::open(&vault).expect("there");
+    let id = index.left_open().expect("read")[0].id.to_string();
+    let held = place.ask(&["recordings", "hold", &id, "--reason", " "]);
+    assert_eq!(
+        held.status.code(),
+        Some(2),
+        "nobody knows why: {}",
+        said(&held)
+    );
     for (limit, cut) in [("1", true), ("2", false), ("18446744073709551615", false)] {
         let listed = place.ask(&["recordings", "list", "--json", "--limit", limit]);
         assert!(listed.status.success(), "{}", said(&listed));

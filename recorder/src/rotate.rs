@@ -43,6 +43,14 @@ pub enum RotateError {
     /// Gallring or a backup works in the store.
     #[error(transparent)]
     Gallring(#[from] GallringError),
+    /// A controller of whom nothing is here.
+    #[error(
+        "nothing of {controller} was ever recorded here: `vaxel recordings list` shows whose recordings there are"
+    )]
+    Nobody {
+        /// The name, as it was asked for.
+        controller: String,
+    },
     /// Data keys that belong to no recording the index knows: the old key stays, as they would be lost with it.
     #[error(
         "{count} data keys are still under the old key and belong to no recording in the index: start the recorder once, which enters what the index has lost, then rotate again; the old key stays until then"
@@ -67,7 +75,17 @@ pub fn rotate(
     let controller = ControllerName::parse(controller).map_err(VaultError::from)?;
     // A key that gallring destroys between its reading here and its writing would be there again.
     let _alone = gallring::lock(vault)?;
-    let resumed = vault.begin_rotation(&controller)?;
+    let resumed = match vault.begin_rotation(&controller) {
+        // That the key of somebody's recordings is gone is another matter.
+        Err(VaultError::KeyMissing { .. })
+            if index.of_controller(controller.as_str(), None)?.is_empty() =>
+        {
+            return Err(RotateError::Nobody {
+                controller: controller.as_str().to_owned(),
+            });
+        }
+        other => other?,
+    };
     let mut done = Rotated {
         resumed,
         ..Rotated::default()
@@ -238,6 +256,19 @@ mod tests {
             assert!(gallring::lock(&bench.vault).is_err(), "kept out");
         });
         assert_eq!(during.expect("rotated").wrapped, 1);
+    }
+
+    #[test]
+    fn whose_recordings_are_not_here_has_no_key_to_change() {
+        let bench = bench(1);
+        let misspelt = rotate(&bench.vault, &bench.index, "region-10", |_| {});
+        assert!(matches!(misspelt, Err(RotateError::Nobody { .. })));
+        fs::remove_file(bench.place.path().join("keys/controllers/region-01.key")).expect("ours");
+        let lost = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {});
+        assert!(matches!(
+            lost,
+            Err(RotateError::Vault(VaultError::KeyMissing { .. }))
+        ));
     }
 
     #[test]

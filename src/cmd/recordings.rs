@@ -72,6 +72,9 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             return export(&store, &id, out, audio.as_ref(), asker, args.store.json);
         }
         RecordingsCommand::Hold { id, reason, who } => {
+            if reason.trim().is_empty() {
+                return Err(Failure::usage("say why it stays: --reason \"...\""));
+            }
             let purpose = Some(reason);
             let by = by(Asker { purpose, who })?;
             let id = store.hold(&id, &by).map_err(failed)?;

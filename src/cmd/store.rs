@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use recorder::{
     check::{self, Targets},
-    rotate, store,
+    rotate::{self, RotateError},
+    store,
+    vault::VaultError,
 };
 use serde::Serialize;
 
@@ -77,7 +79,12 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
     let bar = show::bar(None, "data keys");
     let done = rotate::rotate(vault, index, controller, |more| bar.inc(more));
     bar.finish_and_clear();
-    let done = done.map_err(|error| failed(error.to_string()))?;
+    let done = done.map_err(|error| match error {
+        RotateError::Nobody { .. } | RotateError::Vault(VaultError::Name(_)) => {
+            Failure::usage(error.to_string())
+        }
+        _ => failed(error.to_string()),
+    })?;
     // The old key goes from the backups too.
     let code = super::backup::renew_key_part(&store);
     if of.json {
