@@ -165,7 +165,19 @@ macro_rules! failures {
     )*};
 }
 
-failures!(TokenError, LedgerError, GallringError, ReconcileError);
+impl From<ReconcileError> for No {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::TooMany => {
+                let text = "there is more in that time than one answer holds: give a shorter one with `from` and `until`";
+                Self::new(StatusCode::BAD_REQUEST, "too-large", text)
+            }
+            other => Self::failed(&other),
+        }
+    }
+}
+
+failures!(TokenError, LedgerError, GallringError);
 
 /// What is counted.
 #[derive(Debug)]
@@ -208,5 +220,19 @@ impl Metrics {
 
     pub(super) fn refused(&self, reason: &'static str) {
         self.refused.with_label_values(&[reason]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_too_long_a_time_is_told_so() {
+        let no = No::from(ReconcileError::TooMany);
+        assert_eq!(
+            (no.status, no.reason),
+            (StatusCode::BAD_REQUEST, "too-large")
+        );
     }
 }

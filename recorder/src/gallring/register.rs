@@ -148,7 +148,8 @@ impl Decided {
     }
 }
 
-/// Reads the register, oldest first; `verify` also checks every signature and that its end is there.
+/// Reads the register, oldest first; `verify` also checks every signature and that its end is there, and leaves out what stands
+/// behind the last signature: nobody has erased that.
 ///
 /// # Errors
 /// At the first line that isn't what was written, and what `each` returns.
@@ -176,8 +177,13 @@ pub fn register(
     } else {
         None
     };
+    let signed = found
+        .as_ref()
+        .map_or(u64::MAX, |found| found.lines - found.unsigned);
     ledger::read::<GallringError>(vault.store(), REGISTER, |line| {
-        each(read(vault, line)?);
+        if line.seq <= signed {
+            each(read(vault, line)?);
+        }
         Ok(())
     })?;
     Ok(found)

@@ -196,6 +196,17 @@ fn what_stands_behind_the_last_signature_is_never_signed() {
     assert_eq!(bench.verify().expect("whole").unsigned, 0);
 }
 
+#[test]
+fn what_the_head_names_is_ours_without_its_signature_too() {
+    let bench = Bench::new();
+    bench.add(&["a"]);
+    bench.edit(|text| {
+        let unsigned = text.trim_end().rsplit_once('\t').expect("signed").0;
+        format!("{unsigned}\n")
+    });
+    assert_eq!(bench.verify().expect("whole").unsigned, 0);
+}
+
 /// A crash between a line and its head: the line is signed, and stays.
 #[test]
 fn a_head_that_lags_behind_takes_nothing_away() {

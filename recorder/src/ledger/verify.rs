@@ -26,7 +26,8 @@ pub struct Verified {
     pub lines: u64,
     /// Signatures that hold.
     pub signatures: u64,
-    /// Lines after the last signature: a writer was stopped there, and the next one signs them.
+    /// Lines after the last signature: a writer was stopped there, or a stranger put them there. They count for nothing, and the
+    /// next writer cuts them off.
     pub unsigned: u64,
     /// The hash before its first line.
     pub follows: String,
@@ -106,6 +107,10 @@ pub fn verify(
             && head.seq == written.line.seq
         {
             head_met = head.hash == written.hash;
+            if head_met {
+                // Kept beside the key: as good as a signature.
+                found.unsigned = 0;
+            }
         }
         found.hash.clone_from(&written.hash);
         Ok(())
