@@ -262,12 +262,15 @@ fn what_stays_in_the_backups_is_a_finding() {
     ];
     let token = place.found(&[&args[..], &more].concat());
     let id = token["id"].as_str().expect("one");
+    let index = Index::open(&place.vault()).expect("there");
+    let held = index.left_open().expect("read")[0].id.to_string();
     backed_up(&place);
     fs::rename(place.path("there-keys"), place.path("unplugged")).expect("ours");
     for args in [
         &["recorder", "token", "revoke", id][..],
         &["gallring", "run"],
         &["store", "rotate-key", "--controller", REGION],
+        &["recordings", "hold", &held, "--reason", "a dispute"],
     ] {
         let done = place.ask(args);
         let said = said(&done);

@@ -20,6 +20,10 @@ use crate::{
 };
 pub use crate::{export::Exported, index::Filter};
 
+/// What the access log calls an order that a recording stay, and its end.
+pub(crate) const HOLD: &str = "hold";
+pub(crate) const RELEASE: &str = "release";
+
 /// Why the store can't answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -275,7 +279,7 @@ impl Store {
     /// When there is none or several, it is being erased, or index or access log can't be written.
     pub fn hold(&self, id: &str, by: &By) -> Result<RecordingId, StoreError> {
         let entry = self.index.find(id)?;
-        self.log(&entry, "hold", by)?;
+        self.log(&entry, HOLD, by)?;
         let id = entry.id;
         if self
             .index
@@ -293,7 +297,7 @@ impl Store {
     /// When there is none or several, or the index can't be written.
     pub fn release(&self, id: &str, by: &By) -> Result<(RecordingId, usize), StoreError> {
         let entry = self.index.find(id)?;
-        self.log(&entry, "release", by)?;
+        self.log(&entry, RELEASE, by)?;
         let ended = self.index.release(entry.id, &by.who, Timestamp::now())?;
         Ok((entry.id, ended))
     }

@@ -82,11 +82,24 @@ pub(crate) fn run(args: BackupArgs) -> Result<ExitCode, Failure> {
 /// can still open what was erased: the exit code is that of a finding.
 #[must_use]
 pub(super) fn renew_key_part(store: &Store) -> ExitCode {
+    refresh(store).map_or_else(|error| still_in_backups(&error), |()| ExitCode::SUCCESS)
+}
+
+/// The same after a hold: a store that is restored has it from the access log in the key part.
+#[must_use]
+pub(super) fn renew_key_part_with_hold(store: &Store) -> ExitCode {
+    let Err(error) = refresh(store) else {
+        return ExitCode::SUCCESS;
+    };
+    show::note(format_args!(
+        "vaxel: it is held here, and the key part of the backups doesn't know that: {error}; then run `vaxel backup keys`"
+    ));
+    ExitCode::from(1)
+}
+
+fn refresh(store: &Store) -> Result<(), BackupError> {
     let (vault, index) = store.parts();
-    match backup::refresh(vault, index, Timestamp::now()) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => still_in_backups(&error),
-    }
+    backup::refresh(vault, index, Timestamp::now()).map(drop)
 }
 
 /// Says that the key part of the backups is still the old one, and what to do.
@@ -436,6 +449,12 @@ fn print_restored(restored: &Restored, due: u64) -> Result<(), Failure> {
         "held against {} lines of the destruction register: {} recordings and the numbers of {} stay away",
         restored.register_lines, restored.erased_since, restored.numbers_erased_since
     ))?;
+    if restored.held_since > 0 {
+        show::line(format_args!(
+            "{} recordings are held by an order given after the backup was made",
+            restored.held_since
+        ))?;
+    }
     if due > 0 {
         show::line(format_args!(
             "{due} things are due to be erased now: `vaxel gallring run` before it serves"

@@ -80,6 +80,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             let id = store.hold(&id, &by).map_err(failed)?;
             let said = format!("{id} stays until it is released, whatever its ceiling says");
             tell(&said, &serde_json::json!({ "id": id.to_string() }), json)?;
+            return Ok(super::backup::renew_key_part_with_hold(&store));
         }
         RecordingsCommand::Release { id, asker } => {
             let (id, holds) = store.release(&id, &by(asker)?).map_err(failed)?;

@@ -19,6 +19,7 @@
 mod catalogue;
 mod create;
 mod gauges;
+mod holds;
 mod keys;
 mod restore;
 mod rows;

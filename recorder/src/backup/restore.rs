@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    BackupError, INDEX, KEYS, LEDGERS, MANIFEST, STORE, UNSWEPT, envelope, file, log_restore,
-    rows::Line,
+    BackupError, INDEX, KEYS, LEDGERS, MANIFEST, STORE, UNSWEPT, envelope, file, holds,
+    log_restore, rows::Line,
 };
 use crate::{
     archive,
@@ -56,6 +56,8 @@ pub struct Restored {
     pub erased_since: u64,
     /// Recordings whose telephone numbers had been erased since, and so stay away.
     pub numbers_erased_since: u64,
+    /// Recordings that are held by an order given after the backup was made, as the access logs have it.
+    pub held_since: u64,
     /// Files whose digests were compared.
     pub files: u64,
     /// Lines of the destruction register they were held against.
@@ -99,7 +101,8 @@ pub fn restore(
     each_file(&from.audio, identities, |name, _, bytes| {
         restoring.take(name, bytes)
     })?;
-    let done = restoring.done;
+    let mut done = restoring.done;
+    done.held_since = holds::place_again(&vault, &index)?;
     log_restore((&vault, &index), from, by, now)?;
     fs::remove_file(store.join(UNSWEPT)).map_err(file(&store))?;
     super::keys::sync(&store)?;
