@@ -55,7 +55,7 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     let ran = gallring::run(vault, index, scenario, day, Timestamp::now(), &mut watch);
     bar.finish_and_clear();
     // Also after a run that stopped half-way: what it destroyed goes from the backups too.
-    let code = super::backup::renew_key_part(store);
+    let code = super::key_part::renew(store);
     let report = ran.map_err(|error| match error {
         GallringError::NotYet { .. } => Failure::usage(error.to_string()),
         _ => failed(error),

@@ -177,7 +177,7 @@ fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCo
         &mut watch,
     );
     // Also after an erasure that stopped half-way: what it destroyed goes from the backups too.
-    let code = super::backup::renew_key_part(&store);
+    let code = super::key_part::renew(&store);
     let closed = closed.map_err(told)?;
     if json {
         show::json(&closed)?;

@@ -8,6 +8,7 @@ pub(crate) mod gallring;
 pub(crate) mod gateway;
 pub(crate) mod handover;
 pub(crate) mod incident;
+mod key_part;
 pub(crate) mod load;
 pub(crate) mod reconcile;
 pub(crate) mod recorder;

@@ -27,26 +27,13 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             kommun,
             limit,
         } => {
-            // One fewer than an index gives, so that one more tells.
-            let limit = limit.min(LIST_MAX - 1);
             let filter = Filter {
                 controller,
                 kommun,
-                limit: limit + 1,
+                limit,
                 ..Filter::default()
             };
-            let mut rows = store.list(&filter).map_err(failed)?;
-            if rows.len() > limit {
-                rows.truncate(limit);
-                show::note(format_args!(
-                    "vaxel: these are the {limit} newest, and there are more: say which by --controller or --kommun, or a higher --limit"
-                ));
-            }
-            if args.store.json {
-                show::json(&rows)?;
-            } else {
-                list(&rows, &filter)?;
-            }
+            newest(&store, filter, json)?;
         }
         RecordingsCommand::Show { id, asker } => {
             let shown = store.show(&id, &by(asker)?).map_err(failed)?;
@@ -72,15 +59,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             return export(&store, &id, out, audio.as_ref(), asker, args.store.json);
         }
         RecordingsCommand::Hold { id, reason, who } => {
-            if reason.trim().is_empty() {
-                return Err(Failure::usage("say why it stays: --reason \"...\""));
-            }
-            let purpose = Some(reason);
-            let by = by(Asker { purpose, who })?;
-            let id = store.hold(&id, &by).map_err(failed)?;
-            let said = format!("{id} stays until it is released, whatever its ceiling says");
-            tell(&said, &serde_json::json!({ "id": id.to_string() }), json)?;
-            return Ok(super::backup::renew_key_part_with_hold(&store));
+            return hold(&store, &id, reason, who, json);
         }
         RecordingsCommand::Release { id, asker } => {
             let (id, holds) = store.release(&id, &by(asker)?).map_err(failed)?;
@@ -97,6 +76,43 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn newest(store: &Store, mut filter: Filter, json: bool) -> Result<(), Failure> {
+    // One fewer than an index gives, so that one more tells that there are more.
+    let limit = filter.limit.min(LIST_MAX - 1);
+    filter.limit = limit + 1;
+    let mut rows = store.list(&filter).map_err(failed)?;
+    if rows.len() > limit {
+        rows.truncate(limit);
+        show::note(format_args!(
+            "vaxel: these are the {limit} newest, and there are more: say which by --controller or --kommun, or a higher --limit"
+        ));
+    }
+    if json {
+        show::json(&rows)
+    } else {
+        list(&rows, &filter)
+    }
+}
+
+fn hold(
+    store: &Store,
+    id: &str,
+    reason: String,
+    who: Option<String>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::usage("say why it stays: --reason \"...\""));
+    }
+    let purpose = Some(reason);
+    let id = store
+        .hold(id, &by(Asker { purpose, who })?)
+        .map_err(failed)?;
+    let said = format!("{id} stays until it is released, whatever its ceiling says");
+    tell(&said, &serde_json::json!({ "id": id.to_string() }), json)?;
+    Ok(super::key_part::renew_with_hold(store))
 }
 
 /// What was done, for a person or for a program.

@@ -86,7 +86,7 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
         _ => failed(error.to_string()),
     })?;
     // The old key goes from the backups too.
-    let code = super::backup::renew_key_part(&store);
+    let code = super::key_part::renew(&store);
     if of.json {
         show::json(&NewKey {
             controller,

@@ -63,8 +63,8 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
             let token = tokens::revoke(&kept.place.keys, &id, now).map_err(failed)?;
             // A restored store has the tokens of the key part: there it holds no more either.
             let code = match store::open_to_change_place(kept.place.clone()) {
-                Ok(store) => super::backup::renew_key_part(&store),
-                Err(error) => super::backup::still_in_backups(&error),
+                Ok(store) => super::key_part::renew(&store),
+                Err(error) => super::key_part::still_in_backups(&error),
             };
             write_down(&kept, "token-revoke", &token, now)?;
             if args.store.json {

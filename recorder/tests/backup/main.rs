@@ -1,5 +1,7 @@
 //! Backups: what was kept comes back whole, what was erased doesn't, and what can't be opened says so.
 
+mod since;
+#[path = "../stored/mod.rs"]
 mod stored;
 
 use std::{
@@ -19,7 +21,6 @@ use recorder::{
     place::Place,
     store::{self, By, StoreError},
 };
-use sha2::{Digest, Sha256};
 use stored::{Bench, REGION, now, scenario};
 
 const POLICY: Policy = Policy {
@@ -162,33 +163,6 @@ fn everything_comes_back_as_it_was() {
         "backup and restore"
     );
     assert!(backup::refuse_unswept(&restored.store).is_ok());
-}
-
-/// What must stay for a dispute would be erased by the first gallring after a restore.
-#[test]
-fn a_hold_placed_since_comes_back_and_one_released_since_does_no_harm() {
-    let backups = Backups::of(3);
-    let bench = &backups.bench;
-    let [first, second, third] = [0, 1, 2].map(|at| bench.ids()[at].to_string());
-    let live = || store::open_to_change(bench.vault.store(), bench.vault.keys()).expect("opens");
-    live().hold(&third, &by()).expect("held");
-    let created = backups.create();
-    live().hold(&first, &by()).expect("held");
-    live().hold(&second, &by()).expect("held");
-    live().release(&second, &by()).expect("released");
-    backups.refresh();
-    let restored = backups
-        .restore(&backups.from(&created), "new")
-        .expect("restored");
-    let store = store::open_to_change(&restored.store, &restored.keys).expect("opens");
-    let mut held: Vec<_> = store.holds().expect("read");
-    held.retain(|hold| hold.released.is_empty());
-    let mut ids: Vec<_> = held.iter().map(|hold| hold.id.clone()).collect();
-    ids.sort();
-    let mut expected = [first, third];
-    expected.sort();
-    assert_eq!(ids, expected);
-    assert!(held.iter().all(|hold| hold.reason == by().purpose));
 }
 
 #[test]
@@ -552,42 +526,6 @@ fn a_backup_whose_keys_cannot_be_written_is_not_left() {
     assert_eq!(left, 0);
     let catalogue = Catalogue::read(&backups.bench.vault).expect("read");
     assert!(catalogue.backups.is_empty());
-}
-
-/// Whoever can write in the store could keep recordings from ever coming back.
-#[test]
-fn an_erasure_that_nobody_signed_keeps_nothing_away() {
-    let backups = Backups::of(2);
-    let created = backups.create();
-    let entry = serde_json::json!({
-        "object": backups.bench.ids()[0].to_string(),
-        "controller": REGION,
-        "class": "audio",
-        "month": "2022-11",
-        "earliest": "2024-11-01",
-        "latest": "",
-        "decision": "RS/1/2022",
-        "judged": "2025-01-01",
-        "bytes": 1,
-        "key_destroyed": true,
-    });
-    let line = serde_json::json!({
-        "seq": 1,
-        "prev": recorder::ledger::GENESIS,
-        "at": now().to_string(),
-        "entry": entry,
-    })
-    .to_string();
-    let hash = Sha256::digest(line.as_bytes());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let register = backups.path("forged.log");
-    fs::write(&register, format!("{line}\t{hash}\n")).expect("ours");
-    let from = From {
-        register: Some(register),
-        ..backups.from(&created)
-    };
-    let restored = backups.restore(&from, "new").expect("restored");
-    assert_eq!((restored.recordings, restored.erased_since), (2, 0));
 }
 
 #[test]
