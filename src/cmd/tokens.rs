@@ -61,11 +61,7 @@ pub(crate) fn run(args: TokenArgs) -> Result<ExitCode, Failure> {
         )?,
         TokenCommand::Revoke { id } => {
             let token = tokens::revoke(&kept.place.keys, &id, now).map_err(failed)?;
-            // A restored store has the tokens of the key part: there it holds no more either.
-            let code = match store::open_to_change_place(kept.place.clone()) {
-                Ok(store) => super::key_part::renew(&store),
-                Err(error) => super::key_part::still_in_backups(&error),
-            };
+            let code = end_in_backups(&kept);
             write_down(&kept, "token-revoke", &token, now)?;
             if args.store.json {
                 show::json(&serde_json::json!({ "id": token.id, "name": token.name }))?;
@@ -126,6 +122,17 @@ fn create(
         ));
     }
     Ok(())
+}
+
+/// A restored store has the tokens of the key part: there a revoked one holds no more either. Before there is a store there are no backups.
+fn end_in_backups(kept: &Kept) -> ExitCode {
+    if !kept.place.store.exists() {
+        return ExitCode::SUCCESS;
+    }
+    match store::open_to_change_place(kept.place.clone()) {
+        Ok(store) => super::key_part::renew(&store),
+        Err(error) => super::key_part::still_in_backups(&error),
+    }
 }
 
 /// Readers and DPOs belong to a controller of this recorder, the others to who runs it: any other token would reach nothing.
