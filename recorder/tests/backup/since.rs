@@ -13,7 +13,7 @@ fn a_hold_placed_since_comes_back_and_one_released_since_does_no_harm() {
     let backups = Backups::of(3);
     let bench = &backups.bench;
     let [first, second, third] = [0, 1, 2].map(|at| bench.ids()[at].to_string());
-    let live = || store::open_to_change(bench.vault.store(), bench.vault.keys()).expect("opens");
+    let live = || store::open_to_change_place(bench.vault.place().clone()).expect("opens");
     live().hold(&third, &by()).expect("held");
     let created = backups.create();
     live().hold(&first, &by()).expect("held");
