@@ -30,14 +30,7 @@ const SOON: Duration = Duration::from_secs(20);
 pub(super) const GREETED_QUEUE: &str = r#"
 queue = [{ name = "sormland", region = "04", controller = "region-04", agents = [{ simulated = 1 }], ring_s = 10 }]
 announcement = [{ name = "region", file = "region.wav" }]
-[[route]]
-name = "all"
-all = true
-unknown = true
-invalid = true
-conflict = true
-queue = "sormland"
-announcement = "region"
+route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland", announcement = "region" }]
 "#;
 
 /// The same, recorded there; `more` is said of the recorder.
@@ -48,13 +41,7 @@ queue = [{{ name = "sormland", region = "04", controller = "region-04", agents =
 agreement = [{{ id = "pub-04", controller = "region-04", processor = "inera", purposes = ["routing", "recording", "storage"], from = 2013-01-01 }}]
 retention = [{{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }}]
 recorder = {{ siprec = "sip:recorder@{recorder}" {more} }}
-[[route]]
-name = "all"
-all = true
-unknown = true
-invalid = true
-conflict = true
-queue = "sormland"
+route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
 "#
     )
 }

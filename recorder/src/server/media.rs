@@ -124,16 +124,12 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, atomic::AtomicU64};
-
     use tokio::sync::mpsc;
     use transport::media::RtpPorts;
     use wire::{g711::Law, rtp};
 
     use super::*;
     use crate::{
-        board::Board,
-        monitor::Figures,
         names::RecordingId,
         server::{
             RTP_PORTS,
@@ -169,21 +165,11 @@ mod tests {
         let control = Control {
             from: HERE,
             flow: Flow::Waiting,
-            target: Target {
-                id: RecordingId::random().expect("random"),
-                number: 0,
-                begun: now,
-                _held: mpsc::channel(1).0,
-            },
+            target: Target::first_of(RecordingId::random().expect("random"), now),
             marks: 0,
             crypto: None,
         };
-        let line = Line {
-            jobs,
-            board: Arc::new(Board::new(Figures::default()).expect("metrics")),
-            begun: now,
-            heard_ms: Arc::new(AtomicU64::new(0)),
-        };
+        let line = Line::alone(jobs, now);
         let track = Track::new((8, Law::A.into()), control.clone(), line);
         let (steering, told) = watch::channel(control.clone());
         let listener = Listener::new(socket, told, track);

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -14,8 +13,6 @@ use super::{
     track::{Control, Flow, Line, Target, Track},
 };
 use crate::{
-    board::Board,
-    monitor::Figures,
     names::{RecordingId, StreamLabel},
     vault::{STREAM_BYTES_MAX, StreamWriter, Vault, test_tag},
 };
@@ -48,21 +45,11 @@ fn recorded() -> Recorded {
     let control = Control {
         from: SENDER.ip(),
         flow: Flow::Running,
-        target: Target {
-            id,
-            number: 0,
-            begun: now,
-            _held: mpsc::channel(1).0,
-        },
+        target: Target::first_of(id, now),
         marks: 0,
         crypto: None,
     };
-    let line = Line {
-        jobs,
-        board: Arc::new(Board::new(Figures::default()).expect("metrics")),
-        begun: now,
-        heard_ms: Arc::new(AtomicU64::new(0)),
-    };
+    let line = Line::alone(jobs, now);
     Recorded {
         _place: place,
         track: Track::new((8, Law::A.into()), control, line),

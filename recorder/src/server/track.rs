@@ -83,6 +83,33 @@ pub(super) struct Line {
     pub(super) heard_ms: Arc<AtomicU64>,
 }
 
+#[cfg(test)]
+impl Target {
+    /// The first stream of a recording that nobody else writes to.
+    pub(super) fn first_of(id: RecordingId, begun: Instant) -> Self {
+        Self {
+            id,
+            number: 0,
+            begun,
+            _held: mpsc::channel(1).0,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Line {
+    /// One that is counted nowhere else.
+    pub(super) fn alone(jobs: mpsc::Sender<Job>, begun: Instant) -> Self {
+        let board = Board::new(crate::monitor::Figures::default()).expect("metrics");
+        Self {
+            jobs,
+            board: Arc::new(board),
+            begun,
+            heard_ms: Arc::new(AtomicU64::new(0)),
+        }
+    }
+}
+
 /// One stream being recorded.
 #[derive(Debug)]
 pub(super) struct Track {
