@@ -8,7 +8,7 @@ use sip_net::{Net, address, call, reply, request, sdp};
 use wire::{
     auth::{Algorithm, Authenticator, Credentials, Doubt},
     sip::{
-        endpoint::{Ending, Event, SessionId},
+        endpoint::{Ending, Event, Invite, SessionId},
         message::{HeaderName, Headers, Method, Request},
     },
     time::Time,
@@ -42,8 +42,16 @@ struct Asking {
 
 impl Asking {
     fn called_by(password: Option<&str>) -> Self {
+        Self::called_with(password, "offer")
+    }
+
+    fn called_with(password: Option<&str>, offer: &str) -> Self {
         let mut net = Net::new(1);
         let peer = net.add(None);
+        let invite = Invite {
+            body: sdp(offer),
+            ..call(address(peer))
+        };
         let session = net.at(0, |ep, now| {
             let session = ep.invite(now, call(address(peer))).expect("invited");
             if let Some(password) = password {
@@ -234,5 +242,55 @@ fn another_realm_is_told_nothing() {
             .event(0)
             .is_none_or(|event| !matches!(event, Event::Answered { .. }))
     );
+    it.net.assert_clean();
+}
+
+/// A request too large for UDP, which has to go by it after all, is still the same request: its proof was refused once.
+#[test]
+fn a_large_call_whose_proof_is_not_believed_is_refused_too() {
+    let mut it = Asking::called_with(Some("guess"), &"a=x\r\n".repeat(400));
+    let mut invites = 0;
+    while invites < 10 && !it.net.nodes[it.peer].inbox.is_empty() {
+        let invite = it.hears();
+        if invite.method != Method::Invite {
+            continue;
+        }
+        invites += 1;
+        it.challenges(&invite, Doubt::Wrong);
+    }
+    assert_eq!(invites, 2);
+    assert_eq!(it.net.rejected(0), (401, true));
+    it.net.assert_clean();
+}
+
+/// A BYE whose answer nobody waits for is challenged like any other, and there is nobody left to answer: it bears what is known.
+#[test]
+fn a_bye_that_nobody_follows_up_bears_the_proof() {
+    let mut it = Asking::called_by(Some("secret"));
+    let first = it.hears();
+    it.challenges(&first, Doubt::Missing);
+    let invite = it.hears();
+    let contact = it.contact();
+    it.says(&invite, 200, &contact);
+    it.net.answered(0);
+    it.net.nodes[it.peer].inbox.clear();
+    let fork = reply(&invite, 200, "q", &contact);
+    it.net.send_raw(it.peer, 0, &fork);
+    it.net.millis(50);
+    let bye = it.hears();
+    assert_eq!(bye.to().expect("a To").tag(), Some("q"));
+    assert_eq!(it.believes(&bye).as_deref(), Ok("trunk"));
+    it.says(&bye, 200, "");
+    let session = it.session;
+    it.net
+        .at(0, |ep, now| ep.ask(now, session).expect("it is up"));
+    it.net.millis(50);
+    let asked = it.hears();
+    it.says(&asked, 408, "");
+    let bye = it.hears();
+    assert_eq!(bye.method, Method::Bye);
+    assert_eq!(it.believes(&bye).as_deref(), Ok("trunk"));
+    it.says(&bye, 200, "");
+    assert_eq!(it.net.ended(0), Ending::Lost);
     it.net.assert_clean();
 }

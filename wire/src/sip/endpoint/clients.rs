@@ -27,6 +27,8 @@ struct Rendered {
     flow: Flow,
     bytes: Bytes,
     by_size: Option<SocketAddr>,
+    /// As [`Client::proved`].
+    proved: u8,
 }
 
 impl Endpoint {
@@ -85,6 +87,7 @@ impl Endpoint {
             Purpose::Cancel,
         );
     }
+                proved: 0,
 
     /// Sends a request that is no transaction: the ACK of a 2xx. Gives what to send again.
     pub(crate) fn send_ack(&mut self, mut request: Request, hop: Hop) -> (Flow, Bytes) {
@@ -217,7 +220,7 @@ impl Endpoint {
                 slots,
                 purpose,
                 by_size,
-                proved: 0,
+                proved,
             }),
         );
         self.run_client(now, key, steps, None);
@@ -227,6 +230,7 @@ impl Endpoint {
         &mut self,
         now: Time,
         key: ClientKey,
+                proved: client.proved,
         steps: Steps,
         mut response: Option<Response>,
     ) {
@@ -252,6 +256,7 @@ impl Endpoint {
                         self.deliver(now, key, response);
                     }
                 }
+            proved,
                 Step::Timeout => self.client_failed(now, key, Failure::Timeout),
                 Step::RangTooLong => self.rang_too_long(now, key),
                 Step::Done => self.forget_client(key),
@@ -370,6 +375,7 @@ impl Endpoint {
 fn hop_by_hop(invite: &Request, method: Method) -> Request {
     let mut request = Request::new(method.clone(), invite.uri.clone());
     for name in [
+                proved: 0,
         HeaderName::Via,
         HeaderName::MaxForwards,
         HeaderName::From,
@@ -383,6 +389,7 @@ fn hop_by_hop(invite: &Request, method: Method) -> Request {
         cseq.method = method;
         request.headers.push(HeaderName::CSeq, &cseq);
     }
+            proved: 0,
     for route in invite.headers.values(&HeaderName::Route) {
         request.headers.push(HeaderName::Route, route);
     }
