@@ -3,11 +3,12 @@
 mod sip_net;
 
 use sip_net::{
-    Net, RawSession, address, call, end_raw, raw, raw_session, raw_session_as, reply, request,
+    Net, RawSession, address, call, end_raw, raw, raw_session, raw_session_as, reply, request, sdp,
 };
 use wire::sip::{
-    endpoint::Ending,
+    endpoint::{Ending, Invite},
     message::{HeaderName, Method},
+    uri::Uri,
 };
 
 /// The BYE goes by the proxies that recorded themselves, to the Contact; a strict router gets the Request-URI.
@@ -97,5 +98,33 @@ fn a_peer_behind_a_nat_is_answered_where_it_is() {
     assert_eq!(via.rport(), Some(Some(5060)));
     assert_eq!(via.received(), Some(address(peer).ip()));
     end_raw(&mut net, session, peer);
+    net.assert_clean();
+}
+
+/// The same phone, called by the way its REGISTER came: its 200 names the same address that nobody reaches.
+#[test]
+fn a_phone_behind_a_nat_is_acknowledged_where_it_was_called() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    let inner = "10.0.0.9:5066".parse().expect("an address");
+    let invite = Invite {
+        next_hop: Some(address(peer)),
+        body: sdp("offer"),
+        ..Invite::anonymous(Uri::sip(Some("nurse"), inner))
+    };
+    let caller = net.at(0, |ep, now| ep.invite(now, invite).expect("invited"));
+    net.millis(50);
+    let invite = request(&mut net, peer);
+    let contact = format!("Contact: <sip:nurse@{inner}>\r\n");
+    net.send_raw(peer, 0, &reply(&invite, 200, "x", &contact));
+    net.millis(50);
+    net.answered(0);
+    assert_eq!(net.nodes[peer].inbox.len(), 1, "its ACK");
+    let ack = request(&mut net, peer);
+    assert_eq!(
+        (ack.method, ack.uri.to_string()),
+        (Method::Ack, format!("sip:nurse@{inner}"))
+    );
+    end_raw(&mut net, caller, peer);
     net.assert_clean();
 }

@@ -38,7 +38,7 @@ pub(crate) struct Dialog {
     local_address: Local,
     connection: Option<ConnectionId>,
     /// Their Contact names an address that can't be reached from here: the one their Via named too, which was not
-    /// where the message came from (RFC 3581 section 1). Requests go to `peer`.
+    /// where the message came from (RFC 3581 section 1), or the one they were called by, by another way. Requests go to `peer`.
     behind_nat: bool,
 }
 
@@ -72,6 +72,14 @@ impl Dialog {
     /// As the caller: our INVITE and the 2xx it got (RFC 3261 section 12.1.2).
     pub(crate) fn of_caller(request: &Request, response: &Response, flow: Flow) -> Option<Self> {
         let remote = kept(response.headers.value(&HeaderName::To)?);
+        // A 2xx must have a Contact; without one, where the INVITE went is the best there is.
+        let target = response
+            .contact_uri()
+            .unwrap_or_else(|| request.uri.clone());
+        let peer = flow.peer();
+        let elsewhere = target
+            .address()
+            .is_some_and(|address| address.ip() != peer.ip());
         Some(Self {
             call_id: request.headers.value(&HeaderName::CallId)?.clone(),
             local: request.headers.value(&HeaderName::From)?.clone(),
@@ -79,16 +87,14 @@ impl Dialog {
             remote,
             local_cseq: request.cseq().ok()?.number,
             remote_cseq: None,
-            // A 2xx must have a Contact; without one, where the INVITE went is the best there is.
-            target: response
-                .contact_uri()
-                .unwrap_or_else(|| request.uri.clone()),
+            // The INVITE for that very address was sent elsewhere: it can't be reached itself.
+            behind_nat: elsewhere && target.host == request.uri.host,
+            target,
             routes: routes(&response.headers, true),
             peer: flow.peer(),
             kind: flow.kind(),
             local_address: flow.local(),
             connection: flow.connection(),
-            behind_nat: false,
         })
     }
 
