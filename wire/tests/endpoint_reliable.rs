@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sip_net::{
     CALM, Net, Weather, address, call, end_raw, hang_up, raw, raw_called, raw_caller, reply,
-    request, response, sdp, status, tag_of,
+    request, response, sdp, status, tag_of, with_body,
 };
 use wire::sip::{
     endpoint::{Ending, Event, Invite, SessionError, SessionId},
@@ -103,14 +103,6 @@ fn one_that_only_supports_it_hears_of_ringing_the_plain_way() {
 
 fn with_offer(text: &str) -> String {
     with_body(text, "offer")
-}
-
-fn with_body(text: &str, body: &str) -> String {
-    let len = body.len();
-    text.replace(
-        "Content-Length: 0\r\n\r\n",
-        &format!("Content-Type: application/sdp\r\nContent-Length: {len}\r\n\r\n{body}"),
-    )
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub use raw::{
     RawSession, end_raw, hang_up, raw_bye, raw_called, raw_caller, raw_session, raw_session_as,
     request, response, status, tag_of,
 };
-pub use text::{call, raw, read, reply, sdp};
+pub use text::{call, raw, read, reply, sdp, with_body};
 
 pub const CALM: Weather = Weather {
     loss: 0,

@@ -45,6 +45,15 @@ pub fn reply(request: &Request, status: u16, tag: &str, more: &str) -> String {
     text + more + "Content-Length: 0\r\n\r\n"
 }
 
+/// The same message with a session description.
+pub fn with_body(text: &str, body: &str) -> String {
+    let len = body.len();
+    text.replace(
+        "Content-Length: 0\r\n\r\n",
+        &format!("Content-Type: application/sdp\r\nContent-Length: {len}\r\n\r\n{body}"),
+    )
+}
+
 /// A request as a raw peer (node `from`) would write it.
 pub fn raw(
     method: &Method,

@@ -24,6 +24,13 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
+impl ConnectionId {
+    /// Whether the driver accepted it.
+    pub(crate) const fn is_theirs(self) -> bool {
+        self.0.is_multiple_of(2)
+    }
+}
+
 /// Where bytes come from or go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Flow {

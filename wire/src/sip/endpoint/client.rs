@@ -104,7 +104,16 @@ pub(crate) struct Fork {
     /// Its tag.
     pub(crate) tag: Box<str>,
     /// The ACK it was sent; `None` while that waits for our user's answer.
-    pub(crate) ack: Option<(Flow, Bytes)>,
+    pub(crate) ack: Option<Acked>,
+}
+
+/// The ACK of a 2xx as it was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Acked {
+    pub(crate) flow: Flow,
+    pub(crate) bytes: Bytes,
+    /// It went by TCP only for its size, and may go by UDP instead.
+    pub(crate) by_size: bool,
 }
 
 /// A request under way.

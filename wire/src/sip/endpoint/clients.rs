@@ -7,13 +7,13 @@ use bytes::Bytes;
 use super::{
     Endpoint, Hop,
     border::{Flow, Output, Timer, TransportKind},
-    client::{Client, ClientKey, Failure, Machine, Purpose},
+    client::{Acked, Client, ClientKey, Failure, Machine, Purpose},
     local::Local,
     timers::{Owner, Slots},
     transaction::{Class, InviteClient, OtherClient, Rules, Step, Steps},
 };
 use crate::{
-    sip::message::{HeaderName, Method, Request, Response},
+    sip::message::{HeaderName, Message, Method, Request, Response},
     time::Time,
 };
 
@@ -54,13 +54,17 @@ impl Endpoint {
         let Some(client) = self.clients.get(&invite) else {
             return;
         };
-        let (Machine::Invite(machine), Some(invited)) = (&client.machine, &client.request) else {
+        let Machine::Invite(machine) = &client.machine else {
             return;
         };
         if machine.is_final() {
             return;
         }
         let (machine, flow) = (*machine, client.flow);
+        let flow = self.way_again(flow);
+        let Some(invited) = self.clients.get(&invite).and_then(|it| it.request.as_ref()) else {
+            return;
+        };
         let mut request = hop_by_hop(invited, Method::Cancel);
         if let Some(to) = invited.headers.value(&HeaderName::To) {
             request.headers.push(HeaderName::To, to);
@@ -83,19 +87,73 @@ impl Endpoint {
                 flow,
                 bytes,
                 by_size: None,
+                proved: 0,
             },
             Purpose::Cancel,
         );
     }
-                proved: 0,
 
     /// Sends a request that is no transaction: the ACK of a 2xx. Gives what to send again.
-    pub(crate) fn send_ack(&mut self, mut request: Request, hop: Hop) -> (Flow, Bytes) {
+    pub(crate) fn send_ack(&mut self, mut request: Request, hop: Hop) -> Acked {
         let key = self.fresh_branch();
-        let Rendered { flow, bytes, .. } = self.render(&mut request, hop, key);
+        let sent = self.render(&mut request, hop, key);
         self.counters.sent(&request.method);
-        self.transmit(flow, bytes.clone());
-        (flow, bytes)
+        let ack = Acked {
+            flow: sent.flow,
+            bytes: sent.bytes,
+            by_size: sent.by_size.is_some(),
+        };
+        self.transmit(ack.flow, ack.bytes.clone());
+        ack
+    }
+
+    /// Sends it again; by another way when the one before is gone. Gives what to send the next time.
+    pub(crate) fn send_ack_again(&mut self, ack: Acked) -> Acked {
+        let flow = if ack.by_size {
+            ack.flow
+        } else {
+            self.way_again(ack.flow)
+        };
+        let ack = match self.is_gone(flow) {
+            true if ack.by_size => self.by_datagram(ack),
+            _ => Acked { flow, ..ack },
+        };
+        self.counters.retransmitted += 1;
+        self.transmit(ack.flow, ack.bytes.clone());
+        ack
+    }
+
+    /// An ACK that went by TCP for its size only (RFC 3261 section 18.1.1).
+    fn by_datagram(&mut self, ack: Acked) -> Acked {
+        // We wrote it.
+        let Ok(Message::Request(mut request)) = Message::parse(&ack.bytes) else {
+            return ack;
+        };
+        let (local, peer, key) = (ack.flow.local(), ack.flow.peer(), self.fresh_branch());
+        request.headers.remove_first(&HeaderName::Via);
+        Acked {
+            flow: Flow::Udp { local, peer },
+            bytes: self.stamp(&mut request, local, TransportKind::Udp, key),
+            by_size: false,
+        }
+    }
+
+    fn is_gone(&self, flow: Flow) -> bool {
+        flow.connection()
+            .is_some_and(|connection| self.net.get(connection).is_none())
+    }
+
+    /// The same way, or a connection to there in place of the one that is gone.
+    fn way_again(&mut self, flow: Flow) -> Flow {
+        if !self.is_gone(flow) || !flow.kind().can_be_opened() {
+            return flow;
+        }
+        self.stream_to(Hop {
+            peer: flow.peer(),
+            kind: flow.kind(),
+            local: flow.local(),
+            connection: flow.connection(),
+        })
     }
 
     /// A response whose topmost Via has this branch of ours.
@@ -172,6 +230,7 @@ impl Endpoint {
                 flow,
                 bytes,
                 by_size: None,
+                proved: client.proved,
             },
             client.purpose,
         );
@@ -197,6 +256,7 @@ impl Endpoint {
             flow,
             bytes,
             by_size,
+            proved,
         } = sent;
         self.counters.sent(&request.method);
         self.transmit(flow, bytes.clone());
@@ -230,7 +290,6 @@ impl Endpoint {
         &mut self,
         now: Time,
         key: ClientKey,
-                proved: client.proved,
         steps: Steps,
         mut response: Option<Response>,
     ) {
@@ -256,7 +315,6 @@ impl Endpoint {
                         self.deliver(now, key, response);
                     }
                 }
-            proved,
                 Step::Timeout => self.client_failed(now, key, Failure::Timeout),
                 Step::RangTooLong => self.rang_too_long(now, key),
                 Step::Done => self.forget_client(key),
@@ -317,6 +375,7 @@ impl Endpoint {
                 }),
                 bytes,
                 by_size: Some(hop.peer),
+                proved: 0,
             };
         }
         let flow = match hop.kind {
@@ -330,6 +389,7 @@ impl Endpoint {
             flow,
             bytes,
             by_size: None,
+            proved: 0,
         }
     }
 
@@ -354,7 +414,7 @@ impl Endpoint {
         if let Some(flow) = self.net.reuse(hop.connection, ends) {
             return flow;
         }
-        let (connection, name) = self.net.ask(ends);
+        let (connection, name) = self.net.ask(hop.connection, ends);
         self.outputs.push_back(Output::Connect {
             connection,
             local,
@@ -375,7 +435,6 @@ impl Endpoint {
 fn hop_by_hop(invite: &Request, method: Method) -> Request {
     let mut request = Request::new(method.clone(), invite.uri.clone());
     for name in [
-                proved: 0,
         HeaderName::Via,
         HeaderName::MaxForwards,
         HeaderName::From,
@@ -389,7 +448,6 @@ fn hop_by_hop(invite: &Request, method: Method) -> Request {
         cseq.method = method;
         request.headers.push(HeaderName::CSeq, &cseq);
     }
-            proved: 0,
     for route in invite.headers.values(&HeaderName::Route) {
         request.headers.push(HeaderName::Route, route);
     }

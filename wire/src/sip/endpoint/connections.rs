@@ -24,6 +24,8 @@ pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(32);
 
 /// Names of peers remembered: every target of every provider, many times over.
 const NAMES_MAX: usize = 4096;
+/// Connections by TLS remembered that are gone: what began by one of them goes on with whom that led to.
+const GONE_MAX: usize = 4096;
 
 /// One stream.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub(crate) struct Connections {
     by_ends: BTreeMap<(Ends, Name), ConnectionId>,
     /// What a peer that is called by TLS must prove to be; for those found by a name.
     expected: BTreeMap<SocketAddr, Box<str>>,
+    /// What peers proved to be by connections of ours that are gone.
+    gone: BTreeMap<ConnectionId, Name>,
     /// Client transactions with no response yet, by where they were sent: what fails when that way fails.
     waiting: BTreeSet<(Flow, ClientKey)>,
     /// Our next name; odd.
@@ -76,6 +80,7 @@ impl Connections {
             open: BTreeMap::new(),
             by_ends: BTreeMap::new(),
             expected: BTreeMap::new(),
+            gone: BTreeMap::new(),
             waiting: BTreeSet::new(),
             next: 1,
         }
@@ -119,11 +124,11 @@ impl Connections {
         );
     }
 
-    /// The name of a connection to open, and what the peer must prove to be there.
-    pub(crate) fn ask(&mut self, ends: Ends) -> (ConnectionId, Name) {
+    /// The name of a connection to open in place of one that is gone, if there was one, and what the peer must prove to be there.
+    pub(crate) fn ask(&mut self, before: Option<ConnectionId>, ends: Ends) -> (ConnectionId, Name) {
         let connection = ConnectionId(self.next);
         self.next += 2;
-        let name = self.expected_at(ends);
+        let name = self.name_for(before, ends);
         self.add_as(connection, ends, name.clone());
         (connection, name)
     }
@@ -146,11 +151,17 @@ impl Connections {
         self.expected.get(&peer).filter(|_| tls).cloned()
     }
 
-    /// A connection there already is: the one preferred, or any between these ends whose peer proved to be who is expected there
-    /// now. One address may be two providers': what the one has proved says nothing of the other.
+    /// What the peer must prove to be: what it proved before, or, for what begins, what is expected there now.
+    fn name_for(&self, before: Option<ConnectionId>, ends: Ends) -> Name {
+        let known = before.and_then(|before| self.gone.get(&before));
+        known.cloned().unwrap_or_else(|| self.expected_at(ends))
+    }
+
+    /// A connection there already is: the one preferred, or any between these ends whose peer proved to be who it must be.
+    /// One address may be two providers': what the one has proved says nothing of the other.
     pub(crate) fn reuse(&self, preferred: Option<ConnectionId>, ends: Ends) -> Option<Flow> {
         let flow = |connection| self.flow_of(connection);
-        let proved = || self.by_ends.get(&(ends, self.expected_at(ends)));
+        let proved = || self.by_ends.get(&(ends, self.name_for(preferred, ends)));
         preferred
             .and_then(flow)
             .or_else(|| proved().copied().and_then(flow))
@@ -176,6 +187,12 @@ impl Connections {
         let ends = ((gone.local, gone.peer, gone.kind), gone.name);
         if self.by_ends.get(&ends) == Some(&connection) {
             self.by_ends.remove(&ends);
+        }
+        if gone.kind == TransportKind::Tls && !connection.is_theirs() {
+            if self.gone.len() >= GONE_MAX {
+                self.gone.pop_first();
+            }
+            self.gone.insert(connection, ends.1);
         }
         Some(flow)
     }

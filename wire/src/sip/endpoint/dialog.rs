@@ -91,7 +91,7 @@ impl Dialog {
             behind_nat: elsewhere && target.host == request.uri.host,
             target,
             routes: routes(&response.headers, true),
-            peer: flow.peer(),
+            peer,
             kind: flow.kind(),
             local_address: flow.local(),
             connection: flow.connection(),
@@ -159,6 +159,22 @@ impl Dialog {
         if let Some(target) = headers.contact_uri() {
             self.behind_nat &= target.host == self.target.host;
             self.target = target;
+        }
+    }
+
+    /// The peer is there by this way now. A connection that it opened and opened anew is the only one that leads to a browser or
+    /// past a NAT; and a NAT may have given it another port.
+    pub(crate) fn comes_by(&mut self, flow: Flow) {
+        if flow.kind() != self.kind || flow.peer().ip() != self.peer.ip() {
+            return;
+        }
+        match (self.connection, flow.connection()) {
+            (Some(before), Some(now)) if before.is_theirs() && now.is_theirs() => {
+                self.connection = Some(now);
+                self.peer = flow.peer();
+            }
+            (None, None) if self.behind_nat => self.peer = flow.peer(),
+            _ => {}
         }
     }
 

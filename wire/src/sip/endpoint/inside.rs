@@ -76,6 +76,14 @@ impl Endpoint {
         Some((id, dialog.knows(ip)))
     }
 
+    /// INVITE and UPDATE say where their sender is from now on.
+    pub(crate) fn refresh_target(&mut self, id: SessionId, incoming: &Incoming) {
+        if let Some(dialog) = self.dialog_with(id, &incoming.from_tag) {
+            dialog.refresh(&incoming.request.headers);
+            dialog.comes_by(incoming.flow);
+        }
+    }
+
     /// The session's dialog with this tag; before the answer to our INVITE there may be several.
     fn dialog_with(&mut self, id: SessionId, tag: &str) -> Option<&mut Dialog> {
         if self.sessions.get(&id)?.dialog.is_none() {
@@ -135,12 +143,10 @@ impl Endpoint {
         let is_invite = incoming.request.method == Method::Invite;
         let body = incoming.request.body();
         let offers = is_invite || body.is_some();
-        let Some(session) = self.sessions.get_mut(&id) else {
+        self.refresh_target(id, incoming);
+        let Some(session) = self.sessions.get(&id) else {
             return;
         };
-        if let Some(dialog) = &mut session.dialog {
-            dialog.refresh(&incoming.request.headers);
-        }
         let up = matches!(session.phase, Phase::Up { .. });
         if !offers {
             let contact = session.contact.clone();

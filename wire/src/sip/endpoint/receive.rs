@@ -53,8 +53,7 @@ impl Endpoint {
         if self.net.get(connection).is_some() {
             return self.keep_alive(now, connection);
         }
-        let ours = connection.0 % 2 == 1;
-        if ours || self.net.len() >= CONNECTIONS_MAX {
+        if !connection.is_theirs() || self.net.len() >= CONNECTIONS_MAX {
             self.counters.shed += 1;
             self.outputs.push_back(Output::Close { connection });
             return;

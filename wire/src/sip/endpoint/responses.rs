@@ -160,9 +160,11 @@ impl Endpoint {
         if let Some(fork) = inviting.forks.iter().find(|fork| &*fork.tag == tag) {
             let ack = fork.ack.clone();
             self.counters.repeated += 1;
-            if let Some((flow, bytes)) = ack {
-                self.counters.retransmitted += 1;
-                self.transmit(flow, bytes);
+            if let Some(ack) = ack {
+                let sent = self.send_ack_again(ack);
+                if let Some(fork) = self.fork(key, tag) {
+                    fork.ack = Some(sent);
+                }
             }
         } else if inviting.forks.len() >= FORKS_MAX {
             self.counters.shed += 1;

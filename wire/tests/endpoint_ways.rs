@@ -1,0 +1,270 @@
+//! A way that is gone: what is still to be said goes by another.
+
+mod sip_net;
+
+use std::net::SocketAddr;
+
+use sip_net::{Net, address, call, config, reply, request, sdp, with_body};
+use wire::{
+    sip::{
+        endpoint::{
+            ConnectionId, Endpoint, Event, Flow, Input, Invite, Local, Output, SessionId,
+            TransportKind,
+        },
+        message::{Message, Method, Request},
+    },
+    time::Time,
+};
+
+/// An endpoint whose connections a test plays by hand, and what it did last.
+struct Wired {
+    endpoint: Endpoint,
+    now: Time,
+    /// Connections it asked for, and what their peers must prove to be.
+    asked: Vec<(ConnectionId, SocketAddr, Option<Box<str>>)>,
+    /// Requests it sent, and by which connection.
+    sent: Vec<(ConnectionId, Request)>,
+    sessions: Vec<SessionId>,
+}
+
+impl Wired {
+    fn new() -> Self {
+        Self {
+            endpoint: Endpoint::new(config(0)),
+            now: Time::default(),
+            asked: Vec::new(),
+            sent: Vec::new(),
+            sessions: Vec::new(),
+        }
+    }
+
+    /// Calls a peer by a connection that is opened at once; the session and the INVITE.
+    fn calls(&mut self, peer: SocketAddr, kind: TransportKind) -> (SessionId, Request) {
+        let invite = Invite {
+            transport: Some(kind),
+            ..call(peer)
+        };
+        let session = self.endpoint.invite(self.now, invite).expect("invited");
+        self.carry_out();
+        let connection = self.asked.last().expect("a connection").0;
+        self.opens(connection, peer, kind);
+        let (_, invite) = self.sent.pop().expect("an INVITE");
+        (session, invite)
+    }
+
+    fn opens(&mut self, connection: ConnectionId, peer: SocketAddr, kind: TransportKind) {
+        let local = Local::FIRST;
+        self.handle(Input::Connected {
+            connection,
+            local,
+            peer,
+            kind,
+        });
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        self.endpoint.handle(self.now, input);
+        self.carry_out();
+    }
+
+    fn hears(&mut self, connection: ConnectionId, text: &str) {
+        let bytes = text.as_bytes();
+        self.handle(Input::Stream { connection, bytes });
+    }
+
+    fn closes(&mut self, connection: ConnectionId) {
+        self.handle(Input::Closed { connection });
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                Output::Connect {
+                    connection,
+                    peer,
+                    name,
+                    ..
+                } => self.asked.push((connection, peer, name)),
+                Output::Transmit {
+                    flow: Flow::Stream { connection, .. },
+                    bytes,
+                } => {
+                    if let Ok(Message::Request(request)) = Message::parse(&bytes) {
+                        self.sent.push((connection, request));
+                    }
+                }
+                Output::Event(Event::Incoming { session, .. }) => self.sessions.push(session),
+                _ => {}
+            }
+        }
+    }
+
+    fn ends(&mut self, session: SessionId) {
+        self.endpoint
+            .end(self.now, session, None)
+            .expect("it is there");
+        self.carry_out();
+    }
+}
+
+fn contact(at: SocketAddr) -> String {
+    format!("Contact: <sip:raw@{at};transport=tcp>\r\n")
+}
+
+const FIRST: ConnectionId = ConnectionId(1);
+const SECOND: ConnectionId = ConnectionId(3);
+
+/// The peer never got the ACK and sends its 200 again, by a connection of its own.
+#[test]
+fn an_ack_whose_connection_is_gone_goes_by_another() {
+    let (mut it, peer) = (Wired::new(), address(5));
+    let (_, invite) = it.calls(peer, TransportKind::Tcp);
+    let ok = reply(&invite, 200, "x", &contact(peer));
+    it.hears(FIRST, &ok);
+    assert_eq!(
+        it.sent.pop().map(|(by, ack)| (by, ack.method)),
+        Some((FIRST, Method::Ack))
+    );
+    it.closes(FIRST);
+    let theirs = ConnectionId(2);
+    it.opens(
+        theirs,
+        SocketAddr::new(peer.ip(), 40_000),
+        TransportKind::Tcp,
+    );
+    it.hears(theirs, &ok);
+    assert_eq!(it.asked.pop(), Some((SECOND, peer, None)));
+    assert_eq!(
+        it.sent.pop().map(|(by, ack)| (by, ack.method)),
+        Some((SECOND, Method::Ack))
+    );
+    it.hears(theirs, &ok);
+    assert_eq!(
+        it.sent.pop().map(|(by, ack)| (by, ack.method)),
+        Some((SECOND, Method::Ack))
+    );
+}
+
+/// Else the phone rings on.
+#[test]
+fn a_cancel_whose_connection_is_gone_goes_by_another() {
+    let (mut it, peer) = (Wired::new(), address(5));
+    let (session, invite) = it.calls(peer, TransportKind::Tcp);
+    it.hears(FIRST, &reply(&invite, 180, "x", ""));
+    it.closes(FIRST);
+    it.ends(session);
+    assert_eq!(it.asked.pop(), Some((SECOND, peer, None)));
+    let (by, cancel) = it.sent.pop().expect("a CANCEL");
+    assert_eq!((by, cancel.method), (SECOND, Method::Cancel));
+}
+
+/// Two providers at one address: a call with the one is never told to the other, whoever was called there last.
+#[test]
+fn a_dialog_by_tls_goes_on_with_whom_it_began() {
+    let (mut it, peer) = (Wired::new(), address(5));
+    it.endpoint.expect_name(peer, "one.example");
+    let (session, invite) = it.calls(peer, TransportKind::Tls);
+    let ok = reply(&invite, 200, "x", &contact(peer).replace("tcp", "tls"));
+    it.hears(FIRST, &ok);
+    it.endpoint.expect_name(peer, "two.example");
+    it.closes(FIRST);
+    it.ends(session);
+    assert_eq!(
+        it.asked.pop(),
+        Some((SECOND, peer, Some("one.example".into())))
+    );
+    let (by, bye) = it.sent.pop().expect("a BYE");
+    assert_eq!((by, bye.method), (SECOND, Method::Bye));
+}
+
+/// A browser whose WebSocket broke opens another and says where it is by a re-INVITE or UPDATE: nothing else leads to it.
+#[test]
+fn a_peer_that_comes_back_by_another_connection_is_told_by_that() {
+    let mut it = Wired::new();
+    let at = |port| SocketAddr::new(address(5).ip(), port);
+    let (old, new) = (ConnectionId(2), ConnectionId(4));
+    it.opens(old, at(40_000), TransportKind::Ws);
+    let says = |it: &mut Wired, by, line: &str, more: &str| {
+        let text = format!(
+            "{line} SIP/2.0\r\nVia: SIP/2.0/WS df7.invalid;branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
+             From: <sip:a@example.invalid>;tag=t\r\nCall-ID: c\r\n\
+             Contact: <sip:b@df7.invalid;transport=ws>\r\n{more}Content-Length: 0\r\n\r\n",
+            line.len() + more.len(),
+        );
+        let bytes = text.as_bytes();
+        it.handle(Input::Message {
+            connection: by,
+            bytes,
+        });
+    };
+    let invite = "INVITE sip:1177@192.0.2.1";
+    says(
+        &mut it,
+        old,
+        invite,
+        "To: <sip:1177@example.invalid>\r\nCSeq: 1 INVITE\r\n",
+    );
+    let session = it.sessions.pop().expect("a call");
+    let answered = it.endpoint.answer(it.now, session, sdp("answer"));
+    answered.expect("answered");
+    let named = it.endpoint.named(session).expect("it is up");
+    let tag = named.split("from-tag=").nth(1).expect("our tag").to_owned();
+    let to = format!("To: <sip:1177@example.invalid>;tag={tag}\r\n");
+    says(
+        &mut it,
+        old,
+        "ACK sip:1177@192.0.2.1",
+        &format!("{to}CSeq: 1 ACK\r\n"),
+    );
+    it.closes(old);
+    it.opens(new, at(40_001), TransportKind::Ws);
+    says(
+        &mut it,
+        new,
+        "UPDATE sip:1177@192.0.2.1",
+        &format!("{to}CSeq: 2 UPDATE\r\n"),
+    );
+    it.ends(session);
+    let (by, bye) = it.sent.pop().expect("a BYE");
+    assert_eq!((by, bye.method), (new, Method::Bye));
+}
+
+/// RFC 3261 section 18.1.1: what went by TCP for its size only goes by UDP when TCP is refused; an ACK too.
+#[test]
+fn a_large_ack_goes_by_udp_when_there_is_no_tcp() {
+    let mut net = Net::new(1);
+    let peer = net.add(None);
+    let invite = Invite {
+        body: None,
+        ..call(address(peer))
+    };
+    let caller = net.at(0, |ep, now| ep.invite(now, invite).expect("invited"));
+    net.millis(50);
+    let invite = request(&mut net, peer);
+    let contact = format!("Contact: <sip:raw@{}>\r\n", address(peer));
+    let ok = with_body(&reply(&invite, 200, "x", &contact), "offer");
+    net.send_raw(peer, 0, &ok);
+    net.millis(50);
+    net.answered(0);
+    let answer = sdp(&"a=x\r\n".repeat(400));
+    net.at(0, |ep, now| {
+        ep.ack(now, caller, answer.clone()).expect("it is due")
+    });
+    net.millis(500);
+    for _ in 0..2 {
+        net.send_raw(peer, 0, &ok);
+        net.millis(50);
+        assert_eq!(net.nodes[peer].inbox.len(), 1, "the ACK");
+        let ack = request(&mut net, peer);
+        assert_eq!((&ack.method, ack.body()), (&Method::Ack, answer.clone()));
+        assert_eq!(&*ack.via_top().expect("a Via").transport, "UDP");
+        assert_eq!(
+            ack.headers
+                .values(&wire::sip::message::HeaderName::Via)
+                .count(),
+            1
+        );
+    }
+    sip_net::end_raw(&mut net, caller, peer);
+    net.assert_clean();
+}
