@@ -148,3 +148,27 @@ fn whoever_still_has_the_session_says_so_and_another_loses_it() {
         }
     }
 }
+
+/// What a peer asked in a session that it knows no more is answered too: nothing of it stays.
+#[test]
+fn a_lost_session_leaves_no_request_unanswered() {
+    let mut net = Net::featured(1);
+    let RawSession {
+        peer, session, tag, ..
+    } = raw_session(&mut net, "");
+    let more = "Refer-To: <sip:b@example.invalid>\r\n";
+    let refer = raw(&Method::Refer, peer, "z9hG4bKr", ("t", &tag), 11, more);
+    net.send_raw(peer, 0, &refer);
+    net.millis(50);
+    net.expect(0, "Referred", |event| {
+        matches!(event, Event::Referred { .. }).then_some(())
+    });
+    net.at(0, |ep, now| ep.ask(now, session).expect("it is up"));
+    net.millis(50);
+    let asked = request(&mut net, peer);
+    net.send_raw(peer, 0, &reply(&asked, 481, "", ""));
+    net.millis(50);
+    assert_eq!(net.ended(0), Ending::Lost);
+    assert_eq!(status(&mut net, peer), 487, "the REFER's answer");
+    net.assert_clean();
+}

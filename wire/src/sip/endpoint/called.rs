@@ -148,7 +148,7 @@ impl Endpoint {
                 body: None,
             },
         );
-        self.forget_session(id);
+        self.forget_session(now, id);
         Ok(())
     }
 
@@ -369,7 +369,7 @@ impl Endpoint {
         match phase {
             Phase::Ringing { server, .. } if *server == incoming.key => {
                 self.withdraw_early(now, id);
-                self.finish(id, Ending::Cancelled)
+                self.finish(now, id, Ending::Cancelled)
             }
             Phase::Up {
                 change: change @ Change::Theirs { .. },

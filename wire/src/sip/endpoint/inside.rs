@@ -128,7 +128,7 @@ impl Endpoint {
             }
         };
         self.leave_refer(now, id);
-        self.finish(id, why);
+        self.finish(now, id, why);
     }
 
     /// re-INVITE or UPDATE.

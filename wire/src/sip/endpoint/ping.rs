@@ -73,7 +73,7 @@ impl Endpoint {
         match status {
             Some(StatusCode::CALL_DOES_NOT_EXIST) => {
                 self.withdraw(now, id);
-                self.finish(id, Ending::Lost);
+                self.finish(now, id, Ending::Lost);
             }
             None | Some(StatusCode::REQUEST_TIMEOUT) => {
                 self.withdraw(now, id);

@@ -69,6 +69,11 @@ impl Referral {
         self.at
     }
 
+    /// The peer's, when it has no response yet.
+    pub(crate) fn unanswered(&self) -> Option<Key> {
+        self.theirs.as_ref()?.server
+    }
+
     fn next(&self) -> Option<Time> {
         let (ours, theirs) = (
             self.ours.map(|ours| ours.until),

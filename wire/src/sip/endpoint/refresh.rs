@@ -277,7 +277,7 @@ impl Endpoint {
             (StatusCode::CALL_DOES_NOT_EXIST, _) => {
                 self.counters.expired += 1;
                 self.withdraw(now, id);
-                self.finish(id, Ending::Lost);
+                self.finish(now, id, Ending::Lost);
             }
             (StatusCode::REQUEST_TIMEOUT, _) => {
                 self.counters.expired += 1;

@@ -229,7 +229,7 @@ impl Endpoint {
         };
         if now >= pending.until {
             self.respond(now, server, Answer::new(StatusCode::SERVER_TIMEOUT));
-            return self.finish(id, Ending::NoAck);
+            return self.finish(now, id, Ending::NoAck);
         }
         pending.interval = pending.interval.saturating_mul(2);
         let next = (now + pending.interval).min(pending.until);

@@ -46,7 +46,7 @@ impl Endpoint {
             // A machine that isn't INVITE's delivers final responses only.
             Purpose::Bye(Some(id)) => {
                 let id = *id;
-                self.finish(id, Ending::Ours);
+                self.finish(now, id, Ending::Ours);
             }
             Purpose::Ping(ping) => {
                 let ping = *ping;
@@ -86,7 +86,7 @@ impl Endpoint {
             }
             Purpose::Bye(Some(id)) => {
                 let id = *id;
-                self.finish(id, Ending::Ours);
+                self.finish(now, id, Ending::Ours);
             }
             Purpose::Ping(ping) => {
                 let ping = *ping;
@@ -307,7 +307,7 @@ impl Endpoint {
             return;
         }
         if status == StatusCode::CALL_DOES_NOT_EXIST {
-            self.finish(id, Ending::Lost);
+            self.finish(now, id, Ending::Lost);
         } else if status == StatusCode::REQUEST_TIMEOUT {
             self.abandon(now, id, Ending::Lost);
         } else {
@@ -354,10 +354,10 @@ impl Endpoint {
             session.phase,
             Phase::GivingUp { .. } | Phase::Cancelling { .. }
         ) {
-            self.finish(id, Ending::Ours);
+            self.finish(now, id, Ending::Ours);
         } else {
             self.withdraw_early(now, id);
-            self.forget_session(id);
+            self.forget_session(now, id);
             self.tell(Event::Rejected {
                 session: id,
                 status,

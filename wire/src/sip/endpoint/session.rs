@@ -168,6 +168,22 @@ impl Session {
         due.into_iter().filter_map(|(timer, at)| Some((timer, at?)))
     }
 
+    /// What the peer asked inside it and our user may not have answered.
+    fn unanswered(&self) -> impl Iterator<Item = Key> + use<> {
+        let change = match self.phase {
+            Phase::Up {
+                change: Change::Theirs { server, .. },
+            } => Some(server),
+            _ => None,
+        };
+        let early = match self.early_change.as_deref() {
+            Some(EarlyChange::Theirs { server, .. }) => Some(*server),
+            _ => None,
+        };
+        let refer = self.refer.as_ref().and_then(|refer| refer.unanswered());
+        change.into_iter().chain(early).chain(refer)
+    }
+
     /// The INVITE of ours that has no final response.
     pub(crate) fn calls_by(&self, key: ClientKey) -> bool {
         match self.phase {
@@ -204,7 +220,7 @@ impl Endpoint {
                 let server = *server;
                 self.withdraw_early(now, id);
                 self.respond(now, server, Answer::new(StatusCode::DECLINE));
-                self.finish(id, Ending::Ours);
+                self.finish(now, id, Ending::Ours);
             }
             Phase::Calling { client } => {
                 session.phase = Phase::GivingUp {
@@ -241,7 +257,7 @@ impl Endpoint {
         if self.bye(now, id, reason, Purpose::Bye(Some(id))) {
             self.set_phase(id, Phase::Ending);
         } else {
-            self.finish(id, Ending::Ours);
+            self.finish(now, id, Ending::Ours);
         }
     }
 
@@ -249,7 +265,7 @@ impl Endpoint {
     pub(crate) fn abandon(&mut self, now: Time, id: SessionId, why: Ending) {
         self.leave_refer(now, id);
         self.bye(now, id, None, Purpose::Bye(None));
-        self.finish(id, why);
+        self.finish(now, id, why);
     }
 
     fn bye(&mut self, now: Time, id: SessionId, reason: Option<&str>, purpose: Purpose) -> bool {
@@ -307,13 +323,13 @@ impl Endpoint {
     }
 
     /// The session is over; says so.
-    pub(crate) fn finish(&mut self, id: SessionId, why: Ending) {
-        if self.forget_session(id).is_some() {
+    pub(crate) fn finish(&mut self, now: Time, id: SessionId, why: Ending) {
+        if self.forget_session(now, id).is_some() {
             self.tell(Event::Ended { session: id, why });
         }
     }
 
-    pub(crate) fn forget_session(&mut self, id: SessionId) -> Option<Box<Session>> {
+    pub(crate) fn forget_session(&mut self, now: Time, id: SessionId) -> Option<Box<Session>> {
         let session = self.sessions.remove(&id)?;
         self.by_tag.remove(&session.tag);
         for (timer, at) in session.running() {
@@ -323,6 +339,10 @@ impl Endpoint {
             self.by_tag.remove(left);
         }
         Some(session)
+        // Nobody will answer it any more, and its transaction would stay for ever.
+        for server in session.unanswered() {
+            self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
+        }
     }
 
     pub(crate) fn set_phase(&mut self, id: SessionId, phase: Phase) {
