@@ -53,7 +53,7 @@ impl Asking {
             ..call(address(peer))
         };
         let session = net.at(0, |ep, now| {
-            let session = ep.invite(now, call(address(peer))).expect("invited");
+            let session = ep.invite(now, invite).expect("invited");
             if let Some(password) = password {
                 let own = Arc::new(known("medhelp", password));
                 ep.prove(session, own).expect("it has just begun");

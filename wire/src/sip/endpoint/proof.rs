@@ -10,7 +10,7 @@ use super::{
     border::{SessionError, SessionId},
     client::{ClientKey, Inviting, Purpose},
     ident,
-    session::{Change, Phase},
+    session::{Change, EarlyChange, Phase},
 };
 use crate::{
     auth::{Challenge, Credentials},
@@ -138,9 +138,13 @@ impl Endpoint {
 
     /// Sends a request of a dialog once more, as the next in it.
     fn send_again_inside(&mut self, now: Time, key: ClientKey, id: SessionId) -> Option<ClientKey> {
+        let session = self.sessions.get(&id)?;
+        let (changes, changes_early) = (session.changes_by(key), session.changes_early_by(key));
         let client = self.clients.get(&key)?;
         let mut request = client.request.as_deref()?.clone();
         let purpose = match &client.purpose {
+            // The session has gone on to something else.
+            Purpose::Invite(_) if !changes => return None,
             Purpose::Invite(inviting) => {
                 Purpose::Invite(Inviting::new(id, true, inviting.late_offer))
             }
@@ -149,11 +153,11 @@ impl Endpoint {
             Purpose::Refer(_) => Purpose::Refer(id),
             Purpose::Told(_) => Purpose::Told(id),
             Purpose::Ask(_) => Purpose::Ask(id),
+            Purpose::Update(_) if changes_early => Purpose::Update(id),
             Purpose::Update(_) | Purpose::Cancel | Purpose::Ping(_) => return None,
         };
-        let session = self.sessions.get_mut(&id)?;
-        let changes = session.changes_by(key);
-        let dialog = session.dialog.as_mut()?;
+        let tag = request.headers.tag(&HeaderName::To)?;
+        let dialog = self.dialog_with(id, tag)?;
         let next = dialog.request(request.method.clone());
         let hop = dialog.hop();
         request.headers.remove_first(&HeaderName::Via);
@@ -163,6 +167,9 @@ impl Endpoint {
         if changes {
             let change = Change::Ours { client };
             self.set_phase(id, Phase::Up { change });
+        }
+        if changes_early && let Some(session) = self.sessions.get_mut(&id) {
+            session.early_change = Some(Box::new(EarlyChange::Ours { client }));
         }
         Some(client)
     }

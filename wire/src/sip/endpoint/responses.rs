@@ -177,7 +177,7 @@ impl Endpoint {
         {
             self.on_accepted(now, key, id, tag, response);
         } else {
-            self.on_late_fork(now, key, tag, &response);
+            self.on_late_fork(now, (key, id), tag, &response);
         }
     }
 
@@ -230,13 +230,20 @@ impl Endpoint {
     }
 
     /// A 2xx nobody waits for: of another fork, or after the session was given up. ACK, then BYE.
-    fn on_late_fork(&mut self, now: Time, key: ClientKey, tag: &str, response: &Response) {
+    fn on_late_fork(
+        &mut self,
+        now: Time,
+        (key, id): (ClientKey, SessionId),
+        tag: &str,
+        response: &Response,
+    ) {
         let Some((mut dialog, cseq, _)) = self.dialog_of(key, response) else {
             return;
         };
         let (ack, hop) = (dialog.ack(cseq), dialog.hop());
         self.acknowledge(key, tag, ack, hop);
-        let (bye, hop) = bye_of(&mut dialog, None);
+        let (mut bye, hop) = bye_of(&mut dialog, None);
+        self.authorize(id, &mut bye);
         self.request(now, bye, hop, Purpose::Bye(None));
     }
 

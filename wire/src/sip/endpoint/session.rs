@@ -198,6 +198,10 @@ impl Session {
     pub(crate) fn changes_by(&self, key: ClientKey) -> bool {
         matches!(self.phase, Phase::Up { change: Change::Ours { client } } if client == key)
     }
+
+    pub(crate) fn changes_early_by(&self, key: ClientKey) -> bool {
+        matches!(self.early_change.as_deref(), Some(EarlyChange::Ours { client }) if *client == key)
+    }
 }
 
 impl Endpoint {
@@ -276,7 +280,11 @@ impl Endpoint {
         else {
             return false;
         };
-        let (request, hop) = bye_of(dialog, reason);
+        let (mut request, hop) = bye_of(dialog, reason);
+        if purpose.session().is_none() {
+            // Should it be challenged, nobody is left to answer.
+            self.authorize(id, &mut request);
+        }
         self.request(now, request, hop, purpose);
         true
     }
@@ -331,6 +339,10 @@ impl Endpoint {
 
     pub(crate) fn forget_session(&mut self, now: Time, id: SessionId) -> Option<Box<Session>> {
         let session = self.sessions.remove(&id)?;
+        // Nobody will answer it any more, and its transaction would stay for ever.
+        for server in session.unanswered() {
+            self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
+        }
         self.by_tag.remove(&session.tag);
         for (timer, at) in session.running() {
             self.timers.stop(at, timer, Owner::Session(id));
@@ -339,10 +351,6 @@ impl Endpoint {
             self.by_tag.remove(left);
         }
         Some(session)
-        // Nobody will answer it any more, and its transaction would stay for ever.
-        for server in session.unanswered() {
-            self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
-        }
     }
 
     pub(crate) fn set_phase(&mut self, id: SessionId, phase: Phase) {
