@@ -180,6 +180,7 @@ impl Endpoint {
             early,
         } = self.take_asked_change(id)?;
         self.take_timer_asked(id, timer);
+        let is_early = early.is_some();
         if let Some((tag, offer)) = early {
             self.describes(id, &tag, offer);
         }
@@ -208,6 +209,9 @@ impl Endpoint {
                 );
             }
         }
+        if is_early {
+            self.send_next(now, id);
+        }
         Ok(())
     }
 
@@ -221,7 +225,7 @@ impl Endpoint {
         if Class::of(status.code()) != Class::Failure {
             return Err(SessionError::WrongStatus);
         }
-        let Asked { server, .. } = self.take_asked_change(id)?;
+        let Asked { server, early, .. } = self.take_asked_change(id)?;
         let headers = self.told_with(status, server);
         let body = None;
         let answer = Answer {
@@ -230,6 +234,9 @@ impl Endpoint {
             body,
         };
         self.respond(now, server, answer);
+        if early.is_some() {
+            self.send_next(now, id);
+        }
         Ok(())
     }
 

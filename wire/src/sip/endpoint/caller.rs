@@ -121,9 +121,8 @@ impl Endpoint {
         let (mut request, hop) = (dialog.request(Method::Invite), dialog.hop());
         let late_offer = body.is_none();
         self.introduce(&mut request.headers, &contact);
-        if late_offer {
-            self.without_reliable(&mut request.headers);
-        }
+        // What comes before its final response is told to nobody, so none would be acknowledged.
+        self.without_reliable(&mut request.headers);
         self.ask_timer(&mut request.headers, timer);
         put_body(&mut request, body);
         let purpose = Purpose::Invite(Inviting::new(id, true, late_offer));

@@ -143,14 +143,16 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let ours = matches!(session.early_change.as_deref(), Some(EarlyChange::Ours { client }) if *client == key);
-        if !ours {
+        if !session.changes_early_by(key) {
             return;
         }
         session.early_change = None;
         let result = match response {
             Some(response) if response.status.is_success() => {
                 let tag = response.headers.tag(&HeaderName::To).unwrap_or_default();
+                if let Some(dialog) = self.early_of(id, tag) {
+                    dialog.refresh(&response.headers);
+                }
                 self.describes(id, tag, response.body());
                 Ok(response.body())
             }

@@ -85,7 +85,7 @@ impl Endpoint {
     }
 
     /// The session's dialog with this tag; before the answer to our INVITE there may be several.
-    fn dialog_with(&mut self, id: SessionId, tag: &str) -> Option<&mut Dialog> {
+    pub(crate) fn dialog_with(&mut self, id: SessionId, tag: &str) -> Option<&mut Dialog> {
         if self.sessions.get(&id)?.dialog.is_none() {
             return self.early_of(id, tag);
         }

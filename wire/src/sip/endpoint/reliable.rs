@@ -251,38 +251,55 @@ impl Endpoint {
             self.conclude(now, incoming, Answer::new(StatusCode::OK));
             self.tell(Event::ProgressConfirmed { session: id, body });
         } else if body.is_some() {
-            self.offered_early(now, id, incoming, body);
+            if self.offered_early(now, id, incoming, body) {
+                // What waits goes once that has its answer.
+                return;
+            }
         } else {
             self.conclude(now, incoming, Answer::new(StatusCode::OK));
         }
         self.send_next(now, id);
     }
 
-    /// An offer inside the early dialog: a PRACK's or an UPDATE's. One at a time.
+    /// An offer inside the early dialog: a PRACK's or an UPDATE's. One at a time: 491 while ours has no answer, 500 while theirs
+    /// hasn't (RFC 3311 section 5.2).
     pub(crate) fn offered_early(
         &mut self,
         now: Time,
         id: SessionId,
         incoming: &Incoming,
         body: Option<Body>,
-    ) {
+    ) -> bool {
         let has_room = self.has_room();
         let Some(session) = self.sessions.get_mut(&id) else {
-            return;
+            return false;
         };
-        if session.early_change.is_some() || !has_room {
-            return self.try_later(now, incoming);
+        match session.early_change.as_deref() {
+            Some(EarlyChange::Ours { .. }) => {
+                self.counters.refuse(StatusCode::REQUEST_PENDING.code());
+                self.conclude(now, incoming, Answer::new(StatusCode::REQUEST_PENDING));
+                return false;
+            }
+            None if has_room => {}
+            Some(EarlyChange::Theirs { .. }) | None => {
+                self.try_later(now, incoming);
+                return false;
+            }
         }
         let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
-            return;
+            return false;
         };
         session.early_change = Some(Box::new(EarlyChange::Theirs {
             server: incoming.key,
             tag: incoming.from_tag.clone(),
             offer: body.clone(),
         }));
+        if incoming.request.method == Method::Update {
+            self.refresh_target(id, incoming);
+        }
         self.serve(incoming, to, Some(id), None);
         self.tell(Event::ChangeRequested { session: id, body });
+        true
     }
 
     fn take_acknowledged(&mut self, id: SessionId, incoming: &Incoming) -> Option<Pending> {
@@ -310,8 +327,8 @@ impl Endpoint {
         Some(pending)
     }
 
-    /// The next 18x that waits, or the 2xx.
-    fn send_next(&mut self, now: Time, id: SessionId) {
+    /// The next 18x that waits, or the 2xx, when nothing waits for its PRACK.
+    pub(crate) fn send_next(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -320,6 +337,9 @@ impl Endpoint {
         else {
             return;
         };
+        if reliable.pending.is_some() {
+            return;
+        }
         let (server, cseq) = (*server, *cseq);
         if let Some((headers, body)) = reliable.answer.take() {
             self.accept(now, id, server, (cseq, true), &headers, body);
