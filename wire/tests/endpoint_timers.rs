@@ -7,7 +7,7 @@ use sip_net::{
     sdp,
 };
 use wire::sip::{
-    endpoint::{Ending, Event, TransportKind},
+    endpoint::{Ending, Event, Input, Local, TransportKind},
     message::{HeaderName, Method},
 };
 
@@ -51,6 +51,11 @@ fn what_the_caller_asks_for_is_granted_within_limits() {
         ("Supported: timer\r\n", "600;refresher=uac", true),
         (
             "Supported: timer\r\nSession-Expires: 120;refresher=uas\r\n",
+            "120;refresher=uas",
+            false,
+        ),
+        (
+            "Supported: timer\r\nSession-Expires: 120;Refresher=UAS\r\n",
             "120;refresher=uas",
             false,
         ),
@@ -262,4 +267,48 @@ fn a_change_that_is_refused_or_withdrawn_changes_nothing_of_who_refreshes() {
         net.millis(50);
         raw_bye(&mut net, peer, &tag);
     }
+}
+
+/// Who is told "not now" for ever has a peer that lost the session: it ends when it expires (RFC 4028 section 10).
+#[test]
+fn a_session_that_is_never_refreshed_ends_when_it_expires() {
+    let mut net = Net::featured(1);
+    let known =
+        "Allow: INVITE, UPDATE\r\nSupported: timer\r\nSession-Expires: 120;refresher=uas\r\n";
+    let RawSession { peer, .. } = raw_session(&mut net, known);
+    net.secs(60);
+    for _ in 0..30 {
+        if !net.nodes[peer].inbox.is_empty() {
+            let asked = request(&mut net, peer);
+            let bye = asked.method == Method::Bye;
+            let status = if bye { 200 } else { 503 };
+            net.send_raw(peer, 0, &reply(&asked, status, "", ""));
+        }
+        net.secs(3);
+    }
+    assert_eq!(net.ended(0), Ending::Lost);
+    assert_eq!(net.ep(0).counters().expired, 1);
+    assert!(net.sent(0, "UPDATE") > 10, "tried all the time");
+    net.assert_clean();
+}
+
+/// A network that is away for a moment is no peer that is gone.
+#[test]
+fn a_refresh_that_cannot_be_sent_is_sent_again() {
+    let mut net = Net::featured(2);
+    let (caller, _) = net.call_up(TransportKind::Udp);
+    net.secs(INTERVAL / 2 - 5);
+    for _ in 0..10_000 {
+        if net.sent(0, "UPDATE") > 0 {
+            break;
+        }
+        net.millis(1);
+    }
+    net.at(0, |ep, now| {
+        let (local, peer) = (Local::FIRST, address(1));
+        ep.handle(now, Input::Unreachable { local, peer });
+    });
+    net.secs(INTERVAL);
+    assert!(net.sent(0, "UPDATE") > 2);
+    hang_up(&mut net, caller);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     Endpoint,
     border::{Ending, Event, SessionId, Timer},
-    client::{ClientKey, Purpose},
+    client::{ClientKey, Failure, Purpose},
     config::SessionTimer,
     servers::Answer,
     session::{Change, Phase},
@@ -38,8 +38,12 @@ pub(crate) struct Refresh {
     ours: bool,
     /// The peer takes UPDATE.
     takes_update: bool,
+    /// The peer knows of this: at its side too the session expires.
+    known: bool,
     /// `None`: not up yet.
     at: Option<Time>,
+    /// When it has expired, unless it is refreshed; `None`: nobody agreed to that.
+    until: Option<Time>,
 }
 
 impl Refresh {
@@ -56,9 +60,11 @@ impl Refresh {
                 .filter(|_| known)
                 .map_or(most, |wanted| wanted.clamp(least, most)),
             // Who has no wish refreshes itself, when it can.
-            ours: !known || refresher(headers) == Some("uas"),
+            ours: !known || refreshes(headers, "uas"),
             takes_update: takes_update(headers),
+            known,
             at: None,
+            until: None,
         }
     }
 
@@ -69,9 +75,11 @@ impl Refresh {
             expires: granted
                 .unwrap_or_else(|| whole_seconds(own.expires))
                 .max(MIN_SE),
-            ours: granted.is_none() || refresher(headers) != Some("uas"),
+            ours: granted.is_none() || !refreshes(headers, "uas"),
             takes_update: takes_update(headers),
+            known: granted.is_some(),
             at: None,
+            until: None,
         }
     }
 
@@ -129,6 +137,7 @@ impl Endpoint {
             *timer = Refresh {
                 takes_update,
                 at: timer.at,
+                until: timer.until,
                 ..asked
             };
         }
@@ -191,9 +200,12 @@ impl Endpoint {
     }
 
     fn count_from(&mut self, now: Time, id: SessionId) {
-        let timer = self.sessions.get(&id).and_then(|session| session.timer);
-        if let Some(timer) = timer {
-            self.refresh_at(id, now + timer.span());
+        let session = self.sessions.get_mut(&id);
+        if let Some(timer) = session.and_then(|session| session.timer.as_mut()) {
+            let expires = Duration::from_secs(u64::from(timer.expires));
+            timer.until = timer.known.then(|| now + expires);
+            let at = now + timer.span();
+            self.refresh_at(id, at);
         }
     }
 
@@ -220,7 +232,9 @@ impl Endpoint {
         let Phase::Up { change } = &session.phase else {
             return;
         };
-        if !timer.ours {
+        // Who refreshes and was refused all the while has a peer that has let it expire.
+        let expired = timer.until.is_some_and(|until| until <= now);
+        if !timer.ours || expired {
             self.counters.expired += 1;
             self.withdraw(now, id);
             return self.abandon(now, id, Ending::Lost);
@@ -294,6 +308,19 @@ impl Endpoint {
         }
     }
 
+    /// A refresh brought no answer. One that couldn't be sent just now says nothing of the peer: it is tried again until the session
+    /// expires.
+    pub(crate) fn refresh_failed(&mut self, now: Time, id: SessionId, failure: Failure) {
+        let timer = self.sessions.get(&id).and_then(|session| session.timer);
+        let until = timer.and_then(|timer| timer.until);
+        match failure {
+            Failure::Transport if until.is_some_and(|until| now < until) => {
+                self.refresh_at(id, now + AGAIN_AFTER);
+            }
+            _ => self.on_refreshed(now, id, None),
+        }
+    }
+
     fn ask_longer(&mut self, now: Time, id: SessionId, headers: &Headers) {
         let least = seconds(headers, &HeaderName::MinSe);
         let timer = self
@@ -359,13 +386,16 @@ fn seconds(headers: &Headers, name: &HeaderName) -> Option<u32> {
     headers.get(name)?.split(';').next()?.trim().parse().ok()
 }
 
-fn refresher(headers: &Headers) -> Option<&str> {
-    let mut params = headers.get(&HeaderName::SessionExpires)?.split(';').skip(1);
-    params.find_map(|param| {
-        let (name, value) = param.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("refresher")
-            .then(|| value.trim())
+/// Whether it is for that side to refresh.
+fn refreshes(headers: &Headers, side: &str) -> bool {
+    let mut params = headers
+        .get(&HeaderName::SessionExpires)
+        .into_iter()
+        .flat_map(|value| value.split(';').skip(1));
+    params.any(|param| {
+        param.split_once('=').is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("refresher") && value.trim().eq_ignore_ascii_case(side)
+        })
     })
 }
 

@@ -93,7 +93,7 @@ impl Endpoint {
                 self.pong(ping, false);
             }
             Purpose::Update(id) => self.on_early_changed(key, *id, None),
-            Purpose::Refresh(id) => self.on_refreshed(now, *id, None),
+            Purpose::Refresh(id) => self.refresh_failed(now, *id, failure),
             Purpose::Refer(id) => self.on_refer_answered(*id, None),
             Purpose::Ask(id) => self.on_asked(now, *id, None),
             Purpose::Bye(None) | Purpose::Cancel | Purpose::Told(_) => {}
