@@ -19,6 +19,8 @@ const NONCES_MAX: usize = 65_536;
 /// Letters of a nonce: moment, serial number and seal, each of 16 hexadecimal digits.
 const NONCE_LEN: usize = 3 * PART_LEN;
 const PART_LEN: usize = 16;
+/// The count of a proof that counts nothing: it is good for its nonce once, and no other is after it. So it can't be replayed either.
+const WHOLE_NONCE: u32 = u32::MAX;
 
 /// Challenges, and checks the answers.
 #[derive(Debug)]
@@ -118,13 +120,14 @@ impl Authenticator {
             // RFC 7616 section 3.4: MD5 when it isn't said.
             None => Algorithm::Md5,
         };
-        let count = u32::from_str_radix(get("nc"), 16).map_err(|_| Doubt::Wrong)?;
-        let sound = get("nc").len() == 8
-            && count > 0
-            && get("qop").eq_ignore_ascii_case("auth")
-            && !get("cnonce").is_empty()
-            && leads_here(get("uri"), &request.uri);
-        if !sound {
+        // Phones of before RFC 2617 know no qop and count nothing (RFC 7616 section 3.4.1).
+        let counts = answer.contains_key("qop") || answer.contains_key("nc");
+        let count = if counts {
+            count_of(&answer)?
+        } else {
+            WHOLE_NONCE
+        };
+        if !leads_here(get("uri"), &request.uri) {
             return Err(Doubt::Wrong);
         }
         let proof = Proof {
@@ -138,7 +141,12 @@ impl Authenticator {
         // An unknown user costs the same as a known one.
         let nobody = algorithm.ha1("", "", "");
         let known = credentials.ha1(user, &self.realm, algorithm);
-        let expected = proof.response(algorithm, known.unwrap_or(&nobody));
+        let known_or_nobody = known.unwrap_or(&nobody);
+        let expected = if counts {
+            proof.response(algorithm, known_or_nobody)
+        } else {
+            proof.response_without_qop(algorithm, known_or_nobody)
+        };
         let proved = same(&expected, &get("response").to_ascii_lowercase());
         if !proved || known.is_none() {
             return Err(Doubt::Wrong);
@@ -208,6 +216,17 @@ impl Authenticator {
 
 fn millis(now: Time) -> u64 {
     u64::try_from(now.0.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How often the nonce was used, as the proof says; what else it needs to be one of `qop=auth` is there.
+fn count_of(answer: &BTreeMap<String, String>) -> Result<u32, Doubt> {
+    let get = |name: &str| answer.get(name).map_or("", String::as_str);
+    let count = u32::from_str_radix(get("nc"), 16).map_err(|_| Doubt::Wrong)?;
+    let sound = get("nc").len() == 8
+        && count > 0
+        && get("qop").eq_ignore_ascii_case("auth")
+        && !get("cnonce").is_empty();
+    sound.then_some(count).ok_or(Doubt::Wrong)
 }
 
 /// Whether what was proved is about this request: the same host. Phones write the user or the port of what they meant

@@ -163,3 +163,35 @@ fn who_has_no_stronger_hash_is_not_asked_for_one() {
         assert!(asked.iter().any(|asked| asked.contains("algorithm=MD5")));
     }
 }
+
+/// A phone of before RFC 2617 is believed, for each nonce once.
+#[test]
+fn who_knows_no_qop_is_believed_once_for_each_nonce() {
+    let mut authenticator = Authenticator::new("vaxel", SEAL);
+    let known = credentials();
+    let shown = |authenticator: &mut Authenticator, password: &str| {
+        let challenge = authenticator.challenge(at(1), Doubt::Missing, &known);
+        let nonce = challenge
+            .get(&HeaderName::WwwAuthenticate)
+            .and_then(|value| value.split("nonce=\"").nth(1)?.split('"').next())
+            .expect("a nonce");
+        let md5 = |parts: &[&str]| Algorithm::Md5.hash(parts);
+        let ha1 = md5(&["nurse-01", "vaxel", password]);
+        let response = md5(&[&ha1, nonce, &md5(&["REGISTER", "sip:127.0.0.1"])]);
+        register(&format!(
+            "Authorization: Digest username=\"nurse-01\", realm=\"vaxel\", nonce=\"{nonce}\", uri=\"sip:127.0.0.1\", \
+             response=\"{response}\"\r\n"
+        ))
+    };
+    let first = shown(&mut authenticator, "secret");
+    let known = credentials();
+    let believed = authenticator.check(at(2), &first, &known);
+    assert_eq!(believed.as_deref(), Ok("nurse-01"));
+    let replayed = authenticator.check(at(3), &first, &known);
+    assert_eq!(replayed, Err(Doubt::Stale));
+    let wrong = shown(&mut authenticator, "guess");
+    assert_eq!(
+        authenticator.check(at(3), &wrong, &known),
+        Err(Doubt::Wrong)
+    );
+}
