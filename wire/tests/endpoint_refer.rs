@@ -305,6 +305,42 @@ fn what_comes_from_elsewhere_with_a_sessions_names_is_refused_and_counted() {
     raw_bye(&mut net, peer, &tag);
 }
 
+/// RFC 3515 section 2.4.6: of the second and later ones in a dialog, NOTIFY says which it is about.
+#[test]
+fn a_second_referral_is_told_of_by_its_number() {
+    let mut net = Net::featured(1);
+    let RawSession {
+        peer, session, tag, ..
+    } = raw_session(&mut net, "");
+    for (cseq, event) in [(11, "refer"), (12, "refer;id=12")] {
+        let more = "Refer-To: <sip:b@example.invalid>\r\n";
+        let branch = format!("z9hG4bK{cseq}");
+        let asked = raw(&Method::Refer, peer, &branch, ("t", &tag), cseq, more);
+        net.send_raw(peer, 0, &asked);
+        net.millis(50);
+        referred(&mut net, 0);
+        net.at(0, |ep, now| {
+            ep.accept_refer(now, session).expect("taken on")
+        });
+        for status in [None, Some(StatusCode::OK)] {
+            if let Some(status) = status {
+                net.at(0, |ep, now| {
+                    ep.report_refer(now, session, status).expect("told")
+                });
+            }
+            net.millis(50);
+            let told = request(&mut net, peer);
+            assert_eq!(told.headers.get(&HeaderName::Event), Some(event));
+            net.send_raw(peer, 0, &reply(&told, 200, "", ""));
+            net.millis(50);
+        }
+        if cseq == 11 {
+            net.secs(190);
+        }
+    }
+    raw_bye(&mut net, peer, &tag);
+}
+
 #[test]
 fn options_tells_what_is_spoken_and_503_while_draining() {
     let mut net = Net::featured(1);

@@ -37,6 +37,8 @@ const SIPFRAG: &str = "message/sipfrag;version=2.0";
 pub(crate) struct Referral {
     ours: Option<Ours>,
     theirs: Option<Theirs>,
+    /// The peer has sent one: what tells of another must say of which.
+    heard: bool,
     /// The sooner end of the two.
     at: Option<Time>,
 }
@@ -55,6 +57,8 @@ struct Theirs {
     until: Time,
     /// What was reported last.
     status: StatusCode,
+    /// Its CSeq, for all but the first.
+    number: Option<u32>,
 }
 
 /// Why a REFER of the peer is followed no further.
@@ -165,13 +169,13 @@ impl Endpoint {
             return Err(SessionError::WrongState);
         };
         theirs.status = status;
-        let left = theirs.until.since(now);
+        let (left, number) = (theirs.until.since(now), theirs.number);
         let state = if status.is_final() {
             "terminated;reason=noresource".to_owned()
         } else {
             format!("active;expires={}", left.as_secs())
         };
-        self.notify(now, id, status, &state);
+        self.notify(now, id, (status, number), &state);
         if status.is_final() {
             self.forget_theirs(id);
         }
@@ -198,10 +202,13 @@ impl Endpoint {
         if !has_room || !free || !matches!(session.phase, Phase::Up { .. }) {
             return self.try_later(now, incoming);
         }
-        session.refer.get_or_insert_default().theirs = Some(Theirs {
+        let refer = session.refer.get_or_insert_default();
+        let again = std::mem::replace(&mut refer.heard, true);
+        refer.theirs = Some(Theirs {
             server: Some(incoming.key),
             until: now + PATIENCE,
             status: StatusCode::TRYING,
+            number: again.then_some(incoming.cseq),
         });
         let Some(dialog_to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
             return;
@@ -334,14 +341,26 @@ impl Endpoint {
             }) => {
                 self.respond(now, server, Answer::new(refusal));
             }
-            Some(Theirs { status, .. }) => {
-                self.notify(now, id, status, &format!("terminated;reason={reason}"));
+            Some(Theirs { status, number, .. }) => {
+                self.notify(
+                    now,
+                    id,
+                    (status, number),
+                    &format!("terminated;reason={reason}"),
+                );
             }
             None => {}
         }
     }
 
-    fn notify(&mut self, now: Time, id: SessionId, status: StatusCode, state: &str) {
+    /// `number` tells which REFER it is about; without it, the first (RFC 3515 section 2.4.6).
+    fn notify(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        (status, number): (StatusCode, Option<u32>),
+        state: &str,
+    ) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -351,7 +370,11 @@ impl Endpoint {
         };
         let (mut request, hop) = (dialog.request(Method::Notify), dialog.hop());
         request.headers.push(HeaderName::Contact, &contact);
-        request.headers.push(HeaderName::Event, EVENT);
+        let event = match number {
+            Some(number) => format!("{EVENT};id={number}"),
+            None => EVENT.to_owned(),
+        };
+        request.headers.push(HeaderName::Event, event);
         request.headers.push(HeaderName::SubscriptionState, state);
         let line = format!("SIP/2.0 {status} {}\r\n", status.phrase());
         put_body(
@@ -401,6 +424,7 @@ impl Endpoint {
         refer.at = refer.next();
         match refer.at {
             Some(at) => self.timers.set(at, Timer::Refer, Owner::Session(id)),
+            None if refer.heard => {}
             None => session.refer = None,
         }
     }
