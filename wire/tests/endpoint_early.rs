@@ -82,7 +82,7 @@ impl Early {
         request(&mut self.net, self.peer)
     }
 
-    fn is_refused(mut self) {
+    fn ends_refused(mut self) {
         self.net
             .send_raw(self.peer, 0, &reply(&self.invite, 486, "a", ""));
         self.net.millis(50);
@@ -101,7 +101,7 @@ fn two_updates_that_meet_before_the_answer_are_491() {
     it.net.send_raw(it.peer, 0, &reply(&ours, 491, "", ""));
     it.net.millis(50);
     assert_eq!(it.net.changed(0), Err(491));
-    it.is_refused();
+    it.ends_refused();
 }
 
 /// A change that nobody has answered yet is answered when the call is given up, or nothing ever ends it.
@@ -330,5 +330,5 @@ fn a_prack_and_an_update_that_are_challenged_bear_the_proof() {
             .event(0)
             .is_none_or(|event| !matches!(event, Event::Ended { .. }))
     );
-    it.is_refused();
+    it.ends_refused();
 }
