@@ -178,7 +178,12 @@ impl Names {
         let Some(resolver) = &self.0.resolver else {
             return soon;
         };
-        match resolve::resolve(resolver, place, self.0.families).await {
+        // What NAPTR said once holds while it can't be asked: leaving it out might turn TLS into UDP.
+        let insists = {
+            let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.get(place).is_some_and(|found| !found.unsure)
+        };
+        match resolve::resolve(resolver, place, self.0.families, insists).await {
             Ok(found) if !found.ways.is_empty() => {
                 let until = found.until.min(soon);
                 let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -286,6 +291,7 @@ mod tests {
         let found = Found {
             ways: vec![ranked(1), ranked(2)],
             until: Instant::now() + REFRESH_MAX,
+            unsure: false,
         };
         let place = Place::of(&target).expect("a name");
         let mut known = names.0.known.write().expect("not poisoned");

@@ -26,6 +26,8 @@ pub(super) struct Found {
     pub(super) ways: Vec<Ranked>,
     /// When to ask again.
     pub(super) until: Instant,
+    /// NAPTR couldn't be asked for, so it was left out.
+    pub(super) unsure: bool,
 }
 
 /// A way, with what its SRV record says of it.
@@ -61,11 +63,13 @@ pub(super) fn resolver(
     builder.build()
 }
 
-/// Where a place is. Empty when the name service knows nothing of it; an error when it can't be asked.
+/// Where a place is. Empty when the name service knows nothing of it; an error when it can't be asked. `insists`: not being told of
+/// NAPTR is such an error too; else the rest is asked for without it, as there are servers that never answer for that type.
 pub(super) async fn resolve(
     resolver: &TokioResolver,
     place: &Place,
     families: Families,
+    insists: bool,
 ) -> Result<Found, NetError> {
     let asked = Asked {
         resolver,
@@ -76,13 +80,22 @@ pub(super) async fn resolve(
     if let Some(port) = place.port {
         return asked.addresses(port).await;
     }
-    for (service, kind) in asked.services().await? {
+    let (pointed, unsure) = match asked.pointers().await {
+        Ok(pointed) => (pointed, false),
+        Err(error) if insists => return Err(error),
+        Err(error) => {
+            tracing::debug!(host = %place.host, %error, "NAPTR is left out");
+            (Vec::new(), true)
+        }
+    };
+    for (service, kind) in asked.services(pointed) {
         let found = asked.servers(&service, kind).await?;
         if !found.ways.is_empty() {
-            return Ok(found);
+            return Ok(Found { unsure, ..found });
         }
     }
-    asked.addresses(place.default_port).await
+    let found = asked.addresses(place.default_port).await?;
+    Ok(Found { unsure, ..found })
 }
 
 struct Asked<'a> {
@@ -92,8 +105,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The SRV names to ask for, in order.
-    async fn services(&self) -> Result<Vec<(String, TransportKind)>, NetError> {
+    /// The SRV names to ask for, in order; `pointed`: what NAPTR said.
+    fn services(&self, pointed: Vec<(String, TransportKind)>) -> Vec<(String, TransportKind)> {
         let Place { host, kind, .. } = self.place;
         let named = |service: &str, kind| (format!("{service}.{host}."), kind);
         let all = [
@@ -103,17 +116,20 @@ impl Asked<'_> {
         ];
         if let Some(kind) = kind {
             let own = all.into_iter().filter(|(_, known)| known == kind);
-            return Ok(own.collect());
+            return own.collect();
         }
-        let pointed = self.pointers().await?;
-        if !pointed.is_empty() {
-            return Ok(pointed);
+        if pointed.is_empty() {
+            all.into()
+        } else {
+            pointed
         }
-        Ok(all.into())
     }
 
-    /// What NAPTR records say, in the order they ask for.
+    /// What NAPTR records say, in the order they ask for; nothing, when the target itself says by what.
     async fn pointers(&self) -> Result<Vec<(String, TransportKind)>, NetError> {
+        if self.place.kind.is_some() {
+            return Ok(Vec::new());
+        }
         let host = format!("{}.", self.place.host);
         let lookup = self.resolver.lookup(host, RecordType::NAPTR).await;
         let Some(lookup) = known(lookup)? else {
@@ -143,6 +159,7 @@ impl Asked<'_> {
         let mut found = Found {
             ways: Vec::new(),
             until: Instant::now(),
+            unsure: false,
         };
         let Some(lookup) = known(self.resolver.srv_lookup(service).await)? else {
             return Ok(found);
@@ -187,6 +204,7 @@ impl Asked<'_> {
         Ok(Found {
             ways: ranked.into_iter().collect(),
             until,
+            unsure: false,
         })
     }
 

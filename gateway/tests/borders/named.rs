@@ -56,6 +56,11 @@ impl Dns {
         known.insert((name.to_owned(), kind), records);
     }
 
+    /// It can't tell of these records now.
+    fn breaks(&self, name: &str, kind: u16) {
+        self.set(name, kind, 0, vec![BROKEN.into()]);
+    }
+
     /// These ports of this machine, by priority, as a service.
     fn serve(&self, service: &str, ttl: u32, ports: &[(u16, u16)]) {
         let records = ports
@@ -104,9 +109,12 @@ fn answer(query: &[u8], records: &Records) -> Vec<u8> {
     let name = name.join(".");
     let found = records.get(&(name.clone(), kind));
     let found = found.map_or(&[][..], Vec::as_slice);
+    let broken =
+        name.starts_with(BROKEN) || found.iter().any(|(_, data)| data == BROKEN.as_bytes());
+    let found = if broken { &[][..] } else { found };
     let mut out = query[..2].to_vec();
     let code = match found {
-        _ if name.starts_with(BROKEN) => 0x82,
+        _ if broken => 0x82,
         [] => 0x83,
         _ => 0x80,
     };
@@ -278,6 +286,21 @@ async fn naptr_says_by_what_service() {
     let gateway = switch_to(&dns, folder.path()).await;
     there.face(gateway.sip_addr());
     let _caller = call(&gateway, "naptr").await;
+    takes(&there).await;
+    gateway.stop().await;
+}
+
+/// There are name servers that answer for no NAPTR at all, with SERVFAIL or NOTIMP (RFC 3263 section 4.1: then SRV is asked for).
+#[tokio::test]
+async fn a_name_server_that_knows_no_naptr_stops_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dns = Dns::start().await;
+    let mut there = host().await;
+    dns.breaks("provider.test", NAPTR);
+    dns.serve("_sip._udp.provider.test", 60, &[(1, there.local().port())]);
+    let gateway = switch_to(&dns, folder.path()).await;
+    there.face(gateway.sip_addr());
+    let _caller = call(&gateway, "no-naptr").await;
     takes(&there).await;
     gateway.stop().await;
 }
