@@ -12,7 +12,7 @@ use wire::sip::{
     message::{Request, StatusCode},
 };
 
-use super::Exchange;
+use super::{Exchange, far::prove};
 use crate::{origin::TrustedPeers, registrar::Presence};
 
 impl Exchange {
@@ -44,6 +44,15 @@ impl Exchange {
                     .reject(now, session, StatusCode::UNAUTHORIZED, &challenge);
                 None
             }
+        }
+    }
+
+    /// A trunk may ask who we are when we change or end a call that it brought. Only those who are trusted are told: what proves it
+    /// to one would prove it to another for whom that one asks.
+    pub(super) fn knows_us(&self, sip: &mut SipDriver, session: SessionId, flow: Flow) {
+        let trusted = self.trusted.contains(flow.peer().ip()) || sip.peer_name(flow).is_some();
+        if let Some(own) = self.own.to_others().filter(|_| trusted) {
+            prove(sip, session, own.clone());
         }
     }
 

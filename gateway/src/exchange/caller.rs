@@ -47,6 +47,7 @@ impl Exchange {
         if visits > VISITS_MAX {
             return refuse(sip, session, StatusCode::LOOP_DETECTED);
         }
+        self.knows_us(sip, session, flow);
         let asked = self.wishes(request, flow, trusted.contains(peer.ip()), visits);
         let sources = &self.scenario.listen.kommun_sources;
         let found = origin::read(request, peer.ip(), &trusted, sources);

@@ -1,10 +1,14 @@
 //! A call that goes quiet, seen on the wire: BYE to both sides, with the reason.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
-use wire::sip::message::{HeaderName, Headers, Method, Request, Response, StatusCode};
+use gateway::Gateway;
+use wire::{
+    auth::Algorithm,
+    sip::message::{HeaderName, Headers, Method, Request, Response, StatusCode},
+};
 
-use crate::rig::{Raw, invite, switch};
+use crate::rig::{Raw, invite, reply, secret, switch};
 
 /// What both say of their audio, of which none comes.
 fn sdp(port: u16) -> String {
@@ -72,15 +76,14 @@ async fn until_bye(side: &Raw) -> Request {
     }
 }
 
-#[tokio::test]
-async fn both_sides_of_a_call_gone_quiet_are_told_why_it_ends() {
-    let folder = tempfile::tempdir().expect("a folder");
+/// A call in which nobody is heard, with these further lines under `[listen]`: the switch, the nurse and the caller.
+async fn quiet_call(listen: &str, folder: &Path) -> (Gateway, Raw, Raw) {
     let nurse_socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
     let at = nurse_socket.local_addr().expect("an address");
     drop(nurse_socket);
     let agents = format!("[\"sip:nurse@{at}\"]");
-    let listen = "trusted = [\"127.0.0.0/8\"]\n[media]\nsilence_max_s = 5";
-    let gateway = switch(&agents, listen, folder.path()).await;
+    let listen = format!("trusted = [\"127.0.0.0/8\"]\n{listen}\n[media]\nsilence_max_s = 5");
+    let gateway = switch(&agents, &listen, folder).await;
     let nurse = Raw::at(&at.to_string(), gateway.sip_addr()).await;
     let caller = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
     let from = caller.local();
@@ -98,10 +101,39 @@ async fn both_sides_of_a_call_gone_quiet_are_told_why_it_ends() {
     caller
         .send(ack(&answer, from, gateway.sip_addr()).as_bytes())
         .await;
+    (gateway, nurse, caller)
+}
+
+#[tokio::test]
+async fn both_sides_of_a_call_gone_quiet_are_told_why_it_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (gateway, nurse, caller) = quiet_call("", folder.path()).await;
     let (to_caller, to_nurse) = tokio::join!(until_bye(&caller), until_bye(&nurse));
     for bye in [to_caller, to_nurse] {
         let reason = bye.headers.get(&HeaderName::Reason);
         assert_eq!(reason, Some("Q.850;cause=102;text=\"No RTP\""));
     }
+    gateway.stop().await;
+}
+
+/// A trunk may ask who we are also when it brought the call: else it keeps it when we hang up.
+#[tokio::test]
+async fn a_trunk_that_asks_who_ends_its_call_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hash = Algorithm::Sha256.hash(&["vaxel", "trunk", "secret"]);
+    let line = format!("vaxel:trunk:SHA-256:{hash}\n");
+    secret(folder.path(), "own.ha1", &line);
+    let own = "own_credentials = \"own.ha1\"";
+    let (gateway, nurse, trunk) = quiet_call(own, folder.path()).await;
+    let asks = async {
+        let bye = trunk.request().await;
+        assert_eq!(bye.method, Method::Bye);
+        let challenge = "WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"\r\n";
+        trunk.send(reply(&bye, 401, challenge).as_bytes()).await;
+        until_bye(&trunk).await
+    };
+    let (again, _) = tokio::join!(asks, until_bye(&nurse));
+    let proof = again.headers.get(&HeaderName::Authorization);
+    assert!(proof.is_some_and(|proof| proof.contains("username=\"vaxel\"")));
     gateway.stop().await;
 }
