@@ -76,7 +76,7 @@ impl Admin {
         let shown = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
+            .and_then(bearer);
         let Some(shown) = shown else { return false };
         let differ = shown
             .bytes()
@@ -84,6 +84,12 @@ impl Admin {
             .fold(0, |differ, (a, b)| differ | (a ^ b));
         shown.len() == self.token.0.len() && differ == 0
     }
+}
+
+/// The token of such a value; the scheme's name may be written in any case (RFC 9110 section 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// `GET` and `POST /api/routes`; without an [`Admin`] both say how to get one.
@@ -175,4 +181,19 @@ async fn read(body: Body) -> Result<String, (StatusCode, &'static str)> {
     })?;
     let text = String::from_utf8(bytes.into());
     text.map_err(|_| (StatusCode::BAD_REQUEST, "a scenario is written in UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn the_scheme_is_written_in_any_case() {
+        for value in ["Bearer x", "bearer x", "BEARER  x "] {
+            assert_eq!(bearer(value), Some("x"), "{value}");
+        }
+        for value in ["", "x", "Bearer", "Basic x", "Bearerx"] {
+            assert_eq!(bearer(value), None, "{value}");
+        }
+    }
 }

@@ -221,8 +221,8 @@ fn authenticated(shared: &Shared, Peer(from): Peer, headers: &HeaderMap) -> Resu
     let token = value
         .to_str()
         .ok()
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .map(|shown| shared.tokens.find(shown.trim(), Timestamp::now()))
+        .and_then(bearer)
+        .map(|shown| shared.tokens.find(shown, Timestamp::now()))
         .transpose()?
         .flatten();
     token.ok_or_else(|| {
@@ -231,6 +231,12 @@ fn authenticated(shared: &Shared, Peer(from): Peer, headers: &HeaderMap) -> Resu
             "no such token, or it has expired or was revoked: ask who runs the recorder for one",
         )
     })
+}
+
+/// The token of such a value; the scheme's name may be written in any case (RFC 9110 section 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// What for: the header, or the parameter for what can't send headers, such as a player.

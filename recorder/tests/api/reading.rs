@@ -204,6 +204,10 @@ async fn without_a_purpose_nothing_is_read() {
     // A player can't send headers.
     let path = "/api/recordings?purpose=a%20complaint";
     assert_eq!(ask(api.addr(), path, &[bearer]).await.status, 200);
+    let shouted = token.replace("Bearer", "BEARER");
+    let bearer = ("Authorization", &*shouted);
+    let answer = ask(api.addr(), path, &[bearer]).await;
+    assert_eq!(answer.status, 200, "a scheme in any case (RFC 9110)");
     assert_eq!(api.log(OURS)[0].2, "a complaint");
 }
 
