@@ -188,7 +188,8 @@ impl Connections {
         if self.by_ends.get(&ends) == Some(&connection) {
             self.by_ends.remove(&ends);
         }
-        if gone.kind == TransportKind::Tls && !connection.is_theirs() {
+        // One that never opened led nothing anywhere.
+        if gone.kind == TransportKind::Tls && gone.keep.is_some() {
             if self.gone.len() >= GONE_MAX {
                 self.gone.pop_first();
             }
