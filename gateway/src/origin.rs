@@ -46,6 +46,8 @@ impl TrustedPeers {
 
     /// Whether the peer is in one of them.
     pub(crate) fn contains(&self, peer: IpAddr) -> bool {
+        // An IPv4 address that came by an IPv6 socket counts as IPv4.
+        let peer = peer.to_canonical();
         self.0
             .iter()
             .any(|(network, prefix)| match (network, peer) {
@@ -146,6 +148,13 @@ mod tests {
 
     fn trusted() -> TrustedPeers {
         TrustedPeers::new(vec![("127.0.0.0".parse().expect("an address"), 8)])
+    }
+
+    #[test]
+    fn an_ipv4_peer_of_an_ipv6_socket_is_trusted_as_itself() {
+        let mapped = |text: &str| text.parse().expect("an address");
+        assert!(trusted().contains(mapped("::ffff:127.0.0.9")));
+        assert!(!trusted().contains(mapped("::ffff:192.0.2.1")));
     }
 
     fn invite(uri: &str, extra: &str) -> Request {

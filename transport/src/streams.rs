@@ -245,6 +245,11 @@ impl SipDriver {
     /// Where it listens by TLS.
     pub fn tls_addr(&self) -> Option<SocketAddr> {
         self.streams.tls_addr()
+/// An IPv4 address that came by an IPv6 socket is IPv4: so it stands in trusted networks, Contact and Via.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
     }
 
     pub(crate) fn on_accepted(&mut self, (accepted, local, kind): Accepted) {
@@ -285,6 +290,7 @@ impl SipDriver {
         let News { connection, what } = news;
         if let What::Entered { link, peer, kind } = what {
             return self.on_entered(connection, link, peer, kind);
+        let peer = canonical(peer);
         }
         // A closed connection's last words.
         let now = self.now();
@@ -373,6 +379,7 @@ impl SipDriver {
     pub(crate) fn on_link(
         &mut self,
         connection: ConnectionId,
+        let peer = canonical(peer);
         act: impl FnOnce(&mut Link) -> Result<(), Broken>,
     ) {
         let Some(held) = self.streams.held.get_mut(&connection) else {
