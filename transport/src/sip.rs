@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rustix::io::Errno;
 use tokio::{runtime::Handle, task::yield_now, time::Instant};
 use wire::{
     sip::endpoint::{
@@ -299,6 +300,14 @@ impl SipDriver {
 
     fn on_unreachable(&mut self, local: Local, peer: SocketAddr, error: &io::Error) {
         tracing::debug!(%peer, %error, "datagram not sent");
+        // One that is too long, or finds no room, is lost like any other: it says nothing of what else is on that way.
+        let of_itself = matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MSGSIZE | Errno::NOBUFS)
+        );
+        if of_itself {
+            return;
+        }
         let now = self.now();
         self.endpoint
             .handle(now, Input::Unreachable { local, peer });
