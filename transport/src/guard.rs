@@ -52,7 +52,7 @@ impl Default for Limits {
 pub struct Refusals {
     /// Datagrams and stream bytes over one address's rate.
     pub flood: u64,
-    /// Connections over one address's number.
+    /// Connections over one address's number, from there or to there.
     pub connections_of_one: u64,
     /// Connections over the number for all.
     pub connections: u64,
@@ -152,7 +152,7 @@ impl Guard {
         admitted
     }
 
-    /// Whether one more connection may be had from there; if so it counts until [`Guard::gone`].
+    /// Whether one more connection may be had from there, or to there; if so it counts until [`Guard::gone`].
     pub(crate) fn admits_connection(&mut self, from: IpAddr) -> bool {
         let held = self.connections.entry(subscriber(from)).or_default();
         if *held >= self.limits.connections_of_one_max && !self.limits.exempt.contains(from) {

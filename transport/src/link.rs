@@ -3,15 +3,22 @@
 //! The driver itself writes, as far as the system takes it at once; so a burst of messages costs no waiting bytes,
 //! and a peer that doesn't read is known by what waits.
 
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{Shutdown, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes};
 use socket2::SockRef;
 use tokio::{
     net::{TcpSocket, TcpStream},
-    sync::{Notify, mpsc},
+    runtime::Handle,
+    sync::{Notify, OwnedSemaphorePermit, mpsc},
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use wire::sip::endpoint::{ConnectionId, TransportKind};
 
@@ -29,6 +36,10 @@ pub(crate) const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 /// What we sent and a peer's system hasn't acknowledged for this long means that the peer is gone: the time in which a request
 /// fails too (64 times T1, RFC 3261 section 17.1.1.2).
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(32);
+/// How long a connection may still take what was written before the driver let go of it: the refusal that says why.
+pub(crate) const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+/// Bytes that a peer may still send then: what is on its way of a message that was refused at its beginning.
+const UNREAD_LEN_MAX: usize = 1024 * 1024;
 /// How long opening a connection may take; after that the next target is worth more than waiting.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -160,6 +171,24 @@ impl TcpLink {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn stream(&self) -> Option<&TcpStream> {
+        self.stream.as_deref()
+    }
+
+    /// Lets go of the connection, but not before the peer has heard what was said last.
+    pub(crate) fn let_go(mut self, tasks: &Handle, place: OwnedSemaphorePermit) {
+        self.task.abort();
+        let waiting = std::mem::take(&mut self.waiting);
+        if let Some(stream) = self.stream.take() {
+            tasks.spawn(async move {
+                // It is over either way.
+                let _ = timeout(LAST_WORDS_MAX, part(stream, waiting)).await;
+                drop(place);
+            });
+        }
+    }
+
     /// The connection is open: what waits for it may go.
     pub(crate) fn opened(&mut self, stream: Arc<TcpStream>) -> Result<(), Broken> {
         self.stream = Some(stream);
@@ -215,7 +244,7 @@ async fn open(
     wants_to_write: Arc<Notify>,
     news: mpsc::Sender<News>,
 ) {
-    let what = match tokio::time::timeout(CONNECT_WAIT_MAX, connect(local, peer)).await {
+    let what = match timeout(CONNECT_WAIT_MAX, connect(local, peer)).await {
         Ok(Ok(stream)) => What::Opened(Arc::new(stream)),
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "TCP connection refused");
@@ -248,9 +277,41 @@ pub(crate) async fn connect(local: SocketAddr, peer: SocketAddr) -> io::Result<T
     socket.bind(SocketAddr::new(local.ip(), 0))?;
     let stream = socket.connect(peer).await?;
     stream.set_nodelay(true)?;
-    // A system that can't say so is no reason not to connect.
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+    limit_unacknowledged(&stream);
     Ok(stream)
+}
+
+/// Has the system end a connection whose peer acknowledges nothing.
+pub(crate) fn limit_unacknowledged(stream: &TcpStream) {
+    // A system that can't say so is no reason to do without the connection.
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+}
+
+/// Sends what waits, says that nothing more comes, and reads for a moment what the peer has sent meanwhile: a connection that is closed
+/// on unread bytes is reset, and that may take our last words from the peer, the refusal that says why.
+async fn part(stream: Arc<TcpStream>, waiting: VecDeque<Bytes>) -> io::Result<()> {
+    for mut bytes in waiting {
+        while !bytes.is_empty() {
+            stream.writable().await?;
+            match stream.try_write(&bytes) {
+                Ok(written) => bytes.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    SockRef::from(&*stream).shutdown(Shutdown::Write)?;
+    let (mut buffer, mut read) = (vec![0; READ_LEN], 0);
+    while read < UNREAD_LEN_MAX {
+        stream.readable().await?;
+        match stream.try_read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => read += len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Reads until the end. Waits when the driver is behind, so that the peer waits too.

@@ -210,7 +210,7 @@ impl SipDriver {
                         self.on_closed(connection);
                     }
                 }
-                Output::Close { connection } => self.streams.forget(connection),
+                Output::Close { connection } => self.streams.close(connection),
                 Output::Event(event) => self.events.push_back(event),
             }
         }

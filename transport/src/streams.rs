@@ -16,7 +16,7 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Handle,
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
     time::{Instant, sleep_until},
 };
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
@@ -25,7 +25,7 @@ use wire::sip::endpoint::{ConnectionId, Flow, Input, Local, TransportKind};
 use crate::{
     guard::Guard,
     handed::Bequest,
-    link::{Broken, Link, News, TcpLink, What},
+    link::{self, Broken, Link, News, TcpLink, What},
     sip::SipDriver,
     tasks::{Acceptor, TaskLink},
     web_socket::WebSocketDoor,
@@ -35,6 +35,8 @@ use crate::{
 const CONNECTIONS_MAX: usize = 4096;
 /// What connections have read and the driver hasn't taken: at most 8 MiB.
 const NEWS_MAX: usize = 1024;
+/// Connections that are being let go of with their last words; beyond, they are closed at once. Each takes a second at most.
+const PARTING_MAX: usize = 256;
 /// A pause when the system has no room for one more connection (open files), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -55,6 +57,8 @@ pub(crate) struct Streams {
     client: Option<Arc<ClientConfig>>,
     /// Where their tasks run.
     tasks: Handle,
+    /// Places for connections that are being let go of.
+    parting: Arc<Semaphore>,
     pub(crate) guard: Guard,
 }
 
@@ -74,7 +78,7 @@ struct Held {
     kind: TransportKind,
     /// The name that the peer's certificate has proved.
     name: Option<Box<str>>,
-    /// It came to us, and counts among its address's connections.
+    /// It came to us.
     came: bool,
 }
 
@@ -104,6 +108,7 @@ impl Streams {
             accept_from: Instant::now(),
             client,
             tasks,
+            parting: Arc::new(Semaphore::new(PARTING_MAX)),
             guard,
         }
     }
@@ -159,27 +164,42 @@ impl Streams {
         ends: Ends,
         name: Option<&str>,
     ) -> bool {
-        let (_, peer, kind) = ends;
+        let (_, peer, _) = ends;
+        // Its Contact says where a peer is told something: none has us open any number of connections.
+        if !self.guard.admits_connection(peer.ip()) {
+            return false;
+        }
+        let Some(link) = self.link_to(connection, own, ends, name) else {
+            self.guard.gone(peer.ip());
+            return false;
+        };
+        self.hold(connection, link, ends, false);
+        true
+    }
+
+    fn link_to(
+        &self,
+        connection: ConnectionId,
+        own: SocketAddr,
+        (_, peer, kind): Ends,
+        name: Option<&str>,
+    ) -> Option<Link> {
         let news = self.news_sender.clone();
-        let tasks = self.tasks.clone();
-        let _inside = tasks.enter();
-        let link = match kind {
-            TransportKind::Tcp => Link::Tcp(TcpLink::connect(connection, own, peer, news)),
+        let _inside = self.tasks.enter();
+        match kind {
+            TransportKind::Tcp => Some(Link::Tcp(TcpLink::connect(connection, own, peer, news))),
             TransportKind::Tls => {
                 let (Some(config), Some(name)) = (self.client.clone(), server_name(peer, name))
                 else {
                     tracing::warn!(%peer, "no TLS to a peer: name the CA under [listen.tls]");
-                    return false;
+                    return None;
                 };
                 let between = (own, peer);
-                Link::Task(TaskLink::connect_tls(
-                    connection, between, config, name, news,
-                ))
+                let link = TaskLink::connect_tls(connection, between, config, name, news);
+                Some(Link::Task(link))
             }
-            _ => return false,
-        };
-        self.hold(connection, link, ends, false);
-        true
+            _ => None,
+        }
     }
 
     fn hold(
@@ -209,13 +229,25 @@ impl Streams {
         self.guard.admits_connection(peer.ip())
     }
 
-    pub(crate) fn forget(&mut self, connection: ConnectionId) {
-        if let Some(held) = self.held.remove(&connection)
-            && held.came
+    pub(crate) fn forget(&mut self, connection: ConnectionId) -> Option<Link> {
+        let held = self.held.remove(&connection)?;
+        self.guard.gone(held.peer.ip());
+        Some(held.link)
+    }
+
+    /// Closes a connection once the peer has heard what was said last.
+    pub(crate) fn close(&mut self, connection: ConnectionId) {
+        if let Some(Link::Tcp(link)) = self.forget(connection)
+            && let Ok(place) = Arc::clone(&self.parting).try_acquire_owned()
         {
-            self.guard.gone(held.peer.ip());
+            link.let_go(&self.tasks, place);
         }
     }
+}
+
+/// An IPv4 address that came by an IPv6 socket is IPv4: so it stands in trusted networks, Contact and Via.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 fn server_name(peer: SocketAddr, name: Option<&str>) -> Option<ServerName<'static>> {
@@ -245,11 +277,6 @@ impl SipDriver {
     /// Where it listens by TLS.
     pub fn tls_addr(&self) -> Option<SocketAddr> {
         self.streams.tls_addr()
-/// An IPv4 address that came by an IPv6 socket is IPv4: so it stands in trusted networks, Contact and Via.
-fn canonical(peer: SocketAddr) -> SocketAddr {
-    SocketAddr::new(peer.ip().to_canonical(), peer.port())
-}
-
     }
 
     pub(crate) fn on_accepted(&mut self, (accepted, local, kind): Accepted) {
@@ -263,11 +290,13 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
                 return;
             }
         };
+        let peer = canonical(peer);
         let streams = &mut self.streams;
         if stream.set_nodelay(true).is_err() || !streams.has_room_for(peer) {
             tracing::debug!(%peer, "connection closed at once: too many");
             return;
         }
+        link::limit_unacknowledged(&stream);
         let connection = ConnectionId(streams.names.fetch_add(2, Ordering::Relaxed));
         let news = streams.news_sender.clone();
         let tasks = streams.tasks.clone();
@@ -290,7 +319,6 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
         let News { connection, what } = news;
         if let What::Entered { link, peer, kind } = what {
             return self.on_entered(connection, link, peer, kind);
-        let peer = canonical(peer);
         }
         // A closed connection's last words.
         let now = self.now();
@@ -351,6 +379,7 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
         peer: SocketAddr,
         kind: TransportKind,
     ) {
+        let peer = canonical(peer);
         if self.streams.has_room_for(peer) {
             // What the web server listens on is none of ours: its audio goes by the way to the browser.
             let local = self.local_to(peer.ip(), kind).unwrap_or_default();
@@ -379,7 +408,6 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
     pub(crate) fn on_link(
         &mut self,
         connection: ConnectionId,
-        let peer = canonical(peer);
         act: impl FnOnce(&mut Link) -> Result<(), Broken>,
     ) {
         let Some(held) = self.streams.held.get_mut(&connection) else {
@@ -399,5 +427,39 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
         self.streams.forget(connection);
         let now = self.now();
         self.endpoint.handle(now, Input::Closed { connection });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+    use tokio::time::timeout;
+    use wire::sip::endpoint::Config;
+
+    use super::*;
+
+    /// Else a peer that is gone keeps its place until nothing has come for half an hour.
+    #[tokio::test]
+    async fn a_peer_that_acknowledges_nothing_is_not_waited_for() {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let config = Config::default_for(address, [0; 32]);
+        let mut driver = SipDriver::bind(address, config).expect("a port");
+        let _peer = TcpStream::connect(driver.local_addr())
+            .await
+            .expect("connected");
+        for _ in 0..1000 {
+            let _ = timeout(Duration::from_millis(5), driver.event()).await;
+            if !driver.streams.held.is_empty() {
+                break;
+            }
+        }
+        let held = driver.streams.held.values().next().expect("it came");
+        let Link::Tcp(link) = &held.link else {
+            panic!("by TCP");
+        };
+        let limit = SockRef::from(link.stream().expect("open")).tcp_user_timeout();
+        assert!(limit.expect("known").is_some());
     }
 }

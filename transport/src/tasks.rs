@@ -30,13 +30,10 @@ use tokio_rustls::{
 };
 use wire::sip::endpoint::ConnectionId;
 
-use crate::link::{self, Broken, IDLE_MAX, News, READ_LEN, What};
+use crate::link::{self, Broken, IDLE_MAX, LAST_WORDS_MAX, News, READ_LEN, What};
 
 /// How long a TLS handshake may take: a few round trips even over a bad network.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-
-/// How long a connection that came to us may still take what was written before the driver let go of it: the refusal that says why.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
 /// The driver's side of such a connection.
 #[derive(Debug)]

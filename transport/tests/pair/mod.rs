@@ -1,6 +1,10 @@
 //! What two drivers that call one another need.
 
-#![allow(unreachable_pub, reason = "each test file includes this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file includes this and uses a part of it"
+)]
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
