@@ -170,18 +170,21 @@ impl Session {
 
     /// What the peer asked inside it and our user may not have answered.
     fn unanswered(&self) -> impl Iterator<Item = Key> + use<> {
-        let change = match self.phase {
-            Phase::Up {
-                change: Change::Theirs { server, .. },
-            } => Some(server),
-            _ => None,
-        };
         let early = match self.early_change.as_deref() {
             Some(EarlyChange::Theirs { server, .. }) => Some(*server),
             _ => None,
         };
         let refer = self.refer.as_ref().and_then(|refer| refer.unanswered());
-        change.into_iter().chain(early).chain(refer)
+        self.their_change().into_iter().chain(early).chain(refer)
+    }
+
+    const fn their_change(&self) -> Option<Key> {
+        match self.phase {
+            Phase::Up {
+                change: Change::Theirs { server, .. },
+            } => Some(server),
+            _ => None,
+        }
     }
 
     /// The INVITE of ours that has no final response.
@@ -294,12 +297,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let theirs = match session.phase {
-            Phase::Up {
-                change: Change::Theirs { server, .. },
-            } => Some(server),
-            _ => None,
-        };
+        let theirs = session.their_change();
         let due = session.ack_due.is_some();
         if let Some(server) = theirs {
             self.respond(now, server, Answer::new(StatusCode::REQUEST_TERMINATED));
