@@ -85,7 +85,7 @@ pub fn write(vault: &Vault, now: Timestamp, accesses: &[Access]) -> Result<(), L
 
 /// The log that an access at this moment goes into, and what it goes on from if it is new.
 fn place(vault: &Vault, controller: &str, now: Timestamp) -> Result<(String, String), LedgerError> {
-    let mut mine = segments(vault.store())?;
+    let mut mine = all_segments(vault.store())?;
     mine.retain(|segment| segment.controller == controller);
     let month = now.to_string().get(..7).unwrap_or_default().to_owned();
     let named = |number: u32| {
@@ -93,9 +93,20 @@ fn place(vault: &Vault, controller: &str, now: Timestamp) -> Result<(String, Str
         let more = more.unwrap_or_default();
         format!("{FOLDER}/{controller}/{month}{more}{SUFFIX}")
     };
+    // A full disk or a crash leaves one in which nothing stands yet: what comes follows the one before it.
+    while let Some(last) = mine.last()
+        && !ledger::has_lines(&path_of(vault.store(), last))?
+    {
+        mine.pop();
+    }
     let Some((last, before)) = mine.split_last() else {
         return Ok((named(1), GENESIS.to_owned()));
     };
+    if is_aside(vault.store(), last) {
+        // Whether it goes or comes back, what is written meanwhile follows it.
+        let number = last.number.saturating_add(u32::from(last.month >= month));
+        return Ok((named(number), last_hash(vault, last)?));
+    }
     let comes_back = last.month > month;
     if last.month == month || (comes_back && !was_ahead(vault, last, before.last(), now, &month)?) {
         return Ok((last.name.clone(), GENESIS.to_owned()));
@@ -146,15 +157,23 @@ fn alone(vault: &Vault, controller: &str) -> Result<fs::File, LedgerError> {
 /// # Errors
 /// When a folder can't be read.
 pub fn segments(store: &Path) -> Result<Vec<Segment>, LedgerError> {
+    let mut found = all_segments(store)?;
+    found.retain(|segment| !is_aside(store, segment));
+    Ok(found)
+}
+
+/// The same with those that are set aside, which a stopped run may leave.
+fn all_segments(store: &Path) -> Result<Vec<Segment>, LedgerError> {
     let mut found = Vec::new();
     for controller in names(&store.join(FOLDER))? {
         for file in names(&store.join(FOLDER).join(&controller))? {
-            let Some(stem) = file.strip_suffix(SUFFIX) else {
+            let log = file.strip_suffix(ASIDE).unwrap_or(&file);
+            let Some(stem) = log.strip_suffix(SUFFIX) else {
                 continue;
             };
             let (month, number) = stem.split_once('.').unwrap_or((stem, "1"));
-            let name = format!("{FOLDER}/{controller}/{file}");
-            let path = store.join(&name);
+            let name = format!("{FOLDER}/{controller}/{log}");
+            let path = store.join(FOLDER).join(&controller).join(&file);
             let bytes = fs::metadata(&path).map_err(folder::unusable(&path))?.len();
             found.push(Segment {
                 controller: controller.clone(),
@@ -167,6 +186,10 @@ pub fn segments(store: &Path) -> Result<Vec<Segment>, LedgerError> {
     }
     found.sort_by_cached_key(|one| (one.controller.clone(), one.number, one.month.clone()));
     Ok(found)
+}
+
+fn is_aside(store: &Path, segment: &Segment) -> bool {
+    aside(&store.join(&segment.name)).exists()
 }
 
 /// The accesses of a controller's recordings, oldest first.
@@ -199,7 +222,7 @@ pub fn read(
 /// At the first thing that isn't as it was written.
 pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
     let signed = ledger::signed_in(vault.keys(), FOLDER)?;
-    let segments = segments(vault.store())?;
+    let segments = all_segments(vault.store())?;
     let Some(key) = ledger::public_key(vault.keys())? else {
         if signed.is_empty() && segments.is_empty() {
             return Ok(Vec::new());
@@ -231,7 +254,11 @@ pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
     let mut found: Vec<Verified> = Vec::new();
     let mut previous: Option<&Segment> = None;
     for segment in &segments {
-        let one = ledger::verify(vault.store(), Some(vault.keys()), &key, &segment.name)?;
+        let path = path_of(vault.store(), segment);
+        let one = ledger::verify_at(&path, Some(vault.keys()), &key, &segment.name)?;
+        if one.lines == 0 {
+            continue;
+        }
         let goes_on = match (previous, found.last()) {
             // One in between may have been erased, while a month of the future stays.
             (Some(before), Some(last)) if before.controller == segment.controller => {
@@ -254,8 +281,21 @@ pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
     Ok(found)
 }
 
+/// Where a segment lies, set aside or not.
+fn path_of(store: &Path, segment: &Segment) -> PathBuf {
+    let path = store.join(&segment.name);
+    if is_aside(store, segment) {
+        aside(&path)
+    } else {
+        path
+    }
+}
+
 /// The hash of a segment's last line.
 pub(crate) fn last_hash(vault: &Vault, segment: &Segment) -> Result<String, LedgerError> {
+    if is_aside(vault.store(), segment) {
+        return ledger::end_of(&path_of(vault.store(), segment));
+    }
     let open = Ledger::open(vault.store(), vault.keys(), &segment.name, GENESIS)?;
     Ok(open.hash().to_owned())
 }
@@ -264,7 +304,9 @@ pub(crate) fn last_hash(vault: &Vault, segment: &Segment) -> Result<String, Ledg
 pub(crate) fn set_aside(vault: &Vault, segment: &Segment) -> Result<(), LedgerError> {
     let _alone = alone(vault, &segment.controller)?;
     let path = vault.store().join(&segment.name);
-    Ok(fs::rename(&path, aside(&path)).map_err(folder::unusable(&path))?)
+    fs::rename(&path, aside(&path)).map_err(folder::unusable(&path))?;
+    // Else a power cut brings it back under its name after the register has it as erased.
+    Ok(folder::sync_folder(path.parent().unwrap_or(vault.store()))?)
 }
 
 /// Removes a month that was set aside. Uses the permit up (invariant 4).

@@ -268,6 +268,10 @@ fn erase_log(
     permit: ErasurePermit,
     decided: &Decided,
 ) -> Result<(), GallringError> {
+    // What nobody signed is cut off; and once it is set aside nobody adds to it.
+    access::last_hash(tools.vault, segment)?;
+    access::set_aside(tools.vault, segment)?;
+    tools.step(Step::Marked)?;
     let window = matter.window(scenario);
     let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
     let entry = Destroyed {
@@ -283,8 +287,6 @@ fn erase_log(
         key_destroyed: false,
         last_hash: access::last_hash(tools.vault, segment)?,
     };
-    access::set_aside(tools.vault, segment)?;
-    tools.step(Step::Marked)?;
     tools.enter(&[entry])?;
     tools.step(Step::Registered)?;
     access::remove(tools.vault, segment, permit)?;

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LINE_LEN_MAX, LedgerError, Signer, line::Line, line::Written, verify::signed_end};
+use super::{
+    GENESIS, LINE_LEN_MAX, LedgerError, Signer, line::Line, line::Written, verify::signed_end,
+};
 use crate::vault::folder;
 
 /// The longest line with hash, signature and end.
@@ -184,6 +186,13 @@ impl Ledger {
     pub fn hash(&self) -> &str {
         &self.hash
     }
+}
+
+/// The hash of the last line of one that nobody adds to.
+pub(crate) fn end_of(path: &Path) -> Result<String, LedgerError> {
+    let mut file = File::open(path).map_err(folder::unusable(path))?;
+    let last = last_line(&mut file, path)?;
+    Ok(last.map_or_else(|| GENESIS.to_owned(), |last| last.hash))
 }
 
 /// The last whole line. A line without its end is a write that a crash stopped: it is cut off.

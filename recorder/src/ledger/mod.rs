@@ -24,9 +24,9 @@ pub use self::{
     verify::{Verified, read, verify},
 };
 pub(crate) use self::{
-    file::{forget_head, signed_in, was_signed},
+    file::{end_of, forget_head, signed_in, was_signed},
     key::parse_public,
-    verify::follows,
+    verify::{follows, has_lines, verify_at},
 };
 use crate::{names::NameError, vault::VaultError};
 

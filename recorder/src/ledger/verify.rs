@@ -44,7 +44,7 @@ pub fn read<E: From<LedgerError>>(
     name: &str,
     mut each: impl FnMut(&Line) -> Result<(), E>,
 ) -> Result<(), E> {
-    walk(store, name, |written, _| each(&written.line)).map(|_| ())
+    walk(&store.join(name), |written, _| each(&written.line)).map(|_| ())
 }
 
 /// The hash before a ledger's first line; empty when it has none.
@@ -63,6 +63,18 @@ pub(crate) fn follows(store: &Path, name: &str) -> Result<String, LedgerError> {
         .unwrap_or_default())
 }
 
+/// Whether anything was ever written whole there.
+pub(crate) fn has_lines(path: &Path) -> Result<bool, LedgerError> {
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| {
+            let first = file.take(2 * LINE_LEN_MAX as u64);
+            BufReader::new(first).read_until(b'\n', &mut text)
+        })
+        .map_err(|error| LedgerError::from(folder::unusable(path)(error)))?;
+    Ok(text.len() == 2 * LINE_LEN_MAX || text.last() == Some(&b'\n'))
+}
+
 /// Checks a whole ledger: each line's hash, the chain, the signatures, and that its end is there. `keys` is where the
 /// store's heads are kept; `None` when only the public key is at hand.
 ///
@@ -74,9 +86,18 @@ pub fn verify(
     key: &VerifyingKey,
     name: &str,
 ) -> Result<Verified, LedgerError> {
-    let path = store.join(name);
+    verify_at(&store.join(name), keys, key, name)
+}
+
+/// The same of one that lies elsewhere for a while.
+pub(crate) fn verify_at(
+    path: &Path,
+    keys: Option<&Path>,
+    key: &VerifyingKey,
+    name: &str,
+) -> Result<Verified, LedgerError> {
     let broken = |line, what| LedgerError::Broken {
-        path: path.clone(),
+        path: path.to_owned(),
         line,
         what,
     };
@@ -90,7 +111,7 @@ pub fn verify(
         hash: String::new(),
     };
     let mut head_met = head.is_none();
-    walk::<LedgerError>(store, name, |written, _| {
+    walk::<LedgerError>(path, |written, _| {
         if found.lines == 0 {
             found.follows.clone_from(&written.line.prev);
         }
@@ -145,7 +166,7 @@ pub(super) fn signed_end(
     };
     let key = public_key(keys)?;
     let (mut sound, mut lines, mut head_met) = (Sound::default(), 0, head.is_none());
-    walk::<LedgerError>(store, name, |written, end| {
+    walk::<LedgerError>(&path, |written, end| {
         lines = written.line.seq;
         let here = Head {
             seq: lines,
@@ -179,19 +200,17 @@ pub(super) fn signed_end(
 }
 
 fn walk<E: From<LedgerError>>(
-    store: &Path,
-    name: &str,
+    path: &Path,
     mut each: impl FnMut(&Written, u64) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let path = store.join(name);
     let file =
-        File::open(&path).map_err(|error| LedgerError::from(folder::unusable(&path)(error)))?;
+        File::open(path).map_err(|error| LedgerError::from(folder::unusable(path)(error)))?;
     let mut file = BufReader::new(file);
     let mut text = Vec::new();
     let (mut line, mut end, mut previous) = (0, 0, None::<Written>);
     loop {
         let broken = |what| LedgerError::Broken {
-            path: path.clone(),
+            path: path.to_owned(),
             line: line + 1,
             what,
         };
@@ -200,7 +219,7 @@ fn walk<E: From<LedgerError>>(
         let got = (&mut file)
             .take(2 * LINE_LEN_MAX as u64)
             .read_until(b'\n', &mut text)
-            .map_err(|error| LedgerError::from(folder::unusable(&path)(error)))?;
+            .map_err(|error| LedgerError::from(folder::unusable(path)(error)))?;
         if got == 0 || text.last() != Some(&b'\n') {
             // Without its end: a write that a crash stopped, which the next writer cuts off.
             return if got < 2 * LINE_LEN_MAX {
