@@ -2,6 +2,7 @@
 //! know of are entered.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     time::{Duration, SystemTime},
@@ -11,10 +12,11 @@ use callcore::tag::RecordingTag;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    index::{Closing, Entry, Index, IndexError, State},
+    backup, gallring, handover,
+    index::{Closing, Entry, Index, IndexError, Mark, State},
     names::RecordingId,
     tally::Tally,
-    vault::{Ending, Vault, VaultError, folder},
+    vault::{Ending, Vault, VaultError, Waiting, folder},
 };
 
 /// Why what a crash left can't be put right.
@@ -54,7 +56,9 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
     vault.clear_aside()?;
     let mark = vault.store().join(MARK);
     let identity = index.identity()?;
-    for one in vault.recordings_near(since(&mark, &identity, index)?)? {
+    let since = since(&mark, &identity, index)?;
+    let mut keyless = BTreeMap::new();
+    for one in vault.recordings_near(since)? {
         match index.get(one.id) {
             Ok(_) => continue,
             Err(IndexError::NotFound(_)) => {}
@@ -66,9 +70,9 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
                 enter(vault, index, one.id, &tag)?;
                 found.entered += 1;
             }
-            // Before its key is safe a recording has no audio: this one has lost it, as when the keys' disk isn't there.
+            // Before its key is safe a recording has no audio: this one has lost it.
             _ if !vault.has_key(one.id) && vault.has_audio(&one)? => {
-                tracing::error!(recording = %one.id, "it has no key and isn't in the index: restore both from a backup; its audio stays")
+                keyless.insert(one.id.to_string(), one);
             }
             // Stopped before the key was there.
             _ if !vault.has_key(one.id) => {
@@ -80,9 +84,60 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
             }
         }
     }
+    found.removed += remove_erased(vault, keyless)?;
     found.closed = close_left_open(vault, index)?;
+    if since.is_none() {
+        hold_again(vault, index);
+    }
     folder::write_private(&mark, index.mark_start()?.as_bytes())?;
     Ok(found)
+}
+
+/// Removes what the destruction register says was erased: a power cut brought it back, as its removal was on its way to the
+/// disk. What it doesn't know of has lost its key, as when the keys' disk isn't there. Gives how many it removed.
+fn remove_erased(
+    vault: &Vault,
+    mut keyless: BTreeMap<String, Waiting>,
+) -> Result<usize, RecoverError> {
+    let mut erased = Vec::new();
+    if !keyless.is_empty() {
+        let read = gallring::register(vault, true, |line| {
+            erased.extend(keyless.remove(&line.destroyed.object));
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, "what was erased can't be told from what has lost its key: all of it stays");
+            return Ok(0);
+        }
+    }
+    for id in keyless.keys() {
+        tracing::error!(
+            recording = id,
+            "it has no key and isn't in the index: restore both from a backup; its audio stays"
+        );
+    }
+    for one in &erased {
+        vault.remove_keyless(one)?;
+    }
+    Ok(erased.len())
+}
+
+/// An index that isn't the one of the last start has forgotten what was ordered to stay, and what its controller has its copy of;
+/// the access logs and the hand-overs haven't.
+fn hold_again(vault: &Vault, index: &Index) {
+    if let Err(error) = handover::take_again(vault, index) {
+        tracing::error!(%error, "the index is another one, and what was handed over before can't be read: it stays");
+    }
+    match backup::place_again(vault, index) {
+        Ok(0) => {}
+        Ok(held) => tracing::warn!(
+            held,
+            "the index is another one: what was held is held again"
+        ),
+        // No reason to record nothing.
+        Err(error) => {
+            tracing::error!(%error, "the index is another one, and what was held before can't be read: put the holds back before anything is erased")
+        }
+    }
 }
 
 /// Since when the index may have lost something; `None`: all of it, as when it isn't the one of the last start.
@@ -129,6 +184,10 @@ fn enter(
     match vault.unlock(id, tag) {
         Ok(_) => {
             index.insert_open(id, tag)?;
+            // Written with the first bytes of every recording: where it isn't, it was erased, which stands in the register.
+            if !vault.has_numbers(id, tag) {
+                index.forget(Mark::Numbers, &[id])?;
+            }
             tracing::info!(recording = %id, "entered in the index again");
         }
         Err(error) => {
@@ -324,6 +383,47 @@ mod tests {
         let index = Index::open(&vault).expect("fresh");
         assert_eq!(recover(&vault, &index).expect("recovers").entered, 1);
         assert_eq!(index.get(id).expect("there").state, State::Truncated);
+    }
+
+    /// What an index knew that is gone: who ordered what to stay stands in the access logs, and what is held isn't erased.
+    #[test]
+    fn a_new_index_holds_what_was_held() {
+        let (place, vault, index) = fresh();
+        let [held, released] = [(); 2].map(|()| RecordingId::random().expect("random"));
+        for id in [held, released] {
+            vault.begin(id, &test_tag("region-01")).expect("begins");
+            index
+                .insert_open(id, &test_tag("region-01"))
+                .expect("entered");
+        }
+        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+        let opened = crate::store::open_to_change(&store, &keys).expect("opens");
+        let by = crate::store::By {
+            who: "anna".to_owned(),
+            purpose: "a dispute".to_owned(),
+        };
+        for id in [held, released] {
+            opened.hold(&id.to_string(), &by).expect("held");
+        }
+        opened.release(&released.to_string(), &by).expect("free");
+        drop((opened, index));
+        for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+            let _gone = fs::rename(vault.store().join(name), place.path().join(name));
+        }
+        let index = Index::open(&vault).expect("fresh");
+        assert_eq!(recover(&vault, &index).expect("recovers").entered, 2);
+        let holds = index.holds().expect("read");
+        let holds = holds.iter().map(|hold| (&*hold.id, &*hold.reason));
+        assert_eq!(
+            holds.collect::<Vec<_>>(),
+            [(&*held.to_string(), "a dispute")]
+        );
+        let groups = index.alike().expect("read");
+        let held: Vec<_> = groups
+            .iter()
+            .map(|group| (group.held, group.recordings))
+            .collect();
+        assert_eq!(held, [(false, 1), (true, 1)]);
     }
 
     /// Copied over the file that is there, it has the same name and inode.

@@ -12,7 +12,9 @@ use jiff::{
 use recorder::{
     access::{self, Access},
     gallring::{self, GallringError, Plan, Report},
+    index::Mark,
     names::RecordingId,
+    recover,
 };
 use stored::{Bench, REGION, now, scenario, tag};
 
@@ -369,6 +371,115 @@ fn access_logs_go_on_their_own_clock_and_the_chain_holds() {
     access::write(&bench.vault, now(), &[entry("later")]).expect("written");
     std::fs::remove_file(bench.vault.store().join(name)).expect("ours");
     assert!(access::verify(&bench.vault).is_err());
+}
+
+/// A run that a crash, or a full disk, stopped between taking a month out of the log and registering that.
+#[test]
+fn what_is_written_while_a_month_is_set_aside_follows_it() {
+    let (bench, scenario) = (Bench::new(), scenario());
+    accessed(&bench, &["2019-02-01T10:00:00Z", "2019-03-01T10:00:00Z"]);
+    let mut set_aside = 0;
+    let mut watch = |step| {
+        set_aside += u8::from(step == gallring::Step::Marked);
+        if set_aside < 2 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    };
+    let (vault, index, day) = (&bench.vault, &bench.index, date(2025, 8, 1));
+    let stopped = gallring::run(vault, index, &scenario, day, now(), &mut watch);
+    assert!(matches!(stopped, Err(GallringError::Stopped)));
+    let logs = accessed(&bench, &["2025-09-01T10:00:00Z"]);
+    assert_eq!(logs.last(), Some(&("2025-09.log".to_owned(), 1)));
+    // Put back, as it may not go now.
+    let paused = "2021-10-01T09:00:00Z".parse().expect("a moment");
+    let ran = gallring::run(
+        vault,
+        index,
+        &scenario,
+        date(2021, 9, 30),
+        paused,
+        &mut go_on,
+    );
+    assert_eq!(ran.expect("ran").access_logs, 0);
+    assert_eq!(access::verify(vault).expect("whole").len(), 2);
+    assert_eq!(bench.run(&scenario, day).expect("ran").access_logs, 1);
+    assert_eq!(access::verify(vault).expect("whole").len(), 1);
+}
+
+/// The first access of a month, when the disk is full or the power goes.
+#[test]
+fn a_month_in_which_nothing_stands_yet_tears_no_chain() {
+    for half in ["", "{\"seq\":1,\"pr"] {
+        let bench = Bench::new();
+        accessed(&bench, &["2019-02-01T10:00:00Z", "2019-03-01T10:00:00Z"]);
+        let path = bench.vault.store().join(".access/region-23/2019-04.log");
+        std::fs::write(&path, half).expect("ours");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, private).expect("ours");
+        assert_eq!(access::verify(&bench.vault).expect("whole").len(), 2);
+        let logs = accessed(&bench, &["2019-04-01T10:00:00Z", "2019-05-01T10:00:00Z"]);
+        let names: Vec<&str> = logs.iter().map(|(name, _)| &**name).collect();
+        let months = ["2019-02.log", "2019-03.log", "2019-04.log", "2019-05.log"];
+        assert_eq!(names, months, "{half}");
+    }
+}
+
+/// What a disk that was waited for has no more, a power cut may bring back; what nobody can open is no loss then.
+#[test]
+fn what_a_power_cut_brought_back_goes_with_the_next_start() {
+    let (bench, scenario) = (Bench::with(1), scenario());
+    let id = bench.ids()[0];
+    let (folder, copy) = (bench.folder(id), bench.place.path().join("copy"));
+    std::fs::create_dir(&copy).expect("ours");
+    let files: Vec<_> = std::fs::read_dir(&folder)
+        .expect("there")
+        .map(|entry| entry.expect("read").file_name())
+        .collect();
+    // More than the beginning of a stream.
+    std::fs::write(folder.join("1.vax"), [7; 4096]).expect("ours");
+    for name in &files {
+        std::fs::copy(folder.join(name), copy.join(name)).expect("ours");
+    }
+    let ran = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!(ran.recordings, 1);
+    std::fs::rename(&copy, &folder).expect("back");
+    let found = recover::recover(&bench.vault, &bench.index).expect("recovers");
+    assert_eq!((found.removed, folder.exists()), (1, false));
+}
+
+/// The register has each once, whatever index there is.
+#[test]
+fn what_was_erased_is_not_erased_again_under_a_new_index() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let day = date(2021, 6, 1);
+    assert_eq!(bench.run(&scenario, day).expect("ran").numbers, 2);
+    let bench = bench.with_new_index();
+    assert_eq!(bench.ids().len(), 2);
+    assert_eq!(bench.plan(&scenario, day).due, 0);
+    let again = bench.run(&scenario, day).expect("ran");
+    assert_eq!((again.numbers, again.register_lines), (0, 2));
+}
+
+/// A disk of keys that can't be read tells nothing of what was destroyed.
+#[test]
+fn a_key_that_cannot_be_looked_for_is_not_gone() {
+    let bench = Bench::with(1);
+    let id = bench.ids()[0];
+    let marked = bench
+        .index
+        .mark(Mark::Recording, &[id], "2025-08-01 RS/903/2025");
+    assert_eq!(marked.expect("marked"), [id]);
+    let key = bench.vault.keys().join(format!("data/{id}.key"));
+    let (kept, beside) = (key.with_extension("kept"), key.with_extension("loop"));
+    std::fs::rename(&key, &kept).expect("ours");
+    // Who looks here gets an error that isn't "nothing there".
+    std::os::unix::fs::symlink(&beside, &key).expect("ours");
+    std::os::unix::fs::symlink(&key, &beside).expect("ours");
+    gallring::recover(&bench.vault, &bench.index, now()).expect("recovers");
+    std::fs::rename(&kept, &key).expect("ours");
+    assert!(bench.agrees(id, "the disk is back"));
 }
 
 /// An access at each of these moments, each written when the clock said so. Gives the logs there are then, with their lines.

@@ -1,4 +1,5 @@
-//! Holds that were placed after a backup was made: the access logs, which come with the key part, know of them.
+//! Holds that an index doesn't know of: one that was restored from a backup made before they were placed, or made anew. The access
+//! logs, which come with the key part, know of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use crate::{
 ///
 /// # Errors
 /// When an access log can't be read, or the index can't be written.
-pub(super) fn place_again(vault: &Vault, index: &Index) -> Result<u64, BackupError> {
+pub(crate) fn place_again(vault: &Vault, index: &Index) -> Result<u64, BackupError> {
     let in_force = index.holds()?.into_iter();
     let held: BTreeSet<String> = in_force
         .filter(|hold| hold.released.is_empty())

@@ -36,7 +36,6 @@ use callcore::{
 };
 use jiff::Timestamp;
 
-pub(crate) use self::gauges::Gauges;
 pub use self::{
     catalogue::{Catalogue, Kept, KeyPart, Tested},
     create::{Created, Where, create},
@@ -44,6 +43,7 @@ pub use self::{
     restore::{From, Restored, restore},
     trial::{Tried, trial},
 };
+pub(crate) use self::{gauges::Gauges, holds::place_again};
 use crate::{
     access::{self, Access},
     envelope::EnvelopeError,

@@ -6,7 +6,10 @@ use callcore::{scenario::Scenario, time::Time};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{HandoverError, Receipt, Record};
+use super::{
+    HandoverError, Receipt, Record, list,
+    receipt::{fingerprint, is_named},
+};
 use crate::{
     access::{self, Access},
     gallring::{self, Report, Step},
@@ -33,7 +36,8 @@ pub struct Closed {
 /// Closes a hand-over by its receipt, and erases what retention lets go of it. `watch` is told every step of erasing.
 ///
 /// # Errors
-/// When the receipt isn't of a hand-over of this store, isn't true or was taken before: then nothing is erased.
+/// When the receipt isn't of a hand-over of this store, isn't true, is by another key than the scenario names, or was taken before:
+/// then nothing is erased.
 pub fn close(
     (vault, index): (&Vault, &Index),
     scenario: &Scenario,
@@ -43,6 +47,8 @@ pub fn close(
 ) -> Result<Closed, HandoverError> {
     let mut record = Record::read(vault, &receipt.handover)?;
     check(&record, receipt)?;
+    let print = fingerprint(&record.recipient, &record.receipt_key);
+    is_named(scenario, &record.controller, &print)?;
     let access = Access {
         who: by.who.clone(),
         controller: record.controller.clone(),
@@ -56,6 +62,8 @@ pub fn close(
         .iter()
         .map(|id| RecordingId::parse(id))
         .collect::<Result<_, _>>()?;
+    // Before it is written down that it was taken: it is taken once.
+    index.wait_for_disk()?;
     index.handed_over(&ids, &record.id)?;
     record.closed = now.to_string();
     record.write(vault)?;
@@ -68,6 +76,16 @@ pub fn close(
         erased,
         stay: stay as u64,
     })
+}
+
+/// Has an index that has forgotten it know what was handed over.
+pub(crate) fn take_again(vault: &Vault, index: &Index) -> Result<(), HandoverError> {
+    let closed = list(vault)?.into_iter();
+    for record in closed.filter(|record| !record.closed.is_empty()) {
+        let ids = record.recordings.iter().map(|id| RecordingId::parse(id));
+        index.handed_over(&ids.collect::<Result<Vec<_>, _>>()?, &record.id)?;
+    }
+    Ok(())
 }
 
 fn check(record: &Record, receipt: &Receipt) -> Result<(), HandoverError> {

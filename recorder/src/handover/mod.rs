@@ -19,6 +19,7 @@ mod verify;
 
 use std::{io, path::PathBuf};
 
+pub(crate) use self::close::take_again;
 pub use self::{
     close::{Closed, close},
     create::{Created, Wanted, create},
@@ -62,6 +63,16 @@ pub enum HandoverError {
         "this is no receiver's key: the receiver makes it with `vaxel handover key`; it has a line `# receipt-key:` and one with `age1...`"
     )]
     Receiver,
+    /// A key that the scenario doesn't name.
+    #[error(
+        "this isn't the key to which the scenario hands {controller}'s recordings over: its fingerprint is {fingerprint}. Ask {controller} for that of its own by another way, and enter it as `receiver` of the organisation"
+    )]
+    OtherReceiver {
+        /// Whose recordings.
+        controller: String,
+        /// That of the key that came.
+        fingerprint: String,
+    },
     /// A recording isn't what was stored any more.
     #[error("{stretches} stretches of it are spoilt: restore it from a backup first")]
     Spoilt {

@@ -319,6 +319,8 @@ impl Index {
         by: &str,
         at: Timestamp,
     ) -> Result<bool, IndexError> {
+        // Whoever was told that it stays relies on it, also after a power cut.
+        self.wait_for_disk()?;
         let id = id.to_string();
         // Waits for whoever is marking it: what comes after sees the mark.
         let still = Change::new(

@@ -33,9 +33,9 @@ impl Vault {
         remove(&path)
     }
 
-    /// Whether a recording's key is there.
+    /// Whether a recording's key is there. Whoever can't tell must take it to be: what is there is never said to be destroyed.
     pub fn has_key(&self, id: RecordingId) -> bool {
-        self.key_path(id).exists()
+        self.key_path(id).try_exists().unwrap_or(true)
     }
 
     /// Waits until keys that were destroyed are gone from the disk.
@@ -111,7 +111,8 @@ impl Vault {
         let name = format!("{}/{META_FILE}", relative.display());
         // Whoever can't tell must take it to be there: what is there is never said to be erased.
         let far = |remote: &Arc<Remote>| remote.exists(&name).unwrap_or(true);
-        self.store().join(&name).exists() || self.remote.as_ref().is_some_and(far)
+        let near = self.store().join(&name).try_exists().unwrap_or(true);
+        near || self.remote.as_ref().is_some_and(far)
     }
 
     pub(super) fn folder_of(

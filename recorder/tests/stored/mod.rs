@@ -146,6 +146,20 @@ impl Bench {
         id
     }
 
+    /// As when it was lost: the store with an index of nothing.
+    pub(crate) fn with_new_index(self) -> Self {
+        let mut at = self.vault.place().clone();
+        at.index = IndexPlace::File(self.place.path().join("new.sqlite"));
+        let vault = Vault::open_place(at).expect("there");
+        let index = Index::open(&vault).expect("fresh");
+        recorder::recover::recover(&vault, &index).expect("recovers");
+        Self {
+            vault,
+            index,
+            ..self
+        }
+    }
+
     pub(crate) fn ids(&self) -> Vec<RecordingId> {
         let listed = self.index.list(&Default::default()).expect("listed");
         listed.into_iter().map(|entry| entry.id).collect()

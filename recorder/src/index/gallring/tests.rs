@@ -122,6 +122,20 @@ fn what_is_marked_is_left_out_everywhere_until_the_mark_is_taken_back() {
     assert_eq!(index.at_rest(), (2, 2));
 }
 
+/// Who was told that it stays relies on it.
+#[test]
+fn a_hold_waits_for_the_disk() {
+    let bench = bench();
+    let one = bench.closed("region-01");
+    let opened = Index::open_to_change(&bench.vault).expect("opens");
+    let held = opened.hold(one, "a dispute", "anna", jiff::Timestamp::now());
+    assert!(held.expect("written"));
+    if matches!(opened.db, Db::Sqlite(_)) {
+        let waits = opened.rows("PRAGMA synchronous", &[], |row| row.count("synchronous"));
+        assert_eq!(waits.expect("read"), [2], "FULL");
+    }
+}
+
 #[test]
 fn the_groups_follow_every_change() {
     let bench = bench();
