@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -87,17 +87,33 @@ pub fn keep(vault: &Vault, calls: &[CallFact]) -> Result<(), ReconcileError> {
         text.push_str(&serde_json::to_string(call).unwrap_or_default());
         text.push('\n');
     }
-    for (day, text) in days {
+    for (day, mut text) in days {
         let path = place.join(format!("{day}{SUFFIX}"));
-        let write = || -> io::Result<()> {
+        let mut write = || -> io::Result<()> {
             let mut options = OpenOptions::new();
-            let mut file = options.append(true).create(true).mode(0o600).open(&path)?;
+            let options = options.read(true).append(true).create(true);
+            let mut file = options.mode(0o600).open(&path)?;
+            if !ends_whole(&mut file)? {
+                // What a crash or a full disk left is one line that is lost, not two.
+                text.insert(0, '\n');
+            }
             file.write_all(text.as_bytes())?;
             file.sync_data()
         };
         write().map_err(folder::unusable(&path))?;
     }
     Ok(())
+}
+
+/// Whether the next line begins where one ended.
+fn ends_whole(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// Where POSTed calls are kept.

@@ -305,6 +305,22 @@ fn a_store_is_held_against_what_a_switch_wrote() {
     );
 }
 
+#[test]
+fn half_a_line_that_a_crash_left_costs_no_other_call() {
+    let place = tempfile::tempdir().expect("a folder");
+    let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+    let vault = Vault::open(&store, &keys).expect("fresh");
+    keep(&vault, &[fact(1, 0, 60.0)]).expect("kept");
+    let path = calls::folder(&vault).join("2026-11-22.jsonl");
+    let mut text = fs::read_to_string(&path).expect("there");
+    text.push_str("{\"half");
+    fs::write(&path, text).expect("ours");
+    keep(&vault, &[fact(2, 5, 60.0), fact(3, 9, 60.0)]).expect("kept");
+    let read = calls::read(&[calls::folder(&vault)], at(-3600), at(7200)).expect("read");
+    let numbers: Vec<u64> = read.calls.iter().map(|call| call.call).collect();
+    assert_eq!((numbers, read.unreadable), (vec![1, 2, 3], 1));
+}
+
 proptest! {
     /// Whatever is taken away, that many are missing; whatever is added, that many are extra.
     #[test]
