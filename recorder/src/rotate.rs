@@ -13,8 +13,8 @@ use std::thread;
 use crate::{
     gallring::{self, GallringError},
     index::{Entry, Index, IndexError},
-    names::ControllerName,
-    vault::{Vault, VaultError},
+    names::{ControllerName, RecordingId},
+    vault::{Vault, VaultError, Wrapped},
 };
 
 /// Data keys wrapped side by side: each waits for the disk.
@@ -50,6 +50,16 @@ pub enum RotateError {
     Nobody {
         /// The name, as it was asked for.
         controller: String,
+    },
+    /// Data keys that neither key opens: the old key stays, as it opens what can be got back of them.
+    #[error(
+        "{count} data keys are spoilt, the first is that of {first}; every other is under the new key. Restore theirs from the key backup, then rotate again; the old key stays until then"
+    )]
+    Spoilt {
+        /// How many.
+        count: usize,
+        /// One of their recordings.
+        first: RecordingId,
     },
     /// Data keys that belong to no recording the index knows: the old key stays, as they would be lost with it.
     #[error(
@@ -90,16 +100,24 @@ pub fn rotate(
         resumed,
         ..Rotated::default()
     };
-    let mut after = None;
+    let (mut after, mut spoilt) = (None, Vec::new());
     loop {
         let page = index.of_controller(controller.as_str(), after)?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        done.wrapped += wrap(vault, &controller, &page)?;
+        let found = wrap(vault, &controller, &page)?;
+        done.wrapped += found.wrapped;
+        spoilt.extend(found.spoilt);
         each(page.len() as u64);
         done.passed_over += page.len() as u64;
     }
     done.passed_over -= done.wrapped;
+    if let Some(first) = spoilt.first() {
+        return Err(RotateError::Spoilt {
+            count: spoilt.len(),
+            first: *first,
+        });
+    }
     let left = vault.keys_under_old(&controller)?;
     if left > 0 {
         return Err(RotateError::Left { count: left });
@@ -108,7 +126,7 @@ pub fn rotate(
     Ok(done)
 }
 
-fn wrap(vault: &Vault, controller: &ControllerName, page: &[Entry]) -> Result<u64, VaultError> {
+fn wrap(vault: &Vault, controller: &ControllerName, page: &[Entry]) -> Result<Wrapped, VaultError> {
     let share = page.len().div_ceil(HANDS).max(1);
     thread::scope(|scope| {
         let hands: Vec<_> = page
@@ -119,10 +137,14 @@ fn wrap(vault: &Vault, controller: &ControllerName, page: &[Entry]) -> Result<u6
                 })
             })
             .collect();
-        hands
-            .into_iter()
-            .map(|hand| hand.join().unwrap_or(Ok(0)))
-            .sum()
+        let mut all = Wrapped::default();
+        for hand in hands.into_iter().map(thread::ScopedJoinHandle::join) {
+            // What a hand that failed has left is found under the old key.
+            let some = hand.unwrap_or_else(|_| Ok(Wrapped::default()))?;
+            all.wrapped += some.wrapped;
+            all.spoilt.extend(some.spoilt);
+        }
+        Ok(all)
     })
 }
 
@@ -269,6 +291,32 @@ mod tests {
             lost,
             Err(RotateError::Vault(VaultError::KeyMissing { .. }))
         ));
+    }
+
+    /// Restored from a backup, it is as the others by the next run; until then the old key opens it.
+    #[test]
+    fn a_spoilt_data_key_stops_no_other() {
+        let bench = bench(3);
+        let spoilt = bench.record(CONTROLLER);
+        let path = bench.vault.keys().join(format!("data/{spoilt}.key"));
+        let whole = fs::read(&path).expect("there");
+        for (at, what) in [(2, "its head"), (6, "whose it is"), (40, "the key")] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            fs::write(&path, bytes).expect("ours");
+            let refused = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {});
+            assert!(refused.is_err(), "{what}: {refused:?}");
+            assert!(bench.key("region-01.old.key").is_some(), "{what}");
+            assert_eq!(bench.all_open(), 3, "{what}");
+        }
+        let old = bench.key("region-01.old.key").expect("kept");
+        fs::write(&path, whole).expect("ours");
+        let done = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {}).expect("goes on");
+        assert_eq!((done.wrapped, done.passed_over, done.resumed), (1, 3, true));
+        assert_eq!(bench.all_open(), 4);
+        let path = bench.place.path().join("keys/controllers/region-01.key");
+        fs::write(path, old).expect("ours");
+        assert_eq!(bench.all_open(), 0);
     }
 
     #[test]

@@ -45,7 +45,7 @@ const OF_2019: &str = "IMY-REPORT p. 3";
 const WHOLE: &str = "design: the recorder's store and keys are one user's";
 
 /// Every finding of `vaxel store check`.
-pub const CATALOGUE: [Entry; 19] = [
+pub const CATALOGUE: [Entry; 21] = [
     Entry {
         code: "S0101",
         severity: Error,
@@ -117,6 +117,22 @@ pub const CATALOGUE: [Entry; 19] = [
         why: "An export that was killed half-way leaves open audio in a folder that nobody looks through.",
         source: OF_2019,
         remedy: "remove the file; or export any recording once more, which takes away what others left",
+    },
+    Entry {
+        code: "S0110",
+        severity: Error,
+        title: "a folder or file belongs to another account",
+        why: "Closed permissions keep everybody out but its owner, who can also open them again.",
+        source: SAFE,
+        remedy: "find out who put it there; `chown` it to the recorder's account",
+    },
+    Entry {
+        code: "S0111",
+        severity: Warning,
+        title: "the bucket keeps older versions of what is removed",
+        why: "A recording's key is destroyed with it, so no version of its audio opens. Who spoke is erased years before that: an older version of it opens with the recording's key for as long as the bucket keeps it.",
+        source: "BTV instruction 3",
+        remedy: "keep no versions in that bucket, or have a lifecycle rule remove within a day what isn't current",
     },
     Entry {
         code: "S0201",
@@ -218,6 +234,7 @@ mod tests {
     #[test]
     fn every_code_that_is_found_is_explained_and_no_other() {
         let sources = [
+            include_str!("bucket.rs"),
             include_str!("bytes.rs"),
             include_str!("declared.rs"),
             include_str!("files.rs"),

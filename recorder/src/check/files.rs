@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -30,8 +31,9 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
     let beside = targets.beside.iter().filter(|folder| folder.exists());
     let mut files = 0;
     for folder in store.into_iter().chain(beside.map(PathBuf::as_path)) {
+        let owner = owner_of(folder);
         files += walk(folder, usize::MAX, &mut |path, met| {
-            look(path, met, true, found);
+            look(path, met, (true, owner), found);
             found.len() < FINDINGS_MAX
         });
     }
@@ -41,8 +43,10 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
     }
     files += secrets(&targets.secrets, found);
     if let Some(keys) = keys {
+        // The store's, where there is one: whoever owns the keys alone hears everything.
+        let owner = store.and_then(owner_of).or_else(|| owner_of(keys));
         files += walk(keys, usize::MAX, &mut |path, met| {
-            look(path, met, false, found);
+            look(path, met, (false, owner), found);
             found.len() < FINDINGS_MAX
         });
     }
@@ -50,10 +54,11 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) -> u64 {
 }
 
 /// One thing that was met: who reaches it, and what stands in it where that may be looked at.
-fn look(path: &Path, met: Met<'_>, inside: bool, found: &mut Vec<Finding>) {
+fn look(path: &Path, met: Met<'_>, (inside, owner): (bool, Option<u32>), found: &mut Vec<Finding>) {
     match met {
         Ok(meta) => {
             permissions(path, meta, found);
+            owned(path, meta, owner, found);
             if inside && meta.is_file() {
                 contents(path, meta.len(), found);
             }
@@ -100,9 +105,11 @@ pub fn quick(store: &Path, keys: &Path) -> Option<Finding> {
     let mut found = Vec::new();
     apart(Some(store), Some(keys), &mut found);
     for folder in [keys, store] {
+        let owner = owner_of(store);
         walk(folder, QUICK_MAX, &mut |path, met| {
             if let Ok(meta) = met {
                 permissions(path, meta, &mut found);
+                owned(path, meta, owner, &mut found);
             }
             found.is_empty()
         });
@@ -131,6 +138,24 @@ fn permissions(path: &Path, meta: &Metadata, found: &mut Vec<Finding>) {
             path.display()
         );
         found.push(error(code, &path.display(), message));
+    }
+}
+
+/// Whose a folder is.
+fn owner_of(folder: &Path) -> Option<u32> {
+    fs::metadata(folder).ok().map(|meta| meta.uid())
+}
+
+/// Closed to others, it is still open to whoever owns it. What is root's is open to nobody else: root reads everything anyway.
+fn owned(path: &Path, meta: &Metadata, owner: Option<u32>, found: &mut Vec<Finding>) {
+    let stranger = |owner: u32| ![owner, 0].contains(&meta.uid());
+    if let Some(owner) = owner.filter(|owner| stranger(*owner)) {
+        let message = format!(
+            "it is another account's (uid {}): who has that can read and change it. Find out who put it there, then run `chown {owner} {}`",
+            meta.uid(),
+            path.display()
+        );
+        found.push(error("S0110", &path.display(), message));
     }
 }
 

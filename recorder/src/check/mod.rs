@@ -3,6 +3,7 @@
 //! In 2019 an address was enough to read 2.7 million files (IMY-REPORT p. 3). This looks for each part of that: reachable,
 //! without a login, unencrypted on the way, unencrypted on the disk.
 
+mod bucket;
 mod bytes;
 pub mod catalogue;
 mod declared;
@@ -16,6 +17,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use callcore::scenario::Scenario;
 use serde::Serialize;
 use wire::sip::uri::Uri;
+
+use crate::place::Place;
 
 pub use self::{files::quick, ports::listening};
 
@@ -62,6 +65,8 @@ pub struct Targets {
     pub store: Option<PathBuf>,
     /// The key folder.
     pub keys: Option<PathBuf>,
+    /// The same store's place, when its audio goes to S3.
+    pub bucket: Option<Place>,
     /// Files with secrets: the API's certificate key, credentials.
     pub secrets: Vec<PathBuf>,
     /// Folders beside the store, which hold nothing of a caller and are nobody else's: the switch's calls.
@@ -101,6 +106,8 @@ impl Targets {
             let near = settings.spool.as_ref().unwrap_or(&settings.store);
             targets.store = Some(PathBuf::from(&**near));
             targets.keys = Some(PathBuf::from(&*settings.keys));
+            let place = Place::of(settings).ok();
+            targets.bucket = place.filter(|place| place.bucket.is_some());
             let tls_key = settings.tls.as_ref().map(|tls| tls.key.clone());
             let secrets = [&settings.certificate_key, &settings.credentials, &tls_key];
             targets.secrets = paths(&secrets);
@@ -126,10 +133,11 @@ fn paths(named: &[&Option<Box<str>>]) -> Vec<PathBuf> {
     named.map(|path| PathBuf::from(&**path)).collect()
 }
 
-/// Tries all of it. Reads only; waits at most a second for each listener.
+/// Tries all of it. Reads only; waits at most a second for each listener, and for S3 as long as it is asked again.
 pub fn check(scenario: Option<&Scenario>, targets: &Targets) -> Checked {
     let mut findings = scenario.map(declared::check).unwrap_or_default();
     let files = files::check(targets, &mut findings);
+    bucket::check(targets, &mut findings);
     let listeners = listeners::check(targets, &mut findings);
     findings.sort_by(|one, other| (one.severity, one).cmp(&(other.severity, other)));
     findings.truncate(FINDINGS_MAX);

@@ -63,6 +63,53 @@ fn a_sound_store_gives_nothing_away() {
     assert_eq!(bench.codes(), [""; 0]);
 }
 
+/// As when somebody unpacked a copy there. Only root can give a file away, so that as anybody else nothing is tried.
+#[test]
+fn what_belongs_to_another_account_is_told_of() {
+    let bench = Bench::new();
+    let [store, keys] = [&bench.targets.store, &bench.targets.keys];
+    let inside = bench.put("tag.json", b"{}");
+    let key = keys.as_ref().expect("set").join("controllers");
+    for given in [&inside, &key] {
+        let given_away = std::os::unix::fs::chown(given, Some(65_534), None).is_ok();
+        if !given_away {
+            return;
+        }
+        let findings = check(None, &bench.targets).findings;
+        let found = findings.iter().map(|one| (one.code, &*one.r#where));
+        let expected = [("S0110", &*given.to_string_lossy())];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        let refused = quick(store.as_ref().expect("set"), keys.as_ref().expect("set"));
+        assert_eq!(refused.map(|one| one.code), Some("S0110"));
+        std::os::unix::fs::chown(given, Some(0), None).expect("root's");
+    }
+    assert_eq!(bench.codes(), [""; 0]);
+}
+
+#[test]
+fn a_bucket_that_keeps_versions_is_told_of() {
+    let mut bench = Bench::new();
+    let stub = crate::vault::stub::Stub::start();
+    let store = bench.targets.store.clone().expect("set");
+    let near = Place::folders(&store, bench.targets.keys.as_ref().expect("set"));
+    let place = stub.place(near);
+    bench.targets.bucket = Some(place.clone());
+    let remote = crate::vault::Remote::of(&place).expect("made");
+    let file = bench.put("x", b"sealed");
+    stub.keep_versions(Some("v1"));
+    assert_eq!(bench.codes(), [""; 0], "nothing is there");
+    let put = remote.expect("a bucket").put("region-01/x", &file);
+    put.expect("put");
+    for (version, codes) in [
+        (None, &[][..]),
+        (Some("null"), &[]),
+        (Some("v1"), &["S0111"]),
+    ] {
+        stub.keep_versions(version);
+        assert_eq!(bench.codes(), codes, "{version:?}");
+    }
+}
+
 /// What can't be looked at isn't taken for sound: here a recording below a path that is too long for any program.
 #[test]
 fn what_cannot_be_reached_is_told_of() {

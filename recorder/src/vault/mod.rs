@@ -27,6 +27,8 @@ mod reader;
 mod recording;
 mod remote;
 mod rotation;
+#[cfg(test)]
+pub(crate) mod stub;
 mod upload;
 mod whole;
 mod writer;
@@ -41,8 +43,8 @@ use callcore::tag::RecordingTag;
 
 #[cfg(test)]
 pub(crate) use self::batch::STREAM_BYTES_MAX;
-use self::remote::Remote;
-pub(crate) use self::{batch::Batch, keys::nonce as random};
+pub(crate) use self::remote::Remote;
+pub(crate) use self::{batch::Batch, keys::nonce as random, rotation::Wrapped};
 pub use self::{
     codec::Codec,
     error::VaultError,

@@ -21,6 +21,7 @@ use object_store::{
 };
 use sha2::{Digest, Sha256};
 use tokio::{runtime::Handle, sync::oneshot};
+use tokio_stream::StreamExt as _;
 
 use super::{VaultError, pieces::BEGUN};
 use crate::{
@@ -140,6 +141,19 @@ impl Remote {
 
     pub(crate) fn exists(&self, name: &str) -> Result<bool, VaultError> {
         self.length(&self.path(name)).map(|length| length.is_some())
+    }
+
+    /// Whether the bucket says of what it holds which version it is: then what is removed stays, as an older one. One that did so
+    /// once and doesn't any more calls every version `null`. False as well where there is no object to ask about.
+    pub(crate) fn keeps_versions(&self) -> Result<bool, VaultError> {
+        let (s3, prefix) = (Arc::clone(&self.s3), self.prefix.clone());
+        let version = self.wait(async move {
+            let Some(first) = s3.list(Some(&prefix)).next().await.transpose()? else {
+                return Ok(None);
+            };
+            s3.head(&first.location).await.map(|found| found.version)
+        })?;
+        Ok(version.is_some_and(|version| version != "null"))
     }
 
     /// Gone already is gone.

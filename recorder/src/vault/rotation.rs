@@ -10,6 +10,15 @@ use super::{
 };
 use crate::names::{ControllerName, RecordingId};
 
+/// What became of some data keys.
+#[derive(Debug, Default)]
+pub(crate) struct Wrapped {
+    /// Wrapped anew.
+    pub(crate) wrapped: u64,
+    /// Whose open with neither key.
+    pub(crate) spoilt: Vec<RecordingId>,
+}
+
 impl Vault {
     /// Puts a new controller's key in the old one's place; the old one stays beside it. True when an earlier rotation has
     /// done so already.
@@ -34,27 +43,50 @@ impl Vault {
         Ok(resumed)
     }
 
-    /// Wraps these recordings' data keys anew; gives how many were under the old key.
+    /// Wraps these recordings' data keys anew. One that opens with neither key is told of, and stays as it is: it keeps no other.
     pub(crate) fn wrap_anew<'a>(
         &self,
         controller: &ControllerName,
         recordings: impl Iterator<Item = (RecordingId, &'a RecordingTag)>,
-    ) -> Result<u64, VaultError> {
+    ) -> Result<Wrapped, VaultError> {
         let new = keys::controller_key(self.keys(), controller, false)?;
+        let mut done = Wrapped::default();
         let Some(old) = keys::old_controller_key(self.keys(), controller)? else {
-            return Ok(0);
+            return Ok(done);
         };
-        let mut wrapped = 0;
         for (id, tag) in recordings {
-            let path = self.key_path(id);
-            if keys::is_under(&path, &old)? {
-                let bound = tag.canonical();
-                let data = keys::open_data_key(&path, &old, id, &bound)?;
-                keys::wrap_data_key(&path, &data, &new, id, &bound)?;
-                wrapped += 1;
+            match self.wrap_one((id, tag), &old, &new) {
+                Ok(wrapped) => done.wrapped += u64::from(wrapped),
+                Err(
+                    error @ (VaultError::KeyDamaged { .. }
+                    | VaultError::WrongKey { .. }
+                    | VaultError::TagChanged { .. }),
+                ) => {
+                    tracing::error!(recording = %id, %error, "its key can't be wrapped anew");
+                    done.spoilt.push(id);
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(wrapped)
+        Ok(done)
+    }
+
+    /// False when there is nothing to do: it is under the new key, or was destroyed.
+    fn wrap_one(
+        &self,
+        (id, tag): (RecordingId, &RecordingTag),
+        old: &Key,
+        new: &Key,
+    ) -> Result<bool, VaultError> {
+        let (path, bound) = (self.key_path(id), tag.canonical());
+        match keys::open_data_key(&path, old, id, &bound) {
+            Ok(data) => keys::wrap_data_key(&path, &data, new, id, &bound).map(|()| true),
+            Err(VaultError::KeyMissing { .. }) => Ok(false),
+            Err(VaultError::WrongKey { .. }) => {
+                keys::open_data_key(&path, new, id, &bound).map(|_| false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// How many data keys are still under the old key, whoever's recordings they are.

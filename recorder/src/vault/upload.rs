@@ -123,12 +123,19 @@ impl Vault {
         // The tag is the last to leave: a folder without it can't be told whose it is.
         names.sort_by_key(|name| name == TAG_FILE);
         // What a killed program was writing beside a file is no part of it.
-        for name in names.iter().filter(|name| !folder::is_half(name)) {
-            remote.put(&format!("{}/{name}", one.folder), &near.join(name))?;
-        }
+        let mut whole = names.iter().filter(|name| !folder::is_half(name));
+        let put = whole
+            .try_for_each(|name| remote.put(&format!("{}/{name}", one.folder), &near.join(name)));
         if !self.has_key(one.id) {
-            // Erased meanwhile: nobody can open what was put there, and nothing of it stays.
+            // Erased meanwhile: nobody can open what was put there, and nothing of it stays. Also when not all of it was: what
+            // was to follow is gone.
             remote.remove_all(&one.folder)?;
+        }
+        put?;
+        let meta = names.iter().any(|name| name == META_FILE);
+        if meta && !near.join(META_FILE).exists() {
+            // Who spoke was erased meanwhile, perhaps before it was there.
+            remote.remove(&format!("{}/{META_FILE}", one.folder))?;
         }
         clear(&near, &names)
     }
@@ -195,4 +202,61 @@ fn entries(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{stub::Stub, test_tag};
+    use super::*;
+    use crate::place::Place;
+
+    fn spooled(place: &Path, stub: &Stub) -> (Vault, Waiting) {
+        let place = stub.place(Place::folders(&place.join("store"), &place.join("keys")));
+        let vault = Vault::open_place(place).expect("fresh");
+        let id = RecordingId::random().expect("random");
+        let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
+        let folder = vault.store().join(recording.relative());
+        for name in ["1.vax", "2.vax", META_FILE] {
+            folder::write_private(&folder.join(name), b"sealed").expect("ours");
+        }
+        let waiting = vault.ended(id, &test_tag("region-01")).expect("listed");
+        (vault, waiting.expect("there"))
+    }
+
+    /// Erased between its first object and its second: no run looks for it again.
+    #[test]
+    fn what_is_erased_while_it_is_put_there_leaves_no_object() {
+        let place = tempfile::tempdir().expect("a folder");
+        let stub = Stub::start();
+        let (vault, waiting) = spooled(place.path(), &stub);
+        let (erasing, id) = (vault.clone(), waiting.id);
+        stub.before_put(move |name| {
+            if name.ends_with("/1.vax") {
+                fs::remove_file(erasing.key_path(id)).expect("ours");
+                let tag = test_tag("region-01");
+                erasing.remove_remains(id, &tag).expect("erased");
+            }
+        });
+        let _either = vault.move_out(&waiting);
+        assert_eq!(stub.names(), [""; 0]);
+        assert!(!vault.store().join(&waiting.folder).exists());
+    }
+
+    #[test]
+    fn who_spoke_that_is_erased_while_it_is_put_there_is_not_there() {
+        let place = tempfile::tempdir().expect("a folder");
+        let stub = Stub::start();
+        let (vault, waiting) = spooled(place.path(), &stub);
+        let near = vault.store().join(&waiting.folder);
+        stub.before_put(move |name| {
+            if name.ends_with(META_FILE) {
+                // As gallring does it; what it removes far away isn't there yet.
+                fs::remove_file(near.join(META_FILE)).expect("ours");
+            }
+        });
+        vault.move_out(&waiting).expect("moved");
+        let names = stub.names();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert!(names.iter().all(|name| !name.ends_with(META_FILE)));
+    }
 }
