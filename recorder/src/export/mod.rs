@@ -31,6 +31,9 @@ use crate::{
 
 /// What is written at a time, in samples: one second.
 const BLOCK: usize = RATE as usize;
+/// A packet is taken as late as this: a hundred of 20 ms came before it (RFC 3550 appendix A.1), or clock and timestamps differ by
+/// so much. It lies behind them in its file, and is heard in its place.
+const LATE_MAX: u32 = 2 * RATE;
 /// A longer recording isn't a call; a sound file of this length has 2.7 GB, and 4 GB is what one can have.
 pub(crate) const SECONDS_MAX: u32 = 24 * 60 * 60;
 

@@ -9,8 +9,8 @@ use crate::{
     vault::{Codec, Ending, Kind, PAYLOAD_MAX, Packet, StreamReader, VaultError},
 };
 
-/// A packet may have been written this long after its place on the timeline has passed: reordered on the network.
-const LATE_MAX: usize = BLOCK;
+/// A packet may have been written this long after its place on the timeline has passed: as late as one is taken.
+const LATE_MAX: usize = super::LATE_MAX as usize;
 
 pub(super) struct Side {
     label: StreamLabel,

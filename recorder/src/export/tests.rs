@@ -261,6 +261,20 @@ fn from(sound: &Sound, place: u64) -> Vec<u8> {
     bytes
 }
 
+/// As late as a packet may come and be taken: a hundred others of its stream came before it (RFC 3550 appendix A.1).
+#[test]
+fn what_came_two_seconds_late_is_heard() {
+    let mut packets: Vec<_> = (0..1000_u32)
+        .map(|n| audio(n * 160, Law::A, CALLER))
+        .collect();
+    let late = packets.remove(120);
+    packets.insert(220, late);
+    let bench = bench(&[("1", Law::A, &packets)]);
+    let (left, _) = samples(&bench.export().1);
+    assert_eq!(left.iter().position(|sample| *sample == 0), None);
+    is_alike_from_any_place(&bench);
+}
+
 /// What a player hears is what an export holds, from every place.
 #[test]
 fn a_sound_read_from_any_place_is_the_export() {

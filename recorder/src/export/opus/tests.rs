@@ -160,6 +160,17 @@ fn any_part_of_the_file_is_that_part_of_it() {
 }
 
 #[test]
+fn what_came_two_seconds_late_keeps_its_place() {
+    let mut packets: Vec<_> = (0..400).map(|at| (at * 160, spoken(at as u8))).collect();
+    let in_order = bench(&[("1", &packets)]);
+    let late = packets.remove(120);
+    packets.insert(220, late);
+    let bench = bench(&[("1", &packets)]);
+    let [heard, expected] = [&bench, &in_order].map(|one| audio(&pages(&one.read(0))));
+    assert!(heard == expected);
+}
+
+#[test]
 fn a_stream_without_a_word_is_still_a_file() {
     let bench = bench(&[("1", &[])]);
     let pages = pages(&bench.read(0));

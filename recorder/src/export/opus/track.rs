@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::super::LATE_MAX;
 use crate::{
     names::StreamLabel,
     opus as packet,
-    tally::{RATE, Tally},
+    tally::Tally,
     vault::{Ending, Kind, Packet, StreamReader, VaultError},
 };
-
-/// A packet may have been written this long after its place on the timeline has passed: reordered on the network.
-const LATE_MAX: u32 = RATE;
 
 pub(super) struct Track {
     label: StreamLabel,
