@@ -125,9 +125,10 @@ async fn open(
     part: Option<Part>,
 ) -> Result<Sound, No> {
     let (now, asked) = (Instant::now(), Arc::clone(shared));
+    let token = caller.token.id.clone();
     shared
         .stores
-        .ask(move |vault, index| {
+        .ask_for(&token, move |vault, index| {
             let entry = theirs(index.get(id)?, &caller)?;
             if asked.listening.begins(&caller, id, now) {
                 write_down(vault, &caller, "listen", id.to_string())?;

@@ -72,7 +72,8 @@ pub(super) async fn access_log(
             asked.from.is_none_or(|from| at >= from) && asked.until.is_none_or(|until| at < until)
         })
     };
-    let log = shared.stores.ask(move |vault, _| {
+    let token = caller.token.id.clone();
+    let log = shared.stores.ask_for(&token, move |vault, _| {
         write_down(vault, &caller, "access-log", "access log".to_owned())?;
         let (mut newest, mut older) = (VecDeque::with_capacity(limit), 0);
         access::read(vault, &caller.token.organisation, |at, access| {
@@ -110,10 +111,13 @@ pub(super) async fn plan(
     let today = callcore::time::Time::from(shared.clock())
         .in_sweden()
         .date();
+    let token = caller.token.id.clone();
     let (scenario, at) = (Arc::clone(&shared.scenario), asked.at.unwrap_or(today));
     let plan = shared
         .stores
-        .ask(move |vault, index| gallring::plan(vault, index, &scenario, at))
+        .ask_for(&token, move |vault, index| {
+            gallring::plan(vault, index, &scenario, at)
+        })
         .await?;
     Ok(Json(match caller.controller() {
         Some(controller) => plan.of(controller),
@@ -143,9 +147,12 @@ pub(super) async fn reconciliation(
         folders: true,
     };
     let calls = shared.stores.calls().map(ToOwned::to_owned);
+    let token = caller.token.id.clone();
     let report = shared
         .stores
-        .ask(move |vault, index| reconcile::reconcile(vault, index, calls.as_deref(), &asked))
+        .ask_for(&token, move |vault, index| {
+            reconcile::reconcile(vault, index, calls.as_deref(), &asked)
+        })
         .await?;
     Ok(Json(match caller.controller() {
         Some(controller) => report.of(controller),
@@ -186,9 +193,10 @@ pub(super) async fn calls(
         taken,
         "a switch says which calls there were"
     );
+    let token = caller.token.id;
     shared
         .stores
-        .ask(move |vault, _| reconcile::keep(vault, &calls))
+        .ask_for(&token, move |vault, _| reconcile::keep(vault, &calls))
         .await?;
     Ok(Json(Taken { taken }))
 }

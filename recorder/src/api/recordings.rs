@@ -68,9 +68,10 @@ pub(super) async fn search(
     let theirs = search.controller.is_none() || search.controller == filter.controller;
     let asked = format!("search: {}", search.words());
     let access = access(&caller, "search", asked);
+    let token = caller.token.id;
     let found = shared
         .stores
-        .ask(move |vault, index| {
+        .ask_for(&token, move |vault, index| {
             access::write(vault, Timestamp::now(), &[access])?;
             if theirs {
                 index.list(&filter).map_err(No::from)
@@ -93,8 +94,8 @@ pub(super) async fn tag(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Tagged>, No> {
-    let id = parse_id(&id)?;
-    let tagged = shared.stores.ask(move |vault, index| {
+    let (id, token) = (parse_id(&id)?, caller.token.id.clone());
+    let tagged = shared.stores.ask_for(&token, move |vault, index| {
         let entry = theirs(index.get(id)?, &caller)?;
         access::write(
             vault,
