@@ -380,8 +380,12 @@ pub(crate) enum RecordingsCommand {
     Release {
         /// Its id, or the beginning of it
         id: String,
-        #[command(flatten)]
-        asker: Asker,
+        /// Why; kept in the controller's access log
+        #[arg(long, alias = "purpose")]
+        reason: String,
+        /// Who orders it (default: the account on this machine)
+        #[arg(long = "as")]
+        who: Option<String>,
     },
     /// Every hold that there is or was
     Holds,

@@ -50,6 +50,11 @@ pub enum StoreError {
         "say what for: `--purpose \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in the controller's access log"
     )]
     Purpose,
+    /// Nobody said why.
+    #[error(
+        "say why: `--reason \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in the controller's access log"
+    )]
+    Reason,
 }
 
 /// A store opened to read.
@@ -278,6 +283,7 @@ impl Store {
     /// # Errors
     /// When there is none or several, it is being erased, or index or access log can't be written.
     pub fn hold(&self, id: &str, by: &By) -> Result<RecordingId, StoreError> {
+        has_reason(by)?;
         let entry = self.index.find(id)?;
         self.log(&entry, HOLD, by)?;
         let id = entry.id;
@@ -291,11 +297,13 @@ impl Store {
         }
     }
 
-    /// Ends every hold on a recording. Gives its id and how many there were.
+    /// Ends every hold on a recording, after which it may be erased. The purpose is the reason. Gives its id and how many there
+    /// were.
     ///
     /// # Errors
-    /// When there is none or several, or the index can't be written.
+    /// When there is none or several, nobody says why, or index or access log can't be written.
     pub fn release(&self, id: &str, by: &By) -> Result<(RecordingId, usize), StoreError> {
+        has_reason(by)?;
         let entry = self.index.find(id)?;
         self.log(&entry, RELEASE, by)?;
         let ended = self.index.release(entry.id, &by.who, Timestamp::now())?;
@@ -391,6 +399,14 @@ impl Store {
     pub fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         Ok(self.index.holds()?)
     }
+}
+
+/// Somebody answers for it later.
+fn has_reason(by: &By) -> Result<(), StoreError> {
+    if by.purpose.trim().is_empty() {
+        return Err(StoreError::Reason);
+    }
+    Ok(())
 }
 
 impl Row {

@@ -46,6 +46,10 @@ fn who_what_and_what_for_are_kept() {
         .export(&id, &out, &by("a complaint"))
         .expect("exported");
     store.hold(&id, &by("a dispute")).expect("held");
+    for nothing in ["", " "] {
+        let refused = store.release(&id, &by(nothing));
+        assert!(matches!(refused, Err(StoreError::Reason)), "{refused:?}");
+    }
     store.release(&id, &by("settled")).expect("released");
     let mut told = Vec::new();
     access::read(&bench.vault, REGION, |_, access| {

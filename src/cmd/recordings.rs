@@ -61,8 +61,10 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         RecordingsCommand::Hold { id, reason, who } => {
             return hold(&store, &id, reason, who, json);
         }
-        RecordingsCommand::Release { id, asker } => {
-            let (id, holds) = store.release(&id, &by(asker)?).map_err(failed)?;
+        RecordingsCommand::Release { id, reason, who } => {
+            let purpose = Some(reason);
+            let by = by(Asker { purpose, who })?;
+            let (id, holds) = store.release(&id, &by).map_err(failed)?;
             let ended = serde_json::json!({ "id": id.to_string(), "ended": holds });
             tell(&format!("{id}: {holds} holds ended"), &ended, json)?;
         }
@@ -103,9 +105,6 @@ fn hold(
     who: Option<String>,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    if reason.trim().is_empty() {
-        return Err(Failure::usage("say why it stays: --reason \"...\""));
-    }
     let purpose = Some(reason);
     let id = store
         .hold(id, &by(Asker { purpose, who })?)
@@ -271,6 +270,7 @@ fn verify(store: &Store, json: bool) -> Result<ExitCode, Failure> {
 fn failed(error: StoreError) -> Failure {
     match error {
         StoreError::Purpose
+        | StoreError::Reason
         | StoreError::Index(IndexError::NotFound(_) | IndexError::Ambiguous(_))
         | StoreError::Export(ExportError::InsideStore { .. } | ExportError::SameFile { .. }) => {
             Failure::usage(error.to_string())
