@@ -69,6 +69,8 @@ pub struct Organisation {
     pub region: Option<RegionCode>,
     /// The board that is controller within it, such as Hälso- och sjukvårdsnämnden; empty when not said.
     pub board: Box<str>,
+    /// The fingerprint of the key to which its recordings are handed over (`vaxel handover key`): 64 hexadecimal digits.
+    pub receiver: Option<Box<str>>,
 }
 
 /// An agreement by which a processor works for a controller (GDPR Art. 28).

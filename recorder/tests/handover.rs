@@ -65,6 +65,14 @@ impl Sides {
     }
 
     fn create(&self, controller: &str) -> Result<Created, HandoverError> {
+        self.create_under(&scenario(), controller)
+    }
+
+    fn create_under(
+        &self,
+        scenario: &Scenario,
+        controller: &str,
+    ) -> Result<Created, HandoverError> {
         let wanted = Wanted {
             controller: controller.to_owned(),
             ..Wanted::default()
@@ -75,7 +83,7 @@ impl Sides {
         let by = by();
         handover::create(
             parts,
-            &scenario(),
+            scenario,
             &wanted,
             &receiver,
             &package,
@@ -237,6 +245,46 @@ fn a_forged_or_foreign_receipt_erases_nothing() {
     sides.close(&receipt).expect("the true one");
 }
 
+/// Whoever could exchange the key on its way would get the recordings, and have them erased here with a receipt of their own.
+#[test]
+fn another_key_than_the_scenario_names_gets_nothing_and_erases_nothing() {
+    let sides = Sides::with(2);
+    let created = sides.create(REGION).expect("packed");
+    assert!(!created.receiver_named, "nobody names one");
+    let receipt = sides.verify(None).expect("whole").receipt;
+    let naming = |identity: &Identity| {
+        let print = Receiver::of(identity).fingerprint();
+        let text = SCENARIO.replace(
+            r#"Härjedalen", kind = "region""#,
+            &format!(r#"Härjedalen", kind = "region", receiver = "{print}""#),
+        );
+        Scenario::from_toml(&text, "test").unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (own, other) = (
+        naming(&sides.region),
+        naming(&Identity::generate().expect("random")),
+    );
+    let parts = (&sides.bench.vault, &sides.bench.index);
+    let mut watch = |_| ControlFlow::Continue(());
+    let refused = handover::close(parts, &other, &receipt, (&by(), now()), &mut watch);
+    assert!(
+        matches!(refused, Err(HandoverError::OtherReceiver { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(sides.bench.ids().len(), 2);
+    fs::remove_file(sides.path("package.age")).expect("ours");
+    let refused = sides.create_under(&other, REGION);
+    assert!(
+        matches!(refused, Err(HandoverError::OtherReceiver { .. })),
+        "{refused:?}"
+    );
+    assert!(!sides.path("package.age").exists());
+    let created = sides.create_under(&own, REGION).expect("packed");
+    assert!(created.receiver_named);
+    let closed = handover::close(parts, &own, &receipt, (&by(), now()), &mut watch);
+    assert_eq!(closed.expect("closed").erased.recordings, 2);
+}
+
 #[test]
 fn retention_has_the_last_word() {
     let sides = Sides::with(2);
@@ -248,6 +296,12 @@ fn retention_has_the_last_word() {
     let closed = sides.close(&receipt).expect("closed");
     assert_eq!((closed.erased.recordings, closed.stay), (1, 1));
     assert_eq!(sides.bench.ids(), [held]);
+    // A receipt comes once: an index that has lost it, and here the hold, learns of it from the hand-over.
+    let bench = sides.bench.with_new_index();
+    let mut go_on = |_| ControlFlow::Continue(());
+    let (vault, index, day) = (&bench.vault, &bench.index, date(2026, 1, 15));
+    let ran = gallring::run(vault, index, &scenario(), day, now(), &mut go_on);
+    assert_eq!(ran.expect("ran").recordings, 1);
 }
 
 #[test]

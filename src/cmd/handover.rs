@@ -96,6 +96,12 @@ fn create(
     );
     bar.finish_and_clear();
     let created = packed.map_err(told)?;
+    if !created.receiver_named {
+        show::note(format_args!(
+            "vaxel: nothing says that this key is {}'s: ask it for its fingerprint by another way, and enter `receiver = \"{}\"` with the organisation when it is that",
+            wanted.controller, created.receiver
+        ));
+    }
     if json {
         show::json(&created)?;
     } else {
@@ -247,6 +253,7 @@ fn told(error: HandoverError) -> Failure {
         HandoverError::NoDecision { .. }
         | HandoverError::Purpose
         | HandoverError::Receiver
+        | HandoverError::OtherReceiver { .. }
         | HandoverError::NoReceipt
         | HandoverError::There { .. }
         | HandoverError::Envelope {

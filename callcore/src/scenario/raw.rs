@@ -111,6 +111,10 @@ pub(super) struct RawOrganisation {
     /// The board that is controller within it.
     #[serde(default)]
     pub(super) board: String,
+    /// The fingerprint of the key to which its recordings are handed over, as `vaxel handover key` tells it, got by another way
+    /// than the key itself.
+    #[schemars(with = "Option<String>")]
+    pub(super) receiver: Option<Text>,
 }
 
 /// An agreement by which a processor works for a controller (GDPR Art. 28).

@@ -10,7 +10,7 @@ use callcore::{retention::ObjectClass, scenario::Scenario, time::Time};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
-use super::{HandoverError, Receiver, Record, bag::Bag, file};
+use super::{HandoverError, Receiver, Record, bag::Bag, file, receipt::is_named};
 use crate::{
     access::{self, Access},
     envelope::seal,
@@ -51,6 +51,10 @@ pub struct Created {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// The fingerprint of the key that it is sealed for.
+    pub receiver: String,
+    /// Whether the scenario names that as the controller's.
+    pub receiver_named: bool,
     /// Recordings that don't open, and so aren't in it: their ids and why.
     pub wrong: Vec<(String, String)>,
 }
@@ -77,6 +81,8 @@ pub fn create(
             path: package.to_owned(),
         })?;
     let decision = decision(scenario, &wanted.controller, now)?;
+    let print = receiver.fingerprint();
+    let receiver_named = is_named(scenario, &wanted.controller, &print)?;
     let ids = select(index, wanted)?;
     write_log(vault, &wanted.controller, &ids, by, now)?;
     let mut record = Record {
@@ -112,6 +118,8 @@ pub fn create(
         recordings: record.recordings.len() as u64,
         files: record.files,
         bytes: record.bytes,
+        receiver: print,
+        receiver_named,
         wrong,
     })
 }

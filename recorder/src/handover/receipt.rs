@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use callcore::scenario::Scenario;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,13 +11,13 @@ use super::HandoverError;
 use crate::{
     envelope::{Identity, Recipient},
     ledger::parse_public,
-    text::{hex, unhex},
+    text::{hex, sha256, unhex},
 };
 
 /// What the signing key is derived for, and what keeps its signatures apart from any others.
 const CONTEXT: &str = "vaxel hand-over receipt 1";
 const KEY_REMARK: &str = "# receipt-key: ";
-/// A receiver's key has three lines.
+/// A receiver's key has four lines.
 const RECEIVER_LEN_MAX: u64 = 4096;
 
 /// Who receives: for whom a package is sealed, and whose signature its receipt carries.
@@ -62,9 +63,19 @@ impl Receiver {
     /// As a file that is also a recipients file of `age`.
     pub fn to_text(&self) -> String {
         format!(
-            "# receiver of a hand-over: give this file to whoever hands over\n{KEY_REMARK}{}\n{}\n",
+            "# receiver of a hand-over: give this file to whoever hands over\n{KEY_REMARK}{}\n\
+             # fingerprint, to be told by another way: {}\n{}\n",
             hex(self.receipt_key.as_bytes()),
+            self.fingerprint(),
             self.recipient
+        )
+    }
+
+    /// What both parts of it are known by, 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(
+            &self.recipient.to_string(),
+            &hex(self.receipt_key.as_bytes()),
         )
     }
 }
@@ -129,6 +140,36 @@ impl Receipt {
             bytes.extend(format!("{}:{field}\n", field.len()).into_bytes());
         }
         bytes
+    }
+}
+
+/// The same of its parts as they are written down.
+pub(super) fn fingerprint(recipient: &str, receipt_key: &str) -> String {
+    sha256(format!("{recipient}\n{receipt_key}\n").as_bytes())
+}
+
+/// Whether the scenario names this receiver's key as the controller's; false when it names none. It doesn't come by the way on
+/// which a package and a receipt come: who could exchange the key there would get the recordings, and have them erased here.
+pub(super) fn is_named(
+    scenario: &Scenario,
+    controller: &str,
+    fingerprint: &str,
+) -> Result<bool, HandoverError> {
+    let org = scenario.org_by_id(controller);
+    match org.and_then(|org| scenario.org(org).receiver.as_deref()) {
+        None => {
+            tracing::warn!(
+                controller,
+                fingerprint,
+                "the scenario names no receiver: nothing says that this key is the controller's"
+            );
+            Ok(false)
+        }
+        Some(named) if named == fingerprint => Ok(true),
+        Some(_) => Err(HandoverError::OtherReceiver {
+            controller: controller.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+        }),
     }
 }
 

@@ -76,9 +76,21 @@ impl Reader<'_> {
                 .filter(|_| kind == OrganisationKind::Region)
                 .and_then(RegionCode::parse),
         };
+        let receiver = raw.receiver.as_ref().and_then(|print| {
+            self.value(
+                print,
+                "this is no fingerprint of a receiver's key",
+                "write the 64 digits that `vaxel handover key` tells",
+                |print| {
+                    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+                    (print.len() == 64 && print.bytes().all(hex)).then(|| print.as_str().into())
+                },
+            )
+        });
         Organisation {
             region,
             board: raw.board.into(),
+            receiver,
             country: country.into(),
             id: raw.id.into_inner().into(),
             name: raw.name.into(),
