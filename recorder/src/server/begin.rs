@@ -184,8 +184,9 @@ impl Server {
                     &Refusal::new(StatusCode::SERVER_INTERNAL_ERROR, RefusalReason::Disk, text),
                 );
             }
-            // The caller gave up meanwhile.
-            (None, Ok(())) => self.finish(id, State::Truncated),
+            // The caller gave up meanwhile, or the call ended while its next recording was made: nobody has written to it, so that
+            // nothing of it is missing.
+            (None, Ok(())) => self.finish(id, State::Closed),
             (None, Err(_)) => {}
         }
     }

@@ -164,6 +164,7 @@ mod tests {
         let now = Instant::now();
         let control = Control {
             from: HERE,
+            port: 4000,
             flow: Flow::Waiting,
             target: Target::first_of(RecordingId::random().expect("random"), now),
             marks: 0,

@@ -44,6 +44,7 @@ fn recorded() -> Recorded {
     let (jobs, todo) = mpsc::channel(8);
     let control = Control {
         from: SENDER.ip(),
+        port: SENDER.port(),
         flow: Flow::Running,
         target: Target::first_of(id, now),
         marks: 0,

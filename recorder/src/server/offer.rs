@@ -185,6 +185,8 @@ pub(super) struct Agreed {
     pub(super) codec: Codec,
     pub(super) payload_type: u8,
     pub(super) remote: IpAddr,
+    /// Where the client takes what nobody sends it, and mostly sends from.
+    pub(super) port: u16,
     pub(super) paused: bool,
     /// What its packets carry, when the offer says one number (RFC 5576).
     pub(super) ssrc: Option<u32>,
@@ -233,6 +235,7 @@ pub(super) fn answer(
             codec,
             payload_type: accepted.codec.payload_type,
             remote,
+            port: accepted.remote.port(),
             paused: !accepted.direction.receives() || remote.is_unspecified(),
             ssrc: one_source(offered),
             crypto,

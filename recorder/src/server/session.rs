@@ -228,6 +228,7 @@ impl Session {
         let local = door.local();
         let begins = Control {
             from: agreed.remote,
+            port: agreed.port,
             flow: flow(&agreed),
             target,
             marks: 0,
@@ -291,6 +292,7 @@ impl Session {
             stream.steering.steer(|control| match agreed {
                 Some(agreed) => {
                     control.from = agreed.remote;
+                    control.port = agreed.port;
                     control.flow = flow(agreed);
                     control.crypto.clone_from(&agreed.crypto);
                 }
@@ -410,6 +412,7 @@ mod tests {
             codec: wire::g711::Law::A.into(),
             payload_type: 8,
             remote: local,
+            port: 4000,
             paused: false,
             ssrc: None,
             crypto: None,

@@ -33,6 +33,8 @@ use crate::{
 const READY_BYTES_MAX: usize = 7 * 1024;
 /// A source that says nothing for so long may have moved; until then nobody else is heard.
 const SOURCE_SILENT_MIN: Duration = Duration::from_millis(500);
+/// A number that was heard within this time is still its source's: two or three packets.
+pub(super) const NUMBER_SILENT_MIN: Duration = Duration::from_millis(60);
 /// How exactly a session knows when it was heard last, in milliseconds: it looks for a minute without a sound.
 const HEARD_STEP_MS: u64 = 1000;
 
@@ -41,6 +43,8 @@ const HEARD_STEP_MS: u64 = 1000;
 pub(super) struct Control {
     /// The only address that audio is taken from: the offered one.
     pub(super) from: IpAddr,
+    /// The offered port. Who sends from another is heard too, but must have had time to move there.
+    pub(super) port: u16,
     pub(super) flow: Flow,
     /// The recording it is written to.
     pub(super) target: Target,
@@ -124,6 +128,8 @@ pub(super) struct Track {
     /// The source that is heard, and when it was last.
     source: Option<SocketAddr>,
     source_heard: Instant,
+    /// It has said that it moves, and wasn't heard from there yet.
+    moves: bool,
     /// What the writer is given next.
     ready: Batch,
     /// Milliseconds after the session began that `heard_ms` was told of last.
@@ -157,6 +163,7 @@ impl Track {
             opener: opener(&told),
             source: None,
             source_heard: line.begun,
+            moves: false,
             ready: Batch::default(),
             told_heard_ms: 0,
             unsent: None,
@@ -205,7 +212,12 @@ impl Track {
             Flow::Paused => self.timeline.pause(&mut self.ready),
             Flow::Waiting | Flow::Ended => {}
         }
-        self.source = self.source.filter(|source| source.ip() == told.from);
+        // Whoever says that it has moved is heard from wherever it sends next.
+        let stays = told.port == self.control.port;
+        self.moves |= !stays;
+        self.source = self
+            .source
+            .filter(|source| stays && source.ip() == told.from);
         self.control = told;
         self.hand_over();
     }
@@ -299,6 +311,7 @@ impl Track {
         self.heard(now);
         let packet = rtp::Packet::parse(datagram).map_err(|_| "malformed")?;
         (self.source, self.source_heard) = (Some(source), now);
+        self.moves &= source.port() != self.control.port;
         let since = now.saturating_duration_since(self.control.target.begun);
         match self.timeline.receive(since, &packet, &mut self.ready) {
             Placed::Dropped => Err("duplicate"),
@@ -310,8 +323,22 @@ impl Track {
     /// Whether that is the source that is heard, or it has moved: after a change its client may send from another port.
     fn may_send(&self, source: SocketAddr, now: Instant) -> bool {
         let silent = now.saturating_duration_since(self.source_heard);
+        // What was on its way from the port before the change doesn't keep out who sends from the offered one.
+        let moves = self.moves && source.port() == self.control.port;
         self.source
-            .is_none_or(|known| known == source || silent >= SOURCE_SILENT_MIN)
+            .is_none_or(|known| known == source || silent >= SOURCE_SILENT_MIN || moves)
+    }
+
+    /// Whether audio of that type is sent from there: where it was heard last, or is offered to be.
+    pub(super) fn is_from(&self, source: SocketAddr, payload_type: u8) -> bool {
+        let offered = SocketAddr::from((self.control.from, self.control.port));
+        self.payload_type == payload_type && self.source.unwrap_or(offered) == source
+    }
+
+    /// Whether its source may have taken another number: it wasn't heard by its own for a while, or not at all.
+    pub(super) fn may_be_another(&self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.source_heard);
+        self.source.is_none() || silent >= NUMBER_SILENT_MIN
     }
 
     fn heard(&mut self, now: Instant) {

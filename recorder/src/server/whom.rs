@@ -139,6 +139,7 @@ mod tests {
             codec: wire::g711::Law::A.into(),
             payload_type: 8,
             remote: HERE,
+            port: 4000,
             paused: false,
             ssrc: None,
             crypto: None,

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
 };
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, epoll, eventfd};
 use tokio::sync::oneshot;
 use transport::media::{PortsError, RtpPorts};
 
@@ -36,6 +36,8 @@ pub(in crate::server) struct SeatId(u64);
 pub(in crate::server) struct SharedPorts {
     ports: RtpPorts,
     orders: Orders,
+    /// What the thread waits at.
+    pub(super) epoll: Arc<OwnedFd>,
     rooms: Vec<Weak<Room>>,
     taken: Arc<Mutex<BTreeSet<Key>>>,
     next: u64,
@@ -78,7 +80,8 @@ impl SharedPorts {
     /// Starts the thread.
     pub(in crate::server) fn start(ports: RtpPorts, board: Arc<Board>) -> io::Result<Self> {
         let (shared, inbox) = Self::idle(ports)?;
-        thread::start(inbox, Arc::clone(&shared.orders.waker), board)?;
+        let waker = Arc::clone(&shared.orders.waker);
+        thread::start(inbox, waker, Arc::clone(&shared.epoll), board)?;
         Ok(shared)
     }
 
@@ -89,6 +92,7 @@ impl SharedPorts {
         let shared = Self {
             ports,
             orders: Orders { sender, waker },
+            epoll: Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?),
             rooms: Vec::new(),
             taken: Arc::default(),
             next: 0,
@@ -151,7 +155,15 @@ impl SharedPorts {
         let local = socket.local_addr();
         self.next += 1;
         let id = RoomId(self.next);
-        if !self.orders.give(Order::Open(id, socket)) {
+        // Here: a port that nobody can listen on isn't offered to anybody.
+        let watched = match thread::watch(&self.epoll, id, socket) {
+            Ok(watched) => watched,
+            Err(error) => {
+                tracing::error!(%error, "the system can't watch another shared port: streams have ports of their own");
+                return Ok(None);
+            }
+        };
+        if !self.orders.give(Order::Open(id, watched)) {
             tracing::error!(
                 "the thread of the shared ports is gone: streams have ports of their own"
             );

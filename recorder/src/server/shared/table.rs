@@ -24,6 +24,9 @@ use crate::board::Board;
 /// Datagrams of a stream that wait for its next recording: ten seconds of audio, far longer than a disk takes to make one.
 pub(super) const WAITING_MAX: usize = 512;
 
+/// Numbers that streams had are remembered: twice those of a full port.
+const ENDED_MAX: usize = 128;
+
 /// What a stream on a shared port is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::server) struct Key {
@@ -72,6 +75,8 @@ pub(super) struct Table {
     free: Vec<usize>,
     /// How many were told to end and haven't yet.
     ending: usize,
+    /// Numbers that streams had, the latest: what still comes of them is nobody else's.
+    ended: VecDeque<Key>,
     /// Whose the datagrams of a run are; kept for its room.
     whose: Vec<Result<usize, &'static str>>,
     board: Arc<Board>,
@@ -81,6 +86,8 @@ pub(super) struct Table {
 struct Stream {
     seat: SeatId,
     claim: Claim,
+    /// The number that its source has taken since, without a word of its client: the latest, so that there is one at most.
+    taken: Option<Key>,
     track: Track,
     waiting: VecDeque<Waiting>,
     ending: Option<Ending>,
@@ -110,6 +117,7 @@ impl Table {
             streams: Vec::new(),
             free: Vec::new(),
             ending: 0,
+            ended: VecDeque::new(),
             whose: Vec::new(),
             board,
         }
@@ -133,11 +141,12 @@ impl Table {
             self.streams.push(None);
             self.streams.len() - 1
         });
-        self.keys.insert(claim.key, at);
+        self.know(claim.key, at);
         self.seats.insert(seat, at);
         self.streams[at] = Some(Stream {
             seat,
             claim,
+            taken: None,
             track,
             waiting: VecDeque::new(),
             ending: None,
@@ -177,9 +186,45 @@ impl Table {
         if let Some((at, stream)) = self.stream(seat) {
             let key = claim.key;
             let before = std::mem::replace(&mut stream.claim, claim);
-            self.keys.remove(&before.key);
-            self.keys.insert(key, at);
+            forget((&mut self.keys, &mut self.ended), before.key);
+            self.know(key, at);
         }
+    }
+
+    /// From now on packets known by that are this stream's; who had taken the number without a word has it no more.
+    fn know(&mut self, key: Key, at: usize) {
+        let before = self.keys.insert(key, at);
+        let before = before.and_then(|other| self.streams.get_mut(other)?.as_mut());
+        if let Some(stream) = before {
+            stream.taken = stream.taken.filter(|taken| *taken != key);
+        }
+    }
+
+    /// A number that nobody has: a source takes another when it begins anew or meets its own (RFC 3550 section 8.2), and RFC 7866
+    /// has it tell nobody. It is the stream's whose source sends it now instead, when there is one such.
+    fn taken(
+        &mut self,
+        key: Key,
+        datagram: &[u8],
+        (source, now): (SocketAddr, Instant),
+    ) -> Option<usize> {
+        let payload_type = datagram.get(1)? & 0x7f;
+        if rtp::is_rtcp(datagram) || self.ended.contains(&key) {
+            return None;
+        }
+        let is_its = |stream: &Stream| stream.track.is_from(source, payload_type);
+        let streams = self.streams.iter().enumerate();
+        let mut its = streams.filter(|(_, stream)| stream.as_ref().is_some_and(is_its));
+        let (Some((at, _)), None) = (its.next(), its.next()) else {
+            return None;
+        };
+        let stream = self.streams[at].as_mut();
+        let stream = stream.filter(|stream| stream.track.may_be_another(now))?;
+        self.keys.insert(key, at);
+        if let Some(before) = stream.taken.replace(key) {
+            self.keys.remove(&before);
+        }
+        Some(at)
     }
 
     /// Takes datagrams of one sender, each of that length but the last.
@@ -187,7 +232,8 @@ impl Table {
         // Whose all of them are before anything is done with the first: looked up one after the other, the processor waits for
         // the memory of each stream in turn.
         let mut whose = std::mem::take(&mut self.whose);
-        whose.extend(run.chunks(len).map(|datagram| self.whose(datagram, source)));
+        let from = (source, now);
+        whose.extend(run.chunks(len).map(|datagram| self.whose(datagram, from)));
         for (datagram, whose) in run.chunks_mut(len).zip(whose.drain(..)) {
             match whose.map(|at| self.streams[at].as_mut()) {
                 Ok(Some(stream)) => stream.on_datagram(datagram, source, now, &self.board),
@@ -199,13 +245,20 @@ impl Table {
     }
 
     /// The place of the stream that a datagram is of, or why it is nobody's.
-    fn whose(&self, datagram: &[u8], source: SocketAddr) -> Result<usize, &'static str> {
+    fn whose(
+        &mut self,
+        datagram: &[u8],
+        from: (SocketAddr, Instant),
+    ) -> Result<usize, &'static str> {
         if datagram.len() > DATAGRAM_LEN_MAX {
             // Those that wait for a recording would fill memory.
             return Err("malformed");
         }
-        let key = Key::of(datagram, source).ok_or("malformed")?;
-        let at = *self.keys.get(&key).ok_or("ssrc")?;
+        let key = Key::of(datagram, from.0).ok_or("malformed")?;
+        let at = match self.keys.get(&key) {
+            Some(at) => *at,
+            None => self.taken(key, datagram, from).ok_or("ssrc")?,
+        };
         if let Some(Some(stream)) = self.streams.get(at) {
             stream.track.fetch();
         }
@@ -232,7 +285,9 @@ impl Table {
             };
             self.free.push(at);
             self.seats.remove(&stream.seat);
-            self.keys.remove(&stream.claim.key);
+            for key in [Some(stream.claim.key), stream.taken].into_iter().flatten() {
+                forget((&mut self.keys, &mut self.ended), key);
+            }
             self.ending -= 1;
             // The session may be gone.
             let _told = stream.done.send(stream.track.end());
@@ -240,6 +295,15 @@ impl Table {
         let left = self.streams.iter().flatten();
         left.filter_map(|stream| Some(stream.ending?.at)).min()
     }
+}
+
+/// Nobody is known by that any more, and what still comes of it is nobody's.
+fn forget((keys, ended): (&mut HashMap<Key, usize>, &mut VecDeque<Key>), key: Key) {
+    keys.remove(&key);
+    if ended.len() == ENDED_MAX {
+        ended.pop_front();
+    }
+    ended.push_back(key);
 }
 
 impl Stream {

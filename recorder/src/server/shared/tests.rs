@@ -16,7 +16,7 @@ use super::{
         RTP_PORTS,
         disk::Job,
         media::OVERTAKEN_MAX,
-        track::{Control, Flow, Line, Owed, Target, Track},
+        track::{Control, Flow, Line, NUMBER_SILENT_MIN, Owed, Target, Track},
     },
     *,
 };
@@ -76,6 +76,7 @@ impl Bench {
         let claim = claims.expect("free").remove(0);
         let control = Control {
             from: HERE,
+            port: 4000,
             flow: Flow::Running,
             target: self.target(),
             marks: 0,
@@ -198,6 +199,92 @@ fn streams_are_told_apart_by_number_and_address() {
     assert_eq!(bench.stored(), expected.into());
     let dropped = ["ssrc", "malformed", "source"].map(|reason| bench.dropped(reason));
     assert_eq!(dropped, [2, 2, 1]);
+}
+
+/// As when `fs.epoll.max_user_watches` is reached: the streams get ports of their own.
+#[test]
+fn a_port_that_nobody_could_listen_on_is_offered_to_nobody() {
+    let mut bench = bench();
+    let none = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC);
+    bench.ports.epoll = Arc::new(none.expect("a handle"));
+    let key = Key {
+        ssrc: 1,
+        from: HERE,
+    };
+    assert!(bench.ports.claim(&[key]).expect("a port").is_none());
+    assert_eq!(bench.inbox.try_iter().count(), 0);
+}
+
+/// A change names another port: what was on its way comes first, and nothing of what follows is lost.
+#[test]
+fn a_sender_that_moves_is_heard_from_its_first_packet() {
+    let mut bench = bench();
+    let mut one = bench.record(1);
+    let id = one.control.target.id;
+    bench.hear_next(&mut one, 3);
+    bench.tell(&mut one, |control| control.port = 5000);
+    bench.hear(1, 4, (HERE, 4000).into());
+    for sequence in 5..10 {
+        bench.hear(1, sequence, (HERE, 5000).into());
+    }
+    assert_eq!(bench.stored(), [(id, 9)].into());
+    // From a port that it doesn't offer, too.
+    bench.tell(&mut one, |control| control.port = 6000);
+    bench.hear(1, 10, (HERE, 6002).into());
+    bench.hear(1, 11, (HERE, 6004).into());
+    assert_eq!(bench.stored(), [(id, 1)].into());
+    assert_eq!(bench.dropped("source"), 1);
+}
+
+/// RFC 3550 section 8.2: a source that finds another with its number takes a new one, and so may one that begins anew.
+#[test]
+fn a_sender_that_takes_another_number_is_heard_on() {
+    let mut bench = bench();
+    let (mut one, mut two) = (bench.record(1), bench.record(2));
+    let id = one.control.target.id;
+    bench.hear_next(&mut one, 3);
+    bench.hear(2, 1, (HERE, 4002).into());
+    // While its own is heard, another is another's.
+    bench.hear(9, 100, (HERE, 4000).into());
+    bench.hear_next(&mut one, 1);
+    bench.hear(9, 101, (HERE, 4000).into());
+    assert_eq!(bench.dropped("ssrc"), 2);
+    bench.now += NUMBER_SILENT_MIN;
+    for number in 0..2 {
+        bench.hear(9, 102 + number, (HERE, 4000).into());
+    }
+    // As often as it likes, without a trace of those before.
+    for number in 10..2000 {
+        bench.now += NUMBER_SILENT_MIN;
+        bench.hear(number, 1, (HERE, 4000).into());
+    }
+    assert_eq!(bench.dropped("ssrc"), 2);
+    let stored = bench.stored();
+    assert_eq!(stored[&id], 6 + 1990);
+    assert_eq!(stored[&two.control.target.id], 1);
+    // Another stream's number stays that stream's, whoever sends it.
+    bench.hear(2, 2, (HERE, 4002).into());
+    bench.hear(2, 3, (HERE, 4000).into());
+    assert_eq!(bench.dropped("source"), 1);
+    // A report says nothing of a stream, and nobody is heard from where two are.
+    bench.hear_bytes(&mut [0x80, 200, 0, 1, 0, 0, 0, 77], (HERE, 4000).into());
+    let mut three = bench.record(3);
+    bench.hear_next(&mut three, 1);
+    bench.now += NUMBER_SILENT_MIN;
+    bench.hear(88, 1, (HERE, 4000).into());
+    assert_eq!(bench.dropped("ssrc"), 4);
+    // The number it had taken is another's as soon as that one is offered.
+    let mut again = bench.record(1999);
+    bench.hear(1999, 2, (HERE, 4000).into());
+    assert_eq!(bench.stored()[&again.control.target.id], 1);
+    again.sequence = 2;
+    for recorded in [&mut one, &mut two] {
+        bench.tell(recorded, |control| control.flow = Flow::Ended);
+    }
+    bench.now += OVERTAKEN_MAX;
+    bench.table.end_due(bench.now);
+    bench.hear_next(&mut again, 1);
+    assert_eq!(bench.stored()[&again.control.target.id], 1);
 }
 
 #[test]

@@ -48,7 +48,7 @@ const WAKER: u64 = 0;
 #[derive(Debug)]
 pub(super) enum Order {
     /// Listen there too.
-    Open(RoomId, PolledSocket),
+    Open(RoomId, Watched),
     /// Nobody has a place there any more.
     Close(RoomId),
     Begin(RoomId, SeatId, Box<Begins>),
@@ -79,13 +79,29 @@ impl Order {
     }
 }
 
+/// A port whose packets wake the thread.
+#[derive(Debug)]
+pub(super) struct Watched {
+    socket: PolledSocket,
+    state: UdpSocketState,
+}
+
+/// Has a port's packets wake the thread that waits there; it ends with the socket.
+pub(super) fn watch(epoll: &OwnedFd, id: RoomId, socket: PolledSocket) -> io::Result<Watched> {
+    let state = UdpSocketState::new((&socket).into())?;
+    state.set_recv_buffer_size((&socket).into(), BUFFER_BYTES)?;
+    let data = epoll::EventData::new_u64(id.0);
+    epoll::add(epoll, &socket, data, epoll::EventFlags::IN)?;
+    Ok(Watched { socket, state })
+}
+
 /// Starts it. It ends by [`Order::Stop`].
 pub(super) fn start(
     inbox: mpsc::Receiver<Order>,
     waker: Arc<OwnedFd>,
+    epoll: Arc<OwnedFd>,
     board: Arc<Board>,
 ) -> io::Result<()> {
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let data = epoll::EventData::new_u64(WAKER);
     epoll::add(&epoll, &waker, data, epoll::EventFlags::IN)?;
     let running = Running {
@@ -106,7 +122,7 @@ pub(super) fn start(
 
 #[derive(Debug)]
 struct Running {
-    epoll: OwnedFd,
+    epoll: Arc<OwnedFd>,
     waker: Arc<OwnedFd>,
     inbox: mpsc::Receiver<Order>,
     rooms: BTreeMap<RoomId, Room>,
@@ -132,7 +148,7 @@ impl Running {
         let mut buffer = vec![0; BATCH_SIZE * RUN_BYTES_MAX];
         while !(self.stops && self.rooms.values().all(|room| room.table.is_empty())) {
             let wait = self.until_next(Instant::now()).map(timespec);
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), wait.as_ref()) {
+            match epoll::wait(&*self.epoll, spare_capacity(&mut events), wait.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => {
                     tracing::error!(%error, "shared ports are deaf: the system can't wait for packets");
@@ -194,14 +210,15 @@ impl Running {
 
     fn carry_out(&mut self, order: Order, now: Instant) {
         match order {
-            Order::Open(id, socket) => match self.open(id, socket) {
-                Ok(room) => {
-                    self.rooms.insert(id, room);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a shared port is deaf: the system can't watch it");
-                }
-            },
+            Order::Open(id, Watched { socket, state }) => {
+                let room = Room {
+                    socket,
+                    state,
+                    arrivals: Arrivals::default(),
+                    table: Table::new(Arc::clone(&self.board)),
+                };
+                self.rooms.insert(id, room);
+            }
             Order::Close(id) => {
                 self.rooms.remove(&id);
             }
@@ -221,19 +238,6 @@ impl Running {
         if let Some(room) = self.rooms.get_mut(&id) {
             work(&mut room.table);
         }
-    }
-
-    fn open(&self, id: RoomId, socket: PolledSocket) -> io::Result<Room> {
-        let state = UdpSocketState::new((&socket).into())?;
-        state.set_recv_buffer_size((&socket).into(), BUFFER_BYTES)?;
-        let data = epoll::EventData::new_u64(id.0);
-        epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN)?;
-        Ok(Room {
-            socket,
-            state,
-            arrivals: Arrivals::default(),
-            table: Table::new(Arc::clone(&self.board)),
-        })
     }
 
     fn look_after(&mut self, now: Instant) {
