@@ -252,6 +252,7 @@ fn told(error: HandoverError) -> Failure {
     match error {
         HandoverError::NoDecision { .. }
         | HandoverError::Purpose
+        | HandoverError::TooMany { .. }
         | HandoverError::Receiver
         | HandoverError::OtherReceiver { .. }
         | HandoverError::NoReceipt

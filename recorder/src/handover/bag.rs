@@ -88,8 +88,13 @@ pub(super) struct Found {
 /// A file and what is wrong with it.
 pub(super) type Wrong = (String, String);
 
-/// A manifest of a million recordings has 400 MB.
+/// Recordings in one package: what is packed can be checked on the other side.
+pub(super) const RECORDINGS_MAX: usize = 1_000_000;
+/// Its manifest has 500 MB, of four files a recording.
 const MANIFEST_LEN_MAX: u64 = 512 * 1024 * 1024;
+/// A digest, two blanks, `data/ID/audio.opus` and the end.
+const LINE_LEN_MAX: u64 = 64 + 2 + 5 + 32 + 1 + 10 + 1;
+const _: () = assert!(4 * LINE_LEN_MAX * RECORDINGS_MAX as u64 <= MANIFEST_LEN_MAX);
 /// The other tag files have a dozen lines.
 const TAG_FILE_LEN_MAX: u64 = 64 * 1024;
 /// All there are in a bag of ours, and how long each may be.

@@ -10,7 +10,12 @@ use callcore::{retention::ObjectClass, scenario::Scenario, time::Time};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
-use super::{HandoverError, Receiver, Record, bag::Bag, file, receipt::is_named};
+use super::{
+    HandoverError, Receiver, Record,
+    bag::{Bag, RECORDINGS_MAX},
+    file,
+    receipt::is_named,
+};
 use crate::{
     access::{self, Access},
     envelope::seal,
@@ -160,7 +165,16 @@ fn select(index: &Index, wanted: &Wanted) -> Result<Vec<RecordingId>, HandoverEr
     if ids.is_empty() {
         return Err(HandoverError::Nothing);
     }
+    fits(ids.len())?;
     Ok(ids)
+}
+
+/// Before hours of packing, not after those of checking.
+fn fits(count: usize) -> Result<(), HandoverError> {
+    if count > RECORDINGS_MAX {
+        return Err(HandoverError::TooMany { count });
+    }
+    Ok(())
 }
 
 fn write_log(
@@ -289,5 +303,17 @@ fn unspoilt((sound, exported): (SoundFile, Exported)) -> Result<SoundFile, Hando
     match exported.damaged_chunks {
         0 => Ok(sound),
         stretches => Err(HandoverError::Spoilt { stretches }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_packed_than_can_be_checked() {
+        assert!(fits(RECORDINGS_MAX).is_ok());
+        let refused = fits(RECORDINGS_MAX + 1).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|text| text.contains("--before")));
     }
 }

@@ -49,6 +49,15 @@ pub enum HandoverError {
     /// Nothing fits.
     #[error("no recording at rest fits: `vaxel recordings list` shows what there is")]
     Nothing,
+    /// More than the other side could check.
+    #[error(
+        "{count} recordings are more than a package holds ({}): hand them over in parts, by --before or --kommun",
+        bag::RECORDINGS_MAX
+    )]
+    TooMany {
+        /// How many fit.
+        count: usize,
+    },
     /// Nobody said what for.
     #[error("say what for: `--purpose \"...\"`; it is kept in the controller's access log")]
     Purpose,
