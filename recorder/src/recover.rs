@@ -102,7 +102,10 @@ fn remove_erased(
     let mut erased = Vec::new();
     if !keyless.is_empty() {
         let read = gallring::register(vault, true, |line| {
-            erased.extend(keyless.remove(&line.destroyed.object));
+            // Not by a line of who spoke in it.
+            if line.destroyed.key_destroyed {
+                erased.extend(keyless.remove(&line.destroyed.object));
+            }
         });
         if let Err(error) = read {
             tracing::error!(%error, "what was erased can't be told from what has lost its key: all of it stays");

@@ -452,14 +452,19 @@ fn what_a_power_cut_brought_back_goes_with_the_next_start() {
 /// The register has each once, whatever index there is.
 #[test]
 fn what_was_erased_is_not_erased_again_under_a_new_index() {
-    let (bench, scenario) = (Bench::with(2), scenario());
+    let (bench, scenario) = (Bench::with(3), scenario());
     let day = date(2021, 6, 1);
-    assert_eq!(bench.run(&scenario, day).expect("ran").numbers, 2);
+    assert_eq!(bench.run(&scenario, day).expect("ran").numbers, 3);
+    // Of this one the key is lost, and only who spoke was erased.
+    let lost = bench.ids()[0];
+    std::fs::write(bench.folder(lost).join("1.vax"), [7; 4096]).expect("ours");
+    std::fs::remove_file(bench.vault.keys().join(format!("data/{lost}.key"))).expect("ours");
     let bench = bench.with_new_index();
     assert_eq!(bench.ids().len(), 2);
+    assert!(bench.folder(lost).exists());
     assert_eq!(bench.plan(&scenario, day).due, 0);
     let again = bench.run(&scenario, day).expect("ran");
-    assert_eq!((again.numbers, again.register_lines), (0, 2));
+    assert_eq!((again.numbers, again.register_lines), (0, 3));
 }
 
 /// A disk of keys that can't be read tells nothing of what was destroyed.
