@@ -3,7 +3,7 @@
 //! A connection that broke is made anew before the next question. A question that was under way when it broke is not
 //! asked again here: whoever asked knows whether it may be.
 
-use std::{collections::HashMap, sync::mpsc, thread, time::Duration};
+use std::{cell::RefCell, collections::HashMap, sync::mpsc, thread, time::Duration};
 
 use bytes::BytesMut;
 use tokio::{runtime::Runtime, time::timeout};
@@ -67,7 +67,12 @@ impl Session {
         };
         let (work, todo) = mpsc::channel();
         let (connected, told) = mpsc::channel();
-        let connector = Connector { config, tls, lock };
+        let connector = Connector {
+            config,
+            tls,
+            lock,
+            former: RefCell::default(),
+        };
         thread::Builder::new()
             .name("recorder-postgres".into())
             .spawn(move || serve(&connector, &todo, &connected))
@@ -106,6 +111,15 @@ struct Connector {
     config: Config,
     tls: Tls,
     lock: Option<i32>,
+    /// That had the lock before.
+    former: RefCell<Option<Backend>>,
+}
+
+/// A connection as PostgreSQL knows it: the number of its process, and when that began, as numbers come again.
+#[derive(Debug, Clone)]
+struct Backend {
+    pid: i32,
+    begun: String,
 }
 
 struct Connected {
@@ -178,7 +192,9 @@ impl Connector {
             // It ends with its client, or when the other end goes.
             tokio::spawn(connection);
             if let Some(lock) = self.lock {
-                take_lock(&client, lock).await?;
+                let former = self.former.borrow().clone();
+                let own = take_lock(&client, lock, former).await?;
+                self.former.replace(Some(own));
             }
             Ok(Connected {
                 client,
@@ -190,12 +206,21 @@ impl Connector {
     }
 }
 
-/// Takes a lock for as long as the connection lasts.
-async fn take_lock(client: &Client, lock: i32) -> Result<(), String> {
+/// Takes a lock for as long as the connection lasts. Of a connection that a network has cut PostgreSQL hears nothing, and would keep
+/// it with its lock for hours: our own is ended first.
+async fn take_lock(client: &Client, lock: i32, former: Option<Backend>) -> Result<Backend, String> {
     let said = |error: tokio_postgres::Error| match error.code() {
         Some(&SqlState::LOCK_NOT_AVAILABLE) => IN_USE.to_owned(),
         _ => told(&error),
     };
+    if let Some(Backend { pid, begun }) = former {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE pid = $1 AND backend_start::text = $2 AND usename = current_user";
+        // Whoever may not is kept waiting, as by anybody else's.
+        if let Err(error) = client.query(end, &[&pid, &begun]).await {
+            tracing::warn!(error = told(&error), "a connection that was cut stays");
+        }
+    }
     let patience = format!("SET lock_timeout = {}", LOCK_MAX.as_millis());
     client.batch_execute(&patience).await.map_err(said)?;
     let ask = "SELECT pg_advisory_lock($1, hashtext(current_schema()))";
@@ -203,7 +228,13 @@ async fn take_lock(client: &Client, lock: i32) -> Result<(), String> {
     client
         .batch_execute("RESET lock_timeout")
         .await
-        .map_err(said)
+        .map_err(said)?;
+    let own = "SELECT pid, backend_start::text AS begun FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let own = client.query_one(own, &[]).await.map_err(said)?;
+    Ok(Backend {
+        pid: own.try_get("pid").map_err(said)?,
+        begun: own.try_get("begun").map_err(said)?,
+    })
 }
 
 impl Connected {
@@ -439,5 +470,91 @@ mod tests {
         }
         let refused = read_url("postgres://v@192.0.2.1/v?sslrootcert=/nowhere.pem", &none);
         assert!(refused.is_err());
+    }
+}
+
+/// On PostgreSQL only, run by `tests/with-postgres`.
+#[cfg(test)]
+mod cut {
+    use std::{
+        io,
+        os::unix::net::{UnixListener, UnixStream},
+        path::Path,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+    use crate::index::tests::postgres::index_of;
+
+    /// A way to the database that can be cut without a word to it.
+    struct Way {
+        url: String,
+        near: Arc<Mutex<Vec<UnixStream>>>,
+        /// What the database takes for connections still.
+        _far: Arc<Mutex<Vec<UnixStream>>>,
+    }
+
+    impl Way {
+        fn to(url: &str, folder: &Path) -> Self {
+            let config: Config = url.parse().expect("a URL");
+            let Host::Unix(there) = &config.get_hosts()[0] else {
+                panic!("by a socket");
+            };
+            let socket = format!(".s.PGSQL.{}", config.get_ports()[0]);
+            let [near, far] = [(); 2].map(|()| Arc::<Mutex<Vec<UnixStream>>>::default());
+            let (behind, held) = (there.join(&socket), (Arc::clone(&near), Arc::clone(&far)));
+            let listener = UnixListener::bind(folder.join(&socket)).expect("a socket");
+            thread::spawn(move || {
+                for near in listener.incoming().flatten() {
+                    let far = UnixStream::connect(&behind).expect("it is there");
+                    pass(&near, &far);
+                    pass(&far, &near);
+                    held.0.lock().expect("ours").push(near);
+                    held.1.lock().expect("ours").push(far);
+                }
+            });
+            let encoded = |path: &Path| path.to_string_lossy().replace('/', "%2F");
+            Self {
+                url: url.replace(&encoded(there), &encoded(folder)),
+                near,
+                _far: far,
+            }
+        }
+
+        fn cut(&self) {
+            for near in self.near.lock().expect("ours").drain(..) {
+                near.shutdown(std::net::Shutdown::Both).expect("open");
+            }
+        }
+    }
+
+    fn pass(from: &UnixStream, to: &UnixStream) {
+        let (mut from, mut to) = (
+            from.try_clone().expect("ours"),
+            to.try_clone().expect("ours"),
+        );
+        thread::spawn(move || io::copy(&mut from, &mut to));
+    }
+
+    /// A network that was cut tells the database nothing: it keeps the connection, and its lock, for hours.
+    #[test]
+    fn who_comes_back_is_not_kept_out_by_the_connection_that_was_cut() {
+        let place = tempfile::tempdir().expect("a folder");
+        let Some(url) = index_of(place.path()) else {
+            return;
+        };
+        let (way, none) = (Way::to(&url, place.path()), Credentials::default());
+        let session = Session::open(&way.url, &none, Some(7)).expect("connected");
+        let ask = || session.ask(Ask::Query(Change::new("SELECT 1 AS one", [])));
+        for _ in 0..3 {
+            assert!(ask().is_ok());
+            way.cut();
+            // What was under way is not asked again.
+            assert!((0..2).any(|_| ask().is_ok()));
+        }
+        // Somebody else's lock is somebody else's.
+        let other = Session::open(&url, &none, Some(7)).map(drop);
+        assert!(matches!(other, Err(IndexError::InUse { .. })));
+        assert!(ask().is_ok());
     }
 }
