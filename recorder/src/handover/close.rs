@@ -20,6 +20,9 @@ use crate::{
     vault::Vault,
 };
 
+/// Told to an index at once by a recorder that starts: a second's work.
+const AT_ONCE_MAX: usize = 1000;
+
 /// What came of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Closed {
@@ -83,7 +86,10 @@ pub(crate) fn take_again(vault: &Vault, index: &Index) -> Result<(), HandoverErr
     let closed = list(vault)?.into_iter();
     for record in closed.filter(|record| !record.closed.is_empty()) {
         let ids = record.recordings.iter().map(|id| RecordingId::parse(id));
-        index.handed_over(&ids.collect::<Result<Vec<_>, _>>()?, &record.id)?;
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        for some in ids.chunks(AT_ONCE_MAX) {
+            index.handed_over(some, &record.id)?;
+        }
     }
     Ok(())
 }

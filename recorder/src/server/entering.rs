@@ -28,8 +28,11 @@ use crate::{
 const WAITING_MAX: usize = 10_000;
 /// How often the index is asked what is stored: gallring, a process of its own, takes away.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
-/// How often the index is asked whether it is back.
+/// How often the index is asked whether it is back, and how long at a time it is told what it missed: whoever begins a recording
+/// waits meanwhile.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Entries in a row before anything else is looked after: as many as begin and end in seconds on the busiest day.
+const IN_A_ROW_MAX: usize = 1000;
 
 /// Something to enter in the index.
 #[derive(Debug)]
@@ -70,7 +73,7 @@ impl Entering {
             board,
             jobs,
             missed: VecDeque::new(),
-            tried: Instant::now(),
+            turn: Turn(Instant::now()),
             counted: Instant::now(),
         };
         let thread = thread::Builder::new()
@@ -95,41 +98,69 @@ impl Entering {
     }
 }
 
+/// When the index is next told what it missed.
+#[derive(Debug, Clone, Copy)]
+struct Turn(Instant);
+
+impl Turn {
+    /// One that takes long to refuse is asked as seldom: at most half of the time is spent on that.
+    fn refused(&mut self, asked: Instant, now: Instant) {
+        self.0 = now + RETRY_EVERY.max(now.saturating_duration_since(asked));
+    }
+}
+
 struct Clerk {
     index: Index,
     board: Arc<Board>,
     jobs: tokio::sync::mpsc::WeakSender<Job>,
     missed: VecDeque<Missed>,
-    tried: Instant,
+    turn: Turn,
     counted: Instant,
 }
 
 impl Clerk {
     fn run(&mut self, todo: &mpsc::Receiver<Entry>) {
         loop {
-            match todo.recv_timeout(RETRY_EVERY) {
-                Ok(Entry::Open(id, tag, begun)) => {
-                    // Whoever asked may have gone; then it finishes the recording as well.
-                    let _told = begun.send(self.on_open(id, tag));
-                }
-                Ok(Entry::Closed(id, closed)) => {
-                    let (tag, closing) = *closed;
-                    self.enter(Missed::Closed(id, Box::new(closing.clone())));
-                    self.board.closed(&tag, &closing);
+            let wait = if self.missed.is_empty() {
+                RETRY_EVERY
+            } else {
+                self.turn.0.saturating_duration_since(Instant::now())
+            };
+            match todo.recv_timeout(wait) {
+                Ok(first) => {
+                    // All that waits comes before the index is tried again, which may take seconds.
+                    let others = todo.try_iter().take(IN_A_ROW_MAX);
+                    for entry in std::iter::once(first).chain(others) {
+                        self.take(entry);
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.tried.elapsed() >= RETRY_EVERY {
-                self.retry();
+            if self.turn.0 <= Instant::now() {
+                self.retry(RETRY_EVERY);
             }
             if self.counted.elapsed() >= COUNT_EVERY {
                 self.count();
             }
         }
-        self.retry();
+        self.retry(Duration::MAX);
         if let Err(error) = self.index.close_whole() {
             tracing::warn!(%error, "the index isn't closed whole: the next start reads it through");
+        }
+    }
+
+    fn take(&mut self, entry: Entry) {
+        match entry {
+            Entry::Open(id, tag, begun) => {
+                // Whoever asked may have gone; then it finishes the recording as well.
+                let _told = begun.send(self.on_open(id, tag));
+            }
+            Entry::Closed(id, closed) => {
+                let (tag, closing) = *closed;
+                self.enter(Missed::Closed(id, Box::new(closing.clone())));
+                self.board.closed(&tag, &closing);
+            }
         }
     }
 
@@ -153,11 +184,12 @@ impl Clerk {
     /// In order: what ends must have begun.
     fn enter(&mut self, what: Missed) {
         if self.missed.is_empty() {
+            let began = Instant::now();
             match what.enter(&self.index) {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::error!(%error, "the index refuses; recordings go on, and it is told later");
-                    self.tried = Instant::now();
+                    self.turn.refused(began, Instant::now());
                 }
             }
         }
@@ -165,14 +197,21 @@ impl Clerk {
         self.show();
     }
 
-    fn retry(&mut self) {
-        self.tried = Instant::now();
+    /// Tells the index what it missed, for so long at most.
+    fn retry(&mut self, long_max: Duration) {
+        let began = Instant::now();
+        self.turn.0 = began;
         while let Some(first) = self.missed.front() {
+            let asked = Instant::now();
             if let Err(error) = first.enter(&self.index) {
                 tracing::warn!(%error, waiting = self.missed.len(), "the index still refuses");
+                self.turn.refused(asked, Instant::now());
                 break;
             }
             self.missed.pop_front();
+            if began.elapsed() >= long_max {
+                break;
+            }
         }
         self.show();
     }
@@ -220,6 +259,43 @@ mod tests {
     };
 
     #[test]
+    fn an_index_that_is_long_in_refusing_keeps_nobody_waiting_all_the_time() {
+        let asked = Instant::now();
+        let mut turn = Turn(asked);
+        for (took_s, pause_s) in [(0, 1), (5, 5)] {
+            let now = asked + Duration::from_secs(took_s);
+            turn.refused(asked, now);
+            assert_eq!(turn.0 - now, Duration::from_secs(pause_s));
+        }
+    }
+
+    /// Ten thousand entries take a minute where each waits for a disk, and whoever begins a recording waits for an answer.
+    #[test]
+    fn an_index_that_is_back_is_told_a_part_at_a_time() {
+        let place = tempfile::tempdir().expect("a folder");
+        let vault =
+            Vault::open(&place.path().join("store"), &place.path().join("keys")).expect("fresh");
+        let (jobs, _todo) = tokio::sync::mpsc::channel(1);
+        let missed = (0..3).map(|_| {
+            let begin = one_stream();
+            Missed::Open(begin.id, Box::new(begin.tag))
+        });
+        let mut clerk = Clerk {
+            index: Index::open(&vault).expect("fresh"),
+            board: Arc::new(Board::new(Figures::default()).expect("metrics")),
+            jobs: jobs.downgrade(),
+            missed: missed.collect(),
+            turn: Turn(Instant::now()),
+            counted: Instant::now(),
+        };
+        clerk.retry(Duration::ZERO);
+        assert_eq!(clerk.missed.len(), 2);
+        assert!(clerk.turn.0 <= Instant::now(), "it goes on");
+        clerk.retry(Duration::MAX);
+        assert_eq!(clerk.missed.len(), 0);
+    }
+
+    #[test]
     fn what_gallring_took_away_is_stored_no_more() {
         let place = tempfile::tempdir().expect("a folder");
         let vault =
@@ -230,7 +306,7 @@ mod tests {
             board: Arc::new(Board::new(Figures::default()).expect("metrics")),
             jobs: jobs.downgrade(),
             missed: VecDeque::new(),
-            tried: Instant::now(),
+            turn: Turn(Instant::now()),
             counted: Instant::now(),
         };
         let figures = clerk.board.monitor().figures;

@@ -24,6 +24,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 const LOCK_MAX: Duration = Duration::from_secs(2);
 /// How long an answer may take: a plan of ten million recordings on a slow machine.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
+/// The same of what a recorder asks while it records, a few rows at a time: whoever begins a recording waits for it, and goes
+/// elsewhere after ten seconds.
+const RECORDER_ANSWER_MAX: Duration = Duration::from_secs(8);
 /// Prepared statements kept; there are about thirty, and a few of each for lists of another length.
 const PREPARED_MAX: usize = 200;
 
@@ -172,12 +175,18 @@ impl Connector {
         let Some(there) = open.as_mut() else {
             return Err("not connected".to_owned());
         };
-        let asked = runtime.block_on(async { timeout(ANSWER_MAX, there.answer(ask)).await });
+        let long = self.lock.is_none() || matches!(ask, Ask::Script(_));
+        let answer_max = if long {
+            ANSWER_MAX
+        } else {
+            RECORDER_ANSWER_MAX
+        };
+        let asked = runtime.block_on(async { timeout(answer_max, there.answer(ask)).await });
         match asked {
             Ok(answer) => answer.map_err(|error| told(&error)),
             Err(_) => {
                 *open = None;
-                Err(format!("no answer in {} s", ANSWER_MAX.as_secs()))
+                Err(format!("no answer in {} s", answer_max.as_secs()))
             }
         }
     }
