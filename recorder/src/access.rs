@@ -188,6 +188,12 @@ fn all_segments(store: &Path) -> Result<Vec<Segment>, LedgerError> {
     Ok(found)
 }
 
+/// Whether a stopped run has left a month that is set aside.
+pub(crate) fn has_aside(store: &Path) -> Result<bool, LedgerError> {
+    let found = all_segments(store)?;
+    Ok(found.iter().any(|segment| is_aside(store, segment)))
+}
+
 fn is_aside(store: &Path, segment: &Segment) -> bool {
     aside(&store.join(&segment.name)).exists()
 }

@@ -408,6 +408,21 @@ fn what_is_written_while_a_month_is_set_aside_follows_it() {
     assert_eq!(access::verify(vault).expect("whole").len(), 1);
 }
 
+/// Until then a backup would have been made without it.
+#[test]
+fn a_month_that_was_set_aside_is_back_when_a_recorder_starts() {
+    let (bench, scenario) = (Bench::new(), scenario());
+    accessed(&bench, &["2019-02-01T10:00:00Z"]);
+    let mut stop = |_| ControlFlow::Break(());
+    let (vault, index, day) = (&bench.vault, &bench.index, date(2025, 8, 1));
+    let stopped = gallring::run(vault, index, &scenario, day, now(), &mut stop);
+    assert!(matches!(stopped, Err(GallringError::Stopped)));
+    let logs = || access::segments(vault.store()).expect("listed").len();
+    assert_eq!(logs(), 0);
+    gallring::recover(vault, index, now()).expect("recovers");
+    assert_eq!(logs(), 1);
+}
+
 /// The first access of a month, when the disk is full or the power goes.
 #[test]
 fn a_month_in_which_nothing_stands_yet_tears_no_chain() {

@@ -140,9 +140,10 @@ fn run_only(
 /// # Errors
 /// When something refuses.
 pub fn recover(vault: &Vault, index: &Index, now: Timestamp) -> Result<u64, GallringError> {
+    let no_log = !access::has_aside(vault.store())?;
     let nothing_left = [Mark::Recording, Mark::Numbers]
         .into_iter()
-        .try_fold(true, |so_far, what| {
+        .try_fold(no_log, |so_far, what| {
             Ok::<_, GallringError>(so_far && index.marked(what)?.is_empty())
         })?;
     if nothing_left {
