@@ -101,8 +101,8 @@ impl<D: Driver> Switch<D> {
         self.fact(now, id, FactKind::Callback(CallbackStep::Promised));
     }
 
-    /// Whoever hangs up on the confirmation, or whose line is cut then, has asked to be called back, and the number is known:
-    /// the promise stands. False for everybody else.
+    /// Whoever hangs up on the confirmation, or whose line is cut then, by whomever, has asked to be called back, and the
+    /// number is known: the promise stands. False for everybody else.
     pub(super) fn keeps_promise(&mut self, now: Time, id: CallId) -> bool {
         let promising = matches!(self.stage(id), Some(RegionalStage::Promising(_)));
         if promising {

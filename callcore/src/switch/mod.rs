@@ -182,7 +182,9 @@ impl<D: Driver> Switch<D> {
             Input::Resumed(call) => self.resumed(now, call),
             Input::Transferred(call) => self.transferred(now, call),
             Input::TakenBy(call, agent) => self.taken_by(now, call, agent),
-            Input::CallLost(call) => self.end(now, call, Outcome::OurFault),
+            Input::CallLost(call) => {
+                self.keeps_promise(now, call) || self.end(now, call, Outcome::OurFault)
+            }
             Input::CallerIncompatible(call) => {
                 self.keeps_promise(now, call) || self.end(now, call, Outcome::Incompatible)
             }

@@ -95,6 +95,7 @@ fn who_hangs_up_on_the_confirmation_or_is_cut_off_is_called_back_all_the_same() 
         Input::CallerGone,
         Input::Vanished,
         Input::CallerIncompatible,
+        Input::CallLost,
     ] {
         let mut bench = Bench::new();
         let (_, waits) = offered(&mut bench);
@@ -102,6 +103,18 @@ fn who_hangs_up_on_the_confirmation_or_is_cut_off_is_called_back_all_the_same() 
         assert_eq!(bench.tell(gone(waits)), "promise");
         assert_eq!(bench.switch.queue_views()[3].promised, 1);
     }
+}
+
+/// As when the switch stops and no program comes after it.
+#[test]
+fn a_promise_that_is_lost_itself_ends() {
+    let mut bench = Bench::new();
+    let (_, waits) = offered(&mut bench);
+    bench.press(waits, "1");
+    bench.tell(Input::CallLost(waits));
+    let ended = bench.tell(Input::CallLost(waits));
+    assert_eq!(ended, "[ended] hang-up:our_fault");
+    assert_eq!(bench.switch.queue_views()[3].promised, 0);
 }
 
 /// The wish was never said.

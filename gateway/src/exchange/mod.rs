@@ -34,7 +34,7 @@ use std::{
 
 use callcore::{
     scenario::{AgentId, Scenario},
-    switch::{CallId, Input, Output, ReplaceError, Switch},
+    switch::{CallId, CallView, Input, Output, ReplaceError, Switch},
     tag::RecordingTag,
 };
 use rand::SeedableRng;
@@ -295,6 +295,9 @@ impl Exchange {
 
     /// Ends every call: BYE to all, recordings closed.
     pub(crate) fn end_all(&mut self, sip: &mut SipDriver) {
+        if !self.switch.leaves_callbacks() {
+            self.lose_promises();
+        }
         let calls: Vec<CallId> = self.calls.keys().copied().collect();
         calls
             .into_iter()
@@ -308,6 +311,19 @@ impl Exchange {
             .filter(|call| !kept.contains(call))
             .for_each(|call| self.input(Input::CallLost(call)));
         self.settle(sip);
+    }
+
+    /// Ends the promises that nobody will keep, before the end of other calls makes an agent free to keep one. Who is told
+    /// yet that they will be called back loses the line first, and then the promise.
+    fn lose_promises(&mut self) {
+        for _ in 0..2 {
+            let promised = |view: &CallView| view.state == "promised";
+            let calls = self.switch.calls().filter(promised);
+            let calls: Vec<CallId> = calls.map(|view| view.call).collect();
+            calls
+                .into_iter()
+                .for_each(|call| self.input(Input::CallLost(call)));
+        }
     }
 
     /// Shows the state of the moment to whoever watches.
