@@ -303,6 +303,10 @@ pub(super) struct RawQueue {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) overflow: Vec<Text>,
+    /// How a call leaves to a provider of `overflow`: `direct` unless it is said, `relay` or `release`. A caller who has
+    /// been answered can only be sent on (`release`).
+    #[schemars(with = "Option<String>")]
+    pub(super) handover: Option<Text>,
     /// The offer to be called back instead of waiting on the line.
     pub(super) callback: Option<RawCallback>,
     /// What a waiting caller is told about place and wait, between the music.

@@ -3,6 +3,7 @@
 mod listening;
 
 use callcore::{
+    route::Destination,
     scenario::{Contact, Scenario, ScenarioError, Srtp},
     time::Span,
 };
@@ -590,4 +591,39 @@ fn clients_without_tags_record_the_calls_of_a_queue_that_can_be_tagged() {
     ] {
         refused(&text, 11, message, remedy);
     }
+}
+
+/// A queue says how calls of its overflow list leave, which is one thing for all of them.
+#[test]
+fn overflow_to_a_provider_says_how_calls_leave() {
+    let others =
+        "organisation = [{ id = \"medhelp\", name = \"MedHelp AB\", kind = \"care-provider\" }, ";
+    let provider = "provider = [{ name = \"medhelp\", organisation = \"medhelp\", targets = [\"sip:a@[::1]\"] }]\nroute = ";
+    let overflows = |said: &str| {
+        changed(
+            "controller = \"inera\"",
+            &format!("controller = \"inera\", {said}"),
+        )
+        .replacen("organisation = [", others, 1)
+        .replacen("route = ", provider, 1)
+    };
+    for (said, name) in [
+        ("", "direct"),
+        (", handover = \"release\"", "release"),
+        (", handover = \"relay\"", "relay"),
+    ] {
+        let text = overflows(&format!("overflow = [\"medhelp\"]{said}"));
+        let scenario = read(&text).unwrap_or_else(|error| panic!("{error}"));
+        let [Destination::External(to)] = scenario.queues[0].overflow[..] else {
+            panic!("{:?}", scenario.queues[0].overflow);
+        };
+        assert_eq!(to.handover.name(), name);
+    }
+    let nobody = overflows("handover = \"release\"");
+    refused(
+        &nobody,
+        3,
+        "only a call to a provider",
+        "leave out `handover`",
+    );
 }

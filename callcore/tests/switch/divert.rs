@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use callcore::{
-    route::{Destination, Handover},
-    scenario::ProviderId,
+    scenario::{ProviderId, Scenario},
     switch::{CallId, FactKind, Input, LegFailure, Output},
 };
 
-use crate::bench::{Bench, FAILS_OVER, RECORDED, SMALL, UNRECORDED, scenario};
+use crate::bench::{Bench, FAILS_OVER, RECORDED, SMALL, UNRECORDED};
 
 const RESERVE: ProviderId = ProviderId::at(1);
 
@@ -80,16 +79,16 @@ fn a_caller_already_answered_joins_the_other_queue() {
 
 /// The small queue's callers are sent on (REFER) to the provider first, and then to the other queue.
 fn sends_callers_on() -> Bench {
-    let mut rules = Arc::unwrap_or_clone(scenario());
-    let small = rules.queue_by_name("small").expect("the scenario names it");
-    let overflow = &mut rules.queues[small.index()].overflow;
-    overflow.reverse();
-    for place in overflow {
-        if let Destination::External(external) = place {
-            external.handover = Handover::Release;
-        }
-    }
-    Bench::with(Arc::new(rules))
+    let said = r#"overflow = ["unrecorded", "reserve"]"#;
+    let text = include_str!("scenario.toml");
+    assert!(text.contains(said));
+    let sent_on = text.replacen(
+        said,
+        "overflow = [\"reserve\", \"unrecorded\"]\nhandover = \"release\"",
+        1,
+    );
+    let rules = Scenario::from_toml(&sent_on, "scenario.toml");
+    Bench::with(Arc::new(rules.expect("a valid scenario")))
 }
 
 /// A caller who was let in, and comes out of the greeting when the small queue has filled up: what follows.

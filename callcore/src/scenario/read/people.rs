@@ -230,7 +230,7 @@ impl Reader<'_> {
             music,
             busy_announcement: busy,
             patience_mean: span(raw.patience_mean_s, PATIENCE_DEFAULT_S),
-            overflow: self.instead(&raw.overflow, None, names),
+            overflow: self.overflow(&raw.overflow, raw.handover.as_ref(), names),
             speak: raw.speak.map(|raw| self.speak(raw)),
             callback: raw.callback.map(|raw| self.callback(raw, names)),
         }

@@ -299,6 +299,28 @@ impl Reader<'_> {
         }
     }
 
+    /// Where a full queue's callers go, and how to the providers among them.
+    pub(super) fn overflow(
+        &mut self,
+        raw: &[Spanned<String>],
+        handover: Option<&Spanned<String>>,
+        names: &Names,
+    ) -> Vec<Destination> {
+        let said = handover.and_then(|name| self.word(name, "handover", &HANDOVERS));
+        let overflow = self.instead(raw, said, names);
+        let leaves = |to: &Destination| matches!(to, Destination::External(_));
+        if let Some(handover) = handover
+            && !overflow.iter().any(leaves)
+        {
+            self.fault(
+                handover.span(),
+                "only a call to a provider is handed over, and `overflow` names none",
+                "name a provider in `overflow`, or leave out `handover`",
+            );
+        }
+        overflow
+    }
+
     /// Queues or providers that are tried instead, in order.
     pub(super) fn instead(
         &mut self,
