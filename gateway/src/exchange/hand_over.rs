@@ -81,7 +81,7 @@ impl Exchange {
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.far = Far::Provider(external, session);
                     if !call.hosts.left.is_empty() {
-                        self.tries.insert((Instant::now() + TRY_MAX, id));
+                        self.tries.insert((Instant::now() + TRY_MAX, id, session));
                     }
                 }
             }
@@ -250,12 +250,13 @@ impl Exchange {
 
     /// Hosts that were called and have said nothing at all.
     pub(super) fn give_up_silent(&mut self, sip: &mut SipDriver, now: Instant) {
-        while self.tries.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, id)) = self.tries.pop_first() else {
+        while self.tries.first().is_some_and(|(at, ..)| *at <= now) {
+            let Some((_, id, tried)) = self.tries.pop_first() else {
                 return;
             };
+            // Another provider, or another host, may have its turn by now, and all of its time.
             let session = self.calls.get(&id).and_then(|call| call.far.session());
-            if session.is_some_and(|session| sip.endpoint().is_unheard(session)) {
+            if session == Some(tried) && sip.endpoint().is_unheard(tried) {
                 self.tries_next_way(sip, id);
             }
         }

@@ -116,7 +116,7 @@ pub(crate) struct Exchange {
     /// Simulated nurses that will do something, by when.
     nurses: BTreeSet<(Instant, CallId, NurseStep)>,
     /// Calls to a provider's host that may turn out not to be there, by when that is to be asked.
-    tries: BTreeSet<(Instant, CallId)>,
+    tries: BTreeSet<(Instant, CallId, SessionId)>,
     /// Agents of whose phones more are to ring, by when.
     shares: BTreeSet<(Instant, CallId)>,
     nurse_talks: Option<Range<Duration>>,
@@ -246,7 +246,7 @@ impl Exchange {
             .wake()
             .map(|wake| self.clock.instant_of(wake.at));
         let nurse = self.nurses.first().map(|(at, ..)| *at);
-        let silent = self.tries.first().map(|(at, _)| *at);
+        let silent = self.tries.first().map(|(at, ..)| *at);
         let recorder = self.recorder.as_ref().map(RecorderLink::next_ping);
         let share = self.shares.first().map(|(at, _)| *at);
         let others = [self.health.next(), self.registrar.wake(), silent, share];
@@ -272,7 +272,11 @@ impl Exchange {
         {
             self.input(Input::TimePassed);
         }
+        // What was rung in vain so long is let go before the next phone or host has its turn: what that one says would else
+        // be taken for the next agent's or provider's word.
+        self.carry_out_all(sip);
         self.give_up_silent(sip, now);
+        self.carry_out_all(sip);
         self.ring_more(sip, now);
         self.ping_recorder(sip, now);
         self.ping_providers(sip, now);
@@ -406,15 +410,20 @@ impl Exchange {
         self.switch.handle(now, input);
     }
 
-    /// Carries out everything the call machine asks for, and what it asks for because of that.
+    /// Carries out everything the call machine asks for, and sends what came of it.
     fn settle(&mut self, sip: &mut SipDriver) {
+        self.carry_out_all(sip);
+        sip.flush();
+    }
+
+    /// Carries out everything the call machine asks for, and what it asks for because of that.
+    fn carry_out_all(&mut self, sip: &mut SipDriver) {
         while let Some(output) = self.switch.poll_output() {
             if let Some(journal) = &mut self.journal {
                 journal.output(&output);
             }
             self.carry_out(sip, output);
         }
-        sip.flush();
     }
 
     fn carry_out(&mut self, sip: &mut SipDriver, output: Output) {
