@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use callcore::scenario::Scenario;
-use dashboards::App;
+use dashboards::{App, Server};
 use gateway::{Gateway, Options};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,6 +23,8 @@ route = [{ name = "rest", all = true, unknown = true, invalid = true, conflict =
 listen = { sip = "127.0.0.1:0", web = "127.0.0.1:0" }
 "#;
 
+/// As many as the page's server lets in.
+const WEB_SOCKETS_MAX: usize = 200;
 /// Only a hung test takes this long.
 const HUNG: Duration = Duration::from_secs(20);
 
@@ -51,8 +53,7 @@ fn frame(text: &str) -> Vec<u8> {
     bytes
 }
 
-#[tokio::test]
-async fn sip_goes_through_and_other_sites_dont() {
+async fn running() -> (Gateway, Server) {
     let scenario = Scenario::from_toml(SCENARIO, "web.toml").expect("a scenario");
     let options = Options::for_file(Path::new("web.toml"));
     let gateway = Gateway::start(Arc::new(scenario), options)
@@ -66,6 +67,48 @@ async fn sip_goes_through_and_other_sites_dont() {
     };
     let web = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = dashboards::serve(web, app).await.expect("a page");
+    (gateway, server)
+}
+
+/// A page that opens one after the other takes no place from health checks, metrics and other pages.
+#[tokio::test]
+async fn web_sockets_have_places_of_their_own() {
+    let (gateway, server) = running().await;
+    let asks = "Sec-WebSocket-Protocol: sip\r\n";
+    let mut open = Vec::new();
+    for _ in 0..WEB_SOCKETS_MAX {
+        let (socket, head) = upgrade(server.addr(), asks).await;
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        open.push(socket);
+    }
+    for _ in 0..WEB_SOCKETS_MAX {
+        let (_, head) = upgrade(server.addr(), asks).await;
+        assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    }
+    let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(server.addr()).await.expect("it listens");
+    stream.write_all(health.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    let answered = timeout(HUNG, stream.read_to_string(&mut answer)).await;
+    answered.expect("it answers").expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // Who goes makes room; when that has been seen isn't said.
+    drop(open);
+    let comes_in = async {
+        while !upgrade(server.addr(), asks)
+            .await
+            .1
+            .starts_with("HTTP/1.1 101")
+        {}
+    };
+    timeout(HUNG, comes_in).await.expect("there is room again");
+    server.stop().await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn sip_goes_through_and_other_sites_dont() {
+    let (gateway, server) = running().await;
     let asks = "Sec-WebSocket-Protocol: sip\r\n";
     // Another server on this machine is elsewhere, too.
     for origin in ["https://elsewhere.example", "http://localhost:3000"] {

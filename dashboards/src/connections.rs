@@ -26,8 +26,9 @@ use tokio::{
 
 use crate::server::told;
 
-/// Every event stream that is allowed, each with a second connection for its files and API.
-pub(crate) const CONNECTIONS_MAX: usize = 2 * crate::events::STREAMS_MAX;
+/// Every event stream that is allowed, each with a second connection for its files and API, and every WebSocket.
+pub(crate) const CONNECTIONS_MAX: usize =
+    2 * crate::events::STREAMS_MAX + crate::web_socket::WEB_SOCKETS_MAX;
 /// A request's head comes within this, also the next one on the same connection, or somebody only holds a place.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Who takes nothing of an answer for so long is gone, or asleep. Event streams and WebSockets may be silent for as long as they like.

@@ -1,5 +1,7 @@
 //! WebSockets at `/sip`: frames go through to the switch and back; what they say is the switch's to read (RFC 7118).
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Router,
     body::Bytes,
@@ -12,19 +14,33 @@ use axum::{
     routing::any,
 };
 use gateway::{FRAME_LEN_MAX, FramesIn, FramesOut, SUBPROTOCOL, WebSocketDoor};
+use tokio::sync::Semaphore;
 
 use crate::{connections::Peer, guard};
 
+/// WebSockets at once: telephones in browsers of this machine, or at the other ends of tunnels to it. They stay for as long as they
+/// like, so they have connections of their own: however many come, the page, its API and `/metrics` are answered.
+pub(crate) const WEB_SOCKETS_MAX: usize = 200;
+
+#[derive(Clone)]
+struct Entrance {
+    door: WebSocketDoor,
+    places: Arc<Semaphore>,
+}
+
 /// The route, when there is a switch to lead to.
 pub(crate) fn router(door: Option<WebSocketDoor>) -> Router {
-    match door {
-        Some(door) => Router::new().route("/sip", any(enter)).with_state(door),
-        None => Router::new(),
-    }
+    let Some(door) = door else {
+        return Router::new();
+    };
+    let places = Arc::new(Semaphore::new(WEB_SOCKETS_MAX));
+    Router::new()
+        .route("/sip", any(enter))
+        .with_state(Entrance { door, places })
 }
 
 async fn enter(
-    State(door): State<WebSocketDoor>,
+    State(Entrance { door, places }): State<Entrance>,
     Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -47,6 +63,11 @@ async fn enter(
         let text = "Ask for the WebSocket subprotocol sip.\n";
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
+    let Ok(place) = places.try_acquire_owned() else {
+        let text = "Too many WebSockets are open on this switch. Close some and try again.\n";
+        let again = [(header::RETRY_AFTER, "10")];
+        return (StatusCode::SERVICE_UNAVAILABLE, again, text).into_response();
+    };
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(FRAME_LEN_MAX)
@@ -55,6 +76,7 @@ async fn enter(
         if let Ok((to_switch, from_switch)) = door.enter(peer, false).await {
             pass(socket, to_switch, from_switch).await;
         }
+        drop(place);
     })
 }
 
