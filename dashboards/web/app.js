@@ -1,7 +1,7 @@
 // The page: takes events, keeps the newest of each, and draws.
 
 import { colouring } from "./colours.js";
-import { createCalls, createQueues } from "./calls.js";
+import { createCalls, createQueues, renderAddress } from "./calls.js";
 import { createDuties } from "./duties.js";
 import { createRecordings, renderFigures } from "./figures.js";
 import { createMap, fillFacts } from "./map.js";
@@ -12,6 +12,8 @@ import { compare, loadTexts, setLanguage, t } from "./text.js";
 const RETRY_S = [1, 2, 5, 10];
 // A scenario's clock that differs from this machine's by more is marked.
 const CLOCK_SAME_MS = 5 * 60 * 1000;
+// The switch shows itself four times a second. A tunnel that died, or a machine that slept, may leave a connection that nobody ends.
+const SILENT_MAX_MS = 10 * 1000;
 
 const at = (id) => document.getElementById(id);
 const state = { app: null, fixed: null, live: null, recordings: null, duties: null, connection: { name: "connecting", seconds: 0 } };
@@ -41,10 +43,12 @@ const draw = {
     setText(at("scenario"), fixed.scenario);
     setText(at("digest"), fixed.digest.slice(0, 12));
     at("digest").title = fixed.digest;
-    const { classes, providers } = colouring(fixed);
+    const colours = colouring(fixed);
+    const { classes, providers } = colours;
     map.paint(classes, new Map(fixed.kommuner.map((it) => [it.id, factsOf(it)])));
-    renderLegend(fixed, providers, organisationName);
+    renderLegend(fixed, colours, organisationName);
     renderRoles(fixed, providers);
+    renderAddress(fixed.sip);
     fillLookup(fixed.kommuner);
     showChosen();
     if (state.live) draw.live();
@@ -69,7 +73,7 @@ function factsOf(kommun) {
   const recording = kommun.external ? "tip.leaves" : kommun.recorded ? "tip.recorded" : "tip.unrecorded";
   const lines = () => [
     ["tip.region", kommun.region_name],
-    ["tip.route", kommun.route],
+    ["tip.route", kommun.route || "–"],
     ["tip.answers", kommun.answers ? organisationName(kommun.answers) : t("legend.none")],
     ["tip.recording", t(recording)],
   ];
@@ -132,11 +136,25 @@ for (const button of document.querySelectorAll("[data-language]")) {
 
 let source = null;
 let waiting = 0;
+let silence = 0;
 
 function connect(tries = 0) {
   source = new EventSource("/events");
+  const failed = () => {
+    disconnect();
+    retry(RETRY_S[Math.min(tries, RETRY_S.length - 1)], tries + 1);
+  };
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(failed, SILENT_MAX_MS);
+  };
+  heard();
   for (const name of ["app", "fixed", "recordings", "duties", "live"]) {
     source.addEventListener(name, ({ data }) => {
+      heard();
+      // One that opened and says nothing is no connection yet.
+      tries = 0;
+      setConnection("open");
       state[name] = JSON.parse(data);
       later(name);
     });
@@ -146,15 +164,8 @@ function connect(tries = 0) {
     map.ring(arrival, ringOf(arrival));
   });
   source.addEventListener("resync", () => map.clearRings());
-  source.onopen = () => {
-    tries = 0;
-    setConnection("open");
-  };
   // The browser's own retry waits without a word, and gives up on an answer such as 503: ours does neither.
-  source.onerror = () => {
-    disconnect();
-    retry(RETRY_S[Math.min(tries, RETRY_S.length - 1)], tries + 1);
-  };
+  source.onerror = failed;
 }
 
 /** An unknown kommun's call is recorded as others on its route are; when there are none, nothing is claimed. */
@@ -166,6 +177,7 @@ function ringOf({ external, kommun, route }) {
 
 function disconnect() {
   clearTimeout(waiting);
+  clearTimeout(silence);
   source?.close();
   source = null;
 }
@@ -191,10 +203,13 @@ function setConnection(name, seconds = 0) {
 
 function showConnection() {
   const { name, seconds } = state.connection;
-  const stale = name === "lost" && state.live ? `. ${t("connection.stale", { time: state.live.clock.slice(11, 19) })}` : "";
-  setText(at("connection"), t(`connection.${name}`, { s: seconds }) + stale);
+  const stale = name !== "open" && state.live;
+  const since = stale ? `. ${t("connection.stale", { time: state.live.clock.slice(11, 19) })}` : "";
+  setText(at("connection-state"), t(`connection.${name}`) + since);
+  // Apart from what is read aloud: nobody wants to hear each second counted.
+  setText(at("connection-retry"), name === "lost" && seconds ? t("connection.retry", { s: seconds }) : "");
   at("connection").dataset.state = name;
-  document.body.classList.toggle("stale", name === "lost");
+  document.body.classList.toggle("stale", Boolean(stale) || name === "lost");
 }
 
 // At most one drawing a frame, of what has changed.

@@ -23,6 +23,13 @@ export function createCalls(nameOf) {
   };
 }
 
+/** Where phones call this switch. `vaxel load` finds the usual address by itself. */
+export function renderAddress(sip) {
+  const usual = sip === "127.0.0.1:5060";
+  setText(document.getElementById("calls-address"), `sip:1177@${sip}`);
+  setText(document.getElementById("calls-load"), usual ? "vaxel load" : `vaxel load --to sip:1177@${sip}`);
+}
+
 function callRow(nameOf) {
   const node = element("tr");
   const [kommun, state, recording] = [element("th"), element("td"), element("td")];
@@ -89,6 +96,7 @@ function queueRow(labelOf, full) {
     update(queue) {
       const label = labelOf(queue);
       setText(whose, label);
+      name.title = label;
       setText(code, label === queue.name ? "" : queue.name);
       setText(count, number(queue.waiting));
       fill.style.setProperty("width", `${(100 * queue.waiting) / full()}%`);

@@ -11,7 +11,10 @@ export function createDuties(organisationName) {
   const render = keyed(at("duties"), ({ controller }) => controller, () => dutyRow(organisationName));
   return (duties) => {
     const report = duties?.reconciliation;
-    const nothing = !report || (report.calls === 0 && sum(report.controllers, "stored") === 0);
+    const late = Object.values(duties?.overdue ?? {}).reduce((all, classes) => all + total(classes), 0);
+    // What has outstayed its ceiling, or can't be read, has to be seen on a day without calls too.
+    const quiet = report?.calls === 0 && sum(report.controllers, "stored") === 0;
+    const nothing = !report || (quiet && late === 0 && !report.unreadable);
     at("duties-empty").hidden = !nothing;
     setText(at("duties-empty"), t(duties ? "duties.none" : "recordings.away"));
     at("duties-figures").hidden = nothing;
@@ -19,7 +22,7 @@ export function createDuties(organisationName) {
       proof("duty-external", report.external_recordings);
       for (const kind of KINDS) proof(`duty-${kind}`, sum(report.controllers, kind));
     }
-    proof("duty-overdue", Object.values(duties?.overdue ?? {}).reduce((all, classes) => all + total(classes), 0));
+    proof("duty-overdue", late);
     setText(at("duties-summary"), nothing ? "" : summary(report));
     render(rows(duties));
   };

@@ -5,16 +5,23 @@ import { element, keyed, setClass, setText } from "./rows.js";
 
 export function renderFigures({ calls_now: now, totals }) {
   const at = (id) => document.getElementById(id);
-  setText(at("f-now"), number(now));
-  setText(at("f-offered"), number(totals.offered));
-  setText(at("f-completed"), number(totals.completed));
-  setText(at("f-recorded"), number(sum(totals.recorded)));
+  figure(at("f-now"), now);
+  figure(at("f-offered"), totals.offered);
+  figure(at("f-completed"), totals.completed);
+  figure(at("f-recorded"), sum(totals.recorded));
   proof("proof", totals.recorded_at_switch_for_provider);
   proof("accounts", totals.unaccounted);
   const ended = Object.entries(totals.outcomes).sort((a, b) => b[1] - a[1]);
   const parts = ended.map(([outcome, count]) => `${t(`outcome.${outcome}`)} ${number(count)}`);
   const gaps = totals.recording_gaps ? ` ${t("gaps", { n: number(totals.recording_gaps) })}.` : "";
   setText(at("outcomes"), (parts.length ? `${t("outcomes")} ${parts.join(", ")}.` : "") + gaps);
+}
+
+/** A figure in letters that leave room for it: a year's calls have seven digits. */
+function figure(node, value) {
+  const text = number(value);
+  setText(node, text);
+  setClass(node, text.length > 9 ? "longer" : text.length > 6 ? "long" : "");
 }
 
 /** A figure that must be 0: green with a check mark, or red. */

@@ -30,6 +30,9 @@ export function createMap(svg, tip, data) {
     /** Once for each `fixed`: facts give the tooltip its lines. */
     paint(classes, newFacts) {
       facts = newFacts;
+      // What it says may be of the table before.
+      tip.hidden = true;
+      delete tip.dataset.id;
       hatch.replaceChildren();
       for (const [id, path] of paths) {
         const name = classes.get(id) ?? "nobody";

@@ -39,11 +39,16 @@ function regionsCard(regions) {
   return it;
 }
 
-export function renderLegend(fixed, providers, organisationName) {
+export function renderLegend(fixed, { classes, providers }, organisationName) {
   const own = fixed.kommuner.filter((it) => !it.external && it.answers);
   const lines = [];
-  if (own.length) {
-    lines.push(line(["s0", "s1", "s2", "s3"], t("legend.regions", { n: new Set(own.map((it) => it.answers)).size })));
+  const regions = new Set(fixed.organisations.filter((it) => it.kind === "region").map((it) => it.id));
+  const answering = [...new Set(own.map((it) => it.answers))];
+  const theirs = answering.filter((id) => regions.has(id));
+  if (theirs.length) lines.push(line(["s0", "s1", "s2", "s3"], t("legend.regions", { n: theirs.length })));
+  // A care provider's own switch answers for regions, and none of them answers there.
+  for (const id of answering.filter((id) => !regions.has(id))) {
+    lines.push(line([classes.get(own.find((it) => it.answers === id).id)], t("legend.own", { name: organisationName(id) })));
   }
   for (const { id, colour } of providers) lines.push(line([`${colour} leaves`], t("legend.provider", { name: organisationName(id) })));
   const unrecorded = own.some((it) => !it.recorded);

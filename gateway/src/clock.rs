@@ -33,3 +33,8 @@ impl Clock {
         self.begun + std::time::Duration::from_micros(ahead)
     }
 }
+
+/// A moment as RFC 3339 in Swedish time.
+pub(crate) fn swedish(at: Time) -> String {
+    at.in_sweden().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}

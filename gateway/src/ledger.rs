@@ -21,7 +21,7 @@ use callcore::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::observer::{Decided, swedish};
+use crate::{clock::swedish, observer::Decided};
 
 /// One observed operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The switch's metrics: base units, `_total` on counters, no personal datum in a label.
 
+use callcore::scenario::Scenario;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::Collector,
@@ -55,7 +56,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Never in practice: names are constants and each is registered once.
-    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(registry: &Registry, scenario: &Scenario) -> prometheus::Result<Self> {
         let keep = Keeper(registry);
         let wait_buckets = vec![1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 540.0, 1800.0, 5400.0];
         Ok(Self {
@@ -121,8 +122,20 @@ impl Metrics {
                 &["signalling"],
             )?,
             watch: WatchMetrics::register(&keep)?,
-            recorder_up: keep.gauge("vaxel_recorder_up", "Whether the recorder answers OPTIONS")?,
+            recorder_up: recorder_up(&keep, scenario)?,
         })
+    }
+}
+
+/// Shown where there is one, or should be: a recorder that nothing is sent to isn't down, and an alarm on it would never end.
+fn recorder_up(keep: &Keeper<'_>, scenario: &Scenario) -> Result<IntGauge, prometheus::Error> {
+    const NAME: &str = "vaxel_recorder_up";
+    const HELP: &str = "Whether the recorder answers OPTIONS";
+    let records = scenario.queues.iter().any(|queue| queue.recording);
+    if records || scenario.recorder.is_some() {
+        keep.gauge(NAME, HELP)
+    } else {
+        IntGauge::new(NAME, HELP)
     }
 }
 
@@ -187,5 +200,35 @@ impl Keeper<'_> {
         labels: &[&str],
     ) -> Result<IntGaugeVec, prometheus::Error> {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// dashboards/prometheus/alerts.yml raises an alarm at 0.
+    #[test]
+    fn a_switch_that_records_nothing_has_no_recorder_that_is_down() {
+        let shows_one = |recording: &str| {
+            let text = format!(
+                r#"
+operator = {{ organisation = "inera" }}
+organisation = [{{ id = "inera", name = "Inera AB", kind = "processor" }}, {{ id = "region-04", name = "Region Sörmland", kind = "region" }}]
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = [{{ simulated = 1 }}] {recording} }}]
+route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
+agreement = [{{ id = "pub-04", controller = "region-04", processor = "inera", purposes = ["routing", "recording", "storage"], from = 2013-01-01 }}]
+retention = [{{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }}]
+"#
+            );
+            let scenario = Scenario::from_toml(&text, "test.toml").expect("a valid scenario");
+            let registry = Registry::new();
+            Metrics::register(&registry, &scenario).expect("no metric is there twice");
+            let families = registry.gather();
+            let mut names = families.iter().map(|family| family.name());
+            names.any(|name| name == "vaxel_recorder_up")
+        };
+        assert!(!shows_one(""));
+        assert!(shows_one(", recording = true, agreement = \"pub-04\""));
     }
 }

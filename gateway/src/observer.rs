@@ -1,6 +1,6 @@
 //! One typed fact gives the log line, the metric, the totals and the view: nothing is counted in two places.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use callcore::{
     origin::Origin,
@@ -16,7 +16,8 @@ use wire::sip::endpoint::Counters;
 
 use crate::{
     calls::Calls,
-    fixed::{answering, fixed_view},
+    clock::swedish,
+    fixed::{answering, fixed_view, on_this_machine},
     ledger::Ledger,
     media::Side,
     metrics::Metrics,
@@ -44,6 +45,8 @@ pub(crate) struct Observer {
     arrivals: broadcast::Sender<Arrival>,
     pub(crate) ready: watch::Sender<bool>,
     counted: Counters,
+    /// Where the switch listens first.
+    sip: SocketAddr,
     pub(crate) providers: Vec<ProviderView>,
 }
 
@@ -73,8 +76,9 @@ impl Observer {
         now: Time,
     ) -> Result<(Self, Monitor), prometheus::Error> {
         let registry = Registry::new();
-        let metrics = Metrics::register(&registry)?;
-        let (fixed, fixed_seen) = watch::channel(Arc::new(fixed_view(&scenario, name, now)));
+        let metrics = Metrics::register(&registry, &scenario)?;
+        let sip = scenario.listen.sip[0];
+        let (fixed, fixed_seen) = watch::channel(Arc::new(fixed_view(&scenario, name, sip, now)));
         let (live, live_seen) = watch::channel(Arc::default());
         let (ready, ready_seen) = watch::channel(false);
         let (arrivals, _) = broadcast::channel(ARRIVALS_BEHIND_MAX);
@@ -99,6 +103,7 @@ impl Observer {
             arrivals,
             ready,
             counted: Counters::default(),
+            sip,
             providers: Vec::new(),
         };
         Ok((observer, monitor))
@@ -297,9 +302,17 @@ impl Observer {
         self.live.send_replace(Arc::new(live));
     }
 
+    /// Shows where the switch listens in fact: a port 0 of the scenario is any free one.
+    pub(crate) fn listens(&mut self, sip: SocketAddr) {
+        self.sip = sip;
+        let shown = on_this_machine(sip).to_string();
+        self.fixed
+            .send_modify(|seen| Arc::make_mut(seen).sip = shown);
+    }
+
     /// Shows who answers where by the table in force now (rules have dates and hours).
     pub(crate) fn refresh_fixed(&self, name: &str, now: Time) {
-        let fresh = fixed_view(&self.scenario, name, now);
+        let fresh = fixed_view(&self.scenario, name, self.sip, now);
         self.fixed.send_if_modified(|seen| {
             let changed = seen.kommuner != fresh.kommuner || seen.digest != fresh.digest;
             if changed {
@@ -480,11 +493,6 @@ impl Observer {
             },
         })
     }
-}
-
-/// A moment as RFC 3339 in Swedish time.
-pub(crate) fn swedish(at: Time) -> String {
-    at.in_sweden().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
 fn seconds(from: Time, to: Time) -> u64 {

@@ -158,6 +158,7 @@ impl Gateway {
         let journal_file = journal.as_ref().map(|journal| journal.file().to_owned());
         let thread = OwnThread::new().map_err(StartError::Thread)?;
         let (sip, registrar) = open_borders(&scenario, &options, &thread)?;
+        observer.listens(sip.locals()[0].socket());
         let mut bequest = Bequest::default();
         sip.bequeath(&mut bequest).map_err(StartError::Sockets)?;
         let (locals, door) = (sip.locals().to_vec(), sip.web_socket_door());

@@ -26,6 +26,8 @@ pub struct Monitor {
 /// Who takes part and who answers where.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fixed {
+    /// Where a phone on this machine calls the switch, as `127.0.0.1:5060`.
+    pub sip: String,
     /// The scenario's file name without its folder.
     pub scenario: String,
     /// The digest of the routing table in force.
@@ -34,7 +36,7 @@ pub struct Fixed {
     pub operator: Party,
     /// Everybody in the scenario.
     pub organisations: Vec<Party>,
-    /// Each kommun, in order of code.
+    /// Each kommun, in order of code, also those that nobody answers now.
     pub kommuner: Vec<KommunView>,
 }
 
@@ -60,9 +62,9 @@ pub struct KommunView {
     pub region: String,
     /// The region's name.
     pub region_name: &'static str,
-    /// The route that wins now.
+    /// The route that wins now; empty when none does.
     pub route: String,
-    /// The organisation that answers: the queue's controller, or the provider's.
+    /// The organisation that answers: the queue's controller, or the provider's; empty when nobody does.
     pub answers: String,
     /// Whether its calls leave this switch.
     pub external: bool,

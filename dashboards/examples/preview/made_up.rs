@@ -81,6 +81,7 @@ pub(crate) fn fixed(leaving: &[&str]) -> Fixed {
             .map(|(id, name)| party(&format!("region-{id}"), name, "region")),
     );
     Fixed {
+        sip: "127.0.0.1:5060".to_owned(),
         scenario: "imy-2019.toml".to_owned(),
         digest: "c0ffee5eed".repeat(6),
         operator: party("inera", "Inera AB", "processor"),
