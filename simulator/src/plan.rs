@@ -75,6 +75,17 @@ pub enum PlanError {
         "nobody calls: `calls_per_year` is 0, or no region is left; give it a number such as 4_900_000"
     )]
     NoCalls,
+    /// A list of calls, none of which comes in during the run.
+    #[error(
+        "none of the list's calls, from {first} to {last}, comes in during the run: begin it in time with `--start`, and give \
+         it `--days` enough"
+    )]
+    Elsewhere {
+        /// The day of its first call.
+        first: Date,
+        /// Of its last.
+        last: Date,
+    },
     /// A queue that calls are routed to has nobody to answer.
     #[error(
         "line {line}: queue `{queue}` has no nurses, so that nobody in it is ever answered; \
@@ -175,12 +186,31 @@ impl Plan {
         if expected <= 0.0 && self.replay.is_empty() {
             return Err(PlanError::NoCalls);
         }
+        self.has_calls_of_its_list()?;
         let settings = &self.settings;
         let bad = settings.missing_share + settings.invalid_share + settings.wrong_share;
         if bad > 1.0 {
             return Err(PlanError::Shares(bad));
         }
         every_queue_has_nurses(scenario)
+    }
+}
+
+impl Plan {
+    fn has_calls_of_its_list(&self) -> Result<(), PlanError> {
+        let (_, end) = self.window();
+        let during = self.begins()..end;
+        let (Some(first), Some(last)) = (self.replay.first(), self.replay.last()) else {
+            return Ok(());
+        };
+        if self.replay.iter().any(|caller| during.contains(&caller.at)) {
+            return Ok(());
+        }
+        let day = |at: Time| at.in_sweden().date();
+        Err(PlanError::Elsewhere {
+            first: day(first.at),
+            last: day(last.at),
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use callcore::{
 };
 
 use crate::{
-    cpu,
+    callers, cpu,
     digest::joined,
     error::RunError,
     hours::Hours,
@@ -55,7 +55,8 @@ pub fn run(
     plan.check(scenario, 1.0)?;
     check_beside(beside)?;
     let hours = Arc::new(Hours::new(plan));
-    plan.check(scenario, hours.expected() * f64::from(plan.replications))?;
+    let expected = callers::expected(plan, &hours);
+    plan.check(scenario, expected * f64::from(plan.replications))?;
     let begun_cpu = cpu::seconds();
     let parts = parts(scenario, beside, plan);
     let shared = Arc::new(plan.clone());

@@ -228,20 +228,19 @@ impl Shard {
         Ok(())
     }
 
-    /// A provider's callers, in order of time. What becomes of them there changes nothing here: they have left.
+    /// Each provider's callers, in order of time. What becomes of them there changes nothing here: they have left.
     fn hand_over(&mut self, until: Time) -> Result<(), RunError> {
         let handed = std::mem::take(&mut self.operator.world_mut().handed);
-        // Two providers run beside at once would need to know whose a caller is; the first takes all that are its.
-        let Some((_, operator)) = self.beside.first_mut() else {
-            return Ok(());
-        };
-        debug_assert!(!self.runs.is_empty(), "each knows its providers");
-        for caller in &handed {
-            operator.advance(caller.at);
-            operator.offer(caller);
+        for ((_, operator), providers) in self.beside.iter_mut().zip(&self.runs) {
+            let its = |(provider, _): &&(usize, Caller)| providers.contains(provider);
+            for (_, caller) in handed.iter().filter(its) {
+                operator.advance(caller.at);
+                operator.offer(caller);
+            }
+            operator.advance(until);
+            operator.check()?;
         }
-        operator.advance(until);
-        operator.check()
+        Ok(())
     }
 }
 

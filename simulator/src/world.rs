@@ -43,8 +43,8 @@ pub(crate) struct World {
     patience: Vec<f64>,
     /// For each provider whether it is run beside.
     passes_on: Vec<bool>,
-    /// Callers that such a provider took over, in order of time.
-    pub(crate) handed: Vec<Caller>,
+    /// Callers that such a provider took over, in order of time, each with the provider.
+    pub(crate) handed: Vec<(usize, Caller)>,
     pub(crate) counts_from: Time,
     pub(crate) end: Time,
     pub(crate) error: Option<RunError>,
@@ -249,10 +249,11 @@ impl World {
             record.taken_over = true;
             self.books.providers[provider] += u64::from(record.counts);
             if self.passes_on[provider] {
-                self.handed.push(Caller {
+                let caller = Caller {
                     at: now,
                     ..record.caller
-                });
+                };
+                self.handed.push((provider, caller));
             }
             // What the caller does there is no longer seen here: the end of the call is all that comes back.
             let until = now + record.caller.talk;

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::AtomicBool;
 
-use callcore::scenario::Scenario;
+use callcore::{
+    kommun::RegionCode,
+    scenario::{Scenario, Surge},
+};
 use jiff::civil::date;
-use simulator::{Beside, Plan, PlanError, RunError, Summary, run, simulate};
+use simulator::{Beside, Plan, PlanError, RunError, Summary, replay, run, simulate};
 
 fn scenario(name: &str, text: &str) -> Scenario {
     Scenario::from_toml(text, name).expect("a shipped scenario")
@@ -217,6 +220,42 @@ fn stores_of_one_name_of_two_operators_have_a_line_each() {
     assert_eq!(alike["voice-nas"], apart["voice-nas"]);
 }
 
+/// Solna's calls go to another provider than the rest of Stockholm's: one part of the run with two switches beside.
+#[test]
+fn each_of_two_providers_beside_gets_its_own_callers() {
+    let others = [
+        (
+            "provider = [",
+            "provider = [\n  { name = \"other\", organisation = \"other\", targets = [\"sip:1177@127.0.0.1:5090\"] },",
+        ),
+        (
+            "  { id = \"medhelp\",",
+            "  { id = \"other\", name = \"Other AB\", kind = \"care-provider\" },\n  { id = \"medhelp\",",
+        ),
+        (
+            "route = [",
+            "route = [\n  { name = \"solna\", kommun = \"0184\", provider = \"other\", handover = \"direct\" },",
+        ),
+    ];
+    let mut text = include_str!("../../scenarios/imy-2019.toml").to_owned();
+    for (from, to) in others {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    let first = scenario("two.toml", &text);
+    let other =
+        include_str!("../../scenarios/medhelp-2019.toml").replace("\"medhelp\"", "\"other\"");
+    let beside = [medhelp(), scenario("other.toml", &other)]
+        .map(|it| Beside::new(it, &first).expect("its provider"));
+    let plan = Plan::new(&first, date(2018, 11, 5), 1, 1);
+    let results = run::run(&first, &beside, &plan, &AtomicBool::new(false), |_| {});
+    let results = results.expect("the books balance");
+    let came: Vec<u64> = results.beside.iter().map(|books| books.offered).collect();
+    let went = |name: &str| results.summary.provider_calls[name];
+    assert!(went("other") > 20, "{}", went("other"));
+    assert_eq!(came, [went("medhelp"), went("other")]);
+}
+
 #[test]
 fn a_provider_is_run_beside_once() {
     let first = imy_2019();
@@ -260,6 +299,39 @@ fn what_cannot_be_run_is_refused_with_a_remedy() {
     assert_eq!(year, PlanError::Year(9999));
     let many = refused(&|plan| plan.calls_per_hour = Some(3.6e10), &scenario);
     assert!(matches!(many, PlanError::Calls { .. }), "{many}");
+    // Ten years of a year's five million calls are few enough, but not a hundred times as many.
+    let storm = |plan: &mut Plan| {
+        plan.days = 3650;
+        let (from, until) = plan.window();
+        plan.settings.surges = vec![Surge {
+            name: "storm".into(),
+            from,
+            until,
+            factor: 100.0,
+            regions: Vec::new(),
+        }];
+    };
+    let surges = refused(&storm, &scenario);
+    assert!(matches!(surges, PlanError::Calls { .. }), "{surges}");
+    let said = RegionCode::parse("01").expect("a region");
+    let one_region = |plan: &mut Plan| {
+        plan.days = 365;
+        plan.settings.calls_by_region = vec![(said, u32::MAX)];
+    };
+    let more_than_all = refused(&one_region, &scenario);
+    assert!(
+        matches!(more_than_all, PlanError::Calls { .. }),
+        "{more_than_all}"
+    );
+    let list = "time,kommun,talk_s\n2026-03-03T10:00,0180,60\n2026-03-04T10:00,0180,60\n";
+    let of_other_days = |plan: &mut Plan| plan.replay = replay::read(list, plan).expect("a list");
+    let elsewhere = refused(&of_other_days, &scenario);
+    assert!(
+        elsewhere
+            .to_string()
+            .contains("from 2026-03-03 to 2026-03-04"),
+        "{elsewhere}"
+    );
     let none = refused(&|plan| plan.calls_per_hour = Some(0.0), &scenario);
     assert_eq!(none, PlanError::NoCalls);
     let mut empty = today();
@@ -282,6 +354,25 @@ fn an_interrupted_run_has_the_same_span_of_every_region_and_says_so() {
     assert!(summary.calls.offered > 100_000);
     let in_progress = summary.calls.failed;
     assert!(in_progress < 200, "{in_progress}");
+}
+
+/// Forty days were wanted and ten came about.
+#[test]
+fn the_stores_of_an_interrupted_run_are_drawn_up_to_where_it_came() {
+    let scenario = today();
+    let plan = Plan::new(&scenario, date(2026, 3, 2), 40, 1);
+    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(true), |_| {});
+    let page = simulator::report::html(&scenario, &results.expect("the books balance"), "today");
+    let (_, stores) = page
+        .split_once("What is stored through the years")
+        .expect("drawn");
+    let (picture, _) = stores.split_once("</svg>").expect("a picture");
+    let labels: Vec<&str> = picture
+        .split("class=\"tick mid\">")
+        .skip(1)
+        .filter_map(|label| label.split('<').next())
+        .collect();
+    assert_eq!(labels[..5], ["0", "2", "5", "8", "10"]);
 }
 
 #[test]

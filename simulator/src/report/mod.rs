@@ -5,6 +5,7 @@ mod compare;
 mod days;
 mod map;
 mod pictures;
+mod storage;
 mod svg;
 mod words;
 

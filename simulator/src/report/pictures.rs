@@ -9,11 +9,11 @@ use callcore::{
 use super::{
     days,
     map::map,
-    svg::{Flow, Series, areas, bars, heat, lines, sankey},
+    storage,
+    svg::{Flow, Series, bars, heat, lines, sankey},
     words::Words,
 };
 use crate::{
-    keeping::Sample,
     summary::{Results, share},
     tally::{HourRow, WAIT_CLASS_S},
 };
@@ -59,7 +59,7 @@ pub(super) fn each(scenario: &Scenario, results: &Results) -> [String; 11] {
         abandonment(results),
         the_map(results),
         controllers(scenario, results),
-        storage(results),
+        storage::picture(results),
         calls,
         in_time,
     ]
@@ -380,103 +380,4 @@ fn controllers(scenario: &Scenario, results: &Results) -> String {
         "Efter den regel som vann; samtal som lotsats vidare från en full kö räknas dit de först sändes.",
     );
     frame(&title, &note, &sankey(&flows))
-}
-
-fn storage(results: &Results) -> String {
-    let series = storage_series(&held(results));
-    let days = f64::from(results.summary.days);
-    let labels: Vec<(f64, String)> = (0..=4)
-        .map(|step| {
-            let part = f64::from(step) / 4.0;
-            (part, format!("{:.0}", part * days))
-        })
-        .collect();
-    let unit = Words::new("day of the run; gigabytes", "dag i körningen; gigabyte");
-    let note = Words::new(
-        "Recordings by controller and store. Nothing is erased before its floor, nor without a decision of its controller.",
-        "Inspelningar per personuppgiftsansvarig och lager. Inget gallras före golvet, eller utan den ansvariges beslut.",
-    );
-    let title = Words::new(
-        "What is stored through the years",
-        "Vad som lagras genom åren",
-    );
-    frame(&title, &note, &areas(&series, &labels, &unit))
-}
-
-/// What each controller has in each store, day by day; who has most comes first.
-fn held(results: &Results) -> Vec<(String, &[Sample])> {
-    let mut held: Vec<(String, &[Sample])> = results
-        .stores
-        .iter()
-        .flat_map(|(store, figures)| {
-            figures.controllers.iter().map(move |(controller, held)| {
-                (format!("{controller} ({store})"), held.series.as_slice())
-            })
-        })
-        .collect();
-    let most = |samples: &[Sample]| {
-        samples
-            .iter()
-            .map(|sample| sample.gigabytes)
-            .fold(0.0, f64::max)
-    };
-    held.sort_by(|one, other| most(other.1).total_cmp(&most(one.1)));
-    held
-}
-
-/// An area for each of the first, one for the rest, and lines for what is past floor and ceiling.
-fn storage_series(held: &[(String, &[Sample])]) -> Vec<Series> {
-    /// More areas can't be told apart.
-    const AREAS: usize = 6;
-    let of = |sample: &Sample| sample.gigabytes;
-    let longest = held.iter().map(|(_, samples)| samples.len()).max();
-    let days = longest.unwrap_or(0);
-    let line = |name, values, dashed| Series {
-        name,
-        values,
-        dashed,
-    };
-    let (shown, others) = held.split_at(held.len().min(AREAS));
-    let mut series: Vec<Series> = shown
-        .iter()
-        .map(|one| {
-            line(
-                Words::name(&one.0),
-                summed(std::slice::from_ref(one), days, of),
-                false,
-            )
-        })
-        .collect();
-    if !others.is_empty() {
-        series.push(line(
-            Words::new("the others", "övriga"),
-            summed(others, days, of),
-            false,
-        ));
-    }
-    series.push(line(
-        Words::new("past the floor: may be erased", "över golvet: får gallras"),
-        summed(held, days, |sample| sample.past_floor),
-        true,
-    ));
-    series.push(line(
-        Words::new(
-            "past the ceiling: must be gone",
-            "över taket: ska vara borta",
-        ),
-        summed(held, days, |sample| sample.past_ceiling),
-        true,
-    ));
-    series
-}
-
-/// Day by day, the sum over several, `days` of them.
-fn summed(part: &[(String, &[Sample])], days: usize, of: fn(&Sample) -> f64) -> Vec<f64> {
-    (0..days)
-        .map(|day| {
-            part.iter()
-                .map(|(_, samples)| samples.get(day).map_or(0.0, of))
-                .sum()
-        })
-        .collect()
 }

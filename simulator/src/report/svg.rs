@@ -116,8 +116,14 @@ pub(super) fn lines(
     close(text, &frame, labels, unit)
 }
 
-/// Areas one on top of the other, and dashed lines over them that aren't stacked.
-pub(super) fn areas(series: &[Series], labels: &[(f64, String)], unit: &Words) -> String {
+/// Areas one on top of the other, and dashed lines over them that aren't stacked. `places` are those of the values along the
+/// axis, from 0 to 1.
+pub(super) fn areas(
+    series: &[Series],
+    places: &[f64],
+    labels: &[(f64, String)],
+    unit: &Words,
+) -> String {
     let len = series.iter().map(|one| one.values.len()).max().unwrap_or(0);
     let mut base = vec![0.0; len];
     let stacked: Vec<(usize, Vec<f64>, Vec<f64>)> = series
@@ -142,8 +148,8 @@ pub(super) fn areas(series: &[Series], labels: &[(f64, String)], unit: &Words) -
     let mut text = legend(series);
     frame.open(&mut text);
     for (place, below, above) in &stacked {
-        let there = points(&frame, above);
-        let back = points(&frame, below);
+        let there = points_at(&frame, places, above);
+        let back = points_at(&frame, places, below);
         let back: Vec<&str> = back.split(' ').rev().collect();
         let _ = write!(
             text,
@@ -156,7 +162,7 @@ pub(super) fn areas(series: &[Series], labels: &[(f64, String)], unit: &Words) -
         let _ = write!(
             text,
             r##"<polyline points="{}" fill="none" stroke="{}" stroke-width="2" stroke-dasharray="6 4"/>"##,
-            points(&frame, &one.values),
+            points_at(&frame, places, &one.values),
             COLOURS[place % COLOURS.len()]
         );
     }
@@ -390,13 +396,19 @@ fn round_up(most: f64) -> f64 {
     step.unwrap_or(&10.0) * power
 }
 
+/// The points of values that lie evenly.
 fn points(frame: &Frame, values: &[f64]) -> String {
     let last = values.len().saturating_sub(1).max(1) as f64;
-    let points: Vec<String> = values
+    let places: Vec<f64> = (0..values.len()).map(|place| place as f64 / last).collect();
+    points_at(frame, &places, values)
+}
+
+fn points_at(frame: &Frame, places: &[f64], values: &[f64]) -> String {
+    let points: Vec<String> = places
         .iter()
-        .enumerate()
+        .zip(values)
         .map(|(place, value)| {
-            let x = frame.left + frame.plot_width() * place as f64 / last;
+            let x = frame.left + frame.plot_width() * place;
             format!("{x:.1},{:.1}", frame.y(*value))
         })
         .collect();
