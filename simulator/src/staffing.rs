@@ -88,6 +88,8 @@ pub fn queue_of(scenario: &Scenario, region: RegionCode) -> Result<QueueId, Staf
         .ok_or(StaffingError::NoQueue(region.code()))
 }
 
+/// Against the two hours that a goal can be, such patience has no end; to the formula each who would be waiting is a step.
+const NEVER_GIVES_UP: Span = Span::from_secs(7 * 86_400);
 /// How often the simulation may ask for more nurses.
 const ROUNDS: u32 = 4;
 /// How far below the goal an hour may come out by luck: about 500 calls in eight weeks have so much spread.
@@ -163,7 +165,7 @@ fn by_formula(
             let formula = Queue {
                 lambda: calls.max(1e-6),
                 mu: HOUR_S / busy_s,
-                theta: if patient {
+                theta: if patient || queue.patience_mean >= NEVER_GIVES_UP {
                     0.0
                 } else {
                     HOUR_S / queue.patience_mean.as_secs_f64().max(1e-3)
@@ -281,6 +283,25 @@ mod tests {
         for text in ["", "80", "0/180s", "101/10s", "80/-1s", "80/ever"] {
             assert_eq!(Goal::parse(text), None, "{text}");
         }
+    }
+
+    /// A hundred years of patience are a step of the formula for each of a million who would be waiting.
+    #[test]
+    fn whose_patience_outlasts_a_week_counts_as_never_giving_up() {
+        let mut scenario = today();
+        let plan = Plan::new(&scenario, date(2026, 1, 12), 7, 1);
+        let region = RegionCode::parse("01").expect("a region");
+        let queue = queue_of(&scenario, region).expect("it has one");
+        let hours = Arc::new(Hours::new(&plan));
+        let callers = Callers::new(&plan, &hours, Source::Region(region), plan.seed);
+        let goal = Goal::parse("80/180s").expect("a goal");
+        let of = |scenario: &Scenario, patient| {
+            let needs = by_formula(scenario, &plan, queue, &hours, &callers, goal, patient);
+            needs.expect("it can be reached")
+        };
+        let never = of(&scenario, true);
+        scenario.queues[queue.index()].patience_mean = Span::from_secs(u32::MAX);
+        assert_eq!(of(&scenario, false), never);
     }
 
     #[test]

@@ -442,6 +442,9 @@ impl Run {
     fn hang_up_all(&mut self, sip: &mut SipDriver) {
         let sessions: Vec<SessionId> = self.callers.keys().copied().collect();
         for session in sessions {
+            if let Some(caller) = self.callers.get_mut(&session) {
+                caller.gave_up = !caller.answered;
+            }
             let now = sip.now();
             let _ = sip.endpoint().end(now, session, None);
         }

@@ -73,6 +73,20 @@ async fn callers_give_up_a_telephone_that_only_rings() {
 }
 
 #[tokio::test]
+async fn who_still_waits_when_the_run_is_stopped_was_refused_by_nobody() {
+    let phone = phone();
+    let mut load = start(plan(&phone, DEADLINE)).await.expect("a load");
+    let ringing = tokio::spawn(ring_on(phone, false));
+    let all_ring = load.progress.wait_for(|seen| seen.in_progress == 3);
+    all_ring.await.expect("it runs");
+    let report = tokio::time::timeout(DEADLINE, load.stop()).await;
+    ringing.abort();
+    let report = report.expect("it ends when it is told to");
+    assert_eq!((report.placed, report.abandoned), (3, 3));
+    assert_eq!(report.failed_total(), 0, "{:?}", report.failed);
+}
+
+#[tokio::test]
 async fn who_is_answered_has_not_given_up() {
     let report = report(DEADLINE, true).await;
     assert_eq!((report.answered, report.completed), (3, 3));

@@ -121,8 +121,11 @@ fn code(field: &Field) -> String {
         Field::Long(number) => format!("{number:04}"),
         Field::Short(number) => format!("{number:04}"),
         Field::UShort(number) => format!("{number:04}"),
+        Field::UInt(number) => format!("{number:04}"),
+        Field::ULong(number) => format!("{number:04}"),
+        Field::Float(number) if number.is_finite() => format!("{number:04.0}"),
         Field::Double(number) if number.is_finite() => format!("{number:04.0}"),
-        Field::Null | Field::Double(_) => String::new(),
+        Field::Null | Field::Float(_) | Field::Double(_) => String::new(),
         _ => "?".to_owned(),
     }
 }
@@ -134,6 +137,9 @@ fn number(field: &Field) -> Option<f64> {
         Field::Int(number) => Some(f64::from(*number)),
         Field::Long(number) => Some(*number as f64),
         Field::Short(number) => Some(f64::from(*number)),
+        Field::UShort(number) => Some(f64::from(*number)),
+        Field::UInt(number) => Some(f64::from(*number)),
+        Field::ULong(number) => Some(*number as f64),
         Field::Str(text) => text.trim().parse().ok(),
         _ => None,
     }
@@ -186,6 +192,27 @@ mod tests {
         let mut hours = Vec::new();
         tables::parquet::hours(&mut hours, &scenario, &results).expect("written");
         assert_eq!(&hours[..4], MAGIC);
+    }
+
+    /// Some programs write whole numbers without a sign, or in four bytes.
+    #[test]
+    fn numbers_of_every_type_are_read() {
+        for field in [
+            Field::Str("0180".to_owned()),
+            Field::Int(180),
+            Field::Long(180),
+            Field::UShort(180),
+            Field::UInt(180),
+            Field::ULong(180),
+            Field::Float(180.0),
+            Field::Double(180.0),
+        ] {
+            assert_eq!(code(&field), "0180", "{field:?}");
+            assert_eq!(number(&field), Some(180.0), "{field:?}");
+        }
+        for nothing in [Field::Float(f32::NAN), Field::Double(f64::NAN), Field::Null] {
+            assert_eq!(code(&nothing), "", "{nothing:?}");
+        }
     }
 
     #[test]
