@@ -54,7 +54,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         match self.said {
             Said::Sentence(sentence) => show::note(format_args!("vaxel: {sentence}")),
-            Said::Diagnostic(report) => show::note(format_args!("{report:?}")),
+            Said::Diagnostic(report) => show::note_diagnostic(&report),
         }
         ExitCode::from(self.code)
     }

@@ -12,7 +12,7 @@ use jiff::{Timestamp, civil::DateTime};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use recorder::place::Place;
 
-use crate::{cli::StoreOf, failure::Failure};
+use crate::{cli::StoreOf, failure::Failure, show};
 
 /// The scenarios that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -247,7 +247,10 @@ pub(crate) fn read_secret(file: &Path) -> Result<String, Failure> {
 fn diagnostics(error: &callcore::scenario::ScenarioError, file: &Path, text: &str) -> Report {
     let labels = error.faults().map(|fault| {
         LabeledSpan::new_with_span(
-            Some(format!("{} ({})", fault.message, fault.remedy)),
+            Some(show::harmless(&format!(
+                "{} ({})",
+                fault.message, fault.remedy
+            ))),
             fault.span.clone(),
         )
     });
@@ -259,12 +262,12 @@ fn diagnostics(error: &callcore::scenario::ScenarioError, file: &Path, text: &st
         first.column,
         first.message
     );
-    let diagnostic = MietteDiagnostic::new(title)
-        .with_help(first.remedy.clone())
+    let diagnostic = MietteDiagnostic::new(show::harmless(&title))
+        .with_help(show::harmless(&first.remedy))
         .with_labels(labels);
     Report::new(diagnostic).with_source_code(NamedSource::new(
-        file.display().to_string(),
-        text.to_owned(),
+        show::harmless(&file.display().to_string()),
+        show::harmless_source(text),
     ))
 }
 

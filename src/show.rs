@@ -12,8 +12,18 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Prints a line on stdout. A reader who has seen enough and left (`| head -1`) is no fault: the rest goes nowhere.
+/// Prints a line on stdout, [`harmless`]. A reader who has seen enough and left (`| head -1`) is no fault: the rest goes
+/// nowhere.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
+    print(&harmless(&text.to_string()))
+}
+
+/// Prints a diagnostic on stdout, in its colours: what stands in it is made harmless where it is put in.
+pub(crate) fn diagnostic(report: &miette::Report) -> Result<(), Failure> {
+    print(&format!("{report:?}"))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::run(format!(
             "the result can't be printed: {error}"
@@ -22,9 +32,53 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     }
 }
 
-/// Tells a person on stderr what goes on. That nobody listens there stops nothing.
+/// Tells a person on stderr what goes on, [`harmless`]. That nobody listens there stops nothing.
 pub(crate) fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", harmless(&text.to_string()));
+}
+
+/// The same of a diagnostic, in its colours.
+pub(crate) fn note_diagnostic(report: &miette::Report) {
+    let _ = writeln!(io::stderr(), "{report:?}");
+}
+
+/// Text as a terminal may have it. Names and texts come from others, in a scenario, a package, a backup or a journal: a
+/// character that gives a terminal orders, or turns the order of letters, is written as its number. In JSON that is the
+/// character itself.
+pub(crate) fn harmless(text: &str) -> String {
+    let written = |letter: char| match letter {
+        '\n' | '\t' => letter.to_string(),
+        _ if is_order(letter) => number_of(letter),
+        _ => letter.to_string(),
+    };
+    match text.chars().any(is_order) {
+        true => text.chars().map(written).collect(),
+        false => text.to_owned(),
+    }
+}
+
+/// The same of a text whose places are counted in bytes: each such character becomes a sign as long as it was.
+pub(crate) fn harmless_source(text: &str) -> String {
+    let written = |letter: char| match letter {
+        '\n' | '\t' => letter.to_string(),
+        // Lines of other systems end so.
+        '\r' => " ".to_owned(),
+        _ if !is_order(letter) => letter.to_string(),
+        _ if letter.len_utf8() == char::REPLACEMENT_CHARACTER.len_utf8() => {
+            char::REPLACEMENT_CHARACTER.to_string()
+        }
+        _ => "?".repeat(letter.len_utf8()),
+    };
+    text.chars().map(written).collect()
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn is_order(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn number_of(letter: char) -> String {
+    format!("\\u{:04x}", u32::from(letter))
 }
 
 /// Prints a value as JSON on stdout.
@@ -66,7 +120,48 @@ pub(crate) fn table<const N: usize>(
     table.load_style(LINE_UNDER_HEADER);
     table.set_header(header);
     for row in rows {
-        table.add_row(row);
+        // A line's end within a cell would look like another row.
+        table.add_row(row.map(|cell| harmless(&cell).replace('\n', &number_of('\n'))));
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_letter_gives_a_terminal_orders() {
+        let title = "Region \u{1b}]0;owned\u{7}\u{9b}31m\r\u{7f}\u{202e}änglaöR\n\tends";
+        assert_eq!(
+            harmless(title),
+            "Region \\u001b]0;owned\\u0007\\u009b31m\\u000d\\u007f\\u202eänglaöR\n\tends"
+        );
+        assert_eq!(harmless("Östersund – å"), "Östersund – å");
+    }
+
+    #[test]
+    fn what_is_json_stays_the_same_json() {
+        let name = "a\u{1b}b\u{7f}c\u{9b}d\u{202e}e";
+        let text = serde_json::to_string(name).expect("JSON");
+        let shown = harmless(&text);
+        assert!(!shown.chars().any(is_order), "{shown}");
+        let read: String = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(read, name);
+    }
+
+    #[test]
+    fn places_in_a_source_stay_where_they_were() {
+        let source = "a = \"\u{1b}[2J\u{9b}\u{202e}å\"\r\n\tb";
+        let shown = harmless_source(source);
+        assert_eq!(shown.len(), source.len());
+        assert_eq!(shown, "a = \"?[2J??\u{fffd}å\" \n\tb");
+    }
+
+    #[test]
+    fn a_name_makes_no_row_of_its_own() {
+        let row = ["a\nb".to_owned(), "c".to_owned()];
+        let shown = table(["x", "y"], std::iter::once(row));
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+    }
 }

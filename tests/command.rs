@@ -71,6 +71,36 @@ fn a_broken_scenario_is_refused_with_its_line() {
     refused(&refusal, 2, &["none.toml:1:"]);
 }
 
+/// A name may stand in a scenario that somebody else wrote, and would else set the terminal's title, or hide what follows.
+#[test]
+fn a_name_of_others_gives_the_terminal_no_orders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("hostile.toml");
+    let orders = "\\u001b]0;owned\\u0007\\u009b2J\\u202e";
+    let named = include_str!("../scenarios/today.toml").replacen(
+        "name = \"Inera AB\"",
+        &format!("name = \"{orders}\""),
+        1,
+    );
+    assert!(named.contains(orders));
+    std::fs::write(&file, &named).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let is_order = |letter: char| (letter.is_control() && letter != '\n') || letter == '\u{202e}';
+    for args in [
+        &["ropa", "--config", file][..],
+        &["ropa", "--config", file, "--json"],
+    ] {
+        let output = vaxel(args);
+        let said = out(&output) + &err(&output);
+        assert!(said.contains("\\u001b]0;owned"), "{said:?}");
+        assert!(!said.contains(is_order), "{said:?}");
+    }
+    // What is no TOML at all is shown with its line.
+    std::fs::write(file, "operator = \u{1b}]0;owned\u{7}\n").expect("written");
+    let output = vaxel(&["routes", "check", file]);
+    assert!(!(out(&output) + &err(&output)).contains(is_order));
+}
+
 #[test]
 fn a_port_in_use_is_a_sentence_with_a_remedy() {
     let folder = tempfile::tempdir().expect("a folder");

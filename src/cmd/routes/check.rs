@@ -69,7 +69,7 @@ fn print(report: &Report, given: &[Given]) -> Result<(), Failure> {
             .iter()
             .find(|given| *given.file.display().to_string() == *finding.file)
             .map_or("", |given| &given.text);
-        show::line(format_args!("{:?}", underlined(finding, text)))?;
+        show::diagnostic(&underlined(finding, text))?;
     }
     let count = |severity| {
         let of_it = report
@@ -115,21 +115,23 @@ fn underlined(finding: &Finding, text: &str) -> miette::Report {
             finding.sanction_source
         ));
     }
-    let label = (!label.is_empty()).then(|| label.join(", "));
+    let label = (!label.is_empty()).then(|| show::harmless(&label.join(", ")));
     let span = line_span(text, finding.line);
     let codes: Vec<&str> = std::iter::once(finding.code)
         .chain(finding.also.iter().copied())
         .collect();
-    let diagnostic = MietteDiagnostic::new(finding.message.clone())
+    let diagnostic = MietteDiagnostic::new(show::harmless(&finding.message))
         .with_code(codes.join("+"))
         .with_severity(match finding.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
         })
-        .with_help(help)
+        .with_help(show::harmless(&help))
         .with_label(LabeledSpan::new_with_span(label, span));
-    miette::Report::new(diagnostic)
-        .with_source_code(NamedSource::new(&finding.file, text.to_owned()))
+    miette::Report::new(diagnostic).with_source_code(NamedSource::new(
+        show::harmless(&finding.file),
+        show::harmless_source(text),
+    ))
 }
 
 /// The bytes of a line without the blanks around it.
