@@ -84,6 +84,13 @@ impl Hours {
         self.first + Span::from_micros((place as i64 + 1) * HOUR.as_micros())
     }
 
+    /// How many of the hours have come by a moment, the one under way among them.
+    pub fn come(&self, until: Time) -> usize {
+        let since = until.since(self.first).as_micros().unsigned_abs();
+        let hours = since.div_ceil(HOUR.as_micros().unsigned_abs());
+        (hours as usize).min(self.hours.len())
+    }
+
     /// All calls that are expected.
     pub fn expected(&self) -> f64 {
         self.hours.iter().map(|hour| hour.calls).sum()

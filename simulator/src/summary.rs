@@ -1,8 +1,8 @@
 //! What a run found. Every figure says what it is a share of; a share of nothing is 0.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use callcore::scenario::Scenario;
+use callcore::{scenario::Scenario, time::Time};
 use serde::Serialize;
 
 pub use crate::tally::SERVICE_GOAL_S;
@@ -22,6 +22,8 @@ pub struct Results {
     pub summary: Summary,
     /// The hours of the plan.
     pub hours: Arc<Hours>,
+    /// Up to when the books go: the plan's end, unless the run was interrupted.
+    pub until: Time,
     /// The books of the first run.
     pub books: Books,
     /// The books of the switches beside.
@@ -161,6 +163,14 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Results {
+    /// The places of the hours that are counted and have come: what an interrupted run didn't reach is no hour without calls.
+    pub fn counted(&self) -> Range<usize> {
+        let come = self.hours.come(self.until);
+        self.hours.warm_up.min(come)..come
+    }
+}
+
 impl Service {
     /// How a tally was served.
     pub fn of(tally: &Tally) -> Self {
@@ -195,7 +205,7 @@ pub(crate) fn figures(
     plan: &Plan,
     hours: &Hours,
     finished: &Finished,
-    until: callcore::time::Time,
+    until: Time,
 ) -> RunFigures {
     debug_assert!(!hours.hours.is_empty(), "a plan has days");
     let mut all = Tally::default();
@@ -244,7 +254,7 @@ pub(crate) fn results(
         add_queues(&mut queues, &other.scenario, books, span_s, &prefix);
     }
     let books = &finished.books;
-    let until = finished.until.in_sweden().datetime();
+    let (come, until) = (finished.until, finished.until.in_sweden().datetime());
     let summary = Summary {
         seed: plan.seed,
         start: plan.start.to_string(),
@@ -275,6 +285,7 @@ pub(crate) fn results(
     Results {
         summary,
         hours,
+        until: come,
         books: finished.books,
         beside: finished.beside,
         runs,

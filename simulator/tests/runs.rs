@@ -7,7 +7,7 @@ use callcore::{
     scenario::{Scenario, Surge},
 };
 use jiff::civil::date;
-use simulator::{Beside, Plan, PlanError, RunError, Summary, replay, run, simulate};
+use simulator::{Beside, Plan, PlanError, RunError, Summary, replay, run, simulate, tables};
 
 fn scenario(name: &str, text: &str) -> Scenario {
     Scenario::from_toml(text, name).expect("a shipped scenario")
@@ -354,6 +354,61 @@ fn an_interrupted_run_has_the_same_span_of_every_region_and_says_so() {
     assert!(summary.calls.offered > 100_000);
     let in_progress = summary.calls.failed;
     assert!(in_progress < 200, "{in_progress}");
+}
+
+/// What never came about is no hour without calls, and no nurse was there in it.
+#[test]
+fn an_interrupted_run_has_figures_of_the_hours_that_came_alone() {
+    let scenario = today();
+    let run_for = |days, stop| {
+        let plan = Plan::new(&scenario, date(2026, 3, 2), days, 1);
+        let results = run::run(&scenario, &[], &plan, &AtomicBool::new(stop), |_| {});
+        results.expect("the books balance")
+    };
+    let (cut, whole) = (run_for(40, true), run_for(10, false));
+    let axis = |results: &simulator::Results, title: &str| -> Vec<String> {
+        let page = simulator::report::html(&scenario, results, "today");
+        let (_, picture) = page.split_once(title).expect("it is there");
+        let (picture, _) = picture.split_once("</section>").expect("it ends");
+        let labels = picture.split("class=\"tick end\">").skip(1);
+        let labels = labels.filter_map(|label| label.split('<').next());
+        labels.map(str::to_owned).collect()
+    };
+    for title in [
+        ">Arrivals by hour<",
+        ">Nurses busy<",
+        ">Calls through the run<",
+    ] {
+        assert_eq!(axis(&cut, title), axis(&whole, title), "{title}");
+    }
+    let lines = |results: &simulator::Results| {
+        let mut text = Vec::new();
+        tables::hours(&mut text, &scenario, results).expect("written");
+        String::from_utf8(text).expect("text").lines().count()
+    };
+    assert_eq!(lines(&cut), lines(&whole));
+}
+
+/// Ten days of 24 hours over the change to summer time end at one o'clock: that hour is no day.
+#[test]
+fn the_day_in_which_a_run_was_interrupted_is_not_drawn_as_a_fall() {
+    let scenario = today();
+    let plan = Plan::new(&scenario, date(2026, 3, 20), 40, 1);
+    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(true), |_| {});
+    let results = results.expect("the books balance");
+    assert_eq!(results.summary.until, "2026-03-30T01:00:00");
+    let page = simulator::report::html(&scenario, &results, "today");
+    let (_, picture) = page
+        .split_once(">Calls through the run<")
+        .expect("it is there");
+    let (_, line) = picture.split_once("<polyline points=\"").expect("a line");
+    let (points, _) = line.split_once('"').expect("points");
+    let heights: Vec<f64> = points
+        .split(' ')
+        .filter_map(|point| point.split_once(',')?.1.parse().ok())
+        .collect();
+    assert_eq!(heights.len(), 10);
+    assert!(heights.iter().all(|height| *height < 120.0), "{points}");
 }
 
 /// Forty days were wanted and ten came about.

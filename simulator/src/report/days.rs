@@ -83,18 +83,24 @@ fn rows(results: &Results) -> (usize, Vec<HourRow>) {
         1 => place - warm_up,
         step => hours[place].day as usize / (step / 24),
     };
-    let points = hours.len().checked_sub(1).map_or(0, |last| point(last) + 1);
+    let came = results.counted();
+    let points = came.clone().last().map_or(0, |last| point(last) + 1);
     let mut rows = vec![HourRow::default(); points];
     for book in &results.books.queues {
-        for (place, row) in book.hours.iter().enumerate().skip(warm_up) {
+        for (place, row) in came
+            .clone()
+            .zip(book.hours.get(came.clone()).unwrap_or_default())
+        {
             rows[point(place)].add(row);
         }
     }
-    // The last week may be half a one, and an interrupted run has days that never came: neither is a fall.
-    if step > 1 && !days.is_multiple_of(step / 24) && rows.len() > 1 {
-        rows.pop();
-    }
-    while results.summary.partial && rows.last().is_some_and(|row| row.offered == 0) {
+    // The last week may be half a one, and so may the day be in which a run was interrupted: neither is a fall.
+    let is_half = if came.end < hours.len() {
+        came.end > warm_up && point(came.end) + 1 == points
+    } else {
+        step > 1 && !days.is_multiple_of(step / 24)
+    };
+    if is_half && rows.len() > 1 {
         rows.pop();
     }
     (step, rows)

@@ -88,7 +88,7 @@ fn hours_of_day(results: &Results) -> Day {
         rows: [[HourRow::default(); 24]; 2],
         hours: [[0.0; 24]; 2],
     };
-    for hour in results.hours.hours.iter().skip(results.hours.warm_up) {
+    for hour in &results.hours.hours[results.counted()] {
         let weekend = usize::from(hour.of_week >= 5 * 24);
         day.hours[weekend][usize::from(hour.of_week % 24)] += 1.0;
     }
@@ -154,13 +154,8 @@ fn occupancy(scenario: &Scenario, results: &Results) -> String {
         .collect();
     let mut busy = [[0.0; 24]; 2];
     let mut there = [[0.0; 24]; 2];
-    for (place, hour) in results
-        .hours
-        .hours
-        .iter()
-        .enumerate()
-        .skip(results.hours.warm_up)
-    {
+    for place in results.counted() {
+        let hour = &results.hours.hours[place];
         let at = (
             usize::from(hour.of_week >= 120),
             usize::from(hour.of_week % 24),

@@ -25,7 +25,11 @@ pub fn hours(out: &mut impl Write, scenario: &Scenario, results: &Results) -> io
     {
         let agents = scenario.agents_of(scenario.queue_by_place(at)).count() as f64;
         let region = queue.region.map_or("", |region| region.code());
-        for (place, row) in book.hours.iter().enumerate().skip(results.hours.warm_up) {
+        let counted = results.counted();
+        for (place, row) in counted
+            .clone()
+            .zip(book.hours.get(counted).unwrap_or_default())
+        {
             let at = results.hours.first.as_micros() + place as i64 * HOUR.as_micros();
             writeln!(
                 out,

@@ -80,7 +80,7 @@ pub fn calls(out: impl Write + Send, scenario: &Scenario, results: &mut Results)
 /// What the writer says.
 pub fn hours(out: impl Write + Send, scenario: &Scenario, results: &Results) -> io::Result<()> {
     let mut file = file(out, HOURS)?;
-    let (warm_up, first) = (results.hours.warm_up, results.hours.first.as_micros());
+    let (counted, first) = (results.counted(), results.hours.first.as_micros());
     let time = |place: usize| first + place as i64 * HOUR.as_micros();
     for (at, (queue, book)) in scenario
         .queues
@@ -88,15 +88,15 @@ pub fn hours(out: impl Write + Send, scenario: &Scenario, results: &Results) -> 
         .zip(&results.books.queues)
         .enumerate()
     {
-        if book.hours.len() <= warm_up {
+        let rows = book.hours.get(counted.clone()).unwrap_or_default();
+        if rows.is_empty() {
             continue;
         }
-        let rows = &book.hours[warm_up..];
-        let times: Vec<i64> = (warm_up..book.hours.len()).map(time).collect();
+        let times: Vec<i64> = counted.clone().map(time).collect();
         let region = queue.region.map(|region| text(region.code()));
         let all_always = 3600.0 * scenario.agents_of(scenario.queue_by_place(at)).count() as f64;
         let staffed = |hour| book.staffed_s(hour).unwrap_or(all_always) as f32;
-        let staffed: Vec<f32> = (warm_up..book.hours.len()).map(staffed).collect();
+        let staffed: Vec<f32> = counted.clone().map(staffed).collect();
         let mut group = file.next_row_group()?;
         let g = &mut group;
         put::<Int64Type, _>(g, &times)?;
