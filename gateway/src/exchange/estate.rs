@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use callcore::{
     scenario::{AgentId, Contact},
-    switch::{CallId, Input, Kept},
+    switch::{CallId, CallView, Input, Kept},
 };
 use transport::SipDriver;
 use wire::sip::endpoint::{Local, SessionId, TransportKind};
@@ -58,6 +58,19 @@ impl Exchange {
             }
         }
         self.settle(sip);
+    }
+
+    /// Ends the promises that nobody will keep, before the end of other calls makes an agent free to keep one. Who is told
+    /// yet that they will be called back loses the line first, and then the promise.
+    pub(super) fn lose_promises(&mut self) {
+        for _ in 0..2 {
+            let promised = |view: &CallView| view.state == "promised";
+            let calls = self.switch.calls().filter(promised);
+            let calls: Vec<CallId> = calls.map(|view| view.call).collect();
+            calls
+                .into_iter()
+                .for_each(|call| self.input(Input::CallLost(call)));
+        }
     }
 
     /// The calls that the next program goes on with.

@@ -34,7 +34,7 @@ use std::{
 
 use callcore::{
     scenario::{AgentId, Scenario},
-    switch::{CallId, CallView, Input, Output, ReplaceError, Switch},
+    switch::{CallId, Input, Output, ReplaceError, Switch},
     tag::RecordingTag,
 };
 use rand::SeedableRng;
@@ -50,14 +50,14 @@ pub(crate) use self::{recorder::RecorderLink, silence::silence_max};
 use crate::{
     admission::{Admission, Full},
     audio::Library,
-    clock::Clock,
+    clock::{Clock, swedish},
     health::Health,
     homes::Homes,
     journal::Journal,
     listen::Own,
     media::{MediaEvent, MediaFactory},
     names::Names,
-    observer::{Observer, swedish},
+    observer::Observer,
     origin::TrustedPeers,
     registrar::Registrar,
     rules::{Change, Replacement},
@@ -315,19 +315,6 @@ impl Exchange {
             .filter(|call| !kept.contains(call))
             .for_each(|call| self.input(Input::CallLost(call)));
         self.settle(sip);
-    }
-
-    /// Ends the promises that nobody will keep, before the end of other calls makes an agent free to keep one. Who is told
-    /// yet that they will be called back loses the line first, and then the promise.
-    fn lose_promises(&mut self) {
-        for _ in 0..2 {
-            let promised = |view: &CallView| view.state == "promised";
-            let calls = self.switch.calls().filter(promised);
-            let calls: Vec<CallId> = calls.map(|view| view.call).collect();
-            calls
-                .into_iter()
-                .for_each(|call| self.input(Input::CallLost(call)));
-        }
     }
 
     /// Shows the state of the moment to whoever watches.
