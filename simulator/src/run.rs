@@ -19,7 +19,7 @@ use crate::{
     callers, cpu,
     digest::joined,
     error::RunError,
-    hours::Hours,
+    hours::{HOUR, Hours},
     keeping,
     plan::{Plan, PlanError},
     random::replication_seed,
@@ -28,8 +28,11 @@ use crate::{
     tally::Books,
 };
 
-/// How far the parts of a run go before they wait for each other.
-const SLICE: Span = Span::from_secs(10 * 86_400);
+/// How far the parts of a run go before they wait for each other, and look whether it is to end: so many days, or
+/// [`SLICES_MIN`] steps of a shorter run.
+const SLICE_MAX: Span = Span::from_secs(10 * 86_400);
+/// Steps of a run at least: it ends soon after somebody wants it to.
+const SLICES_MIN: i64 = 20;
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy)]
@@ -164,8 +167,9 @@ fn go(
 ) -> Result<Time, RunError> {
     let (start, end) = plan.window();
     let mut at = plan.begins();
+    let slice = slice(end.since(at));
     while at < end {
-        at = (at + SLICE).min(end);
+        at = (at + slice).min(end);
         in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
         let calls = shards
             .iter()
@@ -178,6 +182,12 @@ fn go(
     }
     in_parallel(shards, plan.threads, Shard::finish)?;
     Ok(end)
+}
+
+/// In whole hours, which the books are kept in.
+fn slice(whole: Span) -> Span {
+    let hours = whole.as_micros() / HOUR.as_micros() / SLICES_MIN;
+    Span::from_micros(hours.max(1) * HOUR.as_micros()).min(SLICE_MAX)
 }
 
 fn locked(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {

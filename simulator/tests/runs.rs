@@ -1,13 +1,15 @@
 //! Whole runs in virtual time: repeatable, conserving, and as busy as the profile says.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use callcore::{
     kommun::RegionCode,
     scenario::{Scenario, Surge},
 };
 use jiff::civil::date;
-use simulator::{Beside, Plan, PlanError, RunError, Summary, replay, run, simulate, tables};
+use simulator::{
+    Beside, Plan, PlanError, Results, RunError, Summary, replay, run, simulate, tables,
+};
 
 fn scenario(name: &str, text: &str) -> Scenario {
     Scenario::from_toml(text, name).expect("a shipped scenario")
@@ -343,14 +345,36 @@ fn what_cannot_be_run_is_refused_with_a_remedy() {
     );
 }
 
+/// A run that somebody interrupts once ten days are done.
+fn interrupted(scenario: &Scenario, plan: &Plan) -> Results {
+    let stop = AtomicBool::new(false);
+    let after_ten_days = |seen: run::Progress| {
+        if seen.days >= 10.0 {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let results = run::run(scenario, &[], plan, &stop, after_ten_days);
+    results.expect("the books balance")
+}
+
+/// A day of many calls takes long enough to be sorry for.
+#[test]
+fn a_run_of_a_single_day_ends_soon_after_it_is_told_to() {
+    let scenario = today();
+    let plan = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
+    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(true), |_| {});
+    let summary = results.expect("the books balance").summary;
+    assert!(summary.partial);
+    assert_eq!(summary.until, "2026-03-02T01:00:00");
+}
+
 #[test]
 fn an_interrupted_run_has_the_same_span_of_every_region_and_says_so() {
     let scenario = today();
     let plan = Plan::new(&scenario, date(2026, 3, 2), 12, 1);
-    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(true), |_| {});
-    let summary = results.expect("the books balance").summary;
+    let summary = interrupted(&scenario, &plan).summary;
     assert!(summary.partial);
-    assert_eq!(summary.until, "2026-03-12T00:00:00");
+    assert_eq!(summary.until, "2026-03-12T12:00:00");
     assert!(summary.calls.offered > 100_000);
     let in_progress = summary.calls.failed;
     assert!(in_progress < 200, "{in_progress}");
@@ -360,12 +384,10 @@ fn an_interrupted_run_has_the_same_span_of_every_region_and_says_so() {
 #[test]
 fn an_interrupted_run_has_figures_of_the_hours_that_came_alone() {
     let scenario = today();
-    let run_for = |days, stop| {
-        let plan = Plan::new(&scenario, date(2026, 3, 2), days, 1);
-        let results = run::run(&scenario, &[], &plan, &AtomicBool::new(stop), |_| {});
-        results.expect("the books balance")
-    };
-    let (cut, whole) = (run_for(40, true), run_for(10, false));
+    let of = |days| Plan::new(&scenario, date(2026, 3, 2), days, 1);
+    let cut = interrupted(&scenario, &of(20));
+    let whole = run::run(&scenario, &[], &of(10), &AtomicBool::new(false), |_| {});
+    let whole = whole.expect("the books balance");
     let axis = |results: &simulator::Results, title: &str| -> Vec<String> {
         let page = simulator::report::html(&scenario, results, "today");
         let (_, picture) = page.split_once(title).expect("it is there");
@@ -389,14 +411,13 @@ fn an_interrupted_run_has_figures_of_the_hours_that_came_alone() {
     assert_eq!(lines(&cut), lines(&whole));
 }
 
-/// Ten days of 24 hours over the change to summer time end at one o'clock: that hour is no day.
+/// Ten days and five hours over the change to summer time end at six o'clock: a night is no day.
 #[test]
 fn the_day_in_which_a_run_was_interrupted_is_not_drawn_as_a_fall() {
     let scenario = today();
-    let plan = Plan::new(&scenario, date(2026, 3, 20), 40, 1);
-    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(true), |_| {});
-    let results = results.expect("the books balance");
-    assert_eq!(results.summary.until, "2026-03-30T01:00:00");
+    let plan = Plan::new(&scenario, date(2026, 3, 20), 41, 1);
+    let results = interrupted(&scenario, &plan);
+    assert_eq!(results.summary.until, "2026-03-30T06:00:00");
     let page = simulator::report::html(&scenario, &results, "today");
     let (_, picture) = page
         .split_once(">Calls through the run<")
@@ -411,13 +432,12 @@ fn the_day_in_which_a_run_was_interrupted_is_not_drawn_as_a_fall() {
     assert!(heights.iter().all(|height| *height < 120.0), "{points}");
 }
 
-/// Forty days were wanted and ten came about.
+/// Twenty days were wanted and ten came about.
 #[test]
 fn the_stores_of_an_interrupted_run_are_drawn_up_to_where_it_came() {
     let scenario = today();
-    let plan = Plan::new(&scenario, date(2026, 3, 2), 40, 1);
-    let results = run::run(&scenario, &[], &plan, &AtomicBool::new(true), |_| {});
-    let page = simulator::report::html(&scenario, &results.expect("the books balance"), "today");
+    let plan = Plan::new(&scenario, date(2026, 3, 2), 20, 1);
+    let page = simulator::report::html(&scenario, &interrupted(&scenario, &plan), "today");
     let (_, stores) = page
         .split_once("What is stored through the years")
         .expect("drawn");
