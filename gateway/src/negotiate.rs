@@ -248,6 +248,13 @@ pub(crate) fn recording_agreed(
     ))
 }
 
+/// Whether a recorder that answers so hears anything of each stream: none is turned down (port 0), and none held.
+pub(crate) fn hears(answer: &Body) -> bool {
+    let answer = Description::parse(&session_part(answer.clone()).bytes);
+    let deaf = |stream: &Stream| stream.is_rejected() || stream.is_held();
+    !answer.is_ok_and(|answer| answer.streams.iter().any(deaf))
+}
+
 fn accepted_by_us(accepted: &Accepted, control: Control) -> Option<Agreed> {
     let held = accepted.remote.ip().is_unspecified();
     Some(Agreed {

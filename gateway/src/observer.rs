@@ -211,11 +211,7 @@ impl Observer {
                 tracing::warn!(call = call.0, provider = %scenario.provider(external.provider).name, ?why, "provider failed");
             }
             FactKind::Recording => tracing::debug!(call = call.0, "recorded"),
-            FactKind::RecordingGap => {
-                self.totals.recording_gaps += 1;
-                self.metrics.gaps.inc();
-                tracing::warn!(call = call.0, "the recorder is lost: this call has a gap");
-            }
+            FactKind::RecordingGap => self.recording_lacks(call),
             FactKind::Ended(outcome) => self.ended(call, *outcome),
         }
         if let (Some(ledger), Some(decided)) = (&mut self.ledger, self.decided.get(&call)) {
@@ -251,6 +247,13 @@ impl Observer {
             .recorded
             .with_label_values(&[&tag.controller])
             .inc();
+    }
+
+    /// What was said in a call, or in a part of it, is not recorded; the call may be over.
+    pub(crate) fn recording_lacks(&mut self, call: CallId) {
+        self.totals.recording_gaps += 1;
+        self.metrics.gaps.inc();
+        tracing::warn!(call = call.0, "the recorder is lost: this call has a gap");
     }
 
     /// Whether the recorder answers.

@@ -403,6 +403,7 @@ async fn run(
             break;
         }
     }
+    exchange.give_up_recordings(&mut sip);
     exchange.publish(&mut sip);
     let estate = exchange.estate();
     exchange.close_journal();

@@ -19,7 +19,7 @@ use wire::{
     },
 };
 
-use super::{history::History, phones::Phones};
+use super::{history::History, phones::Phones, recording::Whom};
 use crate::{
     crypto::OurCrypto,
     media::{Media, Reached, Side, Streams},
@@ -74,7 +74,7 @@ pub(super) struct Call {
     pub(super) hold: Hold,
     /// A port of ours that a remote must be told of.
     pub(super) new_port: Option<NewPort>,
-    /// Recordings begun in this call by hold and transfer.
+    /// Recordings begun in this call after the first: by hold and transfer, and for one that was lost.
     pub(super) segments: u8,
     /// Whether it ends because one side has been silent too long.
     pub(super) silent: bool,
@@ -254,6 +254,8 @@ pub(super) struct RecordingLeg {
     pub(super) cname: Box<str>,
     /// By which keys they are encrypted.
     pub(super) crypto: [OurCrypto; 2],
+    /// Who takes part.
+    pub(super) whom: Whom,
     /// Paused or not: what it is to be, and what the recorder was told last.
     pub(super) wanted: Direction,
     pub(super) told: Direction,
@@ -345,6 +347,14 @@ impl Far {
         match self {
             Self::Nobody | Self::Nurse(_) | Self::Phones(_) | Self::Referred(..) => None,
             Self::Agent(_, session) | Self::Provider(_, session) => Some(session),
+        }
+    }
+
+    /// The agent, when it is one.
+    pub(super) const fn agent(self) -> Option<AgentId> {
+        match self {
+            Self::Nurse(agent) | Self::Phones(agent) | Self::Agent(agent, _) => Some(agent),
+            Self::Nobody | Self::Provider(..) | Self::Referred(..) => None,
         }
     }
 

@@ -359,7 +359,7 @@ impl Exchange {
             let _ = sip.endpoint().end(now, session, reason);
         }
         if let Some(leg) = call.recording {
-            self.close_recording(sip, id, *leg);
+            self.close_recording(sip, id, *leg, false);
         }
     }
 }

@@ -114,7 +114,11 @@ impl Exchange {
             return;
         }
         if let Leg::Recording(id) = leg {
-            return self.recording_changed(sip, id, session, result.is_ok());
+            let answer = result
+                .as_ref()
+                .map(Option::as_ref)
+                .map_err(|status| *status);
+            return self.recording_changed(sip, id, session, answer);
         }
         if self.new_port_refused(sip, session, result.is_ok()) {
             return;

@@ -35,7 +35,6 @@ use std::{
 use callcore::{
     scenario::{AgentId, Scenario},
     switch::{CallId, Input, Output, ReplaceError, Switch},
-    tag::RecordingTag,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -45,7 +44,10 @@ use wire::sip::{
     message::StatusCode,
 };
 
-use self::call::{Call, Leg};
+use self::{
+    call::{Call, Leg},
+    recording::Closing,
+};
 pub(crate) use self::{recorder::RecorderLink, silence::silence_max};
 use crate::{
     admission::{Admission, Full},
@@ -132,8 +134,8 @@ pub(crate) struct Exchange {
     names: Names,
     own: Own,
     refusals: Refusals,
-    /// Recordings of calls that ended before the recorder had answered.
-    closing: BTreeMap<SessionId, RecordingTag>,
+    /// Recordings that were over before the recorder had answered.
+    closing: BTreeMap<SessionId, Closing>,
     next_call: u64,
     next_sweep: Instant,
 }
@@ -327,6 +329,11 @@ impl Exchange {
             .publish(&self.switch, self.clock.now(), sip.endpoint().counters());
     }
 
+    /// Counts what the recorder has said nothing of to the end.
+    pub(crate) fn give_up_recordings(&mut self, sip: &mut SipDriver) {
+        self.give_up_closing(sip, None);
+    }
+
     /// Closes the journal in good order.
     pub(crate) fn close_journal(&mut self) {
         if let Some(journal) = self.journal.take() {
@@ -446,7 +453,7 @@ impl Exchange {
     ) {
         match self.legs.remove(&session) {
             Some(Leg::Transfer(call)) => self.transfer_failed(sip, call, status),
-            Some(Leg::Closing(_)) => drop(self.closing.remove(&session)),
+            Some(Leg::Closing(_)) => self.closing_failed(session),
             Some(Leg::Far(call)) => self.far_failed(sip, call, status, from_peer),
             Some(Leg::Phone(call)) => self.phone_failed(sip, call, session, status, from_peer),
             Some(Leg::Recording(call)) => self.recording_ended(call, Some(status)),
@@ -460,7 +467,7 @@ impl Exchange {
             return;
         };
         match (leg, why) {
-            (Leg::Closing(_), _) => drop(self.closing.remove(&session)),
+            (Leg::Closing(_), _) => self.closing_failed(session),
             (_, Ending::Ours) => {}
             (Leg::Caller(call), Ending::Bye) if self.was_sent_on(call) => {
                 self.caller_over(call);

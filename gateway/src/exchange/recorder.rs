@@ -23,6 +23,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// A recorder that hasn't answered OPTIONS for this long is gone.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The longest pause before recordings are begun anew that the recorder loses each time.
+const AGAIN_MAX: Duration = Duration::from_secs(60);
+
 /// The recorder as this switch knows it.
 #[derive(Debug)]
 pub(crate) struct RecorderLink {
@@ -35,8 +38,10 @@ pub(crate) struct RecorderLink {
     /// Recordings of one call.
     pub(super) segments_max: u8,
     pub(super) up: bool,
-    /// It ended or refused a recording though it is there: what was lost is tried again when it next answers.
-    pub(super) try_again: bool,
+    /// Whether it answered the last question.
+    answers: bool,
+    /// When what it lost, though it is there, is tried again.
+    again: Again,
     pub(super) next_ping: Instant,
     /// When it was, or is, asked out of turn.
     hurried: Option<Instant>,
@@ -60,7 +65,8 @@ impl RecorderLink {
             address,
             segments_max: settings.segments_max.unwrap_or(SEGMENTS_MAX),
             up: true,
-            try_again: false,
+            answers: true,
+            again: Again::default(),
             next_ping: Instant::now(),
             hurried: None,
             asked: None,
@@ -116,28 +122,30 @@ impl Exchange {
 
     /// The recorder answered OPTIONS, or didn't.
     pub(super) fn recorder_pong(&mut self, sip: &mut SipDriver, alive: bool) {
-        let Some(recorder) = &mut self.recorder else {
-            return;
-        };
-        let was_up = recorder.up;
+        let now = Instant::now();
         if alive {
-            self.give_up_unanswered(sip, Instant::now());
+            self.give_up_unanswered(sip, now);
         }
+        self.give_up_closing(sip, Some(now));
         let Some(recorder) = &mut self.recorder else {
             return;
         };
         recorder.asked = None;
         recorder.ping = None;
-        recorder.next_ping = Instant::now() + PING_INTERVAL;
+        recorder.next_ping = now + PING_INTERVAL;
         recorder.up = alive;
-        let again = alive && std::mem::take(&mut recorder.try_again);
+        let answered = std::mem::replace(&mut recorder.answers, alive);
+        if !alive {
+            recorder.again = Again::default();
+        }
+        let again = alive && recorder.again.is_due(now);
         self.observer.recorder_is(alive);
-        if alive && !was_up {
+        if alive && !answered {
             tracing::info!("the recorder answers again");
             self.input(Input::RecorderBack);
         } else if again {
             self.input(Input::RecorderBack);
-        } else if !alive && was_up {
+        } else if !alive && answered {
             tracing::warn!("the recorder does not answer; calls go on without recording");
             let lost: Vec<CallId> = self
                 .calls
@@ -148,10 +156,62 @@ impl Exchange {
             for id in lost {
                 // It may only have been out of reach: what it began must not stay open beside what begins when it is back.
                 if let Some(leg) = self.recording_lost(id) {
-                    self.close_recording(sip, id, *leg);
+                    self.close_recording(sip, id, *leg, true);
                 }
             }
         }
+    }
+}
+
+impl Exchange {
+    /// The recorder is there, and a recording was lost all the same: it is to be begun anew.
+    pub(super) fn recorder_fails(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.again.lost(Instant::now());
+        }
+    }
+}
+
+/// When recordings are begun anew that were lost though the recorder is there: it refused or ended them, or takes no audio. Each
+/// attempt may leave a recording with next to nothing in it. So the first comes at once, and the pauses grow while all is lost again.
+#[derive(Debug)]
+struct Again {
+    wanted: bool,
+    /// The pause after the next attempt.
+    pause: Duration,
+    not_before: Option<Instant>,
+}
+
+impl Default for Again {
+    fn default() -> Self {
+        Self {
+            wanted: false,
+            pause: PING_INTERVAL,
+            not_before: None,
+        }
+    }
+}
+
+impl Again {
+    /// One was lost. When the last attempt has lasted, this is a trouble of its own.
+    fn lost(&mut self, now: Instant) {
+        if self.not_before.is_some_and(|at| at + AGAIN_MAX < now) {
+            *self = Self::default();
+        }
+        self.wanted = true;
+    }
+
+    /// Whether they are to be begun anew now, which is one attempt.
+    fn is_due(&mut self, now: Instant) -> bool {
+        if !self.wanted || self.not_before.is_some_and(|at| now < at) {
+            return false;
+        }
+        *self = Self {
+            wanted: false,
+            pause: (self.pause * 2).min(AGAIN_MAX),
+            not_before: Some(now + self.pause),
+        };
+        true
     }
 }
 
@@ -169,6 +229,26 @@ mod tests {
         let text = crate::exchange::bench::recorded(([127, 0, 0, 1], 5070).into(), "");
         let scenario = crate::exchange::bench::scenario(&text);
         RecorderLink::new(scenario.recorder.as_ref().expect("named")).expect("an address")
+    }
+
+    #[test]
+    fn what_is_lost_each_time_is_begun_anew_ever_more_slowly_and_at_once_after_it_has_lasted() {
+        let (mut again, begun) = (Again::default(), Instant::now());
+        let at = |seconds: u64| begun + Duration::from_secs(seconds);
+        let mut attempts = Vec::new();
+        for second in (0..3600).step_by(2) {
+            again.lost(at(second));
+            if again.is_due(at(second)) {
+                attempts.push(second);
+            }
+        }
+        assert_eq!(attempts[..8], [0, 2, 6, 14, 30, 62, 122, 182]);
+        assert_eq!(attempts.len(), 64);
+        // The last has lasted: it is not known for a recorder that loses all.
+        again.lost(at(7200));
+        assert!(again.is_due(at(7200)) && !again.is_due(at(7202)));
+        again.lost(at(7202));
+        assert!(again.is_due(at(7202)));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! A lost recorder never ends a call: the gap is counted, and recording resumes when the recorder answers again.
 
+mod closing;
+mod whom;
+
 use std::time::{Duration, Instant};
 
 use callcore::{
-    personal::CallerNumber,
-    scenario::SEGMENTS_MAX,
+    scenario::{AgentId, SEGMENTS_MAX},
     switch::{CallId, Input},
     tag::RecordingTag,
 };
@@ -18,9 +20,10 @@ use wire::{
         endpoint::{Invite, Local, SessionId, TransportKind},
         message::{Body, HeaderName, Headers, Response, StatusCode},
     },
-    siprec::{self, Aor, Id, Metadata, Participant, StreamInfo},
+    siprec,
 };
 
+pub(super) use self::{closing::Closing, whom::Whom};
 use super::{
     Exchange,
     call::{Leg, RecordingLeg},
@@ -34,7 +37,12 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 impl Exchange {
     pub(super) fn start_recording(&mut self, sip: &mut SipDriver, id: CallId, tag: RecordingTag) {
         let up = self.recorder.as_ref().is_some_and(|recorder| recorder.up);
-        if !up || self.invite_recorder(sip, id, tag).is_none() {
+        let asked = up && self.invite_recorder(sip, id, tag).is_some();
+        if up && !asked {
+            // Such as for want of a port: others may be free by and by.
+            self.recorder_fails();
+        }
+        if !asked {
             self.input(Input::RecordingLost(id));
         }
     }
@@ -59,7 +67,8 @@ impl Exchange {
         // Each stream by a key of its own, and by none that a call has (RFC 7866 section 12.2).
         let crypto = [(); 2].map(|()| OurCrypto::offering(recorder.srtp));
         let number = call.number.as_ref().filter(|_| recorder.private);
-        let metadata = metadata(&tag, number, || Id::from_uuid(self.rng.random()));
+        let whom = Whom::new(call.far.agent(), || self.rng.random());
+        let metadata = whom.metadata(&tag, number);
         let invite = Invite {
             next_hop: Some(recorder.address),
             local: Some(own),
@@ -86,7 +95,13 @@ impl Exchange {
             streams,
             cname: cname.into(),
             crypto,
-            wanted: Direction::SendOnly,
+            whom,
+            // One that begins anew may begin in a hold.
+            wanted: if call.hold.is_held() {
+                Direction::Inactive
+            } else {
+                Direction::SendOnly
+            },
             told: Direction::SendOnly,
             taken: Direction::SendOnly,
             version: 0,
@@ -119,14 +134,15 @@ impl Exchange {
     }
 
     /// Somebody else speaks, and the call has as many recordings as it may: the recorder marks it in the one that goes on.
-    pub(super) fn tell_transfer(&mut self, sip: &mut SipDriver, id: CallId) {
+    pub(super) fn tell_transfer(&mut self, sip: &mut SipDriver, id: CallId, to: Option<AgentId>) {
         let (Some(recorder), Some(call)) = (&self.recorder, self.calls.get_mut(&id)) else {
             return;
         };
         let number = call.number.as_ref().filter(|_| recorder.private);
         let leg = call.recording.as_mut().filter(|leg| leg.established);
         let Some(leg) = leg else { return };
-        let metadata = metadata(&leg.tag, number, || Id::from_uuid(self.rng.random()));
+        leg.whom.nurse_is(to, || self.rng.random());
+        let metadata = leg.whom.metadata(&leg.tag, number);
         let body = siprec::body(&leg.next_offer(), &metadata);
         let now = sip.now();
         // While the recorder answers another change, the place goes unmarked; what is said is recorded all the same.
@@ -135,25 +151,30 @@ impl Exchange {
         }
     }
 
-    /// The recorder has answered a change: another may be wanted meanwhile. One that won't go on after a pause is left, and what is
-    /// said from now on is another recording.
+    /// The recorder has answered a change: another may be wanted meanwhile. One that won't go on after a pause, or hears no more, is
+    /// left, and what is said from now on is another recording.
     pub(super) fn recording_changed(
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
         session: SessionId,
-        taken: bool,
+        answer: Result<Option<&Body>, StatusCode>,
     ) {
         let Some(leg) = self.recording_by(id, session) else {
             return;
         };
-        if taken {
-            leg.taken = leg.told;
-        } else if (leg.taken, leg.told) == (Direction::Inactive, Direction::SendOnly) {
-            self.leave_recording(sip, id);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.try_again = true;
+        let runs = leg.told == Direction::SendOnly;
+        let stays_paused = (leg.taken, leg.told) == (Direction::Inactive, Direction::SendOnly);
+        let left = match answer {
+            Ok(answer) => {
+                leg.taken = leg.told;
+                runs && answer.is_some_and(|answer| !negotiate::hears(answer))
             }
+            Err(_) => stays_paused,
+        };
+        if left {
+            self.leave_recording(sip, id);
+            self.recorder_fails();
             return;
         }
         self.turn_as_wanted(sip, id);
@@ -225,14 +246,20 @@ impl Exchange {
         let agreed = body
             .as_ref()
             .and_then(|body| negotiate::recording_agreed(body, &mut leg.crypto));
+        let hears = body.as_ref().is_none_or(negotiate::hears);
         match (agreed, &call.media) {
-            (Some((caller, far)), Some(media)) => {
+            (Some((caller, far)), Some(media)) if hears => {
                 leg.established = true;
                 leg.theirs = body.as_ref().map(streams_of).unwrap_or_default();
                 media.fork(caller, far);
                 self.observer.recorded(id, &leg.tag);
                 self.input(Input::RecordingStarted(id));
                 self.turn_as_wanted(sip, id);
+            }
+            // It takes the call and not its audio, for now.
+            _ if !hears => {
+                self.leave_recording(sip, id);
+                self.recorder_fails();
             }
             // It would be answered so again.
             _ => self.leave_recording(sip, id),
@@ -250,6 +277,7 @@ impl Exchange {
     /// The recorder's address refuses audio: it is gone, or has forgotten the session. Ask it soon.
     fn recording_refused(&mut self, sip: &mut SipDriver, id: CallId) {
         self.leave_recording(sip, id);
+        self.recorder_fails();
         if let Some(recorder) = &mut self.recorder {
             recorder.up = false;
             recorder.ask_soon(Instant::now());
@@ -276,9 +304,7 @@ impl Exchange {
         let late: Vec<CallId> = late.map(|(id, _)| *id).collect();
         for id in late {
             self.leave_recording(sip, id);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.try_again = true;
-            }
+            self.recorder_fails();
         }
     }
 
@@ -286,8 +312,8 @@ impl Exchange {
     /// it says of itself for now: that it takes too long, can't at present, or is busy.
     pub(super) fn recording_ended(&mut self, id: CallId, status: Option<StatusCode>) {
         let passes = status.is_none_or(|status| matches!(status.code(), 408 | 480 | 486 | 500..));
-        if let Some(recorder) = self.recorder.as_mut().filter(|_| passes) {
-            recorder.try_again = true;
+        if passes {
+            self.recorder_fails();
         }
         self.recording_lost(id);
     }
@@ -296,6 +322,8 @@ impl Exchange {
     pub(super) fn recording_lost(&mut self, id: CallId) -> Option<Box<RecordingLeg>> {
         let call = self.calls.get_mut(&id)?;
         let leg = call.recording.take()?;
+        // What begins in its place is one more.
+        call.segments = call.segments.saturating_add(u8::from(leg.established));
         if let Some(media) = &call.media {
             media.fork_off();
         }
@@ -313,28 +341,7 @@ impl Exchange {
         if let Some(media) = &call.media {
             media.fork_off();
         }
-        self.close_recording(sip, id, *leg);
-    }
-
-    /// Ends a recording session. One that the recorder hasn't answered is not cancelled: it may have begun a recording in
-    /// this moment, which nobody would count.
-    pub(super) fn close_recording(&mut self, sip: &mut SipDriver, id: CallId, leg: RecordingLeg) {
-        if !leg.established {
-            self.legs.insert(leg.session, Leg::Closing(id));
-            self.closing.insert(leg.session, leg.tag);
-            return;
-        }
-        let now = sip.now();
-        let _ = sip.endpoint().end(now, leg.session, None);
-    }
-
-    /// The recorder answered after the call had ended: an empty recording, but one.
-    pub(super) fn closing_answered(&mut self, sip: &mut SipDriver, session: SessionId) {
-        if let Some(tag) = self.closing.remove(&session) {
-            self.observer.recorded_late(&tag);
-        }
-        let now = sip.now();
-        let _ = sip.endpoint().end(now, session, None);
+        self.close_recording(sip, id, *leg, false);
     }
 }
 
@@ -383,40 +390,6 @@ fn asks_to_record(sip: &mut SipDriver, own: Local, kind: TransportKind) -> Heade
 fn streams_of(body: &Body) -> Vec<Stream> {
     let description = Description::parse(&negotiate::session_part(body.clone()).bytes);
     description.map(|it| it.streams).unwrap_or_default()
-}
-
-/// What the recorder is told: two parties, two streams, and the tag. The caller's number only on a private way: it lies
-/// encrypted in the store, so that an extract (uttag) can find a person's calls.
-fn metadata(
-    tag: &RecordingTag,
-    number: Option<&CallerNumber>,
-    mut id: impl FnMut() -> Id,
-) -> Metadata {
-    let streams = [negotiate::CALLER_LABEL, negotiate::NURSE_LABEL].map(|label| StreamInfo {
-        id: id(),
-        label: label.into(),
-    });
-    let [caller, nurse] = streams.each_ref().map(|stream| stream.id.clone());
-    let address = number.map(|number| Aor::new(format!("tel:{}", number.reveal().as_str())));
-    let party = |id, name: &str, aor, sends: &Id, receives: &Id| Participant {
-        id,
-        aor,
-        name: Some(name.into()),
-        sends: vec![sends.clone()],
-        receives: vec![receives.clone()],
-    };
-    let mut metadata = Metadata::new(id());
-    metadata.start_time = Some(tag.started.timestamp().to_string().into());
-    metadata.participants = vec![
-        party(id(), "caller", address, &caller, &nurse),
-        party(id(), "nurse", None, &nurse, &caller),
-    ];
-    metadata.streams = streams.into();
-    metadata.extension = tag
-        .fields()
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-    metadata
 }
 
 #[cfg(test)]

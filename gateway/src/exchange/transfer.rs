@@ -375,7 +375,7 @@ impl Exchange {
         tracing::info!(call = id.0, "another phone took over");
         if !self.new_segment(id, Input::Transferred(id)) {
             self.turn_recording(sip, id, Direction::SendOnly);
-            self.tell_transfer(sip, id);
+            self.tell_transfer(sip, id, by);
         }
         if let Some(agent) = by.filter(|agent| *agent != first) {
             self.input(Input::TakenBy(id, agent));

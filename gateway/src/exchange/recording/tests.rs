@@ -78,6 +78,31 @@ impl Talk {
         )
     }
 
+    /// The recorder answers that it is there; whether it is asked to record again.
+    fn is_begun_anew(&mut self) -> bool {
+        let bench = &mut self.bench;
+        bench.exchange.recorder_pong(&mut bench.sip, true);
+        bench.exchange.settle(&mut bench.sip);
+        self.leg().is_some()
+    }
+
+    fn gaps(&self) -> u64 {
+        self.bench.exchange.observer.totals().recording_gaps
+    }
+
+    /// The caller has hung up before the recorder has answered.
+    async fn hung_up_on() -> Self {
+        let mut talk = Self::asked("").await;
+        let over = async {
+            let (tag, switch) = (&talk.tag, talk.switch);
+            talk.caller.asks(switch, ("BYE", 2, tag), "").await;
+            talk.caller.is_told(200).await;
+        };
+        talk.bench.until(over).await;
+        assert_eq!((talk.bench.state(), talk.gaps()), (None, 0));
+        talk
+    }
+
     fn leg(&self) -> Option<&RecordingLeg> {
         let call = self.bench.exchange.calls.values().next()?;
         call.recording.as_deref()
@@ -173,7 +198,8 @@ async fn a_recorder_whose_answer_does_not_fit_is_left_and_not_asked_again_for_it
     };
     talk.bench.until(left).await;
     let link = talk.bench.exchange.recorder.as_ref().expect("a recorder");
-    assert!(link.up && !link.try_again && talk.leg().is_none());
+    assert!(link.up && talk.leg().is_none());
+    assert!(!talk.is_begun_anew());
 }
 
 #[tokio::test]
@@ -216,4 +242,132 @@ async fn the_recorder_is_asked_by_what_says_that_it_is_a_recording_client() {
     let contact = contact.expect("where it is");
     let here = format!("@{}>;+sip.src", talk.switch);
     assert!(contact.ends_with(&here), "{contact}");
+}
+
+/// Its 200 says that it listens to neither, or not to one of the two: what is said is recorded nowhere.
+#[tokio::test]
+async fn a_recorder_that_takes_the_call_and_not_its_audio_does_not_record_it() {
+    for deaf in ["held", "turned down"] {
+        let mut talk = Talk::asked("").await;
+        let streams = match deaf {
+            "held" => talk.streams("inactive"),
+            _ => {
+                let port = port_of(&talk.audio[1]).to_string();
+                talk.streams("recvonly").replace(&port, "0")
+            }
+        };
+        let left = async {
+            let ok = ("200 OK", "");
+            let (switch, invite) = (talk.switch, &talk.invite);
+            talk.recorder.answers(switch, invite, ok, &streams).await;
+            talk.recorder.is_asked(Method::Bye).await
+        };
+        talk.bench.until(left).await;
+        assert_eq!(talk.gaps(), 1, "{deaf}");
+        let recorded = &talk.bench.exchange.observer.totals().recorded;
+        assert!(recorded.is_empty(), "{deaf}: {recorded:?}");
+        assert!(talk.is_begun_anew(), "{deaf}");
+    }
+}
+
+#[tokio::test]
+async fn a_recorder_that_goes_on_after_a_pause_without_listening_is_left_for_another_recording() {
+    let mut talk = Talk::answered(", segments_max = 1").await;
+    let paused = talk.streams("inactive");
+    let session = talk.leg().expect("recorded").session;
+    let Talk {
+        bench,
+        recorder,
+        caller,
+        switch,
+        tag,
+        ..
+    } = &mut talk;
+    let switch = *switch;
+    let turned = async {
+        let held = Peer::sdp(5000) + "a=sendonly\r\n";
+        for (cseq, offer) in [(2, &held), (3, &Peer::sdp(5000))] {
+            caller.asks(switch, ("INVITE", cseq, tag), offer).await;
+            let turn = recorder.is_asked(Method::Invite).await;
+            let ok = ("200 OK", "");
+            recorder.answers(switch, &turn, ok, &paused).await;
+            caller.is_told(200).await;
+            caller.asks(switch, ("ACK", cseq, tag), "").await;
+        }
+        recorder.is_asked(Method::Bye).await
+    };
+    bench.until(turned).await;
+    assert_eq!(talk.gaps(), 1);
+    assert!(talk.leg().is_none_or(|leg| leg.session != session));
+}
+
+/// Whatever becomes of it, nobody would know: the call is over.
+#[tokio::test]
+async fn a_call_that_ends_before_its_recorder_has_answered_has_a_gap_when_there_is_no_recording() {
+    let mut talk = Talk::hung_up_on().await;
+    let refused = async {
+        let no = ("500 Server Internal Error", "");
+        talk.recorder
+            .answers(talk.switch, &talk.invite, no, "")
+            .await;
+        talk.recorder.is_asked(Method::Ack).await
+    };
+    talk.bench.until(refused).await;
+    assert_eq!(talk.gaps(), 1);
+    // It has said nothing when the program ends.
+    let mut talk = Talk::hung_up_on().await;
+    let bench = &mut talk.bench;
+    bench.exchange.give_up_recordings(&mut bench.sip);
+    assert_eq!(talk.gaps(), 1);
+}
+
+#[tokio::test]
+async fn a_recorder_that_answers_in_the_moment_in_which_the_call_ends_leaves_no_gap() {
+    let mut talk = Talk::hung_up_on().await;
+    let streams = talk.streams("recvonly");
+    let late = async {
+        let (ok, switch) = (("200 OK", ""), talk.switch);
+        let invite = &talk.invite;
+        talk.recorder.answers(switch, invite, ok, &streams).await;
+        talk.recorder.is_asked(Method::Bye).await
+    };
+    talk.bench.until(late).await;
+    let bench = &mut talk.bench;
+    bench.exchange.give_up_recordings(&mut bench.sip);
+    assert_eq!(talk.gaps(), 0);
+}
+
+/// Its audio is refused, so that it is asked soon; and then it says nothing at all.
+#[tokio::test]
+async fn a_recorder_that_is_doubted_and_then_silent_loses_every_recording_it_had() {
+    let mut talk = Talk::answered("").await;
+    let bench = &mut talk.bench;
+    let link = bench.exchange.recorder.as_mut().expect("a recorder");
+    // By another call's audio.
+    link.up = false;
+    bench.exchange.recorder_pong(&mut bench.sip, false);
+    bench.exchange.settle(&mut bench.sip);
+    assert!(talk.leg().is_none());
+    assert_eq!(talk.gaps(), 1);
+}
+
+#[tokio::test]
+async fn what_is_begun_anew_for_a_lost_recording_is_one_of_those_a_call_may_have_and_paused_in_a_hold()
+ {
+    let mut talk = Talk::answered(", segments_max = 2").await;
+    let (id, _) = talk.bench.state().expect("a call");
+    let ssrc = talk.leg().expect("recorded").streams.caller.ssrc;
+    let refused = MediaEvent::ForkRefused(id, ssrc);
+    let bench = &mut talk.bench;
+    bench.exchange.on_media(&mut bench.sip, refused);
+    let held = async {
+        let held = Peer::sdp(5000) + "a=sendonly\r\n";
+        let (tag, switch) = (&talk.tag, talk.switch);
+        talk.caller.asks(switch, ("INVITE", 2, tag), &held).await;
+        talk.caller.is_told(200).await;
+        talk.recorder.is_asked(Method::Invite).await
+    };
+    talk.bench.until(held).await;
+    let leg = talk.leg().expect("begun anew");
+    assert_eq!(leg.wanted, Direction::Inactive);
 }
