@@ -2,6 +2,7 @@
 
 mod agents;
 mod bench;
+mod books;
 mod callback;
 mod divert;
 mod external;
