@@ -6,6 +6,7 @@
 
 use super::{
     Driver, Switch,
+    agents::SET_ASIDE_MIN,
     call::{Call, Hears, Promise, RegionalCall, RegionalStage, Spot, Way},
     io::{CallId, CallbackStep, FactKind, LegFailure, Outcome, Output, WakeReason},
 };
@@ -69,10 +70,15 @@ impl<D: Driver> Switch<D> {
 
     /// A key was pressed. One that means nothing where it is pressed is no fault: people press keys.
     pub(super) fn digit(&mut self, now: Time, id: CallId, digit: Digit) -> bool {
-        if !self.calls.contains_key(&id) {
-            return false;
+        match self.stage(id) {
+            // What it leads to has been said to nobody yet, such as that this key accepts it.
+            Some(RegionalStage::Choosing(choosing)) => {
+                self.menu_key(now, id, choosing, digit);
+                return true;
+            }
+            None if !self.calls.contains_key(&id) => return false,
+            _ => {}
         }
-        self.menu_key(now, id, digit);
         let accepted = self.callback_of(id).and_then(|(spot, queue, callback)| {
             let room = self.promises[queue.index()].open < callback.at_most;
             let accepts = spot.offered && room && callback.digit == digit;
@@ -197,7 +203,15 @@ impl<D: Driver> Switch<D> {
         let again = self
             .callback_settings(id)
             .filter(|callback| promise.tried < callback.attempts_max)
-            .map(|callback| callback.again_after);
+            .map(|callback| callback.again_after)
+            // A fault of ours is no attempt: without a pause there would be no end of them.
+            .map(|after| {
+                if ours {
+                    after.max(SET_ASIDE_MIN)
+                } else {
+                    after
+                }
+            });
         match again {
             Some(after) => {
                 let timer = self.timers.set(now, after, WakeReason::CallbackAgain(id));

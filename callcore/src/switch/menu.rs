@@ -75,10 +75,7 @@ impl<D: Driver> Switch<D> {
     }
 
     /// A key was pressed in a menu. One that it doesn't name changes nothing.
-    pub(super) fn menu_key(&mut self, now: Time, id: CallId, digit: Digit) {
-        let Some(RegionalStage::Choosing(choosing)) = self.stage(id) else {
-            return;
-        };
+    pub(super) fn menu_key(&mut self, now: Time, id: CallId, choosing: Choosing, digit: Digit) {
         let chosen = self.menu_of(id).and_then(|menu| menu.choice(digit));
         let Some(chosen) = chosen else { return };
         self.stop_choosing(choosing);

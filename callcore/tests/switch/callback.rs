@@ -1,9 +1,12 @@
 //! Called back instead of waiting: offered, promised, kept, tried again, given up.
 
+use std::sync::Arc;
+
 use callcore::{
     origin::Origin,
-    scenario::AgentId,
+    scenario::{AgentId, Scenario},
     switch::{CallId, Input, LegFailure, Outcome},
+    time::Span,
 };
 
 use crate::bench::{Bench, CALLS_BACK};
@@ -115,6 +118,21 @@ fn a_promise_that_is_lost_itself_ends() {
     let ended = bench.tell(Input::CallLost(waits));
     assert_eq!(ended, "[ended] hang-up:our_fault");
     assert_eq!(bench.switch.queue_views()[3].promised, 0);
+}
+
+/// A queue that tries again at once, and a switch that has no port: it must not try without end in one moment.
+#[test]
+fn a_fault_of_our_own_is_no_attempt_and_leaves_a_moment_before_the_next() {
+    let text = include_str!("scenario.toml").replace("again_after_s = 300", "again_after_s = 0");
+    let scenario = Scenario::from_toml(&text, "at-once.toml").expect("valid");
+    let mut bench = Bench::with(Arc::new(scenario));
+    let call = called(&mut bench);
+    for _ in 0..5 {
+        bench.tell(Input::CallerFailed(call, LegFailure::OurFault));
+        let wake = bench.switch.wake().expect("it is tried again");
+        assert_eq!(wake.at.since(bench.now), Span::from_secs(5));
+        bench.next_timer();
+    }
 }
 
 /// The wish was never said.

@@ -1,6 +1,11 @@
 //! A menu after the greeting.
 
-use callcore::switch::{CallId, Input, Outcome};
+use std::sync::Arc;
+
+use callcore::{
+    scenario::Scenario,
+    switch::{CallId, Input, Outcome},
+};
 
 use crate::bench::{Bench, MENU};
 
@@ -32,6 +37,21 @@ fn a_key_may_mean_to_go_on_and_others_mean_nothing() {
     assert_eq!(bench.press(call, "1"), "ring:4<-1");
     assert_eq!(bench.press(call, "2"), "", "the choice is made");
     assert_eq!(bench.switch.counts().stray_inputs, 0);
+}
+
+/// The key that goes on is the key that asks for a call back in the queue it leads to, whose offer comes at once.
+#[test]
+fn a_key_that_was_pressed_in_a_menu_accepts_nothing_that_is_offered_after_it() {
+    let text =
+        include_str!("scenario.toml").replace("announcement = \"queue\"\ncallback", "callback");
+    let scenario = Scenario::from_toml(&text, "unannounced.toml").expect("valid");
+    let mut bench = Bench::with(Arc::new(scenario));
+    bench.away([4]);
+    let call = hears(&mut bench);
+    let heard = "[queued] announce:offer [callback]";
+    assert_eq!(bench.press(call, "1"), heard);
+    let accepted = "[callback] announce:accepted";
+    assert_eq!(bench.press(call, "1"), accepted);
 }
 
 #[test]
