@@ -93,7 +93,7 @@ impl Calls {
             _ => &*decided.controller,
         };
         let talked = answered.talks_since.filter(|_| !external);
-        let records = decided.records && queue.is_some_and(|queue| queue.recording);
+        let records = decided.recordable && queue.is_some_and(|queue| queue.recording);
         let line = Line {
             call: fact.call.0,
             controller,
@@ -124,5 +124,77 @@ impl Calls {
             .as_mut()
             .ok_or_else(|| io::Error::other("no file is open"))?;
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use callcore::{
+        digit::Digit,
+        origin::Origin,
+        switch::{Input, Output, Switch},
+    };
+
+    use super::*;
+    use crate::observer::Observer;
+
+    const QUEUES: &str = r#"
+queue = [
+  { name = "advice", region = "04", controller = "region-04", agents = [{ simulated = 1 }] },
+  { name = "doctor", region = "04", controller = "region-04", agents = [{ simulated = 1 }], recording = true, agreement = "pub-04" },
+]
+agreement = [{ id = "pub-04", controller = "region-04", processor = "inera", purposes = ["routing", "recording", "storage"], from = 2013-01-01 }]
+retention = [{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }]
+announcement = [{ name = "menu", file = "queue.wav" }]
+route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "advice", menu = { announcement = "menu", choices = [{ digit = "1", queue = "doctor" }, { digit = "2", continue = true }] } }]
+"#;
+
+    /// Else the recorder has what the switch doesn't know of.
+    #[test]
+    fn a_call_that_a_key_took_to_a_queue_that_records_should_be_recorded() {
+        let scenario = Arc::new(crate::exchange::scenario_of_tests(QUEUES));
+        let folder = tempfile::tempdir().expect("a folder");
+        let now = Time::from_micros(1_772_438_400_000_000);
+        let observer = Observer::new(Arc::clone(&scenario), "calls", now);
+        let (mut observer, monitor) = observer.expect("no metric is there twice");
+        observer.keep_calls(Calls::open(folder.path()).expect("a folder"));
+        let mut switch = Switch::new(scenario);
+        let mut recorded = Vec::new();
+        for (number, key) in [(1, "1"), (2, "2")] {
+            let call = CallId(number);
+            let offered = Input::Offered {
+                call,
+                origin: Origin::from_code("0480"),
+                reachable: true,
+            };
+            let key = Input::Digit(call, Digit::parse(key).expect("a key"));
+            let answered = Input::AgentAnswered(call);
+            for input in [offered, key, answered, Input::CallerGone(call)] {
+                if matches!(input, Input::AgentAnswered(_)) {
+                    observer.publish(&switch, now, &Default::default());
+                    let live = monitor.live.borrow().clone();
+                    recorded.push(live.calls[0].recording == "later");
+                }
+                switch.handle(now, input);
+                while let Some(output) = switch.poll_output() {
+                    match output {
+                        Output::StartRecording(..) => recorded.push(true),
+                        Output::Fact(fact) => observer.observe(&switch, &fact),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        assert_eq!(recorded, [true, true, false]);
+        observer.publish(&switch, now, &Default::default());
+        let file = folder.path().join("2026-03-02.jsonl");
+        let text = fs::read_to_string(file).expect("the day's calls");
+        let told: Vec<bool> = text
+            .lines()
+            .map(|line| line.contains(r#""recorded":true"#))
+            .collect();
+        assert_eq!(told, [true, false]);
     }
 }

@@ -59,8 +59,8 @@ pub(crate) struct Decided {
     /// The digest of the table that decided.
     pub(crate) table: Digest,
     pub(crate) external: bool,
-    /// Whether it is to be recorded here once it is answered.
-    pub(crate) records: bool,
+    /// Whether a queue that records may record it.
+    pub(crate) recordable: bool,
     pub(crate) controller: String,
     pub(crate) offered: Time,
 }
@@ -368,7 +368,7 @@ impl Observer {
                 queue: None,
                 table: decision.digest,
                 external,
-                records: scenario.records(decision),
+                recordable: !external,
                 controller: answers,
                 offered: at,
             },
@@ -380,7 +380,7 @@ impl Observer {
             && let Some(decided) = self.decided.get_mut(&call)
         {
             decided.offered = since;
-            decided.records &= recordable;
+            decided.recordable &= recordable;
         }
         tracing::info!(
             call = call.0,
@@ -466,6 +466,9 @@ impl Observer {
     fn call_view(&self, call: &callcore::switch::CallView, now: Time) -> Option<CallView> {
         let decided = self.decided.get(&call.call)?;
         let talking = matches!(call.state, "talking" | "taken_over");
+        // A menu's key, or a full queue, may have sent it to another queue than its route does.
+        let at = call.queue.map(|queue| self.scenario.queue(queue));
+        let records = decided.recordable && at.is_some_and(|queue| queue.recording);
         Some(CallView {
             id: call.call.0,
             kommun: call
@@ -486,7 +489,7 @@ impl Observer {
                 (true, _) => "never",
                 (false, Some(true)) => "recording",
                 (false, Some(false)) => "gap",
-                (false, None) if decided.records => "later",
+                (false, None) if records => "later",
                 (false, None) => "no",
             },
             controller: if talking {

@@ -131,7 +131,7 @@ impl Bench {
 }
 
 /// A switch of one region, whose calls all go by what the entries say.
-pub(super) fn scenario(entries: &str) -> Scenario {
+pub(crate) fn scenario(entries: &str) -> Scenario {
     let text = format!(
         r#"
 operator = {{ organisation = "inera" }}

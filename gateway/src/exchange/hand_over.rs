@@ -35,8 +35,10 @@ impl Exchange {
             .and_then(|target| Uri::parse(target).ok())
             .map(|target| self.ways_to(&target));
         if let Some(call) = self.calls.get_mut(&external.call) {
-            call.hosts.left = ways.unwrap_or_default();
-            call.hosts.tried = None;
+            call.hosts = Hosts {
+                left: ways.unwrap_or_default(),
+                ..Hosts::default()
+            };
         }
         self.try_provider(sip, external);
     }
@@ -259,6 +261,57 @@ impl Exchange {
             if session == Some(tried) && sip.endpoint().is_unheard(tried) {
                 self.tries_next_way(sip, id);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::sip::message::Method;
+
+    use super::*;
+    use crate::exchange::bench::{Bench, Peer};
+
+    /// The first of three hosts has no room, and says so when it has almost been given up.
+    #[tokio::test]
+    async fn each_host_has_its_own_time_to_say_something_however_long_the_one_before_took() {
+        let [caller, first, second, third] = [
+            Peer::new().await,
+            Peer::new().await,
+            Peer::new().await,
+            Peer::new().await,
+        ];
+        let entries = r#"
+provider = [{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@provider.test"] }]
+[[route]]
+name = "out"
+all = true
+unknown = true
+invalid = true
+conflict = true
+provider = "medhelp"
+handover = "direct"
+"#;
+        let mut bench = Bench::new(entries);
+        let target = Uri::parse("sip:x@provider.test").expect("a URI");
+        let ways = [&first, &second, &third].map(Peer::at);
+        bench.exchange.names.knows(&target, &ways);
+        let switch = bench.address();
+        let called = async {
+            let offer = Peer::sdp(5000);
+            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+            let asked = first.is_asked(Method::Invite).await;
+            let full = ("503 Service Unavailable", "");
+            first.answers(switch, &asked, full, "").await;
+            second.is_asked(Method::Invite).await
+        };
+        bench.until(called).await;
+        let dues: Vec<Instant> = bench.exchange.tries.iter().map(|(at, ..)| *at).collect();
+        assert_eq!(dues.len(), 2);
+        for (due, tried) in dues.into_iter().zip([second.at(), third.at()]) {
+            bench.exchange.give_up_silent(&mut bench.sip, due);
+            let call = bench.exchange.calls.values().next().expect("a call");
+            assert_eq!(call.hosts.tried, Some(tried));
         }
     }
 }

@@ -44,6 +44,8 @@ use wire::sip::{
     message::StatusCode,
 };
 
+#[cfg(test)]
+pub(crate) use self::bench::scenario as scenario_of_tests;
 use self::{
     call::{Call, Leg},
     recording::Closing,

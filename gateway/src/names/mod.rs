@@ -106,6 +106,27 @@ impl Names {
         fresh.into_iter().chain(tired).collect()
     }
 
+    /// Takes a target to lead there, in this order.
+    #[cfg(test)]
+    pub(crate) fn knows(&self, target: &Uri, ways: &[SocketAddr]) {
+        let place = Place::of(target).expect("a name");
+        let ranked = (0..).zip(ways).map(|(priority, address)| resolve::Ranked {
+            priority,
+            weight: 0,
+            way: Way {
+                address: *address,
+                kind: None,
+            },
+            second: None,
+        });
+        let found = Found {
+            ways: ranked.collect(),
+            until: Instant::now() + REFRESH_MAX,
+        };
+        let mut known = self.0.known.write().expect("not poisoned");
+        known.insert(place, found);
+    }
+
     /// A way failed: others come before it for a while.
     pub(crate) fn failed(&self, address: SocketAddr) {
         let now = Instant::now();
