@@ -73,25 +73,27 @@ pub(crate) struct Change {
 }
 
 impl Health {
-    /// Watches every target of a scenario whose provider has a `ping`, and takes each as up until it shows otherwise.
-    pub(crate) fn of(scenario: &Scenario, now: Instant) -> Self {
+    /// Watches every target of a scenario whose provider has a `ping`, and takes each as up until it shows otherwise; one that was
+    /// watched before, for how it was.
+    pub(crate) fn of(scenario: &Scenario, now: Instant, before: &Self) -> Self {
         let providers = (0..).map(ProviderId::at).zip(&scenario.providers);
         let targets = providers.flat_map(|(id, provider)| {
             let watched = (0..)
                 .zip(&provider.targets)
                 .filter_map(move |(place, uri)| {
                     let uri = Uri::parse(uri).ok()?;
+                    let known = before.targets.iter().find(|known| known.uri == uri);
                     Some(Watched {
                         target: Target {
                             provider: id,
                             place,
                         },
-                        uri,
                         ping: provider.ping?,
                         next: now,
                         open: None,
-                        up: true,
+                        up: known.is_none_or(|known| known.up),
                         against: 0,
+                        uri,
                     })
                 });
             watched.collect::<Vec<_>>()
@@ -250,6 +252,28 @@ mod tests {
         assert_eq!(changes.len(), 1, "a way that is broken is no answer");
         assert_eq!(health.states().next().map(|(_, up)| up), Some(false));
         assert_eq!(at, now + Duration::from_secs(30));
+    }
+
+    /// Rules are replaced when a provider is down: that must not send callers to it again until it has been asked three times.
+    #[test]
+    fn what_is_known_of_a_target_is_known_under_other_rules_too() {
+        let entries = |targets: &str| {
+            let entries = format!(
+                r#"
+provider = [{{ name = "medhelp", organisation = "medhelp", targets = [{targets}] }}]
+route = [{{ name = "out", all = true, unknown = true, invalid = true, conflict = true, provider = "medhelp", handover = "relay" }}]
+"#
+            );
+            crate::exchange::scenario_of_tests(&entries)
+        };
+        let (one, other) = (r#""sip:a@192.0.2.1""#, r#""sip:b@192.0.2.2""#);
+        let now = Instant::now();
+        let mut health = Health::of(&entries(one), now, &Health::default());
+        health.targets[0].up = false;
+        let after = Health::of(&entries(&format!("{other}, {one}")), now, &health);
+        let states: Vec<(u16, bool)> = after.states().map(|(it, up)| (it.place, up)).collect();
+        assert_eq!(states, [(0, true), (1, false)]);
+        assert_eq!(after.next(), Some(now), "and is asked at once");
     }
 
     #[test]

@@ -37,8 +37,8 @@ enum Caller {
 pub(super) enum Pass {
     /// Those that aren't known to be down.
     Up,
-    /// Those that are, when nobody else took the call: that a target answers no question doesn't prove that it would
-    /// take no call.
+    /// Those that are, or were when the call came, when nobody else took it: that a target answers no question doesn't prove
+    /// that it would take no call.
     Down,
 }
 

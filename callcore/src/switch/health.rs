@@ -10,16 +10,27 @@ use crate::{route::External, scenario::ProviderId, time::Time};
 
 impl<D: Driver> Switch<D> {
     /// Notes that a target answers or doesn't; false when that was known, or there is no such target.
-    pub(super) fn target_is(&mut self, provider: ProviderId, target: u16, up: bool) -> bool {
+    pub(super) fn target_is(
+        &mut self,
+        now: Time,
+        provider: ProviderId,
+        target: u16,
+        up: bool,
+    ) -> bool {
         let known = self.scenario.providers.get(provider.index());
         if known.is_none_or(|provider| usize::from(target) >= provider.targets.len()) {
             return false;
         }
-        if up {
-            self.down.remove(&(provider, target))
-        } else {
-            self.down.insert((provider, target))
+        let target = (provider, target);
+        if !up {
+            self.up_again.remove(&target);
+            return self.down.insert(target);
         }
+        let was_down = self.down.remove(&target);
+        if was_down {
+            self.up_again.insert(target, now);
+        }
+        was_down
     }
 
     /// The first target of the provider, from this one on, that is tried in this pass.
@@ -37,8 +48,13 @@ impl<D: Driver> Switch<D> {
             .provider(to.provider)
             .targets
             .len();
-        let wanted =
-            |target: &usize| self.is_down(head, to.provider, *target) == (pass == Pass::Down);
+        let wanted = |target: &usize| {
+            let target = (to.provider, *target);
+            match pass {
+                Pass::Up => !self.is_down(head, target),
+                Pass::Down => self.is_down(head, target) || self.is_up_again(head, target),
+            }
+        };
         let found = (from..targets).find(wanted);
         // In the last pass everything that answers has been tried already: that is no news.
         let passed_over = pass == Pass::Up && found.unwrap_or(targets) > from;
@@ -49,8 +65,15 @@ impl<D: Driver> Switch<D> {
     }
 
     /// What is known holds for the rule set in force; a call of an earlier one tries every target it names.
-    fn is_down(&self, head: &CallHead, provider: ProviderId, target: usize) -> bool {
+    fn is_down(&self, head: &CallHead, (provider, target): (ProviderId, usize)) -> bool {
         let known = !self.down.is_empty() && head.earlier.is_none();
         known && u16::try_from(target).is_ok_and(|target| self.down.contains(&(provider, target)))
+    }
+
+    /// Whether a target that was down when the call came has come back, and so was perhaps passed over.
+    fn is_up_again(&self, head: &CallHead, (provider, target): (ProviderId, usize)) -> bool {
+        let since = u16::try_from(target).ok();
+        let since = since.and_then(|target| self.up_again.get(&(provider, target)));
+        head.earlier.is_none() && since.is_some_and(|since| *since >= head.offered)
     }
 }

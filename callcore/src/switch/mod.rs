@@ -27,7 +27,7 @@ mod view;
 mod waiting;
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -71,6 +71,8 @@ pub struct Switch<D = Outbox> {
     agents: Vec<AgentDesk>,
     /// Targets that don't answer, in the providers of the rule set in force.
     down: BTreeSet<(ProviderId, u16)>,
+    /// Targets that were down and answer again, and since when.
+    up_again: BTreeMap<(ProviderId, u16), Time>,
     timers: Timers,
     floors: Floors,
     /// Callers who were promised to be called back wait for the program that takes this one's place.
@@ -143,6 +145,7 @@ impl<D: Driver> Switch<D> {
             lines,
             agents,
             down: BTreeSet::new(),
+            up_again: BTreeMap::new(),
             timers: Timers::default(),
             floors: Floors::default(),
             leaves_callbacks: false,
@@ -174,8 +177,8 @@ impl<D: Driver> Switch<D> {
             Input::CallbackWithdrawn(call) => self.callback_withdrawn_by_driver(now, call),
             Input::CallbackKept(call, kept) => self.callback_kept(now, call, *kept),
             Input::AgentWrites(agent, left) => self.agent_writes(now, agent, left),
-            Input::TargetDown(provider, target) => self.target_is(provider, target, false),
-            Input::TargetUp(provider, target) => self.target_is(provider, target, true),
+            Input::TargetDown(provider, target) => self.target_is(now, provider, target, false),
+            Input::TargetUp(provider, target) => self.target_is(now, provider, target, true),
             Input::CallerGone(call) => self.caller_gone(now, call),
             Input::FarEndGone(call) => self.far_end_gone(now, call),
             Input::Held(call) => self.held(call),
@@ -263,6 +266,7 @@ impl<D: Driver> Switch<D> {
         }
         // The providers may be others now; who watches them tells again.
         self.down.clear();
+        self.up_again.clear();
         self.floors = Floors::default();
         Ok(())
     }

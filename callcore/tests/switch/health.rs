@@ -103,3 +103,23 @@ fn what_is_no_target_or_no_news_is_counted_and_changes_nothing() {
     bench.tell(Input::TargetUp(RESERVE, 0));
     assert_eq!(bench.switch.counts().stray_inputs, 4);
 }
+
+/// Passed over as long as it was down, and there again when nobody else had taken the call.
+#[test]
+fn a_target_that_came_back_while_others_were_tried_is_tried_at_last() {
+    let mut bench = Bench::new();
+    down(&mut bench, [(MEDHELP, 0), (MEDHELP, 1)]);
+    let (call, _) = bench.call(DIRECT);
+    bench.tell(Input::AnnouncementDone(call));
+    bench.wait(5).tell(Input::TargetUp(MEDHELP, 1));
+    let mut failed = || bench.tell(Input::ProviderFailed(call, LegFailure::Busy));
+    assert_eq!(
+        failed(),
+        "[providerfailed] [tried] hand-over:medhelp/0/direct"
+    );
+    assert_eq!(
+        failed(),
+        "[providerfailed] [tried] hand-over:medhelp/1/direct"
+    );
+    assert_eq!(failed(), "[providerfailed] announce:no-answer");
+}

@@ -62,10 +62,17 @@ impl Exchange {
         }
     }
 
-    /// Watches the providers of the rule set in force from the beginning.
+    /// Watches the providers of the rule set in force. The call machine knows nothing of them yet: what is known to be down is told.
     pub(super) fn watch_providers(&mut self) {
-        self.health = Health::of(&self.scenario, Instant::now());
+        self.health = Health::of(&self.scenario, Instant::now(), &self.health);
         self.observer.watch(&self.health);
+        let down: Vec<Change> = self
+            .health
+            .states()
+            .filter(|(_, up)| !up)
+            .map(|(target, up)| Change { target, up })
+            .collect();
+        down.into_iter().for_each(|change| self.target_is(change));
     }
 
     fn target_is(&mut self, Change { target, up }: Change) {
