@@ -21,6 +21,8 @@ pub(super) const SET_ASIDE_MIN: Span = Span::from_secs(5);
 pub(super) struct AgentDesk {
     pub(super) queue: QueueId,
     pub(super) state: AgentState,
+    /// Of one who is away, and had a call of another program's: until when the notes on it take.
+    pub(super) writes_until: Option<Time>,
 }
 
 /// What an agent does.
@@ -57,6 +59,7 @@ impl AgentDesk {
                 Self {
                     queue: agent.queue,
                     state,
+                    writes_until: None,
                 }
             })
             .collect()
@@ -68,7 +71,7 @@ impl<D: Driver> Switch<D> {
         match self.desk(agent).map(|desk| desk.state) {
             Some(AgentState::Away) => {
                 self.staff_came(agent);
-                self.agent_free(now, agent);
+                self.agent_came(now, agent);
             }
             Some(AgentState::WrapUp(timer)) => {
                 self.timers.stop(timer);
@@ -201,6 +204,16 @@ impl<D: Driver> Switch<D> {
     pub(super) fn wrap_up_done(&mut self, now: Time, agent: AgentId) {
         if let Some(AgentState::WrapUp(_)) = self.desk(agent).map(|desk| desk.state) {
             self.agent_free(now, agent);
+        }
+    }
+
+    /// The agent is there, and can take a call unless there are notes to write yet.
+    fn agent_came(&mut self, now: Time, agent: AgentId) {
+        let desk = self.agents.get_mut(agent.0 as usize);
+        let until = desk.and_then(|desk| desk.writes_until.take());
+        match until.map(|until| until.since(now)) {
+            Some(left) if left > Span::ZERO => self.writes_on(now, agent, left),
+            _ => self.agent_free(now, agent),
         }
     }
 

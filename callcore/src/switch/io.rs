@@ -54,7 +54,7 @@ pub enum Input {
     CallbackWithdrawn(CallId),
     /// A promise that the program before this one made.
     CallbackKept(CallId, Box<Kept>),
-    /// An agent who is there writes notes yet, of a call of that program's.
+    /// An agent writes notes yet, of a call of that program's; one whose phone has to register first does so after that.
     AgentWrites(AgentId, Span),
     /// A provider's target doesn't answer any more when asked whether it is there: it is passed over until it does.
     TargetDown(ProviderId, u16),

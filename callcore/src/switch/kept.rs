@@ -206,16 +206,26 @@ impl<D: Driver> Switch<D> {
         }
     }
 
-    /// An agent who is there writes notes yet, of a call that another program had.
+    /// An agent writes notes yet, of a call that another program had: one who is there, or whose phone has yet to register.
     pub(super) fn agent_writes(&mut self, now: Time, agent: AgentId, left: Span) -> bool {
-        let Some((queue, AgentState::Ready)) =
-            self.desk(agent).map(|desk| (desk.queue, desk.state))
-        else {
+        let Some(desk) = self.agents.get_mut(agent.0 as usize) else {
             return false;
         };
-        self.line(queue).agent_leaves(agent);
-        self.wrap_up(now, agent, up_to(left, WRAP_UP_STEP));
+        match desk.state {
+            AgentState::Ready => {
+                let queue = desk.queue;
+                self.line(queue).agent_leaves(agent);
+                self.writes_on(now, agent, left);
+            }
+            AgentState::Away => desk.writes_until = Some(now + up_to(left, WRAP_UP_STEP)),
+            _ => return false,
+        }
         true
+    }
+
+    /// What is left of wrap-up begins.
+    pub(super) fn writes_on(&mut self, now: Time, agent: AgentId, left: Span) {
+        self.wrap_up(now, agent, up_to(left, WRAP_UP_STEP));
     }
 }
 

@@ -7,7 +7,7 @@ use callcore::{
 };
 
 use crate::{
-    bench::{Bench, CALLS_BACK},
+    bench::{self, Bench, CALLS_BACK},
     callback::{called, promised},
 };
 
@@ -113,4 +113,30 @@ fn what_was_not_to_be_recorded_is_not_and_a_queue_that_is_gone_gives_way_to_the_
     assert_eq!(heard, "bridge [connected]");
     let (_, waits) = new.call(CALLS_BACK);
     assert!(waits.contains("[queued]"), "{waits}");
+}
+
+/// Phones by TCP, TLS and WebSocket register anew, seconds after the program was started anew: their nurses write on.
+#[test]
+fn who_writes_and_is_not_there_yet_writes_on_when_her_phone_has_registered() {
+    let mut new = Bench::new();
+    new.away([AGENT.0]);
+    assert_eq!(new.tell(Input::AgentWrites(AGENT, Span::from_secs(58))), "");
+    assert_eq!(new.switch.counts().stray_inputs, 0);
+    let (_, heard) = new.call(CALLS_BACK);
+    assert!(heard.ends_with("[queued] announce:queue"), "{heard}");
+    assert_eq!(new.wait(10).tell(Input::AgentReady(AGENT)), "");
+    assert_eq!(new.switch.queue_views()[3].wrap_up, 1);
+    assert_eq!(new.next_timer(), "ring:4<-1");
+    assert_eq!(new.now.as_micros() - bench::MORNING, 60_000_000);
+    // Who comes when they are long written takes a call at once, and so does who goes and comes after that.
+    for later in [60, 0] {
+        let mut new = Bench::new();
+        new.away([AGENT.0]);
+        new.tell(Input::AgentWrites(AGENT, Span::from_secs(58)));
+        new.call(CALLS_BACK);
+        new.wait(later).tell(Input::AgentReady(AGENT));
+        new.tell(Input::AgentAway(AGENT));
+        let heard = new.tell(Input::AgentReady(AGENT));
+        assert_eq!(heard, "ring:4<-1");
+    }
 }
