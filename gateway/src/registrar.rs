@@ -208,6 +208,21 @@ impl Registrar {
             .map(|binding| &binding.way)
     }
 
+    /// A phone's connection is gone: it can't be called there, and comes anew by another (RFC 5626 section 5.3). One that is reached
+    /// by UDP may be there again in a moment.
+    pub(crate) fn lost(&mut self, phone: &Phone) -> Option<Presence> {
+        if phone.way.kind == TransportKind::Udp {
+            return None;
+        }
+        let is_it = |one: &Binding| one.contact.uri == phone.contact && one.way == phone.way;
+        let mut users = self.users.values_mut();
+        let user = users.find(|user| user.bindings.iter().any(is_it))?;
+        user.bindings.retain(|one| !is_it(one));
+        user.bindings
+            .is_empty()
+            .then_some(Presence::Went(user.agent))
+    }
+
     /// Phones that another program can go on with. The others' connections end with this one, and they register again.
     pub(crate) fn kept(&self, moment: Instant, homes: &Homes) -> Vec<KeptPhone> {
         let users = self.users.iter();

@@ -56,6 +56,7 @@ pub(super) struct Phones {
 #[derive(Debug)]
 struct Rung {
     session: SessionId,
+    phone: Phone,
     /// Where it is called.
     reached: Reached,
     /// Each phone is offered a key of its own.
@@ -133,9 +134,9 @@ impl Exchange {
         let local = self.open_far(id, phone.way.local, None)?;
         let crypto = OurCrypto::offering(self.scenario.agent(agent).srtp);
         let offer = negotiate::offer(local, &crypto);
-        let Phone { contact, way } = phone;
+        let (contact, way) = (phone.contact.clone(), &phone.way);
         let nothing = Headers::default();
-        let session = self.call_phone(sip, id, contact, &way, Some(offer), &nothing)?;
+        let session = self.call_phone(sip, id, contact, way, Some(offer), &nothing)?;
         self.legs.insert(session, Leg::Phone(id));
         let reached = Reached {
             home: self.homes.ip(way.local),
@@ -143,6 +144,7 @@ impl Exchange {
         };
         Ok(Rung {
             session,
+            phone,
             reached,
             crypto,
         })
@@ -206,8 +208,16 @@ impl Exchange {
         from_peer: bool,
     ) {
         let taken = self.phones_mut(id).and_then(|phones| phones.take(session));
-        if taken.is_some() {
-            self.phone_out(sip, id, Refused { status, from_peer });
+        let Some(Rung { phone, .. }) = taken else {
+            return;
+        };
+        let why = Refused { status, from_peer };
+        self.phone_out(sip, id, why);
+        // Only now: who goes while rung for a call is another matter.
+        if why == Refused::UNREACHABLE
+            && let Some(change) = self.registrar.lost(&phone)
+        {
+            self.presence(change);
         }
     }
 

@@ -1,8 +1,15 @@
 //! Phones that register: challenged, reached by the way they came, gone when they go.
 
+use std::net::SocketAddr;
+
+use gateway::view::QueueView;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use wire::{
     auth::{Algorithm, Credentials},
-    sip::message::{HeaderName, Method, StatusCode},
+    sip::message::{HeaderName, Message, Method, Response, StatusCode},
 };
 
 use crate::rig::{Raw, counted, invite, secret, soon, switch};
@@ -27,27 +34,78 @@ fn credentials(folder: &std::path::Path) -> Credentials {
     known
 }
 
-/// A REGISTER with this Contact and these seconds; challenged and answered.
-async fn register(phone: &Raw, known: &Credentials, cseq: u32, contact: &str) -> StatusCode {
-    let send = |number: u32, extra: String| {
-        let from = phone.local();
-        format!(
-            "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKr{number};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:nurse-01@127.0.0.1>;tag=r\r\nTo: <sip:nurse-01@127.0.0.1>\r\nCall-ID: registers\r\nCSeq: {number} REGISTER\r\n\
-             Contact: {contact}\r\n{extra}Content-Length: 0\r\n\r\n"
-        )
-    };
-    phone.send(send(cseq, String::new()).as_bytes()).await;
-    let challenge = phone.response().await;
+/// A REGISTER from there by this transport, with these further fields.
+fn asks(from: (&str, SocketAddr), cseq: u32, contact: &str, extra: &str) -> String {
+    let (by, from) = from;
+    format!(
+        "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{by} {from};branch=z9hG4bKr{cseq};rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:nurse-01@127.0.0.1>;tag=r\r\nTo: <sip:nurse-01@127.0.0.1>\r\nCall-ID: registers\r\nCSeq: {cseq} REGISTER\r\n\
+         Contact: {contact}\r\n{extra}Content-Length: 0\r\n\r\n"
+    )
+}
+
+/// The field that answers a challenge.
+fn proof(challenge: &Response, known: &Credentials) -> String {
     assert_eq!(challenge.status, StatusCode::UNAUTHORIZED);
     let asked = challenge.headers.get_all(&HeaderName::WwwAuthenticate);
     let chosen = known.choose(asked).expect("a challenge");
     let answer = known
         .answer(&chosen, "REGISTER", "sip:127.0.0.1", "c0ffee", 1)
         .expect("an answer");
-    let proof = format!("Authorization: {}\r\n", answer.value);
-    phone.send(send(cseq + 1, proof).as_bytes()).await;
+    format!("Authorization: {}\r\n", answer.value)
+}
+
+/// A REGISTER with this Contact and these seconds; challenged and answered.
+async fn register(phone: &Raw, known: &Credentials, cseq: u32, contact: &str) -> StatusCode {
+    let from = ("UDP", phone.local());
+    phone.send(asks(from, cseq, contact, "").as_bytes()).await;
+    let proof = proof(&phone.response().await, known);
+    let proved = asks(from, cseq + 1, contact, &proof);
+    phone.send(proved.as_bytes()).await;
     phone.response().await.status
+}
+
+/// Says it by a connection, and reads the answer, which has no body.
+async fn says(phone: &mut TcpStream, text: &str) -> Response {
+    phone.write_all(text.as_bytes()).await.expect("sent");
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        read.push(soon(phone.read_u8()).await.expect("an answer"));
+    }
+    match Message::parse(&read).expect("SIP") {
+        Message::Response(response) => response,
+        Message::Request(request) => panic!("{request:?}"),
+    }
+}
+
+/// A browser that is closed, a phone whose line is cut: nobody can call it there until it comes anew.
+#[tokio::test]
+async fn a_phone_whose_connection_is_gone_is_there_no_more_once_it_was_called() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let known = credentials(folder.path());
+    let gateway = switch(AGENTS, LISTEN, folder.path()).await;
+    let connected = TcpStream::connect(gateway.sip_addr()).await;
+    let mut phone = connected.expect("connected");
+    let from = ("TCP", phone.local_addr().expect("an address"));
+    let contact = format!("<sip:nurse-01@{};transport=tcp>", from.1);
+    let challenge = says(&mut phone, &asks(from, 1, &contact, "")).await;
+    let proof = proof(&challenge, &known);
+    let registered = says(&mut phone, &asks(from, 2, &contact, &proof)).await;
+    assert_eq!(registered.status, StatusCode::OK);
+    let mut live = gateway.monitor().live.clone();
+    let there = live.wait_for(|live| live.queues.iter().any(|queue| queue.agents_ready == 1));
+    drop(soon(there).await.expect("the switch runs"));
+    drop(phone);
+    let caller = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
+    let call = invite(caller.local(), "rings", "");
+    caller.send(call.as_bytes()).await;
+    let alone = live.wait_for(|live| {
+        let alone =
+            |queue: &QueueView| (queue.waiting, queue.agents_ready, queue.agents_busy) == (1, 0, 0);
+        live.queues.iter().any(alone)
+    });
+    drop(soon(alone).await.expect("the switch runs"));
+    gateway.stop().await;
 }
 
 #[tokio::test]
