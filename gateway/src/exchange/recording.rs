@@ -26,10 +26,10 @@ use wire::{
 pub(super) use self::{closing::Closing, whom::Whom};
 use super::{
     Exchange,
-    call::{Leg, RecordingLeg},
+    call::{Call, Leg, RecordingLeg},
     own_uri, ports,
 };
-use crate::{crypto::OurCrypto, negotiate};
+use crate::{crypto::OurCrypto, media::Gate, negotiate};
 
 /// A recorder that takes longer to answer doesn't record: what is said meanwhile is kept for a second and a half.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -85,6 +85,15 @@ impl Exchange {
             media.fork_off();
             return None;
         };
+        // One that begins anew may begin in a hold.
+        let wanted = if call.hold.is_held() {
+            Direction::Inactive
+        } else {
+            Direction::SendOnly
+        };
+        if wanted == Direction::Inactive {
+            media.fork_gate(Gate::Shut);
+        }
         self.legs.insert(session, Leg::Recording(id));
         call.recording = Some(Box::new(RecordingLeg {
             session,
@@ -96,12 +105,7 @@ impl Exchange {
             cname: cname.into(),
             crypto,
             whom,
-            // One that begins anew may begin in a hold.
-            wanted: if call.hold.is_held() {
-                Direction::Inactive
-            } else {
-                Direction::SendOnly
-            },
+            wanted,
             told: Direction::SendOnly,
             taken: Direction::SendOnly,
             version: 0,
@@ -117,10 +121,20 @@ impl Exchange {
 
     /// Pauses the recording of a call (`a=inactive`), or goes on with it.
     pub(super) fn turn_recording(&mut self, sip: &mut SipDriver, id: CallId, wanted: Direction) {
-        let call = self.calls.get_mut(&id);
-        let Some(leg) = call.and_then(|call| call.recording.as_mut()) else {
+        let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
+        let Some(leg) = call.recording.as_mut() else {
+            return;
+        };
+        if let Some(media) = call.media.as_ref().filter(|_| leg.wanted != wanted) {
+            media.fork_gate(match (wanted, leg.told) {
+                (Direction::Inactive, _) => Gate::Shut,
+                // It has heard of the pause, and must hear of its end.
+                (_, Direction::Inactive) => Gate::Keep,
+                _ => Gate::Open,
+            });
+        }
         leg.wanted = wanted;
         if !leg.established || leg.told == wanted {
             return;
@@ -177,7 +191,22 @@ impl Exchange {
             self.recorder_fails();
             return;
         }
+        if runs {
+            self.open_gate(id);
+        }
         self.turn_as_wanted(sip, id);
+    }
+
+    /// The recorder listens; unless another pause is wanted meanwhile, it gets what was said since the last.
+    fn open_gate(&self, id: CallId) {
+        let wants = |call: &&Call| {
+            let leg = call.recording.as_ref();
+            leg.is_some_and(|leg| leg.wanted == Direction::SendOnly)
+        };
+        let call = self.calls.get(&id).map(|call| &**call).filter(wants);
+        if let Some(media) = call.and_then(|call| call.media.as_ref()) {
+            media.fork_gate(Gate::Open);
+        }
     }
 
     fn turn_as_wanted(&mut self, sip: &mut SipDriver, id: CallId) {

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use wire::{g711::Law, rtp};
 
 use super::{
-    Command, Dropped, MediaEvent, Mode, PlayId, Side,
+    Command, Dropped, Gate, MediaEvent, Mode, PlayId, Side,
+    early::Early,
     fork::Fork,
     keys::{KeyPacket, Keys},
     lane::{LaneId, Lanes},
@@ -41,6 +42,9 @@ pub(super) struct CallMedia {
     joined: bool,
     player: Option<Player>,
     fork: Fork,
+    fork_gate: Gate,
+    /// While the gate says so.
+    kept: Early,
     keys: Keys,
     silence_max: Option<Duration>,
     report: Report,
@@ -89,6 +93,8 @@ impl CallMedia {
             joined: false,
             player: None,
             fork: Fork::Off,
+            fork_gate: Gate::Open,
+            kept: Early::default(),
             keys: Keys::default(),
             silence_max,
             report,
@@ -133,6 +139,7 @@ impl CallMedia {
             Command::ForkOpen(fork) => {
                 self.fork.end(self.id, lanes);
                 self.fork = *fork;
+                (self.fork_gate, self.kept) = Default::default();
             }
             Command::Play { id, clip, mode } => {
                 self.joined = false;
@@ -150,6 +157,7 @@ impl CallMedia {
                 self.joined = true;
             }
             Command::ForkTo(agreed) => self.fork.begin(self.id, *agreed, now, lanes),
+            Command::ForkGate(gate) => self.turn_gate(gate, now, lanes),
             Command::ForkOff => self.fork.end(self.id, lanes),
         }
     }
@@ -292,8 +300,28 @@ impl CallMedia {
         }
     }
 
+    fn turn_gate(&mut self, gate: Gate, now: Instant, lanes: &mut Lanes) {
+        self.fork_gate = gate;
+        // What is kept when a second pause comes before the recorder has heard of the end of the first was said all the same.
+        if gate == Gate::Open {
+            let kept = std::mem::take(&mut self.kept);
+            kept.replay(now, |side, frame, at| {
+                // A recorder that refuses will refuse the next packet too, and that is heeded.
+                let _ = self.fork.send(side, frame, at, lanes);
+            });
+        }
+    }
+
     fn fork_frame(&mut self, side: Side, frame: Frame<'_>, now: Instant, lanes: &mut Lanes) {
-        if self.fork.send(side, frame, now, lanes) == Err(Refused::Unreachable) {
+        let sent = match self.fork_gate {
+            Gate::Open => self.fork.send(side, frame, now, lanes),
+            Gate::Keep => {
+                self.kept.keep(side, frame, now);
+                Ok(())
+            }
+            Gate::Shut => Ok(()),
+        };
+        if sent == Err(Refused::Unreachable) {
             self.fork_refused();
         }
     }
@@ -339,5 +367,94 @@ impl Player {
             self.position += 1;
         }
         self.mode == Mode::Once && self.position >= length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+    use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts};
+    use transport::media::{DEFAULT_RANGE, RtpPorts};
+    use wire::rtp::Packet;
+
+    use super::*;
+    use crate::media::{Agreed, Control, Remote, fork::Sources};
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn report() -> Report {
+        let labelled = |label| IntCounterVec::new(Opts::new("packets", "of it"), &[label]);
+        let loss = Histogram::with_opts(HistogramOpts::new("loss", "of it"));
+        let packets = labelled("direction").expect("a metric");
+        Report {
+            events: mpsc::unbounded_channel().0,
+            dropped: Dropped::new(&labelled("reason").expect("a metric")),
+            reports: Counters::new(&packets, &loss.expect("a metric")),
+        }
+    }
+
+    fn at(recorder: &UdpSocket) -> Agreed {
+        let remote = Remote {
+            address: recorder.local_addr().expect("an address"),
+            payload_type: rtp::PCMA,
+            law: Law::A,
+            event_type: None,
+            listens: true,
+        };
+        Agreed {
+            remote,
+            talks: false,
+            control: Control::Off,
+            signals_from: None,
+            srtp: None,
+        }
+    }
+
+    /// Also of a recorder that has not answered yet; and what is said while it is asked to go on is heard when it does.
+    #[test]
+    fn what_is_said_in_a_pause_goes_to_no_recorder() {
+        let recorder = UdpSocket::bind((LOOPBACK, 0)).expect("a socket");
+        let patience = Some(Duration::from_secs(10));
+        recorder.set_read_timeout(patience).expect("a timeout");
+        let ports = RtpPorts::new(LOOPBACK, DEFAULT_RANGE);
+        let caller = LegSocket::Own(ports.open_pair().expect("a pair").into());
+        let mut call = CallMedia::new((CallId(1), 0), caller, None, report());
+        let mut ways = Ways {
+            lanes: Lanes::new(ports.clone()),
+            rooms: Rooms::default(),
+        };
+        let now = Instant::now();
+        let (fork, _) = Fork::open(&ports, &mut Sources::random()).expect("ports");
+        call.command(Command::ForkOpen(Box::new(fork)), now, &mut ways);
+        let (open, shut, keep) = (Gate::Open, Gate::Shut, Gate::Keep);
+        let gates = [
+            open, shut, open, open, shut, keep, open, shut, keep, shut, open,
+        ];
+        for (said, gate) in (1..).zip(gates) {
+            call.command(Command::ForkGate(gate), now, &mut ways);
+            let frame = Frame {
+                source: 1,
+                timestamp: 160 * u32::from(said),
+                marker: false,
+                content: Content::Audio(Law::A, &[said; 160]),
+            };
+            call.fork_frame(Side::Caller, frame, now, &mut ways.lanes);
+            if said == 3 {
+                let answer = (at(&recorder), at(&recorder));
+                call.command(Command::ForkTo(Box::new(answer)), now, &mut ways);
+            }
+        }
+        call.command(Command::ForkOff, now, &mut ways);
+        let mut buffer = [0; 2000];
+        let mut heard = Vec::new();
+        while heard.last() != Some(&11) {
+            let len = recorder.recv(&mut buffer).expect("a packet");
+            let packet = Packet::parse(&buffer[..len]).expect("RTP");
+            heard.push(packet.payload[0]);
+        }
+        // Silence stands for the side that said nothing.
+        heard.retain(|said| *said != SILENCE[0]);
+        assert_eq!(heard, [1, 3, 4, 6, 7, 9, 11]);
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use transport::media::PortsError;
 
 use super::{
-    Agreed, Command, Fork, MediaFactory, Mode, Peer, PlayId, Side, Streams,
+    Agreed, Command, Fork, Gate, MediaFactory, Mode, Peer, PlayId, Side, Streams,
     engine::Line,
     leg::LegSocket,
     seats::{Pair, Seat, Taken, seat_of},
@@ -308,6 +308,11 @@ impl Media {
     /// Sends both directions to the recorder too, once it has answered. Later answers change nothing.
     pub(crate) fn fork(&self, caller: Agreed, far: Agreed) {
         self.tell(Command::ForkTo(Box::new((caller, far))));
+    }
+
+    /// Whether what is said goes there.
+    pub(crate) fn fork_gate(&self, gate: Gate) {
+        self.tell(Command::ForkGate(gate));
     }
 
     /// Stops doing so.

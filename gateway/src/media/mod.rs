@@ -128,7 +128,20 @@ enum Command {
     },
     Join,
     ForkTo(Box<(Agreed, Agreed)>),
+    ForkGate(Gate),
     ForkOff,
+}
+
+/// What becomes of what is said in a recorded call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// It goes to the recorder.
+    #[default]
+    Open,
+    /// It is nobody's to hear: the recording is paused.
+    Shut,
+    /// It is kept until the recorder has taken it that the recording goes on.
+    Keep,
 }
 
 /// How a clip is played.
