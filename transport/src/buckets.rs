@@ -11,6 +11,10 @@ use wire::time::Time;
 /// A pause between looking through all buckets: made-up names must not cost more than others.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long buckets that are full again stay where there is room: what a rush of strangers took is given back, and looking through
+/// the largest table so often costs next to nothing.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
+
 /// How fast a bucket fills, and how much is in a full one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
@@ -26,7 +30,7 @@ pub struct Buckets<K> {
     rate: Rate,
     kept_max: usize,
     kept: BTreeMap<K, Bucket>,
-    /// When all were last looked through for those to forget.
+    /// When all were last looked through for those to forget; at first, when anybody came.
     swept: Option<Time>,
 }
 
@@ -102,19 +106,14 @@ impl<K: Ord> Buckets<K> {
 
     /// Whether one more may be remembered. A full bucket says nothing that a new one wouldn't, so those are forgotten.
     fn has_room(&mut self, now: Time) -> bool {
-        if self.kept.len() < self.kept_max {
-            return true;
+        let room = self.kept.len() < self.kept_max;
+        let pause = if room { FORGET_AFTER } else { SWEEP_PAUSE };
+        if now.since(*self.swept.get_or_insert(now)) >= pause {
+            self.swept = Some(now);
+            let rate = self.rate;
+            self.kept
+                .retain(|_, bucket| bucket.filled(now, rate) < rate.burst);
         }
-        if self
-            .swept
-            .is_some_and(|swept| now.since(swept) < SWEEP_PAUSE)
-        {
-            return false;
-        }
-        self.swept = Some(now);
-        let rate = self.rate;
-        self.kept
-            .retain(|_, bucket| bucket.filled(now, rate) < rate.burst);
         self.kept.len() < self.kept_max
     }
 }
@@ -183,6 +182,18 @@ mod tests {
         let later = begun + Duration::from_secs(1);
         assert_eq!(buckets.take(later, KEPT_MAX, 1.0), Ok(()));
         assert_eq!(buckets.len(), 1, "those that were full again are gone");
+    }
+
+    #[test]
+    fn what_a_rush_of_strangers_took_is_given_back_though_there_was_room() {
+        let mut buckets = buckets(1.0, 10.0);
+        let begun = Time::default();
+        for key in 0..KEPT_MAX / 2 {
+            assert_eq!(buckets.take(begun, key, 1.0), Ok(()));
+        }
+        let later = begun + FORGET_AFTER;
+        assert_eq!(buckets.take(later, KEPT_MAX, 1.0), Ok(()));
+        assert_eq!(buckets.len(), 1);
     }
 
     /// Whoever makes up names may not have all buckets looked through for each of them.
