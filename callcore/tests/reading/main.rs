@@ -1,6 +1,8 @@
 //! Invariant 8: a bad configuration is refused whole, with the line and a remedy.
 
 mod listening;
+mod recording;
+mod waiting;
 
 use callcore::{
     route::Destination,
@@ -213,101 +215,6 @@ fn a_route_that_goes_nowhere_or_twice() {
 }
 
 #[test]
-fn an_offer_to_call_back_is_read_and_its_limits_are_told() {
-    let with = |callback: &str| {
-        let agents = "agents = [{ simulated = 2 }";
-        let announced = format!(
-            "announcement = [{{ name = \"offer\", file = \"callback-offer.wav\" }}]{LEAST}"
-        );
-        announced.replacen(agents, &format!("callback = {{ {callback} }}, {agents}"), 1)
-    };
-    let whole = "after_expected_wait_s = 600, at_most = 20, offer = \"offer\"";
-    let scenario = read(&with(whole)).unwrap_or_else(|error| panic!("{error}"));
-    let callback = scenario.queues[0].callback.as_ref().expect("an offer");
-    assert_eq!((callback.at_most, callback.attempts_max), (20, 3));
-    assert_eq!(callback.digit.as_char(), '1');
-    let wrong = [
-        (
-            format!("{whole}, digit = \"12\""),
-            "no key of a telephone",
-            "\"0\" to \"9\"",
-        ),
-        (
-            format!("{whole}, attempts_max = 11"),
-            "11 is out of range",
-            "1 to 10",
-        ),
-        (
-            format!("{whole}, ring_s = 1"),
-            "1 is out of range",
-            "5 to 180",
-        ),
-        (whole.replace("20", "0"), "0 is out of range", "1 to 10000"),
-        (
-            whole.replace("\"offer\"", "\"ofer\""),
-            "no announcement is called `ofer`",
-            "`offer`",
-        ),
-        (
-            format!("{whole}, via = \"trunk\""),
-            "a SIP address begins with",
-            "sip:user@host:port",
-        ),
-    ];
-    for (callback, message, remedy) in wrong {
-        refused(&with(&callback), 3, message, remedy);
-    }
-}
-
-#[test]
-fn a_menu_is_read_and_its_faults_are_told() {
-    let with = |menu: &str| {
-        let announced =
-            format!("announcement = [{{ name = \"menu\", file = \"queue.wav\" }}]{LEAST}");
-        let to = "queue = \"all\" }]\n";
-        announced.replacen(
-            to,
-            &format!("queue = \"all\", menu = {{ {menu} }} }}]\n"),
-            1,
-        )
-    };
-    let whole = "announcement = \"menu\", choices = [{ digit = \"1\", continue = true }, { digit = \"2\", queue = \"all\" }]";
-    let scenario = read(&with(whole)).unwrap_or_else(|error| panic!("{error}"));
-    let menu = scenario.routes.routes()[0].menu.as_ref().expect("a menu");
-    assert_eq!((menu.choices.len(), menu.repeats), (2, 1));
-    assert_ne!(
-        scenario.routes.digest(),
-        read(LEAST).expect("valid").routes.digest(),
-        "a menu decides"
-    );
-    let wrong = [
-        (
-            whole.replace("\"2\"", "\"1\""),
-            "this key is named twice",
-            "a key of its own",
-        ),
-        (
-            whole.replace("queue = \"all\"", "callback = false"),
-            "a key is for one thing",
-            "`callback = true`",
-        ),
-        (
-            "announcement = \"menu\", choices = []".to_owned(),
-            "a menu of no keys",
-            "from 1 to 12",
-        ),
-        (
-            format!("{whole}, timeout_s = 0"),
-            "0 is out of range",
-            "1 to 60",
-        ),
-    ];
-    for (menu, message, remedy) in wrong {
-        refused(&with(&menu), 4, message, remedy);
-    }
-}
-
-#[test]
 fn how_audio_is_encrypted_and_how_long_it_may_be_silent() {
     let agents = "[{ simulated = 2 }";
     let phone = |srtp: &str| {
@@ -359,87 +266,6 @@ fn dates_that_are_none() {
         4,
         "not after",
         "first day",
-    );
-}
-
-#[test]
-fn retention_whose_floor_is_above_its_ceiling() {
-    let rule = |earliest, latest| {
-        format!(
-            "{LEAST}\n[[retention]]\nclass = \"audio\"\nearliest = \"{earliest}\"\nlatest = \"{latest}\"\nbasis = \"b\"\n"
-        )
-    };
-    assert!(read(&rule("2 years", "3 years")).is_ok());
-    assert!(read(&rule("24 months", "2 years")).is_ok());
-    refused(
-        &rule("3 years", "2 years"),
-        11,
-        "floor lies above the ceiling",
-        "latest",
-    );
-    refused(
-        &rule("731 days", "2 years"),
-        11,
-        "floor lies above the ceiling",
-        "latest",
-    );
-    refused(&rule("2 weeks", "2 years"), 11, "no period", "18 months");
-}
-
-#[test]
-fn keys_inside_the_store() {
-    let recorder = |store, keys| {
-        format!(
-            "{LEAST}\n[recorder]\nsiprec = \"sip:r@host\"\nstore = \"{store}\"\nkeys = \"{keys}\"\n"
-        )
-    };
-    assert!(read(&recorder("a/store", "a/keys")).is_ok());
-    refused(&recorder("a", "a/keys"), 12, "inside the store", "apart");
-    refused(
-        &recorder("./a/", "a//./keys"),
-        12,
-        "inside the store",
-        "apart",
-    );
-}
-
-#[test]
-fn a_recorder_may_keep_its_parts_elsewhere_but_no_secret_in_the_scenario() {
-    let recorder = |more: &str| format!("{LEAST}\n[recorder]\nsiprec = \"sip:r@host\"\n{more}\n");
-    let both = "store = \"s3://bucket/prefix\"\nindex = \"postgres://vaxel@db.example/vaxel?sslrootcert=ca.pem\"";
-    let scenario = read(&recorder(both)).expect("good");
-    let settings = scenario.recorder.expect("there");
-    assert_eq!(settings.spool.as_deref(), Some("recordings/spool"));
-    assert!(settings.index.expect("given").starts_with("postgres://"));
-    for secret in [
-        "index = \"postgres://vaxel:hush@db.example/vaxel\"",
-        "index = \"postgres://vaxel@db.example/vaxel?password=hush\"",
-    ] {
-        refused(
-            &recorder(secret),
-            11,
-            "a secret stands in the scenario",
-            "credentials",
-        );
-    }
-    let peers = "[recorder.peers]\n\"192.0.2.5\" = [\"inera\"]";
-    let settings = read(&recorder(peers))
-        .expect("good")
-        .recorder
-        .expect("there");
-    let (address, controllers) = &settings.peers[0];
-    assert_eq!(
-        (address.to_string().as_str(), &*controllers[0]),
-        ("192.0.2.5", "inera")
-    );
-    assert!(read(&recorder("[recorder.peers]\ngateway = []")).is_err());
-    let unknown = recorder("[recorder.peers]\n\"192.0.2.5\" = [\"inero\"]");
-    refused(&unknown, 12, "no organisation is called", "`inera`");
-    refused(
-        &recorder("spool = \"a\""),
-        11,
-        "a spool is for a store in S3",
-        "leave",
     );
 }
 
@@ -531,65 +357,6 @@ proptest::proptest! {
     #[test]
     fn any_text_is_refused(text in ".{0,200}") {
         proptest::prop_assert!(read(&text).is_err());
-    }
-}
-
-#[test]
-fn clients_without_tags_record_the_calls_of_a_queue_that_can_be_tagged() {
-    const RULE: &str = "[[retention]]\nclass = \"audio\"\nearliest = \"2 years\"\nlatest = \"3 years\"\nbasis = \"x\"";
-    let recorded = changed("agents = [", "recording = true, agents = [");
-    let with = |least: &str, rule: &str, more: &str| {
-        format!("{least}\n[recorder]\nsiprec = \"sip:r@host\"\n{more}\n{rule}\n")
-    };
-    let client = "untagged = { \"192.0.2.5\" = \"all\" }";
-    let settings = read(&with(&recorded, RULE, client))
-        .expect("good")
-        .recorder
-        .expect("there");
-    let [(address, queue)] = settings.untagged[..] else {
-        panic!("{:?}", settings.untagged);
-    };
-    assert_eq!(
-        (address.to_string().as_str(), queue.index()),
-        ("192.0.2.5", 0)
-    );
-    for (text, message, remedy) in [
-        (
-            with(LEAST, RULE, client),
-            "isn't recorded",
-            "recording = true",
-        ),
-        (with(&recorded, "", client), "how long", "[[retention]]"),
-        (
-            with(&recorded, RULE, "untagged = { \"192.0.2.5\" = \"al\" }"),
-            "no queue is called",
-            "`all`",
-        ),
-        (
-            with(&recorded, RULE, "untagged = { cube = \"all\" }"),
-            "IP address",
-            "10.0.0.5",
-        ),
-        (
-            with(
-                &recorded,
-                RULE,
-                &format!("{client}\npeers = {{ \"192.0.2.6\" = [\"inera\"] }}"),
-            ),
-            "may not record here",
-            "[recorder.peers]",
-        ),
-        (
-            with(
-                &recorded,
-                RULE,
-                &format!("{client}\npeers = {{ \"192.0.2.5\" = [] }}"),
-            ),
-            "may not record here",
-            "[recorder.peers]",
-        ),
-    ] {
-        refused(&text, 11, message, remedy);
     }
 }
 
