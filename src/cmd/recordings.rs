@@ -221,17 +221,15 @@ pub(super) fn by(asker: Asker) -> Result<By, Failure> {
     })
 }
 
-/// The account that runs this: its name as the environment has it, and its number as the system has it.
+/// The account that runs this, by name and number as the system has them: what the environment says may be anybody's.
 fn account() -> String {
-    let named = |name| std::env::var(name).ok();
-    let name = named("USER").or_else(|| named("LOGNAME"));
-    let name: String = name
-        .unwrap_or_else(|| "unknown".to_owned())
+    let name: String = whoami::username()
+        .unwrap_or_else(|_| "unknown".to_owned())
         .chars()
         .filter(|c| !c.is_control())
         .take(WHO_LEN_MAX)
         .collect();
-    format!("{name} (uid {})", rustix::process::getuid().as_raw())
+    format!("{name} (uid {})", rustix::process::geteuid().as_raw())
 }
 
 #[derive(Serialize)]
@@ -292,7 +290,7 @@ fn list(rows: &[Row], filter: &Filter) -> Result<(), Failure> {
         [
             row.id.get(..12).unwrap_or(&row.id).to_owned(),
             row.started.get(..19).unwrap_or(&row.started).to_owned(),
-            format!("{:.0} s", row.seconds),
+            length(row),
             row.controller.clone(),
             row.kommun.clone(),
             row.state.to_owned(),
@@ -314,6 +312,14 @@ fn list(rows: &[Row], filter: &Filter) -> Result<(), Failure> {
     ];
     show::line(show::table(header, cells))?;
     Ok(())
+}
+
+/// Nothing while it goes on: it is known at the end.
+fn length(row: &Row) -> String {
+    if row.ended.is_empty() {
+        return String::new();
+    }
+    format!("{:.0} s", row.seconds)
 }
 
 fn print_holds(holds: Vec<Hold>) -> Result<(), Failure> {
