@@ -41,6 +41,8 @@ pub(super) struct Starting {
     answer: Description,
     demand: Demand,
     places: Vec<Place>,
+    /// When it was asked for.
+    came: Instant,
 }
 
 /// What the writer says of a recording that was to begin.
@@ -58,6 +60,7 @@ impl Server {
         request: &Request,
         flow: Flow,
     ) -> Result<(), Refusal> {
+        let came = Instant::now();
         if self.options.named && self.driver.peer_name(flow).is_none() {
             let text =
                 "this recorder takes recordings by TLS, from those whose certificate it trusts";
@@ -94,6 +97,7 @@ impl Server {
             answer,
             demand,
             places,
+            came,
         };
         self.starting.insert(session, starting);
         Ok(())
@@ -208,9 +212,10 @@ impl Server {
             answer,
             demand,
             places,
+            came,
         } = starting;
         let hands = (self.jobs.clone(), Arc::clone(&self.board));
-        let recording = Session::begin((id, tag), (answer, demand), parties, places, hands);
+        let recording = Session::begin(came, (id, tag), (answer, demand), parties, places, hands);
         let body = recording.answer.to_body();
         let mut headers = Headers::new();
         headers.push(HeaderName::Contact, contact.as_str());

@@ -23,6 +23,7 @@ use super::{
     shared::{Claim, Key},
     srtp::Demand,
     steering::{Door, Steering},
+    timeline,
     track::{Control, Flow, Line, Target, Track},
 };
 use crate::{
@@ -35,6 +36,9 @@ use crate::{
 
 /// Longer than any hold, and than anybody listens to silence: what is said to be there is no call any more.
 const SILENT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What a recording takes to begin when the disk isn't busy is less: nobody has said a word by then.
+const LATE_MIN: Duration = Duration::from_millis(200);
 
 /// What is longer can't be exported; a little less, as audio may come before its time.
 const LONGEST: Duration = Duration::from_secs(SECONDS_MAX as u64 - 60);
@@ -129,15 +133,16 @@ impl New {
 pub(super) type Place = Option<(Agreed, Door)>;
 
 impl Session {
-    /// Begins to record what was agreed.
+    /// Begins to record what was agreed in an offer that came then.
     pub(super) fn begin(
+        came: Instant,
         (id, tag): (RecordingId, RecordingTag),
         (answer, demand): (Description, Demand),
         parties: Parties,
         places: Vec<Place>,
         (jobs, board): (mpsc::Sender<Job>, Arc<Board>),
     ) -> Self {
-        let (now, (held, holders)) = (Instant::now(), mpsc::channel(1));
+        let (held, holders) = mpsc::channel(1);
         let mut session = Self {
             id,
             tag,
@@ -147,8 +152,8 @@ impl Session {
             whom: Meta::default(),
             unstored: false,
             next: None,
-            begun: now,
-            since: now,
+            begun: came,
+            since: came,
             held,
             holders,
             heard_ms: Arc::new(AtomicU64::new(0)),
@@ -159,15 +164,21 @@ impl Session {
             jobs,
             board,
         };
-        session.add(places);
+        let waited = came.elapsed();
+        let late = if waited < LATE_MIN {
+            0
+        } else {
+            timeline::samples(waited)
+        };
+        session.add(places, late);
         session.whom = session.whom_now();
         session
     }
 
-    /// Records further streams, after those there are.
-    pub(super) fn add(&mut self, places: Vec<Place>) {
+    /// Records its first streams, of which so many samples went by before they could be.
+    pub(super) fn add(&mut self, places: Vec<Place>, late: u32) {
         for place in places {
-            let stream = place.map(|(agreed, door)| self.record(agreed, door));
+            let stream = place.map(|(agreed, door)| self.record(agreed, door, late));
             self.streams.push(stream);
         }
     }
@@ -181,7 +192,7 @@ impl Session {
             door,
         } in new
         {
-            let stream = self.record(agreed, door);
+            let stream = self.record(agreed, door, 0);
             self.streams[place] = Some(stream);
         }
     }
@@ -216,7 +227,7 @@ impl Session {
         true
     }
 
-    fn record(&mut self, agreed: Agreed, door: Door) -> Stream {
+    fn record(&mut self, agreed: Agreed, door: Door, late: u32) -> Stream {
         let line = Line {
             jobs: self.jobs.clone(),
             board: Arc::clone(&self.board),
@@ -236,6 +247,7 @@ impl Session {
         };
         self.board.stream_begins(begins.crypto.is_some());
         let track = Track::new((agreed.payload_type, agreed.codec), begins.clone(), line);
+        let track = track.begins_late(late);
         self.named.insert(agreed.label.clone());
         Stream {
             local,
@@ -426,6 +438,7 @@ mod tests {
         let id = RecordingId::random().expect("random");
         let places = vec![Some((agreed.clone(), door))];
         let mut session = Session::begin(
+            Instant::now(),
             (id, test_tag("region-01")),
             (answer, Demand::Any),
             Parties::default(),

@@ -174,6 +174,17 @@ impl Track {
         track
     }
 
+    /// So much of its timeline went by before its recording could begin: if it was sound, it is lost.
+    pub(super) fn begins_late(mut self, samples: u32) -> Self {
+        if samples > 0 && self.control.flow == Flow::Running {
+            self.unsent = Some(Unsent {
+                from: 0,
+                until: samples,
+            });
+        }
+        self
+    }
+
     /// What it was told last.
     pub(super) const fn control(&self) -> &Control {
         &self.control
@@ -423,4 +434,41 @@ impl Owed {
 
 fn opener(told: &Control) -> Option<Box<Opener>> {
     told.crypto.clone().map(Opener::new).map(Box::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::g711::Law;
+
+    use super::*;
+
+    const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// Packets that are told as lost of a stream whose recording was three seconds in being made.
+    fn lost(flow: Flow) -> u64 {
+        let (jobs, mut todo) = mpsc::channel(10);
+        let now = Instant::now();
+        let control = Control {
+            from: HERE,
+            flow,
+            target: Target::first_of(RecordingId::random().expect("random"), now),
+            marks: 0,
+            crypto: None,
+        };
+        let line = Line::alone(jobs, now);
+        let track = Track::new((8, Law::A.into()), control, line).begins_late(24_000);
+        assert!(track.end().is_empty(), "there is room");
+        let mut lost = 0;
+        while let Ok(Job::Audio(_, _, batch)) = todo.try_recv() {
+            assert_eq!(batch.from(), 0);
+            lost += batch.tally().packets_lost;
+        }
+        lost
+    }
+
+    #[test]
+    fn what_went_by_before_a_recording_could_begin_is_lost_unless_nothing_was_sent() {
+        assert_eq!(lost(Flow::Running), 150);
+        assert_eq!(lost(Flow::Paused), 0);
+    }
 }

@@ -155,6 +155,7 @@ mod tests {
             streams: Vec::new(),
         };
         let session = Session::begin(
+            std::time::Instant::now(),
             (random(), test_tag("region-01")),
             (answer, Demand::Any),
             Parties::new(&metadata("anna")),
@@ -251,7 +252,7 @@ mod tests {
     async fn a_stream_that_the_next_recording_has_no_room_for_keeps_the_call_in_this() {
         let (mut session, mut todo) = session(1);
         session.prepare_next(random(), Told::Nothing);
-        session.add(vec![place("8")]);
+        session.add(vec![place("8")], 0);
         let mut next = session.next.take().expect("prepared");
         session.jobs.try_send(Job::Flush).expect("room");
         assert!(!session.add_late(&mut next));
