@@ -36,7 +36,7 @@ const KEY_LEN: usize = 32;
 pub enum EnvelopeError {
     /// A text that is no public key.
     #[error(
-        "this is no age recipient: it begins with `age1` and has 62 characters; `age-keygen -y` prints it"
+        "this is neither an age recipient nor a file with one: it begins with `age1` and has 62 characters; `age-keygen -y` prints it"
     )]
     Recipient,
     /// A text that is no secret key.
