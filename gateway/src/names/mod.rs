@@ -122,6 +122,7 @@ impl Names {
         let found = Found {
             ways: ranked.collect(),
             until: Instant::now() + REFRESH_MAX,
+            unsure: false,
         };
         let mut known = self.0.known.write().expect("not poisoned");
         known.insert(place, found);

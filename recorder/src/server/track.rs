@@ -450,6 +450,7 @@ mod tests {
         let now = Instant::now();
         let control = Control {
             from: HERE,
+            port: 4000,
             flow,
             target: Target::first_of(RecordingId::random().expect("random"), now),
             marks: 0,
