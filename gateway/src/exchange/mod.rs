@@ -20,6 +20,7 @@ mod ports;
 mod providers;
 mod recorder;
 mod recording;
+mod replace;
 mod send_on;
 mod silence;
 mod speech;
@@ -34,7 +35,7 @@ use std::{
 
 use callcore::{
     scenario::{AgentId, Scenario},
-    switch::{CallId, Input, Output, ReplaceError, Switch},
+    switch::{CallId, Input, Output, Switch},
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -54,7 +55,7 @@ pub(crate) use self::{recorder::RecorderLink, silence::silence_max};
 use crate::{
     admission::{Admission, Full},
     audio::Library,
-    clock::{Clock, swedish},
+    clock::Clock,
     health::Health,
     homes::Homes,
     journal::Journal,
@@ -64,7 +65,6 @@ use crate::{
     observer::Observer,
     origin::TrustedPeers,
     registrar::Registrar,
-    rules::{Change, Replacement},
 };
 
 /// A call is ended after this long whatever happens: a vanished peer must not hold resources for ever.
@@ -341,52 +341,6 @@ impl Exchange {
         if let Some(journal) = self.journal.take() {
             journal.close();
         }
-    }
-
-    /// Puts another rule set in force, and tells whoever asked; who may have gone.
-    pub(crate) fn replace_and_answer(&mut self, replacement: Replacement) {
-        let Replacement {
-            scenario,
-            library,
-            own,
-            text,
-            by,
-            answer,
-        } = replacement;
-        let change = self.replace(scenario, library, &text, by);
-        if change.is_ok() {
-            self.own = self.own.with_providers_of(own);
-        }
-        let _ = answer.send(change);
-    }
-
-    /// Puts another rule set in force for new calls.
-    fn replace(
-        &mut self,
-        scenario: Arc<Scenario>,
-        library: Library,
-        text: &str,
-        by: String,
-    ) -> Result<Change, ReplaceError> {
-        let from = self.scenario.routes.digest().to_string();
-        self.switch.replace(Arc::clone(&scenario))?;
-        if let Some(journal) = &mut self.journal {
-            journal.rules(self.clock.now(), text);
-        }
-        self.library.extend(library);
-        self.observer
-            .replace(Arc::clone(&scenario), self.clock.now());
-        let to = scenario.routes.digest().to_string();
-        self.media.silence_max = silence_max(&scenario);
-        self.names.want(&scenario);
-        self.scenario = scenario;
-        self.watch_providers();
-        Ok(Change {
-            at: swedish(self.clock.now()),
-            by,
-            from,
-            to,
-        })
     }
 
     /// The rule set that a call came under: its ids mean nothing in another.
