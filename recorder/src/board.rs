@@ -24,6 +24,8 @@ pub(crate) struct Board {
     refused: IntCounterVec,
     pub(crate) packets: IntCounter,
     pub(crate) packets_lost: IntCounter,
+    /// Streams that were paused.
+    pub(crate) pauses: IntCounter,
     pub(crate) bytes_written: IntCounter,
     /// Encrypted bytes that wait to be moved to S3.
     pub(crate) spool_bytes: IntGauge,
@@ -67,6 +69,10 @@ impl Board {
             packets_lost: IntCounter::new(
                 "vaxel_recorder_packets_lost_total",
                 "RTP packets of audio that never came or could not be stored",
+            )?,
+            pauses: IntCounter::new(
+                "vaxel_recorder_pauses_total",
+                "Streams that a recording client paused, as in a hold",
             )?,
             bytes_written: IntCounter::new(
                 "vaxel_recorder_bytes_written_total",
@@ -128,6 +134,7 @@ impl Board {
         for counter in [
             &self.packets,
             &self.packets_lost,
+            &self.pauses,
             &self.bytes_written,
             &self.uploads,
             &self.upload_failures,

@@ -220,7 +220,12 @@ impl Track {
         }
         match told.flow {
             Flow::Running => self.timeline.resume(),
-            Flow::Paused => self.timeline.pause(&mut self.ready),
+            Flow::Paused => {
+                self.timeline.pause(&mut self.ready);
+                if self.control.flow != Flow::Paused {
+                    self.line.board.pauses.inc();
+                }
+            }
             Flow::Waiting | Flow::Ended => {}
         }
         // Whoever says that it has moved is heard from wherever it sends next.
