@@ -277,3 +277,31 @@ fn a_lost_key_is_not_replaced_by_another() {
     bench.add(&["b"]);
     assert_eq!(bench.verify().expect("whole").lines, 2);
 }
+
+/// A space where JSON allows one, a signature's unused bits: nothing is read over.
+#[test]
+fn every_changed_added_or_removed_byte_shows() {
+    let bench = Bench::new();
+    bench.add(&["a"]);
+    bench.add(&["b"]);
+    let path = bench.store().join(NAME);
+    let whole = fs::read(&path).expect("there");
+    let shows = |bytes: &[u8], what: &str, at: usize| {
+        fs::write(&path, bytes).expect("ours");
+        assert!(bench.verify().is_err(), "{what} at {at}");
+    };
+    for (at, added) in (0..whole.len()).zip(b" \n\tA=0".iter().cycle()) {
+        let mut changed = whole.clone();
+        changed[at] ^= 1 << (at % 8);
+        shows(&changed, "changed", at);
+        let mut shorter = whole.clone();
+        shorter.remove(at);
+        shows(&shorter, "removed", at);
+        let mut longer = whole.clone();
+        longer.insert(at, *added);
+        shows(&longer, "added", at);
+        shows(&whole[..at], "cut", at);
+    }
+    fs::write(&path, &whole).expect("ours");
+    assert_eq!(bench.verify().expect("whole").lines, 2);
+}
