@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FOLDER, ID_LEN, UttagError, file};
-use crate::vault::{Vault, folder};
+use crate::vault::{StoreLock, Vault, folder};
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -47,21 +47,10 @@ pub(super) fn write(vault: &Vault, id: &str, saved: &Saved) -> Result<(), UttagE
 }
 
 /// Keeps every other command from taking a step while it lives: two that read `sent` would both deliver.
-pub(super) fn alone(vault: &Vault) -> Result<fs::File, UttagError> {
+pub(super) fn alone(vault: &Vault) -> Result<StoreLock, UttagError> {
     let path = vault.store().join(FOLDER);
-    let folder = match fs::File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            folder::make_private(&path)?;
-            fs::File::open(&path)
-        }
-        opened => opened,
-    };
-    let folder = folder.map_err(file(&path))?;
-    match folder.try_lock() {
-        Ok(()) => Ok(folder),
-        Err(fs::TryLockError::WouldBlock) => Err(UttagError::Busy),
-        Err(fs::TryLockError::Error(error)) => Err(file(&path)(error)),
-    }
+    folder::make_private(&path)?;
+    StoreLock::take_folder(&path)?.ok_or(UttagError::Busy)
 }
 
 pub(super) fn read(vault: &Vault, id: &str) -> Result<Any, UttagError> {

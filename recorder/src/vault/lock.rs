@@ -25,6 +25,15 @@ impl StoreLock {
             .mode(0o600)
             .open(path)
             .map_err(unusable(path))?;
+        Self::lock(file, path)
+    }
+
+    /// The same by a folder that is there.
+    pub(crate) fn take_folder(path: &Path) -> Result<Option<Self>, VaultError> {
+        Self::lock(File::open(path).map_err(unusable(path))?, path)
+    }
+
+    fn lock(file: File, path: &Path) -> Result<Option<Self>, VaultError> {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
