@@ -199,13 +199,12 @@ impl Registrar {
         bindings.map(|binding| &binding.contact.uri)
     }
 
-    /// By what way a registered Contact is reached.
-    pub(crate) fn way_to(&self, contact: &str) -> Option<&Way> {
-        self.users
-            .values()
-            .flat_map(|user| &user.bindings)
-            .find(|binding| binding.contact.uri.to_string() == contact)
-            .map(|binding| &binding.way)
+    /// By what way a Contact of a user is reached. A phone may name itself by any address, that of another user's phone or of a
+    /// provider too: it is found under its own user only.
+    pub(crate) fn way_of(&self, user: &str, contact: &Uri) -> Option<&Way> {
+        let bindings = &self.users.get(user)?.bindings;
+        let is_it = |binding: &&Binding| binding.contact.uri == *contact;
+        bindings.iter().find(is_it).map(|binding| &binding.way)
     }
 
     /// A phone's connection is gone: it can't be called there, and comes anew by another (RFC 5626 section 5.3). One that is reached

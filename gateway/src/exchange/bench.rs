@@ -264,6 +264,18 @@ impl Peer {
         }
     }
 
+    /// Whether one of the requests that come before the next response with that status is such a one.
+    pub(super) async fn until_told(&self, status: u16, is_it: impl Fn(&Request) -> bool) -> bool {
+        let mut came = false;
+        loop {
+            match self.message().await.0 {
+                Message::Request(request) => came |= is_it(&request),
+                Message::Response(response) if response.status.code() == status => return came,
+                Message::Response(_) => {}
+            }
+        }
+    }
+
     /// The next response with that status: its fields.
     pub(super) async fn is_told(&self, status: u16) -> Headers {
         loop {

@@ -75,8 +75,10 @@ impl Exchange {
             .endpoint()
             .invite(now, invite)
             .map_err(|_| LegFailure::Unavailable)?;
-        if let Some(own) = self.own.to_others().cloned() {
-            prove(sip, session, own);
+        // The peer that brought the call may be anybody; a trunk is the scenario's.
+        let known = via.is_some() || self.trusted.contains(at.ip());
+        if let Some(own) = self.own.to_others().filter(|_| known) {
+            prove(sip, session, own.clone());
         }
         call.caller = session;
         call.caller_stage = CallerStage::Called;
@@ -175,10 +177,68 @@ impl Call {
 
 #[cfg(test)]
 mod tests {
-    use wire::sip::endpoint::Local;
+    use std::os::unix::fs::PermissionsExt;
+
+    use wire::{
+        auth::Algorithm,
+        sip::{
+            endpoint::Local,
+            message::{HeaderName, Headers, Method},
+        },
+    };
 
     use super::*;
-    use crate::exchange::call::NewPort;
+    use crate::{
+        exchange::{
+            bench::{Bench, GREETED_QUEUE, Peer},
+            call::NewPort,
+            scenario_of_tests,
+        },
+        listen::Own,
+        origin::TrustedPeers,
+    };
+
+    /// Whoever may call may ask to be called back, and whoever is called may ask who calls.
+    #[tokio::test]
+    async fn who_is_called_back_where_nobody_is_trusted_is_told_no_proof() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.ha1");
+        let hash = Algorithm::Sha256.hash(&["vaxel", "trunk", "secret"]);
+        std::fs::write(&file, format!("vaxel:trunk:SHA-256:{hash}\n")).expect("a file");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("ours");
+        let mut scenario = scenario_of_tests(GREETED_QUEUE);
+        scenario.listen.own_credentials = Some("own.ha1".into());
+        for (networks, told) in [(vec![], false), (scenario.listen.trusted.clone(), true)] {
+            let (mut bench, caller) = (Bench::new(GREETED_QUEUE), Peer::new().await);
+            bench.exchange.own = Own::of(&scenario, folder.path()).expect("read");
+            bench.exchange.trusted = TrustedPeers::new(networks);
+            let switch = bench.address();
+            let offer = Peer::sdp(5000);
+            let called = async {
+                caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+                caller.is_told(200).await
+            };
+            bench.until(called).await;
+            let (id, _) = bench.state().expect("a call");
+            bench.exchange.promise(&mut bench.sip, id);
+            bench.exchange.call_back(&mut bench.sip, id);
+            let asks = async {
+                let asked = caller.is_asked(Method::Invite).await;
+                let challenge = "WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"\r\n";
+                let unknown = ("401 Unauthorized", challenge);
+                caller.answers(switch, &asked, unknown, "").await;
+                caller.is_asked(Method::Ack).await;
+                // What follows comes before the answer to this.
+                caller.asks(switch, ("OPTIONS", 9, ""), "").await;
+                let is_proof =
+                    |headers: &Headers| headers.get(&HeaderName::Authorization).is_some();
+                caller
+                    .until_told(200, |asked| is_proof(&asked.headers))
+                    .await
+            };
+            assert_eq!(bench.until(asks).await, told);
+        }
+    }
 
     #[test]
     fn who_held_and_was_promised_a_call_holds_nobody_when_called_back() {

@@ -136,8 +136,7 @@ impl Exchange {
         self.invite(sip, id, uri, Some(own), Some(offer))
     }
 
-    /// The address of ours from which a target will be called, and the target's host. Who registers here is found by what the
-    /// registration came by, and its audio may come from anywhere.
+    /// The address of ours from which a target will be called, and the target's host.
     pub(super) fn ends_to(
         &mut self,
         sip: &mut SipDriver,
@@ -145,9 +144,6 @@ impl Exchange {
         uri: &str,
     ) -> Result<(Local, Option<IpAddr>), LegFailure> {
         let target = Uri::parse(uri).map_err(|_| LegFailure::Unavailable)?;
-        if let Some(way) = self.registrar.way_to(&target.to_string()) {
-            return Ok((way.local, None));
-        }
         let mut kind = TransportKind::asked_by(&target);
         let mut address = target.address();
         if address.is_none() {
@@ -195,7 +191,7 @@ impl Exchange {
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
-        (target, own): (Uri, Local),
+        (target, own, way): (Uri, Local, Option<&Way>),
         crypto: &OurCrypto,
         headers: &Headers,
     ) -> Result<SessionId, LegFailure> {
@@ -207,8 +203,14 @@ impl Exchange {
         let local = local.map_or_else(|| media.open_far(&mut self.media, home, None), Ok);
         let local = local.map_err(|error| ports::our_fault(id, &error))?;
         let offer = negotiate::offer(local, crypto);
-        self.call_far(sip, id, (target, Some(own)), Some(offer), headers)
+        let Some(way) = way else {
+            return self.call_far(sip, id, (target, Some(own)), Some(offer), headers);
+        };
+        call.asked.history.goes_to(&target.to_string());
+        self.call_phone(sip, id, target, way, Some(offer), headers)
     }
+
+    /// Calls whom the scenario names, a trunk or a registrar of others: who asks there who we are is told.
 
     fn call_far(
         &mut self,
@@ -220,17 +222,16 @@ impl Exchange {
     ) -> Result<SessionId, LegFailure> {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         call.asked.history.goes_to(&target.to_string());
-        let registered = self.registrar.way_to(&target.to_string()).cloned();
-        match registered {
-            Some(way) => self.call_phone(sip, id, target, &way, body, more),
-            None => {
-                let (next_hop, kind) = self.next_way(sip, id, &target);
-                self.call_by(sip, id, target, (next_hop, kind, own), body, more)
-            }
+        let (next_hop, kind) = self.next_way(sip, id, &target);
+        let session = self.call_by(sip, id, target, (next_hop, kind, own), body, more)?;
+        if let Some(own) = self.own.to_others().cloned() {
+            prove(sip, session, own);
         }
+        Ok(session)
     }
 
     /// Calls a phone by the way that its REGISTER came: two users may have named themselves by the same address behind their walls.
+    /// Should it ask who we are, it isn't told: what proves it to a phone would prove it to a trunk for whom the phone asks.
     pub(super) fn call_phone(
         &mut self,
         sip: &mut SipDriver,
@@ -291,14 +292,9 @@ impl Exchange {
             body,
         };
         let now = sip.now();
-        let session = sip
-            .endpoint()
+        sip.endpoint()
             .invite(now, invite)
-            .map_err(|_| LegFailure::Unavailable)?;
-        if let Some(own) = self.own.to_others().cloned() {
-            prove(sip, session, own);
-        }
-        Ok(session)
+            .map_err(|_| LegFailure::Unavailable)
     }
 
     pub(super) fn far_progress(

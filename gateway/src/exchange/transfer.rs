@@ -33,6 +33,7 @@ use crate::{
     crypto::OurCrypto,
     media::{Reached, Side},
     negotiate,
+    registrar::Way,
 };
 
 /// How long the phone that is to take over may ring; the nurse may have hung up, and then nobody talks to the caller.
@@ -66,8 +67,10 @@ impl Exchange {
         }
         self.forget_hosts(id);
         let crypto = OurCrypto::offering(self.scenario_of(id).agent(agent).srtp);
-        let called = self.ends_to_phone(sip, &target).and_then(|(own, host)| {
-            let target = (target, own);
+        let way = self.registered_way(id, agent, &target);
+        let ends = self.ends_to_phone(sip, &target, way.as_ref());
+        let called = ends.and_then(|(own, host)| {
+            let target = (target, own, way.as_ref());
             let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
             called.map(|called| (called, own, host))
         });
@@ -100,13 +103,22 @@ impl Exchange {
         &self,
         sip: &mut SipDriver,
         target: &Uri,
+        way: Option<&Way>,
     ) -> Result<(Local, IpAddr), LegFailure> {
-        if let Some(way) = self.registrar.way_to(&target.to_string()) {
+        if let Some(way) = way {
             return Ok((way.local, way.peer.ip()));
         }
         let at = target.address().ok_or(LegFailure::Unavailable)?;
         let own = self.way_out(sip, at, TransportKind::asked_by(target))?;
         Ok((own, at.ip()))
+    }
+
+    /// By what way an agent's phone has registered here; `None` for one that the scenario names.
+    fn registered_way(&self, id: CallId, agent: AgentId, phone: &Uri) -> Option<Way> {
+        match &self.scenario_of(id).agent(agent).contact {
+            Contact::Registers(user) => self.registrar.way_of(user, phone).cloned(),
+            Contact::Simulated | Contact::Sip(_) => None,
+        }
     }
 
     /// Whom the phone may have us call; the status that refuses it.

@@ -12,7 +12,7 @@ use wire::{
     sip::message::{HeaderName, Message, Method, Response, StatusCode},
 };
 
-use crate::rig::{Raw, counted, invite, secret, soon, switch};
+use crate::rig::{Raw, counted, invite, reply, scenario, secret, soon, start, switch};
 
 const AGENTS: &str = r#"[{ register = "nurse-01" }]"#;
 const LISTEN: &str = r#"credentials = "phones.ha1""#;
@@ -171,5 +171,79 @@ async fn a_caller_from_outside_is_asked_who_it_is() {
         counted(&gateway, "vaxel_sip_refused_total", "unauthenticated"),
         1
     );
+    gateway.stop().await;
+}
+
+/// A switch with a nurse who registers and a provider that asks who calls.
+async fn with_a_trunk(provider: SocketAddr, folder: &std::path::Path) -> gateway::Gateway {
+    let hash = Algorithm::Sha256.hash(&["vaxel", "trunk", "secret"]);
+    secret(folder, "own.ha1", &format!("vaxel:trunk:SHA-256:{hash}\n"));
+    let more = format!(
+        r#"
+provider = [{{ name = "first", organisation = "medhelp", targets = ["sip:1177@{provider}"], ping = {{ every_s = 0 }} }}]
+[[route]]
+name = "out"
+region = "01"
+provider = "first"
+handover = "relay"
+"#
+    );
+    let listen = format!("{LISTEN}\nown_credentials = \"own.ha1\"");
+    let text = scenario(AGENTS, &listen, &more);
+    start(&text, folder).await.expect("a switch")
+}
+
+/// What proves who we are to a trunk would prove it to that trunk for whoever gets hold of it.
+#[tokio::test]
+async fn a_phone_that_asks_who_calls_is_told_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let known = credentials(folder.path());
+    let nobody = ([127, 0, 0, 1], 9).into();
+    let gateway = with_a_trunk(nobody, folder.path()).await;
+    let phone = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
+    let contact = format!("<sip:nurse-01@{}>", phone.local());
+    assert_eq!(register(&phone, &known, 1, &contact).await, StatusCode::OK);
+    let caller = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
+    let call = invite(caller.local(), "rings", "X-Kommun-ID: 0488\r\n");
+    caller.send(call.as_bytes()).await;
+    let rung = phone.request().await;
+    let challenge = "WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"\r\n";
+    phone.send(reply(&rung, 401, challenge).as_bytes()).await;
+    // What follows from the refusal comes before the answer to this.
+    let asked = asks(("UDP", phone.local()), 3, &contact, "");
+    phone.send(asked.as_bytes()).await;
+    loop {
+        match phone.receive().await {
+            Message::Request(request) => {
+                assert_eq!(request.headers.get(&HeaderName::Authorization), None);
+            }
+            Message::Response(response) => {
+                assert_eq!(response.status, StatusCode::UNAUTHORIZED);
+                break;
+            }
+        }
+    }
+    gateway.stop().await;
+}
+
+/// A phone may call itself what it likes: only calls to its user go there.
+#[tokio::test]
+async fn a_phone_that_names_itself_by_a_providers_address_gets_none_of_its_calls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let known = credentials(folder.path());
+    let mut provider = Raw::at("127.0.0.1:0", ([127, 0, 0, 1], 9).into()).await;
+    let gateway = with_a_trunk(provider.local(), folder.path()).await;
+    provider.face(gateway.sip_addr());
+    let phone = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
+    let contact = format!("<sip:1177@{}>", provider.local());
+    assert_eq!(register(&phone, &known, 1, &contact).await, StatusCode::OK);
+    let caller = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
+    let call = invite(caller.local(), "leaves", "X-Kommun-ID: 0180\r\n");
+    caller.send(call.as_bytes()).await;
+    let called = tokio::select! {
+        called = provider.request() => called,
+        diverted = phone.request() => panic!("the phone has it: {}", diverted.uri),
+    };
+    assert_eq!(called.method, Method::Invite);
     gateway.stop().await;
 }
