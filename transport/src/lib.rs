@@ -11,6 +11,7 @@ pub mod certificates;
 mod datagrams;
 mod guard;
 pub mod handed;
+mod identity;
 mod inbox;
 pub mod letter;
 mod link;

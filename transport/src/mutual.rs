@@ -15,7 +15,10 @@ use tokio_rustls::rustls::{
     server::WebPkiClientVerifier,
 };
 
-use crate::certificates::{Certificate, CertificateError, provider, unusable, write_private};
+use crate::{
+    certificates::{Certificate, CertificateError, provider, unusable, write_private},
+    identity::WholeNames,
+};
 
 /// A certificate with its key, and whose certificates the other side may show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,20 +53,20 @@ impl CertificateFiles {
         Ok(Arc::new(config))
     }
 
-    /// TLS as a client: checks the server's certificate against `peers_ca`, and shows ours when asked.
+    /// TLS as a client: checks the server's certificate against `peers_ca`, whose name must stand in it whole, and shows ours
+    /// when asked.
     ///
     /// # Errors
     /// When a file is missing or holds something else.
     pub fn client(&self) -> Result<Arc<ClientConfig>, CertificateError> {
         let own = Certificate::load(&self.certificate, &self.key)?;
-        let roots = match &self.peers_ca {
-            Some(file) => roots(file)?,
-            None => RootCertStore::empty(),
-        };
-        let config = ClientConfig::builder_with_provider(provider())
+        let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
+            .with_root_certificates(RootCertStore::empty())
             .with_client_auth_cert(own.chain().to_vec(), own.key())?;
+        if let Some(file) = &self.peers_ca {
+            WholeNames::new(roots(file)?)?.check_in(&mut config);
+        }
         Ok(Arc::new(config))
     }
 }

@@ -21,16 +21,14 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
-    rustls::{
-        ClientConfig, ServerConfig,
-        client::verify_server_name,
-        pki_types::{CertificateDer, ServerName},
-        server::ParsedCertificate,
-    },
+    rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
 };
 use wire::sip::endpoint::ConnectionId;
 
-use crate::link::{self, Broken, IDLE_MAX, LAST_WORDS_MAX, News, READ_LEN, What};
+use crate::{
+    identity::known_as,
+    link::{self, Broken, IDLE_MAX, LAST_WORDS_MAX, News, READ_LEN, What},
+};
 
 /// How long a TLS handshake may take: a few round trips even over a bad network.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -185,15 +183,6 @@ async fn let_go(held: oneshot::Receiver<Infallible>) {
     // It never sends anything: the error is that it is gone.
     let _ = held.await;
     sleep(LAST_WORDS_MAX).await;
-}
-
-/// Which of the names the certificate is for.
-fn known_as(chain: &[CertificateDer<'_>], names: &[Box<str>]) -> Option<Box<str>> {
-    let certificate = ParsedCertificate::try_from(chain.first()?).ok()?;
-    let fits = |name: &str| {
-        ServerName::try_from(name).is_ok_and(|name| verify_server_name(&certificate, &name).is_ok())
-    };
-    names.iter().find(|name| fits(name)).cloned()
 }
 
 async fn tell(news: &mpsc::Sender<News>, connection: ConnectionId, what: What) -> bool {

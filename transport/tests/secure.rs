@@ -19,8 +19,12 @@ use wire::sip::{
 
 /// A driver that speaks TLS both ways with certificates made for this test.
 fn secure_driver(folder: &std::path::Path, client_ca: &std::path::Path) -> SipDriver {
-    let files =
-        mutual::generate(folder, &["127.0.0.1", "::1", "trunk.example"]).expect("certificates");
+    let names = ["127.0.0.1", "::1", "trunk.example"];
+    let files = mutual::generate(folder, &names).expect("certificates");
+    driver_of(files, client_ca)
+}
+
+fn driver_of(files: CertificateFiles, client_ca: &std::path::Path) -> SipDriver {
     let address = "127.0.0.1:0".parse().expect("an address");
     let tls = TlsListen {
         addresses: vec![address],
@@ -167,4 +171,31 @@ async fn a_server_whose_certificate_leads_elsewhere_is_not_called() {
             ..
         }
     ));
+}
+
+/// RFC 5922 section 7.2: a name that stands beside the wildcard counts, whatever its letters.
+#[tokio::test]
+async fn a_server_is_not_known_by_a_wildcard() {
+    let names = ["*.example", "SBC.trunk.example"];
+    for (name, answers) in [("trunk.example", false), ("sbc.trunk.example", true)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = mutual::generate(folder.path(), &names).expect("certificates");
+        let ca = folder.path().join("ca.pem");
+        let mut callee = driver_of(files.clone(), &ca);
+        let mut caller = driver_of(files, &ca);
+        let to = callee.tls_addr().expect("it listens");
+        caller.expect_name(to, name);
+        invite_tls(&mut caller, &callee);
+        let event = soon(async {
+            tokio::select! {
+                event = callee.event() => event,
+                event = caller.event() => event,
+            }
+        });
+        match event.await {
+            Event::Incoming { .. } if answers => {}
+            Event::Rejected { from_peer, .. } if !answers => assert!(!from_peer),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
 }
