@@ -25,6 +25,9 @@ struct Wired {
     /// Requests it sent, and by which connection.
     sent: Vec<(ConnectionId, Request)>,
     sessions: Vec<SessionId>,
+    /// What became of its changes.
+    changed: Vec<Result<(), u16>>,
+    ended: usize,
 }
 
 impl Wired {
@@ -35,6 +38,8 @@ impl Wired {
             asked: Vec::new(),
             sent: Vec::new(),
             sessions: Vec::new(),
+            changed: Vec::new(),
+            ended: 0,
         }
     }
 
@@ -94,6 +99,11 @@ impl Wired {
                     }
                 }
                 Output::Event(Event::Incoming { session, .. }) => self.sessions.push(session),
+                Output::Event(Event::Changed { result, .. }) => {
+                    let result = result.map(|_| ()).map_err(|status| status.code());
+                    self.changed.push(result);
+                }
+                Output::Event(Event::Ended { .. }) => self.ended += 1,
                 _ => {}
             }
         }
@@ -156,6 +166,43 @@ fn a_cancel_whose_connection_is_gone_goes_by_another() {
     assert_eq!(it.asked.pop(), Some((SECOND, peer, None)));
     let (by, cancel) = it.sent.pop().expect("a CANCEL");
     assert_eq!((by, cancel.method), (SECOND, Method::Cancel));
+}
+
+/// Hold that is asked for while a firewall forgets the connection: the call goes on, and so does the hold.
+#[test]
+fn a_change_whose_connection_breaks_goes_by_another_and_ends_no_call() {
+    let (mut it, peer) = (Wired::new(), address(5));
+    let (session, invite) = it.calls(peer, TransportKind::Tcp);
+    it.hears(FIRST, &reply(&invite, 200, "x", &contact(peer)));
+    it.sent.clear();
+    it.asked.clear();
+    let changes = |it: &mut Wired| {
+        let asked = it.endpoint.change(it.now, session, sdp("hold"));
+        asked.expect("asked");
+        it.carry_out();
+        it.sent.pop().expect("a re-INVITE")
+    };
+    let cseq = |request: &Request| request.cseq().expect("a CSeq").number;
+    let (by, first) = changes(&mut it);
+    assert_eq!(by, FIRST);
+    it.closes(FIRST);
+    assert_eq!(it.asked.pop(), Some((SECOND, peer, None)));
+    it.opens(SECOND, peer, TransportKind::Tcp);
+    let (by, again) = it.sent.pop().expect("the same again");
+    assert_eq!((by, cseq(&again)), (SECOND, cseq(&first) + 1));
+    assert_eq!(again.body(), sdp("hold"));
+    let ok = with_body(&reply(&again, 200, "x", &contact(peer)), "held");
+    it.hears(SECOND, &ok);
+    assert_eq!(it.changed.pop(), Some(Ok(())));
+    // Nor when no way is left: it is as if it had been refused.
+    changes(&mut it);
+    it.closes(SECOND);
+    let (third, ..) = it.asked.pop().expect("another connection");
+    it.closes(third);
+    assert_eq!((it.changed.pop(), it.ended), (Some(Err(503)), 0));
+    assert_eq!(it.asked.pop(), None, "it is not tried for ever");
+    assert_eq!(it.endpoint.sessions(), 1);
+    changes(&mut it);
 }
 
 /// Two providers at one address: a call with the one is never told to the other, whoever was called there last.

@@ -137,7 +137,12 @@ impl Endpoint {
     }
 
     /// Sends a request of a dialog once more, as the next in it.
-    fn send_again_inside(&mut self, now: Time, key: ClientKey, id: SessionId) -> Option<ClientKey> {
+    pub(crate) fn send_again_inside(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        id: SessionId,
+    ) -> Option<ClientKey> {
         let session = self.sessions.get(&id)?;
         let (changes, changes_early) = (session.changes_by(key), session.changes_early_by(key));
         let client = self.clients.get(&key)?;
@@ -146,7 +151,9 @@ impl Endpoint {
             // The session has gone on to something else.
             Purpose::Invite(_) if !changes => return None,
             Purpose::Invite(inviting) => {
-                Purpose::Invite(Inviting::new(id, true, inviting.late_offer))
+                let tries = inviting.tries;
+                let again = Inviting::new(id, true, inviting.late_offer);
+                Purpose::Invite(Inviting { tries, ..again })
             }
             Purpose::Bye(_) => Purpose::Bye(Some(id)),
             Purpose::Refresh(_) => Purpose::Refresh(id),

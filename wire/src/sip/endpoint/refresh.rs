@@ -103,6 +103,11 @@ impl Refresh {
         }
     }
 
+    /// Whether the peer agreed that the session ends by itself unless it is refreshed, and it hasn't yet.
+    pub(crate) fn lasts(self, now: Time) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+
     /// When the session is to be refreshed, or ends for want of it.
     pub(crate) const fn due(self) -> Option<Time> {
         self.at
@@ -312,9 +317,8 @@ impl Endpoint {
     /// expires.
     pub(crate) fn refresh_failed(&mut self, now: Time, id: SessionId, failure: Failure) {
         let timer = self.sessions.get(&id).and_then(|session| session.timer);
-        let until = timer.and_then(|timer| timer.until);
         match failure {
-            Failure::Transport if until.is_some_and(|until| now < until) => {
+            Failure::Transport if timer.is_some_and(|timer| timer.lasts(now)) => {
                 self.refresh_at(id, now + AGAIN_AFTER);
             }
             _ => self.on_refreshed(now, id, None),

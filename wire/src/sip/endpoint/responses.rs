@@ -67,14 +67,8 @@ impl Endpoint {
         };
         match &client.purpose {
             Purpose::Invite(inviting) if inviting.change => {
-                let id = inviting.session;
-                if self
-                    .sessions
-                    .get(&id)
-                    .is_some_and(|session| session.changes_by(key))
-                {
-                    self.abandon(now, id, Ending::Lost);
-                }
+                let (id, tries) = (inviting.session, inviting.tries);
+                self.change_unanswered(now, key, (id, tries), failure);
             }
             Purpose::Invite(inviting) => {
                 let status = match failure {
@@ -318,17 +312,53 @@ impl Endpoint {
         } else if status == StatusCode::REQUEST_TIMEOUT {
             self.abandon(now, id, Ending::Lost);
         } else {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.glare = None;
-                session.phase = Phase::Up {
-                    change: Change::None,
-                };
-            }
-            self.tell(Event::Changed {
-                session: id,
-                result: Err(status),
-            });
+            self.change_refused(id, status);
         }
+    }
+
+    /// Whoever doesn't answer a change is gone (RFC 3261 section 14.1). A way that is broken says nothing of the peer: the change is
+    /// tried by another, and then as good as refused by 503 (section 8.1.3.1), as long as the session would be noticed to be over.
+    fn change_unanswered(
+        &mut self,
+        now: Time,
+        key: ClientKey,
+        (id, tries): (SessionId, u32),
+        failure: Failure,
+    ) {
+        let Some(session) = self
+            .sessions
+            .get(&id)
+            .filter(|session| session.changes_by(key))
+        else {
+            return;
+        };
+        let outlives = session.timer.is_none_or(|timer| timer.lasts(now));
+        if failure == Failure::Transport && tries == 0 {
+            let again = self.send_again_inside(now, key, id);
+            let client = again.and_then(|again| self.clients.get_mut(&again));
+            if let Some(inviting) = client.and_then(|client| client.inviting()) {
+                inviting.tries = tries + 1;
+                return;
+            }
+        }
+        if failure == Failure::Transport && outlives {
+            self.change_refused(id, StatusCode::SERVICE_UNAVAILABLE);
+        } else {
+            self.abandon(now, id, Ending::Lost);
+        }
+    }
+
+    fn change_refused(&mut self, id: SessionId, status: StatusCode) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.glare = None;
+            session.phase = Phase::Up {
+                change: Change::None,
+            };
+        }
+        self.tell(Event::Changed {
+            session: id,
+            result: Err(status),
+        });
     }
 
     fn on_rejected(&mut self, now: Time, key: ClientKey, id: SessionId, response: &Response) {
