@@ -34,7 +34,7 @@ const RECORDABLE: &str = "recordable";
 /// An input about a call, with nothing else in it.
 type OfCall = (&'static str, fn(CallId) -> Input);
 
-const OF_CALL: [OfCall; 17] = [
+const OF_CALL: [OfCall; 18] = [
     ("announced", Input::AnnouncementDone),
     ("agent-ringing", Input::AgentRinging),
     ("agent-answered", Input::AgentAnswered),
@@ -44,6 +44,7 @@ const OF_CALL: [OfCall; 17] = [
     ("caller-gone", Input::CallerGone),
     ("callback-withdrawn", Input::CallbackWithdrawn),
     ("far-end-gone", Input::FarEndGone),
+    ("agent-lost", Input::AgentLost),
     ("held", Input::Held),
     ("resumed", Input::Resumed),
     ("transferred", Input::Transferred),
@@ -91,6 +92,7 @@ pub(super) fn text(input: &Input) -> String {
         Input::TargetUp(provider, target) => format!("target-up {} {target}", provider.0),
         Input::CallerGone(call) => format!("caller-gone {}", call.0),
         Input::FarEndGone(call) => format!("far-end-gone {}", call.0),
+        Input::AgentLost(call) => format!("agent-lost {}", call.0),
         Input::Held(call) => format!("held {}", call.0),
         Input::Resumed(call) => format!("resumed {}", call.0),
         Input::Transferred(call) => format!("transferred {}", call.0),

@@ -159,8 +159,24 @@ impl<D: Driver> Switch<D> {
         }
     }
 
-    /// Another agent has the call now. One whose desk says something else (rung, or in another call) is left as it is, and so is
-    /// the first: then that desk answers for the call to its end.
+    /// The agent's call is over for the agent alone: the same caller must not ring there again at once.
+    pub(super) fn agent_gave_up(&mut self, now: Time, agent: AgentId) {
+        let leaves = matches!(
+            self.desk(agent).map(|desk| desk.state),
+            Some(AgentState::Talking {
+                then: Then::Away,
+                ..
+            })
+        );
+        if leaves {
+            self.agent_done(now, agent);
+        } else {
+            self.agent_set_aside(now, agent);
+        }
+    }
+
+    /// Another agent has the call now; whoever she was rung for is put back. One whose desk says that she is in another call is left
+    /// as she is, and so is the first: then that desk answers for the call to its end.
     pub(super) fn taken_by(&mut self, now: Time, id: CallId, agent: AgentId) -> bool {
         let Some(RegionalStage::Talking { agent: before, .. }) = self.stage(id) else {
             return false;
@@ -182,7 +198,8 @@ impl<D: Driver> Switch<D> {
                 self.staff_came(agent);
                 Then::Away
             }
-            AgentState::Ringing(_) | AgentState::Talking { .. } => return false,
+            AgentState::Ringing(_) => Then::WrapUp,
+            AgentState::Talking { .. } => return false,
         };
         if let Some(call) = self.regional(id)
             && let RegionalStage::Talking { agent: has, .. } = &mut call.stage
@@ -190,6 +207,10 @@ impl<D: Driver> Switch<D> {
             *has = agent;
         }
         self.put(agent, AgentState::Talking { call: id, then });
+        // Before the first is free, who then is there for the longest waiting.
+        if let AgentState::Ringing(other) = state {
+            self.ring_withdrawn(now, other);
+        }
         self.agent_done(now, before);
         true
     }

@@ -77,6 +77,8 @@ pub(super) enum RegionalStage {
     Talking {
         agent: AgentId,
         recording: Recording,
+        /// Where the caller stood, should the agent be lost.
+        spot: Spot,
     },
     /// Hears that the call back is promised; is hung up after it.
     Promising(Promise),

@@ -64,6 +64,8 @@ pub enum Input {
     CallerGone(CallId),
     /// The far end (agent or provider) hung up.
     FarEndGone(CallId),
+    /// Whoever had the call is gone, or gave it to somebody who doesn't take it; the caller is there.
+    AgentLost(CallId),
     /// One side holds the other: there is no conversation to record.
     Held(CallId),
     /// The conversation goes on after it was held.

@@ -181,6 +181,7 @@ impl<D: Driver> Switch<D> {
             Input::TargetUp(provider, target) => self.target_is(now, provider, target, true),
             Input::CallerGone(call) => self.caller_gone(now, call),
             Input::FarEndGone(call) => self.far_end_gone(now, call),
+            Input::AgentLost(call) => self.agent_lost(now, call),
             Input::Held(call) => self.held(call),
             Input::Resumed(call) => self.resumed(now, call),
             Input::Transferred(call) => self.transferred(now, call),

@@ -2,7 +2,7 @@
 
 use super::{
     Driver, Switch,
-    call::{Call, CallHead, Hears, Recording, RegionalCall, RegionalStage, Way},
+    call::{Call, CallHead, Hears, Recording, RegionalCall, RegionalStage, Spot, Way},
     divert::Instead,
     io::{CallId, FactKind, Outcome, Output},
 };
@@ -108,7 +108,7 @@ impl<D: Driver> Switch<D> {
         let Some(call) = self.regional(id) else {
             return false;
         };
-        let RegionalStage::Ringing { agent, timer, .. } = call.stage else {
+        let RegionalStage::Ringing { spot, agent, timer } = call.stage else {
             return false;
         };
         let queue = call.queue;
@@ -117,6 +117,7 @@ impl<D: Driver> Switch<D> {
             RegionalStage::Talking {
                 agent,
                 recording: Recording::None,
+                spot,
             },
         );
         self.timers.stop(timer);
@@ -136,6 +137,35 @@ impl<D: Driver> Switch<D> {
         self.timers.stop(timer);
         self.put_back(now, id, spot);
         self.agent_set_aside(now, agent);
+        true
+    }
+
+    /// The caller stands again where they stood, before all who came later.
+    pub(super) fn agent_lost(&mut self, now: Time, id: CallId) -> bool {
+        let Some(call) = self.regional(id).copied() else {
+            return false;
+        };
+        let RegionalStage::Talking {
+            agent,
+            recording,
+            spot,
+        } = call.stage
+        else {
+            return false;
+        };
+        if recording == Recording::Running {
+            self.driver.carry_out(Output::StopRecording(id));
+        }
+        self.talked(now, &call);
+        self.play_music(id, call.queue);
+        let spot = Spot {
+            // How long the caller has talked says nothing of how long others must wait.
+            queued: spot.queued.map(|_| now),
+            hears: Hears::Music,
+            ..spot
+        };
+        self.put_back(now, id, spot);
+        self.agent_gave_up(now, agent);
         true
     }
 
@@ -197,9 +227,7 @@ impl<D: Driver> Switch<D> {
                 self.agent_free(now, agent);
             }
             RegionalStage::Talking { agent, .. } => {
-                let wrap_up = self.scenario.queue(call.queue).wrap_up;
-                let took = now.since(call.since).as_micros() + wrap_up.as_micros();
-                self.line(call.queue).handled(Span::from_micros(took));
+                self.talked(now, call);
                 self.agent_done(now, agent);
             }
             RegionalStage::Greeting
@@ -210,6 +238,13 @@ impl<D: Driver> Switch<D> {
             | RegionalStage::Promised(_)
             | RegionalStage::Resting { .. } => {}
         }
+    }
+
+    /// A conversation is over, and kept an agent that long.
+    fn talked(&mut self, now: Time, call: &RegionalCall) {
+        let wrap_up = self.scenario.queue(call.queue).wrap_up;
+        let took = now.since(call.since).as_micros() + wrap_up.as_micros();
+        self.line(call.queue).handled(Span::from_micros(took));
     }
 
     /// The queue may have filled up while the caller was greeted.

@@ -244,7 +244,9 @@ fn regional_view(stage: RegionalStage, view: CallView) -> CallView {
             agent: Some(agent),
             ..view
         },
-        RegionalStage::Talking { agent, recording } => {
+        RegionalStage::Talking {
+            agent, recording, ..
+        } => {
             let recording = match recording {
                 Recording::None | Recording::Paused => None,
                 Recording::Running => Some(true),

@@ -5,7 +5,10 @@ use callcore::{
     switch::{Input, LegFailure},
 };
 
-use crate::bench::{Bench, RECORDED, UNRECORDED};
+use crate::{
+    bench::{Bench, RECORDED, UNRECORDED},
+    callback,
+};
 
 const ONLY: AgentId = AgentId(2);
 
@@ -117,21 +120,82 @@ fn who_takes_a_call_over_is_busy_and_who_gave_it_is_not() {
     assert_eq!(desks(&bench), (0, 0, 2));
 }
 
+/// She is given a call while the queue rings her for the next: her desk says with whom she talks, and nobody rings her then.
 #[test]
-fn one_who_is_rung_for_another_call_does_not_take_one_over() {
+fn one_who_is_rung_for_another_call_takes_one_over_and_the_other_is_put_back() {
     let mut bench = Bench::new();
     let first = bench.connected(RECORDED);
     let (second, _) = bench.call(RECORDED);
     bench.tell(Input::AnnouncementDone(second));
-    assert_eq!(bench.tell(Input::TakenBy(first, AgentId(1))), "");
-    assert_eq!(bench.switch.counts().stray_inputs, 1);
-    bench.tell(Input::CallerGone(first));
+    assert_eq!(
+        bench.tell(Input::TakenBy(first, AgentId(1))),
+        "stop-ringing:1 [queued]"
+    );
+    assert_eq!(
+        bench.switch.call(first).and_then(|view| view.agent),
+        Some(AgentId(1))
+    );
     let queue = &bench.switch.queue_views()[0];
     assert_eq!(
-        (queue.ringing, queue.wrap_up),
-        (1, 1),
-        "the first answers for it"
+        (queue.talking, queue.wrap_up, queue.waiting),
+        (1, 1, 1),
+        "the first writes her notes"
     );
+    assert_eq!(bench.tell(Input::AgentReady(AgentId(0))), "ring:0<-2");
+}
+
+/// The agent who was kept free for a caller takes another call over: that caller is called once somebody else is free.
+#[test]
+fn one_for_whom_a_caller_is_called_back_takes_a_call_over() {
+    let mut bench = Bench::new();
+    let asks = callback::called(&mut bench);
+    let other = bench.connected(RECORDED);
+    let kept = bench.switch.call(asks).and_then(|view| view.agent);
+    let kept = kept.expect("an agent is kept");
+    let heard = bench.tell(Input::TakenBy(other, kept));
+    assert_eq!(heard, "stop-calling-back");
+    assert_eq!(
+        bench.switch.call(asks).map(|view| view.state),
+        Some("promised")
+    );
+}
+
+/// A nurse sends a call on, hangs up, and nobody takes it: the caller comes before all who came later, and not to her at once.
+#[test]
+fn a_caller_whose_nurse_is_lost_stands_where_they_stood() {
+    let mut bench = Bench::new();
+    let first = bench.connected(RECORDED);
+    let second = bench.connected(RECORDED);
+    let (waits, _) = bench.call(RECORDED);
+    bench.tell(Input::AnnouncementDone(waits));
+    assert_eq!(
+        bench.tell(Input::AgentLost(second)),
+        "stop-recording music:music [queued]"
+    );
+    bench.tell(Input::AgentLost(second));
+    assert_eq!(bench.switch.counts().stray_inputs, 1, "nobody has it");
+    let queue = &bench.switch.queue_views()[0];
+    assert_eq!((queue.waiting, queue.wrap_up, queue.talking), (2, 1, 1));
+    bench.tell(Input::FarEndGone(first));
+    assert_eq!(bench.tell(Input::AgentReady(AgentId(0))), "ring:0<-2");
+    assert_eq!(
+        bench.tell(Input::AgentAnswered(second)),
+        "bridge [connected] record"
+    );
+    assert_eq!(
+        bench.tell(Input::FarEndGone(second)),
+        "stop-recording [ended] hang-up:completed"
+    );
+}
+
+#[test]
+fn an_agent_who_signed_out_in_a_call_that_was_lost_is_away() {
+    let mut bench = Bench::new();
+    let call = bench.connected(UNRECORDED);
+    bench.tell(Input::AgentAway(ONLY));
+    bench.tell(Input::AgentLost(call));
+    let view = bench.switch.queue_views()[1];
+    assert_eq!((view.away, view.waiting), (1, 1));
 }
 
 /// One who had signed out takes a call over all the same, and is away again after it.

@@ -49,6 +49,10 @@ impl Books {
             Input::CallerFailed(call, _) => self.at(*call).called_back = false,
             Input::RecordingLost(call) => self.at(*call).records = false,
             Input::AgentAnswered(call) => self.at(*call).talks = true,
+            Input::AgentLost(call) => {
+                self.agent_is_free(*call);
+                self.at(*call).talks = false;
+            }
             _ => {}
         }
     }

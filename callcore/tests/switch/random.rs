@@ -6,7 +6,7 @@ use callcore::{
     digit::Digit,
     origin::Origin,
     scenario::{AgentId, ProviderId, Scenario},
-    switch::{CallId, Input, Kept, LegFailure, Switch, WakeReason},
+    switch::{CallId, Input, Kept, LegFailure, Output, Switch, WakeReason},
     time::{Span, Time},
 };
 use proptest::prelude::*;
@@ -58,6 +58,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => call.clone().prop_map(|call| Input::ProviderFailed(call, LegFailure::Unavailable)),
         2 => call.clone().prop_map(Input::CallerGone),
         1 => call.clone().prop_map(Input::FarEndGone),
+        2 => call.clone().prop_map(Input::AgentLost),
         1 => call.clone().prop_map(Input::CallLost),
         1 => call.clone().prop_map(Input::CallerIncompatible),
         1 => call.clone().prop_map(Input::Vanished),
@@ -88,14 +89,21 @@ fn feed(switch: &mut Switch, books: &mut Books, now: Time, input: Input) {
     if switch.counts().stray_inputs == stray {
         books.heard(&told);
     }
+    let outputs: Vec<Output> = std::iter::from_fn(|| switch.poll_output()).collect();
+    let mut outputs = outputs.iter().peekable();
     if let Input::TakenBy(call, agent) = told
         && switch.call(call).and_then(|view| view.agent) != taken
     {
+        // She was rung for another, and isn't any more.
+        let rung =
+            |output: &&Output| matches!(output, Output::StopRinging(_, rung) if *rung == agent);
+        outputs
+            .next_if(rung)
+            .into_iter()
+            .for_each(|output| books.enter(output));
         books.taken_by(call, agent);
     }
-    while let Some(output) = switch.poll_output() {
-        books.enter(&output);
-    }
+    outputs.for_each(|output| books.enter(output));
     books.balance(switch);
 }
 
@@ -176,6 +184,7 @@ fn rename(
         Input::ProviderFailed(call, failure) => Input::ProviderFailed(names[&call], failure),
         Input::CallerGone(call) => Input::CallerGone(names[&call]),
         Input::FarEndGone(call) => Input::FarEndGone(names[&call]),
+        Input::AgentLost(call) => Input::AgentLost(names[&call]),
         Input::CallLost(call) => Input::CallLost(names[&call]),
         Input::CallerIncompatible(call) => Input::CallerIncompatible(names[&call]),
         Input::Vanished(call) => Input::Vanished(names[&call]),

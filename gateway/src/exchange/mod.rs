@@ -24,6 +24,7 @@ mod replace;
 mod send_on;
 mod silence;
 mod speech;
+mod taking_over;
 mod transfer;
 
 use std::{
@@ -238,7 +239,7 @@ impl Exchange {
             MediaEvent::PlayedToEnd(call, clip) => self.played(call, clip),
             MediaEvent::Key(call, digit) => self.input(Input::Digit(call, digit)),
             MediaEvent::ForkRefused(call, ssrc) => self.audio_refused(sip, call, ssrc),
-            MediaEvent::Silent(call, side) => self.silent(call, side),
+            MediaEvent::Silent(call, side) => self.silent(sip, call, side),
         }
         self.settle(sip);
     }
@@ -429,7 +430,7 @@ impl Exchange {
                 self.caller_over(call);
                 self.input(Input::ProviderAnswered(call));
             }
-            (Leg::Far(call), Ending::Bye) if self.transferor_left(session, call) => {}
+            (Leg::Far(call), _) if self.transferor_left(session, call) => {}
             (Leg::Transfer(_), _) => {}
             (Leg::Phone(call), _) => {
                 self.phone_failed(sip, call, session, StatusCode::SERVICE_UNAVAILABLE, false);

@@ -7,6 +7,8 @@ use callcore::{
     switch::{CallId, Input, Outcome},
 };
 
+use transport::SipDriver;
+
 use super::{
     Exchange,
     call::{Call, CallerStage},
@@ -15,7 +17,7 @@ use crate::media::Side;
 
 impl Exchange {
     /// Nothing has come from one side for as long as the scenario allows. A call that isn't up, or is held, may be silent.
-    pub(super) fn silent(&mut self, id: CallId, side: Side) {
+    pub(super) fn silent(&mut self, sip: &mut SipDriver, id: CallId, side: Side) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -26,8 +28,18 @@ impl Exchange {
         if !there || call.hold.is_held() {
             return;
         }
-        call.silent = true;
+        let far = call.far.session().filter(|_| side == Side::Far);
         self.observer.silent(id, side);
+        // Who sends the call on and is gone isn't who will talk with the caller.
+        if let Some(session) = far.filter(|session| self.transferor_left(*session, id)) {
+            self.legs.remove(&session);
+            let now = sip.now();
+            let _ = sip.endpoint().end(now, session, None);
+            return;
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.silent = true;
+        }
         self.input(Input::Vanished(id));
     }
 }

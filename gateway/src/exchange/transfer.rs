@@ -1,4 +1,4 @@
-//! A nurse sends a call on: REFER from an agent's phone, and INVITE with Replaces (RFC 3515, RFC 3891).
+//! A nurse sends a call on: REFER from an agent's phone (RFC 3515).
 //!
 //! Only an agent's phone in a conversation may ask for it, and only to an agent of the same rule set: a switch that calls
 //! whom it is told to is a way to free calls. A call that left for a provider is not sent on from here.
@@ -13,21 +13,16 @@ use callcore::{
     switch::{CallId, Input, LegFailure},
 };
 use transport::SipDriver;
-use wire::{
-    sdp::Direction,
-    sip::{
-        endpoint::{Flow, Local, SessionId, TransportKind},
-        header::NameAddr,
-        message::{HeaderName, HeaderValue, Headers, Request, Response, StatusCode},
-        uri::Uri,
-    },
+use wire::sip::{
+    endpoint::{Local, SessionId, TransportKind},
+    header::NameAddr,
+    message::{HeaderName, HeaderValue, Headers, Response, StatusCode},
+    uri::Uri,
 };
 
 use super::{
     Exchange,
     call::{Call, CallerStage, Far, Leg, Transfer},
-    caller::refuse,
-    ports,
 };
 use crate::{
     crypto::OurCrypto,
@@ -166,7 +161,7 @@ impl Exchange {
     }
 
     /// Whose phone is there, by the rule set that a call came under.
-    fn agent_at(&self, id: CallId, at: &Uri) -> Option<AgentId> {
+    pub(super) fn agent_at(&self, id: CallId, at: &Uri) -> Option<AgentId> {
         let is_it = |uri: &str| Uri::parse(uri).is_ok_and(|uri| is_same(&uri, at));
         let agents = &self.scenario_of(id).agents;
         let mut phones = (0..).map(AgentId).zip(agents);
@@ -236,7 +231,7 @@ impl Exchange {
         }
     }
 
-    /// It came to nothing: the nurse who asked is told and goes on talking, or has left and the call is over.
+    /// It came to nothing: the nurse who asked is told and goes on talking, or has left and the caller waits again.
     fn transfer_over(
         &mut self,
         sip: &mut SipDriver,
@@ -246,7 +241,8 @@ impl Exchange {
     ) {
         if transfer.left {
             self.far_over(id);
-            return self.input(Input::FarEndGone(id));
+            self.hold_is_over(sip, id);
+            return self.input(Input::AgentLost(id));
         }
         let now = sip.now();
         let _ = sip.endpoint().report_refer(now, transfer.from, status);
@@ -269,7 +265,7 @@ impl Exchange {
         }
     }
 
-    /// The nurse who asked hangs up before the other has answered: the call waits for the other.
+    /// The nurse who asked hangs up, or is gone without a word, before the other has answered: the call waits for the other.
     pub(super) fn transferor_left(&mut self, session: SessionId, id: CallId) -> bool {
         let Some(call) = self.calls.get_mut(&id) else {
             return false;
@@ -284,120 +280,11 @@ impl Exchange {
         }
         true
     }
-
-    /// INVITE with Replaces: another phone takes the place of an agent's in a conversation.
-    pub(super) fn replaces(
-        &mut self,
-        sip: &mut SipDriver,
-        session: SessionId,
-        request: &Request,
-        replaced: SessionId,
-        flow: Flow,
-    ) {
-        let Some(trusted) = self.let_in(sip, session, request, flow) else {
-            return;
-        };
-        let trusted = trusted.contains(flow.peer().ip());
-        let id = match self.legs.get(&replaced) {
-            Some(Leg::Far(id)) if trusted => *id,
-            _ if trusted => return refuse(sip, session, StatusCode::DECLINE),
-            _ => return refuse(sip, session, StatusCode::FORBIDDEN),
-        };
-        let own = request.contact_uri();
-        let agent = own.and_then(|own| self.agent_at(id, &own));
-        let scenario = self.scenario_of(id);
-        let srtp = agent.map_or(scenario.listen.srtp, |agent| scenario.agent(agent).srtp);
-        // Another phone: it must not know by which key we encrypted for the first.
-        let ours = OurCrypto::offering(srtp);
-        match self.answer_replacing(sip, id, session, (request, flow), (replaced, ours)) {
-            Ok(()) => {
-                self.take_over(sip, id, session, agent);
-                let now = sip.now();
-                let _ = sip.endpoint().end(now, replaced, None);
-            }
-            Err(status) => refuse(sip, session, status),
-        }
-    }
-
-    fn answer_replacing(
-        &mut self,
-        sip: &mut SipDriver,
-        id: CallId,
-        session: SessionId,
-        (request, flow): (&Request, Flow),
-        (replaced, mut ours): (SessionId, OurCrypto),
-    ) -> Result<(), StatusCode> {
-        let call = self.calls.get_mut(&id).ok_or(StatusCode::DECLINE)?;
-        if !call.talks_to_agent(replaced) {
-            return Err(StatusCode::DECLINE);
-        }
-        let media = call.media.as_mut().ok_or(StatusCode::DECLINE)?;
-        media.far_local().ok_or(StatusCode::DECLINE)?;
-        let home = self.homes.ip(flow.local());
-        let from = Some(flow.peer().ip());
-        let before = media.reached(Side::Far, Reached { home, from });
-        let body = match request.body() {
-            Some(offer) => {
-                let own = (&mut *media, &self.media);
-                let reply = ports::answer_offer(own, Side::Far, (&offer, None), &mut ours);
-                reply.map(|reply| reply.body)
-            }
-            None => {
-                let local = media.open_far(&mut self.media, home, None);
-                let local = local.inspect_err(|error| ports::log_none(id, error));
-                let local = local.map_err(|_| StatusCode::SERVICE_UNAVAILABLE);
-                local.map(|local| negotiate::offer(local, &ours))
-            }
-        };
-        let body = body.inspect_err(|_| {
-            // The phone that was to be replaced talks on, as it did.
-            media.reached(Side::Far, before);
-        })?;
-        call.crypto.far = ours;
-        let now = sip.now();
-        sip.endpoint()
-            .answer(now, session, Some(body))
-            .map_err(|_| StatusCode::DECLINE)
-    }
-
-    /// Another phone is the far side from now on, and what is said is another recording.
-    fn take_over(
-        &mut self,
-        sip: &mut SipDriver,
-        id: CallId,
-        session: SessionId,
-        by: Option<AgentId>,
-    ) {
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        let Far::Agent(first, before) = call.far else {
-            return;
-        };
-        // One transfer at a time: another that is under way comes to nothing.
-        if let Some(other) = call.transfer.take() {
-            self.legs.remove(&other.to);
-            let now = sip.now();
-            let _ = sip.endpoint().end(now, other.to, None);
-        }
-        call.far = Far::Agent(by.unwrap_or(first), session);
-        self.legs.remove(&before);
-        self.legs.insert(session, Leg::Far(id));
-        self.hold_is_over(sip, id);
-        tracing::info!(call = id.0, "another phone took over");
-        if !self.new_segment(id, Input::Transferred(id)) {
-            self.turn_recording(sip, id, Direction::SendOnly);
-            self.tell_transfer(sip, id, by);
-        }
-        if let Some(agent) = by.filter(|agent| *agent != first) {
-            self.input(Input::TakenBy(id, agent));
-        }
-    }
 }
 
 impl Call {
     /// Whether this is the session of an agent's phone that talks with the caller through here.
-    fn talks_to_agent(&self, session: SessionId) -> bool {
+    pub(super) fn talks_to_agent(&self, session: SessionId) -> bool {
         let agents = matches!(self.far, Far::Agent(_, own) if own == session);
         agents && self.caller_stage == CallerStage::Answered && self.media.is_some()
     }
@@ -435,7 +322,16 @@ fn unescaped(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use wire::sip::{
+        endpoint::{Ending, Event},
+        message::Method,
+    };
+
     use super::*;
+    use crate::{
+        exchange::bench::{Bench, Peer},
+        media::MediaEvent,
+    };
 
     #[test]
     fn replaces_is_read_out_of_a_uri() {
@@ -451,6 +347,82 @@ mod tests {
             "Replaces=%ff",
         ] {
             assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    /// How she who asked is gone.
+    #[derive(Debug, Clone, Copy)]
+    enum Gone {
+        HangsUp,
+        Lost,
+        Silent,
+    }
+
+    /// However she goes: the caller waits for the other nurse, and in the queue when that one doesn't take it.
+    #[tokio::test]
+    async fn a_caller_who_was_sent_on_and_taken_by_nobody_is_back_in_the_queue() {
+        for gone in [Gone::HangsUp, Gone::Lost, Gone::Silent] {
+            let (caller, first, second) = (Peer::new().await, Peer::new().await, Peer::new().await);
+            let entries = format!(
+                r#"
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = ["sip:a@{}", "sip:b@{}"], ring_s = 10 }}]
+route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
+"#,
+                first.at(),
+                second.at()
+            );
+            let mut bench = Bench::new(&entries);
+            let switch = bench.address();
+            let (offer, ok) = (Peer::sdp(5000), ("200 OK", ""));
+            let talks = async {
+                caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+                let asked = first.is_asked(Method::Invite).await;
+                first.answers(switch, &asked, ok, &Peer::sdp(5002)).await;
+                first.is_asked(Method::Ack).await;
+                asked
+            };
+            let asked = bench.until(talks).await;
+            let (id, state) = bench.state().expect("a call");
+            assert_eq!(state, "talking");
+            let session = bench.far();
+            let to = NameAddr::new(Uri::sip(Some("b"), second.at()));
+            bench.exchange.on_sip(
+                &mut bench.sip,
+                Event::Referred {
+                    session,
+                    to: Box::new(to),
+                    by: None,
+                },
+            );
+            let called = bench.until(second.is_asked(Method::Invite)).await;
+            match gone {
+                Gone::HangsUp => {
+                    let leaves = async {
+                        first.asks_back(switch, &asked, ("BYE", 7), "").await;
+                        first.is_told(200).await
+                    };
+                    bench.until(leaves).await;
+                }
+                Gone::Lost => {
+                    let why = Ending::Lost;
+                    let lost = Event::Ended { session, why };
+                    bench.exchange.on_sip(&mut bench.sip, lost);
+                }
+                Gone::Silent => {
+                    let silent = MediaEvent::Silent(id, Side::Far);
+                    bench.exchange.on_media(&mut bench.sip, silent);
+                    bench.until(first.is_asked(Method::Bye)).await;
+                }
+            }
+            assert_eq!(bench.state(), Some((id, "talking")), "{gone:?}");
+            let busy = async {
+                let busy = ("486 Busy Here", "");
+                second.answers(switch, &called, busy, "").await;
+                second.is_asked(Method::Ack).await;
+                second.is_asked(Method::Invite).await
+            };
+            bench.until(busy).await;
+            assert_eq!(bench.state(), Some((id, "ringing")), "{gone:?}");
         }
     }
 }

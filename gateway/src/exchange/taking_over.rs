@@ -1,0 +1,138 @@
+//! Another phone takes the place of an agent's in a conversation: because that one asked for it, or by INVITE with Replaces
+//! (RFC 3891).
+
+use callcore::{
+    scenario::AgentId,
+    switch::{CallId, Input},
+};
+use transport::SipDriver;
+use wire::{
+    sdp::Direction,
+    sip::{
+        endpoint::{Flow, SessionId},
+        message::{Request, StatusCode},
+    },
+};
+
+use super::{
+    Exchange,
+    call::{Far, Leg},
+    caller::refuse,
+    ports,
+};
+use crate::{
+    crypto::OurCrypto,
+    media::{Reached, Side},
+    negotiate,
+};
+
+impl Exchange {
+    /// INVITE with Replaces: another phone takes the place of an agent's in a conversation.
+    pub(super) fn replaces(
+        &mut self,
+        sip: &mut SipDriver,
+        session: SessionId,
+        request: &Request,
+        replaced: SessionId,
+        flow: Flow,
+    ) {
+        let Some(trusted) = self.let_in(sip, session, request, flow) else {
+            return;
+        };
+        let trusted = trusted.contains(flow.peer().ip());
+        let id = match self.legs.get(&replaced) {
+            Some(Leg::Far(id)) if trusted => *id,
+            _ if trusted => return refuse(sip, session, StatusCode::DECLINE),
+            _ => return refuse(sip, session, StatusCode::FORBIDDEN),
+        };
+        let own = request.contact_uri();
+        let agent = own.and_then(|own| self.agent_at(id, &own));
+        let scenario = self.scenario_of(id);
+        let srtp = agent.map_or(scenario.listen.srtp, |agent| scenario.agent(agent).srtp);
+        // Another phone: it must not know by which key we encrypted for the first.
+        let ours = OurCrypto::offering(srtp);
+        match self.answer_replacing(sip, id, session, (request, flow), (replaced, ours)) {
+            Ok(()) => {
+                self.take_over(sip, id, session, agent);
+                let now = sip.now();
+                let _ = sip.endpoint().end(now, replaced, None);
+            }
+            Err(status) => refuse(sip, session, status),
+        }
+    }
+
+    fn answer_replacing(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        session: SessionId,
+        (request, flow): (&Request, Flow),
+        (replaced, mut ours): (SessionId, OurCrypto),
+    ) -> Result<(), StatusCode> {
+        let call = self.calls.get_mut(&id).ok_or(StatusCode::DECLINE)?;
+        if !call.talks_to_agent(replaced) {
+            return Err(StatusCode::DECLINE);
+        }
+        let media = call.media.as_mut().ok_or(StatusCode::DECLINE)?;
+        media.far_local().ok_or(StatusCode::DECLINE)?;
+        let home = self.homes.ip(flow.local());
+        let from = Some(flow.peer().ip());
+        let before = media.reached(Side::Far, Reached { home, from });
+        let body = match request.body() {
+            Some(offer) => {
+                let own = (&mut *media, &self.media);
+                let reply = ports::answer_offer(own, Side::Far, (&offer, None), &mut ours);
+                reply.map(|reply| reply.body)
+            }
+            None => {
+                let local = media.open_far(&mut self.media, home, None);
+                let local = local.inspect_err(|error| ports::log_none(id, error));
+                let local = local.map_err(|_| StatusCode::SERVICE_UNAVAILABLE);
+                local.map(|local| negotiate::offer(local, &ours))
+            }
+        };
+        let body = body.inspect_err(|_| {
+            // The phone that was to be replaced talks on, as it did.
+            media.reached(Side::Far, before);
+        })?;
+        call.crypto.far = ours;
+        let now = sip.now();
+        sip.endpoint()
+            .answer(now, session, Some(body))
+            .map_err(|_| StatusCode::DECLINE)
+    }
+
+    /// Another phone is the far side from now on, and what is said is another recording.
+    pub(super) fn take_over(
+        &mut self,
+        sip: &mut SipDriver,
+        id: CallId,
+        session: SessionId,
+        by: Option<AgentId>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Far::Agent(first, before) = call.far else {
+            return;
+        };
+        // One transfer at a time: another that is under way comes to nothing.
+        if let Some(other) = call.transfer.take() {
+            self.legs.remove(&other.to);
+            let now = sip.now();
+            let _ = sip.endpoint().end(now, other.to, None);
+        }
+        call.far = Far::Agent(by.unwrap_or(first), session);
+        self.legs.remove(&before);
+        self.legs.insert(session, Leg::Far(id));
+        self.hold_is_over(sip, id);
+        tracing::info!(call = id.0, "another phone took over");
+        if !self.new_segment(id, Input::Transferred(id)) {
+            self.turn_recording(sip, id, Direction::SendOnly);
+            self.tell_transfer(sip, id, by);
+        }
+        if let Some(agent) = by.filter(|agent| *agent != first) {
+            self.input(Input::TakenBy(id, agent));
+        }
+    }
+}
