@@ -8,14 +8,13 @@ use std::sync::{
 };
 
 use sip_net::{
-    Net, address, call, raw, raw_called, raw_caller, reply, request, response, sdp, status, tag_of,
-    with_body,
+    Net, address, call, raw, raw_called, reply, request, response, sdp, status, tag_of, with_body,
 };
 use wire::{
     auth::{Algorithm, Credentials},
     sip::{
         endpoint::{Ending, Event, SessionId},
-        message::{HeaderName, Method, Request, StatusCode},
+        message::{HeaderName, Message, Method, Request, Response, StatusCode},
     },
 };
 
@@ -125,7 +124,8 @@ fn an_update_is_answered_when_the_call_is_given_up() {
 #[test]
 fn an_update_is_answered_when_an_18x_is_never_acknowledged() {
     let mut net = Net::featured(1);
-    let (peer, session, tag) = described(&mut net);
+    let (peer, session, early) = described(&mut net);
+    let tag = tag_of(&early);
     let update = raw(&Method::Update, peer, "z9hG4bKu", ("t", &tag), 11, "");
     net.send_raw(peer, 0, &with_body(&update, "theirs"));
     net.millis(50);
@@ -141,8 +141,8 @@ fn an_update_is_answered_when_an_18x_is_never_acknowledged() {
 }
 
 /// A raw peer calls with an offer, and node 0 describes itself in a reliable 183 that isn't acknowledged yet: its node, the session
-/// and our tag.
-fn described(net: &mut Net) -> (usize, SessionId, String) {
+/// and the 183.
+fn described(net: &mut Net) -> (usize, SessionId, Response) {
     let peer = net.add(None);
     let invite = raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, RELIABLE);
     net.send_raw(peer, 0, &with_body(&invite, "offer"));
@@ -153,21 +153,124 @@ fn described(net: &mut Net) -> (usize, SessionId, String) {
             .expect("early media");
     });
     let early = response(net, peer);
+    (peer, session, early)
+}
+
+/// The PRACK of what [`described`] said, with an offer perhaps.
+fn acknowledges(net: &mut Net, peer: usize, early: &Response, offer: Option<&str>) {
+    let (tag, rseq) = (tag_of(early), early.headers.get(&HeaderName::RSeq));
+    let rseq = rseq.expect("an RSeq");
+    let more = format!("RAck: {rseq} 10 INVITE\r\n");
+    let prack = raw(&Method::Prack, peer, "z9hG4bKp", ("t", &tag), 11, &more);
+    let prack = offer.map_or(prack.clone(), |offer| with_body(&prack, offer));
+    net.send_raw(peer, 0, &prack);
+    net.millis(50);
+    net.nodes[peer].inbox.clear();
+}
+
+/// RFC 3311 section 5.2: an offer while the INVITE's has no answer, or ours to an INVITE without one.
+#[test]
+fn an_update_that_offers_before_the_first_offer_has_its_answer_comes_too_early() {
+    for (more, offers, expected) in [
+        ("", true, 500),
+        (RELIABLE, true, 500),
+        (RELIABLE, false, 491),
+    ] {
+        let mut net = Net::featured(1);
+        let peer = net.add(None);
+        let invite = raw(&Method::Invite, peer, "z9hG4bK1", ("t", ""), 10, more);
+        let invite = if offers {
+            with_body(&invite, "offer")
+        } else {
+            invite
+        };
+        net.send_raw(peer, 0, &invite);
+        net.millis(50);
+        let (session, _) = net.incoming(0);
+        net.at(0, |ep, now| {
+            let ours = (!offers).then(|| sdp("ours")).flatten();
+            ep.progress(now, session, StatusCode::SESSION_PROGRESS, ours)
+                .expect("rings");
+        });
+        let tag = tag_of(&response(&mut net, peer));
+        let update = raw(&Method::Update, peer, "z9hG4bKu", ("t", &tag), 11, "");
+        net.send_raw(peer, 0, &with_body(&update, "theirs"));
+        let refused = response(&mut net, peer);
+        assert_eq!(refused.status.code(), expected, "{more:?} {offers}");
+        let after = refused.headers.get(&HeaderName::RetryAfter);
+        let after = after.map(|after| after.parse::<u32>().expect("seconds"));
+        assert_eq!(after.is_some_and(|after| after <= 10), expected == 500);
+        net.at(0, |ep, now| ep.end(now, session, None).expect("ended"));
+        let ack = raw(&Method::Ack, peer, "z9hG4bK1", ("t", &tag), 10, "");
+        net.send_raw(peer, 0, &ack);
+        net.millis(50);
+        assert_eq!(net.ended(0), Ending::Ours);
+        net.assert_clean();
+    }
+}
+
+/// And by whom we called: our INVITE's offer has no answer while the phone only rings.
+#[test]
+fn an_update_of_a_phone_that_has_not_answered_our_offer_is_491() {
+    let mut it = Early::called();
+    let more = format!(
+        "Contact: <sip:raw@{}>\r\nAllow: UPDATE\r\n{RELIABLE}RSeq: 7\r\n",
+        address(it.peer)
+    );
+    let rings = reply(&it.invite, 180, "a", &more);
+    it.net.send_raw(it.peer, 0, &rings);
+    it.net.millis(50);
+    it.net.progressed(0);
+    let prack = request(&mut it.net, it.peer);
+    it.net.send_raw(it.peer, 0, &reply(&prack, 200, "", ""));
+    it.net.millis(50);
+    it.updates();
+    assert_eq!(status(&mut it.net, it.peer), 491);
+    it.ends_refused();
+}
+
+/// A PRACK must have a 2xx (RFC 3262 section 3): when our user answers the call first, the 200 to the INVITE waits for it.
+#[test]
+fn a_call_that_is_answered_while_a_prack_offers_waits_for_the_answer_to_that() {
+    let mut net = Net::featured(1);
+    let (peer, session, early) = described(&mut net);
     let tag = tag_of(&early);
-    (peer, session, tag)
+    acknowledges(&mut net, peer, &early, Some("theirs"));
+    assert_eq!(net.change_requested(0), sdp("theirs"));
+    net.at(0, |ep, now| {
+        ep.answer(now, session, sdp("early")).expect("kept");
+    });
+    net.millis(50);
+    assert_eq!((net.sent(0, "491"), net.sent(0, "200")), (0, 0), "neither");
+    net.at(0, |ep, now| {
+        ep.accept_change(now, session, sdp("agreed"))
+            .expect("accepted");
+    });
+    net.millis(50);
+    let inbox = net.nodes[peer].inbox.drain(..);
+    let answers: Vec<_> = inbox
+        .map(|bytes| match Message::parse(&bytes) {
+            Ok(Message::Response(response)) => response.body(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(answers, [sdp("agreed"), sdp("early")], "in this order");
+    let ack = raw(&Method::Ack, peer, "z9hG4bK2", ("t", &tag), 10, "");
+    net.send_raw(peer, 0, &ack);
+    net.millis(50);
+    net.confirmed(0);
+    sip_net::end_raw(&mut net, session, peer);
+    net.assert_clean();
 }
 
 /// UPDATE is a target refresh before the answer too (RFC 3311 section 5.2).
 #[test]
 fn the_contact_of_an_update_before_the_answer_is_where_the_bye_goes() {
     let mut net = Net::featured(1);
-    let (peer, session) = raw_caller(&mut net, "");
-    net.at(0, |ep, now| {
-        ep.progress(now, session, StatusCode::RINGING, None)
-            .expect("rings");
-    });
-    let tag = tag_of(&response(&mut net, peer));
-    let update = raw(&Method::Update, peer, "z9hG4bKu", ("t", &tag), 11, "");
+    let (peer, session, early) = described(&mut net);
+    let tag = tag_of(&early);
+    acknowledges(&mut net, peer, &early, None);
+    let update = raw(&Method::Update, peer, "z9hG4bKu", ("t", &tag), 12, "");
     let update = update.replace("<sip:raw@", "<sip:moved@");
     net.send_raw(peer, 0, &with_body(&update, "theirs"));
     net.millis(50);

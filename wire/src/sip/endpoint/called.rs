@@ -6,11 +6,12 @@ use super::{
     dialog::Dialog,
     ident,
     local::Local,
+    offers::EarlyChange,
     receive::ACCEPT,
     refresh::Refresh,
     reliable::Reliable,
     servers::{Answer, Back, Incoming},
-    session::{Change, EarlyChange, Phase, Session, add_extra},
+    session::{Change, Phase, Session, add_extra},
     timers::Owner,
     transaction::Class,
 };
@@ -459,7 +460,9 @@ impl Endpoint {
             });
         }
         match session.early_change.take().map(|change| *change) {
-            Some(EarlyChange::Theirs { server, tag, offer }) => Ok(Asked {
+            Some(EarlyChange::Theirs {
+                server, tag, offer, ..
+            }) => Ok(Asked {
                 server,
                 invite: None,
                 timer: None,

@@ -5,9 +5,10 @@ use super::{
     border::{Event, SessionError, SessionId},
     client::{ClientKey, Inviting, Purpose},
     dialog::Dialog,
+    offers::EarlyChange,
     reliable::OPTION_TAG,
     responses::FORKS_MAX,
-    session::{EarlyChange, Phase, put_body},
+    session::{Phase, put_body},
 };
 use crate::{
     sip::message::{Body, HeaderName, Headers, Method, Response},
@@ -168,6 +169,12 @@ impl Endpoint {
     /// The early dialog of a call of ours that a request from this tag is in.
     pub(crate) fn early_of(&mut self, id: SessionId, tag: &str) -> Option<&mut Dialog> {
         self.ringing_phone(id, tag)?.dialog.as_deref_mut()
+    }
+
+    /// Whether the phone with this tag has described itself reliably.
+    pub(crate) fn is_described(&mut self, id: SessionId, tag: &str) -> bool {
+        self.ringing_phone(id, tag)
+            .is_some_and(|early| early.described.is_some())
     }
 
     /// A phone that rings describes itself anew: by an offer of its own that is accepted, or the answer to another of ours.

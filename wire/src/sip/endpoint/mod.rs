@@ -41,6 +41,7 @@ mod ident;
 mod inside;
 mod keep;
 mod local;
+mod offers;
 mod outside;
 mod overload;
 mod ping;

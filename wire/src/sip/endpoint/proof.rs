@@ -10,7 +10,8 @@ use super::{
     border::{SessionError, SessionId},
     client::{ClientKey, Inviting, Purpose},
     ident,
-    session::{Change, EarlyChange, Phase},
+    offers::EarlyChange,
+    session::{Change, Phase},
 };
 use crate::{
     auth::{Challenge, Credentials},

@@ -10,8 +10,9 @@ use super::{
     Endpoint,
     border::{Ending, Event, SessionError, SessionId, Timer},
     ident::Key,
+    offers::Offer,
     servers::{Answer, Back, Incoming},
-    session::{EarlyChange, Phase},
+    session::Phase,
     timers::Owner,
 };
 use crate::{
@@ -33,6 +34,8 @@ pub(crate) struct Reliable {
     required: bool,
     /// The INVITE made no offer: the first reliable response has to.
     late_offer: bool,
+    /// The first offer has its answer, so another may follow: ours went out reliably, or theirs came.
+    agreed: bool,
     /// The last RSeq used.
     rseq: u32,
     pending: Option<Pending>,
@@ -78,6 +81,7 @@ impl Reliable {
             Box::new(Self {
                 required,
                 late_offer: request.body.is_empty(),
+                agreed: false,
                 rseq: 0,
                 pending: None,
                 waiting: VecDeque::new(),
@@ -103,13 +107,24 @@ impl Reliable {
 
     /// Keeps a left dialog's tag while its PRACK may come; false when it need not be kept.
     pub(crate) fn leave(&mut self, tag: u64) -> bool {
-        // What waits is of the dialog that is left.
+        // What waits, and what was agreed, is of the dialog that is left.
         self.waiting.clear();
+        self.agreed = false;
         let kept = self.pending.is_some() && self.left.len() < LEFT_MAX;
         if kept {
             self.left.push(tag);
         }
         kept
+    }
+
+    /// The side whose first offer has no answer yet.
+    pub(crate) fn first_offer(&self) -> Offer {
+        let ours = self.pending.as_ref().is_some_and(|pending| pending.offers);
+        match (self.agreed, ours) {
+            (true, _) => Offer::None,
+            (false, true) => Offer::Ours,
+            (false, false) => Offer::Theirs,
+        }
     }
 
     fn way(&self, body: Option<&Body>) -> Way {
@@ -154,25 +169,23 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Whether a 2xx has to wait for a PRACK; keeps it if so.
+    /// Whether a 2xx has to wait for a PRACK, or for what answers the offer in one, which must be a 2xx too; keeps it if so.
     pub(crate) fn holds_answer(
         &mut self,
         id: SessionId,
         headers: &Headers,
         body: &Option<Body>,
     ) -> bool {
-        let reliable = self
-            .sessions
-            .get_mut(&id)
-            .and_then(|session| session.reliable.as_mut());
-        let Some(reliable) = reliable else {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return false;
+        };
+        let asked = session.offered_by_prack();
+        let Some(reliable) = &mut session.reliable else {
             return false;
         };
         reliable.waiting.clear();
-        let waits = reliable
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.describes);
+        let pending = reliable.pending.as_ref();
+        let waits = asked || pending.is_some_and(|pending| pending.describes);
         if waits {
             reliable.answer = Some((headers.clone(), body.clone()));
         }
@@ -248,6 +261,7 @@ impl Endpoint {
         };
         let body = incoming.request.body();
         if pending.offers {
+            self.first_is_agreed(id);
             self.conclude(now, incoming, Answer::new(StatusCode::OK));
             self.tell(Event::ProgressConfirmed { session: id, body });
         } else if body.is_some() {
@@ -259,47 +273,6 @@ impl Endpoint {
             self.conclude(now, incoming, Answer::new(StatusCode::OK));
         }
         self.send_next(now, id);
-    }
-
-    /// An offer inside the early dialog: a PRACK's or an UPDATE's. One at a time: 491 while ours has no answer, 500 while theirs
-    /// hasn't (RFC 3311 section 5.2).
-    pub(crate) fn offered_early(
-        &mut self,
-        now: Time,
-        id: SessionId,
-        incoming: &Incoming,
-        body: Option<Body>,
-    ) -> bool {
-        let has_room = self.has_room();
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return false;
-        };
-        match session.early_change.as_deref() {
-            Some(EarlyChange::Ours { .. }) => {
-                self.counters.refuse(StatusCode::REQUEST_PENDING.code());
-                self.conclude(now, incoming, Answer::new(StatusCode::REQUEST_PENDING));
-                return false;
-            }
-            None if has_room => {}
-            Some(EarlyChange::Theirs { .. }) | None => {
-                self.try_later(now, incoming);
-                return false;
-            }
-        }
-        let Some(to) = incoming.request.headers.value(&HeaderName::To).cloned() else {
-            return false;
-        };
-        session.early_change = Some(Box::new(EarlyChange::Theirs {
-            server: incoming.key,
-            tag: incoming.from_tag.clone(),
-            offer: body.clone(),
-        }));
-        if incoming.request.method == Method::Update {
-            self.refresh_target(id, incoming);
-        }
-        self.serve(incoming, to, Some(id), None);
-        self.tell(Event::ChangeRequested { session: id, body });
-        true
     }
 
     fn take_acknowledged(&mut self, id: SessionId, incoming: &Incoming) -> Option<Pending> {
@@ -327,11 +300,21 @@ impl Endpoint {
         Some(pending)
     }
 
-    /// The next 18x that waits, or the 2xx, when nothing waits for its PRACK.
+    fn first_is_agreed(&mut self, id: SessionId) {
+        let session = self.sessions.get_mut(&id);
+        if let Some(reliable) = session.and_then(|session| session.reliable.as_mut()) {
+            reliable.agreed = true;
+        }
+    }
+
+    /// The next 18x that waits, or the 2xx, when nothing waits for its PRACK or the answer to one.
     pub(crate) fn send_next(&mut self, now: Time, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
+        if session.offered_by_prack() {
+            return;
+        }
         let (Phase::Ringing { server, cseq }, Some(reliable)) =
             (&session.phase, &mut session.reliable)
         else {
@@ -425,6 +408,7 @@ impl Endpoint {
             .get_mut(&id)
             .and_then(|session| session.reliable.as_mut())
         {
+            reliable.agreed |= pending.describes && !pending.offers;
             reliable.pending = Some(pending);
         }
         self.timers.set(next, Timer::Reliable, Owner::Session(id));

@@ -12,6 +12,7 @@ use super::{
     dialog::Dialog,
     ident::{self, Key},
     local::Local,
+    offers::EarlyChange,
     proof::Proving,
     refer::Referral,
     refresh::Refresh,
@@ -89,20 +90,6 @@ pub(crate) enum Change {
         server: Key,
         invite: Option<u32>,
         timer: Option<Refresh>,
-    },
-}
-
-/// An UPDATE (or PRACK with an offer) before the INVITE has its answer.
-#[derive(Debug)]
-pub(crate) enum EarlyChange {
-    Ours {
-        client: ClientKey,
-    },
-    /// `tag`: of whom it came.
-    Theirs {
-        server: Key,
-        tag: Box<str>,
-        offer: Option<Body>,
     },
 }
 
@@ -200,10 +187,6 @@ impl Session {
 
     pub(crate) fn changes_by(&self, key: ClientKey) -> bool {
         matches!(self.phase, Phase::Up { change: Change::Ours { client } } if client == key)
-    }
-
-    pub(crate) fn changes_early_by(&self, key: ClientKey) -> bool {
-        matches!(self.early_change.as_deref(), Some(EarlyChange::Ours { client }) if *client == key)
     }
 }
 
