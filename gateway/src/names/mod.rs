@@ -22,7 +22,7 @@ use tokio::{
 };
 use wire::sip::{endpoint::TransportKind, uri::Uri};
 
-use self::resolve::Found;
+use self::resolve::{Found, Insists};
 use crate::homes::Families;
 
 /// What is known of a name is renewed at least so often: providers move their hosts in minutes at best. The resolver keeps what is
@@ -119,11 +119,7 @@ impl Names {
             },
             second: None,
         });
-        let found = Found {
-            ways: ranked.collect(),
-            until: Instant::now() + REFRESH_MAX,
-            unsure: false,
-        };
+        let found = Found::new(ranked.collect(), Instant::now() + REFRESH_MAX);
         let mut known = self.0.known.write().expect("not poisoned");
         known.insert(place, found);
     }
@@ -200,10 +196,9 @@ impl Names {
         let Some(resolver) = &self.0.resolver else {
             return soon;
         };
-        // What NAPTR said once holds while it can't be asked: leaving it out might turn TLS into UDP.
         let insists = {
             let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.get(place).is_some_and(|found| !found.unsure)
+            Insists::on(known.get(place))
         };
         match resolve::resolve(resolver, place, self.0.families, insists).await {
             Ok(found) if !found.ways.is_empty() => {
@@ -310,11 +305,7 @@ mod tests {
             },
             second: None,
         };
-        let found = Found {
-            ways: vec![ranked(1), ranked(2)],
-            until: Instant::now() + REFRESH_MAX,
-            unsure: false,
-        };
+        let found = Found::new(vec![ranked(1), ranked(2)], Instant::now() + REFRESH_MAX);
         let place = Place::of(&target).expect("a name");
         let mut known = names.0.known.write().expect("not poisoned");
         known.insert(place, found);

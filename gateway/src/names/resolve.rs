@@ -26,8 +26,39 @@ pub(super) struct Found {
     pub(super) ways: Vec<Ranked>,
     /// When to ask again.
     pub(super) until: Instant,
-    /// NAPTR couldn't be asked for, so it was left out.
+    /// NAPTR, or the SRV of a service, couldn't be asked for, so it was left out.
     pub(super) unsure: bool,
+    /// SRV told it: ports and hosts that the name's own address doesn't.
+    pub(super) by_service: bool,
+}
+
+/// What was known once holds while it can't be asked for: leaving it out might turn TLS into UDP, or lead to another host.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Insists {
+    pointers: bool,
+    services: bool,
+}
+
+impl Found {
+    /// What a name itself leads to.
+    pub(super) const fn new(ways: Vec<Ranked>, until: Instant) -> Self {
+        Self {
+            ways,
+            until,
+            unsure: false,
+            by_service: false,
+        }
+    }
+}
+
+impl Insists {
+    /// On what is known so far.
+    pub(super) fn on(known: Option<&Found>) -> Self {
+        Self {
+            pointers: known.is_some_and(|found| !found.unsure),
+            services: known.is_some_and(|found| !found.unsure || found.by_service),
+        }
+    }
 }
 
 /// A way, with what its SRV record says of it.
@@ -63,13 +94,14 @@ pub(super) fn resolver(
     builder.build()
 }
 
-/// Where a place is. Empty when the name service knows nothing of it; an error when it can't be asked. `insists`: not being told of
-/// NAPTR is such an error too; else the rest is asked for without it, as there are servers that never answer for that type.
+/// Where a place is. Empty when the name service knows nothing of it; an error when it can't be asked. Not being told of NAPTR or
+/// SRV is such an error too for whoever `insists`; else the rest is asked for without it, as there are servers that never answer for
+/// such types.
 pub(super) async fn resolve(
     resolver: &TokioResolver,
     place: &Place,
     families: Families,
-    insists: bool,
+    insists: Insists,
 ) -> Result<Found, NetError> {
     let asked = Asked {
         resolver,
@@ -82,17 +114,32 @@ pub(super) async fn resolve(
     }
     let (pointed, unsure) = match asked.pointers().await {
         Ok(pointed) => (pointed, false),
-        Err(error) if insists => return Err(error),
+        Err(error) if insists.pointers => return Err(error),
         Err(error) => {
             tracing::debug!(host = %place.host, %error, "NAPTR is left out");
             (Vec::new(), true)
         }
     };
+    let chosen = !pointed.is_empty();
+    let mut doubt = None;
     for (service, kind) in asked.services(pointed) {
-        let found = asked.servers(&service, kind).await?;
-        if !found.ways.is_empty() {
-            return Ok(Found { unsure, ..found });
+        match asked.servers(&service, kind).await {
+            Ok(found) if found.ways.is_empty() => {}
+            Ok(found) => {
+                let unsure = unsure || doubt.is_some();
+                return Ok(Found { unsure, ..found });
+            }
+            Err(error) if insists.services => return Err(error),
+            Err(error) => {
+                tracing::debug!(host = %place.host, service, %error, "SRV is left out");
+                doubt = Some(error);
+            }
         }
+    }
+    let unsure = unsure || doubt.is_some();
+    // By what transport was said: the host itself says nothing of it.
+    if let Some(error) = doubt.filter(|_| chosen) {
+        return Err(error);
     }
     let found = asked.addresses(place.default_port).await?;
     Ok(Found { unsure, ..found })
@@ -157,9 +204,8 @@ impl Asked<'_> {
     /// The hosts of an SRV name, each with its addresses; one whose address can't be had takes none of the others away.
     async fn servers(&self, service: &str, kind: TransportKind) -> Result<Found, NetError> {
         let mut found = Found {
-            ways: Vec::new(),
-            until: Instant::now(),
-            unsure: false,
+            by_service: true,
+            ..Found::new(Vec::new(), Instant::now())
         };
         let Some(lookup) = known(self.resolver.srv_lookup(service).await)? else {
             return Ok(found);
@@ -201,11 +247,7 @@ impl Asked<'_> {
         let mut until = Instant::now() + super::REFRESH_MAX;
         let ips = self.ips_of(self.place.host.to_string(), &mut until);
         let ranked = Ranked::new(ips.await?, port, self.place.kind);
-        Ok(Found {
-            ways: ranked.into_iter().collect(),
-            until,
-            unsure: false,
-        })
+        Ok(Found::new(ranked.into_iter().collect(), until))
     }
 
     /// Addresses of a host: one of each family that this switch speaks, IPv6 first (RFC 6724), or any.
@@ -269,4 +311,69 @@ fn known(lookup: Result<Lookup, NetError>) -> Result<Option<Lookup>, NetError> {
 
 fn is_nothing(error: &NetError) -> bool {
     error.is_no_records_found() || error.is_nx_domain()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    /// A name server that tells addresses, and of other types that it can't tell now.
+    async fn name_server() -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let address = socket.local_addr().expect("an address");
+        tokio::spawn(async move {
+            let mut query = [0; 1500];
+            while let Ok((len, from)) = socket.recv_from(&mut query).await {
+                let name_len = query[12..len].iter().position(|&byte| byte == 0);
+                let question = &query[12..12 + name_len.expect("a name") + 5];
+                let is_a = question.ends_with(&[0, 1, 0, 1]);
+                let code = if is_a { 0x80 } else { 0x82 };
+                let mut answer = query[..2].to_vec();
+                answer.extend([0x85, code, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+                answer.extend(question);
+                if is_a {
+                    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 9]);
+                }
+                let _ = socket.send_to(&answer, from).await;
+            }
+        });
+        address
+    }
+
+    /// RFC 3263 section 4.2: where SRV tells nothing, the name's own address may; but not in place of what SRV has told before.
+    #[tokio::test]
+    async fn a_service_that_cannot_be_asked_for_leaves_the_host_and_what_was_known() {
+        let families = Families {
+            four: true,
+            six: false,
+        };
+        let resolver = resolver(Some(name_server().await), families).expect("a resolver");
+        let place = Place {
+            host: "provider.test".into(),
+            port: None,
+            kind: None,
+            default_port: 5060,
+        };
+        let at = |found: &Found| -> Vec<SocketAddr> {
+            found.ways.iter().map(|ranked| ranked.way.address).collect()
+        };
+        let found = resolve(&resolver, &place, families, Insists::default()).await;
+        let found = found.expect("its own address");
+        assert_eq!(at(&found), [([127, 0, 0, 9], 5060).into()]);
+        assert!(found.unsure, "SRV is asked for again");
+        let again = resolve(&resolver, &place, families, Insists::on(Some(&found))).await;
+        assert_eq!(at(&again.expect("as before")), at(&found));
+        let until = Instant::now() + Duration::from_secs(60);
+        let told = Found {
+            by_service: true,
+            unsure: true,
+            ..Found::new(Vec::new(), until)
+        };
+        let kept = resolve(&resolver, &place, families, Insists::on(Some(&told))).await;
+        assert!(kept.is_err(), "what SRV told holds");
+    }
 }
