@@ -13,7 +13,7 @@ use dashboards::{Admin, AdminToken, App};
 use gateway::{Bequest, Gateway, Inherited, Rules};
 use tokio::signal::unix::{Signal, SignalKind};
 
-use super::signals::{EndWanted, listen_for};
+use super::signals::{EndWanted, hold_back, let_through, listen_for};
 use crate::{cli::GatewayArgs, failure::Failure, files, operator, show};
 
 /// How a running switch is asked for something.
@@ -25,11 +25,14 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, Failure> {
-        Ok(Self {
+        let signals = Self {
             end: EndWanted::listen()?,
             start_anew: listen_for(SignalKind::user_defined2())?,
             reread: listen_for(SignalKind::hangup())?,
-        })
+        };
+        // The program before this one may have held them back.
+        let_through();
+        Ok(signals)
     }
 }
 
@@ -177,7 +180,10 @@ fn start_anew(sockets: Bequest) -> Failure {
     let mut command = std::process::Command::new(program);
     command.args(std::env::args_os().skip(1));
     match sockets.hand_on(&mut command) {
-        Ok(_open) => failed(command.exec()),
+        Ok(_open) => {
+            hold_back();
+            failed(command.exec())
+        }
         Err(error) => failed(error),
     }
 }

@@ -1,5 +1,6 @@
 //! Signals that a program waits for.
 
+use nix::sys::signal::{SigSet, Signal as Kind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
@@ -45,4 +46,29 @@ pub(crate) fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
         let number = kind.as_raw_value();
         Failure::run(format!("can't listen for signal {number}: {error}"))
     })
+}
+
+/// What is asked of a running switch (SIGHUP, SIGUSR2) waits from now on in this thread, and in the program that it becomes: one that
+/// listens for nothing yet would be ended by it.
+pub(crate) fn hold_back() {
+    told(of_a_switch().thread_block());
+}
+
+/// What waited comes, now that it is listened for.
+pub(crate) fn let_through() {
+    told(of_a_switch().thread_unblock());
+}
+
+fn of_a_switch() -> SigSet {
+    let mut held = SigSet::empty();
+    held.add(Kind::SIGHUP);
+    held.add(Kind::SIGUSR2);
+    held
+}
+
+/// The system has no reason to refuse it; without it the program is as it would be.
+fn told(held: nix::Result<()>) {
+    if let Err(error) = held {
+        tracing::warn!(%error, "signals can't be held back");
+    }
 }

@@ -253,6 +253,28 @@ async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
     assert!(switch.ends().await.success());
 }
 
+/// Whoever is asked for something before it listens for that does it when it does: no signal ends a switch that is to start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_is_asked_for_more_while_it_starts_anew_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let sip = opened.sip;
+    let mut switch = opened.start(folder.path());
+    switch.says(READY).await;
+    switch.start_anew();
+    http::wait_for("the new one", async || {
+        (0..20).for_each(|_| switch.reread());
+        (switch.said().matches(READY).count() == 2).then_some(())
+    })
+    .await;
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("there").await;
+    assert_eq!(status, 200);
+    phone.hang_up("there", &tag).await;
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
 /// Who ends it while it waits to start anew means what is to come, too: it must not be there again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_that_is_to_end_does_not_start_anew() {

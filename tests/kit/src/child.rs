@@ -93,6 +93,11 @@ impl Child {
         self.signal("-USR2");
     }
 
+    /// Has it read its rules again.
+    pub fn reread(&self) {
+        self.signal("-HUP");
+    }
+
     /// Ends it without a word, as a crash does, and waits until it is gone.
     pub fn kill(&mut self) {
         self.signal("-KILL");
