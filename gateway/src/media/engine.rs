@@ -26,6 +26,7 @@ use super::{
     dropped::Why,
     lane::Lanes,
     leg::LegSocket,
+    places::Places,
     reports::{Counters, Rounds},
     rooms::Rooms,
     seats::RoomId,
@@ -144,8 +145,7 @@ impl Thread {
             watch: Watch::new(&waker, Instant::now())?,
             waker: Arc::clone(&waker),
             inbox,
-            calls: Vec::new(),
-            free: Vec::new(),
+            calls: Places::new(),
             slots: BTreeMap::new(),
             turns: Turns::new(Instant::now()),
             ways: Ways {
@@ -184,8 +184,7 @@ struct Running {
     watch: Watch,
     waker: Arc<OwnedFd>,
     inbox: Receiver<Order>,
-    calls: Vec<Option<CallMedia>>,
-    free: Vec<usize>,
+    calls: Places<CallMedia>,
     slots: BTreeMap<CallId, usize>,
     turns: Turns,
     ways: Ways,
@@ -233,8 +232,7 @@ impl Running {
             self.received.inc_by(received);
             self.watch.received(received, now);
             self.turns.take(now, |slot| {
-                let call = self.calls.get_mut(slot).and_then(Option::as_mut);
-                call.is_some_and(|call| {
+                self.calls.get_mut(slot).is_some_and(|call| {
                     call.tick(now, &mut self.ways);
                     call.plays()
                 })
@@ -270,15 +268,15 @@ impl Running {
     fn tell_refused(&mut self) {
         while let Some((lane, id)) = self.ways.lanes.take_refused() {
             let slot = self.slots.get(&id);
-            if let Some(Some(call)) = slot.and_then(|&slot| self.calls.get_mut(slot)) {
+            if let Some(call) = slot.and_then(|&slot| self.calls.get_mut(slot)) {
                 call.lane_refused(lane);
             }
         }
     }
 
     fn send_reports(&mut self, now: Instant) {
-        for slot in self.rounds.take(now, self.calls.len()) {
-            if let Some(call) = &mut self.calls[slot] {
+        for slot in self.rounds.take(now, self.calls.end()) {
+            if let Some(call) = self.calls.get_mut(slot) {
                 call.send_reports(now, &mut self.ways);
             }
         }
@@ -289,14 +287,14 @@ impl Running {
             return;
         }
         self.next_look = now + SILENCE_LOOK;
-        for call in self.calls.iter_mut().flatten() {
+        for call in self.calls.iter_mut() {
             call.listen_for_silence(now);
         }
     }
 
     /// How many packets were there.
     fn receive(&mut self, slot: usize, side: Side, now: Instant, buffer: &mut [u8]) -> u64 {
-        let Some(Some(call)) = self.calls.get_mut(slot) else {
+        let Some(call) = self.calls.get_mut(slot) else {
             return 0;
         };
         let Some(pair) = call.socket(side).and_then(LegSocket::own) else {
@@ -312,7 +310,7 @@ impl Running {
 
     /// One datagram a look, as of audio.
     fn receive_control(&mut self, slot: usize, side: Side, now: Instant, buffer: &mut [u8]) {
-        if let Some(Some(call)) = self.calls.get_mut(slot)
+        if let Some(call) = self.calls.get_mut(slot)
             && let Some(pair) = call.socket(side).and_then(LegSocket::own)
             && let Ok((len, from)) = pair.control.recv_from(buffer)
         {
@@ -327,7 +325,7 @@ impl Running {
                 return;
             };
             if let Some(Token::Leg(slot, side)) = whose
-                && let Some(Some(call)) = self.calls.get_mut(slot)
+                && let Some(call) = self.calls.get_mut(slot)
             {
                 call.told(side, &mut buffer[..len], from, now);
             }
@@ -349,7 +347,7 @@ impl Running {
                     self.report.dropped.count(Why::Stray);
                     continue;
                 };
-                if let Some(Some(call)) = self.calls.get_mut(slot) {
+                if let Some(call) = self.calls.get_mut(slot) {
                     call.heard(side, datagram, from, now, &mut self.ways);
                 }
             }
@@ -382,21 +380,21 @@ impl Running {
     }
 
     fn begin(&mut self, id: CallId, socket: LegSocket, silence_max: Option<Duration>) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.calls.push(None);
-            self.calls.len() - 1
-        });
+        let report = self.report.clone();
+        let slot = self
+            .calls
+            .put(|slot| CallMedia::new((id, slot), socket, silence_max, report));
         self.slots.insert(id, slot);
-        let call = CallMedia::new((id, slot), socket, silence_max, self.report.clone());
-        self.watch.add_leg(&call, slot, Side::Caller);
-        self.calls[slot] = Some(call);
+        if let Some(call) = self.calls.get_mut(slot) {
+            self.watch.add_leg(call, slot, Side::Caller);
+        }
     }
 
     fn tell(&mut self, id: CallId, command: Command, now: Instant) {
         let Some(&slot) = self.slots.get(&id) else {
             return;
         };
-        let Some(call) = &mut self.calls[slot] else {
+        let Some(call) = self.calls.get_mut(slot) else {
             return;
         };
         let opens = match &command {
@@ -415,11 +413,10 @@ impl Running {
     fn end(&mut self, id: CallId, now: Instant) {
         if let Some(slot) = self.slots.remove(&id) {
             // Closing its sockets takes them out of the epoll as well.
-            if let Some(call) = self.calls[slot].take() {
+            if let Some(call) = self.calls.take(slot) {
                 call.end(now, &mut self.ways);
             }
             self.turns.leave(slot);
-            self.free.push(slot);
         }
     }
 }

@@ -13,6 +13,7 @@ mod lane;
 mod latch;
 mod leg;
 mod out;
+mod places;
 mod port;
 mod protection;
 mod reports;

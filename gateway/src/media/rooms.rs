@@ -6,6 +6,9 @@ use transport::shared::{Outbox, RunBuffer, SharedSocket};
 
 use super::{seats::RoomId, token::Token};
 
+/// Senders at a port for whom room is kept; what a rush took beyond that is given back.
+const ROOM_KEPT: usize = 1024;
+
 /// The ports.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
@@ -87,6 +90,9 @@ impl Rooms {
             && let Some(room) = self.rooms.get_mut(id.0)
         {
             room.heard.remove(&from);
+            if room.heard.capacity() > (4 * room.heard.len()).max(ROOM_KEPT) {
+                room.heard.shrink_to((2 * room.heard.len()).max(ROOM_KEPT));
+            }
         }
     }
 
