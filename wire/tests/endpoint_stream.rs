@@ -348,9 +348,9 @@ fn a_connection_of_ours_is_kept_alive_and_a_dead_one_is_closed() {
     assert!(net.ep(1).call_id(callee).is_none());
 }
 
-/// Who knows no RFC 5626 takes a ping for nothing, and isn't hung up on for that.
-#[test]
-fn a_peer_that_never_answers_a_ping_keeps_its_connection() {
+/// An endpoint with a connection of its own to a peer that says nothing; pings that were sent, and when it was closed, in so many
+/// seconds.
+fn alone(seconds: u64) -> (Net, usize, Option<u64>) {
     let mut net = Net::new(1);
     let now = net.now;
     let endpoint = net.ep(0);
@@ -376,19 +376,34 @@ fn a_peer_that_never_answers_a_ping_keeps_its_connection() {
             kind,
         },
     );
-    let mut sent = 0;
-    while let Some(wake) = endpoint.wake().filter(|wake| wake.at.0.as_secs() < 1000) {
+    let (mut sent, mut closed) = (0, None);
+    while let Some(wake) = endpoint.wake().filter(|wake| wake.at.0.as_secs() < seconds) {
         endpoint.handle(wake.at, Input::TimePassed);
         while let Some(output) = endpoint.poll_output() {
             match output {
                 Output::Transmit { bytes, .. } => sent += usize::from(&bytes[..] == b"\r\n\r\n"),
-                Output::Close { .. } => panic!("closed after {:?}", wake.at),
+                Output::Close { .. } => closed = Some(wake.at.0.as_secs()),
                 _ => {}
             }
         }
     }
-    assert_eq!(sent, 9, "one in 110 seconds");
-    assert_eq!(endpoint.connections(), 1);
+    (net, sent, closed)
+}
+
+/// Who knows no RFC 5626 takes a ping for nothing, and isn't hung up on for that.
+#[test]
+fn a_peer_that_never_answers_a_ping_keeps_its_connection() {
+    let (mut net, sent, closed) = alone(1000);
+    assert_eq!((sent, closed), (9, None), "one in 110 seconds");
+    assert_eq!(net.ep(0).connections(), 1);
+}
+
+#[test]
+fn a_connection_of_ours_that_nobody_uses_is_closed() {
+    let (mut net, _, closed) = alone(4000);
+    let closed = closed.expect("closed");
+    assert!((1800..1920).contains(&closed), "after {closed} s");
+    assert_eq!(net.ep(0).connections(), 0);
 }
 
 /// Phones send single line breaks too: no half message, and nothing to wait for.

@@ -168,6 +168,32 @@ fn a_cancel_whose_connection_is_gone_goes_by_another() {
     assert_eq!((by, cancel.method), (SECOND, Method::Cancel));
 }
 
+/// A peer has us open a connection to ever more addresses (its Contacts): the one unused longest gives way.
+#[test]
+fn connections_that_we_open_are_so_many_at_most() {
+    let mut it = Wired::new();
+    for number in 0..1100_u16 {
+        let [high, low] = number.to_be_bytes();
+        let peer = SocketAddr::from(([198, 18, high, low], 5060));
+        it.now = Time(it.now.0 + std::time::Duration::from_millis(1));
+        let (_, invite) = it.calls(peer, TransportKind::Tcp);
+        let (connection, ..) = it.asked.pop().expect("a connection");
+        it.hears(connection, &reply(&invite, 486, "x", ""));
+    }
+    assert_eq!(it.endpoint.connections(), 1024);
+    for (number, is_kept) in [(0, false), (1099, true)] {
+        let [high, low] = u16::to_be_bytes(number);
+        let peer = SocketAddr::from(([198, 18, high, low], 5060));
+        let invite = Invite {
+            transport: Some(TransportKind::Tcp),
+            ..call(peer)
+        };
+        it.endpoint.invite(it.now, invite).expect("invited");
+        it.carry_out();
+        assert_eq!(it.asked.pop().is_none(), is_kept, "{number}");
+    }
+}
+
 /// Hold that is asked for while a firewall forgets the connection: the call goes on, and so does the hold.
 #[test]
 fn a_change_whose_connection_breaks_goes_by_another_and_ends_no_call() {

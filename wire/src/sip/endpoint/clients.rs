@@ -269,6 +269,9 @@ impl Endpoint {
             (Machine::Other(machine), steps)
         };
         self.net.wait(flow, key);
+        if let Some(connection) = flow.connection() {
+            self.used_on(now, connection);
+        }
         let slots = Slots::default();
         self.clients.insert(
             key,
@@ -414,6 +417,7 @@ impl Endpoint {
         if let Some(flow) = self.net.reuse(hop.connection, ends) {
             return flow;
         }
+        self.make_room();
         let (connection, name) = self.net.ask(hop.connection, ends);
         self.outputs.push_back(Output::Connect {
             connection,

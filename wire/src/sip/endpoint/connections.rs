@@ -22,6 +22,9 @@ pub(crate) const CONNECTIONS_MAX: usize = 4096;
 /// 64*T1 at the usual T1, after which whoever sent it has given up.
 pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(32);
 
+/// Connections that we opened, at once: every target, and every phone's registrar, many times over.
+pub(crate) const OWN_MAX: usize = 1024;
+
 /// Names of peers remembered: every target of every provider, many times over.
 const NAMES_MAX: usize = 4096;
 /// Connections by TLS remembered that are gone: what began by one of them goes on with whom that led to.
@@ -72,6 +75,8 @@ pub(crate) struct Connections {
     waiting: BTreeSet<(Flow, ClientKey)>,
     /// Our next name; odd.
     next: u64,
+    /// How many of those that are open are ours.
+    own: usize,
 }
 
 impl Connections {
@@ -83,6 +88,7 @@ impl Connections {
             gone: BTreeMap::new(),
             waiting: BTreeSet::new(),
             next: 1,
+            own: 0,
         }
     }
 
@@ -128,6 +134,7 @@ impl Connections {
     pub(crate) fn ask(&mut self, before: Option<ConnectionId>, ends: Ends) -> (ConnectionId, Name) {
         let connection = ConnectionId(self.next);
         self.next += 2;
+        self.own += 1;
         let name = self.name_for(before, ends);
         self.add_as(connection, ends, name.clone());
         (connection, name)
@@ -181,6 +188,7 @@ impl Connections {
     pub(crate) fn remove(&mut self, connection: ConnectionId, timers: &mut Timers) -> Option<Flow> {
         let flow = self.flow_of(connection)?;
         let gone = self.open.remove(&connection)?;
+        self.own -= usize::from(!connection.is_theirs());
         for (timer, at) in gone.running() {
             timers.stop(at, timer, Owner::Connection(connection));
         }
@@ -204,6 +212,33 @@ impl Connections {
 
     pub(crate) fn heard(&mut self, flow: Flow, client: ClientKey) {
         self.waiting.remove(&(flow, client));
+    }
+
+    pub(crate) fn keep_of(&mut self, connection: ConnectionId) -> Option<&mut Keep> {
+        self.open.get_mut(&connection)?.keep.as_mut()
+    }
+
+    /// Whether somebody waits for an answer on it.
+    pub(crate) fn is_waited_for(&self, connection: ConnectionId) -> bool {
+        self.flow_of(connection).is_some_and(|flow| {
+            let mut waiting = self
+                .waiting
+                .range((flow, ClientKey::MIN)..=(flow, ClientKey::MAX));
+            waiting.next().is_some()
+        })
+    }
+
+    /// The one of ours that was unused longest, when there are as many as may be. Those that are not open yet, or on which an answer is
+    /// waited for, are as many as our transactions.
+    pub(crate) fn superfluous(&self) -> Option<ConnectionId> {
+        if self.own < OWN_MAX {
+            return None;
+        }
+        let idle = self.open.iter().filter_map(|(connection, found)| {
+            let used = found.keep?.used();
+            (!self.is_waited_for(*connection)).then_some((used, *connection))
+        });
+        idle.min().map(|(_, connection)| connection)
     }
 
     /// Who waits for an answer from there.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
-    border::{ConnectionId, Timer},
+    border::{ConnectionId, Output, Timer},
     timers::Owner,
 };
 use crate::{sip::stream::PING, time::Time};
@@ -19,12 +19,18 @@ pub(crate) const PING_AFTER: Duration = Duration::from_secs(100);
 /// How long its answer may take (RFC 5626 section 4.4.1).
 pub(crate) const PONG_MAX: Duration = Duration::from_secs(10);
 
+/// A connection of ours on which neither side has said anything but pings for this long is closed, as one that came to us is: what
+/// comes later opens another.
+pub(crate) const UNUSED_MAX: Duration = Duration::from_secs(30 * 60);
+
 /// A connection of ours and its peer's signs of life.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keep {
     at: Time,
     /// When anything came last.
     heard: Time,
+    /// When a message came, or a request went, last.
+    used: Time,
     /// A ping is on its way, since then.
     asked: Option<Time>,
     /// The peer has answered one.
@@ -34,6 +40,10 @@ pub(crate) struct Keep {
 impl Keep {
     pub(crate) const fn due(self) -> Time {
         self.at
+    }
+
+    pub(crate) const fn used(self) -> Time {
+        self.used
     }
 }
 
@@ -45,6 +55,7 @@ impl Endpoint {
             found.keep = Some(Keep {
                 at,
                 heard: now,
+                used: now,
                 asked: None,
                 answers: false,
             });
@@ -66,11 +77,34 @@ impl Endpoint {
         }
     }
 
+    /// It is of use.
+    pub(crate) fn used_on(&mut self, now: Time, connection: ConnectionId) {
+        let found = self.net.get_mut(connection);
+        if let Some(keep) = found.and_then(|found| found.keep.as_mut()) {
+            keep.used = now;
+        }
+    }
+
+    /// A peer with many addresses may have us open a connection to each: the one unused longest gives way.
+    pub(crate) fn make_room(&mut self) {
+        if let Some(connection) = self.net.superfluous() {
+            self.outputs.push_back(Output::Close { connection });
+            // Nobody waits for an answer there.
+            self.net.remove(connection, &mut self.timers);
+        }
+    }
+
     pub(crate) fn on_keep_alive(&mut self, now: Time, connection: ConnectionId, at: Time) {
         let Some(found) = self.net.get_mut(connection) else {
             return;
         };
         let Some(keep) = found.keep.as_mut().filter(|keep| keep.at == at) else {
+            return;
+        };
+        if keep.used + UNUSED_MAX <= now && !self.net.is_waited_for(connection) {
+            return self.close(now, connection);
+        }
+        let Some(keep) = self.net.keep_of(connection) else {
             return;
         };
         let asked = keep.asked.take();

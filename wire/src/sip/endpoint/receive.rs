@@ -77,7 +77,10 @@ impl Endpoint {
         {
             whole = true;
             match frame {
-                Ok(Frame::Message(message)) => self.on_message(now, flow, message),
+                Ok(Frame::Message(message)) => {
+                    self.used_on(now, connection);
+                    self.on_message(now, flow, message);
+                }
                 Ok(Frame::Ping) => self.transmit(flow, bytes::Bytes::from_static(PONG)),
                 Err(error) => {
                     let closes = error.closes();
