@@ -276,6 +276,17 @@ impl Gateway {
         self.drain_as(Stage::Leaving);
     }
 
+    /// Takes calls again after a drain, as if there had been none.
+    pub fn resume(&self) {
+        self.stop.send_if_modified(|stage| {
+            let drains = matches!(stage, Stage::Draining | Stage::Leaving);
+            if drains {
+                *stage = Stage::Running;
+            }
+            drains
+        });
+    }
+
     fn drain_as(&self, drained: Stage) {
         self.stop.send_if_modified(|stage| {
             let running = *stage == Stage::Running;
@@ -412,8 +423,12 @@ async fn run(
 
 /// Goes on to that stage; whether every call has been ended, and only the other sides' answers are waited for.
 fn is_to_end(exchange: &mut Exchange, sip: &mut SipDriver, stage: Stage) -> bool {
-    exchange.observer.ready.send_replace(false);
-    sip.endpoint().set_draining(true);
+    let runs = stage == Stage::Running;
+    exchange.observer.ready.send_replace(runs);
+    sip.endpoint().set_draining(!runs);
+    if runs {
+        exchange.take_up_callbacks(sip);
+    }
     if matches!(stage, Stage::Leaving | Stage::Stopping { leaves: true }) {
         exchange.leave_callbacks(sip);
     }

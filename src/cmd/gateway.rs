@@ -88,13 +88,13 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         calls_to(&gateway),
         server.addr()
     ));
-    let wish = tokio::select! {
-        () = signals.end.wanted() => Wish::End,
-        () = start_anew_wanted(&mut signals.start_anew, &args.config, admin_token.as_deref()) => Wish::StartAnew,
-        () = reread_on_hangup(&mut signals.reread, &rules, &args.config) => Wish::End,
+    let next = Next {
+        config: &args.config,
+        token: admin_token.as_deref(),
     };
     let patience = Duration::from_secs(drain_s);
-    let (wish, mut sockets) = stopped(gateway, wish, patience, &mut signals.end).await;
+    let wish = until_drained(&gateway, &rules, &mut signals, (next, patience)).await;
+    let (wish, mut sockets) = stopped(gateway, wish, &mut signals.end).await;
     server.stop().await;
     match wish {
         Wish::End => Ok(ExitCode::SUCCESS),
@@ -113,21 +113,41 @@ fn token_in(file: Option<&Path>) -> Result<Option<AdminToken>, Failure> {
         .map_err(|weak| Failure::usage(weak.to_string()))
 }
 
-/// Lets calls end, and ends the rest; what is wanted after all, and the sockets.
-async fn stopped(
-    gateway: Gateway,
-    wish: Wish,
-    patience: Duration,
-    end: &mut EndWanted,
-) -> (Wish, Bequest) {
-    match wish {
-        Wish::End => gateway.drain(),
-        Wish::StartAnew => gateway.drain_for_next(),
+/// Runs until it is to end or to start anew, and lets calls end then.
+async fn until_drained(
+    gateway: &Gateway,
+    rules: &Rules,
+    signals: &mut Signals,
+    (next, patience): (Next<'_>, Duration),
+) -> Wish {
+    loop {
+        let wish = tokio::select! {
+            () = signals.end.wanted() => Wish::End,
+            () = start_anew_wanted(&mut signals.start_anew, next) => Wish::StartAnew,
+            () = reread_on_hangup(&mut signals.reread, rules, next.config) => Wish::End,
+        };
+        match wish {
+            Wish::End => gateway.drain(),
+            Wish::StartAnew => gateway.drain_for_next(),
+        }
+        let drained = drained(gateway, patience, &mut signals.end).await;
+        if drained == Drained::Interrupted {
+            return Wish::End;
+        }
+        // What it would read may be broken by now: better the switch that is there than none.
+        if matches!(wish, Wish::End) || next.would_start() {
+            return wish;
+        }
+        gateway.resume();
+        show::note("calls are taken again");
     }
-    let drained = drained(&gateway, patience, end).await;
+}
+
+/// Ends the calls that are left; what is wanted after all, and the sockets.
+async fn stopped(gateway: Gateway, wish: Wish, end: &mut EndWanted) -> (Wish, Bequest) {
     show::note("ending calls");
     let (_, sockets) = gateway.stop_and_bequeath().await;
-    let ends = drained == Drained::Interrupted || end.came().await;
+    let ends = end.came().await;
     (if ends { Wish::End } else { wish }, sockets)
 }
 
@@ -157,15 +177,32 @@ async fn serve(
     Ok((server, page))
 }
 
-/// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew.
-async fn start_anew_wanted(signals: &mut Signal, config: &str, token: Option<&Path>) {
-    while signals.recv().await.is_some() {
-        match files::load(config).and_then(|_| token_in(token)) {
-            Ok(_) => return,
+/// What the next program reads before it listens.
+#[derive(Clone, Copy)]
+struct Next<'a> {
+    config: &'a str,
+    token: Option<&'a Path>,
+}
+
+impl Next<'_> {
+    /// Whether it would start; why not is told.
+    fn would_start(self) -> bool {
+        match files::load(self.config).and_then(|_| token_in(self.token)) {
+            Ok(_) => true,
             Err(failure) => {
                 let _code = failure.report();
                 show::note("not started anew: the next program would refuse to start");
+                false
             }
+        }
+    }
+}
+
+/// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew.
+async fn start_anew_wanted(signals: &mut Signal, next: Next<'_>) {
+    while signals.recv().await.is_some() {
+        if next.would_start() {
+            return;
         }
     }
 }

@@ -366,3 +366,37 @@ async fn a_broken_scenario_keeps_the_old_switch() {
     switch.interrupt();
     assert!(switch.ends().await.success());
 }
+
+/// Nor when it is broken while calls end: the switch takes calls again, and starts anew once it is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_that_is_broken_while_calls_end_keeps_the_old_switch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let scenario = text(sip, web);
+    let mut switch = opened.start(folder.path());
+    switch.says(READY).await;
+    let phone = Raw::new(sip).await;
+    let (_, tag) = phone.call("stands").await;
+    switch.start_anew();
+    switch.says("no new calls; 1 in progress").await;
+    let file = folder.path().join("restart.toml");
+    std::fs::write(&file, "operator = 7").expect("a file");
+    phone.hang_up("stands", &tag).await;
+    switch.says("calls are taken again").await;
+    http::wait_for("ready again", async || {
+        (http::get(web, "/readyz").await.0 == 200).then_some(())
+    })
+    .await;
+    let (status, tag) = phone.call("still").await;
+    assert_eq!(status, 200);
+    phone.hang_up("still", &tag).await;
+    std::fs::write(&file, scenario).expect("a file");
+    switch.start_anew();
+    http::wait_for("the new one", async || {
+        (switch.said().matches(READY).count() == 2).then_some(())
+    })
+    .await;
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}

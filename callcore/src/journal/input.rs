@@ -85,6 +85,7 @@ pub(super) fn text(input: &Input) -> String {
             format!("caller-failed {} {}", call.0, failure_text(*why))
         }
         Input::CallbacksWait => "callbacks-wait".to_owned(),
+        Input::CallbacksGoOn => "callbacks-go-on".to_owned(),
         Input::CallbackWithdrawn(call) => format!("callback-withdrawn {}", call.0),
         Input::CallbackKept(call, kept) => format!("callback-kept {} {}", call.0, kept_text(kept)),
         Input::AgentWrites(agent, left) => format!("agent-writes {} {}", agent.0, left.as_micros()),
@@ -118,6 +119,7 @@ pub(super) fn parse(text: &str) -> Option<Input> {
         "recorder-back" => return Some(Input::RecorderBack),
         "time-passed" => return Some(Input::TimePassed),
         "callbacks-wait" => return Some(Input::CallbacksWait),
+        "callbacks-go-on" => return Some(Input::CallbacksGoOn),
         _ => {}
     }
     let number: u64 = subject?.parse().ok()?;

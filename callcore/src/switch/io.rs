@@ -50,6 +50,8 @@ pub enum Input {
     CallerFailed(CallId, LegFailure),
     /// Another program takes this one's place soon: nobody is called back from now on, and promises wait for that one.
     CallbacksWait,
+    /// No other program comes after all: callers who wait for it are called back from here again.
+    CallbacksGoOn,
     /// The caller whose phone rings is let alone, and called back by that program.
     CallbackWithdrawn(CallId),
     /// A promise that the program before this one made.

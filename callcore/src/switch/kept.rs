@@ -122,6 +122,27 @@ impl<D: Driver> Switch<D> {
         true
     }
 
+    /// All take their places in the line again, the first first.
+    pub(super) fn callbacks_go_on(&mut self, now: Time) -> bool {
+        if !std::mem::replace(&mut self.leaves_callbacks, false) {
+            return false;
+        }
+        let calls = self.calls.in_order().into_iter();
+        let promised = calls.filter_map(|call| match &call.way {
+            Way::Regional(RegionalCall {
+                stage: RegionalStage::Promised(promise),
+                ..
+            }) => Some((promise.place, call.head.id, *promise)),
+            _ => None,
+        });
+        let mut promised: Vec<(Place, CallId, Promise)> = promised.collect();
+        promised.sort_by_key(|(place, call, _)| (*place, *call));
+        for (_, call, promise) in promised {
+            self.stand(now, call, promise);
+        }
+        true
+    }
+
     /// The caller whose phone rings is called by somebody else later.
     pub(super) fn callback_withdrawn_by_driver(&mut self, now: Time, id: CallId) -> bool {
         let Some(RegionalStage::CallingBack { agent, .. }) = self.stage(id) else {

@@ -174,6 +174,7 @@ impl<D: Driver> Switch<D> {
             Input::CallerAnswered(call) => self.caller_answered(now, call),
             Input::CallerFailed(call, failure) => self.caller_failed(now, call, failure),
             Input::CallbacksWait => self.callbacks_wait(),
+            Input::CallbacksGoOn => self.callbacks_go_on(now),
             Input::CallbackWithdrawn(call) => self.callback_withdrawn_by_driver(now, call),
             Input::CallbackKept(call, kept) => self.callback_kept(now, call, *kept),
             Input::AgentWrites(agent, left) => self.agent_writes(now, agent, left),

@@ -140,3 +140,19 @@ fn who_writes_and_is_not_there_yet_writes_on_when_her_phone_has_registered() {
         assert_eq!(heard, "ring:4<-1");
     }
 }
+
+/// The next program would not start, and this one goes on.
+#[test]
+fn who_was_left_for_a_program_that_never_came_is_called_back() {
+    let mut bench = Bench::new();
+    let (talks, waits) = promised(&mut bench);
+    assert_eq!(bench.tell(Input::CallbacksGoOn), "");
+    assert_eq!(bench.switch.counts().stray_inputs, 1, "nobody was left");
+    bench.tell(Input::CallbacksWait);
+    bench.tell(Input::FarEndGone(talks));
+    assert_eq!(bench.next_timer(), "");
+    assert_eq!(
+        bench.tell(Input::CallbacksGoOn),
+        format!("[callback] call-back:{}", waits.0)
+    );
+}

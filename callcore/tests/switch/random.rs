@@ -44,6 +44,7 @@ fn input() -> impl Strategy<Value = Input> {
         }))),
         1 => call.clone().prop_map(Input::CallbackWithdrawn),
         1 => Just(Input::CallbacksWait),
+        1 => Just(Input::CallbacksGoOn),
         1 => (agent.clone(), 1..20_u32).prop_map(|(agent, left)| Input::AgentWrites(agent, Span::from_secs(left))),
         4 => (call.clone(), 0..5_u8).prop_map(|(call, key)| {
             Input::Digit(call, Digit::from_event(key).expect("a key"))

@@ -30,6 +30,14 @@ impl Exchange {
         }
     }
 
+    /// Who was to wait for the next program is called back from here after all.
+    pub(crate) fn take_up_callbacks(&mut self, sip: &mut SipDriver) {
+        if self.switch.leaves_callbacks() {
+            self.input(Input::CallbacksGoOn);
+            self.settle(sip);
+        }
+    }
+
     /// Calls that a drain waits for.
     pub(crate) fn in_hand(&self) -> usize {
         if !self.switch.leaves_callbacks() {
