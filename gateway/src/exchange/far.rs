@@ -211,7 +211,6 @@ impl Exchange {
     }
 
     /// Calls whom the scenario names, a trunk or a registrar of others: who asks there who we are is told.
-
     fn call_far(
         &mut self,
         sip: &mut SipDriver,
