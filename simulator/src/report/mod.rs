@@ -1,5 +1,6 @@
 //! The report of a run: one HTML page with its pictures inside, in English and Swedish, that needs no network.
 
+mod axis;
 mod beside;
 mod compare;
 mod days;
