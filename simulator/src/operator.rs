@@ -135,6 +135,13 @@ impl Operator {
         }
     }
 
+    /// Closes the books in mid-run.
+    pub(crate) fn stop(&mut self, now: Time) {
+        let world = self.world_mut();
+        world.count_staff(now);
+        world.enter_busy_until(now);
+    }
+
     /// Runs to the end of the last call and closes the books.
     pub(crate) fn finish(&mut self) -> Result<(), RunError> {
         self.advance(ENDLESS);

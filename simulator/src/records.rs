@@ -76,6 +76,19 @@ impl Record {
         }
     }
 
+    /// The queue that it is in.
+    pub(crate) const fn queue(&self) -> Option<QueueId> {
+        match self.place {
+            Some(Destination::Queue(queue)) => Some(queue),
+            _ => None,
+        }
+    }
+
+    /// Whether it is known what becomes of it: answered, or taken over by a provider.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.answered != NEVER || self.taken_over
+    }
+
     /// Joins the queue, unless it had before.
     pub(crate) fn join(&mut self, now: Time) {
         if self.joined == NEVER {
@@ -140,8 +153,13 @@ impl Records {
         self.before == self.latest
     }
 
+    /// Those in progress.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Record> {
+        self.ring.iter().flatten()
+    }
+
     pub(crate) fn in_progress(&self) -> usize {
-        self.ring.iter().flatten().count()
+        self.all().count()
     }
 
     const fn place(&self, number: u64) -> usize {

@@ -177,6 +177,9 @@ fn go(
             .sum();
         progress(at.since(start).as_secs_f64() / 86_400.0, calls);
         if stop.load(Ordering::Relaxed) && at < end {
+            for shard in shards {
+                locked(shard).stop(at);
+            }
             return Ok(at);
         }
     }

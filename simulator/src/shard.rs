@@ -218,6 +218,14 @@ impl Shard {
         self.hand_over(until)
     }
 
+    /// Closes the books where the run is stopped.
+    pub(crate) fn stop(&mut self, now: Time) {
+        let beside = self.beside.iter_mut().map(|(_, operator)| operator);
+        for operator in std::iter::once(&mut self.operator).chain(beside) {
+            operator.stop(now);
+        }
+    }
+
     /// Runs to the end of the last call.
     pub(crate) fn finish(&mut self) -> Result<(), RunError> {
         self.operator.finish()?;

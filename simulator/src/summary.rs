@@ -105,7 +105,7 @@ pub struct Calls {
     pub blocked: u64,
     /// Went out to a provider that took the call.
     pub external: u64,
-    /// No rule, or no provider, took the call; in a partial run, those still in progress too.
+    /// No rule, or no provider, took the call; in a partial run, those nobody has answered yet too.
     pub failed: u64,
     /// Were promised to be called back, and never reached.
     pub unreached: u64,

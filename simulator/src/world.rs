@@ -13,6 +13,7 @@ use crate::{
     again::Again,
     callers::Caller,
     digest::FactDigest,
+    entering::settle,
     error::RunError,
     event::{Event, EventList, Happens, Ticket},
     hours::Hours,
@@ -241,6 +242,8 @@ impl World {
             record.answered = now;
             let until = now + record.caller.talk;
             record.leaving = Some(self.events.put(until, Happens::TalkEnds, call.0 as u32));
+            let (hours, goal_s) = (&self.hours, self.plan.goal_s);
+            settle(&mut self.books, hours, goal_s, now, record, None);
         }
     }
 
@@ -258,6 +261,8 @@ impl World {
             // What the caller does there is no longer seen here: the end of the call is all that comes back.
             let until = now + record.caller.talk;
             record.leaving = Some(self.events.put(until, Happens::TalkEnds, call.0 as u32));
+            let (hours, goal_s) = (&self.hours, self.plan.goal_s);
+            settle(&mut self.books, hours, goal_s, now, record, None);
         }
     }
 

@@ -52,6 +52,28 @@ fn conserves(summary: &Summary) {
     }
 }
 
+/// Conversations of four hours, and a run that is stopped after the first: nothing has ended but what was given up.
+#[test]
+fn a_run_that_is_stopped_counts_who_has_been_answered() {
+    let text = include_str!("../../scenarios/erlang-check.toml");
+    let text = text.replacen("talk_mean_s = 480", "talk_mean_s = 14400", 1);
+    let text = text.replacen("warm_up_h = 24", "warm_up_h = 0", 1);
+    let scenario = scenario("long.toml", &text);
+    let plan = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
+    let stop = AtomicBool::new(false);
+    let results = run::run(&scenario, &[], &plan, &stop, |_| {
+        stop.store(true, Ordering::Relaxed);
+    });
+    let results = results.expect("the books balance");
+    let summary = results.summary;
+    assert!(summary.partial);
+    conserves(&summary);
+    let (calls, service) = (summary.calls, summary.service);
+    assert!(calls.answered > 10, "{calls:?}");
+    assert!(service.service_level > 0.0, "{service:?}");
+    assert!(service.occupancy > 0.1, "{service:?}");
+}
+
 /// docs/simulate.md: the day of snow, with and without Gävleborg's help.
 #[test]
 fn who_helps_a_neighbour_waits_longer_and_fewer_are_turned_away_there() {
