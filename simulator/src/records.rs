@@ -24,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) recorded_by: Option<QueueId>,
     /// Where it is now: as decided, unless a full queue or a failed provider sent it on. `None` when no rule took it.
     pub(crate) place: Option<Destination>,
+    /// The queue that was called: its callers' patience is this caller's, wherever the call is sent on.
+    pub(crate) called: Option<QueueId>,
     /// Whether it was decided to be a provider's, wherever it is now.
     pub(crate) decided_out: bool,
     /// Whether it counts: what comes in during the warm-up doesn't.
@@ -63,6 +65,7 @@ impl Record {
             recorded: NEVER,
             recorded_by: None,
             place: None,
+            called: None,
             decided_out: false,
             counts,
             waited: false,
@@ -82,6 +85,12 @@ impl Record {
             Some(Destination::Queue(queue)) => Some(queue),
             _ => None,
         }
+    }
+
+    /// Goes to a place: the first, or one it is sent on to.
+    pub(crate) fn go(&mut self, to: Destination) {
+        self.place = Some(to);
+        self.called = self.called.or(self.queue());
     }
 
     /// Whether it is known what becomes of it: answered, or taken over by a provider.

@@ -201,14 +201,14 @@ impl World {
             FactKind::Routed { ref decision, .. } => {
                 let (route, to) = (decision.route.index(), decision.to);
                 if let Some(record) = self.records.get(call) {
-                    record.place = Some(to);
+                    record.go(to);
                     record.decided_out = matches!(to, Destination::External(_));
                     self.books.routes[route] += u64::from(record.counts);
                 }
             }
             FactKind::Diverted(to) => {
                 if let Some(record) = self.records.get(call) {
-                    record.place = Some(to);
+                    record.go(to);
                     self.books.diverted += u64::from(record.counts);
                 }
             }
@@ -224,16 +224,16 @@ impl World {
     }
 
     fn queued(&mut self, now: Time, call: CallId, queue: QueueId) {
-        let mean = self.patience[queue.index()];
         let Some(record) = self.records.get(call) else {
             return;
         };
         record.waited = true;
         record.join(now);
+        let mean = self.patience[record.called.unwrap_or(queue).index()];
         let patience = Span::from_micros((f64::from(record.caller.patience) * mean) as i64);
-        let gone = self
-            .events
-            .put(now + patience, Happens::PatienceEnds, call.0 as u32);
+        // What is left of it, for one for whom an agent was rung in vain.
+        let until = (record.joined + patience).max(now);
+        let gone = self.events.put(until, Happens::PatienceEnds, call.0 as u32);
         record.leaving = Some(gone);
     }
 

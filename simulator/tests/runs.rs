@@ -172,6 +172,24 @@ fn full_queues_overflow_and_the_figures_still_add_up() {
     assert!(summary.queues["nationell"].answered > 100);
 }
 
+/// Patience is the caller's: whoever is sent on doesn't get that of another queue's callers.
+#[test]
+fn a_caller_who_is_sent_on_has_the_patience_of_the_queue_that_was_called() {
+    let text = include_str!("../../scenarios/erlang-check.toml");
+    let one = "len_max = 1000000, wait_max_s = 4000000, patience_mean_s = 600 },";
+    // Nobody of the second queue answers within the patience of anybody of the first.
+    let two = "len_max = 0, overflow = [\"two\"], patience_mean_s = 30 },
+  { name = \"two\", controller = \"region-09\", agents = [{ simulated = 1 }], wrap_up_s = 3600, patience_mean_s = 36000, len_max = 100000, wait_max_s = 4000000 },";
+    let text = text.replacen(one, two, 1);
+    let scenario = scenario("sent-on.toml", &text);
+    let plan = Plan::new(&scenario, date(2026, 3, 31), 1, 1);
+    let summary = simulate(&scenario, &plan).expect("the books balance");
+    let second = &summary.queues["two"];
+    assert!(second.abandoned > 100, "{second:?}");
+    let wait_s = second.service.mean_wait_s;
+    assert!((20.0..40.0).contains(&wait_s), "{wait_s}");
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
     let scenario = today();
