@@ -12,7 +12,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, media type, content.
-const FILES: [(&str, &str, &str); 15] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("/", HTML, include_str!("../web/index.html")),
     (
         "/map.json",
@@ -43,6 +43,7 @@ const FILES: [(&str, &str, &str); 15] = [
     ("/web/calls.js", JS, include_str!("../web/calls.js")),
     ("/web/duties.js", JS, include_str!("../web/duties.js")),
     ("/web/figures.js", JS, include_str!("../web/figures.js")),
+    ("/web/providers.js", JS, include_str!("../web/providers.js")),
     ("/web/roles.js", JS, include_str!("../web/roles.js")),
 ];
 

@@ -5,6 +5,7 @@ import { createCalls, createQueues, renderAddress } from "./calls.js";
 import { createDuties } from "./duties.js";
 import { createRecordings, renderFigures } from "./figures.js";
 import { createMap, fillFacts } from "./map.js";
+import { createProviders } from "./providers.js";
 import { renderLegend, renderRoles } from "./roles.js";
 import { setText } from "./rows.js";
 import { compare, loadTexts, setLanguage, t } from "./text.js";
@@ -25,6 +26,7 @@ const [, outlines] = await Promise.all([loadTexts(), fetch("/map.json").then((it
 const map = createMap(at("map"), at("tip"), outlines);
 const renderCalls = createCalls((id) => kommuner.get(id)?.name ?? id);
 const renderQueues = createQueues(organisationName);
+const renderProviders = createProviders(organisationName);
 const renderRecordings = createRecordings(organisationName);
 const renderDuties = createDuties(organisationName);
 
@@ -66,6 +68,7 @@ const draw = {
     renderFigures(state.live);
     renderCalls(state.live);
     renderQueues(state.live);
+    renderProviders(state.live);
   },
 };
 

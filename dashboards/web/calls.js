@@ -60,8 +60,9 @@ export function createQueues(organisationName) {
   const at = (id) => document.getElementById(id);
   let full = BAR_FULL_MIN;
   let perController = new Map();
-  // A controller with one queue is its best name; with several, each goes by its own.
-  const labelOf = ({ name, controller }) => (perController.get(controller) > 1 ? name : organisationName(controller));
+  // A controller with one queue is its best name; with several, that is the one named as it is, and the others go by their own.
+  const isBest = ({ name, controller }) => name === controller || perController.get(controller) === 1;
+  const labelOf = (queue) => (isBest(queue) ? organisationName(queue.controller) : queue.name);
   const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(labelOf, () => full));
   return ({ queues }) => {
     perController = new Map();
@@ -80,7 +81,8 @@ function byPressure(a, b) {
 
 function queueRow(labelOf, full) {
   const node = element("tr");
-  const [name, waiting, longest, agents] = [element("th"), element("td"), element("td", "number"), element("td", "number")];
+  const [name, waiting] = [element("th"), element("td")];
+  const [longest, promised, agents] = [element("td", "number"), element("td", "number"), element("td", "number")];
   const [bar, fill, count] = [element("span", "bar-track"), element("span", "bar-fill"), element("span", "bar-count")];
   const [whose, code] = [element("span"), element("span", "code quiet")];
   name.scope = "row";
@@ -90,7 +92,7 @@ function queueRow(labelOf, full) {
   const both = element("span", "bar-with-count");
   both.append(bar, count);
   waiting.append(both);
-  node.append(name, waiting, longest, agents);
+  node.append(name, waiting, longest, promised, agents);
   return {
     node,
     update(queue) {
@@ -101,6 +103,7 @@ function queueRow(labelOf, full) {
       setText(count, number(queue.waiting));
       fill.style.setProperty("width", `${(100 * queue.waiting) / full()}%`);
       setText(longest, queue.waiting ? duration(queue.longest_wait_s) : "–");
+      setText(promised, queue.promised ? number(queue.promised) : "–");
       setText(agents, `${number(queue.agents_ready)} / ${number(queue.agents_ready + queue.agents_busy)}`);
       agents.title = t("col.agents.title", { ready: queue.agents_ready, busy: queue.agents_busy });
       setClass(node, queue.agents_ready === 0 && queue.waiting ? "pressed" : "");

@@ -52,18 +52,20 @@ export function createRecordings(organisationName) {
 
 function recordingRow(organisationName, most) {
   const node = element("li");
-  const [name, bar, fill, facts] = [element("span", "bar-name"), element("span", "bar-track"), element("span", "bar-fill"), element("span", "quiet")];
+  const [name, bar, fill] = [element("span", "bar-name"), element("span", "bar-track"), element("span", "bar-fill")];
+  const [facts, stored, due] = [element("span", "quiet"), element("span"), element("span", "whole")];
   bar.append(fill);
   bar.setAttribute("aria-hidden", "true");
+  facts.append(stored, due);
   node.append(name, bar, facts);
   return {
     node,
-    update([id, stored]) {
+    update([id, figures]) {
       setText(name, organisationName(id));
-      fill.style.setProperty("width", `${(100 * stored.recordings) / most()}%`);
-      const values = { n: number(stored.recordings), time: duration(stored.seconds), size: size(stored.bytes) };
-      const due = stored.next_due ? t("recordings.due", { date: stored.next_due }) : t("recordings.nodue");
-      setText(facts, `${t("recordings.one", values)} · ${due}`);
+      fill.style.setProperty("width", `${(100 * figures.recordings) / most()}%`);
+      const values = { n: number(figures.recordings), time: duration(figures.seconds), size: size(figures.bytes) };
+      setText(stored, t("recordings.one", values));
+      setText(due, figures.next_due ? t("recordings.due", { date: figures.next_due }) : t("recordings.nodue"));
     },
   };
 }

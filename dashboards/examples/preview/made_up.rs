@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use dashboards::App;
-use gateway::view::{Arrival, CallView, Fixed, KommunView, Live, Party, QueueView, Totals};
+use gateway::view::{
+    Arrival, CallView, Fixed, KommunView, Live, Party, ProviderView, QueueView, TargetView, Totals,
+};
 use recorder::monitor::{Figures, Stored};
 use tokio::sync::{broadcast, watch};
 
@@ -206,7 +208,10 @@ pub(crate) fn busy(
         calls_now: calls.len(),
         calls,
         queues,
-        providers: Vec::new(),
+        providers: vec![
+            provider(PROVIDER, &[true]),
+            provider("reserve", &[true, false]),
+        ],
         totals: Totals {
             offered,
             completed: ended - abandoned,
@@ -236,6 +241,14 @@ fn own_regions(fixed: &Fixed) -> BTreeMap<&str, &str> {
         .collect()
 }
 
+fn provider(name: &str, up: &[bool]) -> ProviderView {
+    let target = |(target, &up)| TargetView { target, up };
+    ProviderView {
+        name: name.to_owned(),
+        targets: (0..).zip(up).map(target).collect(),
+    }
+}
+
 fn queue(region: &str, chance: &mut Chance) -> QueueView {
     let waiting = chance.below(9).saturating_sub(3);
     QueueView {
@@ -247,7 +260,7 @@ fn queue(region: &str, chance: &mut Chance) -> QueueView {
         } else {
             20 + chance.below(400) as u64
         },
-        promised: 0,
+        promised: waiting.saturating_sub(2),
         expected_wait_s: Some(60 * waiting as u64),
         agents_ready: if waiting == 0 { 1 + chance.below(5) } else { 0 },
         agents_busy: 3 + chance.below(9),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const TEXTS: &str = include_str!("../../web/texts.json");
 const HTML: &str = include_str!("../../web/index.html");
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 10] = [
     include_str!("../../web/app.js"),
     include_str!("../../web/text.js"),
     include_str!("../../web/rows.js"),
@@ -13,6 +13,7 @@ const SCRIPTS: [&str; 9] = [
     include_str!("../../web/calls.js"),
     include_str!("../../web/duties.js"),
     include_str!("../../web/figures.js"),
+    include_str!("../../web/providers.js"),
     include_str!("../../web/roles.js"),
 ];
 /// What the switch says of a call, an ending, an operator: the page has a text for each.
