@@ -142,7 +142,8 @@ pub(crate) struct GatewayArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The scenario file, or the name of a built-in one: today, imy-2019, medhelp-2019
+    /// The scenario file, or the name of a built-in one: today, imy-2019, medhelp-2019, jamtland-2025, voice-nas-2019,
+    /// winter, erlang-check
     #[arg(long, default_value = "today")]
     pub(crate) config: String,
     /// What the clock shows at the start, Swedish time, such as 2018-11-05T22:15 (default: now)

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{LineStyle, TableStyle};
+use comfy_table::{CellAlignment, LineStyle, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -119,11 +119,24 @@ pub(crate) fn table<const N: usize>(
     let mut table = comfy_table::Table::new();
     table.load_style(LINE_UNDER_HEADER);
     table.set_header(header);
+    let mut numbers = [true; N];
     for row in rows {
+        for (all, cell) in numbers.iter_mut().zip(&row) {
+            *all &= is_number(cell);
+        }
         // A line's end within a cell would look like another row.
         table.add_row(row.map(|cell| harmless(&cell).replace('\n', &number_of('\n'))));
     }
+    for (column, _) in table.column_iter_mut().zip(numbers).filter(|(_, all)| *all) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
     table.to_string()
+}
+
+/// A figure, with its unit or without, or the place of one: such a column stands with its ends below each other.
+fn is_number(cell: &str) -> bool {
+    let figure = cell.split(' ').next().unwrap_or("");
+    matches!(figure, "" | "-" | "–") || figure.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 #[cfg(test)]
@@ -156,6 +169,16 @@ mod tests {
         let shown = harmless_source(source);
         assert_eq!(shown.len(), source.len());
         assert_eq!(shown, "a = \"?[2J??\u{fffd}å\" \n\tb");
+    }
+
+    #[test]
+    fn figures_stand_with_their_ends_below_each_other() {
+        let rows = [["a", "9", "0180"], ["bb", "1250 s", "x"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        let shown = table(["name", "wait", "kommun"], rows.into_iter());
+        let wait = |line: &str| line.find("9 ").or(line.find("1250 s")).map(|at| at + 1);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(wait(lines[2]), wait(lines[3]).map(|at| at + 5), "{shown}");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub struct Summary {
     pub service: Service,
     /// How many runs with different seeds.
     pub replications: u32,
-    /// With several replications: where 95 % of such runs' means lie.
+    /// With several replications: where the mean of all such runs lies, with 95 % confidence.
     pub intervals: BTreeMap<String, Interval>,
     /// Calls by the route that won.
     pub by_route: BTreeMap<String, u64>,

@@ -6,7 +6,7 @@ use callcore::scenario::Scenario;
 
 use super::{
     Difference, head, pictures,
-    words::{Words, escape},
+    words::{Words, days, escape},
 };
 use crate::summary::Results;
 
@@ -26,14 +26,15 @@ pub fn comparison(before: Run<'_>, after: Run<'_>, differences: &[Difference]) -
     let title = format!("{} / {}", before.name, after.name);
     let mut page = head(&title, "compare");
     let summary = &after.results.summary;
+    let days = days(summary.days);
     let what = Words::new(
         &format!(
-            "{} days from {}, seed {}, {} replications: both meet the same callers.",
-            summary.days, summary.start, summary.seed, summary.replications
+            "{} from {}, seed {}, {} replications: both meet the same callers.",
+            days.0, summary.start, summary.seed, summary.replications
         ),
         &format!(
-            "{} dagar från {}, frö {}, {} upprepningar: båda möter samma uppringare.",
-            summary.days, summary.start, summary.seed, summary.replications
+            "{} från {}, frö {}, {} upprepningar: båda möter samma uppringare.",
+            days.1, summary.start, summary.seed, summary.replications
         ),
     );
     let _ = write!(page, "<p class=\"note\">{}</p>", what.html());
@@ -129,12 +130,15 @@ fn header(before: Run<'_>, after: Run<'_>, first: (&str, &str)) -> [Words; 5] {
         Words::name(before.name),
         Words::name(after.name),
         Words::new("difference", "skillnad"),
-        Words::new("95 % of such means", "95 % av sådana medel"),
+        Words::new("95 % confidence", "95 % konfidens"),
     ]
 }
 
 fn table(title: &Words, header: &[Words; 5], rows: impl Iterator<Item = [String; 5]>) -> String {
-    let mut text = format!("<section><h2>{}</h2><table><tr>", title.html());
+    let mut text = format!(
+        "<section><h2>{}</h2><div class=\"wide\"><table><tr>",
+        title.html()
+    );
     for cell in header {
         let _ = write!(text, "<th>{}</th>", cell.html());
     }
@@ -143,7 +147,7 @@ fn table(title: &Words, header: &[Words; 5], rows: impl Iterator<Item = [String;
         let cells: String = row.iter().map(|cell| format!("<td>{cell}</td>")).collect();
         let _ = write!(text, "<tr>{cells}</tr>");
     }
-    text + "</table></section>"
+    text + "</table></div></section>"
 }
 
 fn row(name: &Words, unit_of: &str, one: &Difference) -> [String; 5] {

@@ -66,7 +66,7 @@ pub struct Difference {
     pub before: f64,
     /// In this one.
     pub after: f64,
-    /// Where 95 % of such differences' means lie: replication by replication, so that what both have of the same luck
+    /// Where the mean of all such differences lies, with 95 % confidence: replication by replication, so that what both have of the same luck
     /// falls away. `None` with fewer than two replications.
     pub interval: Option<Interval>,
 }

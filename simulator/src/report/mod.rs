@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use callcore::scenario::Scenario;
 
-use self::words::{Words, escape, grouped};
+use self::words::{Words, days, escape, grouped};
 use crate::{keeping::in_swedish, summary::Results};
 
 pub use beside::{Run, comparison};
@@ -33,6 +33,7 @@ svg{width:100%;height:auto;display:block}.map{max-height:560px}\
 .figures{display:flex;flex-wrap:wrap;gap:10px 34px;margin:8px 0}.figures b{display:block;font-size:22px}\
 .note{color:#5b6270;font-size:13px}table{border-collapse:collapse;font-size:13px;width:100%}\
 td,th{padding:3px 8px;text-align:right;border-bottom:1px solid #eceef2}td:first-child,th:first-child{text-align:left}\
+.wide{overflow-x:auto}\
 .partial{background:#fff3cd;border:1px solid #e0b100;padding:8px 14px;border-radius:6px}\
 label{float:right;margin-top:34px;padding:4px 12px;border:1px solid #c8ccd4;border-radius:6px;background:#fff;cursor:pointer}\
 #lang{position:absolute;opacity:0}#lang:checked~main .en,#lang:not(:checked)~main .sv{display:none}\
@@ -44,15 +45,10 @@ label{float:right;margin-top:34px;padding:4px 12px;border:1px solid #c8ccd4;bord
 pub fn html(scenario: &Scenario, results: &Results, name: &str) -> String {
     let summary = &results.summary;
     let mut page = head(name, "");
+    let days = days(summary.days);
     let span = Words::new(
-        &format!(
-            "{} days from {}, seed {}",
-            summary.days, summary.start, summary.seed
-        ),
-        &format!(
-            "{} dagar från {}, frö {}",
-            summary.days, summary.start, summary.seed
-        ),
+        &format!("{} from {}, seed {}", days.0, summary.start, summary.seed),
+        &format!("{} från {}, frö {}", days.1, summary.start, summary.seed),
     );
     let _ = write!(page, "<p class=\"note\">{}</p>", span.html());
     if summary.partial {
@@ -141,7 +137,10 @@ fn figures(results: &Results) -> String {
 }
 
 fn table(title: &Words, header: &[Words], rows: impl Iterator<Item = Vec<Words>>) -> String {
-    let mut text = format!("<section><h2>{}</h2><table><tr>", title.html());
+    let mut text = format!(
+        "<section><h2>{}</h2><div class=\"wide\"><table><tr>",
+        title.html()
+    );
     for cell in header {
         let _ = write!(text, "<th>{}</th>", cell.html());
     }
@@ -153,7 +152,7 @@ fn table(title: &Words, header: &[Words], rows: impl Iterator<Item = Vec<Words>>
         }
         text.push_str("</tr>");
     }
-    text + "</table></section>"
+    text + "</table></div></section>"
 }
 
 fn queues(results: &Results) -> String {

@@ -51,6 +51,14 @@ pub(super) fn grouped(number: impl Into<u64>) -> String {
     text
 }
 
+/// So many days, in English and in Swedish.
+pub(super) fn days(count: u32) -> (String, String) {
+    match count {
+        1 => ("1 day".to_owned(), "1 dag".to_owned()),
+        _ => (format!("{count} days"), format!("{count} dagar")),
+    }
+}
+
 /// Text that can't be taken for markup.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")

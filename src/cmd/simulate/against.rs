@@ -121,7 +121,7 @@ impl Compared {
             &self.name,
             "here",
             "difference",
-            "95 % of such means",
+            "95 % confidence",
         ];
         let table = show::table(header, rows);
         show::note(format_args!("against {}\n{table}", self.name));

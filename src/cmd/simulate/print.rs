@@ -17,8 +17,9 @@ pub(super) fn print(printed: &Printed<'_>) -> Result<(), Failure> {
         ),
     };
     show::line(format_args!(
-        "{} days from {}, seed {}: {played} in {:.2} s ({:.2} M a second, {:.2} M a CPU second)",
+        "{} day{} from {}, seed {}: {played} in {:.2} s ({:.2} M a second, {:.2} M a CPU second)",
         summary.days,
+        if summary.days == 1 { "" } else { "s" },
         summary.start,
         summary.seed,
         printed.seconds,
@@ -44,8 +45,8 @@ pub(super) fn print(printed: &Printed<'_>) -> Result<(), Failure> {
     ))?;
     for (name, interval) in &summary.intervals {
         show::line(format_args!(
-            "  {name}: {:.5}, 95 % of {} such runs' means between {:.5} and {:.5}",
-            interval.mean, summary.replications, interval.low, interval.high
+            "  {name}: {:.5}, with 95 % confidence between {:.5} and {:.5} ({} runs)",
+            interval.mean, interval.low, interval.high, summary.replications
         ))?;
     }
     let callbacks = &summary.callbacks;
