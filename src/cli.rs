@@ -86,6 +86,7 @@ pub(crate) const DEMO_MOMENT: &str = "2018-11-05T10:00";
 const DEMO_RATE: f64 = 2.0;
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct DemoArgs {
     /// Stop after this many calls and print a summary (default: go on until Ctrl-C)
     #[arg(long)]
@@ -177,6 +178,7 @@ pub(crate) struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct LoadArgs {
     /// Whom to call, a SIP URI with an IP address
     #[arg(long, default_value = "sip:1177@127.0.0.1:5060")]
@@ -211,6 +213,7 @@ pub(crate) struct LoadArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct SimulateArgs {
     /// The scenario file, or the name of a built-in one
     #[arg(default_value = "today")]
@@ -267,6 +270,7 @@ pub(crate) struct SimulateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct ErlangArgs {
     /// Calls an hour
     #[arg(long)]
@@ -289,6 +293,7 @@ pub(crate) struct ErlangArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct StaffArgs {
     /// The scenario file, or the name of a built-in one
     #[arg(default_value = "today")]
@@ -440,6 +445,7 @@ pub(crate) struct RopaArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct IncidentArgs {
     /// Scenario files, or names of built-in ones; all together say who is what
     #[arg(default_values = ["imy-2019", "medhelp-2019"])]

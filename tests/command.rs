@@ -160,6 +160,9 @@ fn wrong_arguments_are_wrong_usage() {
         ["simulate", "--start", "tomorrow"],
         ["simulate", "--replications", "0"],
         ["simulate", "--report", "nowhere/report.html"],
+        ["simulate", "--days", "-1"],
+        ["replay", "no-such-journal", "--json"],
+        ["staff", "--region=21", "--sl=80/1s"],
         ["demo", "--shift", "65000"],
     ] {
         let refusal = vaxel(&args);
@@ -209,6 +212,12 @@ fn the_erlang_formulas_answer_or_say_which_number_is_wrong() {
         (["--agents", "30", "--within-s", "inf"], "--within-s"),
         (["--agents", "30", "--theta-per-h", "1e-9"], "--theta-per-h"),
         (["--agents", "4000000000", "--theta-per-h", "6"], "--agents"),
+        // Patience doesn't help where nobody ever answers.
+        (["--agents", "0", "--theta-per-h", "6"], "give 1 to"),
+        (
+            ["--agents", "30", "--within-s", "-1"],
+            "--within-s -1: give",
+        ),
     ] {
         refused(&erlang(&wrong), 2, &[word]);
     }

@@ -114,6 +114,9 @@ pub fn needs(
     if patient {
         be_patient(&mut met, &mut checked);
     }
+    if share_at_once(plan, goal) < goal.share {
+        return Err(StaffingError::Unreachable(goal));
+    }
     let mut needs = by_formula(scenario, plan, queue, &hours, &callers, goal, patient)?;
     for round in 0..ROUNDS {
         check(&met, &checked, region, queue, share, goal, &mut needs)?;
@@ -129,6 +132,17 @@ pub fn needs(
         }
     }
     Ok(needs)
+}
+
+/// The share that is answered in time when nobody waits for a nurse: even she takes a while to answer.
+fn share_at_once(plan: &Plan, goal: Goal) -> f64 {
+    let (shortest, longest) = plan.settings.answer;
+    let (shortest, longest) = (shortest.as_secs_f64(), longest.as_secs_f64());
+    match goal.within_s {
+        within_s if within_s >= longest => 1.0,
+        within_s if within_s < shortest => 0.0,
+        within_s => (within_s - shortest) / (longest - shortest),
+    }
 }
 
 fn by_formula(
@@ -275,6 +289,19 @@ mod tests {
 
     use super::*;
     use crate::tests::today;
+
+    /// Nurses take two to six seconds to answer, however many there are.
+    #[test]
+    fn what_no_number_of_nurses_reaches_is_said() {
+        let scenario = today();
+        let plan = Plan::new(&scenario, date(2026, 1, 12), 7, 1);
+        let region = RegionCode::parse("21").expect("a region");
+        for (text, can) in [("80/0s", false), ("80/5s", false), ("70/5s", true)] {
+            let goal = Goal::parse(text).expect("a goal");
+            let needs = needs(&scenario, &plan, region, goal, false);
+            assert_eq!(needs.is_ok(), can, "{text}");
+        }
+    }
 
     #[test]
     fn a_goal_is_read_or_refused() {

@@ -9,6 +9,8 @@ use crate::{cli::ErlangArgs, failure::Failure, show};
 
 /// More than any country's call centres have; the formulas take a step for each.
 const AGENTS_MAX: u32 = 1_000_000;
+/// More an hour than the whole world calls.
+const RATE_MAX: f64 = 1e9;
 /// Callers who may be waiting at once: more than live in Sweden; likewise a step for each.
 const WAITING_MAX: f64 = 1e8;
 
@@ -33,9 +35,9 @@ pub(crate) fn run(args: &ErlangArgs) -> Result<ExitCode, Failure> {
         ("--lambda-per-h", args.lambda_per_h),
         ("--mu-per-h", args.mu_per_h),
     ] {
-        if !(rate.is_finite() && rate > 0.0) {
+        if !(rate > 0.0 && rate <= RATE_MAX) {
             return Err(Failure::usage(format!(
-                "{name} {rate}: give a number above 0"
+                "{name} {rate}: give a number above 0 and at most {RATE_MAX}"
             )));
         }
     }
@@ -49,9 +51,9 @@ pub(crate) fn run(args: &ErlangArgs) -> Result<ExitCode, Failure> {
             )));
         }
     }
-    if args.agents > AGENTS_MAX {
+    if !(1..=AGENTS_MAX).contains(&args.agents) {
         return Err(Failure::usage(format!(
-            "--agents {}: give at most {AGENTS_MAX}",
+            "--agents {}: give 1 to {AGENTS_MAX}",
             args.agents
         )));
     }

@@ -82,18 +82,23 @@ fn print(report: &LoadReport) -> Result<(), Failure> {
     for (status, count) in &report.failed {
         show::line(format_args!("  failed with {status}: {count}"))?;
     }
-    show::line(show::table(
-        ["went to", "calls"],
-        report
-            .by_route
-            .iter()
-            .map(|(route, n)| [route.clone(), n.to_string()]),
-    ))?;
+    if !report.by_route.is_empty() {
+        show::line(show::table(
+            ["went to", "calls"],
+            report
+                .by_route
+                .iter()
+                .map(|(route, n)| [route.clone(), n.to_string()]),
+        ))?;
+    }
     let delay = &report.setup_delay;
-    show::line(format_args!(
-        "setup delay   median {:.1} ms   90 % {:.1}   99 % {:.1}   99.9 % {:.1}   longest {:.1}",
-        delay.p50_ms, delay.p90_ms, delay.p99_ms, delay.p999_ms, delay.max_ms
-    ))?;
+    // No delay is so short: nobody rang or answered.
+    if delay.max_ms > 0.0 {
+        show::line(format_args!(
+            "setup delay   median {:.1} ms   90 % {:.1}   99 % {:.1}   99.9 % {:.1}   longest {:.1}",
+            delay.p50_ms, delay.p90_ms, delay.p99_ms, delay.p999_ms, delay.max_ms
+        ))?;
+    }
     if report.rtp_sent > 0 {
         show::line(format_args!(
             "audio         {} packets sent, {} heard, {} lost; {} calls silent",

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, ErrorKind, Read},
     path::Path,
     process::ExitCode,
 };
@@ -102,10 +102,11 @@ fn same(report: &Report, json: bool) -> Result<ExitCode, Failure> {
 /// Reads line by line: a journal may be larger than memory.
 fn repeat(file: &Path) -> Result<Result<Report, ReplayError>, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::run(format!(
-            "the journal {} can't be read: {error}",
-            file.display()
-        ))
+        let text = format!("the journal {} can't be read: {error}", file.display());
+        match error.kind() {
+            ErrorKind::NotFound => Failure::usage(text),
+            _ => Failure::run(text),
+        }
     };
     let mut lines = BufReader::new(File::open(file).map_err(unreadable)?);
     let mut replay = Replay::default();

@@ -31,7 +31,7 @@ svg{width:100%;height:auto;display:block}.map{max-height:560px}\
 .grid{stroke:#e3e6eb;stroke-width:1}.tick{font-size:11px;fill:#444}.end{text-anchor:end}.mid{text-anchor:middle}\
 .legend{margin:0 0 4px;font-size:13px}.legend span{margin-right:10px;white-space:nowrap}\
 .figures{display:flex;flex-wrap:wrap;gap:10px 34px;margin:8px 0}.figures b{display:block;font-size:22px}\
-.note{color:#5b6270;font-size:13px}table{border-collapse:collapse;font-size:13px;width:100%}\
+.note{color:#5b6270;font-size:13px;overflow-wrap:anywhere}table{border-collapse:collapse;font-size:13px;width:100%}\
 td,th{padding:3px 8px;text-align:right;border-bottom:1px solid #eceef2}td:first-child,th:first-child{text-align:left}\
 .wide{overflow-x:auto}\
 .partial{background:#fff3cd;border:1px solid #e0b100;padding:8px 14px;border-radius:6px}\
@@ -168,13 +168,18 @@ fn queues(results: &Results) -> String {
     ];
     let rows = results.summary.queues.iter().map(|(name, queue)| {
         let service = &queue.service;
+        // A share of no calls is none, and not 0 %.
+        let of_calls = |figure: String| match queue.offered {
+            0 => "–".to_owned(),
+            _ => figure,
+        };
         vec![
             name.clone(),
             grouped(queue.offered),
             grouped(queue.answered),
-            format!("{:.1} %", 100.0 * service.service_level),
-            format!("{:.0} s", service.mean_wait_s),
-            format!("{:.1} %", 100.0 * service.p_abandon),
+            of_calls(format!("{:.1} %", 100.0 * service.service_level)),
+            of_calls(format!("{:.0} s", service.mean_wait_s)),
+            of_calls(format!("{:.1} %", 100.0 * service.p_abandon)),
             queue.agents.to_string(),
             format!("{:.1} %", 100.0 * service.occupancy),
         ]

@@ -74,14 +74,20 @@ pub(super) fn print(printed: &Printed<'_>) -> Result<(), Failure> {
 
 fn print_queues(summary: &Summary) -> Result<(), Failure> {
     let rows = summary.queues.iter().map(|(name, queue)| {
+        let service = &queue.service;
+        // A share of no calls is none, and not 0 %.
+        let of_calls = |figure: String| match queue.offered {
+            0 => "–".to_owned(),
+            _ => figure,
+        };
         [
             name.clone(),
             queue.offered.to_string(),
             queue.answered.to_string(),
-            format!("{:.1} %", 100.0 * queue.service.service_level),
-            format!("{:.0} s", queue.service.mean_wait_s),
-            format!("{:.1} %", 100.0 * queue.service.p_abandon),
-            format!("{:.1} %", 100.0 * queue.service.occupancy),
+            of_calls(format!("{:.1} %", 100.0 * service.service_level)),
+            of_calls(format!("{:.0} s", service.mean_wait_s)),
+            of_calls(format!("{:.1} %", 100.0 * service.p_abandon)),
+            format!("{:.1} %", 100.0 * service.occupancy),
         ]
     });
     let header = [
