@@ -136,7 +136,7 @@ pub fn everyone(plan: &Plan) -> impl Iterator<Item = Caller> + use<> {
 /// How many calls a plan is expected to bring, all sources together, with surges; those of a list are known.
 pub(crate) fn expected(plan: &Plan, hours: &Arc<Hours>) -> f64 {
     if !plan.replay.is_empty() {
-        return plan.replay.len() as f64;
+        return plan.replayed().count() as f64;
     }
     let of = |source| {
         let moments = Moments::new(hours, share_of(plan, source), surges_of(plan, source));

@@ -7,7 +7,7 @@ use callcore::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use crate::tally::SERVICE_GOAL_S;
+use crate::{callers::Caller, tally::SERVICE_GOAL_S};
 
 /// How long an announcement takes when its length isn't given: about what the shipped ones take.
 pub const ANNOUNCEMENT: Span = Span::from_secs(15);
@@ -46,7 +46,7 @@ pub struct Plan {
     /// Whether to keep a row of every call.
     pub keeps_calls: bool,
     /// Real calls to replay instead of drawn ones.
-    pub replay: Vec<crate::callers::Caller>,
+    pub replay: Vec<Caller>,
 }
 
 /// Why a plan can't be run. `line` counts from 1 in the scenario's file; 0 when no line is to blame.
@@ -197,13 +197,23 @@ impl Plan {
 }
 
 impl Plan {
+    /// The calls of the list that come in during the run, its warm-up too.
+    pub(crate) fn replayed(&self) -> impl Iterator<Item = &Caller> {
+        let during = self.begins()..self.window().1;
+        let within = move |caller: &&Caller| during.contains(&caller.at);
+        self.replay.iter().filter(within)
+    }
+
+    /// How many calls of the list lie before the run or after it, and aren't played.
+    pub fn replay_outside(&self) -> usize {
+        self.replay.len() - self.replayed().count()
+    }
+
     fn has_calls_of_its_list(&self) -> Result<(), PlanError> {
-        let (_, end) = self.window();
-        let during = self.begins()..end;
         let (Some(first), Some(last)) = (self.replay.first(), self.replay.last()) else {
             return Ok(());
         };
-        if self.replay.iter().any(|caller| during.contains(&caller.at)) {
+        if self.replayed().next().is_some() {
             return Ok(());
         }
         let day = |at: Time| at.in_sweden().date();

@@ -267,7 +267,7 @@ impl Arrivals {
             (callers.next(), callers)
         });
         let of_part = |caller: &&Caller| part.sources.contains(&Source::of(caller.origin));
-        let replay: Vec<Caller> = plan.replay.iter().filter(of_part).copied().collect();
+        let replay: Vec<Caller> = plan.replayed().filter(of_part).copied().collect();
         Self {
             sources: sources.collect(),
             replay: replay.into_iter().peekable(),

@@ -609,6 +609,28 @@ fn every_call_of_a_list_comes_in_once_whatever_the_traffic_is_of() {
 }
 
 /// A caller whose kommun isn't known comes to a queue that a region's callers come to as well.
+/// A list of years, and a run of a day of it: what went before keeps no nurse busy and takes no time.
+#[test]
+fn calls_of_a_list_that_lie_outside_the_run_are_not_played() {
+    let scenario = today();
+    let run_of = |list: &str| {
+        let mut plan = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
+        plan.replay = simulator::replay::read(list, &plan).expect("a list");
+        let summary = simulate(&scenario, &plan).expect("the books balance");
+        (plan.replay_outside(), summary)
+    };
+    let before = "2026-03-01T23:00,2580,7200\n2019-03-02T09:00,2580,60\n";
+    let (outside, long) = run_of(&format!(
+        "time,kommun,talk_s\n{before}2026-03-02T09:00,2580,60\n2026-03-03T00:00,2580,60\n"
+    ));
+    let (none, _) = run_of("time,kommun,talk_s\n2026-03-02T09:00,2580,60\n");
+    assert_eq!((outside, none), (3, 0));
+    assert_eq!(long.calls.offered, 1);
+    // A minute and its wrap-up of six nurses' day; two hours that reach into it would be twenty times as much.
+    let busy = long.queues["region-25"].service.occupancy;
+    assert!((0.0003..0.0004).contains(&busy), "{busy}");
+}
+
 #[test]
 fn a_queue_has_its_nurses_once_in_a_replay() {
     let (unknown, other) = (

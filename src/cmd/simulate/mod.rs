@@ -114,6 +114,13 @@ fn setup(args: &SimulateArgs) -> Result<Setup, Failure> {
     if let Some(file) = &args.replay {
         plan.replay = replay::read_file(file, &plan)
             .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+        let (all, outside) = (plan.replay.len(), plan.replay_outside());
+        if (1..all).contains(&outside) {
+            let file = file.display();
+            show::note(format_args!(
+                "vaxel: {outside} of {all} calls of {file} lie outside the run and aren't played: --start and --days say what it covers"
+            ));
+        }
     }
     Ok(Setup {
         scenario,
