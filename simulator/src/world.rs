@@ -239,11 +239,15 @@ impl World {
 
     fn connected(&mut self, now: Time, call: CallId) {
         if let Some(record) = self.records.get(call) {
+            // A caller may come back to the queue, and counts once.
+            let known = record.is_settled();
             record.answered = now;
             let until = now + record.caller.talk;
             record.leaving = Some(self.events.put(until, Happens::TalkEnds, call.0 as u32));
             let (hours, goal_s) = (&self.hours, self.plan.goal_s);
-            settle(&mut self.books, hours, goal_s, now, record, None);
+            if !known {
+                settle(&mut self.books, hours, goal_s, now, record, None);
+            }
         }
     }
 
