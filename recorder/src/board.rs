@@ -33,6 +33,10 @@ pub(crate) struct Board {
     pub(crate) index_backlog: IntGauge,
     /// Whether the index was read through and is damaged: 1 or 0.
     pub(crate) index_damaged: IntGauge,
+    /// Whether the index is another one than before and doesn't know yet what lies in the bucket: 1 or 0.
+    pub(crate) index_incomplete: IntGauge,
+    /// Recordings in the bucket that can't be entered.
+    pub(crate) bucket_unopened: IntGauge,
     pub(crate) uploads: IntCounter,
     pub(crate) upload_failures: IntCounter,
     /// Streams that began, encrypted or plain.
@@ -90,6 +94,14 @@ impl Board {
                 "vaxel_recorder_index_damaged",
                 "Whether the index was read through and found damaged: 1 or 0",
             )?,
+            index_incomplete: IntGauge::new(
+                "vaxel_recorder_index_incomplete",
+                "Whether the index is another one than before and does not know yet what lies in S3: 1 or 0",
+            )?,
+            bucket_unopened: IntGauge::new(
+                "vaxel_recorder_bucket_unopened",
+                "Recordings in S3 that another index could not be told of: without a key or a tag",
+            )?,
             uploads: IntCounter::new(
                 "vaxel_recorder_uploads_total",
                 "Recordings moved to S3 and compared with what was sent",
@@ -141,7 +153,13 @@ impl Board {
         ] {
             self.registry.register(Box::new(counter.clone()))?;
         }
-        for gauge in [&self.spool_bytes, &self.index_backlog, &self.index_damaged] {
+        for gauge in [
+            &self.spool_bytes,
+            &self.index_backlog,
+            &self.index_damaged,
+            &self.index_incomplete,
+            &self.bucket_unopened,
+        ] {
             self.registry.register(Box::new(gauge.clone()))?;
         }
         self.registry.register(Box::new(self.open.clone()))

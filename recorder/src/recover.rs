@@ -1,6 +1,8 @@
 //! After a crash: recordings that were left open are closed from what their files hold, and those that the index doesn't
 //! know of are entered.
 
+mod far;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,6 +21,8 @@ use crate::{
     vault::{Ending, Vault, VaultError, Waiting, folder},
 };
 
+pub use self::far::{FarFound, is_unlisted, recover_far};
+
 /// Why what a crash left can't be put right.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
@@ -28,6 +32,14 @@ pub enum RecoverError {
     /// The vault refuses.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The access logs don't tell what is held.
+    #[error(
+        "what was ordered to stay can't be read from the access logs: `vaxel recordings verify` says where; nothing is erased until it can"
+    )]
+    Unheld,
+    /// Gallring or a backup works in the store.
+    #[error(transparent)]
+    Gallring(#[from] Box<gallring::GallringError>),
 }
 
 /// What clock and disk may differ by, and a day's work besides: a month's folder that is older than that has no recording
@@ -57,6 +69,9 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
     let mark = vault.store().join(MARK);
     let identity = index.identity()?;
     let since = since(&mark, &identity, index)?;
+    if since.is_none() {
+        far::note(vault)?;
+    }
     let mut keyless = BTreeMap::new();
     for one in vault.recordings_near(since)? {
         match index.get(one.id) {
@@ -86,8 +101,8 @@ pub fn recover(vault: &Vault, index: &Index) -> Result<Recovered, RecoverError> 
     }
     found.removed += remove_erased(vault, keyless)?;
     found.closed = close_left_open(vault, index)?;
-    if since.is_none() {
-        hold_again(vault, index);
+    if since.is_none() && hold_again(vault, index) && !vault.has_spool() {
+        far::forget(vault)?;
     }
     folder::write_private(&mark, index.mark_start()?.as_bytes())?;
     Ok(found)
@@ -125,12 +140,14 @@ fn remove_erased(
 }
 
 /// An index that isn't the one of the last start has forgotten what was ordered to stay, and what its controller has its copy of;
-/// the access logs and the hand-overs haven't.
-fn hold_again(vault: &Vault, index: &Index) {
-    if let Err(error) = handover::take_again(vault, index) {
+/// the access logs and the hand-overs haven't. False when they can't be read.
+fn hold_again(vault: &Vault, index: &Index) -> bool {
+    let taken = handover::take_again(vault, index);
+    if let Err(error) = &taken {
         tracing::error!(%error, "the index is another one, and what was handed over before can't be read: it stays");
     }
-    match backup::place_again(vault, index) {
+    let placed = backup::place_again(vault, index);
+    match &placed {
         Ok(0) => {}
         Ok(held) => tracing::warn!(
             held,
@@ -138,9 +155,10 @@ fn hold_again(vault: &Vault, index: &Index) {
         ),
         // No reason to record nothing.
         Err(error) => {
-            tracing::error!(%error, "the index is another one, and what was held before can't be read: put the holds back before anything is erased")
+            tracing::error!(%error, "the index is another one, and what was held before can't be read: nothing is erased until it can")
         }
     }
+    placed.is_ok()
 }
 
 /// Since when the index may have lost something; `None`: all of it, as when it isn't the one of the last start.
@@ -169,7 +187,7 @@ pub fn close_left_open(vault: &Vault, index: &Index) -> Result<usize, IndexError
         let closing = measure(vault, entry).unwrap_or_else(|error| {
             // Begun, and stopped before a key was there: there is nothing to hear.
             tracing::warn!(recording = %entry.id, %error, "a recording left open can't be read");
-            nothing(entry)
+            nothing(&entry.tag)
         });
         index.close(entry.id, &closing)?;
         tracing::info!(recording = %entry.id, state = %closing.state, seconds = closing.tally.seconds(), "closed after a crash");
@@ -203,7 +221,7 @@ fn enter(
 fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
     let recording = vault.unlock(entry.id, &entry.tag)?;
     recording.remove_half_meta()?;
-    let mut closing = nothing(entry);
+    let mut closing = nothing(&entry.tag);
     let mut whole = true;
     for label in recording.labels()? {
         let read = recording
@@ -232,8 +250,8 @@ fn measure(vault: &Vault, entry: &Entry) -> Result<Closing, VaultError> {
     Ok(closing)
 }
 
-fn nothing(entry: &Entry) -> Closing {
-    let ended: Timestamp = entry.tag.started.timestamp();
+fn nothing(tag: &RecordingTag) -> Closing {
+    let ended: Timestamp = tag.started.timestamp();
     Closing {
         state: State::Truncated,
         ended,

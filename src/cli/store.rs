@@ -18,6 +18,8 @@ pub(crate) struct StoreArgs {
 pub(crate) enum StoreCommand {
     /// Try store, keys and listeners as a stranger would; exit code 1 when one gets in
     Check(StrangerArgs),
+    /// Tell an index that was lost and made anew of the recordings in S3; a recorder that starts does the same behind its start
+    Recover,
     /// Change a controller's key: wrap every data key anew, then destroy the old one; goes on where it stopped
     RotateKey {
         /// Whose key

@@ -1,9 +1,10 @@
-//! `vaxel store`: tries what is kept as a stranger would, and changes a controller's key.
+//! `vaxel store`: tries what is kept as a stranger would, tells a new index what lies in S3, and changes a controller's key.
 
-use std::process::ExitCode;
+use std::{ops::ControlFlow, process::ExitCode};
 
 use recorder::{
     check::{self, Targets},
+    recover,
     rotate::{self, RotateError},
     store,
     vault::VaultError,
@@ -19,6 +20,7 @@ use crate::{
 pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
     match args.what {
         StoreCommand::Check(what) => try_all(&args.store, what),
+        StoreCommand::Recover => recover(&args.store),
         StoreCommand::RotateKey { controller } => rotate_key(&args.store, &controller),
     }
 }
@@ -60,6 +62,29 @@ fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
         ))?;
     }
     Ok(ExitCode::from(u8::from(!checked.findings.is_empty())))
+}
+
+fn recover(of: &StoreOf) -> Result<ExitCode, Failure> {
+    let failed = |error: String| Failure::run(error);
+    let place = files::kept(of)?.place;
+    let store = store::open_to_change_place(place).map_err(|error| failed(error.to_string()))?;
+    let (vault, index) = store.parts();
+    let bar = show::bar(None, "recordings in S3");
+    let found = recover::recover_far(vault, index, &mut |more| {
+        bar.inc(more);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let found = found.map_err(|error| failed(error.to_string()))?;
+    if of.json {
+        show::json(&found)?;
+    } else {
+        show::line(format_args!(
+            "{} recordings in S3: {} entered again, {} that the register says were erased removed, {} stay unknown (the log says which)",
+            found.recordings, found.entered, found.removed, found.unopened
+        ))?;
+    }
+    Ok(ExitCode::from(u8::from(found.unopened > 0)))
 }
 
 #[derive(Debug, Serialize)]

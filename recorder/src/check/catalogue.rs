@@ -45,7 +45,7 @@ const OF_2019: &str = "IMY-REPORT p. 3";
 const WHOLE: &str = "design: the recorder's store and keys are one user's";
 
 /// Every finding of `vaxel store check`.
-pub const CATALOGUE: [Entry; 21] = [
+pub const CATALOGUE: [Entry; 22] = [
     Entry {
         code: "S0101",
         severity: Error,
@@ -133,6 +133,14 @@ pub const CATALOGUE: [Entry; 21] = [
         why: "A recording's key is destroyed with it, so no version of its audio opens. Who spoke is erased years before that: an older version of it opens with the recording's key for as long as the bucket keeps it.",
         source: "BTV instruction 3",
         remedy: "keep no versions in that bucket, or have a lifecycle rule remove within a day what isn't current",
+    },
+    Entry {
+        code: "S0112",
+        severity: Error,
+        title: "the bucket holds recordings that the index doesn't know",
+        why: "Nobody finds them, nobody can hear of them in an extract, and no decision ever erases them: the index was lost, or something was copied there.",
+        source: "BTV instruction 8",
+        remedy: "`vaxel store recover`, which enters them again under their own tags; restore keys that are missing from a backup first",
     },
     Entry {
         code: "S0201",

@@ -110,6 +110,27 @@ fn a_bucket_that_keeps_versions_is_told_of() {
     }
 }
 
+#[test]
+fn recordings_in_the_bucket_that_the_index_does_not_know_are_told_of() {
+    let mut bench = Bench::new();
+    let stub = crate::vault::stub::Stub::start();
+    let store = bench.targets.store.clone().expect("set");
+    let near = Place::folders(&store, bench.targets.keys.as_ref().expect("set"));
+    let place = stub.place(near);
+    bench.targets.bucket = Some(place.clone());
+    let vault = Vault::open_place(place).expect("there");
+    let tag = crate::vault::test_tag("region-01");
+    let id = crate::names::RecordingId::random().expect("random");
+    vault.begin(id, &tag).expect("begins");
+    let waiting = vault.ended(id, &tag).expect("listed").expect("there");
+    vault.move_out(&waiting).expect("moved");
+    assert_eq!(bench.codes(), ["S0106"], "there is no index at all");
+    let index = crate::index::Index::open(&vault).expect("fresh");
+    assert_eq!(bench.codes(), ["S0112"]);
+    index.insert_open(id, &tag).expect("entered");
+    assert_eq!(bench.codes(), [""; 0]);
+}
+
 /// What can't be looked at isn't taken for sound: here a recording below a path that is too long for any program.
 #[test]
 fn what_cannot_be_reached_is_told_of() {

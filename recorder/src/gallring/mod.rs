@@ -53,6 +53,11 @@ pub enum GallringError {
         "another gallring, a backup or a change of keys works in this store: wait for it, or look for what it waits for"
     )]
     Busy,
+    /// The index may miss recordings, and orders that they stay.
+    #[error(
+        "the index is another one than before, and doesn't know yet all that is kept and held: the recorder tells it once it has started, or `vaxel store recover`. Nothing is erased until then"
+    )]
+    Unlisted,
     /// Whoever watched the run stopped it.
     #[error("stopped; what was begun is finished or taken back by the next run")]
     Stopped,

@@ -94,6 +94,9 @@ fn run_only(
         other => other,
     };
     let _lock = lock(vault)?;
+    if crate::recover::is_unlisted(vault.store()) {
+        return Err(GallringError::Unlisted);
+    }
     let mut tools = tools(vault, index, now, watch)?;
     let mut report = Report {
         at: today.to_string(),

@@ -355,3 +355,36 @@ fn what_closed_this_second_is_not_extra_yet() {
     assert_eq!(all.settled(at(9000)).until, all.until);
     assert_eq!(all.settled(at(-9000)).until, all.from);
 }
+
+/// What an index that was lost doesn't know of lies in the bucket, not here.
+#[test]
+fn what_lies_in_the_bucket_and_nowhere_else_is_told() {
+    use crate::{place::Place, vault::stub::Stub};
+    let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
+    let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+    let vault = Vault::open_place(stub.place(near)).expect("fresh");
+    let index = Index::open(&vault).expect("fresh");
+    let tag = crate::vault::test_tag("region-01");
+    let [known, lost] = [(); 2].map(|()| {
+        let id = RecordingId::random().expect("random");
+        vault.begin(id, &tag).expect("begins");
+        let waiting = vault.ended(id, &tag).expect("listed").expect("there");
+        vault.move_out(&waiting).expect("moved");
+        id
+    });
+    index.insert_open(known, &tag).expect("entered");
+    let started = tag.started.timestamp();
+    for from in [started, Timestamp::UNIX_EPOCH] {
+        let asked = Asked {
+            from,
+            until: started + SignedDuration::from_hours(1),
+            folders: true,
+        };
+        let report = reconcile(&vault, &index, None, &asked).expect("reconciled");
+        let told = report
+            .differences
+            .iter()
+            .map(|one| (one.kind, &*one.recording));
+        assert_eq!(told.collect::<Vec<_>>(), [("untagged", &*lost.to_string())]);
+    }
+}

@@ -1,4 +1,4 @@
-//! Folders in the store that have no tag, or that the index doesn't know: nobody could say whose they are.
+//! Folders in the store, here and in the bucket, that have no tag, or that the index doesn't know: nobody could say whose they are.
 
 use std::{
     collections::BTreeSet,
@@ -18,6 +18,8 @@ use crate::{
 
 /// A folder that was made this moment may not be in the index yet.
 const FRESH: Duration = Duration::from_secs(60);
+/// Months asked for one by one.
+const MONTHS_MAX: usize = 12;
 
 /// Controller and folder of each, in the months of the time.
 pub(super) fn find(
@@ -42,7 +44,42 @@ pub(super) fn find(
             }
         }
     }
+    far(vault, index, known, asked, &mut found)?;
     Ok(found)
+}
+
+/// The same of what has left for the bucket, a page at a time.
+fn far(
+    vault: &Vault,
+    index: &Index,
+    known: &BTreeSet<RecordingId>,
+    asked: &Asked,
+    found: &mut Vec<(String, String)>,
+) -> Result<(), ReconcileError> {
+    let months: BTreeSet<PathBuf> = months(asked).into_iter().collect();
+    for controller in vault.controllers_far()? {
+        // Each month is a question of its own: of many, all that there is is asked for at once.
+        let under: Vec<String> = if months.len() > MONTHS_MAX {
+            vec![controller]
+        } else {
+            let month = |month: &PathBuf| format!("{controller}/{}", month.display());
+            months.iter().map(month).collect()
+        };
+        for under in under {
+            for page in vault.recordings_far(Some(&under)).into_iter().flatten() {
+                let mut page = page?;
+                let of_time = |month: Option<&Path>| month.is_some_and(|one| months.contains(one));
+                page.retain(|one| {
+                    of_time(one.month()) && !known.contains(&one.id) && !is_recent(one.put)
+                });
+                let ids: Vec<RecordingId> = page.iter().map(|one| one.id).collect();
+                let entered = index.known(&ids)?;
+                let unknown = page.into_iter().filter(|one| !entered.contains(&one.id));
+                found.extend(unknown.map(|one| (one.controller, one.id.to_string())));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_known(
@@ -85,11 +122,12 @@ fn months(asked: &Asked) -> Vec<PathBuf> {
 
 fn is_fresh(path: &Path) -> bool {
     let changed = fs::metadata(path).and_then(|meta| meta.modified());
-    changed.is_ok_and(|changed| {
-        SystemTime::now()
-            .duration_since(changed)
-            .is_ok_and(|age| age < FRESH)
-    })
+    changed.is_ok_and(is_recent)
+}
+
+fn is_recent(changed: SystemTime) -> bool {
+    let age = SystemTime::now().duration_since(changed);
+    age.is_ok_and(|age| age < FRESH)
 }
 
 /// The names in a folder; none when it isn't there, as of a store elsewhere.

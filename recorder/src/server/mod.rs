@@ -16,6 +16,7 @@ mod offer;
 mod open;
 mod parties;
 mod reason;
+mod relisting;
 mod rounds;
 mod run;
 mod say;
@@ -248,6 +249,7 @@ impl Recorder {
         let (broken_sender, broken) = mpsc::unbounded_channel();
         let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade())?;
         let leaving = upload::start(&vault, &board)?;
+        let relisting = relisting::start(&vault, &board)?;
         let rounds = Rounds::new(vault.store(), Instant::now())?;
         let disk = Disk {
             vault,
@@ -255,6 +257,7 @@ impl Recorder {
             storing: RefCell::default(),
             looked: Instant::now().into(),
             leaving,
+            _relisting: relisting,
             entering,
             rounds: rounds.into(),
             waiting: RefCell::default(),

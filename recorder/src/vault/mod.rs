@@ -10,6 +10,7 @@
 //!
 //! Without the key folder nothing in the store can be heard; without the tag as it was, neither.
 
+mod afar;
 mod batch;
 mod codec;
 mod destroy;
@@ -43,7 +44,10 @@ use callcore::tag::RecordingTag;
 
 #[cfg(test)]
 pub(crate) use self::batch::STREAM_BYTES_MAX;
-pub(crate) use self::remote::Remote;
+pub(crate) use self::{
+    afar::{Far, FarFiles},
+    remote::Remote,
+};
 pub(crate) use self::{batch::Batch, keys::nonce as random, rotation::Wrapped};
 pub use self::{
     codec::Codec,

@@ -268,6 +268,15 @@ impl Recording {
         &self.key
     }
 
+    /// The tag's bytes, as everything in it is bound to them.
+    pub(super) fn bound(&self) -> &[u8] {
+        &self.tag
+    }
+
+    pub(super) const fn remote(&self) -> Option<&Arc<Remote>> {
+        self.remote.as_ref()
+    }
+
     fn meta_key(&self) -> Key {
         self.key.derive(self.id, "vaxel meta 1", "")
     }
@@ -279,6 +288,12 @@ impl Recording {
 }
 
 pub(super) const TAG_FILE: &str = "tag.json";
+
+/// `None` for what is no tag.
+pub(super) fn read_tag(text: &[u8]) -> Option<RecordingTag> {
+    let fields: BTreeMap<String, String> = serde_json::from_slice(text).ok()?;
+    RecordingTag::from_fields(|name| fields.get(name).map(String::as_str)).ok()
+}
 
 pub(super) fn write_tag(folder: &Path, tag: &RecordingTag) -> Result<(), VaultError> {
     let path = folder.join(TAG_FILE);

@@ -214,6 +214,15 @@ impl Remote {
         self.wait(async move { s3.get_range(&path, from..until).await })
     }
 
+    /// Bytes of an object of which the length is known.
+    pub(super) fn piece(&self, name: &str, from: u64, until: u64) -> Result<Bytes, VaultError> {
+        self.range(&self.path(name), from, until)
+    }
+
+    pub(super) const fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
     pub(super) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -229,7 +238,7 @@ impl Remote {
         }
     }
 
-    fn path(&self, name: &str) -> Path {
+    pub(super) fn path(&self, name: &str) -> Path {
         let parts = name.split('/').map(object_store::path::PathPart::from);
         parts.fold(self.prefix.clone(), |path, part| path.join(part))
     }

@@ -1,7 +1,7 @@
 //! A bucket of S3 in memory, with a hand in the door: what happens elsewhere between two requests.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
@@ -10,6 +10,9 @@ use std::{
 
 use super::folder;
 use crate::place::{Bucket, Place};
+
+/// Objects in one answer, as in S3.
+const PAGE: usize = 1000;
 
 type Hand = Box<dyn FnMut(&str) + Send>;
 
@@ -68,6 +71,17 @@ impl Stub {
 
     pub(crate) fn keep_versions(&self, version: Option<&'static str>) {
         *self.held.version.lock().expect("ours") = version;
+    }
+
+    /// An object of one byte.
+    pub(crate) fn put(&self, name: &str) {
+        let mut objects = self.held.objects.lock().expect("ours");
+        objects.insert(name.to_owned(), vec![0]);
+    }
+
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut objects = self.held.objects.lock().expect("ours");
+        change(objects.get_mut(name).expect("there"));
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -172,13 +186,34 @@ impl Held {
     }
 
     fn list(&self, query: &str) -> Vec<u8> {
-        let prefix = query
-            .split('&')
-            .find_map(|part| part.strip_prefix("prefix="))
-            .unwrap_or_default()
-            .replace("%2F", "/");
+        let said = |wanted: &str| {
+            let mut parts = query.split('&');
+            let said = parts.find_map(|part| part.strip_prefix(wanted));
+            said.unwrap_or_default().replace("%2F", "/")
+        };
+        let (prefix, after) = (said("prefix="), said("start-after="));
+        let after = after.max(said("continuation-token="));
+        let delimited = query.contains("delimiter=");
         let objects = self.objects.lock().expect("ours");
-        let found = objects.iter().filter(|(name, _)| name.starts_with(&prefix));
+        let found = objects
+            .iter()
+            .filter(|(name, _)| name.starts_with(&prefix) && **name > after);
+        let deeper = |name: &str| {
+            let (top, _) = name.strip_prefix(&prefix)?.split_once('/')?;
+            delimited.then(|| format!("{prefix}{top}/"))
+        };
+        let tops: BTreeSet<String> = found.clone().filter_map(|(name, _)| deeper(name)).collect();
+        let found = found.filter(|(name, _)| deeper(name).is_none());
+        let truncated = found.clone().count() > PAGE;
+        let last = found.clone().take(PAGE).last();
+        let next = last.map_or(String::new(), |(name, _)| {
+            format!("<NextContinuationToken>{name}</NextContinuationToken>")
+        });
+        let found = found.take(PAGE);
+        let tops: String = tops
+            .iter()
+            .map(|top| format!("<CommonPrefixes><Prefix>{top}</Prefix></CommonPrefixes>"))
+            .collect();
         let contents: String = found
             .map(|(name, bytes)| {
                 format!(
@@ -188,7 +223,7 @@ impl Held {
                 )
             })
             .collect();
-        format!("<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>")
+        format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{next}{contents}{tops}</ListBucketResult>")
             .into_bytes()
     }
 }

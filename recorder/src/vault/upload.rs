@@ -2,14 +2,14 @@
 //!
 //! Stopped anywhere in between, all of it is put there again.
 
-use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
+use std::{fs, io, path::Path, time::SystemTime};
 
 use callcore::tag::RecordingTag;
 
 use super::{
     Vault, VaultError, folder,
     format::HEADER_MAX,
-    recording::{META_FILE, STREAM_SUFFIX, TAG_FILE},
+    recording::{META_FILE, STREAM_SUFFIX, TAG_FILE, read_tag},
 };
 use crate::names::RecordingId;
 
@@ -87,8 +87,7 @@ impl Vault {
     /// The tag of a recording in the folder; `None` when it can't be read.
     pub(crate) fn tag_near(&self, folder: &str) -> Option<RecordingTag> {
         let text = fs::read(self.store().join(folder).join(TAG_FILE)).ok()?;
-        let fields: BTreeMap<String, String> = serde_json::from_slice(&text).ok()?;
-        RecordingTag::from_fields(|name| fields.get(name).map(String::as_str)).ok()
+        read_tag(&text)
     }
 
     /// Whether a recording in the folder has more than the beginnings of its streams.

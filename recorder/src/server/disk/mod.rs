@@ -22,6 +22,7 @@ use super::{
     entering::{Entering, Entry},
     hands::{self, Hands, Task},
     open::{Closed, Ended, Open},
+    relisting::Relisting,
     rounds::{End, Rounds},
 };
 use crate::{
@@ -103,6 +104,8 @@ pub(super) struct Disk {
     pub(super) ended: RefCell<Vec<(RecordingId, Ended)>>,
     /// Told what has ended, where it goes on to S3.
     pub(super) leaving: Option<std::sync::mpsc::Sender<Waiting>>,
+    /// Ends with this.
+    pub(super) _relisting: Relisting,
     pub(super) lock: StoreLock,
     /// Told when a recording takes no more audio.
     pub(super) broken: mpsc::UnboundedSender<RecordingId>,

@@ -43,6 +43,7 @@ fn disk(
         storing: RefCell::default(),
         looked: Cell::new(Instant::now()),
         leaving: None,
+        _relisting: super::super::relisting::Relisting::none(),
         lock: vault.lock().expect("free"),
         broken: mpsc::unbounded_channel().0,
         jobs: jobs.downgrade(),
