@@ -30,9 +30,12 @@ const SCENARIO: &str = r#"
     operator = { organisation = "inera" }
     queue = [{ name = "q", controller = "region-23" }]
     route = [{ name = "r", all = true, unknown = true, invalid = true, conflict = true, queue = "q" }]
-    retention = [{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }]
+    retention = [
+      { class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" },
+      { class = "telephone-number", earliest = "2 years", latest = "3 years", basis = "BTV instruction 3" },
+    ]
     decision = [
-      { controller = "region-23", diary_number = "RS/1/2022", date = 2022-02-01, permits = "hand-over", classes = ["audio"] },
+      { controller = "region-23", diary_number = "RS/1/2022", date = 2022-02-01, permits = "hand-over", classes = ["audio", "telephone-number"] },
     ]
 "#;
 

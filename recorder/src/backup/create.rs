@@ -260,7 +260,7 @@ impl<E: Into<BackupError>> std::convert::From<E> for GroupError {
     }
 }
 
-/// One month of a controller: its files, their digests, and its rows. All that is held in memory at once.
+/// One day of a controller: its files, their digests, and its rows. All that is held in memory at once.
 fn add_group(
     archive: &mut Archive,
     vault: &Vault,
@@ -271,7 +271,7 @@ fn add_group(
 ) -> Result<u64, GroupError> {
     let (mut rows, mut digests, mut recordings) = (String::new(), String::new(), 0);
     let limit = usize::try_from(group.recordings).unwrap_or(usize::MAX);
-    for entry in index.some_alike(group, limit)? {
+    for entry in index.some_alike(group, None, limit)? {
         each();
         // One that doesn't open under its tag isn't worth keeping, and somebody has to know.
         let opened = vault.unlock(entry.id, &entry.tag);

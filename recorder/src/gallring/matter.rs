@@ -118,6 +118,9 @@ impl Matter {
     /// Groups are of a day by UTC, which is two days in Sweden. Where only the first of them has passed its floor: the moment
     /// from which on what began stays.
     pub(super) fn begun_before(&self, scenario: &Scenario, today: Date) -> Option<Timestamp> {
+        if let Some(numbers) = self.numbers_within() {
+            return numbers.begun_before(scenario, today);
+        }
         let (second, midnight) = self.second_day()?;
         (today < second.window(scenario)?.earliest()).then_some(midnight)
     }
@@ -130,6 +133,10 @@ impl Matter {
         scenario: &Scenario,
         today: Date,
     ) -> Result<Vec<Self>, IndexError> {
+        if let Self::Recordings(group) = &self {
+            let part = self.recordings_apart(group, index, scenario, today)?;
+            return Ok(part.unwrap_or_else(|| vec![self]));
+        }
         let passed = |of: &Self| {
             let window = of.window(scenario)?;
             let ceiling = window.latest().is_some_and(|latest| today > latest);
@@ -152,6 +159,51 @@ impl Matter {
             .collect())
     }
 
+    /// The same of recordings whose numbers may go with them on only one of the two days; `None` when they go or stay as one.
+    fn recordings_apart(
+        &self,
+        group: &Alike,
+        index: &Index,
+        scenario: &Scenario,
+        today: Date,
+    ) -> Result<Option<Vec<Self>>, IndexError> {
+        let goes = matches!(self.verdict(scenario, today), Some(Verdict::Erase(_)));
+        let before = self.begun_before(scenario, today).filter(|_| goes);
+        let second = group.day.parse::<Date>().and_then(|day| day.tomorrow());
+        let (Some(midnight), Ok(second)) = (before, second) else {
+            return Ok(None);
+        };
+        let (recordings, bytes) = index.count_alike(group, midnight)?;
+        let day = Alike {
+            recordings: recordings.min(group.recordings),
+            bytes: bytes.min(group.bytes),
+            ..group.clone()
+        };
+        let night = Alike {
+            day: second.to_string(),
+            recordings: group.recordings - day.recordings,
+            bytes: group.bytes - day.bytes,
+            ..group.clone()
+        };
+        let both = [day, night].into_iter();
+        let both = both.filter(|one| one.recordings > 0).map(Self::Recordings);
+        Ok(Some(both.collect()))
+    }
+
+    /// Who spoke in a group of recordings, as what it is: of a class of its own. `None` when nothing of it is stored any more.
+    fn numbers_within(&self) -> Option<Self> {
+        match self {
+            Self::Recordings(group) if group.numbers => Some(Self::Numbers(NumbersAlike {
+                controller: group.controller.clone(),
+                day: group.day.clone(),
+                held: group.held,
+                handed_over: group.handed_over.clone(),
+                recordings: group.recordings,
+            })),
+            _ => None,
+        }
+    }
+
     /// A group of numbers as it were by the second of its two Swedish days, and when that begins.
     fn second_day(&self) -> Option<(Self, Timestamp)> {
         let Self::Numbers(group) = self else {
@@ -166,8 +218,25 @@ impl Matter {
         Some((Self::Numbers(of), midnight))
     }
 
-    /// What retention says; `None` when the scenario doesn't know its controller, class or rule.
+    /// What retention says; `None` when the scenario doesn't know its controller, class or rule. Who spoke is sealed with the
+    /// recording's key and goes with it: so a recording goes only when that may go as well.
     pub(super) fn verdict(&self, scenario: &Scenario, today: Date) -> Option<Verdict> {
+        let own = self.own_verdict(scenario, today)?;
+        match self.numbers_keep(scenario, today) {
+            Some(numbers) => numbers,
+            None => Some(own),
+        }
+    }
+
+    /// What retention says of who spoke in recordings that might go but for that.
+    pub(super) fn numbers_keep(&self, scenario: &Scenario, today: Date) -> Option<Option<Verdict>> {
+        let numbers = self.numbers_within()?;
+        let may_go = matches!(self.own_verdict(scenario, today), Some(Verdict::Erase(_)));
+        let verdict = numbers.own_verdict(scenario, today);
+        (may_go && !matches!(verdict, Some(Verdict::Erase(_)))).then_some(verdict)
+    }
+
+    fn own_verdict(&self, scenario: &Scenario, today: Date) -> Option<Verdict> {
         let held = match self {
             Self::Recordings(group) => group.held,
             Self::Numbers(group) => group.held,

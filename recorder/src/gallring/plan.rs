@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{
     GallringError,
     matter::Matter,
-    words::{Why, why},
+    words::{Why, numbers_stay, why},
 };
 use crate::{index::Index, vault::Vault};
 
@@ -46,7 +46,7 @@ pub struct Group {
     /// `erase` or `keep`.
     pub verdict: &'static str,
     /// `due`, `before-floor`, `held`, `paused`, `inseparable`, `no-decision`, `decided-to-keep`, `not-handed-over`,
-    /// `not-in-scenario`.
+    /// `not-in-scenario`, `numbers-stay`.
     pub reason: &'static str,
     /// The reason in words.
     pub why: String,
@@ -77,7 +77,10 @@ pub fn plan(
     }
     for matter in matters {
         let verdict = matter.verdict(scenario, today);
-        let why = why(scenario, matter.controller(), verdict.as_ref());
+        let why = match matter.numbers_keep(scenario, today) {
+            Some(numbers) => numbers_stay(why(scenario, matter.controller(), numbers.as_ref())),
+            None => why(scenario, matter.controller(), verdict.as_ref()),
+        };
         let key = (
             matter.controller().to_owned(),
             matter.class().to_owned(),

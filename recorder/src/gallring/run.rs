@@ -112,7 +112,8 @@ fn run_only(
         match &matter {
             Matter::Recordings(_) => {
                 let judge = || judge(&matter);
-                let some = || some_of(index, &matter, None);
+                let before = matter.begun_before(scenario, today);
+                let some = || some_of(index, &matter, before);
                 due.take(&mut tools, Mark::Recording, &decided, some, judge)?;
             }
             Matter::Numbers(_) => {
@@ -257,7 +258,7 @@ fn some_of(
     before: Option<Timestamp>,
 ) -> Result<Vec<Entry>, GallringError> {
     Ok(match matter {
-        Matter::Recordings(group) => index.some_alike(group, BATCH)?,
+        Matter::Recordings(group) => index.some_alike(group, before, BATCH)?,
         Matter::Numbers(group) => index.some_numbers(group, before, BATCH)?,
         Matter::AccessLog(_) => Vec::new(),
     })

@@ -72,6 +72,18 @@ pub(super) fn why(scenario: &Scenario, controller: &str, verdict: Option<&Verdic
     }
 }
 
+/// Why recordings stay that might go: who spoke in them would go with them, and stays for this reason.
+pub(super) fn numbers_stay(numbers: Why) -> Why {
+    Why {
+        code: "numbers-stay",
+        sentence: format!(
+            "may go, but its telephone numbers would go with it, and they stay: {}",
+            numbers.sentence
+        ),
+        decision: numbers.decision,
+    }
+}
+
 fn inseparable(
     scenario: &Scenario,
     controller: &str,

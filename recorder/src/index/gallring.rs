@@ -10,7 +10,7 @@ use super::{
 };
 use crate::names::RecordingId;
 
-/// Recordings of one controller, class and month that retention can't tell apart.
+/// Recordings of one controller, class and day that retention can't tell apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alike {
     /// Whose.
@@ -19,6 +19,8 @@ pub struct Alike {
     pub class: String,
     /// The month they began in, `2026-11`, by UTC.
     pub month: String,
+    /// The day of it, ISO 8601.
+    pub day: String,
     /// First day they may go, ISO 8601.
     pub earliest: String,
     /// Last day they may be there; empty when there is none.
@@ -27,6 +29,8 @@ pub struct Alike {
     pub held: bool,
     /// The receipt of their hand-over; empty when there was none.
     pub handed_over: String,
+    /// Whether it is stored who spoke in them.
+    pub numbers: bool,
     /// How many.
     pub recordings: u64,
     /// Bytes they take.
@@ -103,23 +107,25 @@ impl Index {
     /// # Errors
     /// When the index can't be read.
     pub fn alike(&self) -> Result<Vec<Alike>, IndexError> {
-        let key =
-            "controller, class, substr(day, 1, 7) AS month, earliest, latest, held, handed_over";
+        let key = "controller, class, day, earliest, latest, held, handed_over, numbers";
         let sql = grouped(
             key,
-            "1, 2, 3, 4, 5, 6, 7",
+            "1, 2, 3, 4, 5, 6, 7, 8",
             "recordings <> 0",
             "SELECT id FROM marked_recordings",
         );
         self.rows(&sql, &[], |row| {
+            let day = row.text("day")?;
             Ok(Alike {
                 controller: row.text("controller")?,
                 class: row.text("class")?,
-                month: row.text("month")?,
+                month: day.get(..7).unwrap_or_default().to_owned(),
+                day,
                 earliest: row.text("earliest")?,
                 latest: row.text("latest")?,
                 held: row.count("held")? != 0,
                 handed_over: row.text("handed_over")?,
+                numbers: row.text("numbers")? == "kept",
                 recordings: row.count("recordings")?,
                 bytes: row.count("bytes")?,
             })
@@ -145,17 +151,44 @@ impl Index {
         })
     }
 
-    /// Some of a group's recordings: as many as are erased at once.
+    /// Some of a group's recordings: as many as are erased at once; only of those that began before a moment, when one is named.
     ///
     /// # Errors
     /// When the index can't be read.
-    pub fn some_alike(&self, group: &Alike, limit: usize) -> Result<Vec<Entry>, IndexError> {
+    pub fn some_alike(
+        &self,
+        group: &Alike,
+        before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, IndexError> {
+        let (of_group, mut values) = self.alike_of(group, before);
+        values.push((limit as u64).into());
+        self.entries(&format!("SELECT * {of_group} LIMIT ?"), &values)
+    }
+
+    /// How many of a group's recordings began before a moment, and their bytes.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn count_alike(&self, group: &Alike, before: Timestamp) -> Result<(u64, u64), IndexError> {
+        let (of_group, values) = self.alike_of(group, Some(before));
+        let sql =
+            format!("SELECT COUNT(*) AS found, CAST(SUM(bytes) AS BIGINT) AS bytes {of_group}");
+        let found = self.rows(&sql, &values, |row| {
+            Ok((row.count("found")?, row.count("bytes")?))
+        })?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// What both look at.
+    fn alike_of(&self, group: &Alike, before: Option<Timestamp>) -> (String, Vec<Value>) {
         let sql = format!(
-            "SELECT * FROM recordings {} WHERE {AT_REST} AND controller = ? AND class = ? AND month = ? \
-             AND earliest = ? AND latest = ? AND held = ? AND handed_over = ? LIMIT ?",
+            "FROM recordings {} WHERE {AT_REST} AND controller = ? AND class = ? AND month = ? \
+             AND earliest = ? AND latest = ? AND held = ? AND handed_over = ? AND day = ? \
+             AND numbers = ? AND started_micros < ?",
             self.db.by("recordings_alike")
         );
-        let values: [Value; 8] = [
+        let values = vec![
             (&*group.controller).into(),
             (&*group.class).into(),
             (&*group.month).into(),
@@ -163,9 +196,11 @@ impl Index {
             (&*group.latest).into(),
             group.held.into(),
             (&*group.handed_over).into(),
-            (limit as u64).into(),
+            (&*group.day).into(),
+            if group.numbers { "kept" } else { "erased" }.into(),
+            before.map_or(i64::MAX, Timestamp::as_microsecond).into(),
         ];
-        self.entries(&sql, &values)
+        (sql, values)
     }
 
     /// Some of a group's recordings whose numbers are kept; only of those that began before a moment, when one is named.

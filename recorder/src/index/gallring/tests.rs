@@ -61,11 +61,11 @@ fn agree(index: &Index, when: &str) {
     counted.sort_unstable();
     let sql = format!(
         "SELECT COUNT(*) AS recordings FROM recordings WHERE {AT_REST} \
-         GROUP BY controller, class, month, earliest, latest, held, handed_over"
+         GROUP BY controller, class, day, earliest, latest, held, handed_over, numbers"
     );
     assert_eq!(counted, rows(&sql), "{when}");
     for group in &alike {
-        let found = index.some_alike(group, 100).expect("read");
+        let found = index.some_alike(group, None, 100).expect("read");
         assert_eq!(found.len() as u64, group.recordings, "{when}: {group:?}");
         let bytes: u64 = found.iter().map(|entry| entry.bytes).sum();
         assert_eq!(bytes, group.bytes, "{when}: {group:?}");
@@ -103,7 +103,7 @@ fn what_is_marked_is_left_out_everywhere_until_the_mark_is_taken_back() {
     let mut every = Vec::new();
     index.every(|entry| every.push(entry.id)).expect("read");
     assert_eq!(every, [other]);
-    let some = index.some_alike(&group, 9).expect("read");
+    let some = index.some_alike(&group, None, 9).expect("read");
     assert_eq!(some.len(), 1);
     let some = index.some_numbers(&days, None, 9).expect("read");
     assert_eq!(some.len(), 1);
