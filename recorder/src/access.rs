@@ -325,11 +325,12 @@ pub(crate) fn remove(
     remove_aside(vault, &segment.name)
 }
 
-/// What a stopped run set aside: removed when the register knows of it, else put back.
+/// What a stopped run set aside: removed when the register knows of it, else put back. One that refuses keeps no other.
 pub(crate) fn finish_set_aside(
     vault: &Vault,
     registered: impl Fn(&str) -> bool,
 ) -> Result<(), LedgerError> {
+    let mut done = Ok(());
     for controller in names(&vault.store().join(FOLDER))? {
         for file in names(&vault.store().join(FOLDER).join(&controller))? {
             let Some(log) = file.strip_suffix(ASIDE) else {
@@ -337,14 +338,16 @@ pub(crate) fn finish_set_aside(
             };
             let name = format!("{FOLDER}/{controller}/{log}");
             let path = vault.store().join(&name);
-            if registered(&name) {
-                remove_aside(vault, &name)?;
+            let finished = if registered(&name) {
+                remove_aside(vault, &name)
             } else {
-                fs::rename(aside(&path), &path).map_err(folder::unusable(&path))?;
-            }
+                let back = fs::rename(aside(&path), &path);
+                back.map_err(|error| folder::unusable(&path)(error).into())
+            };
+            done = done.and(finished);
         }
     }
-    Ok(())
+    done
 }
 
 fn remove_aside(vault: &Vault, name: &str) -> Result<(), LedgerError> {

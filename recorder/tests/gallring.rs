@@ -449,6 +449,49 @@ fn what_a_power_cut_brought_back_goes_with_the_next_start() {
     assert_eq!((found.removed, folder.exists()), (1, false));
 }
 
+/// One that the disk doesn't let go keeps no other, and isn't said to be erased before it is.
+#[test]
+fn what_cannot_be_removed_keeps_no_other() {
+    let (bench, scenario) = (Bench::with(5), scenario());
+    let [key, folder] = [0, 1].map(|at| bench.ids()[at]);
+    // Nobody removes a folder as a file, nor renames one over what isn't a folder.
+    let path = bench.vault.keys().join(format!("data/{key}.key"));
+    let kept = path.with_extension("kept");
+    std::fs::rename(&path, &kept).expect("ours");
+    std::fs::create_dir(&path).expect("ours");
+    let name = folder.to_string();
+    let gone = bench.vault.store().join(".gone");
+    let in_the_way = gone.join(&name[..2]);
+    std::fs::create_dir(&gone).expect("ours");
+    std::fs::write(&in_the_way, "x").expect("ours");
+    let run = |bench: &Bench| bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    for again in [0, 1] {
+        let ran = run(&bench);
+        assert_eq!(
+            (ran.recordings, ran.refused, ran.register_lines),
+            (if again == 0 { 4 } else { 0 }, 2, 3),
+            "{again}"
+        );
+        assert_eq!(gallring::refused(&bench.vault), 2);
+    }
+    assert!(bench.index.get(key).is_ok(), "nothing of it is gone");
+    assert_eq!(bench.ids(), [key]);
+    std::fs::remove_dir(&path).expect("ours");
+    std::fs::rename(&kept, &path).expect("ours");
+    std::fs::remove_file(&in_the_way).expect("ours");
+    let ran = run(&bench);
+    assert_eq!((ran.finished, ran.recordings, ran.refused), (1, 1, 0));
+    assert_eq!(
+        (ran.register_lines, gallring::refused(&bench.vault)),
+        (5, 0)
+    );
+    assert!(
+        [key, folder]
+            .iter()
+            .all(|id| !bench.agrees(*id, "in the end"))
+    );
+}
+
 /// The register has each once, whatever index there is.
 #[test]
 fn what_was_erased_is_not_erased_again_under_a_new_index() {

@@ -65,6 +65,9 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     } else {
         print_report(&report)?;
     }
+    if report.refused > 0 {
+        return Ok(ExitCode::from(1));
+    }
     Ok(code)
 }
 
@@ -172,6 +175,12 @@ fn print_report(report: &Report) -> Result<(), Failure> {
         show::line(format_args!(
             "{} of an earlier run finished",
             report.finished
+        ))?;
+    }
+    if report.refused > 0 {
+        show::line(format_args!(
+            "{} refused by the store or S3 (the log says which and why); the next run tries again",
+            report.refused
         ))?;
     }
     show::line(format_args!(

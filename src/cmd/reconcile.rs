@@ -29,6 +29,7 @@ pub(crate) fn run(
         from: moment(args.from.as_deref(), begin)?,
         until: moment(args.until.as_deref(), end)?,
         folders: true,
+        bucket: true,
     };
     // Whoever names an end means it.
     let asked = if args.until.is_some() {

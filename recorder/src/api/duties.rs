@@ -61,6 +61,7 @@ pub(super) fn recent(shared: &Shared) -> Asked {
         from: now.checked_sub(LOOKED_BACK).unwrap_or(now),
         until: now,
         folders: false,
+        bucket: false,
     };
     all.settled(now)
 }
@@ -78,7 +79,11 @@ async fn one(shared: &Arc<Shared>, gauges: &Gauges, plan: bool) -> Result<(), No
         .await?;
     let mut duties = Duties::clone(&before);
     if plan {
-        duties.overdue = overdue(shared).await?;
+        let (overdue, refused) = overdue(shared).await?;
+        duties.overdue = overdue;
+        gauges
+            .refused
+            .set(i64::try_from(refused).unwrap_or(i64::MAX));
     } else {
         // Folders were looked at a while ago; what was found there still stands.
         report.keep_untagged(duties.reconciliation.as_ref());
@@ -89,22 +94,27 @@ async fn one(shared: &Arc<Shared>, gauges: &Gauges, plan: bool) -> Result<(), No
     Ok(())
 }
 
-/// How many things have outstayed their ceiling, by controller and class.
-async fn overdue(shared: &Arc<Shared>) -> Result<BTreeMap<String, BTreeMap<String, u64>>, No> {
+/// How many things have outstayed their ceiling, by controller and class; and how many the last run had to leave.
+async fn overdue(
+    shared: &Arc<Shared>,
+) -> Result<(BTreeMap<String, BTreeMap<String, u64>>, u64), No> {
     let today = callcore::time::Time::from(shared.clock())
         .in_sweden()
         .date();
     let scenario = Arc::clone(&shared.scenario);
-    let plan = shared
+    let (plan, refused) = shared
         .stores
-        .ask(move |vault, index| gallring::plan(vault, index, &scenario, today))
+        .ask(move |vault, index| {
+            let plan = gallring::plan(vault, index, &scenario, today)?;
+            Ok::<_, gallring::GallringError>((plan, gallring::refused(vault)))
+        })
         .await?;
     let mut overdue: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for group in plan.groups {
         let of = overdue.entry(group.controller).or_default();
         *of.entry(group.class).or_default() += group.overdue;
     }
-    Ok(overdue)
+    Ok((overdue, refused))
 }
 
 struct Gauges {
@@ -113,6 +123,7 @@ struct Gauges {
     external_recordings: IntGauge,
     checked: IntGauge,
     overdue: IntGaugeVec,
+    refused: IntGauge,
 }
 
 impl Gauges {
@@ -138,6 +149,10 @@ impl Gauges {
                 "vaxel_reconciliation_timestamp_seconds",
                 "When calls and recordings were held against each other last",
             )?,
+            refused: gauge(
+                "vaxel_gallring_refused_objects",
+                "Things that the last run of gallring had to leave, as the store or S3 refused: must be 0",
+            )?,
             overdue: IntGaugeVec::new(
                 Opts::new(
                     "vaxel_gallring_overdue_objects",
@@ -153,6 +168,7 @@ impl Gauges {
             &gauges.external_calls,
             &gauges.external_recordings,
             &gauges.checked,
+            &gauges.refused,
         ] {
             registry.register(Box::new(gauge.clone()))?;
         }

@@ -145,6 +145,7 @@ pub(super) async fn reconciliation(
         from: asked.from.unwrap_or(recent.from),
         until: asked.until.unwrap_or(recent.until),
         folders: true,
+        bucket: true,
     };
     let calls = shared.stores.calls().map(ToOwned::to_owned);
     let token = caller.token.id.clone();

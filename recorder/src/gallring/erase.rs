@@ -41,6 +41,9 @@ pub const BATCH: usize = 2000;
 /// and 32 of them no longer than one.
 const HANDS: usize = 32;
 
+/// So many refused in a row, and it isn't they: bucket or disk is gone. The next run goes on.
+const REFUSED_MAX: usize = 100;
+
 /// Whoever watches a run; may be told from several threads, one at a time.
 pub type Watch<'a> = &'a mut (dyn FnMut(Step) -> ControlFlow<()> + Send);
 
@@ -70,6 +73,8 @@ pub(super) struct Tools<'a> {
     pub(super) now: Timestamp,
     pub(super) watch: Mutex<Watch<'a>>,
     pub(super) behind: Behind,
+    /// What couldn't be erased this time, or not all of it: it isn't tried again by this run.
+    pub(super) refused: BTreeSet<RecordingId>,
 }
 
 /// What batches before this one still wait for.
@@ -81,10 +86,13 @@ pub(super) struct Behind {
     registered: Vec<(Mark, Vec<RecordingId>)>,
 }
 
+/// What goes, and under which decision.
+type Gone = Vec<(Entry, Decided)>;
+
 /// Things of one kind that go together.
 pub(super) struct Batch {
     pub(super) what: Mark,
-    pub(super) gone: Vec<(Entry, Decided)>,
+    pub(super) gone: Gone,
 }
 
 impl Default for Batch {
@@ -112,14 +120,15 @@ impl Tools<'_> {
         let before = mem::take(&mut self.behind.gone);
         let registered = mem::take(&mut self.behind.registered);
         let (vault, watch) = (self.vault, &self.watch);
-        let gone = thread::scope(|scope| {
+        let (removed, gone) = thread::scope(|scope| {
             let removed = scope.spawn(|| remove_remains(vault, watch, &before));
             let gone = self
                 .forget(&registered)
                 .and_then(|()| self.destroy(what, batch, decided));
-            let removed = removed.join().unwrap_or(Err(GallringError::Stopped));
-            removed.and(gone)
-        })?;
+            (removed.join().unwrap_or(Err(GallringError::Stopped)), gone)
+        });
+        let (before, (gone, kept)) = (self.without(before, removed?), gone?);
+        self.refused.extend(kept);
         self.register(&before, &BTreeSet::new())?;
         let bytes = gone.iter().map(|(entry, _)| entry.bytes).sum();
         let count = gone.len() as u64;
@@ -130,28 +139,37 @@ impl Tools<'_> {
     /// Ends what was begun.
     pub(super) fn catch_up(&mut self) -> Result<(), GallringError> {
         let gone = mem::take(&mut self.behind.gone);
-        self.finish(&gone, &BTreeSet::new())
+        self.finish(gone, &BTreeSet::new()).map(drop)
     }
 
-    /// What follows once nothing can be opened any more; `known` is what the register has already.
+    /// What follows once nothing can be opened any more; `known` is what the register has already. Gives how many are finished.
     pub(super) fn finish(
         &mut self,
-        batch: &Batch,
+        batch: Batch,
         known: &BTreeSet<(String, String)>,
-    ) -> Result<(), GallringError> {
-        remove_remains(self.vault, &self.watch, batch)?;
-        self.register(batch, known)?;
+    ) -> Result<u64, GallringError> {
+        let refused = remove_remains(self.vault, &self.watch, &batch)?;
+        let batch = self.without(batch, refused);
+        self.register(&batch, known)?;
         let registered = mem::take(&mut self.behind.registered);
-        self.forget(&registered)
+        self.forget(&registered)?;
+        Ok(batch.gone.len() as u64)
     }
 
-    /// Marks a batch, and destroys its keys.
+    /// What is left of something and can't be removed stays marked: it isn't said to be erased, and the next run tries again.
+    fn without(&mut self, mut batch: Batch, refused: BTreeSet<RecordingId>) -> Batch {
+        batch.gone.retain(|(entry, _)| !refused.contains(&entry.id));
+        self.refused.extend(refused);
+        batch
+    }
+
+    /// Marks a batch, and destroys its keys. Gives what can't be opened any more, and of what that was refused.
     fn destroy(
         &self,
         what: Mark,
         batch: Vec<(Entry, ErasurePermit)>,
         decided: &Decided,
-    ) -> Result<Vec<(Entry, Decided)>, GallringError> {
+    ) -> Result<(Gone, BTreeSet<RecordingId>), GallringError> {
         let ids: Vec<RecordingId> = batch.iter().map(|(entry, _)| entry.id).collect();
         let marked: BTreeSet<_> = self
             .index
@@ -160,14 +178,15 @@ impl Tools<'_> {
             .collect();
         self.step(Step::Marked)?;
         // Held meanwhile: its permit lapses.
-        let (gone, permits): (Vec<_>, Vec<_>) = batch
+        let (mut gone, permits): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .filter(|(entry, _)| marked.contains(&entry.id))
             .map(|(entry, permit)| ((entry, decided.clone()), permit))
             .unzip();
         let (vault, watch) = (self.vault, &self.watch);
         let going: Vec<_> = gone.iter().map(|(entry, _)| entry).zip(permits).collect();
-        side_by_side(going, &|(entry, permit)| {
+        let id = |(entry, _): &(&Entry, ErasurePermit)| entry.id;
+        let mut kept = side_by_side(going, &id, &|(entry, permit)| {
             match what {
                 Mark::Recording => vault.destroy_key(entry.id, permit)?,
                 Mark::Numbers => vault.erase_numbers(entry.id, &entry.tag, permit)?,
@@ -176,7 +195,17 @@ impl Tools<'_> {
         })?;
         self.vault.sync_keys()?;
         self.step(Step::Synced)?;
-        Ok(gone)
+        if !kept.is_empty() {
+            let opens = |entry: &Entry| kept.contains(&entry.id) && opens(vault, what, entry);
+            let (there, not): (Vec<_>, Vec<_>) =
+                gone.into_iter().partition(|(entry, _)| opens(entry));
+            gone = not;
+            kept = there.iter().map(|(entry, _)| entry.id).collect();
+            // Nothing of it was erased: it is found and heard as before.
+            self.index
+                .unmark(what, &kept.iter().copied().collect::<Vec<_>>())?;
+        }
+        Ok((gone, kept))
     }
 
     fn register(
@@ -219,19 +248,25 @@ impl Tools<'_> {
     }
 }
 
-/// Removes what nobody can open any more; of numbers nothing is left to remove.
+/// Whether what was marked can still be opened. Whoever can't tell must take it to be so.
+pub(super) fn opens(vault: &Vault, what: Mark, entry: &Entry) -> bool {
+    match what {
+        Mark::Recording => vault.has_key(entry.id),
+        Mark::Numbers => vault.has_numbers(entry.id, &entry.tag),
+    }
+}
+
+/// Removes what nobody can open any more; of numbers nothing is left to remove. Gives those of which something stays.
 fn remove_remains(
     vault: &Vault,
     watch: &Mutex<Watch<'_>>,
     batch: &Batch,
-) -> Result<(), GallringError> {
+) -> Result<BTreeSet<RecordingId>, GallringError> {
     if batch.what != Mark::Recording {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
-    side_by_side(batch.gone.iter().collect(), &|(entry, _): &(
-        Entry,
-        Decided,
-    )| {
+    let gone = batch.gone.iter().map(|(entry, _)| entry).collect();
+    side_by_side(gone, &|entry: &&Entry| entry.id, &|entry: &Entry| {
         vault.remove_remains(entry.id, &entry.tag)?;
         tell(watch, Step::Removed)
     })
@@ -245,31 +280,50 @@ fn tell(watch: &Mutex<Watch<'_>>, step: Step) -> Result<(), GallringError> {
     }
 }
 
-/// Works on all of them until one fails; what other hands have begun is ended then.
+/// Works on all of them, also when some are refused: gives those. When it is told to stop, or too many in a row are refused,
+/// what other hands have begun is ended.
 fn side_by_side<T: Send>(
     items: Vec<T>,
+    id: &(impl Fn(&T) -> RecordingId + Sync),
     work: &(impl Fn(T) -> Result<(), GallringError> + Sync),
-) -> Result<(), GallringError> {
+) -> Result<BTreeSet<RecordingId>, GallringError> {
     let hands = items.len().min(HANDS);
     let items = Mutex::new(items.into_iter());
+    let refused = Mutex::new((BTreeSet::new(), 0_usize));
     let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
     let hand = || {
         while let Some(item) = next() {
-            if let Err(error) = work(item) {
+            let id = id(&item);
+            let done = work(item);
+            let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let Err(error) = done else {
+                refused.1 = 0;
+                continue;
+            };
+            refused.0.insert(id);
+            refused.1 += 1;
+            if matches!(error, GallringError::Stopped) || refused.1 >= REFUSED_MAX {
+                drop(refused);
                 while next().is_some() {}
                 return Err(error);
             }
+            tracing::error!(recording = %id, %error, "it can't be erased: the next run tries again");
         }
         Ok(())
     };
-    thread::scope(|scope| {
+    let all: Result<(), GallringError> = thread::scope(|scope| {
         let hands: Vec<_> = (0..hands).map(|_| scope.spawn(hand)).collect();
         let ended = hands
             .into_iter()
             .map(|hand| hand.join().unwrap_or(Err(GallringError::Stopped)));
         // All of them end before this does.
         ended.collect::<Vec<_>>().into_iter().collect()
-    })
+    });
+    all?;
+    Ok(refused
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .0)
 }
 
 fn destroyed(what: Mark, entry: &Entry, decided: &Decided) -> Destroyed {

@@ -21,7 +21,7 @@ pub use self::{
     erase::{BATCH, Step, Watch},
     plan::{Group, Plan, plan},
     register::{Destroyed, Register, register},
-    run::{Report, recover, run},
+    run::{Report, recover, refused, run},
 };
 use crate::{index::IndexError, ledger::LedgerError, vault::VaultError};
 

@@ -1,6 +1,6 @@
 //! Erases all that is due on a day, and finishes what an earlier run left.
 
-use std::{collections::BTreeSet, ops::ControlFlow, sync::Mutex};
+use std::{collections::BTreeSet, fs, io, ops::ControlFlow, sync::Mutex};
 
 use callcore::{
     retention::{ErasurePermit, ObjectClass, Verdict},
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     BATCH, GallringError, REGISTER, Step,
-    erase::{Batch, Behind, Tools, Watch},
+    erase::{Batch, Behind, Tools, Watch, opens},
     matter::Matter,
     register::{Decided, Destroyed},
 };
@@ -19,8 +19,11 @@ use crate::{
     access::{self, Segment},
     index::{Entry, Index, Mark},
     ledger::{GENESIS, Ledger, Signer},
-    vault::{StoreLock, Vault},
+    vault::{StoreLock, Vault, folder},
 };
+
+/// In the store: how much the last run had to leave. Not there when that is nothing.
+const REFUSED: &str = ".gallring-refused";
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -37,6 +40,8 @@ pub struct Report {
     pub access_logs: u64,
     /// Erasures of an earlier, stopped run that were finished.
     pub finished: u64,
+    /// Things that store or bucket refused to let go, wholly or in part: they aren't in the register, and the next run tries again.
+    pub refused: u64,
     /// Entries in the register after the run.
     pub register_lines: u64,
     /// The hash of its last line: whoever notes it elsewhere can prove what stood there.
@@ -125,13 +130,16 @@ fn run_only(
                 due.take(&mut tools, Mark::Numbers, &decided, some, judge)?;
             }
             Matter::AccessLog(segment) => {
-                erase_log(&mut tools, segment, &matter, scenario, permit, &decided)?;
-                report.access_logs += 1;
+                let went = erase_log(&mut tools, segment, &matter, scenario, permit, &decided)?;
+                report.access_logs += u64::from(went);
+                report.refused += u64::from(!went);
             }
         }
     }
     due.erase(&mut tools)?;
     tools.catch_up()?;
+    report.refused += tools.refused.len() as u64;
+    note_refused(vault, report.refused)?;
     (report.recordings, report.bytes, report.numbers) = (due.recordings, due.bytes, due.numbers);
     report.register_lines = tools.register.lines();
     report.register_hash = tools.register.hash().to_owned();
@@ -178,6 +186,7 @@ fn tools<'a>(
         now,
         watch: Mutex::new(watch),
         behind: Behind::default(),
+        refused: BTreeSet::new(),
     })
 }
 
@@ -219,13 +228,16 @@ impl Due {
                 // What was taken before would be found again by the next look.
                 self.erase(tools)?;
             }
-            self.batch
-                .extend(entries.into_iter().filter_map(|entry| match judge() {
-                    Some(Verdict::Erase(permit)) => Some((entry, permit)),
-                    _ => None,
-                }));
-            if self.batch.len() >= BATCH && self.erase(tools)? == 0 {
-                // A whole batch that was held meanwhile would come again and again.
+            let untried = entries
+                .into_iter()
+                .filter(|entry| !tools.refused.contains(&entry.id));
+            self.batch.extend(untried.filter_map(|entry| match judge() {
+                Some(Verdict::Erase(permit)) => Some((entry, permit)),
+                _ => None,
+            }));
+            let full = self.batch.len() >= BATCH || !all_of_it;
+            if full && self.erase(tools)? == 0 {
+                // What was held meanwhile, or is refused, would come again and again.
                 return Ok(());
             }
             if all_of_it {
@@ -264,7 +276,7 @@ fn some_of(
     })
 }
 
-/// A month of an access log: set aside, entered in the register with its last hash, then removed.
+/// A month of an access log: set aside, entered in the register with its last hash, then removed. False when the disk refuses.
 fn erase_log(
     tools: &mut Tools<'_>,
     segment: &Segment,
@@ -272,10 +284,14 @@ fn erase_log(
     scenario: &Scenario,
     permit: ErasurePermit,
     decided: &Decided,
-) -> Result<(), GallringError> {
+) -> Result<bool, GallringError> {
     // What nobody signed is cut off; and once it is set aside nobody adds to it.
-    access::last_hash(tools.vault, segment)?;
-    access::set_aside(tools.vault, segment)?;
+    let aside = access::last_hash(tools.vault, segment)
+        .and_then(|_| access::set_aside(tools.vault, segment));
+    if let Err(error) = aside {
+        tracing::error!(log = segment.name, %error, "it can't be erased: the next run tries again");
+        return Ok(false);
+    }
     tools.step(Step::Marked)?;
     let window = matter.window(scenario);
     let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
@@ -294,8 +310,32 @@ fn erase_log(
     };
     tools.enter(&[entry])?;
     tools.step(Step::Registered)?;
-    access::remove(tools.vault, segment, permit)?;
-    tools.step(Step::Removed)
+    if let Err(error) = access::remove(tools.vault, segment, permit) {
+        tracing::error!(log = segment.name, %error, "it was set aside and can't be removed: the next run tries again");
+        return Ok(false);
+    }
+    tools.step(Step::Removed)?;
+    Ok(true)
+}
+
+/// Notes for a recorder's metrics how much the last run had to leave.
+fn note_refused(vault: &Vault, refused: u64) -> Result<(), GallringError> {
+    let path = vault.store().join(REFUSED);
+    match refused {
+        0 => match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(folder::unusable(&path)(error).into())
+            }
+            _ => Ok(()),
+        },
+        some => Ok(folder::write_private(&path, some.to_string().as_bytes())?),
+    }
+}
+
+/// How many things the last run had to leave, as store or bucket refused.
+pub fn refused(vault: &Vault) -> u64 {
+    let noted = fs::read_to_string(vault.store().join(REFUSED)).ok();
+    noted.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// What an earlier run marked: finished when it can't be opened any more, else taken back.
@@ -312,11 +352,7 @@ fn finish_marked(tools: &mut Tools<'_>) -> Result<u64, GallringError> {
         let mut gone = Vec::new();
         let mut there = Vec::new();
         for (entry, mark) in tools.index.marked(what)? {
-            let opens = match what {
-                Mark::Recording => tools.vault.has_key(entry.id),
-                Mark::Numbers => tools.vault.has_numbers(entry.id, &entry.tag),
-            };
-            if opens {
+            if opens(tools.vault, what, &entry) {
                 there.push(entry.id);
             } else {
                 gone.push((entry, Decided::parse(&mark)));
@@ -325,12 +361,12 @@ fn finish_marked(tools: &mut Tools<'_>) -> Result<u64, GallringError> {
         tools.index.unmark(what, &there)?;
         if !gone.is_empty() {
             tools.vault.sync_keys()?;
-            finished += gone.len() as u64;
-            tools.finish(&Batch { what, gone }, &known)?;
+            finished += tools.finish(Batch { what, gone }, &known)?;
         }
     }
-    access::finish_set_aside(tools.vault, |name| {
-        known.iter().any(|(object, _)| object == name)
-    })?;
+    let registered = |name: &str| known.iter().any(|(object, _)| object == name);
+    if let Err(error) = access::finish_set_aside(tools.vault, registered) {
+        tracing::error!(%error, "a month of an access log was set aside, and can be neither removed nor put back: the next run tries again");
+    }
     Ok(finished)
 }

@@ -66,6 +66,8 @@ pub struct Asked {
     pub until: Timestamp,
     /// Whether folders that no index row knows are looked for, too.
     pub folders: bool,
+    /// And what lies in S3: a question for each thousand objects of the months.
+    pub bucket: bool,
 }
 
 impl Asked {

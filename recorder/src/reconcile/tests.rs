@@ -295,6 +295,7 @@ fn a_store_is_held_against_what_a_switch_wrote() {
         from,
         until,
         folders: true,
+        bucket: true,
     };
     let report = reconcile(&vault, &index, Some(&written), &asked).expect("reconciled");
     let mut kinds = kinds(&report);
@@ -344,6 +345,7 @@ fn what_closed_this_second_is_not_extra_yet() {
         from: at(-3600),
         until: at(7200),
         folders: false,
+        bucket: false,
     };
     let recordings = [have(1, 0, 60.0)];
     let extra = |now| {
@@ -379,6 +381,7 @@ fn what_lies_in_the_bucket_and_nowhere_else_is_told() {
             from,
             until: started + SignedDuration::from_hours(1),
             folders: true,
+            bucket: true,
         };
         let report = reconcile(&vault, &index, None, &asked).expect("reconciled");
         let told = report

@@ -13,7 +13,7 @@ use super::{Asked, CALL_MAX, ReconcileError};
 use crate::{
     index::{Index, IndexError},
     names::{ControllerName, RecordingId},
-    vault::Vault,
+    vault::{Vault, VaultError},
 };
 
 /// A folder that was made this moment may not be in the index yet.
@@ -44,7 +44,16 @@ pub(super) fn find(
             }
         }
     }
-    far(vault, index, known, asked, &mut found)?;
+    if !asked.bucket {
+        return Ok(found);
+    }
+    match far(vault, index, known, asked, &mut found) {
+        // What is here is told all the same.
+        Err(ReconcileError::Vault(error @ VaultError::Remote { .. })) => {
+            tracing::warn!(%error, "what lies in S3 isn't held against the index");
+        }
+        other => other?,
+    }
     Ok(found)
 }
 
