@@ -148,6 +148,7 @@ impl Making<'_> {
         let (vault, recipient) = (self.vault, self.recipient);
         let recordings = fill(vault, self.index, path, recipient, wrong, each)?;
         sync(&self.place.audio)?;
+        let _alone = keys::alone(vault)?;
         let keys = keys::write(vault, self.index, &self.place.keys, recipient, self.now)?;
         let (bytes, sha256) = digest(path)?;
         let kept = Kept {

@@ -4,6 +4,8 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -17,8 +19,14 @@ use crate::{
     gallring::{self, REGISTER},
     index::Index,
     ledger,
-    vault::{Vault, folder},
+    vault::{StoreLock, Vault, folder},
 };
+
+/// Held while the key part is written.
+const LOCK: &str = ".backup-keys";
+/// Longer than the keys of a million recordings take to be sealed and written.
+const WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Replaces the key part of a store's backups, so that keys destroyed since are gone from it. `None`: no backup was ever
 /// made, so there is nothing to replace.
@@ -30,6 +38,11 @@ pub fn refresh(
     index: &Index,
     now: Timestamp,
 ) -> Result<Option<KeyPart>, BackupError> {
+    if Catalogue::read(vault)?.keys.is_none() {
+        return Ok(None);
+    }
+    let _alone = alone(vault)?;
+    // Only now: whoever had it before may have made a part for another receiver, in another place.
     let catalogue = Catalogue::read(vault)?;
     let Some(old) = &catalogue.keys else {
         return Ok(None);
@@ -42,6 +55,20 @@ pub fn refresh(
     let nobody_makes_one = gallring::lock(vault).ok();
     Catalogue::clear(vault, nobody_makes_one.is_some())?;
     Ok(Some(part))
+}
+
+/// Keeps every other renewal of the key part out until it is written and in the catalogue: of two at once the later one would fail,
+/// and the part would have the keys that were destroyed before that.
+pub(super) fn alone(vault: &Vault) -> Result<StoreLock, BackupError> {
+    let path = vault.store().join(LOCK);
+    let until = Instant::now() + WAIT_MAX;
+    loop {
+        match StoreLock::take(&path)? {
+            Some(lock) => return Ok(lock),
+            None if Instant::now() < until => thread::sleep(LOOK_EVERY),
+            None => return Err(BackupError::KeysBusy),
+        }
+    }
 }
 
 /// Writes the key part into a folder: a new one beside the old, then in its place.

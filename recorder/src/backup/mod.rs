@@ -80,6 +80,11 @@ pub enum BackupError {
         /// The place that was named.
         path: PathBuf,
     },
+    /// Another program writes the key part, and doesn't end.
+    #[error(
+        "another program has been writing the key part of the backups for minutes: end it, then run `vaxel backup keys`"
+    )]
+    KeysBusy,
     /// Whoever finds one part would have both.
     #[error("{} and {} lie inside one another: keys and audio go to places apart", audio.display(), keys.display())]
     NotApart {

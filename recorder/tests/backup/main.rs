@@ -226,6 +226,31 @@ fn assert_no_trace(restored: &Restored, id: RecordingId) {
     assert!(store.parts().1.get(id).is_err());
 }
 
+/// As of several commands that end together: none may fail, and the last one has what none before it had.
+#[test]
+fn renewals_of_the_key_part_at_once_come_one_after_the_other() {
+    let backups = Backups::of(3);
+    backups.create();
+    let place = backups.bench.vault.place().clone();
+    std::thread::scope(|scope| {
+        let renewals: Vec<_> = (0..8)
+            .map(|_| {
+                let place = place.clone();
+                scope.spawn(move || {
+                    let store = store::open_to_change_place(place).expect("opens");
+                    let (vault, index) = store.parts();
+                    let part = backup::refresh(vault, index, now()).expect("replaced");
+                    part.expect("one").files
+                })
+            })
+            .collect();
+        for renewal in renewals {
+            // Three data keys, and what is there whatever was recorded.
+            assert_eq!(renewal.join().expect("ended"), 8);
+        }
+    });
+}
+
 #[test]
 fn a_destroyed_key_is_gone_from_the_backups_when_the_key_part_is_replaced() {
     let backups = Backups::of(2);
