@@ -172,6 +172,10 @@ impl From<ReconcileError> for No {
                 let text = "there is more in that time than one answer holds: give a shorter one with `from` and `until`";
                 Self::new(StatusCode::BAD_REQUEST, "too-large", text)
             }
+            ReconcileError::TooManyOfADay { .. } => {
+                let text = "these would be more calls of one day than are kept: say each call once";
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", text)
+            }
             other => Self::failed(&other),
         }
     }

@@ -43,7 +43,10 @@ pub use self::{
     restore::{From, Restored, restore},
     trial::{Tried, trial},
 };
-pub(crate) use self::{gauges::Gauges, holds::place_again};
+pub(crate) use self::{
+    gauges::Gauges,
+    holds::{carry_over, place_again},
+};
 use crate::{
     access::{self, Access},
     envelope::EnvelopeError,

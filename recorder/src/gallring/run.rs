@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     access::{self, Segment},
+    backup,
     index::{Entry, Index, Mark},
     ledger::{GENESIS, Ledger, Signer},
     vault::{StoreLock, Vault, folder},
@@ -285,6 +286,10 @@ fn erase_log(
     permit: ErasurePermit,
     decided: &Decided,
 ) -> Result<bool, GallringError> {
+    if let Err(error) = backup::carry_over(tools.vault, tools.index, segment, tools.now) {
+        tracing::error!(log = segment.name, %error, "what it says is held can't be written down again: the next run tries again");
+        return Ok(false);
+    }
     // What nobody signed is cut off; and once it is set aside nobody adds to it.
     let aside = access::last_hash(tools.vault, segment)
         .and_then(|_| access::set_aside(tools.vault, segment));

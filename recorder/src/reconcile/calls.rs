@@ -23,6 +23,11 @@ const FOLDER: &str = ".calls";
 const SUFFIX: &str = ".jsonl";
 /// A call takes two hundred bytes.
 const LINE_LEN_MAX: u64 = 4 * 1024;
+/// Days of calls that are kept: four years and more, and audio is kept for three at most (BTV instruction 8). Nothing of a caller is
+/// in them, so that no controller decides on them.
+pub(super) const DAYS_MAX: usize = 1500;
+/// Of one day: a million calls, ten times the busiest of 2020.
+pub(super) const DAY_BYTES_MAX: u64 = 300 * 1024 * 1024;
 /// Calls in one POST.
 const POSTED_MAX: usize = 10_000;
 
@@ -74,10 +79,10 @@ pub fn parse(text: &str) -> Result<Vec<CallFact>, ReconcileError> {
     Ok(calls)
 }
 
-/// Keeps what was POSTed, in the store.
+/// Keeps what was POSTed, in the store: of the last [`DAYS_MAX`] days that there are, whose oldest go.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk refuses, or a day has more than a switch has calls.
 pub fn keep(vault: &Vault, calls: &[CallFact]) -> Result<(), ReconcileError> {
     let place = folder(vault);
     folder::make_private(&place)?;
@@ -89,6 +94,10 @@ pub fn keep(vault: &Vault, calls: &[CallFact]) -> Result<(), ReconcileError> {
     }
     for (day, mut text) in days {
         let path = place.join(format!("{day}{SUFFIX}"));
+        let there = fs::metadata(&path).map_or(0, |found| found.len());
+        if there + text.len() as u64 > DAY_BYTES_MAX {
+            return Err(ReconcileError::TooManyOfADay { day });
+        }
         let mut write = || -> io::Result<()> {
             let mut options = OpenOptions::new();
             let options = options.read(true).append(true).create(true);
@@ -101,6 +110,18 @@ pub fn keep(vault: &Vault, calls: &[CallFact]) -> Result<(), ReconcileError> {
             file.sync_data()
         };
         write().map_err(folder::unusable(&path))?;
+    }
+    remove_oldest(&place)
+}
+
+/// By how many there are, and not by a clock, which may be that of a day of 2018.
+fn remove_oldest(place: &Path) -> Result<(), ReconcileError> {
+    let days = days(&[place.to_owned()])?;
+    let too_many = days.len().saturating_sub(DAYS_MAX);
+    for day in days.iter().take(too_many) {
+        let path = place.join(format!("{day}{SUFFIX}"));
+        fs::remove_file(&path).map_err(folder::unusable(&path))?;
+        tracing::info!(%day, "calls of a day that nothing is held against any more are removed");
     }
     Ok(())
 }

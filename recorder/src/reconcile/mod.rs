@@ -50,6 +50,12 @@ pub enum ReconcileError {
         /// What is wrong with it.
         what: String,
     },
+    /// More than any switch has in a day.
+    #[error("more calls of {day} than are kept of a day: look for who says them again and again")]
+    TooManyOfADay {
+        /// The day.
+        day: jiff::civil::Date,
+    },
     /// More than is held in memory.
     #[error(
         "more than {CALLS_MAX} calls or recordings: give a shorter time with --from and --until"

@@ -391,3 +391,30 @@ fn what_lies_in_the_bucket_and_nowhere_else_is_told() {
         assert_eq!(told.collect::<Vec<_>>(), [("untagged", &*lost.to_string())]);
     }
 }
+
+/// They are told every day, for years.
+#[test]
+fn calls_of_the_oldest_days_go() {
+    let place = tempfile::tempdir().expect("a folder");
+    let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+    let vault = Vault::open(&store, &keys).expect("fresh");
+    keep(&vault, &[fact(1, 0, 60.0)]).expect("kept");
+    let folder = calls::folder(&vault);
+    let first: jiff::civil::Date = "2020-01-01".parse().expect("a day");
+    let days = first.series(jiff::Span::new().days(1));
+    for day in days.take(calls::DAYS_MAX) {
+        fs::write(folder.join(format!("{day}.jsonl")), "").expect("ours");
+    }
+    keep(&vault, &[fact(2, 0, 60.0)]).expect("kept");
+    let left = calls::days(std::slice::from_ref(&folder)).expect("listed");
+    assert_eq!(left.len(), calls::DAYS_MAX);
+    assert_eq!(left.first(), first.tomorrow().ok().as_ref());
+    let last = folder.join("2026-11-22.jsonl");
+    assert_eq!(fs::read_to_string(&last).expect("there").lines().count(), 2);
+    let file = fs::File::options().write(true).open(&last).expect("ours");
+    file.set_len(calls::DAY_BYTES_MAX).expect("ours");
+    assert!(matches!(
+        keep(&vault, &[fact(3, 0, 60.0)]),
+        Err(ReconcileError::TooManyOfADay { .. })
+    ));
+}

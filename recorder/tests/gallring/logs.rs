@@ -50,6 +50,52 @@ fn access_logs_go_on_their_own_clock_and_the_chain_holds() {
     assert!(access::verify(&bench.vault).is_err());
 }
 
+/// A hold has no end of its own, and the log in which it was ordered has one: an index that is lost after that learns of it yet.
+#[test]
+fn a_hold_outlives_the_log_in_which_it_was_ordered() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let [held, released] = [0, 1].map(|at| bench.ids()[at]);
+    let ordered = "2019-03-01T10:00:00Z".parse().expect("a moment");
+    let log = |action: &str, id: &recorder::names::RecordingId| Access {
+        who: "anna".into(),
+        controller: REGION.into(),
+        action: action.into(),
+        object: id.to_string(),
+        purpose: "a dispute".into(),
+    };
+    for id in [held, released] {
+        access::write(&bench.vault, ordered, &[log("hold", &id)]).expect("written");
+        let placed = bench.index.hold(id, "a dispute", "anna", ordered);
+        assert!(placed.expect("held"));
+    }
+    access::write(&bench.vault, ordered, &[log("release", &released)]).expect("written");
+    let ended = bench.index.release(released, "anna", ordered);
+    assert_eq!(ended.expect("written"), 1);
+    for _ in 0..2 {
+        bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    }
+    assert_eq!(bench.ids(), [held], "the log of 2019 is gone, too");
+    let mut logged = Vec::new();
+    access::read(&bench.vault, REGION, |at, access| {
+        logged.push((at.get(..4).map(str::to_owned), access.who));
+    })
+    .expect("read");
+    let again = (
+        Some("2026".to_owned()),
+        "anna (since 2019-03-01)".to_owned(),
+    );
+    assert_eq!(logged, [again]);
+    let bench = bench.with_new_index();
+    let holds = bench.index.holds().expect("read");
+    let holds = holds.iter().map(|hold| (&*hold.id, &*hold.reason));
+    assert_eq!(
+        holds.collect::<Vec<_>>(),
+        [(&*held.to_string(), "a dispute")]
+    );
+    let ran = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!(ran.recordings, 0);
+}
+
 /// A run that a crash, or a full disk, stopped between taking a month out of the log and registering that.
 #[test]
 fn what_is_written_while_a_month_is_set_aside_follows_it() {
