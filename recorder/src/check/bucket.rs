@@ -22,7 +22,7 @@ pub(super) fn check(targets: &Targets, found: &mut Vec<Finding>) {
     match asked {
         Ok(false) => {}
         Ok(true) => {
-            let message = "what is removed stays as an older version: who spoke can still be read there after it was erased, with the recording's key. Keep no versions, or have a lifecycle rule remove within a day what isn't current";
+            let message = "what is removed stays as an older version; who spoke is erased there only where the account may remove versions (s3:DeleteObjectVersion). Keep no versions, or let it, and have a lifecycle rule remove within a day what isn't current";
             found.push(Finding {
                 severity: Severity::Warning,
                 ..error("S0111", &name, message)

@@ -98,7 +98,8 @@ impl Vault {
             folder::sync_folder(&folder)?;
         }
         match &self.remote {
-            Some(remote) => remote.remove(&format!("{}/{META_FILE}", relative.display())),
+            // Its key stays, so that an older version would open.
+            Some(remote) => remote.remove_for_good(&format!("{}/{META_FILE}", relative.display())),
             None => Ok(()),
         }
     }

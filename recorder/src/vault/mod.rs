@@ -31,6 +31,7 @@ mod rotation;
 #[cfg(test)]
 pub(crate) mod stub;
 mod upload;
+mod versions;
 mod whole;
 mod writer;
 

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use object_store::{
     BackoffConfig, Certificate, ClientOptions, Error, ObjectStore, ObjectStoreExt, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder, Checksum},
+    client::{HttpClient, HttpConnector, ReqwestConnector},
     path::Path,
 };
 use sha2::{Digest, Sha256};
@@ -49,6 +50,9 @@ pub(crate) struct Remote {
     pub(super) name: String,
     /// Where it stands which upload in pieces has begun.
     pub(super) begun: PathBuf,
+    /// For what the store's own library has no word.
+    pub(super) http: HttpClient,
+    pub(super) region: String,
     runtime: Handle,
     /// Dropped, it ends the thread.
     _thread: oneshot::Sender<()>,
@@ -65,7 +69,11 @@ impl Remote {
             place: name.clone(),
             what,
         };
-        let s3 = builder(bucket, &place.credentials()?).map_err(failed)?;
+        let secrets = place.credentials()?;
+        let http = options(&secrets).map_err(failed)?;
+        let http = ReqwestConnector::default().connect(&http);
+        let http = http.map_err(|error| failed(error.to_string()))?;
+        let s3 = builder(bucket, &secrets).map_err(failed)?;
         let s3 = s3.build().map_err(|error| failed(error.to_string()))?;
         let (runtime, thread) = start().map_err(|error| failed(error.to_string()))?;
         Ok(Some(Arc::new(Self {
@@ -73,6 +81,8 @@ impl Remote {
             prefix: Path::from(bucket.prefix.as_str()),
             name,
             begun: place.store.join(BEGUN),
+            http,
+            region: region(&secrets).to_owned(),
             runtime,
             _thread: thread,
         })))
@@ -243,7 +253,7 @@ impl Remote {
         parts.fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
-    fn failed(&self, what: &str) -> VaultError {
+    pub(super) fn failed(&self, what: &str) -> VaultError {
         VaultError::Remote {
             place: self.name.clone(),
             what: what.to_owned(),
@@ -296,7 +306,12 @@ impl Seek for RemoteFile {
     }
 }
 
-fn builder(bucket: &Bucket, secrets: &Credentials) -> Result<AmazonS3Builder, String> {
+fn region(secrets: &Credentials) -> &str {
+    secrets.get("AWS_REGION").unwrap_or(REGION_DEFAULT)
+}
+
+/// How a bucket is asked.
+fn options(secrets: &Credentials) -> Result<ClientOptions, String> {
     let mut options = ClientOptions::new()
         .with_timeout(REQUEST_MAX)
         .with_connect_timeout(CONNECT_MAX);
@@ -307,15 +322,6 @@ fn builder(bucket: &Bucket, secrets: &Credentials) -> Result<AmazonS3Builder, St
             .into_iter()
             .fold(options, ClientOptions::with_root_certificate);
     }
-    let mut s3 = AmazonS3Builder::new()
-        .with_bucket_name(&bucket.name)
-        .with_region(secrets.get("AWS_REGION").unwrap_or(REGION_DEFAULT))
-        .with_checksum_algorithm(Checksum::SHA256)
-        .with_retry(RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: RETRIES,
-            retry_timeout: RETRY_MAX,
-        });
     if let Some(endpoint) = secrets.get("AWS_ENDPOINT_URL") {
         if is_plaintext_elsewhere(endpoint) {
             return Err(
@@ -323,6 +329,22 @@ fn builder(bucket: &Bucket, secrets: &Credentials) -> Result<AmazonS3Builder, St
             );
         }
         options = options.with_allow_http(endpoint.starts_with("http://"));
+    }
+    Ok(options)
+}
+
+fn builder(bucket: &Bucket, secrets: &Credentials) -> Result<AmazonS3Builder, String> {
+    let options = options(secrets)?;
+    let mut s3 = AmazonS3Builder::new()
+        .with_bucket_name(&bucket.name)
+        .with_region(region(secrets))
+        .with_checksum_algorithm(Checksum::SHA256)
+        .with_retry(RetryConfig {
+            backoff: BackoffConfig::default(),
+            max_retries: RETRIES,
+            retry_timeout: RETRY_MAX,
+        });
+    if let Some(endpoint) = secrets.get("AWS_ENDPOINT_URL") {
         s3 = s3.with_endpoint(endpoint);
     }
     let (Some(id), Some(secret)) = (

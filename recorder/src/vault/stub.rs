@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -25,6 +28,9 @@ pub(crate) struct Stub {
 #[derive(Default)]
 struct Held {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// What was there before, while versions are kept.
+    older: Mutex<BTreeMap<String, Vec<Vec<u8>>>>,
+    versions_stay: AtomicBool,
     before_put: Mutex<Option<Hand>>,
     /// What every answer carries that is of an object, as a bucket that keeps versions has it.
     version: Mutex<Option<&'static str>>,
@@ -67,6 +73,17 @@ impl Stub {
     /// What is done when an object has come and isn't there yet.
     pub(crate) fn before_put(&self, hand: impl FnMut(&str) + Send + 'static) {
         *self.held.before_put.lock().expect("ours") = Some(Box::new(hand));
+    }
+
+    /// Versions that aren't the latest.
+    pub(crate) fn older(&self) -> usize {
+        let older = self.held.older.lock().expect("ours");
+        older.values().map(Vec::len).sum()
+    }
+
+    /// The account may not remove versions.
+    pub(crate) fn refuse_versions(&self) {
+        self.held.versions_stay.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn keep_versions(&self, version: Option<&'static str>) {
@@ -153,7 +170,9 @@ impl Held {
                 if let Some(hand) = &mut *self.before_put.lock().expect("ours") {
                     hand(&name);
                 }
-                self.objects.lock().expect("ours").insert(name, asked.body);
+                let mut objects = self.objects.lock().expect("ours");
+                let before = objects.insert(name.clone(), asked.body);
+                self.put_aside(name, before);
                 ("200 OK", String::new(), Vec::new())
             }
             "POST" => {
@@ -162,11 +181,24 @@ impl Held {
                 let mut objects = self.objects.lock().expect("ours");
                 let mut deleted = String::new();
                 for name in keys.filter_map(|rest| rest.split("</Key>").next()) {
-                    objects.remove(name);
+                    let gone = objects.remove(name);
+                    self.put_aside(name.to_owned(), gone);
                     deleted += &format!("<Deleted><Key>{name}</Key></Deleted>");
                 }
                 let said = format!("<DeleteResult>{deleted}</DeleteResult>");
                 ("200 OK", String::new(), said.into_bytes())
+            }
+            "DELETE" if self.versions_stay.load(Ordering::Relaxed) => {
+                ("403 Forbidden", String::new(), Vec::new())
+            }
+            "DELETE" if asked.query.starts_with("versionId=") => {
+                let mut objects = self.objects.lock().expect("ours");
+                let mut older = self.older.lock().expect("ours");
+                objects.remove(&name);
+                if let Some(before) = older.get_mut(&name).and_then(Vec::pop) {
+                    objects.insert(name, before);
+                }
+                ("204 No Content", String::new(), Vec::new())
             }
             "GET" if asked.query.contains("list-type=2") => {
                 ("200 OK", String::new(), self.list(&asked.query))
@@ -182,6 +214,13 @@ impl Held {
                     }
                 },
             },
+        }
+    }
+
+    fn put_aside(&self, name: String, before: Option<Vec<u8>>) {
+        if self.version.lock().expect("ours").is_some() {
+            let mut older = self.older.lock().expect("ours");
+            older.entry(name).or_default().extend(before);
         }
     }
 

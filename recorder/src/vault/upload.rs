@@ -134,7 +134,7 @@ impl Vault {
         let meta = names.iter().any(|name| name == META_FILE);
         if meta && !near.join(META_FILE).exists() {
             // Who spoke was erased meanwhile, perhaps before it was there.
-            remote.remove(&format!("{}/{META_FILE}", one.folder))?;
+            remote.remove_for_good(&format!("{}/{META_FILE}", one.folder))?;
         }
         clear(&near, &names)
     }

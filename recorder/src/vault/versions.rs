@@ -1,0 +1,122 @@
+//! Removing an object from a bucket that keeps versions: what is only removed there stays as an older one, which opens as before.
+
+use std::sync::Arc;
+
+use object_store::{
+    Error, ObjectStoreExt,
+    aws::AwsAuthorizer,
+    client::{HttpRequest, HttpRequestBody},
+    path::Path,
+    signer::Signer,
+};
+
+use super::{VaultError, remote::Remote};
+
+/// Each is there because sending was tried again: more than that, and somebody else writes there.
+const VERSIONS_MAX: usize = 100;
+/// An address that is used at once; what is signed in it is taken off again.
+const SIGNED_FOR: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Remote {
+    /// Removes an object and every version of it, the latest first; the one before that is the latest then. Gone already is gone.
+    /// Where the account may not remove versions, it isn't there any more for whoever asks for it, and isn't gone either: an error.
+    pub(crate) fn remove_for_good(&self, name: &str) -> Result<(), VaultError> {
+        let path = self.path(name);
+        for _ in 0..VERSIONS_MAX {
+            match self.version(&path)? {
+                None => return Ok(()),
+                Some(None) => return self.remove(name),
+                Some(Some(version)) => self.remove_version(&path, version)?,
+            }
+        }
+        Err(self.failed("an object has more versions than anybody has put there"))
+    }
+
+    /// The latest version's name, where the bucket has one; `None` where there is no object.
+    fn version(&self, path: &Path) -> Result<Option<Option<String>>, VaultError> {
+        let (s3, path) = (Arc::clone(&self.s3), path.clone());
+        self.wait(async move {
+            match s3.head(&path).await {
+                Ok(found) => Ok(Some(found.version)),
+                Err(Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn remove_version(&self, path: &Path, version: String) -> Result<(), VaultError> {
+        let (s3, path) = (Arc::clone(&self.s3), path.clone());
+        let (http, region) = (self.http.clone(), self.region.clone());
+        let status = self.wait(async move {
+            let method = "DELETE".parse().map_err(|error| failed(Box::new(error)))?;
+            let mut url = s3.signed_url(method, &path, SIGNED_FOR).await?;
+            url.set_query(None);
+            url.query_pairs_mut().append_pair("versionId", &version);
+            let mut request = HttpRequest::new(HttpRequestBody::from(bytes::Bytes::new()));
+            *request.method_mut() = "DELETE".parse().map_err(|error| failed(Box::new(error)))?;
+            let address = url.as_str().parse();
+            *request.uri_mut() = address.map_err(|error| failed(Box::new(error)))?;
+            let secret = s3.credentials().get_credential().await?;
+            AwsAuthorizer::new(&secret, "s3", &region).authorize(&mut request, None);
+            let answer = http.execute(request).await;
+            Ok(answer.map_err(|error| failed(Box::new(error)))?.status())
+        })?;
+        // What is gone meanwhile is found to be gone by the next look.
+        if status.is_success() || status.as_u16() == 404 {
+            return Ok(());
+        }
+        Err(self.failed(&format!(
+            "a version of an object can't be removed ({status}), and whoever reads versions has it yet: let the account do `s3:DeleteObjectVersion`"
+        )))
+    }
+}
+
+fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Generic {
+        store: "S3",
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{folder, stub::Stub};
+    use super::*;
+    use crate::place::Place;
+
+    /// Sent twice, as after a time-out: the older one opens as well as the later.
+    #[test]
+    fn an_object_goes_with_all_its_versions() {
+        let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
+        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+        let remote = Remote::of(&stub.place(near)).expect("made");
+        let remote = remote.expect("a bucket");
+        let file = place.path().join("x");
+        for version in [None, Some("v1"), Some("null")] {
+            stub.keep_versions(version);
+            for text in [b"one", b"two"] {
+                folder::write_private(&file, text).expect("ours");
+                remote.put("region-01/x", &file).expect("put");
+            }
+            remote.remove_for_good("region-01/x").expect("removed");
+            assert_eq!((stub.names(), stub.older()), (Vec::new(), 0), "{version:?}");
+            remote.remove_for_good("region-01/x").expect("gone is gone");
+        }
+    }
+
+    #[test]
+    fn an_object_whose_versions_nobody_may_remove_is_not_gone() {
+        let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
+        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+        let remote = Remote::of(&stub.place(near)).expect("made");
+        let remote = remote.expect("a bucket");
+        let file = place.path().join("x");
+        folder::write_private(&file, b"one").expect("ours");
+        stub.keep_versions(Some("v1"));
+        remote.put("region-01/x", &file).expect("put");
+        stub.refuse_versions();
+        let refused = remote.remove_for_good("region-01/x");
+        assert!(refused.is_err_and(|error| error.to_string().contains("s3:DeleteObjectVersion")));
+        assert_eq!(stub.names().len(), 1);
+    }
+}
