@@ -119,6 +119,35 @@ async fn what_has_ended_goes_to_s3_and_is_heard_from_there() {
     assert_eq!(sound.recordings, 1);
 }
 
+/// The disk with the index is lost, and what was recorded lies in S3: the next start finds it there.
+#[tokio::test]
+async fn a_lost_index_is_told_again_of_what_lies_in_s3() {
+    let bench = Bench::new();
+    let handle = bench.start().await;
+    bench.call(&handle).await;
+    until(&handle, MOVED, 1.0).await;
+    handle.stop().await;
+    let before = bench.store().list(&Filter::default()).expect("listed");
+    let near = Place::of(&bench.settings()).expect("a place").store;
+    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+        let _gone = std::fs::rename(near.join(name), bench.place.path().join(name));
+    }
+    let handle = bench.start().await;
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    while metric(&handle, "vaxel_recorder_index_incomplete", &[]) > 0.0 {
+        look.tick().await;
+    }
+    let after = bench.store().list(&Filter::default()).expect("listed");
+    let told = |row: &store::Row| (row.id.clone(), row.state, row.seconds, row.bytes);
+    assert_eq!(
+        before.iter().map(told).collect::<Vec<_>>(),
+        after.iter().map(told).collect::<Vec<_>>()
+    );
+    let (left, _) = common::export(&bench.store(), &bench.place, &after[0].id);
+    assert!(level(&left[left.len() - 2000..], 1000.0) > 7000.0);
+    handle.stop().await;
+}
+
 #[tokio::test]
 async fn what_s3_refuses_waits_and_is_heard_meanwhile() {
     for how in [Door::Shut, Door::Lying] {
