@@ -50,6 +50,7 @@ impl Board {
     pub(crate) fn new(figures: Figures) -> Result<Self, prometheus::Error> {
         let labelled =
             |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let [index_damaged, index_incomplete, bucket_unopened] = whether_sound()?;
         let board = Self {
             registry: Registry::new(),
             figures: watch::Sender::new(Arc::new(figures)),
@@ -90,18 +91,9 @@ impl Board {
                 "vaxel_recorder_index_backlog",
                 "Beginnings and ends of recordings that the index could not take yet",
             )?,
-            index_damaged: IntGauge::new(
-                "vaxel_recorder_index_damaged",
-                "Whether the index was read through and found damaged: 1 or 0",
-            )?,
-            index_incomplete: IntGauge::new(
-                "vaxel_recorder_index_incomplete",
-                "Whether the index is another one than before and does not know yet what lies in S3: 1 or 0",
-            )?,
-            bucket_unopened: IntGauge::new(
-                "vaxel_recorder_bucket_unopened",
-                "Recordings in S3 that another index could not be told of: without a key or a tag",
-            )?,
+            index_damaged,
+            index_incomplete,
+            bucket_unopened,
             uploads: IntCounter::new(
                 "vaxel_recorder_uploads_total",
                 "Recordings moved to S3 and compared with what was sent",
@@ -246,4 +238,22 @@ impl Board {
     pub(crate) fn set_ready(&self, ready: bool) {
         self.ready.send_replace(ready);
     }
+}
+
+/// Whether the index is damaged, whether it is another one that doesn't know all yet, and what that couldn't be told of.
+fn whether_sound() -> Result<[IntGauge; 3], prometheus::Error> {
+    Ok([
+        IntGauge::new(
+            "vaxel_recorder_index_damaged",
+            "Whether the index was read through and found damaged: 1 or 0",
+        )?,
+        IntGauge::new(
+            "vaxel_recorder_index_incomplete",
+            "Whether the index is another one than before and does not know yet what lies in S3: 1 or 0",
+        )?,
+        IntGauge::new(
+            "vaxel_recorder_bucket_unopened",
+            "Recordings in S3 that another index could not be told of: without a key or a tag",
+        )?,
+    ])
 }

@@ -3,6 +3,7 @@
 //! SQLite beside the audio, or PostgreSQL by URL; the same questions to both.
 
 mod db;
+mod enter;
 mod error;
 mod gallring;
 mod note;
@@ -14,7 +15,6 @@ use std::{
     path::PathBuf,
 };
 
-use callcore::tag::RecordingTag;
 use jiff::Timestamp;
 
 use self::{
@@ -266,46 +266,6 @@ impl Index {
         self.identity()
     }
 
-    /// Enters a recording that begins. One that is there already stays as it is.
-    ///
-    /// # Errors
-    /// When the index can't be written.
-    pub fn insert_open(&self, id: RecordingId, tag: &RecordingTag) -> Result<(), IndexError> {
-        self.db.change(vec![begins(id, tag)])?;
-        Ok(())
-    }
-
-    /// Enters a recording's end. A recording ends once: false when it isn't open.
-    ///
-    /// # Errors
-    /// When the index can't be written.
-    pub fn close(&self, id: RecordingId, closing: &Closing) -> Result<bool, IndexError> {
-        let changed = self.db.change(vec![ends(id, closing)])?;
-        Ok(changed == [1])
-    }
-
-    /// Enters a recording that has ended, all of it or nothing; `numbers`: whether it is stored who spoke. One that is there
-    /// already stays as it is.
-    ///
-    /// # Errors
-    /// When the index can't be written.
-    pub fn enter_ended(
-        &self,
-        id: RecordingId,
-        tag: &RecordingTag,
-        closing: &Closing,
-        numbers: bool,
-    ) -> Result<(), IndexError> {
-        let mut changes = vec![begins(id, tag)];
-        if !numbers {
-            let sql = "UPDATE recordings SET numbers = 'erased' WHERE id = ? AND state = 'open'";
-            changes.push(Change::new(sql, [id.to_string().into()]));
-        }
-        changes.push(ends(id, closing));
-        self.db.change(changes)?;
-        Ok(())
-    }
-
     /// Lists recordings, newest first.
     ///
     /// # Errors
@@ -481,39 +441,6 @@ impl Index {
         })?;
         Ok(found)
     }
-}
-
-fn begins(id: RecordingId, tag: &RecordingTag) -> Change {
-    let names = TAG_COLUMNS.map(|name| format!("\"{name}\"")).join(", ");
-    let marks = ["?"; TAG_COLUMNS.len()].join(", ");
-    let sql = format!(
-        "INSERT INTO recordings (id, state, started_micros, {names}) VALUES (?, 'open', ?, {marks}) \
-         ON CONFLICT (id) DO NOTHING"
-    );
-    let mut values = vec![id.to_string().into(), tag.started.as_micros().into()];
-    values.extend(tag.fields().into_iter().map(|(_, text)| Value::Text(text)));
-    Change::new(sql, values)
-}
-
-fn ends(id: RecordingId, closing: &Closing) -> Change {
-    let sql = "UPDATE recordings SET state = ?, ended = ?, bytes = ?, samples = ?, seconds = ?, streams = ?, \
-         packets = ?, packets_lost = ?, gaps = ?, files = ? WHERE id = ? AND state = 'open'";
-    let values: [Value; 11] = [
-        closing.state.name().into(),
-        closing.ended.to_string().into(),
-        closing.bytes.into(),
-        u64::from(closing.tally.end).into(),
-        closing.tally.seconds().into(),
-        (closing.files.len() as u64).into(),
-        closing.tally.packets.into(),
-        closing.tally.packets_lost.into(),
-        closing.tally.gaps.into(),
-        serde_json::Value::from(closing.files.clone())
-            .to_string()
-            .into(),
-        id.to_string().into(),
-    ];
-    Change::new(sql, values)
 }
 
 fn file(vault: &Vault, place: IndexPlace) -> std::path::PathBuf {
