@@ -62,6 +62,10 @@ pub(crate) enum Command {
     Handover(HandoverArgs),
     /// Extracts of personal data: order, check, deliver, close
     Uttag(UttagArgs),
+    /// What a shell completes this command's words by, on stdout
+    Completions(CompletionsArgs),
+    /// The manual page on stdout, or with --to every command's own
+    Man(ManArgs),
 }
 
 impl Default for Command {
@@ -423,6 +427,19 @@ pub(crate) struct Asker {
 pub(crate) struct ExplainArgs {
     /// The code (default: list them all)
     pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Whose
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// A folder for `vaxel.1`, `vaxel-demo.1` and so on; it is made when it isn't there
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -64,6 +64,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Backup(args) => cmd::backup::run(args),
         Command::Handover(args) => cmd::handover::run(args),
         Command::Uttag(args) => cmd::uttag::run(args),
+        Command::Completions(args) => cmd::shell::completions(&args),
+        Command::Man(args) => cmd::shell::manual(&args),
     }
 }
 

@@ -290,6 +290,26 @@ fn a_day_simulated_twice_is_the_same_day() {
     assert_eq!(one, other);
 }
 
+#[test]
+fn a_shell_is_told_of_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = vaxel(&["completions", shell]);
+        assert!(script.status.success(), "{}", err(&script));
+        for word in ["gallring", "reconcile", "patience"] {
+            assert!(out(&script).contains(word), "{word} in {shell}'s");
+        }
+    }
+    refused(&vaxel(&["completions", "dos"]), 2, &["bash"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = folder.path().join("man1");
+    let made = made.to_str().expect("UTF-8");
+    let pages = vaxel(&["man", "--to", made]);
+    assert!(pages.status.success(), "{}", err(&pages));
+    let page = |name: &str| fs::read_to_string(Path::new(made).join(name)).expect("written");
+    assert_eq!(page("vaxel.1").trim_end(), out(&vaxel(&["man"])).trim_end());
+    assert!(page("vaxel-gallring-run.1").contains("register"));
+}
+
 /// `vaxel simulate | head -1`: the reader leaves, and the command ends without a complaint.
 #[test]
 fn a_reader_who_leaves_is_no_fault() {

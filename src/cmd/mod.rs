@@ -16,6 +16,7 @@ pub(crate) mod recordings;
 pub(crate) mod replay;
 pub(crate) mod ropa;
 pub(crate) mod routes;
+pub(crate) mod shell;
 pub(crate) mod signals;
 pub(crate) mod simulate;
 pub(crate) mod staff;

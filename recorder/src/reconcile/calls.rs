@@ -79,7 +79,7 @@ pub fn parse(text: &str) -> Result<Vec<CallFact>, ReconcileError> {
     Ok(calls)
 }
 
-/// Keeps what was POSTed, in the store: of the last [`DAYS_MAX`] days that there are, whose oldest go.
+/// Keeps what was POSTed, in the store: of the last 1,500 days that there are, whose oldest go.
 ///
 /// # Errors
 /// When the disk refuses, or a day has more than a switch has calls.
