@@ -37,8 +37,9 @@ use crate::{
 /// Longer than any hold, and than anybody listens to silence: what is said to be there is no call any more.
 const SILENT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What a recording takes to begin when the disk isn't busy is less: nobody has said a word by then.
-const LATE_MIN: Duration = Duration::from_millis(200);
+/// A recording client keeps what is said until it is answered, and sends it then: ours a second and a half of it. What took
+/// longer to begin has lost the rest.
+const KEPT_BY_CLIENTS: Duration = Duration::from_millis(1500);
 
 /// What is longer can't be exported; a little less, as audio may come before its time.
 const LONGEST: Duration = Duration::from_secs(SECONDS_MAX as u64 - 60);
@@ -143,6 +144,7 @@ impl Session {
         (jobs, board): (mpsc::Sender<Job>, Arc<Board>),
     ) -> Self {
         let (held, holders) = mpsc::channel(1);
+        let (begun, late) = begins(came, Instant::now());
         let mut session = Self {
             id,
             tag,
@@ -152,8 +154,8 @@ impl Session {
             whom: Meta::default(),
             unstored: false,
             next: None,
-            begun: came,
-            since: came,
+            begun,
+            since: begun,
             held,
             holders,
             heard_ms: Arc::new(AtomicU64::new(0)),
@@ -163,12 +165,6 @@ impl Session {
             numbered: 0,
             jobs,
             board,
-        };
-        let waited = came.elapsed();
-        let late = if waited < LATE_MIN {
-            0
-        } else {
-            timeline::samples(waited)
         };
         session.add(places, late);
         session.whom = session.whom_now();
@@ -397,6 +393,14 @@ impl Session {
     }
 }
 
+/// When a recording's timeline begins that was asked for then and can begin now, and how many samples of it went by unheard.
+fn begins(came: Instant, now: Instant) -> (Instant, u32) {
+    match now.duration_since(came).checked_sub(KEPT_BY_CLIENTS) {
+        Some(lost) => (came, timeline::samples(lost)),
+        None => (now, 0),
+    }
+}
+
 const fn flow(agreed: &Agreed) -> Flow {
     if agreed.paused {
         Flow::Paused
@@ -412,6 +416,14 @@ mod tests {
 
     use super::*;
     use crate::{monitor::Figures, vault::test_tag};
+
+    #[test]
+    fn what_a_client_keeps_while_it_waits_is_not_lost() {
+        let came = Instant::now();
+        let after = |ms| came + Duration::from_millis(ms);
+        assert_eq!(begins(came, after(560)), (after(560), 0));
+        assert_eq!(begins(came, after(4000)), (came, 20_000));
+    }
 
     #[tokio::test]
     async fn whoever_is_silent_is_asked_and_not_for_ever() {
