@@ -27,7 +27,8 @@ pub(crate) struct Admission {
     /// New calls that may come now, by rate.
     tokens: f64,
     filled: Instant,
-    late: Duration,
+    /// How late the last probe was, and the one before it.
+    late: [Duration; 2],
     /// The budget given last; `None` before the first.
     given: Option<u32>,
 }
@@ -67,14 +68,14 @@ impl Admission {
             tokens: bunch(&limits),
             limits,
             filled: now,
-            late: Duration::ZERO,
+            late: [Duration::ZERO; 2],
             given: None,
         }
     }
 
     /// The probe that was due then is taken only now.
     pub(crate) fn probed(&mut self, due: Instant, now: Instant) {
-        self.late = now.saturating_duration_since(due);
+        self.late = [now.saturating_duration_since(due), self.late[0]];
     }
 
     /// The budget from now on; `left` is what is left of the last, `behind` how long the first message that isn't read waits.
@@ -117,8 +118,12 @@ impl Admission {
 
     /// The part of the rate that is let in: all of it while little is late, none at the limit, and in between the less the later,
     /// so that it settles at what can be carried, whatever the scenario takes that for.
+    ///
+    /// One late probe between others says that the machine stood still, not that there is too much to do: what came meanwhile
+    /// is read in a moment, and what isn't is `behind`. Under load every probe is late.
     fn ease(&self, behind: Duration) -> f64 {
-        let late = self.late.max(behind).as_secs_f64() * 1e6;
+        let [last, before] = self.late;
+        let late = last.min(before).max(behind).as_secs_f64() * 1e6;
         let late_max = self.limits.late_max.as_micros() as f64;
         ((1.0 - late / late_max) / (1.0 - EASY)).clamp(0.0, 1.0)
     }
@@ -230,10 +235,23 @@ mod tests {
     fn a_task_that_is_behind_lets_nobody_in_until_it_has_caught_up() {
         let now = Instant::now();
         let mut admission = Admission::new(LIMITS, now);
-        admission.probed(now, now + Duration::from_millis(201));
+        for _ in 0..2 {
+            admission.probed(now, now + Duration::from_millis(201));
+        }
         let budget = admission.budget(now, 0, 0, Duration::ZERO);
         assert_eq!((budget.calls, budget.full), (0, Full::Late));
         admission.probed(now, now + Duration::from_millis(3));
         assert!(admission.budget(now, 0, 0, Duration::ZERO).calls > 0);
+    }
+
+    #[test]
+    fn a_machine_that_stood_still_once_refuses_nobody() {
+        let now = Instant::now();
+        let mut admission = Admission::new(LIMITS, now);
+        admission.probed(now, now);
+        admission.probed(now, now + Duration::from_millis(600));
+        let budget = admission.budget(now, 0, 0, Duration::ZERO);
+        assert_eq!(budget.full, Full::Rate);
+        assert!(budget.calls > 0);
     }
 }
