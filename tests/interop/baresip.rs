@@ -27,8 +27,8 @@ const MODULE_FOLDERS: [&str; 4] = [
 /// Where its audio comes from: none of our programs' own ports, so that audio through a switch shows.
 pub(crate) const AUDIO_PORTS: std::ops::RangeInclusive<u16> = 33_000..=39_998;
 
-/// It says this when a call is over.
-const OVER: &str = "terminated (duration";
+/// It says this when the other side has ended a call. How long it was, it says of calls that weren't over within a second only.
+const OVER: &str = "session closed";
 /// It ends by itself after so many seconds, should a test forget it.
 const SECONDS_MAX: &str = "60";
 /// The length of a file with so much audio.
