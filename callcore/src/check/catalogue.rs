@@ -305,7 +305,7 @@ pub static CATALOGUE: &[Entry] = &[
         why: "A care call is a journal document, which stays ten years by Patientdatalagen; as a recording it is to be gone after three by Inera's instruction. Where the two can't be told apart only a recorded decision by the controller settles it.",
         source: "BTV instruction 8; GALLRING-JH; Patientdatalagen (2008:355) ch. 1 § 3",
         remedy: "record the controller's decision with [[decision]], or keep one rule",
-        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\"] }]",
+        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\", \"telephone-number\"] }]",
     },
     Entry {
         code: "V0503",
@@ -315,7 +315,7 @@ pub static CATALOGUE: &[Entry] = &[
         why: "A processor erases only on the controller's instruction. Each region has to decide: hand-over, or erasure on its behalf.",
         source: "BTV; GALLRING-JH; invariant 4",
         remedy: "record the controller's decision with [[decision]], or let the store not erase by itself",
-        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\"] }]",
+        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\", \"telephone-number\"] }]",
     },
     Entry {
         code: "V0504",
@@ -326,6 +326,16 @@ pub static CATALOGUE: &[Entry] = &[
         source: "BTV instruction 8",
         remedy: "add a [[retention]] rule for `audio`",
         example: "retention = [{ class = \"audio\", earliest = \"2 years\", latest = \"3 years\", basis = \"BTV instruction 8\" }]",
+    },
+    Entry {
+        code: "V0505",
+        severity: Warning,
+        title: "recordings may go, and the numbers sealed with them may not",
+        articles: &["Art. 5.1 e"],
+        why: "Telephone numbers are a class of their own, and lie encrypted under their recording's key. Erasing the recording destroys that key, so it goes only when its numbers may go too: a decision on recordings alone erases nothing, and both outstay their ceiling.",
+        source: "BTV instructions 3 and 8; GALLRING-JH: RS/903/2025 names recordings, access logs and numbers",
+        remedy: "let the controller decide on `telephone-number` too and name it among the decision's `classes`; add a [[retention]] rule for it where there is none",
+        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\", \"telephone-number\"] }]\nretention = [{ class = \"telephone-number\", earliest = \"2 years\", latest = \"3 years\", basis = \"BTV instruction 3\" }]",
     },
     Entry {
         code: "V0601",
@@ -345,7 +355,7 @@ pub static CATALOGUE: &[Entry] = &[
         why: "The controller's decision has run out and no later one replaces it: nothing may be erased or handed over under it any more.",
         source: "GALLRING-JH: decisions are replaced, RS/284/2021 by RS/903/2025",
         remedy: "obtain a new decision and record it",
-        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\"] }]",
+        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\", \"telephone-number\"] }]",
     },
     Entry {
         code: "V0701",

@@ -54,7 +54,7 @@ pub fn check(subjects: &[Subject<'_>], today: Date) -> Report {
 
 type Rule = fn(&Context<'_>) -> Vec<Finding>;
 
-const RULES: [Rule; 28] = [
+const RULES: [Rule; 29] = [
     coverage::without_route,
     coverage::never_reached,
     coverage::disagreeing,
@@ -80,6 +80,7 @@ const RULES: [Rule; 28] = [
     retention::conflict,
     retention::erasure_undecided,
     retention::no_rule,
+    retention::numbers_stay,
     retention::decision_out_of_date,
     audio::missing,
     audio::silence,

@@ -178,6 +178,41 @@ pub(super) fn no_rule(context: &Context<'_>) -> Vec<Finding> {
     found
 }
 
+/// V0505: recordings may go, and the telephone numbers that are sealed with them may not: then neither goes.
+pub(super) fn numbers_stay(context: &Context<'_>) -> Vec<Finding> {
+    let scenario = context.scenario;
+    let mut found = Vec::new();
+    for controller in recorded_for(context) {
+        let place = scenario.deciding(controller, ObjectClass::Audio, context.today);
+        let Some(place) = place.filter(|&at| &*scenario.decisions[at].permits != "keep") else {
+            continue;
+        };
+        let why = if rule_for(scenario, controller, ObjectClass::TelephoneNumber).is_none() {
+            "no rule says how long they stay"
+        } else if !may_erase(context, controller, ObjectClass::TelephoneNumber) {
+            "no decision in force lets them go"
+        } else {
+            continue;
+        };
+        let message = format!(
+            "the decision {} lets recordings of {} go, and nothing is erased under it: their telephone numbers are sealed with them, and {why}",
+            scenario.decisions[place].diary_number,
+            context.name(controller),
+        );
+        let line = scenario.lines.decisions[place];
+        found.push(context.finding("V0505", controller, line, message));
+    }
+    found
+}
+
+/// The controllers whose calls are recorded here.
+fn recorded_for(context: &Context<'_>) -> BTreeSet<OrgId> {
+    let queues = queues_reached(&context.ways).into_iter();
+    let entries = queues.map(|queue| context.scenario.queue(queue));
+    let recorded = entries.filter(|entry| entry.recording);
+    recorded.map(|entry| entry.controller).collect()
+}
+
 /// V0602: a decision has run out and no later one takes its place.
 pub(super) fn decision_out_of_date(context: &Context<'_>) -> Vec<Finding> {
     let scenario = context.scenario;
