@@ -6,6 +6,7 @@ mod db;
 mod enter;
 mod error;
 mod gallring;
+mod log;
 mod note;
 mod row;
 mod schema;
@@ -22,6 +23,7 @@ use self::{
     note::{Kept, Note, Word},
 };
 
+pub(crate) use self::log::Log;
 pub use self::{
     error::IndexError,
     gallring::{Alike, Hold, Mark, NumbersAlike},

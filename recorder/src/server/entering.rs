@@ -17,7 +17,10 @@ use std::{
 use callcore::tag::RecordingTag;
 use tokio::sync::oneshot;
 
-use super::disk::{DiskError, Job};
+use super::{
+    disk::{DiskError, Job},
+    upload::Leaving,
+};
 use crate::{
     board::Board,
     index::{Closing, Index, IndexError},
@@ -66,12 +69,14 @@ impl Entering {
         index: Index,
         board: Arc<Board>,
         jobs: tokio::sync::mpsc::WeakSender<Job>,
+        leaving: Option<mpsc::Sender<Leaving>>,
     ) -> io::Result<Self> {
         let (entries, todo) = mpsc::channel();
         let mut clerk = Clerk {
             index,
             board,
             jobs,
+            leaving,
             missed: VecDeque::new(),
             turn: Turn(Instant::now()),
             counted: Instant::now(),
@@ -113,6 +118,8 @@ struct Clerk {
     index: Index,
     board: Arc<Board>,
     jobs: tokio::sync::mpsc::WeakSender<Job>,
+    /// Told what is entered whole, where it goes on to S3.
+    leaving: Option<mpsc::Sender<Leaving>>,
     missed: VecDeque<Missed>,
     turn: Turn,
     counted: Instant,
@@ -185,7 +192,7 @@ impl Clerk {
     fn enter(&mut self, what: Missed) {
         if self.missed.is_empty() {
             let began = Instant::now();
-            match what.enter(&self.index) {
+            match what.enter(&self.index, self.leaving.as_ref()) {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::error!(%error, "the index refuses; recordings go on, and it is told later");
@@ -203,7 +210,7 @@ impl Clerk {
         self.turn.0 = began;
         while let Some(first) = self.missed.front() {
             let asked = Instant::now();
-            if let Err(error) = first.enter(&self.index) {
+            if let Err(error) = first.enter(&self.index, self.leaving.as_ref()) {
                 tracing::warn!(%error, waiting = self.missed.len(), "the index still refuses");
                 self.turn.refused(asked, Instant::now());
                 break;
@@ -235,16 +242,28 @@ impl Clerk {
 }
 
 impl Missed {
-    fn enter(&self, index: &Index) -> Result<(), IndexError> {
-        match self {
-            Self::Open(id, tag) => index.insert_open(*id, tag),
-            Self::Closed(id, closing) => {
-                if !index.close(*id, closing)? {
-                    tracing::error!(recording = %id, "closed twice");
-                }
-                Ok(())
+    fn enter(
+        &self,
+        index: &Index,
+        leaving: Option<&mpsc::Sender<Leaving>>,
+    ) -> Result<(), IndexError> {
+        let (id, closing) = match self {
+            Self::Open(id, tag) => return index.insert_open(*id, tag),
+            Self::Closed(id, closing) => (*id, closing),
+        };
+        if !index.close(id, closing)? {
+            if index.known(&[id])?.is_empty() {
+                // Its beginning was refused.
+                tracing::error!(recording = %id, "it isn't in the index: the next start enters it");
+                return Ok(());
             }
+            tracing::error!(recording = %id, "closed twice");
         }
+        if let Some(leaving) = leaving {
+            // Who moves it outlives us, or finds it at the next start.
+            let _told = leaving.send(Leaving::Known(id));
+        }
+        Ok(())
     }
 }
 
@@ -284,6 +303,7 @@ mod tests {
             index: Index::open(&vault).expect("fresh"),
             board: Arc::new(Board::new(Figures::default()).expect("metrics")),
             jobs: jobs.downgrade(),
+            leaving: None,
             missed: missed.collect(),
             turn: Turn(Instant::now()),
             counted: Instant::now(),
@@ -305,6 +325,7 @@ mod tests {
             index: Index::open(&vault).expect("fresh"),
             board: Arc::new(Board::new(Figures::default()).expect("metrics")),
             jobs: jobs.downgrade(),
+            leaving: None,
             missed: VecDeque::new(),
             turn: Turn(Instant::now()),
             counted: Instant::now(),

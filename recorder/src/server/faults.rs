@@ -324,7 +324,7 @@ fn an_index_that_cannot_be_written_costs_no_recording() {
     let (jobs, _todo) = tokio::sync::mpsc::channel(1);
     let read_only = Index::open_existing(&bench.vault).expect("there");
     let entering =
-        Entering::start(read_only, Arc::clone(&board), jobs.downgrade()).expect("a thread");
+        Entering::start(read_only, Arc::clone(&board), jobs.downgrade(), None).expect("a thread");
     let (id, begin, open) = recorded(&bench);
     let (told, answer) = oneshot::channel();
     entering.enter(Entry::Open(id, Box::new(begin.tag), told));

@@ -247,8 +247,9 @@ impl Recorder {
         soundness::start(&mut index, &board)?;
         let (jobs, todo) = mpsc::channel(JOBS_MAX);
         let (broken_sender, broken) = mpsc::unbounded_channel();
-        let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade())?;
-        let leaving = upload::start(&vault, &board)?;
+        let leaving = upload::start(&vault, &index, &board)?;
+        let known = leaving.clone();
+        let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade(), known)?;
         let relisting = relisting::start(&vault, &board)?;
         let rounds = Rounds::new(vault.store(), Instant::now())?;
         let disk = Disk {

@@ -143,6 +143,18 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), VaultError> {
     sync().map_err(unusable(path))
 }
 
+/// Waits until what another wrote in a file is safe; nothing to wait for where there is none.
+pub(crate) fn sync_written(path: &Path) -> Result<(), VaultError> {
+    let sync = || {
+        pass(&Op::Sync(path), 0)?;
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other?.sync_all(),
+        }
+    };
+    sync().map_err(unusable(path))
+}
+
 /// Makes a folder 0700 with its parents; gives those that weren't there, for [`sync_made`].
 pub(crate) fn make(path: &Path) -> Result<Vec<&Path>, VaultError> {
     let missing: Vec<&Path> = path.ancestors().take_while(|one| !one.exists()).collect();

@@ -112,12 +112,16 @@ impl Vault {
     /// Moves a recording that has ended out of the spool. Does nothing where there is none.
     ///
     /// # Errors
-    /// When S3 or the disk refuses: then it is still in the spool, whole.
+    /// When S3 or the disk refuses, or its key isn't there: then it is still in the spool, whole.
     pub fn move_out(&self, one: &Waiting) -> Result<(), VaultError> {
         let Some(remote) = &self.remote else {
             return Ok(());
         };
         let near = self.store().join(&one.folder);
+        if !self.has_key(one.id) && near.exists() {
+            // Erased, and gallring removes what is left; or the keys' disk isn't there, and this is all there is of it.
+            return Err(self.key_missing(one.id));
+        }
         let mut names: Vec<String> = files(&near)?.into_iter().map(|(name, _)| name).collect();
         // The tag is the last to leave: a folder without it can't be told whose it is.
         names.sort_by_key(|name| name == TAG_FILE);
@@ -131,12 +135,21 @@ impl Vault {
             remote.remove_all(&one.folder)?;
         }
         put?;
+        if !self.has_key(one.id) && near.exists() {
+            return Err(self.key_missing(one.id));
+        }
         let meta = names.iter().any(|name| name == META_FILE);
         if meta && !near.join(META_FILE).exists() {
             // Who spoke was erased meanwhile, perhaps before it was there.
             remote.remove_for_good(&format!("{}/{META_FILE}", one.folder))?;
         }
         clear(&near, &names)
+    }
+
+    fn key_missing(&self, id: RecordingId) -> VaultError {
+        VaultError::KeyMissing {
+            path: self.key_path(id),
+        }
     }
 }
 
@@ -257,5 +270,18 @@ mod tests {
         let names = stub.names();
         assert_eq!(names.len(), 3, "{names:?}");
         assert!(names.iter().all(|name| !name.ends_with(META_FILE)));
+    }
+
+    /// As when the keys' disk isn't mounted: what is in the spool is all there is of it.
+    #[test]
+    fn what_has_lost_its_key_stays_in_the_spool() {
+        let place = tempfile::tempdir().expect("a folder");
+        let stub = Stub::start();
+        let (vault, waiting) = spooled(place.path(), &stub);
+        fs::rename(vault.key_path(waiting.id), place.path().join("elsewhere")).expect("ours");
+        let refused = vault.move_out(&waiting);
+        assert!(matches!(refused, Err(VaultError::KeyMissing { .. })));
+        let still = vault.ended(waiting.id, &test_tag("region-01"));
+        assert_eq!(still.expect("listed"), Some(waiting));
     }
 }

@@ -24,11 +24,12 @@ use super::{
     open::{Closed, Ended, Open},
     relisting::Relisting,
     rounds::{End, Rounds},
+    upload::Leaving,
 };
 use crate::{
     index::{IndexError, State},
     names::{RecordingId, StreamLabel},
-    vault::{Batch, Codec, Meta, StoreLock, Vault, VaultError, Waiting},
+    vault::{Batch, Codec, Meta, StoreLock, Vault, VaultError},
 };
 
 /// Jobs that may wait: two seconds of a thousand calls, whose streams hand over twice a second. About 35 MB.
@@ -103,7 +104,7 @@ pub(super) struct Disk {
     /// Recordings that have ended, to be made safe with the next round.
     pub(super) ended: RefCell<Vec<(RecordingId, Ended)>>,
     /// Told what has ended, where it goes on to S3.
-    pub(super) leaving: Option<std::sync::mpsc::Sender<Waiting>>,
+    pub(super) leaving: Option<std::sync::mpsc::Sender<Leaving>>,
     /// Ends with this.
     pub(super) _relisting: Relisting,
     pub(super) lock: StoreLock,
@@ -331,7 +332,7 @@ impl Disk {
         let Some(leaving) = &self.leaving else { return };
         match self.vault.ended(id, tag) {
             Ok(Some(one)) => {
-                let _told = leaving.send(one);
+                let _told = leaving.send(Leaving::Ended(one));
             }
             Ok(None) => {}
             Err(error) => {

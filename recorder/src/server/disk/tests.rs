@@ -34,7 +34,8 @@ fn disk(
     let (jobs, todo) = mpsc::channel(100);
     let index = Index::open(&vault).expect("fresh");
     let disk = Disk {
-        entering: Entering::start(index, Arc::clone(board), jobs.downgrade()).expect("a thread"),
+        entering: Entering::start(index, Arc::clone(board), jobs.downgrade(), None)
+            .expect("a thread"),
         rounds: Rounds::new(vault.store(), Instant::now())
             .expect("there")
             .into(),
