@@ -199,6 +199,28 @@ fn numbers_go_by_the_swedish_day_and_the_register_says_whose_floor_had_passed() 
     );
 }
 
+/// In one run, as when a decision names both; of one recording they had gone before.
+#[test]
+fn the_register_says_what_of_a_recording_went() {
+    let (bench, scenario) = (Bench::with(3), scenario());
+    let before = bench.ids()[0];
+    let marked = bench.index.forget(Mark::Numbers, &[before]);
+    marked.expect("as a run leaves it");
+    let ran = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!((ran.recordings, ran.numbers, ran.register_lines), (3, 2, 3));
+    for line in bench.registered() {
+        let gone = line.destroyed;
+        assert_eq!((&*gone.class, &*gone.decision), ("audio", "RS/903/2025"));
+        let numbers = gone.numbers.map(|of| (of.decision, of.earliest, of.latest));
+        let floor_and_ceiling = ("2020-11-05".to_owned(), "2021-11-05".to_owned());
+        let expected = (gone.object != before.to_string()).then(|| {
+            let (earliest, latest) = floor_and_ceiling;
+            ("RS/903/2025".to_owned(), earliest, latest)
+        });
+        assert_eq!(numbers, expected);
+    }
+}
+
 /// Who spoke is a class of its own (BTV instruction 3), and is sealed with the recording's key: a decision on recordings alone
 /// erases no numbers, and so no recording that has any.
 #[test]

@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, process::ExitCode};
 use callcore::scenario::Scenario;
 use jiff::{Timestamp, civil::Date};
 use recorder::{
-    gallring::{self, GallringError, Plan, Register, Report, Step},
+    gallring::{self, Destroyed, GallringError, Plan, Register, Report, Step},
     store::{self, Store},
 };
 use serde::Serialize;
@@ -98,13 +98,14 @@ fn register(store: &Store, verify: bool, json: bool) -> Result<ExitCode, Failure
         let gone = entry.destroyed;
         let object = gone.object.get(..20).unwrap_or(&gone.object).to_owned();
         let at = entry.at.get(..19).unwrap_or_default().to_owned();
+        let (class, decision) = what_and_why(&gone);
         [
             entry.seq.to_string(),
             at,
             gone.controller,
-            gone.class,
+            class,
             object,
-            gone.decision,
+            decision,
         ]
     });
     let header = [
@@ -126,6 +127,18 @@ fn register(store: &Store, verify: bool, json: bool) -> Result<ExitCode, Failure
         ))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The classes of what went, and the decisions it went under.
+fn what_and_why(gone: &Destroyed) -> (String, String) {
+    let (mut class, mut decision) = (gone.class.clone(), gone.decision.clone());
+    if let Some(numbers) = &gone.numbers {
+        class += ", telephone-number";
+        if numbers.decision != decision {
+            decision += &format!(", {}", numbers.decision);
+        }
+    }
+    (class, decision)
 }
 
 fn print_plan(plan: &Plan) -> Result<(), Failure> {

@@ -328,19 +328,18 @@ fn side_by_side<T: Send>(
 
 fn destroyed(what: Mark, entry: &Entry, decided: &Decided) -> Destroyed {
     match what {
-        Mark::Recording => Destroyed::recording(entry, entry.tag.class.name(), decided),
+        Mark::Recording => Destroyed::recording(entry, entry.tag.class.name(), decided)
+            .with_numbers(entry, decided),
         Mark::Numbers => {
-            let of = Destroyed::recording(entry, ObjectClass::TelephoneNumber.name(), decided);
             // The tag's own are those of the audio.
-            let window = decided.window(entry.tag.started.in_sweden().date());
-            let (earliest, latest) = window.unwrap_or((of.earliest, of.latest));
+            let (earliest, latest) = decided.window_of(entry);
             Destroyed {
                 bytes: 0,
                 // The recording's key stays: copies of who spoke go with the backups' own lifetime.
                 key_destroyed: false,
                 earliest,
                 latest,
-                ..of
+                ..Destroyed::recording(entry, ObjectClass::TelephoneNumber.name(), decided)
             }
         }
     }

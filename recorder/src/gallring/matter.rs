@@ -236,6 +236,24 @@ impl Matter {
         (may_go && !matches!(verdict, Some(Verdict::Erase(_)))).then_some(verdict)
     }
 
+    /// The decision under which who spoke goes with a recording that goes; `None` where that went before.
+    pub(super) fn numbers_go(&self, scenario: &Scenario, today: Date) -> Option<usize> {
+        match self.numbers_within()?.own_verdict(scenario, today) {
+            Some(Verdict::Erase(permit)) => Some(permit.decision()),
+            _ => None,
+        }
+    }
+
+    /// In this order they go: numbers with their recordings where those may go, and what goes under the same decisions in a row,
+    /// as that is as few batches.
+    pub(super) const fn turn(&self) -> u8 {
+        match self {
+            Self::Recordings(group) if !group.numbers => 0,
+            Self::Recordings(_) => 1,
+            Self::Numbers(_) | Self::AccessLog(_) => 2,
+        }
+    }
+
     fn own_verdict(&self, scenario: &Scenario, today: Date) -> Option<Verdict> {
         let held = match self {
             Self::Recordings(group) => group.held,

@@ -20,7 +20,7 @@ pub(crate) use self::run::{lock, run_handed_over};
 pub use self::{
     erase::{BATCH, Step, Watch},
     plan::{Group, Plan, plan},
-    register::{Destroyed, Register, register},
+    register::{Destroyed, NumbersToo, Register, register},
     run::{Report, recover, refused, run},
 };
 use crate::{index::IndexError, ledger::LedgerError, vault::VaultError};

@@ -37,9 +37,24 @@ pub struct Destroyed {
     pub bytes: u64,
     /// Whether its key was destroyed, so that copies in backups can't be opened either.
     pub key_destroyed: bool,
+    /// Of a recording who spoke in it went with, unless that had gone before by an entry of its own. An entry that an earlier
+    /// version wrote says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<NumbersToo>,
     /// What the object was bound to: of an access log its last hash, so that the next one's chain can be checked.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub last_hash: String,
+}
+
+/// Under what a recording's telephone numbers went with it: a class of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumbersToo {
+    /// The diary number of the decision on them.
+    pub decision: String,
+    /// The floor that had passed.
+    pub earliest: String,
+    /// The ceiling; empty when there was none.
+    pub latest: String,
 }
 
 /// A line of the register.
@@ -78,8 +93,22 @@ impl Destroyed {
             judged: decision.judged.clone(),
             bytes: entry.bytes,
             key_destroyed: true,
+            numbers: None,
             last_hash: String::new(),
         }
+    }
+
+    /// The same with its telephone numbers, where those go with it.
+    pub(super) fn with_numbers(self, entry: &Entry, decided: &Decided) -> Self {
+        let numbers = decided.numbers.as_deref().map(|decided| {
+            let (earliest, latest) = decided.window_of(entry);
+            NumbersToo {
+                decision: decided.diary_number.clone(),
+                earliest,
+                latest,
+            }
+        });
+        Self { numbers, ..self }
     }
 }
 
@@ -90,10 +119,14 @@ pub(super) struct Decided {
     pub(super) judged: String,
     /// How long it had to stay, and might, when no tag of its own says so: `2 years/3 years`; else empty.
     pub(super) periods: String,
+    /// Under what who spoke goes with a recording; `None` when that went before.
+    pub(super) numbers: Option<Box<Self>>,
 }
 
 /// Between the day and the periods; no day has one.
 const PERIODS: char = '~';
+/// Before what stands of the numbers: no diary number has one.
+const NUMBERS: char = '\u{1f}';
 
 impl Decided {
     pub(super) fn new(scenario: &Scenario, place: usize, judged: Date) -> Self {
@@ -101,6 +134,15 @@ impl Decided {
             diary_number: scenario.decisions[place].diary_number.to_string(),
             judged: judged.to_string(),
             periods: String::new(),
+            numbers: None,
+        }
+    }
+
+    /// The same for a recording that takes who spoke with it.
+    pub(super) fn and_numbers(self, numbers: Self) -> Self {
+        Self {
+            numbers: Some(Box::new(numbers)),
+            ..self
         }
     }
 
@@ -120,8 +162,17 @@ impl Decided {
         }
     }
 
-    /// Floor and ceiling by these periods, counted from a day; `None` when there are none.
-    pub(super) fn window(&self, from: Date) -> Option<(String, String)> {
+    /// Floor and ceiling by these periods of something that came to be with a recording; else the recording's own.
+    pub(super) fn window_of(&self, entry: &Entry) -> (String, String) {
+        self.window(entry.tag.started.in_sweden().date())
+            .unwrap_or_else(|| {
+                let latest = entry.tag.latest.map(|day| day.to_string());
+                (entry.tag.earliest.to_string(), latest.unwrap_or_default())
+            })
+    }
+
+    /// `None` when there are none.
+    fn window(&self, from: Date) -> Option<(String, String)> {
         let (earliest, latest) = self.periods.split_once('/')?;
         let after =
             |period: &str| Period::parse(period).map(|period| period.after(from).to_string());
@@ -134,16 +185,24 @@ impl Decided {
             "" => String::new(),
             periods => format!("{PERIODS}{}", periods.replace(' ', "-")),
         };
-        format!("{}{periods} {}", self.judged, self.diary_number)
+        let numbers = self.numbers.as_ref();
+        let numbers = numbers.map(|numbers| format!("{NUMBERS}{}", numbers.text()));
+        let numbers = numbers.unwrap_or_default();
+        format!("{}{periods} {}{numbers}", self.judged, self.diary_number)
     }
 
     pub(super) fn parse(text: &str) -> Self {
+        let (text, numbers) = match text.split_once(NUMBERS) {
+            Some((text, numbers)) => (text, Some(Box::new(Self::parse(numbers)))),
+            None => (text, None),
+        };
         let (judged, diary_number) = text.split_once(' ').unwrap_or(("", text));
         let (judged, periods) = judged.split_once(PERIODS).unwrap_or((judged, ""));
         Self {
             diary_number: diary_number.to_owned(),
             judged: judged.to_owned(),
             periods: periods.replace('-', " "),
+            numbers,
         }
     }
 }
@@ -210,4 +269,26 @@ fn read(vault: &Vault, line: &Line) -> Result<Register, LedgerError> {
         at: line.at.clone(),
         destroyed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_with_a_mark_is_read_as_it_was_written() {
+        let of = |diary_number: &str, periods: &str| Decided {
+            diary_number: diary_number.to_owned(),
+            judged: "2025-08-01".to_owned(),
+            periods: periods.to_owned(),
+            numbers: None,
+        };
+        let numbers = of("RS 284/2021", "2 years/3 years");
+        let both = of("RS/903/2025", "").and_numbers(numbers.clone());
+        for decided in [of("RS/903/2025", ""), numbers, both] {
+            assert_eq!(Decided::parse(&decided.text()), decided);
+        }
+        let earlier = Decided::parse("2025-08-01 RS/903/2025");
+        assert_eq!(earlier, of("RS/903/2025", ""));
+    }
 }

@@ -35,7 +35,7 @@ pub struct Report {
     pub recordings: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Recordings whose telephone numbers were erased.
+    /// Recordings whose telephone numbers were erased, with their audio or before it.
     pub numbers: u64,
     /// Months of access logs erased.
     pub access_logs: u64,
@@ -110,25 +110,23 @@ fn run_only(
         ..Report::default()
     };
     let mut due = Due::default();
-    for matter in Matter::all(vault, index)?.into_iter().filter(only) {
+    let mut matters = Matter::all(vault, index)?;
+    matters.sort_by_key(Matter::turn);
+    for matter in matters.into_iter().filter(only) {
         let Some(Verdict::Erase(permit)) = judge(&matter) else {
             continue;
         };
-        let decided = Decided::new(scenario, permit.decision(), today);
+        let decided = decided(&matter, scenario, permit.decision(), (today, real));
         match &matter {
-            Matter::Recordings(_) => {
+            Matter::Recordings(_) | Matter::Numbers(_) => {
+                let what = match &matter {
+                    Matter::Numbers(_) => Mark::Numbers,
+                    _ => Mark::Recording,
+                };
                 let judge = || judge(&matter);
                 let before = matter.begun_before(scenario, today);
                 let some = || some_of(index, &matter, before);
-                due.take(&mut tools, Mark::Recording, &decided, some, judge)?;
-            }
-            Matter::Numbers(_) => {
-                let judge = || judge(&matter);
-                let before = matter.begun_before(scenario, today);
-                let class = ObjectClass::TelephoneNumber;
-                let decided = decided.by_rule(scenario, matter.controller(), class);
-                let some = || some_of(index, &matter, before);
-                due.take(&mut tools, Mark::Numbers, &decided, some, judge)?;
+                due.take(&mut tools, what, &decided, some, judge)?;
             }
             Matter::AccessLog(segment) => {
                 let went = erase_log(&mut tools, segment, &matter, scenario, permit, &decided)?;
@@ -145,6 +143,27 @@ fn run_only(
     report.register_lines = tools.register.lines();
     report.register_hash = tools.register.hash().to_owned();
     Ok(report)
+}
+
+/// Under what a thing goes by a decision, judged by a day; today's decide on the numbers that go with a recording.
+fn decided(
+    matter: &Matter,
+    scenario: &Scenario,
+    decision: usize,
+    (today, real): (Date, Date),
+) -> Decided {
+    let of_numbers = |decided: Decided| {
+        decided.by_rule(scenario, matter.controller(), ObjectClass::TelephoneNumber)
+    };
+    let decided = Decided::new(scenario, decision, today);
+    match matter {
+        Matter::Recordings(_) => match matter.numbers_go(scenario, real) {
+            Some(place) => decided.and_numbers(of_numbers(Decided::new(scenario, place, today))),
+            None => decided,
+        },
+        Matter::Numbers(_) => of_numbers(decided),
+        Matter::AccessLog(_) => decided,
+    }
 }
 
 /// Finishes what a stopped run left: for a recorder that starts. Erases nothing that could still be opened. Gives how
@@ -258,6 +277,9 @@ impl Due {
             Mark::Recording => {
                 self.recordings += gone.0;
                 self.bytes += gone.1;
+                if decided.numbers.is_some() {
+                    self.numbers += gone.0;
+                }
             }
             Mark::Numbers => self.numbers += gone.0,
         }
@@ -311,6 +333,7 @@ fn erase_log(
         judged: decided.judged.clone(),
         bytes: segment.bytes,
         key_destroyed: false,
+        numbers: None,
         last_hash: access::last_hash(tools.vault, segment)?,
     };
     tools.enter(&[entry])?;

@@ -224,6 +224,7 @@ fn what_the_register_says_was_erased_goes() {
         judged: "2026-01-15".to_owned(),
         bytes: 0,
         key_destroyed: true,
+        numbers: None,
         last_hash: String::new(),
     };
     let (store, keys) = (bench.vault.store(), bench.vault.keys());
