@@ -111,8 +111,8 @@ async fn at_once(
     println!(
         "{} recordings, {} packets stored, {} lost, {} not closed",
         rows.len(),
-        sum(|row| row.packets),
-        sum(|row| row.packets_lost),
+        sum(|row| row.packets.unwrap_or(0)),
+        sum(|row| row.packets_lost.unwrap_or(0)),
         sum(|row| u64::from(row.state != "closed"))
     );
     Ok(())

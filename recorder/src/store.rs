@@ -171,12 +171,12 @@ pub struct Row {
     pub latest: String,
     /// Streams in it.
     pub streams: usize,
-    /// Packets of audio.
-    pub packets: u64,
+    /// Packets of audio; of what an index was told again from the bucket nobody knows, nor what follows.
+    pub packets: Option<u64>,
     /// Packets that never came.
-    pub packets_lost: u64,
+    pub packets_lost: Option<u64>,
     /// Stretches without audio because of that.
-    pub gaps: u64,
+    pub gaps: Option<u64>,
     /// Encrypted bytes in the store.
     pub bytes: u64,
 }
@@ -426,9 +426,9 @@ impl Row {
             earliest: tag.earliest.to_string(),
             latest: tag.latest.map(|day| day.to_string()).unwrap_or_default(),
             streams: entry.files.len(),
-            packets: entry.tally.packets,
-            packets_lost: entry.tally.packets_lost,
-            gaps: entry.tally.gaps,
+            packets: entry.tally.known(entry.tally.packets),
+            packets_lost: entry.tally.known(entry.tally.packets_lost),
+            gaps: entry.tally.known(entry.tally.gaps),
             bytes: entry.bytes,
         }
     }

@@ -18,6 +18,8 @@ pub struct Tally {
     pub gaps: u64,
     /// Where the last audio ends, in samples since the recording began.
     pub end: u32,
+    /// Only that was looked at: nobody knows the others.
+    pub uncounted: bool,
 }
 
 impl Tally {
@@ -44,6 +46,12 @@ impl Tally {
         self.packets_lost += other.packets_lost;
         self.gaps += other.gaps;
         self.end = self.end.max(other.end);
+        self.uncounted |= other.uncounted;
+    }
+
+    /// One of the counts, where somebody counted.
+    pub fn known(&self, count: u64) -> Option<u64> {
+        (!self.uncounted).then_some(count)
     }
 
     /// How long the recording is, in seconds.
@@ -94,7 +102,8 @@ mod tests {
                 packets: 2,
                 packets_lost: 3,
                 gaps: 1,
-                end: 8160
+                end: 8160,
+                uncounted: false,
             }
         );
         assert!((tally.seconds() - 1.02).abs() < 1e-9);

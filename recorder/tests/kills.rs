@@ -178,7 +178,7 @@ async fn look_through(
             .ended
             .is_some_and(|at| killed.saturating_duration_since(at) > lost_max)
         {
-            let whole = ("closed", (STREAMS * sent) as u64);
+            let whole = ("closed", Some((STREAMS * sent) as u64));
             assert_eq!((row.state, row.packets), whole, "{what}: {one:?}");
             continue;
         }

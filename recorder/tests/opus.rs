@@ -69,7 +69,10 @@ async fn opus_is_stored_as_it_comes_and_comes_out_as_ogg() {
     }
     bench.until_recorded(2).await;
     for row in bench.rows() {
-        assert_eq!((row.packets, row.packets_lost, row.gaps), (78, 2, 1));
+        assert_eq!(
+            (row.packets, row.packets_lost, row.gaps),
+            (Some(78), Some(2), Some(1))
+        );
         let store = bench.store();
         let shown = store.show(&row.id, &common::asker()).expect("opens");
         assert!(
@@ -189,6 +192,6 @@ async fn a_stream_keeps_its_payload_type() {
     send(&client, &recording, 0, 10, &[]);
     client.bye(recording).await;
     bench.until_recorded(1).await;
-    assert_eq!(bench.row().packets, 10);
+    assert_eq!(bench.row().packets, Some(10));
     bench.handle.stop().await;
 }

@@ -50,7 +50,7 @@ async fn calls_go_on_without_the_database_and_are_entered_when_it_is_back() {
     let rows = bench.rows();
     let mut found: Vec<_> = rows.iter().map(|row| (row.state, row.packets)).collect();
     found.sort_unstable();
-    assert_eq!(found, [("closed", 10), ("closed", 20)]);
+    assert_eq!(found, [("closed", Some(10)), ("closed", Some(20))]);
     let sound = bench
         .store()
         .verify(|wrong| panic!("{wrong:?}"))

@@ -29,7 +29,7 @@ async fn a_recording_is_entered_and_found_by_tls_and_nobody_else_s_certificate_w
     let store = store::open_existing_place(Place::of(&settings).expect("a place"));
     let store = store.expect("opens");
     let rows = store.list(&Filter::default()).expect("listed");
-    assert_eq!((rows.len(), rows[0].packets), (1, 5));
+    assert_eq!((rows.len(), rows[0].packets), (1, Some(5)));
     // It is the database that says so: fails when nobody is there by TLS.
     let by_tls = "SELECT 1 / count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
          WHERE ssl AND client_addr IS NOT NULL";

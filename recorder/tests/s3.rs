@@ -79,7 +79,7 @@ impl Bench {
         let row = store.list(&Filter::default()).expect("listed").remove(0);
         assert_eq!(
             (row.state, row.packets, row.packets_lost),
-            ("closed", 25, 0)
+            ("closed", Some(25), Some(0))
         );
         let (left, _) = common::export(&store, &self.place, &row.id);
         assert!(level(&left[left.len() - 2000..], 1000.0) > 7000.0);

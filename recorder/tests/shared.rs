@@ -48,7 +48,10 @@ async fn a_session_on_a_shared_port_loses_nothing_by_hold_or_goodbye() {
         .iter()
         .map(|row| (row.state, row.packets, row.packets_lost))
         .collect();
-    assert_eq!(packets, [("closed", 46, 0), ("closed", 20, 0)]);
+    assert_eq!(
+        packets,
+        [46, 20].map(|packets| ("closed", Some(packets), Some(0)))
+    );
     let paused = bench.metric("vaxel_recorder_datagrams_dropped_total", &["paused"]);
     assert!((paused - 14.0).abs() < 0.5, "{paused}");
     bench.handle.stop().await;
@@ -77,7 +80,7 @@ async fn runs_of_packets_are_taken_apart() {
         client.bye(recording).await;
     }
     bench.until_recorded(2).await;
-    assert!(bench.rows().iter().all(|row| row.packets == 100));
+    assert!(bench.rows().iter().all(|row| row.packets == Some(100)));
     let strange = bench.metric("vaxel_recorder_datagrams_dropped_total", &["ssrc"]);
     assert!((strange - 1.0).abs() < 0.5, "{strange}");
     bench.handle.stop().await;
@@ -99,7 +102,7 @@ async fn who_cannot_be_told_apart_has_ports_of_its_own() {
         client.bye(recording).await;
     }
     bench.until_recorded(3).await;
-    let packets: BTreeSet<_> = bench.rows().iter().map(|row| row.packets).collect();
+    let packets: BTreeSet<_> = bench.rows().iter().filter_map(|row| row.packets).collect();
     assert_eq!(packets, [20, 22, 24].into());
     bench.handle.stop().await;
 }
@@ -127,7 +130,7 @@ async fn a_stream_that_joins_comes_to_the_shared_port_only_with_a_number() {
         client.bye(recording).await;
     }
     bench.until_recorded(2).await;
-    assert!(bench.rows().iter().all(|row| row.packets == 25));
+    assert!(bench.rows().iter().all(|row| row.packets == Some(25)));
     bench.handle.stop().await;
 }
 
@@ -150,6 +153,6 @@ async fn a_stream_may_change_its_number_but_not_to_anothers() {
     speak(&mut client, &recording, 10);
     client.bye(recording).await;
     bench.until_recorded(1).await;
-    assert_eq!(bench.row().packets, 40);
+    assert_eq!(bench.row().packets, Some(40));
     bench.handle.stop().await;
 }

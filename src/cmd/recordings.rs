@@ -294,7 +294,8 @@ fn list(rows: &[Row], filter: &Filter) -> Result<(), Failure> {
             row.controller.clone(),
             row.kommun.clone(),
             row.state.to_owned(),
-            row.packets_lost.to_string(),
+            row.packets_lost
+                .map_or("unknown".to_owned(), |lost| lost.to_string()),
             row.earliest.clone(),
             row.latest.clone(),
         ]

@@ -294,7 +294,7 @@ fn add_group(
         }
         let id = entry.id.to_string();
         let holds = holds.get(&id).cloned().unwrap_or_default();
-        let line = Line::of(&entry, holds, &group.handed_over);
+        let line = Line::of(&entry, holds, &group.handed_over, group.numbers);
         rows += &serde_json::to_string(&line).map_err(|error| GroupError::Io(error.into()))?;
         rows.push('\n');
         recordings += 1;

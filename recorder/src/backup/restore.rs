@@ -267,8 +267,9 @@ impl Restoring<'_> {
         for (reason, who, since) in &row.holds {
             self.hold(row.id, reason, who, since)?;
         }
-        if self.gone.numbers.contains(&id) {
-            self.done.numbers_erased_since += 1;
+        let gone_since = !row.numbers_erased && self.gone.numbers.contains(&id);
+        self.done.numbers_erased_since += u64::from(gone_since);
+        if row.numbers_erased || gone_since {
             self.index
                 .forget(Mark::Numbers, &[row.id])
                 .map_err(io::Error::other)?;

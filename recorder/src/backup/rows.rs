@@ -22,6 +22,12 @@ pub(super) struct Line {
     packets_lost: u64,
     gaps: u64,
     samples: u32,
+    /// Packets and gaps were counted by nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    uncounted: bool,
+    /// Who spoke isn't stored any more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    numbers_erased: bool,
     files: Vec<String>,
     /// Orders that it stay: reason, by whom, since when.
     holds: Vec<(String, String, String)>,
@@ -36,6 +42,12 @@ pub(super) struct Read {
     pub(super) closing: Closing,
     pub(super) holds: Vec<(String, String, String)>,
     pub(super) handed_over: String,
+    pub(super) numbers_erased: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_false(yes: &bool) -> bool {
+    !*yes
 }
 
 impl Line {
@@ -43,6 +55,7 @@ impl Line {
         entry: &Entry,
         holds: Vec<(String, String, String)>,
         handed_over: &str,
+        numbers: bool,
     ) -> Self {
         let fields = entry.tag.fields().into_iter();
         Self {
@@ -57,6 +70,8 @@ impl Line {
             packets_lost: entry.tally.packets_lost,
             gaps: entry.tally.gaps,
             samples: entry.tally.end,
+            uncounted: entry.tally.uncounted,
+            numbers_erased: !numbers,
             files: entry.files.clone(),
             holds,
             handed_over: handed_over.to_owned(),
@@ -85,12 +100,14 @@ impl Line {
                     packets_lost: line.packets_lost,
                     gaps: line.gaps,
                     end: line.samples,
+                    uncounted: line.uncounted,
                 },
                 files: line.files,
             },
             tag,
             holds: line.holds,
             handed_over: line.handed_over,
+            numbers_erased: line.numbers_erased,
         })
     }
 }

@@ -65,6 +65,13 @@ fn begins(id: RecordingId, tag: &RecordingTag) -> Change {
 fn ends(id: RecordingId, closing: &Closing) -> Change {
     let sql = "UPDATE recordings SET state = ?, ended = ?, bytes = ?, samples = ?, seconds = ?, streams = ?, \
          packets = ?, packets_lost = ?, gaps = ?, files = ? WHERE id = ? AND state = 'open'";
+    // Below 0 where nobody counted: an earlier version reads that as 0.
+    let count = |count| {
+        closing
+            .tally
+            .known(count)
+            .map_or(Value::Int(-1), Value::from)
+    };
     let values: [Value; 11] = [
         closing.state.name().into(),
         closing.ended.to_string().into(),
@@ -72,9 +79,9 @@ fn ends(id: RecordingId, closing: &Closing) -> Change {
         u64::from(closing.tally.end).into(),
         closing.tally.seconds().into(),
         (closing.files.len() as u64).into(),
-        closing.tally.packets.into(),
-        closing.tally.packets_lost.into(),
-        closing.tally.gaps.into(),
+        count(closing.tally.packets),
+        count(closing.tally.packets_lost),
+        count(closing.tally.gaps),
         serde_json::Value::from(closing.files.clone())
             .to_string()
             .into(),

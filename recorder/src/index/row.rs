@@ -99,6 +99,7 @@ fn entry(row: &Row<'_>, id: &str) -> Result<Entry, String> {
             packets_lost: row.count("packets_lost")?,
             gaps: row.count("gaps")?,
             end: u32::try_from(row.count("samples")?).unwrap_or(u32::MAX),
+            uncounted: row.is_negative("packets")?,
         },
         files: serde_json::from_str(&row.text("files")?).map_err(|_| "files")?,
     })

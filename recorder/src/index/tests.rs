@@ -50,6 +50,7 @@ pub(super) fn closing(state: State) -> Closing {
             packets_lost: 3,
             gaps: 1,
             end: 16_000,
+            uncounted: false,
         },
         files: vec!["region-01/2026/11/x/1.vax".into()],
     }

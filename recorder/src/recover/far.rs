@@ -203,7 +203,8 @@ fn find(vault: &Vault, one: &Far) -> Result<Found, VaultError> {
     })
 }
 
-/// Only what opens under its tag is a recording. Packets aren't counted: that would be to read all that was ever said.
+/// Only what opens under its tag is a recording. Packets aren't counted, and nothing there says how many there are: that would be
+/// to read all that was ever said.
 fn measure(
     vault: &Vault,
     one: &Far,
@@ -219,7 +220,11 @@ fn measure(
     for (label, length) in files.streams() {
         closing.files.push(recording.file_name(&label));
         if let Some(end) = recording.end_far(&label, length)? {
-            closing.tally.end = closing.tally.end.max(end);
+            closing.tally.add(Tally {
+                end,
+                uncounted: end > 0,
+                ..Tally::default()
+            });
             continue;
         }
         match recording

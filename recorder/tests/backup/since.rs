@@ -1,11 +1,12 @@
 //! What happened after a backup was made, and what only seems to have.
 
-use std::fs;
+use std::{fs, ops::ControlFlow};
 
-use recorder::{backup::From, store};
+use jiff::civil::date;
+use recorder::{backup::From, gallring, index::Mark, store};
 use sha2::{Digest, Sha256};
 
-use super::{Backups, by, now, stored::REGION};
+use super::{Backups, by, now, scenario, stored::REGION};
 
 /// What must stay for a dispute would be erased by the first gallring after a restore.
 #[test]
@@ -68,4 +69,28 @@ fn an_erasure_that_nobody_signed_keeps_nothing_away() {
     };
     let restored = backups.restore(&from, "new").expect("restored");
     assert_eq!((restored.recordings, restored.erased_since), (2, 0));
+}
+
+/// Of one the register knows; the other never had any.
+#[test]
+fn numbers_that_were_gone_before_a_backup_are_gone_in_what_is_restored() {
+    let backups = Backups::of(2);
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let [without, _] = backups.bench.ids()[..] else {
+        panic!("two")
+    };
+    fs::remove_file(backups.bench.folder(without).join("meta.vax")).expect("ours");
+    index.forget(Mark::Numbers, &[without]).expect("written");
+    let mut watch = |_| ControlFlow::Continue(());
+    let day = date(2021, 6, 1);
+    let report = gallring::run(vault, index, &scenario(), day, now(), &mut watch).expect("ran");
+    assert_eq!(report.numbers, 1);
+    let created = backups.create();
+    let restored = backups
+        .restore(&backups.from(&created), "new")
+        .expect("restored");
+    assert_eq!((restored.recordings, restored.numbers_erased_since), (2, 0));
+    let store = store::open_existing(&restored.store, &restored.keys).expect("opens");
+    let (_, index) = store.parts();
+    assert_eq!(index.numbers_alike().expect("read"), []);
 }

@@ -121,6 +121,11 @@ impl Row<'_> {
         }
     }
 
+    /// Whether that stands for a number that nobody knows.
+    pub(super) fn is_negative(&self, name: &str) -> Result<bool, String> {
+        Ok(matches!(self.value(name)?, Value::Int(number) if *number < 0))
+    }
+
     fn value(&self, name: &str) -> Result<&Value, String> {
         let at = self.names.iter().position(|known| known == name);
         at.and_then(|at| self.values.get(at))
