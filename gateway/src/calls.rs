@@ -1,12 +1,12 @@
 //! What the switch says of each call to whoever keeps the recordings: whether it should have been recorded, for whom, how
 //! long it was. One JSON object a line, one file a day; nothing of a caller.
 //!
-//! The recorder holds it against what it stores. It isn't told by a call: the two meet on the wire, and in this folder.
+//! The recorder holds it against what it stores, which has the same limits. It isn't told by a call: the two meet on the wire, and in this folder.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -20,6 +20,12 @@ use jiff::{civil::Date, tz::TimeZone};
 use serde::Serialize;
 
 use crate::observer::Decided;
+
+const SUFFIX: &str = ".jsonl";
+/// Days of calls that are kept: four years and more, and audio is kept for three at most (BTV instruction 8).
+const DAYS_MAX: usize = 1500;
+/// Of one day: a million calls and more, ten times the busiest of 2020. A recorder reads no more of it either.
+const DAY_BYTES_MAX: u64 = 300 * 1024 * 1024;
 
 /// One call that has ended. The names are what `vaxel recordings reconcile` reads.
 #[derive(Debug, Serialize)]
@@ -37,9 +43,19 @@ struct Line<'a> {
 #[derive(Debug)]
 pub(crate) struct Calls {
     folder: PathBuf,
-    open: Option<(Date, BufWriter<File>)>,
+    open: Option<Open>,
     /// Calls that somebody has answered.
     answered: BTreeMap<CallId, Answered>,
+}
+
+/// The file of a day.
+#[derive(Debug)]
+struct Open {
+    day: Date,
+    file: BufWriter<File>,
+    bytes: u64,
+    /// Calls that there was no room for.
+    left_out: u64,
 }
 
 #[derive(Debug, Default)]
@@ -78,8 +94,8 @@ impl Calls {
 
     /// Brings what was written to the file.
     pub(crate) fn flush(&mut self) {
-        if let Some((_, file)) = &mut self.open
-            && let Err(error) = file.flush()
+        if let Some(open) = &mut self.open
+            && let Err(error) = open.file.flush()
         {
             tracing::error!(%error, "the calls can't be written down; the recorder will find them missing");
         }
@@ -105,26 +121,88 @@ impl Calls {
         };
         let day = fact.at.timestamp().to_zoned(TimeZone::UTC).date();
         // What can't be written must not stop a call; a flush tells of it, and the recorder finds it missing.
-        let _told = self.file(day).and_then(|file| {
-            serde_json::to_writer(&mut *file, &line)?;
-            file.write_all(b"\n")
-        });
+        let _told = self.write(day, &line);
     }
 
-    fn file(&mut self, day: Date) -> io::Result<&mut BufWriter<File>> {
-        if self.open.as_ref().is_none_or(|(open, _)| *open != day) {
-            self.flush();
-            let path = self.folder.join(format!("{day}.jsonl"));
-            let mut options = OpenOptions::new();
-            let file = options.create(true).append(true).mode(0o600).open(path)?;
-            self.open = Some((day, BufWriter::new(file)));
+    fn write(&mut self, day: Date, line: &Line<'_>) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let open = self.file(day)?;
+        if open.bytes + text.len() as u64 > DAY_BYTES_MAX {
+            open.leave_out();
+            return Ok(());
         }
-        let (_, file) = self
-            .open
-            .as_mut()
-            .ok_or_else(|| io::Error::other("no file is open"))?;
-        Ok(file)
+        open.bytes += text.len() as u64;
+        open.file.write_all(&text)
     }
+
+    fn file(&mut self, day: Date) -> io::Result<&mut Open> {
+        if self.open.as_ref().is_none_or(|open| open.day != day) {
+            self.flush();
+            if let Some(full) = self.open.take().filter(|open| open.left_out > 0) {
+                tracing::error!(day = %full.day, calls = full.left_out, "calls of that day weren't written down: what is recorded of them has no call");
+            }
+            let open = Open::of(&self.folder, day)?;
+            self.open = Some(open);
+            if let Err(error) = remove_oldest(&self.folder) {
+                tracing::error!(%error, "the oldest calls can't be removed");
+            }
+        }
+        self.open
+            .as_mut()
+            .ok_or_else(|| io::Error::other("no file is open"))
+    }
+}
+
+impl Open {
+    fn of(folder: &Path, day: Date) -> io::Result<Self> {
+        let path = folder.join(format!("{day}{SUFFIX}"));
+        let mut options = OpenOptions::new();
+        let options = options.create(true).append(true).read(true).mode(0o600);
+        let mut file = options.open(path)?;
+        let mut bytes = file.seek(SeekFrom::End(0))?;
+        let mut last = *b"\n";
+        if bytes > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        if last != *b"\n" {
+            // What a crash or a full disk left is one line that is lost, not two.
+            file.write_all(b"\n")?;
+            bytes += 1;
+        }
+        Ok(Self {
+            day,
+            file: BufWriter::new(file),
+            bytes,
+            left_out: 0,
+        })
+    }
+
+    /// Told once a day, and how many they were when it is over.
+    fn leave_out(&mut self) {
+        if self.left_out == 0 {
+            tracing::error!(day = %self.day, limit = DAY_BYTES_MAX, "the day's file of calls is full: no more of its calls are written down, and what is recorded of them will have no call");
+        }
+        self.left_out += 1;
+    }
+}
+
+/// By how many there are, and not by the clock, which may be that of a day of 2018.
+fn remove_oldest(folder: &Path) -> io::Result<()> {
+    let mut days = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let day = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+        days.extend(day.and_then(|day| day.parse::<Date>().ok()));
+    }
+    days.sort_unstable();
+    let too_many = days.len().saturating_sub(DAYS_MAX);
+    for day in days.iter().take(too_many) {
+        fs::remove_file(folder.join(format!("{day}{SUFFIX}")))?;
+        tracing::warn!(%day, limit = DAYS_MAX, "calls of a day that nothing is held against any more are removed");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -196,5 +274,72 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
             .map(|line| line.contains(r#""recorded":true"#))
             .collect();
         assert_eq!(told, [true, false]);
+    }
+
+    fn line(number: u64) -> Line<'static> {
+        Line {
+            call: number,
+            controller: "region-01",
+            offered: String::new(),
+            ended: String::new(),
+            seconds: 0.0,
+            external: false,
+            recorded: true,
+        }
+    }
+
+    #[test]
+    fn a_day_that_is_full_takes_no_more_and_the_next_does() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("2026-03-02.jsonl");
+        let mut file = File::create(&path).expect("ours");
+        file.seek(SeekFrom::Start(DAY_BYTES_MAX - 2)).expect("ours");
+        file.write_all(b"\n").expect("ours");
+        let mut calls = Calls::open(folder.path()).expect("a folder");
+        let day = Date::constant(2026, 3, 2);
+        for number in 1..=3 {
+            calls.write(day, &line(number)).expect("left out");
+        }
+        assert_eq!(calls.open.as_ref().map(|open| open.left_out), Some(3));
+        calls
+            .write(day.tomorrow().expect("a day"), &line(4))
+            .expect("written");
+        calls.flush();
+        let length = |path| fs::metadata(path).expect("there").len();
+        assert_eq!(length(path), DAY_BYTES_MAX - 1);
+        assert!(length(folder.path().join("2026-03-03.jsonl")) > 0);
+    }
+
+    /// By a clock that shows another day each time, as a switch of a test may.
+    #[test]
+    fn the_oldest_of_too_many_days_go() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Date::constant(2018, 1, 1);
+        for number in 0..i64::try_from(DAYS_MAX).expect("few") {
+            let day = first.checked_add(jiff::Span::new().days(number));
+            let name = format!("{}.jsonl", day.expect("a day"));
+            fs::write(folder.path().join(name), "").expect("ours");
+        }
+        fs::write(folder.path().join("README"), "").expect("ours");
+        let mut calls = Calls::open(folder.path()).expect("a folder");
+        let newest = Date::constant(2026, 3, 2);
+        calls.write(newest, &line(1)).expect("written");
+        let there = |name: &str| folder.path().join(name).exists();
+        assert!(!there("2018-01-01.jsonl") && there("2018-01-02.jsonl"));
+        assert!(there("2026-03-02.jsonl") && there("README"));
+    }
+
+    #[test]
+    fn what_a_crash_tore_is_one_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("2026-03-02.jsonl");
+        fs::write(&path, "{\"call\":1,").expect("ours");
+        let mut calls = Calls::open(folder.path()).expect("a folder");
+        let day = Date::constant(2026, 3, 2);
+        calls.write(day, &line(2)).expect("written");
+        calls.flush();
+        let text = fs::read_to_string(&path).expect("there");
+        let whole = text.lines().filter(|line| line.ends_with('}'));
+        assert_eq!((text.lines().count(), whole.count()), (2, 1));
     }
 }
