@@ -11,6 +11,7 @@
 use std::thread;
 
 use crate::{
+    backup::{self, BackupError},
     gallring::{self, GallringError},
     index::{Entry, Index, IndexError},
     names::{ControllerName, RecordingId},
@@ -43,6 +44,9 @@ pub enum RotateError {
     /// Gallring or a backup works in the store.
     #[error(transparent)]
     Gallring(#[from] GallringError),
+    /// The key part of the backups is being written.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A controller of whom nothing is here.
     #[error(
         "nothing of {controller} was ever recorded here: `vaxel recordings list` shows whose recordings there are"
@@ -85,6 +89,8 @@ pub fn rotate(
     let controller = ControllerName::parse(controller).map_err(VaultError::from)?;
     // A key that gallring destroys between its reading here and its writing would be there again.
     let _alone = gallring::lock(vault)?;
+    // A key part with data keys of before and the controller's of after would open nothing.
+    let _part = backup::keys_alone(vault)?;
     let resumed = match vault.begin_rotation(&controller) {
         // That the key of somebody's recordings is gone is another matter.
         Err(VaultError::KeyMissing { .. })
@@ -158,7 +164,7 @@ mod tests {
     use super::*;
     use crate::{
         names::{RecordingId, StreamLabel},
-        vault::{Packet, faults, test_tag},
+        vault::{Packet, StoreLock, faults, test_tag},
     };
 
     const CONTROLLER: &str = "region-01";
@@ -274,8 +280,12 @@ mod tests {
             "{refused:?}"
         );
         drop(held);
+        let part = bench.vault.store().join(".backup-keys");
         let during = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {
             assert!(gallring::lock(&bench.vault).is_err(), "kept out");
+            // Else it would have data keys of now and the controller's of before, or the other way round.
+            let renewal = StoreLock::take(&part).expect("usable");
+            assert!(renewal.is_none(), "no key part is written meanwhile");
         });
         assert_eq!(during.expect("rotated").wrapped, 1);
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -59,7 +59,7 @@ pub fn refresh(
 
 /// Keeps every other renewal of the key part out until it is written and in the catalogue: of two at once the later one would fail,
 /// and the part would have the keys that were destroyed before that.
-pub(super) fn alone(vault: &Vault) -> Result<StoreLock, BackupError> {
+pub(crate) fn alone(vault: &Vault) -> Result<StoreLock, BackupError> {
     let path = vault.store().join(LOCK);
     let until = Instant::now() + WAIT_MAX;
     loop {
@@ -81,8 +81,14 @@ pub(super) fn write(
 ) -> Result<KeyPart, BackupError> {
     let path = place.join(KEY_PART);
     nothing_lost(vault, index, &path)?;
-    let (files, register_lines) =
-        folder::whole(&path, file(&path), |out| fill(vault, out, &path, recipient))?;
+    let (files, register_lines) = folder::whole(&path, file(&path), |out| {
+        let (files, register_lines, gone) = fill(vault, out, &path, recipient)?;
+        if gone > 0 {
+            // Destroyed meanwhile, if it isn't the keys' disk that went.
+            nothing_lost(vault, index, &path)?;
+        }
+        Ok::<_, BackupError>((files, register_lines))
+    })?;
     sync(place)?;
     Ok(KeyPart {
         path,
@@ -92,19 +98,20 @@ pub(super) fn write(
     })
 }
 
+/// Gives how many files are in it, the lines of the register among them, and how many files went meanwhile.
 fn fill(
     vault: &Vault,
     out: &File,
     path: &Path,
     recipient: Recipient,
-) -> Result<(u64, u64), BackupError> {
+) -> Result<(u64, u64, u64), BackupError> {
     let sealer = seal(BufWriter::new(out), &[recipient]).map_err(envelope(path))?;
     let mut archive = archive::Writer::new(sealer);
-    let mut files = 0;
+    let (mut files, mut gone) = (0, 0);
+    let mut count = |added| if added { files += 1 } else { gone += 1 };
     // Where ledgers were when they were signed goes before the ledgers: longer than that they may be, not shorter.
     for name in below(vault.keys())? {
-        add(&mut archive, vault.keys(), &name, KEYS)?;
-        files += 1;
+        count(add(&mut archive, vault.keys(), &name, KEYS)?);
     }
     let mut ledgers: Vec<String> = access::segments(vault.store())?
         .into_iter()
@@ -119,14 +126,13 @@ fn fill(
         ledgers.push(REGISTER.to_owned());
     }
     for name in ledgers {
-        add(&mut archive, vault.store(), &name, LEDGERS)?;
-        files += 1;
+        count(add(&mut archive, vault.store(), &name, LEDGERS)?);
     }
     archive
         .finish()
         .and_then(Sealer::finish)
         .map_err(file(path))?;
-    Ok((files, register_lines))
+    Ok((files, register_lines, gone))
 }
 
 pub(super) fn sync(place: &Path) -> Result<(), BackupError> {
@@ -135,25 +141,35 @@ pub(super) fn sync(place: &Path) -> Result<(), BackupError> {
         .map_err(file(place))
 }
 
-/// Adds a file that may grow meanwhile: what it had when it was opened. One that is gone meanwhile isn't added.
+/// Adds a file that may grow meanwhile: what it had when it was opened. One that is gone meanwhile isn't added: gallring works
+/// beside.
 fn add<W: Write>(
     archive: &mut archive::Writer<W>,
     root: &Path,
     name: &str,
     under: &str,
-) -> Result<(), BackupError> {
+) -> Result<bool, BackupError> {
     let path = root.join(name);
     let open = || {
         let source = File::open(&path)?;
         let length = source.metadata()?.len();
-        Ok((source, length))
+        Ok::<_, io::Error>((source, length))
     };
-    let (source, length) = open().map_err(file(&path))?;
+    let (source, length) = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && may_go(name) => return Ok(false),
+        other => other.map_err(file(&path))?,
+    };
     let mut source = std::io::Read::take(source, length);
     archive
         .add(&format!("{under}{name}"), length, &mut source)
-        .map(drop)
+        .map(|_| true)
         .map_err(file(&path))
+}
+
+/// Data keys, access logs, and where those were when they were signed. Neither a controller's key nor the register ever goes.
+fn may_go(name: &str) -> bool {
+    let other = ["controllers/", "signing", REGISTER];
+    !other.iter().any(|other| name.starts_with(other))
 }
 
 /// Every file below a folder by its relative name, in order. What is being written (`.new`, `.probe`) isn't told of.
@@ -203,5 +219,21 @@ impl Kept {
     /// Whether its file is still where it was put.
     pub fn is_there(&self) -> bool {
         self.audio.is_file()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_destroyed_meanwhile_stops_no_renewal() {
+        let place = tempfile::tempdir().expect("a folder");
+        fs::create_dir(place.path().join("data")).expect("ours");
+        fs::write(place.path().join("data/1.key"), "key").expect("ours");
+        let mut archive = archive::Writer::new(Vec::new());
+        let mut add = |name| add(&mut archive, place.path(), name, KEYS).ok();
+        let names = ["data/1.key", "data/2.key", "controllers/region-01.key"];
+        assert_eq!(names.map(&mut add), [Some(true), Some(false), None]);
     }
 }

@@ -46,6 +46,7 @@ pub use self::{
 pub(crate) use self::{
     gauges::Gauges,
     holds::{carry_over, place_again},
+    keys::alone as keys_alone,
 };
 use crate::{
     access::{self, Access},
