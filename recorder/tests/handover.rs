@@ -16,6 +16,7 @@ use recorder::{
     envelope::{self, Identity},
     gallring,
     handover::{self, Closed, Created, HandoverError, Receipt, Receiver, Verified, Wanted},
+    index::Mark,
     store::By,
 };
 use stored::{Bench, REGION, now};
@@ -76,6 +77,16 @@ impl Sides {
         scenario: &Scenario,
         controller: &str,
     ) -> Result<Created, HandoverError> {
+        self.create_beside(scenario, controller, &mut || {})
+    }
+
+    /// With something that happens before each recording.
+    fn create_beside(
+        &self,
+        scenario: &Scenario,
+        controller: &str,
+        each: &mut dyn FnMut(),
+    ) -> Result<Created, HandoverError> {
         let wanted = Wanted {
             controller: controller.to_owned(),
             ..Wanted::default()
@@ -91,7 +102,7 @@ impl Sides {
             &receiver,
             &package,
             (&by, now()),
-            &mut || {},
+            each,
         )
     }
 
@@ -146,6 +157,21 @@ fn small_file(name: &str, bytes: &[u8]) -> Vec<u8> {
     block
 }
 
+/// Packing takes hours, and gallring works beside.
+#[test]
+fn what_is_erased_while_others_are_packed_keeps_none_of_them() {
+    let sides = Sides::with(3);
+    let gone = sides.bench.ids()[2];
+    let mut erase = || {
+        let erased = sides.bench.index.forget(Mark::Recording, &[gone]);
+        erased.expect("as a run leaves it");
+    };
+    let created = sides.create_beside(&scenario(), REGION, &mut erase);
+    let created = created.expect("packed");
+    assert_eq!((created.recordings, created.wrong.len()), (2, 1));
+    assert_eq!(created.wrong[0].0, gone.to_string());
+}
+
 #[test]
 fn the_region_gets_all_of_it_and_then_it_goes_here() {
     let sides = Sides::with(3);
@@ -164,10 +190,13 @@ fn the_region_gets_all_of_it_and_then_it_goes_here() {
     assert_eq!(report.recordings, 0);
 
     // A program that was killed had begun to unpack another one.
-    let stale = sides.path("region.part/data/another");
+    let stale = sides.path("region.vaxel-part/data/another");
     fs::create_dir_all(&stale).expect("ours");
+    // What is called so by others is theirs.
+    let theirs = sides.path("region.part");
+    fs::create_dir(&theirs).expect("ours");
     let verified = sides.verify(Some("region")).expect("as it was packed");
-    assert!(!sides.path("region/data/another").exists());
+    assert!(!sides.path("region/data/another").exists() && theirs.exists());
     assert_eq!(verified.from, "Inera AB");
     assert_eq!(
         (verified.receipt.recordings, verified.receipt.files),

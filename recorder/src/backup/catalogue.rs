@@ -150,7 +150,7 @@ impl Catalogue {
         let path = vault.store().join(FILE);
         let bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| file(&path)(io::Error::other(error)))?;
-        Ok(folder::write_private(&path, &bytes)?)
+        Ok(folder::keep(&path, &bytes)?)
     }
 
     /// The backup of that name; the newest when nothing is named.
@@ -227,4 +227,23 @@ pub(super) fn day(now: Timestamp) -> String {
 pub(super) fn after(now: Timestamp, period: Option<callcore::retention::Period>) -> String {
     let today = Time::from(now).in_sweden().date();
     period.map_or(String::new(), |period| period.after(today).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::faults;
+
+    /// Half a backup, or a scratch place with keys in it, that nobody would remove; or a backup whose time is never over.
+    #[test]
+    fn what_was_made_or_is_being_made_is_known_after_a_power_cut() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+        let vault = Vault::open(&store, &keys).expect("fresh");
+        let half = place.path().join("half");
+        faults::plan(u64::MAX, io::ErrorKind::Other);
+        Catalogue::begin(&vault, &half).expect("noted");
+        faults::end().cut_power().expect("ours");
+        assert_eq!(Catalogue::read(&vault).expect("read").unfinished, [half]);
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     access::{self, Access},
     envelope::seal,
     export::{self, Exported},
-    index::{Entry, Index},
+    index::{Entry, Index, IndexError},
     names::RecordingId,
     store::By,
     text::hex,
@@ -228,7 +228,15 @@ impl Packing<'_> {
         let mut bag = Bag::begin(sealer, &name).map_err(file(path))?;
         for id in ids {
             each();
-            let entry = self.index.get(*id)?;
+            let entry = match self.index.get(*id) {
+                Ok(entry) => entry,
+                // Erased since it was chosen, hours ago: the others are packed.
+                Err(error @ IndexError::NotFound(_)) => {
+                    self.wrong.push((id.to_string(), error.to_string()));
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             match self.files(&entry) {
                 Ok(files) => {
                     for (name, bytes) in files {

@@ -54,11 +54,10 @@ impl Record {
     }
 
     pub(super) fn write(&self, vault: &Vault) -> Result<(), HandoverError> {
-        folder::make_private(&vault.store().join(FOLDER))?;
         let path = path(vault, &self.id);
         let bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| file(&path)(io::Error::other(error)))?;
-        Ok(folder::write_private(&path, &bytes)?)
+        Ok(folder::keep(&path, &bytes)?)
     }
 }
 
@@ -77,4 +76,36 @@ pub fn list(vault: &Vault) -> Result<Vec<Record>, HandoverError> {
     let mut found = records.collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|one, other| one.at.cmp(&other.at));
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::faults;
+
+    /// Its package may be with the receiver by then: a receipt of something unknown is refused.
+    #[test]
+    fn a_hand_over_is_known_after_a_power_cut() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+        let vault = Vault::open(&store, &keys).expect("fresh");
+        let record = Record {
+            id: RecordingId::random().expect("random").to_string(),
+            controller: "region-23".into(),
+            decision: "RS/1/2022".into(),
+            at: "2025-01-01T09:00:00Z".into(),
+            by: "anna".into(),
+            recipient: String::new(),
+            receipt_key: String::new(),
+            manifest: String::new(),
+            files: 0,
+            bytes: 0,
+            recordings: Vec::new(),
+            closed: String::new(),
+        };
+        faults::plan(u64::MAX, io::ErrorKind::Other);
+        record.write(&vault).expect("written");
+        faults::end().cut_power().expect("ours");
+        assert_eq!(list(&vault).expect("read"), [record]);
+    }
 }

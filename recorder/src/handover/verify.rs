@@ -48,30 +48,18 @@ pub fn verify(
         });
     }
     let (opener, identity) = open(package, identities)?;
-    let part = unpack_to.map(folder::part_of);
-    if let Some(part) = &part {
-        // What a program that was killed has left is of another package, or was never checked.
-        match fs::remove_dir_all(part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(file(part)(error));
-            }
-            _ => {}
-        }
-    }
-    let checked = read(opener, part.as_deref()).map_err(|(file, what)| HandoverError::Tampered {
-        package: package.to_owned(),
-        file,
-        what,
-    });
-    let (found, manifest) = checked.inspect_err(|_| {
-        if let Some(part) = &part {
-            // What isn't what was packed must not pass for it.
-            let _gone = fs::remove_dir_all(part);
-        }
-    })?;
-    if let (Some(part), Some(path)) = (part, unpack_to) {
-        keep(&part, path).map_err(file(path))?;
-    }
+    let checked = |part: Option<&Path>| {
+        read(opener, part).map_err(|(file, what)| HandoverError::Tampered {
+            package: package.to_owned(),
+            file,
+            what,
+        })
+    };
+    // With the receipt it is erased where it came from.
+    let (found, manifest) = match unpack_to {
+        Some(path) => folder::whole_folder(path, file(path), |part| checked(Some(part)))?,
+        None => checked(None)?,
+    };
     let receipt = Receipt {
         handover: found.info("External-Identifier").to_owned(),
         controller: found.info("Vaxel-Controller").to_owned(),
@@ -87,14 +75,6 @@ pub fn verify(
         from: found.info("Source-Organization").to_owned(),
         receipt: receipt.sign(identity, now),
     })
-}
-
-/// Gives what was unpacked its name, safe from a power cut: with the receipt it is erased where it came from.
-fn keep(part: &Path, path: &Path) -> io::Result<()> {
-    rustix::fs::syncfs(File::open(part)?)?;
-    fs::rename(part, path)?;
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 type Package = Opener<BufReader<File>>;

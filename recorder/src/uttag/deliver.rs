@@ -182,8 +182,11 @@ fn hand_on(
 fn write_secret(place: &Path, secret: &str) -> Result<(), UttagError> {
     let mut out = folder::create_private(place, false).map_err(file(place))?;
     let line = Zeroizing::new(format!("{secret}\n"));
+    let folder = place.parent().filter(|it| !it.as_os_str().is_empty());
     out.write_all(line.as_bytes())
         .and_then(|()| out.sync_all())
+        // It is written once, and then it stands in the record that it was.
+        .and_then(|()| fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all())
         .map_err(file(place))
         .inspect_err(|_| {
             let _gone = fs::remove_file(place);

@@ -39,11 +39,10 @@ pub(super) fn write(vault: &Vault, id: &str, saved: &Saved) -> Result<(), UttagE
         supplier: saved.supplier.clone(),
         delivery: saved.delivery.clone(),
     };
-    folder::make_private(&vault.store().join(FOLDER))?;
     let path = path(vault, id)?;
     let bytes =
         serde_json::to_vec_pretty(&record).map_err(|error| file(&path)(io::Error::other(error)))?;
-    Ok(folder::write_private(&path, &bytes)?)
+    Ok(folder::keep(&path, &bytes)?)
 }
 
 /// Keeps every other command from taking a step while it lives: two that read `sent` would both deliver.

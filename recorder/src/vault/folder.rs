@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::VaultError;
-pub(crate) use super::whole::whole;
+pub(crate) use super::whole::{whole, whole_folder};
 
 /// Bits that let anybody else in.
 const OTHERS: u32 = 0o077;
@@ -295,6 +295,17 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError>
     })
 }
 
+/// The same in a folder that is made when it isn't there; outlives a power cut when this returns.
+pub(crate) fn keep(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if !folder.exists() {
+        make_private(folder)?;
+        folder.parent().map_or(Ok(()), sync_folder)?;
+    }
+    write_private(path, bytes)?;
+    sync_folder(folder)
+}
+
 /// Where a file is written before it takes its name.
 fn beside(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
@@ -316,13 +327,6 @@ pub(crate) fn remove_half(path: &Path) -> Result<(), VaultError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&half)(error)),
         _ => Ok(()),
     }
-}
-
-/// The name of a folder that isn't whole yet.
-pub(crate) fn part_of(path: &Path) -> PathBuf {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    part.into()
 }
 
 /// The ids of what lies in a folder as `ID.json`, in no order; none when there is no folder.

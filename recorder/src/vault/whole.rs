@@ -1,10 +1,10 @@
-//! Files that go out of the store, whole or not at all: filled under another name, which a program that was killed leaves behind
+//! Files and folders that go out of the store, whole or not at all: filled under another name, which a program that was killed leaves behind
 //! with open audio in it. Whoever writes one holds a lock on it, so the next who writes there knows which to remove.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File, TryLockError},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -32,6 +32,29 @@ pub(crate) fn whole<T, E>(
     if made.is_err() {
         // Half of it is open audio that nobody asked for, or no copy of anything.
         let _gone = fs::remove_file(&part);
+    }
+    made
+}
+
+/// Makes a folder in the same way, which must not be there; `fill` is given where it is until it is whole. Safe from a power cut
+/// when this returns.
+pub(crate) fn whole_folder<T, E>(
+    path: &Path,
+    failed: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
+    let part = part_of(path);
+    let locked = make_locked(&part).map_err(&failed)?;
+    let keep = || {
+        rustix::fs::syncfs(&locked)?;
+        fs::rename(&part, path)?;
+        let within = path.parent().filter(|it| !it.as_os_str().is_empty());
+        File::open(within.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    let made = fill(&part).and_then(|made| keep().map_err(&failed).map(|()| made));
+    if made.is_err() {
+        // What isn't all of it must not pass for it.
+        let _gone = fs::remove_dir_all(&part);
     }
     made
 }
@@ -82,6 +105,32 @@ fn create_locked(part: &Path) -> io::Result<File> {
         let _locked = file.lock();
         if file.metadata()?.nlink() > 0 {
             return Ok(file);
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// A new folder that only we can reach, and that nobody takes for abandoned. One that is goes; one that another fills stays.
+fn make_locked(part: &Path) -> io::Result<File> {
+    for _ in 0..TRIES_MAX {
+        match DirBuilder::new().mode(0o700).create(part) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let abandoned = File::open(part)?;
+                if matches!(abandoned.try_lock(), Err(TryLockError::WouldBlock)) {
+                    return Err(io::ErrorKind::ResourceBusy.into());
+                }
+                fs::remove_dir_all(part)?;
+                continue;
+            }
+            made => made?,
+        }
+        let folder = File::open(part)?;
+        // Not every file system has locks. Whoever took it for abandoned before we had ours has removed it.
+        let _locked = folder.lock();
+        let ours = folder.metadata()?;
+        let is_ours = |there: fs::Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+        if fs::symlink_metadata(part).is_ok_and(is_ours) {
+            return Ok(folder);
         }
     }
     Err(io::ErrorKind::ResourceBusy.into())
@@ -152,6 +201,32 @@ mod tests {
             },
         )?;
         assert_eq!(names(place.path()), ["a.wav"]);
+        Ok(())
+    }
+
+    #[test]
+    fn two_do_not_fill_one_folder_and_what_was_left_half_is_in_none() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("calls");
+        fs::create_dir(place.path().join("calls.vaxel-part"))?;
+        fs::write(place.path().join("calls.vaxel-part/half"), "RIFF")?;
+        whole_folder(
+            &path,
+            |error| error,
+            |part| {
+                let second = whole_folder(&path, |error| error, |_| Ok(()));
+                assert_eq!(
+                    second.map_err(|error| error.kind()),
+                    Err(io::ErrorKind::ResourceBusy)
+                );
+                fs::write(part.join("1.wav"), "RIFF")
+            },
+        )?;
+        assert_eq!(names(place.path()), ["calls"]);
+        assert_eq!(names(&path), ["1.wav"]);
+        let nothing = |_: &Path| Err::<(), _>(io::Error::other("full"));
+        assert!(whole_folder(&place.path().join("more"), |error| error, nothing).is_err());
+        assert_eq!(names(place.path()), ["calls"]);
         Ok(())
     }
 }
