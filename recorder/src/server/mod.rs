@@ -3,6 +3,7 @@
 mod begin;
 mod change;
 mod disk;
+mod early;
 mod entering;
 #[cfg(test)]
 mod faults;

@@ -37,9 +37,8 @@ use crate::{
 /// Longer than any hold, and than anybody listens to silence: what is said to be there is no call any more.
 const SILENT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// A recording client keeps what is said until it is answered, and sends it then: ours a second and a half of it. What took
-/// longer to begin has lost the rest.
-const KEPT_BY_CLIENTS: Duration = Duration::from_millis(1500);
+/// What begins sooner after it was asked for has missed nothing that anybody misses, and needs no thought.
+const LATE_MIN: Duration = Duration::from_millis(200);
 
 /// What is longer can't be exported; a little less, as audio may come before its time.
 const LONGEST: Duration = Duration::from_secs(SECONDS_MAX as u64 - 60);
@@ -393,11 +392,14 @@ impl Session {
     }
 }
 
-/// When a recording's timeline begins that was asked for then and can begin now, and how many samples of it went by unheard.
+/// When a recording's timeline begins that was asked for then and can begin now, and how many samples late it is: what its client
+/// has kept of that shows by what it sends.
 fn begins(came: Instant, now: Instant) -> (Instant, u32) {
-    match now.duration_since(came).checked_sub(KEPT_BY_CLIENTS) {
-        Some(lost) => (came, timeline::samples(lost)),
-        None => (now, 0),
+    let late = now.saturating_duration_since(came);
+    if late < LATE_MIN {
+        (now, 0)
+    } else {
+        (came, timeline::samples(late))
     }
 }
 
@@ -418,11 +420,11 @@ mod tests {
     use crate::{monitor::Figures, vault::test_tag};
 
     #[test]
-    fn what_a_client_keeps_while_it_waits_is_not_lost() {
+    fn a_recording_begins_when_it_was_asked_for() {
         let came = Instant::now();
         let after = |ms| came + Duration::from_millis(ms);
-        assert_eq!(begins(came, after(560)), (after(560), 0));
-        assert_eq!(begins(came, after(4000)), (came, 20_000));
+        assert_eq!(begins(came, after(60)), (after(60), 0));
+        assert_eq!(begins(came, after(4000)), (came, 32_000));
     }
 
     #[tokio::test]

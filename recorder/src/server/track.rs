@@ -20,6 +20,7 @@ use wire::{
 
 use super::{
     disk::Job,
+    early::Early,
     srtp,
     timeline::{Placed, Timeline},
 };
@@ -123,6 +124,8 @@ pub(super) struct Track {
     /// What it obeys.
     control: Control,
     timeline: Timeline,
+    /// What has come of it until it is known where it begins.
+    early: Option<Box<Early>>,
     /// Opens what is encrypted.
     opener: Option<Box<Opener>>,
     /// The source that is heard, and when it was last.
@@ -160,6 +163,7 @@ impl Track {
             codec,
             timeline: Timeline::new(payload_type, codec),
             control: told.clone(),
+            early: None,
             opener: opener(&told),
             source: None,
             source_heard: line.begun,
@@ -174,15 +178,30 @@ impl Track {
         track
     }
 
-    /// So much of its timeline went by before its recording could begin: if it was sound, it is lost.
+    /// So much of its timeline went by before its recording could begin: what was sound of it and wasn't kept is lost.
     pub(super) fn begins_late(mut self, samples: u32) -> Self {
         if samples > 0 && self.control.flow == Flow::Running {
-            self.unsent = Some(Unsent {
-                from: 0,
-                until: samples,
-            });
+            self.early = Some(Early::new(samples).into());
         }
         self
+    }
+
+    /// Lays what has come by now where it was said.
+    fn settle(&mut self) {
+        let Some(early) = self.early.take() else {
+            return;
+        };
+        let begun = self.control.target.begun;
+        let (lost, kept) = early.settle(begun, (self.payload_type, self.codec));
+        if lost > 0 {
+            self.unsent = Some(Unsent {
+                from: 0,
+                until: lost,
+            });
+        }
+        for mut one in kept {
+            self.on_datagram(&mut one.datagram, one.source, one.came);
+        }
     }
 
     /// What it was told last.
@@ -208,6 +227,7 @@ impl Track {
     }
 
     pub(super) fn obey(&mut self, told: Control) {
+        self.settle();
         if told.target.id != self.control.target.id {
             self.leave_for(told.target.clone());
         }
@@ -253,6 +273,7 @@ impl Track {
 
     /// Nothing more comes for this recording.
     pub(super) fn finish(&mut self) {
+        self.settle();
         self.timeline.finish(&mut self.ready);
         self.hand_over();
         self.tell_unsent();
@@ -269,12 +290,16 @@ impl Track {
 
     /// When the writer is to be given what is ready, if nothing happens until then.
     pub(super) fn due(&self) -> Option<Instant> {
-        Some(self.ready.since()? + CHUNK_AGE_MAX)
+        match &self.early {
+            Some(early) => early.due(),
+            None => Some(self.ready.since()? + CHUNK_AGE_MAX),
+        }
     }
 
     /// Gives the writer what is old enough for a chunk.
     pub(super) fn hand_over_due(&mut self, now: Instant) {
         if self.due().is_some_and(|due| due <= now) {
+            self.settle();
             self.hand_over();
         }
     }
@@ -299,6 +324,9 @@ impl Track {
 
     /// Takes a datagram; one that is encrypted is opened where it is.
     pub(super) fn on_datagram(&mut self, datagram: &mut [u8], source: SocketAddr, now: Instant) {
+        if self.early.is_some() && source.ip() == self.control.from {
+            return self.keep(datagram, source, now);
+        }
         if let Err(reason) = self.place(datagram, source, now) {
             self.line.board.dropped(reason);
             return;
@@ -306,6 +334,17 @@ impl Track {
         self.ready.came(now);
         if self.ready.bytes().len() >= READY_BYTES_MAX {
             self.hand_over();
+        }
+    }
+
+    /// Whose it is shows when it is laid on the timeline.
+    fn keep(&mut self, datagram: &[u8], source: SocketAddr, now: Instant) {
+        self.source_heard = now;
+        if let Some(early) = &mut self.early {
+            early.keep(datagram, source, now);
+        }
+        if self.due().is_some_and(|due| due <= now) {
+            self.settle();
         }
     }
 
@@ -354,7 +393,8 @@ impl Track {
     /// Whether its source may have taken another number: it wasn't heard by its own for a while, or not at all.
     pub(super) fn may_be_another(&self, now: Instant) -> bool {
         let silent = now.saturating_duration_since(self.source_heard);
-        self.source.is_none() || silent >= NUMBER_SILENT_MIN
+        let is_early = self.early.as_ref().is_some_and(|early| early.is_heard());
+        (self.source.is_none() && !is_early) || silent >= NUMBER_SILENT_MIN
     }
 
     fn heard(&mut self, now: Instant) {
@@ -439,42 +479,4 @@ impl Owed {
 
 fn opener(told: &Control) -> Option<Box<Opener>> {
     told.crypto.clone().map(Opener::new).map(Box::new)
-}
-
-#[cfg(test)]
-mod tests {
-    use wire::g711::Law;
-
-    use super::*;
-
-    const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    /// Packets that are told as lost of a stream whose recording was three seconds in being made.
-    fn lost(flow: Flow) -> u64 {
-        let (jobs, mut todo) = mpsc::channel(10);
-        let now = Instant::now();
-        let control = Control {
-            from: HERE,
-            port: 4000,
-            flow,
-            target: Target::first_of(RecordingId::random().expect("random"), now),
-            marks: 0,
-            crypto: None,
-        };
-        let line = Line::alone(jobs, now);
-        let track = Track::new((8, Law::A.into()), control, line).begins_late(24_000);
-        assert!(track.end().is_empty(), "there is room");
-        let mut lost = 0;
-        while let Ok(Job::Audio(_, _, batch)) = todo.try_recv() {
-            assert_eq!(batch.from(), 0);
-            lost += batch.tally().packets_lost;
-        }
-        lost
-    }
-
-    #[test]
-    fn what_went_by_before_a_recording_could_begin_is_lost_unless_nothing_was_sent() {
-        assert_eq!(lost(Flow::Running), 150);
-        assert_eq!(lost(Flow::Paused), 0);
-    }
 }
