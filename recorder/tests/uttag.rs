@@ -156,6 +156,36 @@ impl Desk {
     }
 }
 
+/// The right to one's own data doesn't end where somebody else's recording is damaged.
+#[test]
+fn one_spoilt_recording_keeps_nobody_from_what_is_theirs() {
+    let desk = Desk::new(3);
+    let [key, who, _] = desk.bench.ids()[..] else {
+        panic!("three")
+    };
+    let places = [
+        desk.bench.vault.keys().join(format!("data/{key}.key")),
+        desk.bench.folder(who).join("meta.vax"),
+    ];
+    for place in places {
+        let mut bytes = fs::read(&place).expect("there");
+        *bytes.last_mut().expect("not empty") ^= 1;
+        fs::write(&place, bytes).expect("ours");
+    }
+    let (delivered, text) = desk.delivered("register", LINK);
+    assert_eq!((delivered.recordings, delivered.unopened), (1, 2));
+    assert!(
+        text.contains("\"recordings_that_do_not_open\": 2"),
+        "{text}"
+    );
+    // Without its keys it is the store that is spoilt.
+    fs::rename(desk.bench.vault.keys().join("data"), desk.path("data")).expect("ours");
+    let id = desk.order("register", ORDERER, LINK).expect("taken on").id;
+    desk.check(&id).expect("entitled");
+    assert!(matches!(desk.deliver(&id), Err(UttagError::Vault(_))));
+    assert_eq!(desk.step(&id), "sent");
+}
+
 #[test]
 fn an_extract_goes_from_its_order_to_its_end() {
     let desk = Desk::new(2);

@@ -166,6 +166,12 @@ fn print_delivered(delivered: &Delivered, secret: Option<&Path>) -> Result<(), F
         delivered.untied,
         delivered.mail
     ))?;
+    if delivered.unopened > 0 {
+        show::line(format_args!(
+            "{} recordings of the time are spoilt, and nobody can say whose they are: `vaxel recordings verify` says which",
+            delivered.unopened
+        ))?;
+    }
     if delivered.spoilt > 0 {
         show::line(format_args!(
             "{} recordings in it have spoilt stretches, which are silent: `vaxel recordings verify` says which",

@@ -55,6 +55,8 @@ pub struct Delivered {
     pub recordings: u64,
     /// Recordings of the time that can't be tied to anyone: their numbers were erased, or never sent.
     pub untied: u64,
+    /// Recordings of the time that are spoilt, so that nobody can say who spoke: they can be restored from a backup.
+    pub unopened: u64,
     /// Recordings in it of which stretches are spoilt, and silence: they can be restored from a backup.
     pub spoilt: u64,
     /// Where the file is sent.
@@ -132,6 +134,7 @@ pub fn deliver(
         sha256,
         recordings: theirs.as_ref().map_or(0, |theirs| theirs.ids.len() as u64),
         untied: theirs.as_ref().map_or(0, |theirs| theirs.untied),
+        unopened: theirs.as_ref().map_or(0, |theirs| theirs.unopened),
         spoilt,
         mail: orderer.mail.clone(),
         phone: orderer.phone.clone(),

@@ -18,9 +18,9 @@ use super::{
 use crate::{
     access,
     archive::Writer,
-    index::{Entry, Index},
+    index::{Entry, Index, IndexError},
     names::RecordingId,
-    vault::Vault,
+    vault::{Vault, VaultError},
     vcon::{self, Audio},
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Theirs {
     pub(super) ids: Vec<RecordingId>,
     /// Recordings of the time that can't be tied to anyone: their numbers were erased, or never sent.
     pub(super) untied: u64,
+    /// Recordings of the time that are spoilt, so that nobody can say who spoke.
+    pub(super) unopened: u64,
 }
 
 impl Source<'_> {
@@ -56,8 +58,22 @@ impl Source<'_> {
         })?;
         let mut theirs = Theirs::default();
         for id in of_time {
-            let entry = self.index.get(id)?;
-            let meta = self.vault.unlock(id, &entry.tag)?.meta()?;
+            let entry = match self.index.get(id) {
+                // Erased meanwhile: to look through all of them takes its time.
+                Err(IndexError::NotFound(_)) => continue,
+                other => other?,
+            };
+            let opened = self.vault.unlock(id, &entry.tag);
+            let meta = match opened.and_then(|recording| recording.meta()) {
+                Ok(meta) => meta,
+                // One that is spoilt keeps nobody from what is theirs.
+                Err(error) if is_spoilt(&error) => {
+                    tracing::error!(recording = %id, %error, "nobody can say who spoke in it");
+                    theirs.unopened += 1;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             match meta.and_then(|meta| is_among(&meta, numbers)) {
                 Some(true) => theirs.ids.push(id),
                 Some(false) => {}
@@ -174,6 +190,7 @@ impl Source<'_> {
             "retention": retention,
             "recordings": recordings,
             "recordings_without_a_number": theirs.map_or(0, |theirs| theirs.untied),
+            "recordings_that_do_not_open": theirs.map_or(0, |theirs| theirs.unopened),
             "accesses": self.accesses(theirs)?,
         }))
     }
@@ -182,6 +199,17 @@ impl Source<'_> {
         let ids = theirs.map_or(&[][..], |theirs| &theirs.ids);
         ids.iter().map(|id| Ok(self.index.get(*id)?)).collect()
     }
+}
+
+/// Whether it is that recording alone: where keys or S3 are gone nothing can be said of any.
+const fn is_spoilt(error: &VaultError) -> bool {
+    matches!(
+        error,
+        VaultError::KeyDamaged { .. }
+            | VaultError::TagChanged { .. }
+            | VaultError::Damaged { .. }
+            | VaultError::Foreign { .. }
+    )
 }
 
 fn put<W: Write>(archive: &mut Writer<W>, name: &str, value: &Value) -> Result<(), UttagError> {
