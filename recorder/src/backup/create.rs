@@ -26,7 +26,7 @@ use crate::{
     gallring,
     index::{Alike, Index},
     store::By,
-    vault::{Vault, folder},
+    vault::{Vault, VaultError, folder},
 };
 
 /// Where a backup goes, and who may open it.
@@ -279,6 +279,8 @@ fn add_group(
         let files = opened.and_then(|recording| recording.files().map(|files| (recording, files)));
         let (recording, files) = match files {
             Ok(found) => found,
+            // It isn't this one that refuses: without S3 there would be a backup of nothing.
+            Err(error @ VaultError::Remote { .. }) => return Err(error.into()),
             Err(error) => {
                 wrong.push((entry.id.to_string(), error.to_string()));
                 continue;
@@ -349,4 +351,66 @@ fn same_volume(vault: &Vault, path: &Path) -> Result<bool, BackupError> {
 
 fn absolute(path: &Path) -> Result<PathBuf, BackupError> {
     path.canonicalize().map_err(file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        envelope::Identity,
+        index::{Closing, State},
+        names::RecordingId,
+        place::Place,
+        tally::Tally,
+        vault::{stub::Stub, test_tag},
+    };
+
+    /// It would be the newest, and the older ones go by their time.
+    #[test]
+    fn without_s3_there_is_no_backup_rather_than_one_of_nothing() {
+        let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
+        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+        let vault = Vault::open_place(stub.place(near)).expect("fresh");
+        let index = Index::open(&vault).expect("fresh");
+        let id = RecordingId::random().expect("random");
+        let tag = test_tag("region-01");
+        vault.begin(id, &tag).expect("begins");
+        index.insert_open(id, &tag).expect("entered");
+        let closing = Closing {
+            state: State::Closed,
+            ended: tag.started.timestamp(),
+            bytes: 0,
+            tally: Tally::default(),
+            files: Vec::new(),
+        };
+        index.close(id, &closing).expect("closed");
+        let waiting = vault.ended(id, &tag).expect("listed").expect("there");
+        vault.move_out(&waiting).expect("moved");
+        let to = Where {
+            audio: place.path().join("audio"),
+            keys: place.path().join("key-part"),
+            recipient: Some(Identity::generate().expect("random").recipient()),
+            force: true,
+        };
+        let by = By {
+            who: "anna".to_owned(),
+            purpose: "nightly".to_owned(),
+        };
+        let backup = || {
+            let now = Timestamp::now();
+            let policy = Policy::default();
+            create((&vault, &index), &to, policy, &by, now, &mut || {})
+        };
+        stub.be_away(true);
+        let refused = backup();
+        assert!(matches!(
+            refused,
+            Err(BackupError::Vault(VaultError::Remote { .. }))
+        ));
+        assert_eq!(Catalogue::read(&vault).expect("read").backups, []);
+        assert_eq!(fs::read_dir(&to.audio).expect("there").count(), 0);
+        stub.be_away(false);
+        let made = backup().expect("made");
+        assert_eq!((made.kept.recordings, made.wrong.len()), (1, 0));
+    }
 }

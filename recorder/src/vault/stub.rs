@@ -31,6 +31,7 @@ struct Held {
     /// What was there before, while versions are kept.
     older: Mutex<BTreeMap<String, Vec<Vec<u8>>>>,
     versions_stay: AtomicBool,
+    away: AtomicBool,
     before_put: Mutex<Option<Hand>>,
     /// What every answer carries that is of an object, as a bucket that keeps versions has it.
     version: Mutex<Option<&'static str>>,
@@ -84,6 +85,11 @@ impl Stub {
     /// The account may not remove versions.
     pub(crate) fn refuse_versions(&self) {
         self.held.versions_stay.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody is answered, or everybody again.
+    pub(crate) fn be_away(&self, away: bool) {
+        self.held.away.store(away, Ordering::Relaxed);
     }
 
     pub(crate) fn keep_versions(&self, version: Option<&'static str>) {
@@ -149,6 +155,9 @@ fn read(stream: &TcpStream) -> Option<Request> {
 
 fn answer(mut stream: TcpStream, held: &Held) {
     let Some(asked) = read(&stream) else { return };
+    if held.away.load(Ordering::Relaxed) {
+        return;
+    }
     let is_head = asked.method == "HEAD";
     let (status, headers, body) = held.answer(asked);
     let version = *held.version.lock().expect("ours");
