@@ -1,7 +1,6 @@
 //! `vaxel handover`: a controller gets its recordings; with its receipt they go here.
 
 use std::{
-    fs,
     io::Write,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -169,9 +168,10 @@ fn print_verified(verified: &Verified, receipt: &Path) -> Result<(), Failure> {
 }
 
 fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCode, Failure> {
-    let text = fs::read_to_string(receipt)
-        .map_err(|error| Failure::usage(format!("{}: {error}", receipt.display())))?;
-    let receipt = Receipt::parse(&text).map_err(told)?;
+    let receipt = Receipt::read(receipt).map_err(|error| match error {
+        HandoverError::File { .. } => usage(error),
+        other => told(other),
+    })?;
     let store = open(kept)?;
     let mut watch = |_| ControlFlow::Continue(());
     let by = by(asker)?;

@@ -1,6 +1,10 @@
 //! The receiver's key, and the receipt it signs.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use callcore::scenario::Scenario;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -17,6 +21,8 @@ use crate::{
 /// What the signing key is derived for, and what keeps its signatures apart from any others.
 const CONTEXT: &str = "vaxel hand-over receipt 1";
 const KEY_REMARK: &str = "# receipt-key: ";
+/// A receipt has nine short fields.
+const RECEIPT_LEN_MAX: u64 = 64 * 1024;
 /// A receiver's key has four lines.
 const RECEIVER_LEN_MAX: u64 = 4096;
 
@@ -102,6 +108,23 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Reads a file that came from outside.
+    ///
+    /// # Errors
+    /// When it can't be read, or isn't one.
+    pub fn read(path: &Path) -> Result<Self, HandoverError> {
+        let failed = super::file(path);
+        let mut text = String::new();
+        let mut file = fs::File::open(path)
+            .map_err(&failed)?
+            .take(RECEIPT_LEN_MAX + 1);
+        match file.read_to_string(&mut text) {
+            Ok(length) if length as u64 <= RECEIPT_LEN_MAX => Self::parse(&text),
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => Err(failed(error)),
+            _ => Err(HandoverError::NoReceipt),
+        }
+    }
+
     /// Reads one.
     ///
     /// # Errors
@@ -175,4 +198,22 @@ pub(super) fn is_named(
 
 fn signing_key(identity: &Identity) -> SigningKey {
     SigningKey::from_bytes(&identity.derive(CONTEXT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_or_no_text_is_no_receipt() {
+        let place = tempfile::tempdir().expect("a folder");
+        let path = place.path().join("receipt.json");
+        let refused = || matches!(Receipt::read(&path), Err(HandoverError::NoReceipt));
+        // More than there is memory.
+        let file = fs::File::create(&path).expect("ours");
+        file.set_len(1 << 42).expect("sparse");
+        assert!(refused());
+        fs::write(&path, [0xff; 10]).expect("ours");
+        assert!(refused());
+    }
 }
