@@ -3,7 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use jiff::SignedDuration;
-use recorder::backup::{self, BackupError, Catalogue, Policy};
+use recorder::{
+    backup::{self, BackupError, Catalogue, Policy},
+    envelope::Identity,
+};
 
 use super::{Backups, POLICY, by, sound, stored::now};
 
@@ -40,6 +43,19 @@ fn a_trial_tells_what_comes_back_and_when_the_next_is_due() {
         0,
         "no key is left"
     );
+    let stranger = [Identity::generate().expect("random")];
+    let refused = backup::trial(
+        (vault, index),
+        None,
+        &stranger,
+        &scratch,
+        POLICY,
+        &by(),
+        now(),
+    );
+    assert!(matches!(refused, Err(BackupError::Envelope { .. })));
+    let still = catalogue().tested.expect("one was tried");
+    assert!(still.sound, "another's key says nothing of the backup");
     let mut bytes = fs::read(&created.kept.audio).expect("there");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -62,6 +62,10 @@ fn a_changed_part_is_refused_says_where_and_leaves_no_store_that_serves() {
         let to = format!("try-{number}");
         let refused = backups.restore(&from, &to).expect_err("changed");
         assert!(refused.to_string().contains(".audio.age"), "{refused}");
+        if at == 0 {
+            assert!(!backups.path(&to).exists(), "it is no backup at all");
+            continue;
+        }
         let unswept = backup::refuse_unswept(&backups.path(&to).join("store"));
         assert!(
             matches!(unswept, Err(BackupError::Unswept { .. })),
@@ -82,6 +86,10 @@ fn a_changed_part_is_refused_says_where_and_leaves_no_store_that_serves() {
     let place = backups.path("stranger");
     let refused = backup::restore(&from, &[stranger], &place, &by(), now());
     assert!(matches!(refused, Err(BackupError::Envelope { .. })));
+    assert!(
+        !place.exists(),
+        "the right key finds the place as new as it was"
+    );
 }
 
 #[test]
