@@ -1,6 +1,6 @@
 //! Why a command ends without doing what it was asked, said to a person.
 
-use std::process::ExitCode;
+use std::{io::ErrorKind, process::ExitCode};
 
 use crate::show;
 
@@ -47,6 +47,16 @@ impl Failure {
         Self {
             said: Said::Sentence(said.into()),
             code: 3,
+        }
+    }
+
+    /// A file that somebody named: when it isn't there, or is a folder, that is wrong usage, and whatever else keeps it from being used is not.
+    pub(crate) fn file(error: &std::io::Error, said: impl Into<String>) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                Self::usage(said)
+            }
+            _ => Self::run(said),
         }
     }
 

@@ -252,6 +252,7 @@ fn told(error: HandoverError) -> Failure {
     match error {
         HandoverError::NoDecision { .. }
         | HandoverError::Purpose
+        | HandoverError::Nothing
         | HandoverError::TooMany { .. }
         | HandoverError::Receiver
         | HandoverError::OtherReceiver { .. }
@@ -262,6 +263,7 @@ fn told(error: HandoverError) -> Failure {
             ..
         }
         | HandoverError::InsideStore { .. } => Failure::usage(error.to_string()),
+        HandoverError::File { ref source, .. } => Failure::file(source, error.to_string()),
         // What somebody looked for.
         HandoverError::Tampered { .. }
         | HandoverError::Envelope {
