@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     fs::{self, File},
-    io::Read,
+    io::{ErrorKind, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -121,7 +121,12 @@ fn catalogue(kept: &Kept, settings: &UttagSettings) -> Result<Catalogue, Failure
     let unusable = |what: &dyn Display| {
         Failure::usage(format!("the HSA catalogue {}: {what}", path.display()))
     };
-    let mut file = File::open(&path).map_err(|error| unusable(&error))?;
+    let mut file = File::open(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => unusable(
+            &"it lies neither beside the scenario nor in this folder, and `hsa` under [uttag] names it",
+        ),
+        _ => unusable(&error),
+    })?;
     let found = file.metadata().map_err(|error| unusable(&error))?;
     let mode = found.mode() & 0o7777;
     if mode & OTHERS_WRITE != 0 {
@@ -154,6 +159,7 @@ fn deliver(
         show::json(&delivered)?;
     } else {
         print_delivered(&delivered, how.secret.as_deref())?;
+        tell_next(&delivered.id, "reported");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -194,8 +200,20 @@ fn print(row: &Row, json: bool) -> Result<ExitCode, Failure> {
             "{}: {}; {} of {} for {}, ordered by {}",
             row.id, row.step, row.kind, row.controller, row.asked_by, row.orderer
         ))?;
+        tell_next(&row.id, row.step);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a person types next; on stderr, since it is no result.
+fn tell_next(id: &str, step: &str) {
+    let next = match step {
+        "ordered" => format!("vaxel uttag check {id}"),
+        "sent" => format!("vaxel uttag deliver {id} --to FOLDER"),
+        "reported" => format!("vaxel uttag close {id}"),
+        _ => return,
+    };
+    show::note(format_args!("next: {next}"));
 }
 
 fn list(store: &Store, json: bool) -> Result<ExitCode, Failure> {
@@ -248,6 +266,7 @@ fn told(error: UttagError) -> Failure {
         | UttagError::NobodyFound
         | UttagError::Lookup(..)
         | UttagError::LookupFile(_)
+        | UttagError::NoFolder { .. }
         | UttagError::There { .. }
         | UttagError::SameChannel
         | UttagError::InsideStore { .. } => Failure::usage(error.to_string()),

@@ -153,6 +153,7 @@ fn remedy(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::ReadOnlyFilesystem => {
             "set `store` and `keys` under [recorder] to a disk that can be written"
         }
+        std::io::ErrorKind::NotFound => "check the path",
         _ => "give this user a folder of its own there",
     }
 }
