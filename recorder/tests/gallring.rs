@@ -6,6 +6,8 @@ mod faults;
 mod logs;
 #[path = "gallring/numbers.rs"]
 mod numbers;
+#[path = "gallring/reconciled.rs"]
+mod reconciled;
 mod stored;
 
 use std::ops::ControlFlow;
