@@ -153,20 +153,25 @@ fn table(title: &Words, header: &[Words; 5], rows: impl Iterator<Item = [String;
 fn row(name: &Words, unit_of: &str, one: &Difference) -> [String; 5] {
     let (show, sign) = units(unit_of);
     let between = one.interval.map_or_else(String::new, |interval| {
-        format!("{} … {}", sign(interval.low), sign(interval.high))
+        written(&format!("{} … {}", sign(interval.low), sign(interval.high)))
     });
-    let difference = sign(one.after - one.before);
+    let difference = written(&sign(one.after - one.before));
     let difference = match one.is_sure() {
         Some(true) => format!("<b>{difference}</b>"),
         _ => difference,
     };
     [
         name.html(),
-        show(one.before),
-        show(one.after),
+        written(&show(one.before)),
+        written(&show(one.after)),
         difference,
         between,
     ]
+}
+
+/// In both languages. Between two ends stand three points that are one letter, and no decimals.
+fn written(figure: &str) -> String {
+    Words::figure(figure).html()
 }
 
 type Show = fn(f64) -> String;
