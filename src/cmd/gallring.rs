@@ -94,6 +94,10 @@ fn register(store: &Store, verify: bool, json: bool) -> Result<ExitCode, Failure
         return Ok(ExitCode::SUCCESS);
     }
     let count = entries.len();
+    if count == 0 {
+        show::line("The destruction register is empty: nothing was erased here.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let rows = entries.into_iter().map(|entry| {
         let gone = entry.destroyed;
         let object = gone.object.get(..20).unwrap_or(&gone.object).to_owned();
@@ -153,7 +157,7 @@ fn print_plan(plan: &Plan) -> Result<(), Failure> {
     ];
     show::line(show::table(header, rows))?;
     show::line(format_args!(
-        "{}: {} due ({} bytes), {} stay, {} of them overdue",
+        "{}: {} due ({} bytes), {} stay; {} have outstayed their ceiling",
         plan.at, plan.due, plan.due_bytes, plan.stay, plan.overdue
     ))
 }
@@ -168,7 +172,7 @@ fn verdict(group: &gallring::Group) -> String {
 
 fn print_report(report: &Report) -> Result<(), Failure> {
     show::line(format_args!(
-        "{}: {} recordings erased ({} bytes), numbers of {} recordings, {} months of access logs",
+        "{}: {} recordings erased with their numbers ({} bytes), numbers alone of {} recordings, {} months of access logs",
         report.at, report.recordings, report.bytes, report.numbers, report.access_logs
     ))?;
     if report.finished > 0 {
