@@ -96,7 +96,7 @@ const DEMO_RATE: f64 = 2.0;
 #[command(allow_negative_numbers = true)]
 pub(crate) struct DemoArgs {
     /// Stop after this many calls and print a summary (default: go on until Ctrl-C)
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "quiet_callers")]
     pub(crate) calls: Option<u64>,
     /// New calls a second
     #[arg(long, default_value_t = DEMO_RATE)]

@@ -2,6 +2,8 @@
 
 use std::{io::ErrorKind, process::ExitCode};
 
+use recorder::{store::StoreError, vault::VaultError};
+
 use crate::show;
 
 /// A sentence for a person, and the exit code that goes with it.
@@ -57,6 +59,18 @@ impl Failure {
                 Self::usage(said)
             }
             _ => Self::run(said),
+        }
+    }
+
+    /// A store that was looked for where there is none: wrong usage as well.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it stands in map_err, which gives the error away"
+    )]
+    pub(crate) fn store(error: StoreError) -> Self {
+        match error {
+            StoreError::Vault(VaultError::NoStore { .. }) => Self::usage(error.to_string()),
+            _ => Self::run(error.to_string()),
         }
     }
 

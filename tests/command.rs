@@ -129,7 +129,7 @@ fn a_store_that_cant_be_written_is_a_sentence() {
     refused(&vaxel_in(folder.path(), &args), 3, &["recordings"]);
     refused(
         &vaxel(&["recordings", "list", "--data", "/proc/none"]),
-        3,
+        2,
         &["/proc/none"],
     );
 }
@@ -156,6 +156,12 @@ fn wrong_arguments_are_wrong_usage() {
         ["load", "--talk", "-1"],
         ["load", "--patience", "-1"],
         ["load", "--rate", "0"],
+        ["load", "--talk", "1e300"],
+        ["load", "--calls", "0"],
+        ["load", "--at-once", "0"],
+        ["demo", "--calls", "0"],
+        ["simulate", "--threads", "0"],
+        ["simulate", "--threads", "257"],
         ["simulate", "--days", "0"],
         ["simulate", "--start", "tomorrow"],
         ["simulate", "--replications", "0"],
@@ -172,6 +178,8 @@ fn wrong_arguments_are_wrong_usage() {
             "{args:?}: {}",
             err(&refusal)
         );
+        let digits = err(&refusal).matches('0').count();
+        assert!(digits < 30, "what was given is told in short: {args:?}");
     }
 }
 

@@ -122,7 +122,7 @@ fn beside(to: &Path) -> PathBuf {
 }
 
 fn open(kept: &Kept) -> Result<Store, Failure> {
-    store::open_to_change_place(kept.place.clone()).map_err(failed)
+    store::open_to_change_place(kept.place.clone()).map_err(Failure::store)
 }
 
 fn create(kept: &Kept, place: &Where, asker: Asker, json: bool) -> Result<ExitCode, Failure> {

@@ -18,7 +18,7 @@ use crate::{
 
 pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
     let kept = files::kept(&args.store)?;
-    let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
+    let store = store::open_to_change_place(kept.place.clone()).map_err(Failure::store)?;
     match &args.what {
         GallringCommand::Plan { at } => {
             let day = files::day(at.as_deref())?;

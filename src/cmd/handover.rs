@@ -70,7 +70,7 @@ fn key(path: &Path, json: bool) -> Result<ExitCode, Failure> {
 }
 
 fn open(kept: &Kept) -> Result<Store, Failure> {
-    store::open_to_change_place(kept.place.clone()).map_err(failed)
+    store::open_to_change_place(kept.place.clone()).map_err(Failure::store)
 }
 
 fn create(

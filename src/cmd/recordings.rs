@@ -192,7 +192,7 @@ fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
     } else {
         store::open_existing_place(kept.place)
     };
-    opened.map_err(failed)
+    opened.map_err(Failure::store)
 }
 
 /// A name is a person's or a system's, not a document; as that of a token.

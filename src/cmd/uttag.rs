@@ -34,7 +34,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
     let kept = files::kept(&args.store)?;
-    let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
+    let store = store::open_to_change_place(kept.place.clone()).map_err(Failure::store)?;
     let (vault, _) = store.parts();
     let (json, now) = (args.store.json, Timestamp::now());
     match args.what {
@@ -272,8 +272,4 @@ fn told(error: UttagError) -> Failure {
         | UttagError::InsideStore { .. } => Failure::usage(error.to_string()),
         _ => Failure::run(error.to_string()),
     }
-}
-
-fn failed(error: impl std::error::Error) -> Failure {
-    Failure::run(error.to_string())
 }

@@ -32,7 +32,7 @@ pub enum VaultError {
         source: std::io::Error,
     },
     /// There is no vault there.
-    #[error("there is no store at {}: check `store` and `keys` under [recorder], or record something first", path.display())]
+    #[error("there is no store at {}: check `store` under [recorder], --config and --data, or record something first", path.display())]
     NoStore {
         /// Where it was looked for.
         path: PathBuf,
