@@ -277,6 +277,9 @@ fn failed(error: StoreError) -> Failure {
         | StoreError::Export(ExportError::InsideStore { .. } | ExportError::SameFile { .. }) => {
             Failure::usage(error.to_string())
         }
+        StoreError::Export(ExportError::Write { ref source, .. }) => {
+            Failure::file(source, error.to_string())
+        }
         _ => Failure::run(error.to_string()),
     }
 }
