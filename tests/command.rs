@@ -134,6 +134,19 @@ fn a_store_that_cant_be_written_is_a_sentence() {
     );
 }
 
+/// What no machine could do is said of the scenario, and not of the machine.
+#[test]
+fn a_place_that_is_none_is_wrong_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let today = include_str!("../scenarios/today.toml");
+    let store = "store = \"recordings/inera/store\"";
+    assert!(today.contains(store));
+    let text = today.replace(store, "store = \"s3://\"");
+    fs::write(folder.path().join("bucket.toml"), text).expect("written");
+    let args = ["recorder", "--config", "bucket.toml"];
+    refused(&vaxel_in(folder.path(), &args), 2, &["s3://bucket/prefix"]);
+}
+
 /// Invariant 7, as a person meets it.
 #[test]
 fn a_listener_outside_loopback_is_refused() {

@@ -159,8 +159,12 @@ fn print_verified(verified: &Verified, receipt: &Path) -> Result<(), Failure> {
         "from {}: {} recordings of {}, {} files as they were packed, {} bytes",
         verified.from, of.recordings, of.controller, of.files, of.bytes
     ))?;
-    if let Some(path) = &verified.unpacked {
-        show::line(format_args!("unpacked in {}", path.display()))?;
+    match &verified.unpacked {
+        Some(path) => show::line(format_args!("unpacked in {}", path.display()))?,
+        // With the receipt they go over there: then there are no others.
+        None => show::line(
+            "nothing was unpacked: keep the package and its key, or unpack it with --out, before the receipt goes back",
+        )?,
     }
     show::line(format_args!(
         "receipt in {}: with it they are erased over there",
