@@ -6,7 +6,7 @@ use callcore::scenario::Scenario;
 
 use super::{
     Difference, head, pictures,
-    words::{Words, days, escape},
+    words::{Words, days, escape, grouped},
 };
 use crate::summary::Results;
 
@@ -115,9 +115,13 @@ fn calls(before: Run<'_>, after: Run<'_>) -> String {
         let difference = other.cast_signed() - one.cast_signed();
         [
             Words::new(en, sv).html(),
-            one.to_string(),
-            other.to_string(),
-            format!("{difference:+}"),
+            grouped(one),
+            grouped(other),
+            format!(
+                "{}{}",
+                if difference < 0 { "-" } else { "+" },
+                grouped(difference.unsigned_abs())
+            ),
             String::new(),
         ]
     });
