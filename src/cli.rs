@@ -353,7 +353,7 @@ pub(crate) enum RecordingsCommand {
         #[arg(long)]
         kommun: Option<String>,
         /// At most this many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         limit: usize,
     },
     /// Show one recording's tag and streams; written to the access log

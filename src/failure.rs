@@ -52,7 +52,8 @@ impl Failure {
         }
     }
 
-    /// A file that somebody named: when it isn't there, or is a folder, that is wrong usage, and whatever else keeps it from being used is not.
+    /// A file that somebody named: when it isn't there, or is a folder, that is wrong usage, and whatever else keeps it from being
+    /// used is not.
     pub(crate) fn file(error: &std::io::Error, said: impl Into<String>) -> Self {
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {

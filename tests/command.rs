@@ -175,6 +175,7 @@ fn wrong_arguments_are_wrong_usage() {
         ["demo", "--calls", "0"],
         ["simulate", "--threads", "0"],
         ["simulate", "--threads", "257"],
+        ["recordings", "list", "--limit=0"],
         ["simulate", "--days", "0"],
         ["simulate", "--start", "tomorrow"],
         ["simulate", "--replications", "0"],

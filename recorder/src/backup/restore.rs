@@ -67,7 +67,8 @@ pub struct Restored {
 /// Restores a backup below a folder, as `store` and `keys`.
 ///
 /// # Errors
-/// When there is something already, or a part is another's or none, nothing is made. When a part doesn't open or isn't what was backed up: then it says which file.
+/// When there is something already, or a part is sealed for somebody else or isn't one: then nothing is made. When a part isn't
+/// what was backed up: then it says which file.
 pub fn restore(
     from: &From,
     identities: &[Identity],

@@ -36,7 +36,8 @@ pub struct Tried {
 /// while it lasts: a folder that is nobody else's.
 ///
 /// # Errors
-/// When there is no such backup, it is sealed for somebody else, or the scratch place can't be used. A backup that doesn't come back is a finding.
+/// When there is no such backup, it is sealed for somebody else, or the scratch place can't be used. A backup that doesn't come
+/// back is a finding.
 pub fn trial(
     (vault, index): (&Vault, &Index),
     name: Option<&str>,
