@@ -172,7 +172,7 @@ fn verdict(group: &gallring::Group) -> String {
 
 fn print_report(report: &Report) -> Result<(), Failure> {
     show::line(format_args!(
-        "{}: {} recordings erased with their numbers ({} bytes), numbers alone of {} recordings, {} months of access logs",
+        "{}: {} recordings erased ({} bytes), numbers of {} recordings, {} months of access logs",
         report.at, report.recordings, report.bytes, report.numbers, report.access_logs
     ))?;
     if report.finished > 0 {
