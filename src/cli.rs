@@ -7,7 +7,7 @@ mod store;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
 
 pub(crate) use self::{keeping::*, recorder::*, routes::*, store::*};
 
@@ -15,7 +15,7 @@ pub(crate) use self::{keeping::*, recorder::*, routes::*, store::*};
 ///
 /// Without a subcommand: `vaxel demo`.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// Log more: -v what happens to calls, -vv everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -23,6 +23,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 ok; 1 findings, failed calls, or interrupted with a part of the result; 2 wrong usage or \
+configuration, also a file that was named and isn't there; 3 could not run (disk, network, a port in use)";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -42,7 +45,7 @@ pub(crate) enum Command {
     Erlang(ErlangArgs),
     /// Nurses by hour for a service level, by formula and checked by simulation
     Staff(StaffArgs),
-    /// List, show, export and hold recordings
+    /// List, show, export, hold and verify recordings, and hold them against the calls there were
     Recordings(RecordingsArgs),
     /// Check, explain, list, test and compare routing rules
     Routes(RoutesArgs),
@@ -54,7 +57,7 @@ pub(crate) enum Command {
     Ropa(RopaArgs),
     /// What is due to be erased, and erasing it under the controllers' decisions
     Gallring(GallringArgs),
-    /// Whether a stranger would get at what is kept
+    /// Try what is kept as a stranger would, change a controller's key, recover an index that was lost
     Store(StoreArgs),
     /// Copies in another place, tried by restoring them
     Backup(BackupArgs),
@@ -93,7 +96,7 @@ const DEMO_RATE: f64 = 2.0;
 #[command(allow_negative_numbers = true)]
 pub(crate) struct DemoArgs {
     /// Stop after this many calls and print a summary (default: go on until Ctrl-C)
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "quiet_callers")]
     pub(crate) calls: Option<u64>,
     /// New calls a second
     #[arg(long, default_value_t = DEMO_RATE)]
@@ -191,7 +194,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, default_value_t = 10.0)]
     pub(crate) rate: f64,
     /// How many calls
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) calls: u64,
     /// Seed of everything drawn by chance
     #[arg(long, default_value_t = 1)]
@@ -208,13 +211,16 @@ pub(crate) struct LoadArgs {
     /// Signalling only, no audio
     #[arg(long)]
     pub(crate) no_audio: bool,
-    /// Calls at once, at most
-    #[arg(long, default_value_t = simulator::load::AT_ONCE_MAX)]
+    /// Calls at once, at most; what comes beyond isn't placed
+    #[arg(long, default_value_t = simulator::load::AT_ONCE_MAX, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) at_once: usize,
     /// Print the figures as JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// More threads than any machine has processors to spare for a plan.
+pub(crate) const THREADS_MAX: u16 = 256;
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -238,8 +244,8 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) replications: Option<u32>,
     /// Threads; the result is the same for any number (default: one a processor)
-    #[arg(long)]
-    pub(crate) threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(THREADS_MAX)))]
+    pub(crate) threads: Option<u16>,
     /// A value instead of the scenario's, such as calls_per_year=6300000; may be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -347,7 +353,7 @@ pub(crate) enum RecordingsCommand {
         #[arg(long)]
         kommun: Option<String>,
         /// At most this many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         limit: usize,
     },
     /// Show one recording's tag and streams; written to the access log

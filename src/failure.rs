@@ -1,6 +1,8 @@
 //! Why a command ends without doing what it was asked, said to a person.
 
-use std::process::ExitCode;
+use std::{io::ErrorKind, process::ExitCode};
+
+use recorder::{store::StoreError, vault::VaultError};
 
 use crate::show;
 
@@ -47,6 +49,29 @@ impl Failure {
         Self {
             said: Said::Sentence(said.into()),
             code: 3,
+        }
+    }
+
+    /// A file that somebody named: when it isn't there, or is a folder, that is wrong usage, and whatever else keeps it from being
+    /// used is not.
+    pub(crate) fn file(error: &std::io::Error, said: impl Into<String>) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                Self::usage(said)
+            }
+            _ => Self::run(said),
+        }
+    }
+
+    /// A store that was looked for where there is none: wrong usage as well.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it stands in map_err, which gives the error away"
+    )]
+    pub(crate) fn store(error: StoreError) -> Self {
+        match error {
+            StoreError::Vault(VaultError::NoStore { .. }) => Self::usage(error.to_string()),
+            _ => Self::run(error.to_string()),
         }
     }
 

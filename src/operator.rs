@@ -9,7 +9,7 @@ use callcore::scenario::Scenario;
 use dashboards::{App, Server};
 use gateway::{Gateway, JournalTo, Options, view::Totals};
 use jiff::{SignedDuration, Timestamp};
-use recorder::{Recorder, RecorderHandle, api};
+use recorder::{Recorder, RecorderError, RecorderHandle, api};
 
 use crate::{failure::Failure, files::Loaded};
 
@@ -83,7 +83,14 @@ pub(crate) async fn start_recorder(scenario: &Scenario) -> Result<RecorderHandle
     })?;
     Recorder::start(settings, recorder::Options::of(scenario))
         .await
-        .map_err(|error| Failure::run(error.to_string()))
+        .map_err(|error| match error {
+            // What the scenario says can't be, on any machine.
+            RecorderError::Address
+            | RecorderError::NoCertificate
+            | RecorderError::Anybody { .. }
+            | RecorderError::Place(_) => Failure::usage(error.to_string()),
+            _ => Failure::run(error.to_string()),
+        })
 }
 
 /// The recorder's API, by a clock that shows `at` now.

@@ -109,7 +109,9 @@ pub(crate) fn bar(length: Option<u64>, what: &'static str) -> ProgressBar {
 
 /// One line under the header, none between rows: long lists stay easy on the eye.
 const LINE_UNDER_HEADER: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+    TableStyle::new().header_separator(LineStyle::none().fill(RULE).junction(RULE));
+
+const RULE: char = '─';
 
 /// A table without frames: a header line and rows.
 pub(crate) fn table<const N: usize>(
@@ -130,7 +132,20 @@ pub(crate) fn table<const N: usize>(
     for (column, _) in table.column_iter_mut().zip(numbers).filter(|(_, all)| *all) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    let text = table.to_string();
+    let lines: Vec<String> = text.lines().map(short_line).collect();
+    lines.join("\n")
+}
+
+/// As wide as help is at most. A wider one would stand on a terminal as two lines.
+const RULE_LEN_MAX: usize = 100;
+
+/// A line without what fills it up to the longest reason: a terminal would break that too.
+fn short_line(line: &str) -> String {
+    match line.starts_with(RULE) {
+        true => line.chars().take(RULE_LEN_MAX).collect(),
+        false => line.trim_end().to_owned(),
+    }
 }
 
 /// A figure, with its unit or without, or the place of one: such a column stands with its ends below each other.
@@ -179,6 +194,18 @@ mod tests {
         let wait = |line: &str| line.find("9 ").or(line.find("1250 s")).map(|at| at + 1);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(wait(lines[2]), wait(lines[3]).map(|at| at + 5), "{shown}");
+    }
+
+    #[test]
+    fn a_long_reason_makes_no_other_line_long() {
+        let rows = [
+            ["a".to_owned(), "why ".repeat(60)],
+            ["b".to_owned(), "no".to_owned()],
+        ];
+        let shown = table(["x", "why"], rows.into_iter());
+        let lengths: Vec<usize> = shown.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(lengths[1], RULE_LEN_MAX);
+        assert!(lengths[0] < 20 && lengths[3] < 20, "{lengths:?}");
     }
 
     #[test]

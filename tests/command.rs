@@ -129,9 +129,22 @@ fn a_store_that_cant_be_written_is_a_sentence() {
     refused(&vaxel_in(folder.path(), &args), 3, &["recordings"]);
     refused(
         &vaxel(&["recordings", "list", "--data", "/proc/none"]),
-        3,
+        2,
         &["/proc/none"],
     );
+}
+
+/// What no machine could do is said of the scenario, and not of the machine.
+#[test]
+fn a_place_that_is_none_is_wrong_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let today = include_str!("../scenarios/today.toml");
+    let store = "store = \"recordings/inera/store\"";
+    assert!(today.contains(store));
+    let text = today.replace(store, "store = \"s3://\"");
+    fs::write(folder.path().join("bucket.toml"), text).expect("written");
+    let args = ["recorder", "--config", "bucket.toml"];
+    refused(&vaxel_in(folder.path(), &args), 2, &["s3://bucket/prefix"]);
 }
 
 /// Invariant 7, as a person meets it.
@@ -156,6 +169,13 @@ fn wrong_arguments_are_wrong_usage() {
         ["load", "--talk", "-1"],
         ["load", "--patience", "-1"],
         ["load", "--rate", "0"],
+        ["load", "--talk", "1e300"],
+        ["load", "--calls", "0"],
+        ["load", "--at-once", "0"],
+        ["demo", "--calls", "0"],
+        ["simulate", "--threads", "0"],
+        ["simulate", "--threads", "257"],
+        ["recordings", "list", "--limit=0"],
         ["simulate", "--days", "0"],
         ["simulate", "--start", "tomorrow"],
         ["simulate", "--replications", "0"],
@@ -172,6 +192,8 @@ fn wrong_arguments_are_wrong_usage() {
             "{args:?}: {}",
             err(&refusal)
         );
+        let digits = err(&refusal).matches('0').count();
+        assert!(digits < 30, "what was given is told in short: {args:?}");
     }
 }
 

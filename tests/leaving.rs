@@ -322,9 +322,115 @@ fn the_wrong_key_and_a_misspelt_file_are_wrong_usage() {
             said(&refused)
         );
     }
-    let verify = ["handover", "verify", "package.age", "--identity"];
-    let refused = place.ask(&[&verify[..], &["backup.key"]].concat());
+    for args in [
+        &[
+            "handover",
+            "verify",
+            "package.age",
+            "--identity",
+            "backup.key",
+        ][..],
+        &[
+            "handover",
+            "verify",
+            "misspelt.age",
+            "--identity",
+            "backup.key",
+        ],
+        &[
+            "handover",
+            "verify",
+            "package.age",
+            "--identity",
+            "misspelt.key",
+        ],
+        &["handover", "close", "misspelt.json"],
+        &["backup", "test", "--identity", "misspelt.key"],
+        &["backup", "test", "--identity", "other.key"],
+        &["recordings", "reconcile", "--calls", "misspelt"],
+    ] {
+        let refused = place.ask(args);
+        let why = said(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{args:?}: {why}");
+        assert!(!why.contains("folder of its own"), "{args:?}: {why}");
+    }
+    assert!(!place.path("new").exists(), "nothing is left half-made");
+    let listed = place.ask(&["backup", "list", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    let tested = &listed["tested"];
+    assert!(tested.is_null(), "another's key is no trial: {tested}");
+}
+
+/// Where nothing else is left, the key part has to be named.
+#[test]
+fn who_restores_where_nothing_is_left_is_asked_for_the_key_part() {
+    let place = Place::new();
+    let name = backed_up(&place);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let restore = |more: &[&str]| {
+        let audio = place.path("there").join(format!("{name}.audio.age"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
+        command.current_dir(elsewhere.path());
+        command.args(["backup", "restore"]).arg(audio);
+        command.arg("--identity").arg(place.path("backup.key"));
+        command.args(["--to", "new"]).args(more);
+        command.output().expect("it runs")
+    };
+    let refused = restore(&[]);
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("--keys"), "{}", said(&refused));
+    let keys = place.path("there-keys").join("vaxel-keys.age");
+    let restored = restore(&["--keys", keys.to_str().expect("UTF-8")]);
+    assert!(restored.status.success(), "{}", said(&restored));
+}
+
+#[test]
+fn a_store_that_is_not_there_is_wrong_usage() {
+    let nowhere = tempfile::tempdir().expect("a folder");
+    for args in [
+        &["recordings", "list"][..],
+        &["gallring", "plan"],
+        &["backup", "list"],
+        &["handover", "list"],
+        &["uttag", "list"],
+        &["store", "recover"],
+        &["store", "rotate-key", "--controller", REGION],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
+        command.args(args).arg("--data").arg(nowhere.path());
+        let refused = command.output().expect("it runs");
+        assert_eq!(
+            refused.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            said(&refused)
+        );
+        assert!(said(&refused).contains("--data"), "{}", said(&refused));
+    }
+}
+
+/// A header without a line below it leaves everybody to guess.
+#[test]
+fn what_there_is_none_of_is_a_sentence() {
+    let place = Place::new();
+    record(&place.vault());
+    for (args, sentence) in [
+        (&["recordings", "holds"][..], "No recording is held"),
+        (&["recordings", "list", "--kommun", "0180"], "--kommun 0180"),
+        (&["gallring", "register"], "nothing was erased"),
+        (&["gallring", "register", "--verify"], "nothing was erased"),
+        (&["handover", "list"], "No hand-overs"),
+        (&["uttag", "list"], "No extracts"),
+        (&["backup", "list"], "no backup"),
+    ] {
+        let told = place.ask(args);
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        assert!(text.contains(sentence), "{args:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{args:?}: {text}");
+    }
+    let reconciled = place.ask(&["recordings", "reconcile"]);
+    let text = String::from_utf8_lossy(&reconciled.stdout).into_owned();
+    assert!(!text.contains("1970"), "{text}");
 }
 
 #[test]

@@ -15,8 +15,9 @@ pub(crate) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(from: D) -> Res
 }
 
 fn read<T: FromStr, E: Error>(text: &str) -> Result<T, E> {
-    text.parse()
-        .map_err(|_| E::custom("write a moment like 2026-11-22T08:00:00Z, a day like 2026-11-22"))
+    text.parse().map_err(|_| {
+        E::custom("write a moment as 2026-11-22T08:00:00Z; where a day is asked for, 2026-11-22")
+    })
 }
 
 /// The same, of what may be missing.

@@ -345,6 +345,13 @@ impl Store {
             .unlock(entry.id, &entry.tag)
             .map_err(|error| error.to_string())?;
         recording.meta().map_err(|error| error.to_string())?;
+        let has_its_tag = recording.has_its_tag();
+        if !has_its_tag.map_err(|error| error.to_string())? {
+            return Err(
+                "tag.json beside it isn't the tag it was made under, and an index that is lost is made again of that: restore it from a backup"
+                    .to_owned(),
+            );
+        }
         let labels = recording.labels().map_err(|error| error.to_string())?;
         for name in &entry.files {
             if !labels

@@ -161,3 +161,25 @@ fn many_writers_at_the_end_of_a_month_leave_one_chain() {
         access::verify(&bench.vault).unwrap_or_else(|error| panic!("{year}: {error}"));
     }
 }
+
+/// An index that is lost is made again of the tags that lie beside the audio: a changed one would leave its recording to nobody.
+#[test]
+fn a_tag_beside_the_audio_that_was_changed_or_is_gone_is_found() {
+    for lost in [false, true] {
+        let bench = Bench::with(2);
+        let id = bench.ids()[0];
+        let tag = bench.folder_of(REGION, id).join("tag.json");
+        let text = fs::read_to_string(&tag).expect("it is there");
+        let changed = text.replace("\"2380\"", "\"0180\"");
+        assert_ne!(text, changed);
+        match lost {
+            true => fs::remove_file(&tag),
+            false => fs::write(&tag, changed),
+        }
+        .expect("ours");
+        let wrong = bench.wrong();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert_eq!(wrong[0].what, id.to_string());
+        assert!(wrong[0].why.contains("tag.json"), "{wrong:?}");
+    }
+}

@@ -463,3 +463,19 @@ fn what_is_spoilt_is_not_handed_over_as_whole() {
     assert_eq!(*wrong, id.to_string());
     assert!(why.contains("backup"), "{why}");
 }
+
+/// Whoever packs again doesn't take away what another hand-over waits for.
+#[test]
+fn a_package_that_is_there_is_not_written_over() {
+    let sides = Sides::with(1);
+    sides.create(REGION).expect("packed");
+    let before = fs::read(sides.path("package.age")).expect("there");
+    let again = sides.create(REGION);
+    assert!(
+        matches!(again, Err(HandoverError::There { .. })),
+        "{again:?}"
+    );
+    assert_eq!(fs::read(sides.path("package.age")).expect("there"), before);
+    let known = handover::list(&sides.bench.vault).expect("read");
+    assert_eq!(known.len(), 1, "and no hand-over was begun");
+}

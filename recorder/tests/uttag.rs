@@ -512,3 +512,29 @@ fn that_a_recording_in_a_delivery_is_spoilt_is_told() {
     let (delivered, _) = desk.delivered("content", LINK);
     assert_eq!((delivered.recordings, delivered.spoilt), (2, 1));
 }
+
+/// Whoever can't go on is told what comes first, or that nothing is left to do.
+#[test]
+fn a_step_out_of_turn_says_which_one_comes_first() {
+    let desk = Desk::new(1);
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    let early = desk.deliver(&id).expect_err("nobody has checked it");
+    assert!(early.to_string().contains("`vaxel uttag check`"), "{early}");
+    let (delivered, _) = desk.delivered("content", LINK);
+    let again = desk.deliver(&delivered.id).expect_err("it was delivered");
+    assert!(again.to_string().contains("`vaxel uttag close`"), "{again}");
+}
+
+#[test]
+fn a_look_up_file_or_a_folder_that_is_not_there_is_told_as_such() {
+    let desk = Desk::new(1);
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    desk.check(&id).expect("entitled");
+    fs::remove_file(desk.path("lookup.csv")).expect("ours");
+    let misspelt = desk.deliver(&id).expect_err("no file");
+    assert!(matches!(misspelt, UttagError::LookupFile(_)));
+    assert!(!misspelt.to_string().contains("folder"), "{misspelt}");
+    fs::remove_dir(desk.path("out")).expect("ours");
+    let nowhere = desk.deliver(&id).expect_err("no folder");
+    assert!(matches!(nowhere, UttagError::NoFolder { .. }), "{nowhere}");
+}

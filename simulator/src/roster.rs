@@ -105,7 +105,7 @@ mod tests {
             calls: 0.0,
             by_formula: nurses,
             nurses,
-            reached: 1.0,
+            reached: Some(1.0),
         }
     }
 

@@ -57,8 +57,17 @@ pub struct Need {
     pub by_formula: u32,
     /// Nurses after the simulation had its say.
     pub nurses: u32,
-    /// The share that the simulation answered in time with them.
-    pub reached: f64,
+    /// The share that the simulation answered in time with them; `None` where it was stopped before it could say.
+    pub reached: Option<f64>,
+}
+
+/// What was found, of all hours or up to where it was stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Hour by hour, Monday first.
+    pub needs: Vec<Need>,
+    /// Somebody stopped it: these are the numbers of the last round of the simulation that was run whole, or of the formula alone.
+    pub partial: bool,
 }
 
 /// Why no numbers come out.
@@ -95,7 +104,8 @@ const ROUNDS: u32 = 4;
 /// How far below the goal an hour may come out by luck: about 500 calls in eight weeks have so much spread.
 const TOLERANCE: f64 = 0.02;
 
-/// The needs of a region in the weeks of a plan, Monday first. `patient` callers never give up.
+/// The needs of a region in the weeks of a plan. `patient` callers never give up. When `stop` is set, it ends soon with what
+/// there is.
 ///
 /// # Errors
 /// When the region has no queue, or no number of nurses is enough.
@@ -105,7 +115,8 @@ pub fn needs(
     region: RegionCode,
     goal: Goal,
     patient: bool,
-) -> Result<Vec<Need>, StaffingError> {
+    stop: &AtomicBool,
+) -> Result<Found, StaffingError> {
     let queue = queue_of(scenario, region)?;
     let hours = Arc::new(Hours::new(plan));
     let callers = Callers::new(plan, &hours, Source::Region(region), plan.seed);
@@ -118,11 +129,27 @@ pub fn needs(
         return Err(StaffingError::Unreachable(goal));
     }
     let mut needs = by_formula(scenario, plan, queue, &hours, &callers, goal, patient)?;
+    let mut last_whole = None;
     for round in 0..ROUNDS {
-        check(&met, &checked, region, queue, share, goal, &mut needs)?;
+        let before = needs.clone();
+        if !check(
+            &met,
+            &checked,
+            (region, queue, share),
+            goal,
+            &mut needs,
+            stop,
+        )? {
+            return Ok(Found {
+                needs: last_whole.unwrap_or(before),
+                partial: true,
+            });
+        }
+        last_whole = Some(needs.clone());
         let mut short = false;
         for need in &mut needs {
-            if need.reached < goal.share - TOLERANCE && round + 1 < ROUNDS {
+            let reached = need.reached.unwrap_or(1.0);
+            if reached < goal.share - TOLERANCE && round + 1 < ROUNDS {
                 need.nurses += 1;
                 short = true;
             }
@@ -131,7 +158,10 @@ pub fn needs(
             break;
         }
     }
-    Ok(needs)
+    Ok(Found {
+        needs,
+        partial: false,
+    })
 }
 
 /// The share that is answered in time when nobody waits for a nurse: even she takes a while to answer.
@@ -195,7 +225,7 @@ fn by_formula(
                 calls,
                 by_formula: nurses,
                 nurses,
-                reached: 0.0,
+                reached: None,
             })
         })
         .collect()
@@ -216,16 +246,15 @@ fn kind_of(hours: &Hours, place: usize) -> (DayKind, u8) {
     (DayKind::of(local.date()), local.hour().unsigned_abs())
 }
 
-/// Runs the weeks with these nurses, and enters what share was answered in time.
+/// Runs the weeks with these nurses, and enters what share was answered in time; `false` when it was stopped before their end.
 fn check(
     scenario: &Scenario,
     plan: &Plan,
-    region: RegionCode,
-    queue: QueueId,
-    share: f64,
+    (region, queue, share): (RegionCode, QueueId, f64),
     goal: Goal,
     needs: &mut [Need],
-) -> Result<(), StaffingError> {
+    stop: &AtomicBool,
+) -> Result<bool, StaffingError> {
     let most = needs.iter().map(|need| need.nurses).max().unwrap_or(1);
     let mut staffed = scenario.clone();
     staffed.agents.retain(|agent| agent.queue != queue);
@@ -251,7 +280,10 @@ fn check(
         })
         .collect();
     let plan = of_region(plan, region, share, goal);
-    let results = run(&staffed, &[], &plan, &AtomicBool::new(false), |_| {})?;
+    let results = run(&staffed, &[], &plan, stop, |_| {})?;
+    if results.summary.partial {
+        return Ok(false);
+    }
     let book = &results.books.queues[queue.index()];
     for need in needs.iter_mut() {
         let mut sum = HourRow::default();
@@ -260,12 +292,12 @@ fn check(
                 sum.add(row);
             }
         }
-        need.reached = match sum.joined {
+        need.reached = Some(match sum.joined {
             0 => 1.0,
             joined => f64::from(sum.in_time) / f64::from(joined),
-        };
+        });
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The plan with this region's callers alone, who are such a share of all: less those who call without a kommun-ID of it.
@@ -290,6 +322,24 @@ mod tests {
     use super::*;
     use crate::tests::today;
 
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
+    /// Stopped before the first simulation is through, the formula has spoken, and nothing is said to be reached.
+    #[test]
+    fn who_stops_it_gets_what_was_found_and_is_told_that_it_is_not_all() {
+        let scenario = today();
+        let plan = Plan::new(&scenario, date(2026, 1, 12), 7, 1);
+        let region = RegionCode::parse("21").expect("a region");
+        let goal = Goal::parse("80/180s").expect("a goal");
+        let stop = AtomicBool::new(true);
+        let found = needs(&scenario, &plan, region, goal, false, &stop).expect("numbers");
+        assert!(found.partial);
+        assert_eq!(found.needs.len(), 7 * 24);
+        for need in found.needs {
+            assert_eq!((need.reached, need.nurses), (None, need.by_formula));
+        }
+    }
+
     /// Nurses take two to six seconds to answer, however many there are.
     #[test]
     fn what_no_number_of_nurses_reaches_is_said() {
@@ -298,7 +348,7 @@ mod tests {
         let region = RegionCode::parse("21").expect("a region");
         for (text, can) in [("80/0s", false), ("80/5s", false), ("70/5s", true)] {
             let goal = Goal::parse(text).expect("a goal");
-            let needs = needs(&scenario, &plan, region, goal, false);
+            let needs = needs(&scenario, &plan, region, goal, false, &GO_ON);
             assert_eq!(needs.is_ok(), can, "{text}");
         }
     }
@@ -362,7 +412,7 @@ mod tests {
             let plan = Plan::new(&scenario, date(2026, 1, 12), 7, 1);
             let region = RegionCode::parse("21").expect("a region");
             let goal = Goal::parse("80/20s").expect("a goal");
-            needs(&scenario, &plan, region, goal, true).expect("numbers")
+            needs(&scenario, &plan, region, goal, true, &GO_ON).expect("numbers")
         };
         assert_eq!(needs(1, 1.0), needs(86_400, 0.5));
     }
@@ -373,9 +423,14 @@ mod tests {
         let plan = Plan::new(&scenario, date(2026, 1, 12), 14, 1);
         let goal = Goal::parse("80/180s").expect("a goal");
         let region = RegionCode::parse("21").expect("a region");
-        let needs = needs(&scenario, &plan, region, goal, false).expect("numbers");
+        let found = needs(&scenario, &plan, region, goal, false, &GO_ON).expect("numbers");
+        assert!(!found.partial);
+        let needs = found.needs;
         assert_eq!(needs.len(), 7 * 24);
-        let short = needs.iter().filter(|need| need.reached < 0.7).count();
+        let short = needs
+            .iter()
+            .filter(|need| need.reached.is_none_or(|it| it < 0.7))
+            .count();
         assert!(short < 8, "{short} hours fall short");
         let at = |hour| {
             needs

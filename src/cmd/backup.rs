@@ -86,6 +86,10 @@ fn key(out: &Path, json: bool) -> Result<ExitCode, Failure> {
         show::json(&serde_json::json!({ "recipient": recipient, "file": out }))?;
     } else {
         show::line(recipient)?;
+        show::note(format_args!(
+            "vaxel: the line above is for `vaxel backup create --recipient`; {} opens every backup sealed for it: keep it apart from them, and another copy of it",
+            out.display()
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -118,7 +122,7 @@ fn beside(to: &Path) -> PathBuf {
 }
 
 fn open(kept: &Kept) -> Result<Store, Failure> {
-    store::open_to_change_place(kept.place.clone()).map_err(failed)
+    store::open_to_change_place(kept.place.clone()).map_err(Failure::store)
 }
 
 fn create(kept: &Kept, place: &Where, asker: Asker, json: bool) -> Result<ExitCode, Failure> {
@@ -354,6 +358,10 @@ fn source(
             register,
         });
     }
+    if audio.is_file() && !kept.place.store.exists() {
+        // Whoever restores where nothing else is left has no catalogue to look it up in.
+        return Err(no_key_part());
+    }
     let store = open(kept)?;
     let catalogue = Catalogue::read(store.parts().0).map_err(told)?;
     let part = catalogue.keys.as_ref().map(|part| part.path.clone());
@@ -362,16 +370,18 @@ fn source(
     } else {
         catalogue.find(Some(backup)).map_err(told)?.audio.clone()
     };
-    let keys = keys.or(part).ok_or_else(|| {
-        Failure::usage(format!(
-            "say where the key part is: `--keys .../{KEY_PART}`"
-        ))
-    })?;
+    let keys = keys.or(part).ok_or_else(no_key_part)?;
     Ok(From {
         audio,
         keys,
         register,
     })
+}
+
+fn no_key_part() -> Failure {
+    Failure::usage(format!(
+        "say where the key part is: `--keys .../{KEY_PART}`"
+    ))
 }
 
 fn restore(
@@ -391,7 +401,7 @@ fn restore(
     let bar = show::bar(None, "restoring");
     let restored = backup::restore(from, identities, to, &by, now);
     bar.finish_and_clear();
-    let restored = restored.map_err(told)?;
+    let restored = restored.map_err(|error| stopped(error, to))?;
     let store = store::open_to_change(&restored.store, &restored.keys).map_err(failed)?;
     let (vault, index) = store.parts();
     let plan = gallring::plan(vault, index, &kept.scenario, files::day(None)?).map_err(failed)?;
@@ -403,6 +413,19 @@ fn restore(
         print_restored(&restored, plan.due)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A half of a store is in the way of the next try.
+fn stopped(error: BackupError, to: &Path) -> Failure {
+    let half = !matches!(error, BackupError::There { .. }) && to.join("store").exists();
+    let failure = told(error);
+    if half {
+        show::note(format_args!(
+            "vaxel: what was restored until then lies in {0}, and no command opens it: remove `store` and `keys` there before the next try",
+            to.display()
+        ));
+    }
+    failure
 }
 
 fn print_restored(restored: &Restored, due: u64) -> Result<(), Failure> {
@@ -423,6 +446,9 @@ fn print_restored(restored: &Restored, due: u64) -> Result<(), Failure> {
             restored.held_since
         ))?;
     }
+    show::line(format_args!(
+        "to serve from there, name both folders as `store` and `keys` under [recorder]; `vaxel recordings verify` reads all of it"
+    ))?;
     if due > 0 {
         show::line(format_args!(
             "{due} things are due to be erased now: `vaxel gallring run` before it serves"
@@ -452,6 +478,7 @@ fn told(error: BackupError) -> Failure {
         BackupError::SameVolume { .. }
         | BackupError::NotApart { .. }
         | BackupError::NoRecipient
+        | BackupError::None
         | BackupError::Unknown(_)
         | BackupError::InsideStore { .. }
         | BackupError::Envelope {
@@ -459,6 +486,7 @@ fn told(error: BackupError) -> Failure {
             ..
         }
         | BackupError::There { .. } => Failure::usage(error.to_string()),
+        BackupError::File { ref source, .. } => Failure::file(source, error.to_string()),
         _ => Failure::run(error.to_string()),
     }
 }

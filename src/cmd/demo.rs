@@ -45,7 +45,10 @@ const TLS_PORT_ABOVE: u16 = 1;
 struct Summary {
     offered: u64,
     completed: u64,
+    /// Ended any other way; `outcomes` says which.
     failed: u64,
+    /// Calls by how they ended, as `vaxel_calls_ended_total` has them.
+    outcomes: BTreeMap<&'static str, u64>,
     by_route: BTreeMap<String, u64>,
     /// Recordings at this switch, by controller.
     recorded: BTreeMap<String, u64>,
@@ -70,12 +73,13 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let inera = start("imy-2019", &args, args.journal.clone()).await?;
     let medhelp = start("medhelp-2019", &args, None).await?;
     let mut end = EndWanted::listen()?;
-    introduce(&inera, &medhelp, args.data.as_deref());
     let load = if args.quiet_callers {
         None
     } else {
         Some(start_callers(&args, inera.gateway.sip_addr()).await?)
     };
+    // Nobody is told where to look before callers that can't be played are refused.
+    introduce(&inera, &medhelp, args.data.as_deref());
     let callers = match load {
         Some(load) => follow(load, args.calls, &mut end).await,
         None => {
@@ -203,6 +207,7 @@ fn summary(totals: Totals, provider: Totals, callers: LoadReport) -> Summary {
         offered: totals.offered,
         completed: totals.completed,
         failed: totals.failed,
+        outcomes: totals.outcomes,
         by_route: totals.by_route,
         recorded: totals.recorded,
         recorded_at_switch_for_provider: totals.recorded_at_switch_for_provider,
@@ -220,9 +225,15 @@ fn summary(totals: Totals, provider: Totals, callers: LoadReport) -> Summary {
 }
 
 fn print(summary: &Summary) -> Result<(), Failure> {
+    // Who gave up or rang off didn't fail: each outcome by its name.
+    let others = summary.outcomes.iter();
+    let others = others.filter(|(name, _)| !matches!(**name, "completed" | "handed_over"));
+    let others: String = others
+        .map(|(name, calls)| format!(", {calls} {}", name.replace('_', " ")))
+        .collect();
     show::line(format_args!(
-        "{} calls offered, {} completed, {} failed",
-        summary.offered, summary.completed, summary.failed
+        "{} calls offered, {} completed{others}",
+        summary.offered, summary.completed
     ))?;
     let rows = summary
         .by_route

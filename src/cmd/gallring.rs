@@ -18,7 +18,7 @@ use crate::{
 
 pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
     let kept = files::kept(&args.store)?;
-    let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
+    let store = store::open_to_change_place(kept.place.clone()).map_err(Failure::store)?;
     match &args.what {
         GallringCommand::Plan { at } => {
             let day = files::day(at.as_deref())?;
@@ -94,6 +94,10 @@ fn register(store: &Store, verify: bool, json: bool) -> Result<ExitCode, Failure
         return Ok(ExitCode::SUCCESS);
     }
     let count = entries.len();
+    if count == 0 {
+        show::line("The destruction register is empty: nothing was erased here.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let rows = entries.into_iter().map(|entry| {
         let gone = entry.destroyed;
         let object = gone.object.get(..20).unwrap_or(&gone.object).to_owned();
@@ -166,7 +170,7 @@ fn print_plan(plan: &Plan) -> Result<(), Failure> {
     ];
     show::line(show::table(header, rows))?;
     show::line(format_args!(
-        "{}: {} due ({} bytes), {} stay, {} of them overdue",
+        "{}: {} due ({} bytes), {} stay; {} have outstayed their ceiling",
         plan.at, plan.due, plan.due_bytes, plan.stay, plan.overdue
     ))
 }

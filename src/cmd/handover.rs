@@ -69,7 +69,7 @@ fn key(path: &Path, json: bool) -> Result<ExitCode, Failure> {
 }
 
 fn open(kept: &Kept) -> Result<Store, Failure> {
-    store::open_to_change_place(kept.place.clone()).map_err(failed)
+    store::open_to_change_place(kept.place.clone()).map_err(Failure::store)
 }
 
 fn create(
@@ -158,8 +158,12 @@ fn print_verified(verified: &Verified, receipt: &Path) -> Result<(), Failure> {
         "from {}: {} recordings of {}, {} files as they were packed, {} bytes",
         verified.from, of.recordings, of.controller, of.files, of.bytes
     ))?;
-    if let Some(path) = &verified.unpacked {
-        show::line(format_args!("unpacked in {}", path.display()))?;
+    match &verified.unpacked {
+        Some(path) => show::line(format_args!("unpacked in {}", path.display()))?,
+        // With the receipt they go over there: then there are no others.
+        None => show::line(
+            "nothing was unpacked: keep the package and its key, or unpack it with --out, before the receipt goes back",
+        )?,
     }
     show::line(format_args!(
         "receipt in {}: with it they are erased over there",
@@ -252,6 +256,7 @@ fn told(error: HandoverError) -> Failure {
     match error {
         HandoverError::NoDecision { .. }
         | HandoverError::Purpose
+        | HandoverError::Nothing
         | HandoverError::TooMany { .. }
         | HandoverError::Receiver
         | HandoverError::OtherReceiver { .. }
@@ -262,6 +267,7 @@ fn told(error: HandoverError) -> Failure {
             ..
         }
         | HandoverError::InsideStore { .. } => Failure::usage(error.to_string()),
+        HandoverError::File { ref source, .. } => Failure::file(source, error.to_string()),
         // What somebody looked for.
         HandoverError::Tampered { .. }
         | HandoverError::Envelope {

@@ -62,7 +62,7 @@ const SECONDS_MAX: f64 = 14_400.0;
 fn seconds(option: &str, given: f64) -> Result<Duration, Failure> {
     if !(0.0..=SECONDS_MAX).contains(&given) {
         return Err(Failure::usage(format!(
-            "{option} {given}: give 0 to {SECONDS_MAX} seconds"
+            "{option} {given:?}: give 0 to {SECONDS_MAX} seconds"
         )));
     }
     Ok(Duration::from_secs_f64(given))

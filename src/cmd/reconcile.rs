@@ -20,6 +20,12 @@ pub(crate) fn run(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let (vault, index) = store.parts();
+    if let Some(named) = args.calls.as_ref().filter(|it| !it.is_dir()) {
+        return Err(Failure::usage(format!(
+            "{} is no folder: name the one that `vaxel gateway --calls` writes",
+            named.display()
+        )));
+    }
     let calls = args.calls.clone().or(calls);
     let failed = |error: reconcile::ReconcileError| Failure::run(error.to_string());
     let known = reconcile::known(vault, calls.as_deref()).map_err(failed)?;
@@ -30,6 +36,7 @@ pub(crate) fn run(
         until: moment(args.until.as_deref(), end)?,
         folders: true,
         bucket: true,
+        erased: true,
     };
     // Whoever names an end means it.
     let asked = if args.until.is_some() {
@@ -49,12 +56,12 @@ pub(crate) fn run(
     if json {
         show::json(&report)?;
     } else {
-        print(&report)?;
+        print(&report, known.is_some() || args.from.is_some())?;
     }
     Ok(ExitCode::from(u8::from(report.found() > 0)))
 }
 
-fn print(report: &Report) -> Result<(), Failure> {
+fn print(report: &Report, has_beginning: bool) -> Result<(), Failure> {
     let rows = report.controllers.iter().map(|(controller, line)| {
         [
             controller.clone(),
@@ -64,6 +71,7 @@ fn print(report: &Report) -> Result<(), Failure> {
             line.extra.to_string(),
             line.short.to_string(),
             line.untagged.to_string(),
+            line.erased.to_string(),
         ]
     });
     let header = [
@@ -74,6 +82,7 @@ fn print(report: &Report) -> Result<(), Failure> {
         "extra",
         "short",
         "untagged",
+        "erased",
     ];
     show::line(show::table(header, rows))?;
     for one in report.differences.iter().take(TOLD_MAX) {
@@ -88,10 +97,13 @@ fn print(report: &Report) -> Result<(), Failure> {
             one.why
         ))?;
     }
+    // Where no call is known, the time begins nowhere.
+    let time = match has_beginning {
+        true => format!("{} to {}", report.from, report.until),
+        false => format!("until {}", report.until),
+    };
     show::line(format_args!(
-        "{} to {}: {} calls, {} of them left for a provider with {} recordings here; {} differences, {} unreadable lines",
-        report.from,
-        report.until,
+        "{time}: {} calls, {} of them left for a provider with {} recordings here; {} differences, {} unreadable lines",
         report.calls,
         report.external_calls,
         report.external_recordings,

@@ -66,7 +66,11 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
             let by = by(Asker { purpose, who })?;
             let (id, holds) = store.release(&id, &by).map_err(failed)?;
             let ended = serde_json::json!({ "id": id.to_string(), "ended": holds });
-            tell(&format!("{id}: {holds} holds ended"), &ended, json)?;
+            let said = match holds {
+                0 => format!("{id} wasn't held: nothing has changed"),
+                _ => format!("{id}: {holds} holds ended"),
+            };
+            tell(&said, &ended, json)?;
         }
         RecordingsCommand::Holds => {
             let holds = store.holds().map_err(failed)?;
@@ -188,7 +192,7 @@ fn open(args: &RecordingsArgs) -> Result<Store, Failure> {
     } else {
         store::open_existing_place(kept.place)
     };
-    opened.map_err(failed)
+    opened.map_err(Failure::store)
 }
 
 /// A name is a person's or a system's, not a document; as that of a token.
@@ -251,7 +255,7 @@ fn verify(store: &Store, json: bool) -> Result<ExitCode, Failure> {
         show::line(format_args!("{}: {}", one.what, one.why))?;
     }
     show::line(format_args!(
-        "{} recordings are as they were written, {} aren't; {} accesses in {} logs, {} erasures in the register",
+        "{} recordings are as they were written; {} recordings or ledgers aren't, or couldn't be read; {} accesses in {} logs, {} erasures in the register",
         sound.recordings,
         wrong.len(),
         sound.accesses,
@@ -273,6 +277,9 @@ fn failed(error: StoreError) -> Failure {
         | StoreError::Export(ExportError::InsideStore { .. } | ExportError::SameFile { .. }) => {
             Failure::usage(error.to_string())
         }
+        StoreError::Export(ExportError::Write { ref source, .. }) => {
+            Failure::file(source, error.to_string())
+        }
         _ => Failure::run(error.to_string()),
     }
 }
@@ -280,7 +287,15 @@ fn failed(error: StoreError) -> Failure {
 fn list(rows: &[Row], filter: &Filter) -> Result<(), Failure> {
     // That nothing fits says nothing of what is stored.
     if rows.is_empty() && (filter.controller.is_some() || filter.kommun.is_some()) {
-        return show::line("No recording of that controller and kommun.");
+        let asked = [
+            filter
+                .controller
+                .as_ref()
+                .map(|it| format!(" --controller {it}")),
+            filter.kommun.as_ref().map(|it| format!(" --kommun {it}")),
+        ];
+        let asked: String = asked.into_iter().flatten().collect();
+        return show::line(format_args!("No recording here fits{asked}."));
     }
     if rows.is_empty() {
         show::line("No recordings yet. Run `vaxel demo`, or call a switch whose queue records.")?;
@@ -324,12 +339,19 @@ fn length(row: &Row) -> String {
 }
 
 fn print_holds(holds: Vec<Hold>) -> Result<(), Failure> {
+    if holds.is_empty() {
+        return show::line(
+            "No recording is held, and none was: `vaxel recordings hold ID --reason ...` orders that one stay.",
+        );
+    }
+    let second = |moment: &str| moment.get(..19).unwrap_or(moment).to_owned();
     let rows = holds.into_iter().map(|hold| {
         let id = hold.id.get(..12).unwrap_or(&hold.id).to_owned();
-        [id, hold.reason, hold.placed_by, hold.placed, hold.released]
+        let (placed, released) = (second(&hold.placed), second(&hold.released));
+        [id, hold.reason, hold.placed_by, placed, released]
     });
     show::line(show::table(
-        ["id", "reason", "by", "since", "released"],
+        ["id", "reason", "by", "since (UTC)", "released (UTC)"],
         rows,
     ))
 }

@@ -1,5 +1,10 @@
 //! Signals that a program waits for.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use nix::sys::signal::{SigSet, Signal as Kind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -38,6 +43,18 @@ impl EndWanted {
             () = std::future::ready(()) => false,
         }
     }
+}
+
+/// Set when somebody presses Ctrl-C: a computation ends with what it has. Must be called inside a tokio runtime.
+pub(crate) fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let mut end = EndWanted::listen()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    tokio::spawn(async move {
+        end.wanted().await;
+        asked.store(true, Ordering::Relaxed);
+    });
+    Ok(stop)
 }
 
 /// Listens for one kind.

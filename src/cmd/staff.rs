@@ -11,10 +11,13 @@ use simulator::{
     staffing::{Goal, Need, StaffingError, needs, queue_of},
 };
 
+use super::signals;
 use crate::{cli::StaffArgs, failure::Failure, files, show};
 
 /// A year: beyond it nobody plans a week.
 const WEEKS_MAX: u32 = 52;
+
+const INTERRUPTED: &str = "vaxel: interrupted; these are partial: the numbers of the formula, checked by simulation as far as it says what was reached";
 
 #[derive(Debug, Serialize)]
 struct Printed<'a> {
@@ -23,6 +26,8 @@ struct Printed<'a> {
     within_s: f64,
     hours: Vec<Hour>,
     nurse_hours_a_week: u32,
+    /// It was interrupted: the numbers of the formula, or of the last whole round of the simulation.
+    partial: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,7 +37,7 @@ struct Hour {
     calls: f64,
     nurses_by_formula: u32,
     nurses: u32,
-    reached: f64,
+    reached: Option<f64>,
 }
 
 pub(crate) fn run(args: &StaffArgs) -> Result<ExitCode, Failure> {
@@ -66,7 +71,12 @@ pub(crate) fn run(args: &StaffArgs) -> Result<ExitCode, Failure> {
         ..Plan::new(&scenario, start, args.weeks * 7, args.seed)
     };
     let unplanned = |error: StaffingError| Failure::usage(error.to_string());
-    let needs = needs(&scenario, &plan, region, goal, args.patient).map_err(unplanned)?;
+    let stop = signals::stop_on_interrupt()?;
+    let found = needs(&scenario, &plan, region, goal, args.patient, &stop).map_err(unplanned)?;
+    let (needs, code) = (found.needs, ExitCode::from(u8::from(found.partial)));
+    if found.partial {
+        show::note(INTERRUPTED);
+    }
     if args.roster {
         let queue = scenario.queue(queue_of(&scenario, region).map_err(unplanned)?);
         show::line(
@@ -74,7 +84,7 @@ pub(crate) fn run(args: &StaffArgs) -> Result<ExitCode, Failure> {
                 .to_toml()
                 .trim_end(),
         )?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     let week = needs.iter().filter(|need| need.day != DayKind::Holiday);
     let printed = Printed {
@@ -83,13 +93,14 @@ pub(crate) fn run(args: &StaffArgs) -> Result<ExitCode, Failure> {
         within_s: goal.within_s,
         nurse_hours_a_week: week.map(|need| need.nurses).sum(),
         hours: needs.iter().map(hour).collect(),
+        partial: found.partial,
     };
     if args.json {
         show::json(&printed)?;
     } else {
         print(&printed)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 const fn hour(need: &Need) -> Hour {
@@ -115,8 +126,9 @@ fn print(printed: &Printed<'_>) -> Result<(), Failure> {
             .hours
             .iter()
             .find(|need| need.day == day && need.hour == hour);
-        found.map_or_else(String::new, |need| {
-            format!("{} ({:.0})", need.nurses, 100.0 * need.reached)
+        found.map_or_else(String::new, |need| match need.reached {
+            Some(reached) => format!("{} ({:.0})", need.nurses, 100.0 * reached),
+            None => need.nurses.to_string(),
         })
     };
     let rows = (0..24).map(|hour| {

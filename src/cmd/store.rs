@@ -67,7 +67,7 @@ fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
 fn recover(of: &StoreOf) -> Result<ExitCode, Failure> {
     let failed = |error: String| Failure::run(error);
     let place = files::kept(of)?.place;
-    let store = store::open_to_change_place(place).map_err(|error| failed(error.to_string()))?;
+    let store = store::open_to_change_place(place).map_err(Failure::store)?;
     let (vault, index) = store.parts();
     let bar = show::bar(None, "recordings in S3");
     let found = recover::recover_far(vault, index, &mut |more| {
@@ -98,8 +98,7 @@ struct NewKey<'a> {
 fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
     let kept = files::kept(of)?;
     let failed = |error: String| Failure::run(error);
-    let store =
-        store::open_to_change_place(kept.place).map_err(|error| failed(error.to_string()))?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
     let (vault, index) = store.parts();
     let bar = show::bar(None, "data keys");
     let done = rotate::rotate(vault, index, controller, |more| bar.inc(more));

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     fs::{self, File},
-    io::Read,
+    io::{ErrorKind, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -34,7 +34,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
     let kept = files::kept(&args.store)?;
-    let store = store::open_to_change_place(kept.place.clone()).map_err(failed)?;
+    let store = store::open_to_change_place(kept.place.clone()).map_err(Failure::store)?;
     let (vault, _) = store.parts();
     let (json, now) = (args.store.json, Timestamp::now());
     match args.what {
@@ -121,7 +121,12 @@ fn catalogue(kept: &Kept, settings: &UttagSettings) -> Result<Catalogue, Failure
     let unusable = |what: &dyn Display| {
         Failure::usage(format!("the HSA catalogue {}: {what}", path.display()))
     };
-    let mut file = File::open(&path).map_err(|error| unusable(&error))?;
+    let mut file = File::open(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => unusable(
+            &"it lies neither beside the scenario nor in this folder, and `hsa` under [uttag] names it",
+        ),
+        _ => unusable(&error),
+    })?;
     let found = file.metadata().map_err(|error| unusable(&error))?;
     let mode = found.mode() & 0o7777;
     if mode & OTHERS_WRITE != 0 {
@@ -154,6 +159,7 @@ fn deliver(
         show::json(&delivered)?;
     } else {
         print_delivered(&delivered, how.secret.as_deref())?;
+        tell_next(&delivered.id, "reported");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -200,8 +206,20 @@ fn print(row: &Row, json: bool) -> Result<ExitCode, Failure> {
             "{}: {}; {} of {} for {}, ordered by {}",
             row.id, row.step, row.kind, row.controller, row.asked_by, row.orderer
         ))?;
+        tell_next(&row.id, row.step);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a person types next; on stderr, since it is no result.
+fn tell_next(id: &str, step: &str) {
+    let next = match step {
+        "ordered" => format!("vaxel uttag check {id}"),
+        "sent" => format!("vaxel uttag deliver {id} --to FOLDER"),
+        "reported" => format!("vaxel uttag close {id}"),
+        _ => return,
+    };
+    show::note(format_args!("next: {next}"));
 }
 
 fn list(store: &Store, json: bool) -> Result<ExitCode, Failure> {
@@ -254,13 +272,10 @@ fn told(error: UttagError) -> Failure {
         | UttagError::NobodyFound
         | UttagError::Lookup(..)
         | UttagError::LookupFile(_)
+        | UttagError::NoFolder { .. }
         | UttagError::There { .. }
         | UttagError::SameChannel
         | UttagError::InsideStore { .. } => Failure::usage(error.to_string()),
         _ => Failure::run(error.to_string()),
     }
-}
-
-fn failed(error: impl std::error::Error) -> Failure {
-    Failure::run(error.to_string())
 }

@@ -82,7 +82,8 @@ fn name_of<T: PartialEq + Copy>(names: &[(&'static str, T)], value: T) -> &'stat
 pub enum Refusal {
     /// The form has no such field.
     #[error(
-        "the form has no field `{0}`: an order holds no names and no free text, only a link with the patientID"
+        "the form has no field `{0}`, only {fields}: an order holds no names and no free text, only a link with the patientID",
+        fields = FIELDS.join(", ")
     )]
     UnknownField(String),
     /// A field that must be filled in.

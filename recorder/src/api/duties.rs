@@ -62,6 +62,8 @@ pub(super) fn recent(shared: &Shared) -> Asked {
         until: now,
         folders: false,
         bucket: false,
+        // Nothing of two days goes under a decision, and the register of years isn't read every quarter of a minute.
+        erased: false,
     };
     all.settled(now)
 }

@@ -146,6 +146,7 @@ pub(super) async fn reconciliation(
         until: asked.until.unwrap_or(recent.until),
         folders: true,
         bucket: true,
+        erased: true,
     };
     let calls = shared.stores.calls().map(ToOwned::to_owned);
     let token = caller.token.id.clone();

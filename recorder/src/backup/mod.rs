@@ -146,6 +146,11 @@ pub enum BackupError {
         /// What is wrong, and in which file.
         what: String,
     },
+    /// The place that is restored to.
+    #[error(
+        "there is no room where it is restored to: {0}; name a place with more, or make room there"
+    )]
+    Full(String),
     /// A store that was unpacked by hand.
     #[error(
         "{} comes from a backup and wasn't held against the destruction register: what was erased since would come back. Restore it with `vaxel backup restore`", path.display()
@@ -185,6 +190,19 @@ pub enum BackupError {
     /// Gallring is at work, or the register isn't as it was written.
     #[error(transparent)]
     Gallring(#[from] GallringError),
+}
+
+impl BackupError {
+    /// Whether a part is sealed for somebody else than who tries to open it.
+    fn is_of_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Envelope {
+                source: EnvelopeError::NotForUs,
+                ..
+            }
+        )
+    }
 }
 
 /// What the scenario decides about backups of the store that its operator runs.

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
-    io::{self, BufReader, Read},
+    io::{self, BufReader, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -23,7 +23,7 @@ use crate::{
     archive::Hashed,
     envelope::{Identity, open},
     gallring::{Destroyed, REGISTER},
-    index::{Index, Mark},
+    index::{Index, IndexError, Mark},
     names::RecordingId,
     store::By,
     vault::{Vault, folder},
@@ -67,7 +67,8 @@ pub struct Restored {
 /// Restores a backup below a folder, as `store` and `keys`.
 ///
 /// # Errors
-/// When there is something already, a part doesn't open or isn't what was backed up: then it says which file.
+/// When there is something already, or a part is sealed for somebody else or isn't one: then nothing is made. When a part isn't
+/// what was backed up: then it says which file.
 pub fn restore(
     from: &From,
     identities: &[Identity],
@@ -81,6 +82,8 @@ pub fn restore(
             return Err(BackupError::There { path: path.clone() });
         }
     }
+    // Before anything is made: whoever named a wrong file or key tries again at the same place.
+    opens(from, identities)?;
     let vault = Vault::open(&store, &keys)?;
     folder::write_private(&store.join(UNSWEPT), b"")?;
     let gone = Gone::read(from, identities, &vault)?;
@@ -258,7 +261,7 @@ impl Restoring<'_> {
         self.index
             .insert_open(row.id, &row.tag)
             .and_then(|()| self.index.close(row.id, &row.closing))
-            .map_err(io::Error::other)?;
+            .map_err(unentered)?;
         if !row.handed_over.is_empty() {
             self.index
                 .handed_over(&[row.id], &row.handed_over)
@@ -287,6 +290,15 @@ impl Restoring<'_> {
     }
 }
 
+/// Whether both parts are there and sealed for one of these identities; what is in them isn't read yet.
+pub(super) fn opens(from: &From, identities: &[Identity]) -> Result<(), BackupError> {
+    for part in [&from.keys, &from.audio] {
+        let input = BufReader::new(File::open(part).map_err(file(part))?);
+        open(input, identities).map_err(envelope(part))?;
+    }
+    Ok(())
+}
+
 /// Opens a part and gives each file in it, in order, to its end.
 fn each_file(
     part: &Path,
@@ -295,9 +307,12 @@ fn each_file(
 ) -> Result<(), BackupError> {
     let input = BufReader::new(File::open(part).map_err(file(part))?);
     let opener = open(input, identities).map_err(envelope(part))?;
-    archive::read(opener, each).map_err(|error| BackupError::Damaged {
-        part: part.to_owned(),
-        what: error.to_string(),
+    archive::read(opener, each).map_err(|error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => BackupError::Full(error.to_string()),
+        _ => BackupError::Damaged {
+            part: part.to_owned(),
+            what: error.to_string(),
+        },
     })
 }
 
@@ -322,6 +337,15 @@ fn text(bytes: &mut dyn Read) -> io::Result<String> {
     let mut text = String::new();
     bytes.take(TEXT_LEN_MAX).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// A disk that is full is said as the system says it.
+fn unentered(error: IndexError) -> io::Error {
+    let kind = match error.is_full() {
+        true => ErrorKind::StorageFull,
+        false => ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
 }
 
 fn damaged(what: &str) -> io::Error {

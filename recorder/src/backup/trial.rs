@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     BackupError, Catalogue, From, Kept, Policy, Restored, Tested, catalogue::after, file, log,
-    restore,
+    restore, restore::opens,
 };
 use crate::{
     envelope::Identity,
@@ -36,7 +36,8 @@ pub struct Tried {
 /// while it lasts: a folder that is nobody else's.
 ///
 /// # Errors
-/// When there is no such backup, or the scratch place can't be used. A backup that doesn't come back is a finding.
+/// When there is no such backup, it is sealed for somebody else, or the scratch place can't be used. A backup that doesn't come
+/// back is a finding.
 pub fn trial(
     (vault, index): (&Vault, &Index),
     name: Option<&str>,
@@ -56,6 +57,12 @@ pub fn trial(
         register: live.exists().then_some(live),
     };
     log(vault, index, "backup-test", &kept.name, by, now)?;
+    // Another's key says nothing of the backup, nor does a scratch place that is full: neither is a trial that failed.
+    if let Err(error) = opens(&from, identities)
+        && error.is_of_key()
+    {
+        return Err(error);
+    }
     Catalogue::clear(vault, false)?;
     let place = Scratch::new(vault, scratch, now)?;
     let mut wrong = Vec::new();
@@ -65,6 +72,7 @@ pub fn trial(
             read_through(&back, kept.recordings, &mut wrong);
             restored = Some(back);
         }
+        Err(error @ BackupError::Full(_)) => return Err(error),
         Err(error) => wrong.push(Wrong {
             what: kept.name.clone(),
             why: error.to_string(),

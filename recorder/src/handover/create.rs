@@ -85,6 +85,11 @@ pub fn create(
         .map_err(|()| HandoverError::InsideStore {
             path: package.to_owned(),
         })?;
+    if package.is_file() {
+        return Err(HandoverError::There {
+            path: package.to_owned(),
+        });
+    }
     let decision = decision(scenario, &wanted.controller, now)?;
     let print = receiver.fingerprint();
     let receiver_named = is_named(scenario, &wanted.controller, &print)?;

@@ -92,3 +92,13 @@ pub enum IndexError {
     #[error("several recordings begin with {0}: give more digits of the id")]
     Ambiguous(String),
 }
+
+impl IndexError {
+    /// Whether its disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        let Self::Unusable { source, .. } = self else {
+            return false;
+        };
+        source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     calls::CallFact,
+    erased::Erased,
     report::{CROSSED, Difference, Report},
 };
 use crate::{index::Entry, names::RecordingId, server::untagged};
@@ -55,13 +56,14 @@ impl Have {
     }
 }
 
-/// Holds calls that ended in a time against recordings.
+/// Holds calls that ended in a time against recordings. What lacks and may have been erased under a decision isn't missing.
 #[must_use]
 pub fn compare(
     calls: &[CallFact],
     recordings: &[Have],
     from: Timestamp,
     until: Timestamp,
+    mut erased: Erased,
 ) -> Report {
     let mut report = Report::new(from, until);
     let mut by_number: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
@@ -100,10 +102,12 @@ pub fn compare(
         if !call.recorded || call.seconds < TALK_MIN_S {
             continue;
         }
-        if recordings == 0 {
-            report.differs(Difference::missing(call));
-        } else if seconds + SHORT_MAX_S < call.seconds {
-            report.differs(Difference::short(call, seconds));
+        let is_whole = seconds + SHORT_MAX_S >= call.seconds;
+        match recordings {
+            1.. if is_whole => {}
+            _ if erased.take(call) => report.erased(&call.controller),
+            0 => report.differs(Difference::missing(call)),
+            _ => report.differs(Difference::short(call, seconds)),
         }
     }
     report

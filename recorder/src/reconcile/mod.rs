@@ -6,6 +6,7 @@
 
 mod calls;
 mod compare;
+mod erased;
 mod report;
 mod untagged;
 
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::{
     calls::{CallFact, keep, parse},
     compare::{Have, compare},
+    erased::Erased,
     report::{Difference, KINDS, Line, Report},
 };
 use crate::{
@@ -74,6 +76,8 @@ pub struct Asked {
     pub folders: bool,
     /// And what lies in S3: a question for each thousand objects of the months.
     pub bucket: bool,
+    /// And whether what lacks went under a decision: the destruction register, read through.
+    pub erased: bool,
 }
 
 impl Asked {
@@ -105,7 +109,18 @@ pub fn reconcile(
         .collect();
     let read = calls::read(&folders, asked.from, asked.until)?;
     let have = recordings(index, asked)?;
-    let mut report = compare(&read.calls, &have, asked.from, asked.until);
+    let held = |erased| compare(&read.calls, &have, asked.from, asked.until, erased);
+    let mut report = held(Erased::default());
+    if asked.erased && report.lacks_any() {
+        // A register that can't be read excuses nothing.
+        match Erased::read(vault) {
+            Ok(erased) if !erased.is_empty() => report = held(erased),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "what was erased under a decision can't be told from what is missing");
+            }
+        }
+    }
     report.unreadable = read.unreadable;
     if asked.folders {
         let known: BTreeSet<_> = have.iter().map(|one| one.id).collect();

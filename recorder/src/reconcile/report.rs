@@ -53,6 +53,8 @@ pub struct Line {
     pub short: u64,
     /// Folders in the store that have no tag, or that the index doesn't know.
     pub untagged: u64,
+    /// Calls that lack a recording, or a part of one, since so many of their month were erased under a decision: no difference.
+    pub erased: u64,
 }
 
 /// One difference.
@@ -148,6 +150,17 @@ impl Report {
 
     pub(super) fn stored(&mut self, controller: &str) {
         self.line(controller).stored += 1;
+    }
+
+    /// Whether a call lacks anything.
+    pub(super) fn lacks_any(&self) -> bool {
+        self.controllers
+            .values()
+            .any(|line| line.missing + line.short > 0)
+    }
+
+    pub(super) fn erased(&mut self, controller: &str) {
+        self.line(controller).erased += 1;
     }
 
     pub(super) fn differs(&mut self, difference: Difference) {

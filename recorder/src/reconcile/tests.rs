@@ -43,7 +43,7 @@ fn have(call: u64, started: i64, seconds: f64) -> Have {
 }
 
 fn compared(calls: &[CallFact], recordings: &[Have]) -> Report {
-    compare(calls, recordings, at(-3600), at(7200))
+    compare(calls, recordings, at(-3600), at(7200), Erased::default())
 }
 
 fn kinds(report: &Report) -> Vec<&'static str> {
@@ -296,6 +296,7 @@ fn a_store_is_held_against_what_a_switch_wrote() {
         until,
         folders: true,
         bucket: true,
+        erased: false,
     };
     let report = reconcile(&vault, &index, Some(&written), &asked).expect("reconciled");
     let mut kinds = kinds(&report);
@@ -346,11 +347,19 @@ fn what_closed_this_second_is_not_extra_yet() {
         until: at(7200),
         folders: false,
         bucket: false,
+        erased: false,
     };
     let recordings = [have(1, 0, 60.0)];
     let extra = |now| {
         let asked = all.settled(at(now));
-        kinds(&compare(&[], &recordings, asked.from, asked.until)).len()
+        kinds(&compare(
+            &[],
+            &recordings,
+            asked.from,
+            asked.until,
+            Erased::default(),
+        ))
+        .len()
     };
     assert_eq!((extra(61), extra(3600)), (0, 1));
     // A time that ended long ago stays what it was, and one that begins in the future is empty.
@@ -382,6 +391,7 @@ fn what_lies_in_the_bucket_and_nowhere_else_is_told() {
             until: started + SignedDuration::from_hours(1),
             folders: true,
             bucket: true,
+            erased: false,
         };
         let report = reconcile(&vault, &index, None, &asked).expect("reconciled");
         let told = report

@@ -206,6 +206,11 @@ fn refuse_places(vault: &Vault, how: &Deliver, path: &Path) -> Result<(), UttagE
             })?;
     }
     let real = |path: &Path| path.canonicalize().map_err(file(path));
+    if !how.to.is_dir() {
+        return Err(UttagError::NoFolder {
+            path: how.to.clone(),
+        });
+    }
     let to = real(&how.to)?;
     let Some(secret) = how.secret.as_deref() else {
         return Ok(());

@@ -51,7 +51,10 @@ pub enum UttagError {
     #[error("another command is at work on extracts: try again when it has ended")]
     Busy,
     /// It is at another step.
-    #[error("the extract is {is}; it must be {must} for this")]
+    #[error(
+        "the extract is {is}, and this is done to one that is {must}: {}",
+        next(is)
+    )]
     Step {
         /// Where it is.
         is: &'static str,
@@ -72,6 +75,12 @@ pub enum UttagError {
     /// The look-up file isn't one.
     #[error("line {0} of the look-up file: {1}")]
     Lookup(usize, &'static str),
+    /// Nowhere to deliver to.
+    #[error("{} is no folder: make it first, the sealed extract goes into it", path.display())]
+    NoFolder {
+        /// What was named.
+        path: PathBuf,
+    },
     /// The secret would lie where the delivery lies.
     #[error("the secret goes by another channel: not into the folder of the delivery")]
     SameChannel,
@@ -239,6 +248,16 @@ impl Row {
                 .map(|step| step.at.timestamp().to_string())
                 .unwrap_or_default(),
         }
+    }
+}
+
+/// What is left to do with an extract at a step.
+fn next(step: &str) -> &'static str {
+    match step {
+        "ordered" => "`vaxel uttag check` comes first",
+        "sent" => "`vaxel uttag deliver` comes first",
+        "reported" => "it is delivered, and `vaxel uttag close` ends it",
+        _ => "nothing is left to do",
     }
 }
 

@@ -16,15 +16,13 @@ use tokio_stream::StreamExt as _;
 use super::{
     Recording, Vault, VaultError,
     format::{ChunkHead, HEADER_MAX, Header, Packet, SEALED_MAX},
-    recording::{META_FILE, STREAM_SUFFIX, TAG_FILE, read_tag},
+    recording::{META_FILE, STREAM_SUFFIX, TAG_FILE, TAG_LEN_MAX, read_tag},
     remote::Remote,
 };
 use crate::names::{ControllerName, RecordingId, StreamLabel};
 
 /// Objects listed at a time: what S3 gives with one answer.
 const PAGE: usize = 1000;
-/// Fifteen short fields; what is longer is no tag of ours.
-const TAG_LEN_MAX: u64 = 64 * 1024;
 /// The last two chunks: the last one of all may be empty.
 const TAIL: u64 = 2 * (4 + SEALED_MAX as u64);
 /// A day of half seconds, and pauses: more chunks than a recording has.

@@ -32,7 +32,7 @@ pub enum VaultError {
         source: std::io::Error,
     },
     /// There is no vault there.
-    #[error("there is no store at {}: check `store` and `keys` under [recorder], or record something first", path.display())]
+    #[error("there is no store at {}: check `store` under [recorder], --config and --data, or record something first", path.display())]
     NoStore {
         /// Where it was looked for.
         path: PathBuf,
@@ -153,6 +153,7 @@ fn remedy(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::ReadOnlyFilesystem => {
             "set `store` and `keys` under [recorder] to a disk that can be written"
         }
+        std::io::ErrorKind::NotFound => "check the path",
         _ => "give this user a folder of its own there",
     }
 }

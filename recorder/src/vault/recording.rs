@@ -226,7 +226,7 @@ impl Recording {
             path: path.clone(),
             chunk: 0,
         };
-        let Some(file) = self.meta_bytes(&path)? else {
+        let Some(file) = self.bytes_of(META_FILE, META_LEN_MAX)? else {
             return Ok(None);
         };
         if file.len() as u64 > META_LEN_MAX {
@@ -245,19 +245,26 @@ impl Recording {
             .map_err(|_| damaged())
     }
 
-    fn meta_bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, VaultError> {
+    /// Whether the tag that lies beside the audio is the one it opens under. An index that is lost is made again of it.
+    pub(crate) fn has_its_tag(&self) -> Result<bool, VaultError> {
+        let text = self.bytes_of(TAG_FILE, TAG_LEN_MAX)?;
+        let tag = text.as_deref().and_then(read_tag);
+        Ok(tag.is_some_and(|tag| tag.canonical() == self.tag))
+    }
+
+    /// A file of the recording, here or in the bucket, and a byte more than it may have at most; `None` when it is in neither.
+    fn bytes_of(&self, name: &str, len_max: u64) -> Result<Option<Vec<u8>>, VaultError> {
+        let path = &self.folder.join(name);
         let near = fs::File::open(path).and_then(|file| {
             let mut bytes = Vec::new();
-            file.take(META_LEN_MAX + 1).read_to_end(&mut bytes)?;
+            file.take(len_max + 1).read_to_end(&mut bytes)?;
             Ok(bytes)
         });
         match (near, &self.remote) {
             (Ok(bytes), _) => Ok(Some(bytes)),
             (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => {
-                let name = format!("{}/{META_FILE}", self.relative.display());
-                Ok(remote
-                    .read(&name, META_LEN_MAX)?
-                    .map(|bytes| bytes.to_vec()))
+                let name = format!("{}/{name}", self.relative.display());
+                Ok(remote.read(&name, len_max)?.map(|bytes| bytes.to_vec()))
             }
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             (Err(error), _) => Err(folder::unusable(path)(error)),
@@ -288,6 +295,8 @@ impl Recording {
 }
 
 pub(super) const TAG_FILE: &str = "tag.json";
+/// Fifteen short fields; what is longer is no tag of ours.
+pub(super) const TAG_LEN_MAX: u64 = 64 * 1024;
 
 /// `None` for what is no tag.
 pub(super) fn read_tag(text: &[u8]) -> Option<RecordingTag> {

@@ -57,7 +57,7 @@ pub enum LoadError {
     #[error("{0} is not a SIP URI with an IP address: write it like sip:1177@127.0.0.1:5060")]
     Target(String),
     /// A rate that makes no sense.
-    #[error("a rate of {0} calls a second can't be played: give one above 0 and at most 10000")]
+    #[error("a rate of {0:?} calls a second can't be played: give one above 0 and at most 10000")]
     Rate(f64),
 }
 

@@ -6,7 +6,7 @@ use callcore::scenario::Scenario;
 
 use super::{
     Difference, head, pictures,
-    words::{Words, days, escape},
+    words::{Words, days, escape, grouped},
 };
 use crate::summary::Results;
 
@@ -115,9 +115,13 @@ fn calls(before: Run<'_>, after: Run<'_>) -> String {
         let difference = other.cast_signed() - one.cast_signed();
         [
             Words::new(en, sv).html(),
-            one.to_string(),
-            other.to_string(),
-            format!("{difference:+}"),
+            grouped(one),
+            grouped(other),
+            format!(
+                "{}{}",
+                if difference < 0 { "-" } else { "+" },
+                grouped(difference.unsigned_abs())
+            ),
             String::new(),
         ]
     });
@@ -153,20 +157,25 @@ fn table(title: &Words, header: &[Words; 5], rows: impl Iterator<Item = [String;
 fn row(name: &Words, unit_of: &str, one: &Difference) -> [String; 5] {
     let (show, sign) = units(unit_of);
     let between = one.interval.map_or_else(String::new, |interval| {
-        format!("{} … {}", sign(interval.low), sign(interval.high))
+        written(&format!("{} … {}", sign(interval.low), sign(interval.high)))
     });
-    let difference = sign(one.after - one.before);
+    let difference = written(&sign(one.after - one.before));
     let difference = match one.is_sure() {
         Some(true) => format!("<b>{difference}</b>"),
         _ => difference,
     };
     [
         name.html(),
-        show(one.before),
-        show(one.after),
+        written(&show(one.before)),
+        written(&show(one.after)),
         difference,
         between,
     ]
+}
+
+/// In both languages. Between two ends stand three points that are one letter, and no decimals.
+fn written(figure: &str) -> String {
+    Words::figure(figure).html()
 }
 
 type Show = fn(f64) -> String;

@@ -183,9 +183,9 @@ fn named(surges: &[Surge]) -> Words {
         return Words::name("");
     }
     let day = |at: Time| at.in_sweden().datetime().strftime("%Y-%m-%d %H:%M");
-    let all: Vec<String> = surges
-        .iter()
-        .map(|surge| {
+    // A name may hold a point of its own: only the factor's becomes a comma in Swedish.
+    let told = |point: &str| {
+        let one = |surge: &Surge| {
             let regions: Vec<&str> = surge.regions.iter().map(|region| region.code()).collect();
             let whose = if regions.is_empty() {
                 String::new()
@@ -193,10 +193,12 @@ fn named(surges: &[Surge]) -> Words {
                 format!(" ({})", regions.join(", "))
             };
             let (from, until) = (day(surge.from), day(surge.until));
-            format!("{}{whose} {from} – {until}, × {}", surge.name, surge.factor)
-        })
-        .collect();
-    Words::name(&all.join("; "))
+            let factor = surge.factor.to_string().replace('.', point);
+            format!("{}{whose} {from} – {until}, × {factor}", surge.name)
+        };
+        surges.iter().map(one).collect::<Vec<_>>().join("; ")
+    };
+    Words::new(&told("."), &told(","))
 }
 
 #[cfg(test)]

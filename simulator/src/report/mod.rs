@@ -25,10 +25,11 @@ body{font:15px/1.5 system-ui,sans-serif;margin:0;color:#1d2129;background:#f4f5f
 main{max-width:1080px;margin:0 auto;padding:0 20px 60px}\
 h1{font-size:26px;margin:28px 0 4px}h2{font-size:17px;margin:0 0 8px}\
 section{background:#fff;border:1px solid #dfe2e8;border-radius:8px;padding:16px 20px;margin:16px 0}\
-.row{display:grid;grid-template-columns:1fr 1fr;gap:0 16px}.row section{min-width:0}\
+.row{display:grid;grid-template-columns:1fr 1fr;gap:0 16px;align-items:start}.row section{min-width:0}\
 @media(max-width:800px){.row{grid-template-columns:1fr}}\
 svg{width:100%;height:auto;display:block}.map{max-height:560px}\
 .grid{stroke:#e3e6eb;stroke-width:1}.tick{font-size:11px;fill:#444}.end{text-anchor:end}.mid{text-anchor:middle}\
+@media(max-width:600px){section{overflow-x:auto}.tick{font-size:13px}.whole{min-width:760px}.whole .tick{font-size:11px}}\
 .legend{margin:0 0 4px;font-size:13px}.legend span{margin-right:10px;white-space:nowrap}\
 .figures{display:flex;flex-wrap:wrap;gap:10px 34px;margin:8px 0}.figures b{display:block;font-size:22px}\
 .note{color:#5b6270;font-size:13px;overflow-wrap:anywhere}table{border-collapse:collapse;font-size:13px;width:100%}\
@@ -129,7 +130,8 @@ fn figures(results: &Results) -> String {
     for (en, sv, value) in rows {
         let _ = write!(
             text,
-            "<span><b>{value}</b>{}</span>",
+            "<span><b>{}</b>{}</span>",
+            Words::figure(&value).html(),
             Words::new(en, sv).html()
         );
     }
@@ -173,8 +175,7 @@ fn queues(results: &Results) -> String {
             0 => "–".to_owned(),
             _ => figure,
         };
-        vec![
-            name.clone(),
+        let figures = [
             grouped(queue.offered),
             grouped(queue.answered),
             of_calls(format!("{:.1} %", 100.0 * service.service_level)),
@@ -182,9 +183,10 @@ fn queues(results: &Results) -> String {
             of_calls(format!("{:.1} %", 100.0 * service.p_abandon)),
             queue.agents.to_string(),
             format!("{:.1} %", 100.0 * service.occupancy),
-        ]
+        ];
+        let figures = figures.iter().map(|figure| Words::figure(figure));
+        std::iter::once(Words::name(name)).chain(figures).collect()
     });
-    let rows = rows.map(|row| row.iter().map(|cell| Words::name(cell)).collect());
     table(&Words::new("Queues", "Köer"), &header, rows)
 }
 

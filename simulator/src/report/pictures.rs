@@ -226,7 +226,10 @@ fn waits(results: &Results) -> String {
     let picture = lines(&series, &[], &labels, &unit);
     let note = Words::new(
         &format!("{longer:.2} % waited longer than that."),
-        &format!("{longer:.2} % väntade längre än så."),
+        &format!(
+            "{} % väntade längre än så.",
+            format!("{longer:.2}").replace('.', ",")
+        ),
     );
     frame(
         &Words::new("How long callers wait", "Hur länge uppringare väntar"),

@@ -26,8 +26,10 @@ struct Frame {
 /// How wide a picture is drawn that has half the page, and one that has all of it: letters then are of one size.
 const HALF: f64 = 500.0;
 const WHOLE: f64 = 1000.0;
+/// On a telephone it is moved sideways instead of being drawn so small that nobody reads it.
+const CLASS_OF_WHOLE: &str = r#" class="whole""#;
 const TOP: f64 = 12.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 20.0;
 
 impl Frame {
     fn plot_width(&self) -> f64 {
@@ -54,8 +56,14 @@ impl Frame {
     fn open(&self, text: &mut String) {
         let _ = write!(
             text,
-            r#"<svg viewBox="0 0 {} {}" role="img">"#,
-            self.width, self.height
+            r#"<svg viewBox="0 0 {} {}"{} role="img">"#,
+            self.width,
+            self.height,
+            if self.width < WHOLE {
+                ""
+            } else {
+                CLASS_OF_WHOLE
+            }
         );
         for (step, label) in (0..).zip(ticks(self.y_max)) {
             let y = self.y(self.y_max * f64::from(step) / STEPS);
@@ -66,7 +74,7 @@ impl Frame {
                 self.width - RIGHT,
                 self.left - 6.0,
                 y + 3.5,
-                label
+                Words::figure(&label).svg()
             );
         }
     }
@@ -191,7 +199,7 @@ pub(super) fn bars(rows: &[(String, f64, String)]) -> String {
             COLOURS[0],
             NAMES + width + 6.0,
             y + 12.0,
-            escape(said)
+            Words::figure(said).svg()
         );
     }
     text + "</svg>"
@@ -203,7 +211,7 @@ pub(super) fn heat(rows: &[(String, Vec<Option<f64>>)], columns: &[String]) -> S
     const NAMES: f64 = 190.0;
     let cell = (WHOLE - NAMES - RIGHT) / columns.len().max(1) as f64;
     let height = ROW * (rows.len() + 1) as f64 + 40.0;
-    let mut text = format!(r#"<svg viewBox="0 0 {WHOLE} {height}" role="img">"#);
+    let mut text = format!(r#"<svg viewBox="0 0 {WHOLE} {height}"{CLASS_OF_WHOLE} role="img">"#);
     for (place, column) in columns.iter().enumerate() {
         let x = NAMES + cell * (place as f64 + 0.5);
         let _ = write!(
@@ -316,7 +324,7 @@ pub(super) fn sankey(flows: &[Flow]) -> String {
     let bottom =
         |column: &[(String, f64, f64, f64)]| column.last().map_or(0.0, |last| last.1 + last.2);
     let height = bottom(&left).max(bottom(&right)) + 8.0;
-    let mut text = format!(r#"<svg viewBox="0 0 {WHOLE} {height:.0}" role="img">"#);
+    let mut text = format!(r#"<svg viewBox="0 0 {WHOLE} {height:.0}"{CLASS_OF_WHOLE} role="img">"#);
     let (mut used_left, mut used_right) = (vec![0.0; left.len()], vec![0.0; right.len()]);
     for (number, flow) in flows.iter().enumerate() {
         let (Some(from), Some(to)) = (
@@ -357,7 +365,7 @@ fn sankey_names(column: &[(String, f64, f64, f64)], x: f64, end: &str, text_x: f
             r##"<rect x="{x}" y="{y:.1}" width="10" height="{high:.1}" fill="#333"/><text x="{text_x}" y="{:.1}" class="tick{end}">{} {}</text>"##,
             y + high / 2.0 + 3.5,
             escape(name),
-            short(*calls)
+            Words::figure(&short(*calls)).svg()
         );
     }
     text

@@ -20,6 +20,11 @@ impl Words {
         Self::new(name, name)
     }
 
+    /// A figure: decimals stand behind a point in English and behind a comma in Swedish.
+    pub(super) fn figure(text: &str) -> Self {
+        Self::new(text, &text.replace('.', ","))
+    }
+
     pub(super) fn html(&self) -> String {
         self.tagged("span")
     }
@@ -69,12 +74,22 @@ pub(super) fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::*;
 
     #[test]
     fn digits_stand_in_groups_of_three() {
         let said = [0u64, 12, 999, 1000, 54_321, 4_901_178].map(grouped);
         let spaced = said.map(|text| text.replace('\u{202f}', " "));
         assert_eq!(spaced, ["0", "12", "999", "1 000", "54 321", "4 901 178"]);
+    }
+
+    #[test]
+    fn decimals_stand_behind_a_comma_in_swedish() {
+        let html = Words::figure("91.7 %").html();
+        assert_eq!(
+            html,
+            r#"<span class="en">91.7 %</span><span class="sv">91,7 %</span>"#
+        );
+        assert_eq!(Words::figure("33 s").html(), "33 s");
     }
 }

@@ -8,10 +8,7 @@ use std::{
     io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::AtomicBool,
     time::Instant,
 };
 
@@ -31,8 +28,12 @@ use self::{
     against::{Compared, Other},
     print::print,
 };
-use super::signals::EndWanted;
-use crate::{cli::SimulateArgs, failure::Failure, files, show};
+use super::signals::stop_on_interrupt;
+use crate::{
+    cli::{SimulateArgs, THREADS_MAX},
+    failure::Failure,
+    files, show,
+};
 
 /// The first Monday of 2026.
 const START_DEFAULT: Date = date(2026, 1, 5);
@@ -107,7 +108,7 @@ fn setup(args: &SimulateArgs) -> Result<Setup, Failure> {
         days,
         seed: args.seed,
         replications: args.replications.unwrap_or(plan.replications),
-        threads: args.threads.unwrap_or_else(threads).clamp(1, 256),
+        threads: args.threads.map_or_else(threads, usize::from),
         keeps_calls: args.calls_csv.is_some() || args.calls_parquet.is_some(),
         ..plan
     };
@@ -197,19 +198,8 @@ fn span(args: &SimulateArgs, scenario: &Scenario) -> Result<(Date, u32), Failure
 }
 
 fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// Set when somebody presses Ctrl-C: the run ends with what it has.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    let mut end = EndWanted::listen()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    tokio::spawn(async move {
-        end.wanted().await;
-        asked.store(true, Ordering::Relaxed);
-    });
-    Ok(stop)
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    processors.min(usize::from(THREADS_MAX))
 }
 
 fn once(setup: &Setup, stop: &AtomicBool) -> Result<Results, Failure> {

@@ -103,6 +103,9 @@ fn print_queues(summary: &Summary) -> Result<(), Failure> {
 }
 
 fn print_stores(summary: &Summary) -> Result<(), Failure> {
+    if summary.stores.is_empty() {
+        return Ok(());
+    }
     let rows = summary.stores.iter().map(|(name, store)| {
         let erased: u64 = store
             .controllers

@@ -1,0 +1,165 @@
+//! The two parts of a backup, in two places: audio that never changes, and one key part that does.
+
+use std::fs;
+
+use jiff::SignedDuration;
+use recorder::{
+    backup::{self, BackupError, Catalogue, Where},
+    envelope::Identity,
+    store::{self, StoreError},
+};
+
+use super::{Backups, POLICY, by, stored::now};
+
+/// As of several commands that end together: none may fail, and the last one has what none before it had.
+#[test]
+fn renewals_of_the_key_part_at_once_come_one_after_the_other() {
+    let backups = Backups::of(3);
+    backups.create();
+    let place = backups.bench.vault.place().clone();
+    std::thread::scope(|scope| {
+        let renewals: Vec<_> = (0..8)
+            .map(|_| {
+                let place = place.clone();
+                scope.spawn(move || {
+                    let store = store::open_to_change_place(place).expect("opens");
+                    let (vault, index) = store.parts();
+                    let part = backup::refresh(vault, index, now()).expect("replaced");
+                    part.expect("one").files
+                })
+            })
+            .collect();
+        for renewal in renewals {
+            // Three data keys, and what is there whatever was recorded.
+            assert_eq!(renewal.join().expect("ended"), 8);
+        }
+    });
+}
+
+#[test]
+fn a_destroyed_key_is_gone_from_the_backups_when_the_key_part_is_replaced() {
+    let backups = Backups::of(2);
+    let created = backups.create();
+    backups.erase_all();
+    backups.refresh();
+    let catalogue = Catalogue::read(&backups.bench.vault).expect("read");
+    let part = catalogue.keys.expect("one");
+    // Controller key, two of signing, two heads, register, and a month of access log: no data key.
+    assert_eq!((part.register_lines, part.files), (2, 7));
+    assert!(created.kept.audio.exists(), "the audio part is as it was");
+}
+
+#[test]
+fn a_changed_part_is_refused_says_where_and_leaves_no_store_that_serves() {
+    let backups = Backups::of(2);
+    let created = backups.create();
+    let from = backups.from(&created);
+    let whole = fs::read(&from.audio).expect("there");
+    for (number, at) in (0..whole.len()).step_by(whole.len() / 7).enumerate() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(&from.audio, &changed).expect("ours");
+        let to = format!("try-{number}");
+        let refused = backups.restore(&from, &to).expect_err("changed");
+        assert!(refused.to_string().contains(".audio.age"), "{refused}");
+        if at == 0 {
+            assert!(!backups.path(&to).exists(), "it is no backup at all");
+            continue;
+        }
+        let unswept = backup::refuse_unswept(&backups.path(&to).join("store"));
+        assert!(
+            matches!(unswept, Err(BackupError::Unswept { .. })),
+            "byte {at}"
+        );
+        let (half, keys) = (
+            backups.path(&to).join("store"),
+            backups.path(&to).join("keys"),
+        );
+        let opened = store::open_existing(&half, &keys);
+        assert!(
+            matches!(opened, Err(StoreError::Unswept(_))),
+            "nor is it read"
+        );
+    }
+    let [_, stranger] = [(); 2].map(|()| Identity::generate().expect("random"));
+    fs::write(&from.audio, &whole).expect("ours");
+    let place = backups.path("stranger");
+    let refused = backup::restore(&from, &[stranger], &place, &by(), now());
+    assert!(matches!(refused, Err(BackupError::Envelope { .. })));
+    assert!(
+        !place.exists(),
+        "the right key finds the place as new as it was"
+    );
+}
+
+#[test]
+fn the_same_disk_is_refused_and_so_are_parts_in_one_place() {
+    let backups = Backups::of(1);
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let create =
+        |place: &Where| backup::create((vault, index), place, POLICY, &by(), now(), &mut || {});
+    assert!(matches!(
+        create(&backups.place(false)),
+        Err(BackupError::SameVolume { .. })
+    ));
+    let inside = Where {
+        keys: backups.path("backup/keys"),
+        ..backups.place(true)
+    };
+    assert!(matches!(create(&inside), Err(BackupError::NotApart { .. })));
+    let in_store = Where {
+        audio: vault.store().join("backup"),
+        ..backups.place(true)
+    };
+    assert!(matches!(
+        create(&in_store),
+        Err(BackupError::NotApart { .. })
+    ));
+    let nobody = Where {
+        recipient: None,
+        ..backups.place(true)
+    };
+    assert!(matches!(create(&nobody), Err(BackupError::NoRecipient)));
+    backups.create();
+    // Now it is known for whom; names are by the second.
+    let later = now() + SignedDuration::from_secs(1);
+    backup::create((vault, index), &nobody, POLICY, &by(), later, &mut || {}).expect("made");
+}
+
+#[test]
+fn a_lost_key_does_not_replace_the_key_part() {
+    let backups = Backups::of(2);
+    let created = backups.create();
+    let part = backups.from(&created).keys;
+    let before = fs::read(&part).expect("there");
+    let id = backups.bench.ids()[0];
+    let key = backups.path("keys").join(format!("data/{id}.key"));
+    fs::remove_file(&key).expect("ours");
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let refused = backup::refresh(vault, index, now());
+    assert!(matches!(
+        refused,
+        Err(BackupError::KeysLost { count: 1, .. })
+    ));
+    assert_eq!(fs::read(&part).expect("there"), before);
+    let restored = backups
+        .restore(&backups.from(&created), "new")
+        .expect("restored");
+    assert!(restored.keys.join(format!("data/{id}.key")).exists());
+}
+
+/// Audio without a key part beside it would be taken for a backup.
+#[test]
+fn a_backup_whose_keys_cannot_be_written_is_not_left() {
+    let backups = Backups::of(2);
+    let id = backups.bench.ids()[0];
+    let key = backups.path("keys").join(format!("data/{id}.key"));
+    // Its file stays closed, so that only its key is missing when the second part is made.
+    fs::remove_file(&key).expect("ours");
+    let refused = backups.create_at(now());
+    assert!(matches!(refused, Err(BackupError::KeysLost { .. })));
+    let left = fs::read_dir(backups.path("backup")).expect("made").count();
+    assert_eq!(left, 0);
+    let catalogue = Catalogue::read(&backups.bench.vault).expect("read");
+    assert!(catalogue.backups.is_empty());
+}

@@ -1,0 +1,54 @@
+//! What was erased under a decision isn't missing when calls are held against recordings.
+
+use std::fs;
+
+use jiff::{SignedDuration, civil::date};
+use recorder::reconcile::{self, Asked, Line};
+
+use super::{
+    OTHER,
+    stored::{Bench, REGION, scenario, tag},
+};
+
+/// Two calls each of two controllers, as their switch says.
+fn said(bench: &Bench) -> std::path::PathBuf {
+    let folder = bench.place.path().join("calls");
+    fs::create_dir(&folder).expect("ours");
+    let line = |controller: &str, call: u64| {
+        format!(
+            "{{\"call\":{call},\"controller\":\"{controller}\",\"offered\":\"2018-11-05T09:00:00Z\",\
+             \"ended\":\"2018-11-05T09:00:30Z\",\"seconds\":3.0,\"external\":false,\"recorded\":true}}\n"
+        )
+    };
+    let lines: String = [(REGION, 0), (REGION, 1), (OTHER, 2), (OTHER, 3)]
+        .map(|(controller, call)| line(controller, call))
+        .concat();
+    fs::write(folder.join("2018-11-05.jsonl"), lines).expect("ours");
+    folder
+}
+
+#[test]
+fn what_was_erased_under_a_decision_is_not_missing() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let calls = said(&bench);
+    let began = tag(REGION, 0).started.timestamp();
+    let asked = Asked {
+        from: began - SignedDuration::from_hours(1),
+        until: began + SignedDuration::from_hours(1),
+        folders: false,
+        bucket: false,
+        erased: true,
+    };
+    let line = |of: &str| -> Line {
+        let report = reconcile::reconcile(&bench.vault, &bench.index, Some(&calls), &asked);
+        report.expect("held against").controllers[of]
+    };
+    let stored = line(REGION);
+    assert_eq!((stored.stored, stored.missing, stored.erased), (2, 0, 0));
+    bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    let gone = line(REGION);
+    assert_eq!((gone.stored, gone.missing, gone.erased), (0, 0, 2));
+    // Nobody erased the other's: they were never there.
+    let never = line(OTHER);
+    assert_eq!((never.missing, never.erased), (2, 0));
+}
