@@ -2,6 +2,7 @@
 
 use callcore::{scenario::Scenario, tag::RecordingTag, time::Time};
 use jiff::{Timestamp, civil::date};
+use recorder::index::Mark;
 
 use super::stored::{Bench, REGION, scenario, tag};
 
