@@ -68,6 +68,15 @@ fn seconds(option: &str, given: f64) -> Result<Duration, Failure> {
     Ok(Duration::from_secs_f64(given))
 }
 
+/// What a status means to whoever doesn't know them by heart, where it isn't the switch's own word.
+const fn hint(status: u16) -> &'static str {
+    match status {
+        408 => " (no answer in time, RFC 3261 timer B: does a switch listen there?)",
+        503 => " (full, stopping, or nobody reached there)",
+        _ => "",
+    }
+}
+
 fn print(report: &LoadReport) -> Result<(), Failure> {
     show::line(format_args!(
         "{} calls in {:.1} s: {} answered, {} completed, {} given up, {} failed, {} not placed",
@@ -80,7 +89,10 @@ fn print(report: &LoadReport) -> Result<(), Failure> {
         report.not_placed
     ))?;
     for (status, count) in &report.failed {
-        show::line(format_args!("  failed with {status}: {count}"))?;
+        show::line(format_args!(
+            "  failed with {status}{}: {count}",
+            hint(*status)
+        ))?;
     }
     if !report.by_route.is_empty() {
         show::line(show::table(

@@ -57,11 +57,11 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// A line isn't what was written.
-    #[error("{}, line {line}: {what}; restore the file from a backup and find out who changed it", path.display())]
+    #[error("{}{}: {what}; restore the file from a backup and find out who changed it", path.display(), at(*line))]
     Broken {
         /// The ledger.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line, from 1; 0 where it is the whole, or its end.
         line: u64,
         /// What is wrong with it.
         what: &'static str,
@@ -74,6 +74,13 @@ pub enum LedgerError {
         /// Its length.
         bytes: usize,
     },
+}
+
+fn at(line: u64) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(", line {line}"),
+    }
 }
 
 #[cfg(test)]

@@ -84,12 +84,16 @@ fn look(
             .bucket_unopened
             .set(i64::try_from(found.unopened).unwrap_or(i64::MAX));
         board.stored(index.figures()?);
-        tracing::warn!(
-            recordings = found.recordings,
-            entered = found.entered,
-            unopened = found.unopened,
-            "the index is another one: the bucket was looked through"
-        );
+        if found.recordings == 0 {
+            tracing::info!("the index is new, and the bucket empty");
+        } else {
+            tracing::warn!(
+                recordings = found.recordings,
+                entered = found.entered,
+                unopened = found.unopened,
+                "the index is another one: the bucket was looked through"
+            );
+        }
     }
     Ok(ControlFlow::Break(()))
 }

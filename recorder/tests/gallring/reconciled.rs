@@ -3,7 +3,10 @@
 use std::fs;
 
 use jiff::{SignedDuration, civil::date};
-use recorder::reconcile::{self, Asked, Line};
+use recorder::{
+    gallring::REGISTER,
+    reconcile::{self, Asked, Line},
+};
 
 use super::{
     OTHER,
@@ -51,4 +54,9 @@ fn what_was_erased_under_a_decision_is_not_missing() {
     // Nobody erased the other's: they were never there.
     let never = line(OTHER);
     assert_eq!((never.missing, never.erased), (2, 0));
+    // A register that somebody changed excuses nothing.
+    let register = bench.vault.store().join(REGISTER);
+    let text = fs::read_to_string(&register).expect("text");
+    fs::write(&register, text.replace(REGION, OTHER)).expect("ours");
+    assert_eq!((line(REGION).missing, line(OTHER).missing), (2, 2));
 }

@@ -36,18 +36,19 @@ pub(super) fn map(rows: &[KommunRow]) -> String {
             continue;
         };
         let share = f64::from(row.in_time) / f64::from(row.joined.max(1));
-        let colour = if row.joined > 0 {
-            shade(share)
+        // A title can't change its language with the page's.
+        let (colour, in_time) = if row.joined > 0 {
+            let in_time = format!(", {:.0} % in time / i tid", 100.0 * share);
+            (shade(share), in_time)
         } else {
-            "#ccc".to_owned()
+            ("#ccc".to_owned(), String::new())
         };
         let _ = write!(
             text,
-            r##"<path d="{}" fill="{colour}" stroke="#fff" stroke-width=".3"><title>{}: {} calls, {:.1} %</title></path>"##,
+            r##"<path d="{}" fill="{colour}" stroke="#fff" stroke-width=".3"><title>{}: {} calls / samtal{in_time}</title></path>"##,
             outline.d,
             escape(kommun.name),
             row.offered,
-            100.0 * share
         );
     }
     text + "</svg>"

@@ -233,7 +233,7 @@ pub(super) fn heat(rows: &[(String, Vec<Option<f64>>)], columns: &[String]) -> S
             let Some(value) = value else { continue };
             let _ = write!(
                 text,
-                r#"<rect x="{:.1}" y="{y:.1}" width="{:.1}" height="{:.1}" fill="{}"><title>{} {}: {:.1} %</title></rect>"#,
+                r#"<rect x="{:.1}" y="{y:.1}" width="{:.1}" height="{:.1}" fill="{}"><title>{} {}: {:.0} %</title></rect>"#,
                 NAMES + cell * place as f64,
                 cell - 1.0,
                 ROW - 1.0,
