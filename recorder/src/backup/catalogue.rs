@@ -9,7 +9,7 @@ use callcore::time::Time;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupError, Policy, file};
+use super::{BackupError, Policy, file, keys::sync};
 use crate::{
     gallring,
     vault::{Vault, folder},
@@ -127,7 +127,8 @@ impl Catalogue {
     /// Removes what programs that were killed have left: half backups, when nobody makes one now, and scratch places that
     /// nobody works in.
     pub(super) fn clear(vault: &Vault, nobody_makes_one: bool) -> Result<(), BackupError> {
-        for path in Self::read(vault)?.unfinished {
+        let unfinished = Self::read(vault)?.unfinished.into_iter();
+        for path in unfinished.filter(|path| is_reachable(path)) {
             let removed = if path.is_dir() {
                 let free =
                     fs::File::open(&path).and_then(|it| it.try_lock().map_err(io::Error::from));
@@ -203,19 +204,34 @@ impl Catalogue {
         let nobody_makes_one = gallring::lock(vault).ok();
         Self::clear(vault, nobody_makes_one.is_some())?;
         let gone: Vec<Kept> = Self::read(vault)?.expired(now).cloned().collect();
+        let (gone, away): (Vec<Kept>, Vec<Kept>) =
+            gone.into_iter().partition(|kept| is_reachable(&kept.audio));
         for kept in &gone {
             match fs::remove_file(&kept.audio) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(file(&kept.audio)(error));
                 }
-                _ => {}
+                // Before it is forgotten: nobody would remove what a power cut brings back.
+                _ => sync(kept.audio.parent().unwrap_or(Path::new(".")))?,
             }
             Self::change(vault, |catalogue| {
                 catalogue.backups.retain(|one| one.name != kept.name);
             })?;
         }
+        if let Some(kept) = away.first() {
+            let why = "its time is over, and its folder isn't there: mount its disk, or make the folder again if the disk was destroyed";
+            return Err(file(&kept.audio)(io::Error::new(
+                io::ErrorKind::NotFound,
+                why,
+            )));
+        }
         Ok(gone.into_iter().map(|kept| kept.name).collect())
     }
+}
+
+/// Whether the folder that something was in is there: else it isn't gone, only its disk.
+fn is_reachable(path: &Path) -> bool {
+    path.parent().is_some_and(Path::is_dir)
 }
 
 /// The Swedish day of a moment, ISO 8601.

@@ -188,6 +188,9 @@ impl Tools<'_> {
         let id = |(entry, _): &(&Entry, ErasurePermit)| entry.id;
         let mut kept = side_by_side(going, &id, &|(entry, permit)| {
             match what {
+                Mark::Recording if are_keys_away(vault, entry) => {
+                    return Err(GallringError::KeysAway);
+                }
                 Mark::Recording => vault.destroy_key(entry.id, permit)?,
                 Mark::Numbers => vault.erase_numbers(entry.id, &entry.tag, permit)?,
             }
@@ -251,9 +254,14 @@ impl Tools<'_> {
 /// Whether what was marked can still be opened. Whoever can't tell must take it to be so.
 pub(super) fn opens(vault: &Vault, what: Mark, entry: &Entry) -> bool {
     match what {
-        Mark::Recording => vault.has_key(entry.id),
+        Mark::Recording => !vault.is_key_destroyed(entry.id, &entry.tag),
         Mark::Numbers => vault.has_numbers(entry.id, &entry.tag),
     }
+}
+
+/// Whether there is no key to destroy, and nobody can say that it was.
+fn are_keys_away(vault: &Vault, entry: &Entry) -> bool {
+    !vault.has_key(entry.id) && !vault.is_key_destroyed(entry.id, &entry.tag)
 }
 
 /// Removes what nobody can open any more; of numbers nothing is left to remove. Gives those of which something stays.

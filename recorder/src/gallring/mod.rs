@@ -58,6 +58,11 @@ pub enum GallringError {
         "the index is another one than before, and doesn't know yet all that is kept and held: the recorder tells it once it has started, or `vaxel store recover`. Nothing is erased until then"
     )]
     Unlisted,
+    /// The keys' disk isn't there.
+    #[error(
+        "the controller's key isn't there: is the disk of `keys` mounted? Nothing is said to be erased whose key may be on it"
+    )]
+    KeysAway,
     /// Whoever watched the run stopped it.
     #[error("stopped; what was begun is finished or taken back by the next run")]
     Stopped,

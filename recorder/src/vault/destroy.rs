@@ -38,6 +38,15 @@ impl Vault {
         self.key_path(id).try_exists().unwrap_or(true)
     }
 
+    /// Whether a recording's key was destroyed. One that isn't there with its controller's may be on a disk that isn't either.
+    pub(crate) fn is_key_destroyed(&self, id: RecordingId, tag: &RecordingTag) -> bool {
+        let controller = self
+            .keys()
+            .join("controllers")
+            .join(format!("{}.key", tag.controller));
+        !self.has_key(id) && controller.try_exists().unwrap_or(false)
+    }
+
     /// Waits until keys that were destroyed are gone from the disk.
     ///
     /// # Errors

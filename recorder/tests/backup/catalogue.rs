@@ -85,6 +85,12 @@ fn a_backup_whose_time_is_over_is_told_of_and_removed() {
             .count()
     };
     assert_eq!((expired(34), expired(35), expired(45)), (0, 1, 2));
+    // Its disk isn't mounted: it is there all the same.
+    let (place, elsewhere) = (backups.place(true).audio, backups.path("elsewhere"));
+    fs::rename(&place, &elsewhere).expect("ours");
+    let away = Catalogue::prune(vault, at(35));
+    assert!(matches!(away, Err(BackupError::File { .. })), "{away:?}");
+    fs::rename(&elsewhere, &place).expect("ours");
     assert_eq!(
         Catalogue::prune(vault, at(35)).expect("removed"),
         [first.kept.name]

@@ -193,3 +193,29 @@ fn a_key_that_cannot_be_looked_for_is_not_gone() {
     std::fs::rename(&kept, &key).expect("ours");
     assert!(bench.agrees(id, "the disk is back"));
 }
+
+/// Nor is one that isn't there with its controller's: then it is the disk that isn't there, and it comes back.
+#[test]
+fn a_key_that_is_gone_with_its_disk_was_not_destroyed() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let nothing_yet = bench.run(&scenario, date(2020, 1, 1)).expect("ran");
+    assert_eq!(nothing_yet.register_lines, 0);
+    let id = bench.ids()[0];
+    let marked = bench
+        .index
+        .mark(Mark::Recording, &[id], "2025-08-01 RS/903/2025");
+    assert_eq!(marked.expect("marked"), [id]);
+    let (keys, disk) = (bench.vault.keys(), bench.place.path().join("disk"));
+    std::fs::rename(keys, &disk).expect("ours");
+    std::fs::create_dir_all(keys.join("data")).expect("ours");
+    std::fs::create_dir(keys.join("controllers")).expect("ours");
+    // Whether they refuse or go on.
+    let _either = gallring::recover(&bench.vault, &bench.index, now());
+    let _either = bench.run(&scenario, date(2025, 8, 1));
+    std::fs::remove_dir_all(keys).expect("ours");
+    std::fs::rename(&disk, keys).expect("back");
+    for id in bench.ids() {
+        assert!(bench.agrees(id, "the disk is mounted"));
+    }
+    assert_eq!(bench.ids().len(), 2);
+}
