@@ -439,10 +439,7 @@ impl Exchange {
                 self.caller_over(call);
                 self.input(Input::Vanished(call));
             }
-            (Leg::Far(call), Ending::NoAck | Ending::Lost) => {
-                self.far_over(call);
-                self.input(Input::Vanished(call));
-            }
+            (Leg::Far(call), Ending::NoAck | Ending::Lost) => self.far_lost(sip, call),
             (Leg::Caller(call), Ending::Bye | Ending::Cancelled) => {
                 self.caller_over(call);
                 self.input(Input::CallerGone(call));

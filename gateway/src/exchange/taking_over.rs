@@ -123,6 +123,10 @@ impl Exchange {
             let _ = sip.endpoint().end(now, other.to, None);
         }
         call.far = Far::Agent(by.unwrap_or(first), session);
+        // Who had the call may have left before.
+        if let Some(media) = &mut call.media {
+            media.join();
+        }
         self.legs.remove(&before);
         self.legs.insert(session, Leg::Far(id));
         self.hold_is_over(sip, id);

@@ -240,14 +240,7 @@ impl Exchange {
         status: StatusCode,
     ) {
         if transfer.left {
-            self.far_over(id);
-            self.hold_is_over(sip, id);
-            if let Some(call) = self.calls.get_mut(&id) {
-                // What is said with the next nurse is another.
-                let recorded = u8::from(call.recording.is_some());
-                call.segments = call.segments.saturating_add(recorded);
-            }
-            return self.input(Input::AgentLost(id));
+            return self.far_lost(sip, id);
         }
         let now = sip.now();
         let _ = sip.endpoint().report_refer(now, transfer.from, status);
