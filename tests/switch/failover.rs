@@ -106,11 +106,12 @@ async fn a_provider_that_is_down_is_passed_over_and_taken_again_when_it_is_back(
     let live = rig.gateway.monitor().live.clone();
     // Neither phone answers questions while it isn't used.
     let is_up = |place: usize, up: bool| {
+        let state = if up { "up" } else { "down" };
         let mut live = live.clone();
         async move {
             live.wait_for(|live| {
                 let provider = live.providers.get(place);
-                provider.is_some_and(|provider| provider.targets[0].up == up)
+                provider.is_some_and(|provider| provider.targets[0].state == state)
             })
             .await
             .map(drop)

@@ -228,7 +228,7 @@ impl Exchange {
             } => self.refer_progress(session, status, over),
             Event::InSession { .. } => {}
             Event::Ended { session, why } => self.ended(sip, session, why),
-            Event::Pong { ping, alive } => self.pong(sip, ping, alive),
+            Event::Pong { ping, answer } => self.pong(sip, ping, answer),
         }
         self.settle(sip);
     }

@@ -65,7 +65,7 @@ use bytes::Bytes;
 
 pub use border::{
     ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId, RequestId,
-    SessionError, SessionId, Timer, TransportKind, Wake,
+    SessionError, SessionId, Timer, TransportKind, Unanswered, Wake,
 };
 pub use config::{Config, SessionTimer};
 pub use local::{Local, LocalAddress};

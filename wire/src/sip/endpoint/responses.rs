@@ -2,7 +2,7 @@
 
 use super::{
     Endpoint, Hop,
-    border::{Ending, Event, SessionId},
+    border::{Ending, Event, SessionId, Unanswered},
     client::{ClientKey, Failure, Fork, Purpose},
     dialog::Dialog,
     early::Heard,
@@ -50,7 +50,7 @@ impl Endpoint {
             }
             Purpose::Ping(ping) => {
                 let ping = *ping;
-                self.pong(ping, true);
+                self.pong(ping, Ok(response.status));
             }
             Purpose::Update(id) => self.on_early_changed(key, *id, Some(&response)),
             Purpose::Refresh(id) => self.on_refreshed(now, *id, Some(&response)),
@@ -84,7 +84,11 @@ impl Endpoint {
             }
             Purpose::Ping(ping) => {
                 let ping = *ping;
-                self.pong(ping, false);
+                let why = match failure {
+                    Failure::Timeout => Unanswered::Silent,
+                    Failure::Transport => Unanswered::Unreachable,
+                };
+                self.pong(ping, Err(why));
             }
             Purpose::Update(id) => self.on_early_changed(key, *id, None),
             Purpose::Refresh(id) => self.refresh_failed(now, *id, failure),
