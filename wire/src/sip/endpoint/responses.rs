@@ -67,8 +67,8 @@ impl Endpoint {
         };
         match &client.purpose {
             Purpose::Invite(inviting) if inviting.change => {
-                let (id, tries) = (inviting.session, inviting.tries);
-                self.change_unanswered(now, key, (id, tries), failure);
+                let id = inviting.session;
+                self.change_unanswered(now, key, id, failure);
             }
             Purpose::Invite(inviting) => {
                 let status = match failure {
@@ -320,15 +320,9 @@ impl Endpoint {
         }
     }
 
-    /// Whoever doesn't answer a change is gone (RFC 3261 section 14.1). A way that is broken says nothing of the peer: the change is
-    /// tried by another, and then as good as refused by 503 (section 8.1.3.1), as long as the session would be noticed to be over.
-    fn change_unanswered(
-        &mut self,
-        now: Time,
-        key: ClientKey,
-        (id, tries): (SessionId, u32),
-        failure: Failure,
-    ) {
+    /// Whoever doesn't answer a change is gone (RFC 3261 section 14.1). A way that is broken, and another too, says nothing of the peer: the
+    /// change is as good as refused by 503 (section 8.1.3.1), as long as the session would be noticed to be over.
+    fn change_unanswered(&mut self, now: Time, key: ClientKey, id: SessionId, failure: Failure) {
         let Some(session) = self
             .sessions
             .get(&id)
@@ -337,14 +331,6 @@ impl Endpoint {
             return;
         };
         let outlives = session.timer.is_none_or(|timer| timer.lasts(now));
-        if failure == Failure::Transport && tries == 0 {
-            let again = self.send_again_inside(now, key, id);
-            let client = again.and_then(|again| self.clients.get_mut(&again));
-            if let Some(inviting) = client.and_then(|client| client.inviting()) {
-                inviting.tries = tries + 1;
-                return;
-            }
-        }
         if failure == Failure::Transport && outlives {
             self.change_refused(id, StatusCode::SERVICE_UNAVAILABLE);
         } else {
