@@ -6,6 +6,7 @@ use callcore::{
 };
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
+use wire::sip::message::StatusCode;
 
 use crate::{
     admission::Full,
@@ -23,6 +24,8 @@ pub(crate) struct WatchMetrics {
     pub(crate) target_up: IntGaugeVec,
     /// Times that a provider was passed over for a call.
     pub(crate) passed_over: IntCounterVec,
+    /// Calls that a provider sent elsewhere, which weren't.
+    pub(crate) redirects: IntCounterVec,
     /// Kommun-IDs by the source that named them.
     pub(crate) kommun_source: IntCounterVec,
     /// New calls that were over what can be carried, by what stood in the way.
@@ -46,6 +49,11 @@ impl WatchMetrics {
             passed_over: keep.counters(
                 "vaxel_provider_passed_over_total",
                 "Calls for which a provider, or a target of it, was passed over because it is down",
+                &["provider"],
+            )?,
+            redirects: keep.counters(
+                "vaxel_provider_redirects_total",
+                "Calls that a provider answered with 3xx, which is not followed",
                 &["provider"],
             )?,
             kommun_source: keep.counters(
@@ -120,6 +128,20 @@ impl Observer {
                 "a provider's target is down: it is passed over"
             );
         }
+    }
+
+    /// A provider names others who are to take a call. Whom it names nobody has agreed with: who is controller or processor stands in
+    /// the scenario.
+    pub(crate) fn redirected(&self, call: CallId, provider: &str, status: StatusCode) {
+        let status = status.code();
+        tracing::warn!(
+            call = call.0,
+            provider,
+            status,
+            "a provider sends a call elsewhere: not followed"
+        );
+        let redirects = &self.metrics().watch.redirects;
+        redirects.with_label_values(&[provider]).inc();
     }
 
     /// A kommun-ID was looked for: by which source it was found, and what it was.
