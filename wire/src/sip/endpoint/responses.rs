@@ -191,6 +191,7 @@ impl Endpoint {
         let Some((dialog, cseq, late_offer)) = self.dialog_of(key, &response) else {
             return;
         };
+        let change = (!late_offer).then(|| self.overtaken(id, tag)).flatten();
         self.withdraw_early(now, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -203,7 +204,7 @@ impl Endpoint {
             _ => None,
         };
         session.phase = Phase::Up {
-            change: Change::None,
+            change: change.map_or(Change::None, |client| Change::Ours { client }),
         };
         if wanted && late_offer {
             session.ack_due = Some(AckDue { client: key, cseq });
