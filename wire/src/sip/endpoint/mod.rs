@@ -241,6 +241,12 @@ impl Endpoint {
         matches!(phase, Some(session::Phase::Calling { .. }))
     }
 
+    /// Whether a call to us can still be answered: it wasn't taken back, nor answered before.
+    pub fn is_to_be_answered(&self, id: SessionId) -> bool {
+        let phase = self.sessions.get(&id).map(|session| &session.phase);
+        matches!(phase, Some(session::Phase::Ringing { .. }))
+    }
+
     /// Sessions that haven't ended.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
