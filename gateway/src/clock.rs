@@ -23,8 +23,13 @@ impl Clock {
 
     /// What it shows.
     pub(crate) fn now(&self) -> Time {
-        self.at
-            + Span::from_micros(i64::try_from(self.begun.elapsed().as_micros()).unwrap_or(i64::MAX))
+        self.time_of(Instant::now())
+    }
+
+    /// What it showed at `moment`; its beginning, for one before that.
+    pub(crate) fn time_of(&self, moment: Instant) -> Time {
+        let since = moment.saturating_duration_since(self.begun);
+        self.at + Span::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
     /// When, on the machine's monotonic clock, this one will show `at`.

@@ -10,7 +10,11 @@ use std::{
 };
 
 use callcore::scenario::{Ping, ProviderId, Scenario};
-use wire::sip::{endpoint::PingId, uri::Uri};
+use wire::sip::{
+    endpoint::{PingId, Unanswered},
+    message::StatusCode,
+    uri::Uri,
+};
 
 /// A target that hasn't answered OPTIONS for this long has failed to: time for one lost packet and its repetitions.
 const ANSWER_MAX: Duration = Duration::from_secs(4);
@@ -30,9 +34,41 @@ struct Watched {
     ping: Ping,
     next: Instant,
     open: Option<Open>,
-    up: bool,
-    /// Answers in a row that say the opposite of `up`.
+    standing: Standing,
+    /// Since when it stands so.
+    since: Instant,
+    /// Answers in a row that say the opposite.
     against: u8,
+    /// What it answered last, and when.
+    answered: Option<(Instant, StatusCode)>,
+}
+
+/// Whether a target is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has answered nothing yet, nor been silent often enough: calls go there.
+    Unknown,
+    Up,
+    /// What said so last.
+    Down(Fault),
+}
+
+/// What says that a target isn't there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    NoAnswer,
+    /// Its name leads nowhere, no address of ours is of its family, or its connection can't be opened.
+    Unreachable,
+    Answers(StatusCode),
+}
+
+/// What is known of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) target: Target,
+    pub(crate) standing: Standing,
+    pub(crate) since: Instant,
+    pub(crate) answered: Option<(Instant, StatusCode)>,
 }
 
 /// A question that has no answer yet.
@@ -65,7 +101,7 @@ pub(crate) struct Target {
     pub(crate) place: u16,
 }
 
-/// A target that was found to be up or down when it had been the other.
+/// A target that was found to be down, or to be up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) target: Target,
@@ -73,8 +109,8 @@ pub(crate) struct Change {
 }
 
 impl Health {
-    /// Watches every target of a scenario whose provider has a `ping`, and takes each as up until it shows otherwise; one that was
-    /// watched before, for how it was.
+    /// Watches every target of a scenario whose provider has a `ping`, of each of which nothing is known yet, but of one that was
+    /// watched before.
     pub(crate) fn of(scenario: &Scenario, now: Instant, before: &Self) -> Self {
         let providers = (0..).map(ProviderId::at).zip(&scenario.providers);
         let targets = providers.flat_map(|(id, provider)| {
@@ -83,6 +119,10 @@ impl Health {
                 .filter_map(move |(place, uri)| {
                     let uri = Uri::parse(uri).ok()?;
                     let known = before.targets.iter().find(|known| known.uri == uri);
+                    let (standing, since, answered) = known
+                        .map_or((Standing::Unknown, now, None), |known| {
+                            (known.standing, known.since, known.answered)
+                        });
                     Some(Watched {
                         target: Target {
                             provider: id,
@@ -91,8 +131,10 @@ impl Health {
                         ping: provider.ping?,
                         next: now,
                         open: None,
-                        up: known.is_none_or(|known| known.up),
+                        standing,
+                        since,
                         against: 0,
+                        answered,
                         uri,
                     })
                 });
@@ -124,14 +166,14 @@ impl Health {
             match watched.open {
                 Some(open) if open.put + ANSWER_MAX <= now => {
                     self.asked.retain(|_, asked| *asked != place);
-                    found.push(watched.answered(now, false));
+                    found.push(watched.answered(now, Err(Unanswered::Silent)));
                 }
                 None if watched.next <= now => match ask(&watched.uri) {
                     Some(Asked { ping, host }) => {
                         watched.open = Some(Open { put: now, host });
                         self.asked.insert(ping, place);
                     }
-                    None => found.push(watched.answered(now, false)),
+                    None => found.push(watched.answered(now, Err(Unanswered::Unreachable))),
                 },
                 _ => {}
             }
@@ -140,50 +182,88 @@ impl Health {
     }
 
     /// An answer came, or the way is broken. An answer to a question that was given up says nothing any more.
-    pub(crate) fn pong(&mut self, now: Instant, ping: PingId, alive: bool) -> Found {
+    pub(crate) fn pong(
+        &mut self,
+        now: Instant,
+        ping: PingId,
+        answer: Result<StatusCode, Unanswered>,
+    ) -> Found {
         let place = self.asked.remove(&ping);
         let watched = place.and_then(|place| self.targets.get_mut(place));
-        watched.map_or_else(Found::default, |watched| watched.answered(now, alive))
+        watched.map_or_else(Found::default, |watched| watched.answered(now, answer))
     }
 
-    /// Every target that is watched, and whether it is up.
-    pub(crate) fn states(&self) -> impl Iterator<Item = (Target, bool)> {
-        self.targets
-            .iter()
-            .map(|watched| (watched.target, watched.up))
+    /// What is known of every target that is watched.
+    pub(crate) fn states(&self) -> impl Iterator<Item = State> {
+        self.targets.iter().map(|watched| State {
+            target: watched.target,
+            standing: watched.standing,
+            since: watched.since,
+            answered: watched.answered,
+        })
+    }
+
+    /// Why a target is down, if it is.
+    pub(crate) fn fault(&self, target: Target) -> Option<Fault> {
+        let known = self.targets.iter().find(|known| known.target == target);
+        known.and_then(|known| match known.standing {
+            Standing::Down(fault) => Some(fault),
+            Standing::Unknown | Standing::Up => None,
+        })
     }
 }
 
 impl Watched {
-    fn answered(&mut self, now: Instant, alive: bool) -> Found {
+    fn answered(&mut self, now: Instant, answer: Result<StatusCode, Unanswered>) -> Found {
         let host = self.open.take().and_then(|open| open.host);
+        if let Ok(status) = answer {
+            self.answered = Some((now, status));
+        }
+        let fault = fault_of(answer);
         Found {
-            change: self.turned(now, alive),
-            silent: host.filter(|_| !alive),
+            change: self.turned(now, fault),
+            silent: host.filter(|_| fault.is_some()),
         }
     }
 
-    fn turned(&mut self, now: Instant, alive: bool) -> Option<Change> {
+    fn turned(&mut self, now: Instant, fault: Option<Fault>) -> Option<Change> {
         let every = u64::try_from(self.ping.every.as_micros()).unwrap_or(u64::MAX);
         self.next = now + Duration::from_micros(every);
-        if alive == self.up {
-            self.against = 0;
-            return None;
-        }
-        self.against += 1;
-        let enough = if self.up {
-            self.ping.down_after
-        } else {
-            self.ping.up_after
+        let enough = match (self.standing, fault) {
+            (Standing::Up, None) | (Standing::Down(_), Some(_)) => {
+                self.against = 0;
+                if let Some(fault) = fault {
+                    self.standing = Standing::Down(fault);
+                }
+                return None;
+            }
+            (Standing::Unknown, None) => 1,
+            (Standing::Unknown | Standing::Up, Some(_)) => self.ping.down_after,
+            (Standing::Down(_), None) => self.ping.up_after,
         };
+        self.against += 1;
         if self.against < enough {
             return None;
         }
-        (self.up, self.against) = (alive, 0);
-        Some(Change {
+        let stands = fault.map_or(Standing::Up, Standing::Down);
+        let before = std::mem::replace(&mut self.standing, stands);
+        (self.since, self.against) = (now, 0);
+        // Calls go to one of which nothing is known: that it is up is no news.
+        let news = before != Standing::Unknown || fault.is_some();
+        news.then_some(Change {
             target: self.target,
-            up: alive,
+            up: fault.is_none(),
         })
+    }
+}
+
+/// Why an answer is none. A proxy says 408, 502 or 504 of a target behind it that isn't there, and who says 503 takes no calls now
+/// (RFC 3261 sections 21.4.9 and 21.5); any other response comes from somebody who is there.
+fn fault_of(answer: Result<StatusCode, Unanswered>) -> Option<Fault> {
+    match answer {
+        Ok(status) => matches!(status.code(), 408 | 502..=504).then_some(Fault::Answers(status)),
+        Err(Unanswered::Silent) => Some(Fault::NoAnswer),
+        Err(Unanswered::Unreachable) => Some(Fault::Unreachable),
     }
 }
 
@@ -192,6 +272,9 @@ mod tests {
     use callcore::time::Span;
 
     use super::*;
+
+    const OK: Result<StatusCode, Unanswered> = Ok(StatusCode::OK);
+    const SILENT: Result<StatusCode, Unanswered> = Err(Unanswered::Silent);
 
     fn watched(now: Instant) -> Watched {
         Watched {
@@ -207,8 +290,10 @@ mod tests {
             },
             next: now,
             open: None,
-            up: true,
+            standing: Standing::Up,
+            since: now,
             against: 0,
+            answered: None,
         }
     }
 
@@ -217,10 +302,10 @@ mod tests {
         let now = Instant::now();
         let mut target = watched(now);
         let found: Vec<Option<bool>> = [
-            false, false, true, false, false, false, false, true, false, true, true,
+            SILENT, SILENT, OK, SILENT, SILENT, SILENT, SILENT, OK, SILENT, OK, OK,
         ]
         .into_iter()
-        .map(|alive| target.answered(now, alive).change.map(|change| change.up))
+        .map(|answer| target.answered(now, answer).change.map(|change| change.up))
         .collect();
         let mut expected = [None; 11];
         expected[5] = Some(false);
@@ -250,7 +335,8 @@ mod tests {
         }
         assert_eq!(put, 3);
         assert_eq!(changes.len(), 1, "a way that is broken is no answer");
-        assert_eq!(health.states().next().map(|(_, up)| up), Some(false));
+        let state = health.states().next().expect("watched");
+        assert_eq!(state.standing, Standing::Down(Fault::Unreachable));
         assert_eq!(at, now + Duration::from_secs(30));
     }
 
@@ -269,26 +355,80 @@ route = [{{ name = "out", all = true, unknown = true, invalid = true, conflict =
         let (one, other) = (r#""sip:a@192.0.2.1""#, r#""sip:b@192.0.2.2""#);
         let now = Instant::now();
         let mut health = Health::of(&entries(one), now, &Health::default());
-        health.targets[0].up = false;
-        let after = Health::of(&entries(&format!("{other}, {one}")), now, &health);
-        let states: Vec<(u16, bool)> = after.states().map(|(it, up)| (it.place, up)).collect();
-        assert_eq!(states, [(0, true), (1, false)]);
-        assert_eq!(after.next(), Some(now), "and is asked at once");
+        let down = Standing::Down(Fault::NoAnswer);
+        let later = now + Duration::from_secs(40);
+        for _ in 0..3 {
+            health.targets[0].answered(now, SILENT);
+        }
+        let after = Health::of(&entries(&format!("{other}, {one}")), later, &health);
+        let states: Vec<_> = after.states().map(|it| (it.standing, it.since)).collect();
+        assert_eq!(states, [(Standing::Unknown, later), (down, now)]);
+        assert_eq!(after.next(), Some(later), "and is asked at once");
     }
 
     #[test]
     fn a_host_that_does_not_answer_is_told_of_and_another_answer_keeps_the_target_up() {
         let now = Instant::now();
         let mut target = watched(now);
-        for (alive, host) in [(false, 1), (true, 2), (false, 1), (false, 2), (true, 1)] {
+        for (answer, host) in [(SILENT, 1), (OK, 2), (SILENT, 1), (SILENT, 2), (OK, 1)] {
             let host = SocketAddr::from(([192, 0, 2, host], 5060));
             target.open = Some(Open {
                 put: now,
                 host: Some(host),
             });
-            let found = target.answered(now, alive);
-            assert_eq!(found.silent, (!alive).then_some(host));
+            let found = target.answered(now, answer);
+            assert_eq!(found.silent, answer.is_err().then_some(host));
             assert_eq!(found.change, None);
         }
+    }
+
+    /// Else a page says that all is well while nobody has been asked.
+    #[test]
+    fn nothing_is_known_of_a_target_before_its_first_answer_and_then_all() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(10);
+        let mut target = watched(now);
+        target.standing = Standing::Unknown;
+        assert_eq!(target.answered(now, SILENT), Found::default());
+        assert_eq!((target.standing, target.since), (Standing::Unknown, now));
+        assert_eq!(
+            target.answered(later, OK),
+            Found::default(),
+            "no news to calls"
+        );
+        assert_eq!((target.standing, target.since), (Standing::Up, later));
+        let mut silent = watched(now);
+        silent.standing = Standing::Unknown;
+        let changes = (0..3).map(|_| silent.answered(later, SILENT).change.is_some());
+        assert_eq!(changes.collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    #[test]
+    fn a_target_that_answers_that_it_takes_no_calls_is_down_and_it_is_known_why_and_since_when() {
+        let now = Instant::now();
+        let mut target = watched(now);
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        for (seconds, answer) in [(0, Ok(unavailable)), (10, SILENT), (20, Ok(unavailable))] {
+            target.answered(at(seconds), answer);
+        }
+        let down = Standing::Down(Fault::Answers(unavailable));
+        assert_eq!((target.standing, target.since), (down, at(20)));
+        target.answered(at(30), SILENT);
+        let down = Standing::Down(Fault::NoAnswer);
+        assert_eq!(
+            (target.standing, target.since),
+            (down, at(20)),
+            "why it is now"
+        );
+        assert_eq!(target.answered, Some((at(20), unavailable)));
+        for seconds in [40, 50] {
+            target.answered(at(seconds), Ok(StatusCode::NOT_FOUND));
+        }
+        assert_eq!(
+            (target.standing, target.since),
+            (Standing::Up, at(50)),
+            "it is there"
+        );
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Metrics {
     pub(crate) rtp_dropped: IntCounterVec,
     /// What sides of calls report to each other.
     pub(crate) rtcp: RtcpMetrics,
-    /// Calls ended because one side sent no RTP, by which.
+    /// Sides hung up on because they sent no RTP, by which.
     pub(crate) rtp_silent: IntCounterVec,
     /// Callers' legs with encrypted audio, by whether their keys came in the clear.
     pub(crate) srtp_legs: IntCounterVec,
@@ -113,7 +113,7 @@ impl Metrics {
             rtcp: RtcpMetrics::register(&keep)?,
             rtp_silent: keep.counters(
                 "vaxel_rtp_silent_legs_total",
-                "Calls ended because one side sent no RTP any more",
+                "Sides hung up on because they sent no RTP any more",
                 &["leg"],
             )?,
             srtp_legs: keep.counters(

@@ -156,12 +156,28 @@ pub struct ProviderView {
 }
 
 /// A provider's target. Its address stays in the scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TargetView {
     /// Its place in the scenario, from 0.
     pub target: u16,
-    /// Whether it answers.
-    pub up: bool,
+    /// `up`, `down`, or `unknown` while it has answered nothing yet; calls go to one that is unknown.
+    pub state: &'static str,
+    /// Since when, by the switch's clock.
+    pub since: String,
+    /// Why it is down: `no_answer`, `unreachable` (its name leads nowhere, or its connection can't be opened), or the status
+    /// it answers, such as `503`.
+    pub why: Option<String>,
+    /// What it answered last.
+    pub last_answer: Option<LastAnswer>,
+}
+
+/// A target's last answer to OPTIONS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastAnswer {
+    /// The status.
+    pub status: u16,
+    /// When it came, by the switch's clock.
+    pub at: String,
 }
 
 /// Counted since the start. The keys are the fixed ones of `vaxel demo --json`.

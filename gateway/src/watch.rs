@@ -6,13 +6,15 @@ use callcore::{
 };
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
+use wire::sip::message::StatusCode;
 
 use crate::{
     admission::Full,
-    health::{Health, Target},
+    clock::{Clock, swedish},
+    health::{Change, Fault, Health, Standing, State, Target},
     metrics::Keeper,
     observer::Observer,
-    view::{ProviderView, TargetView},
+    view::{LastAnswer, ProviderView, TargetView},
 };
 
 /// The metrics of this file, and the journal's.
@@ -22,6 +24,8 @@ pub(crate) struct WatchMetrics {
     pub(crate) target_up: IntGaugeVec,
     /// Times that a provider was passed over for a call.
     pub(crate) passed_over: IntCounterVec,
+    /// Calls that a provider sent elsewhere, which weren't.
+    pub(crate) redirects: IntCounterVec,
     /// Kommun-IDs by the source that named them.
     pub(crate) kommun_source: IntCounterVec,
     /// New calls that were over what can be carried, by what stood in the way.
@@ -45,6 +49,11 @@ impl WatchMetrics {
             passed_over: keep.counters(
                 "vaxel_provider_passed_over_total",
                 "Calls for which a provider, or a target of it, was passed over because it is down",
+                &["provider"],
+            )?,
+            redirects: keep.counters(
+                "vaxel_provider_redirects_total",
+                "Calls that a provider answered with 3xx, which is not followed",
                 &["provider"],
             )?,
             kommun_source: keep.counters(
@@ -76,12 +85,17 @@ impl WatchMetrics {
 }
 
 impl Observer {
-    /// Other targets are watched from now on; all count as up until they show otherwise.
-    pub(crate) fn watch(&mut self, health: &Health) {
+    /// Other targets are watched from now on.
+    pub(crate) fn watch(&mut self, health: &Health, clock: Clock) {
         self.metrics().watch.target_up.reset();
+        self.show_providers(health, clock);
+    }
+
+    /// Shows what is known of the providers' targets.
+    pub(crate) fn show_providers(&mut self, health: &Health, clock: Clock) {
         self.providers.clear();
-        for (target, up) in health.states() {
-            let name = self.provider_name(target);
+        for state in health.states() {
+            let name = self.provider_name(state.target);
             if self.providers.last().is_none_or(|last| last.name != name) {
                 self.providers.push(ProviderView {
                     name,
@@ -89,35 +103,45 @@ impl Observer {
                 });
             }
             if let Some(provider) = self.providers.last_mut() {
-                let target = target.place;
-                provider.targets.push(TargetView { target, up });
+                provider.targets.push(target_view(&state, clock));
             }
-            self.gauge(target, up);
+            match state.standing {
+                Standing::Unknown => {}
+                Standing::Up => self.gauge(state.target, true),
+                Standing::Down(_) => self.gauge(state.target, false),
+            }
         }
     }
 
-    /// A target was found to be up or down.
-    pub(crate) fn target_is(&mut self, target: Target, up: bool) {
-        let name = self.provider_name(target);
+    /// A target was found to be down, or to be up again.
+    pub(crate) fn target_is(&self, Change { target, up }: Change, why: Option<Fault>) {
+        let provider = self.provider_name(target);
+        let target = target.place;
         if up {
-            tracing::info!(
-                provider = name,
-                target = target.place,
-                "a provider's target answers again"
-            );
+            tracing::info!(provider, target, "a provider's target answers again");
         } else {
+            let why = why.map(word);
             tracing::warn!(
-                provider = name,
-                target = target.place,
+                provider,
+                target,
+                why,
                 "a provider's target is down: it is passed over"
             );
         }
-        self.gauge(target, up);
-        let view = self.providers.iter_mut().find(|view| view.name == name);
-        let targets = view.into_iter().flat_map(|view| &mut view.targets);
-        targets
-            .filter(|seen| seen.target == target.place)
-            .for_each(|seen| seen.up = up);
+    }
+
+    /// A provider names others who are to take a call. Whom it names nobody has agreed with: who is controller or processor stands in
+    /// the scenario.
+    pub(crate) fn redirected(&self, call: CallId, provider: &str, status: StatusCode) {
+        let status = status.code();
+        tracing::warn!(
+            call = call.0,
+            provider,
+            status,
+            "a provider sends a call elsewhere: not followed"
+        );
+        let redirects = &self.metrics().watch.redirects;
+        redirects.with_label_values(&[provider]).inc();
     }
 
     /// A kommun-ID was looked for: by which source it was found, and what it was.
@@ -153,5 +177,34 @@ impl Observer {
 
     fn provider_name(&self, target: Target) -> String {
         self.scenario.provider(target.provider).name.to_string()
+    }
+}
+
+fn target_view(state: &State, clock: Clock) -> TargetView {
+    let at = |moment| swedish(clock.time_of(moment));
+    let (stands, why) = match state.standing {
+        Standing::Unknown => ("unknown", None),
+        Standing::Up => ("up", None),
+        Standing::Down(fault) => ("down", Some(word(fault))),
+    };
+    let last_answer = state.answered.map(|(moment, status)| LastAnswer {
+        status: status.code(),
+        at: at(moment),
+    });
+    TargetView {
+        target: state.target.place,
+        state: stands,
+        since: at(state.since),
+        why,
+        last_answer,
+    }
+}
+
+/// A short word for why a target is down.
+fn word(fault: Fault) -> String {
+    match fault {
+        Fault::NoAnswer => "no_answer".to_owned(),
+        Fault::Unreachable => "unreachable".to_owned(),
+        Fault::Answers(status) => status.code().to_string(),
     }
 }

@@ -1,7 +1,7 @@
 //! Providers that are busy, silent, broken or gone: the next is tried, and one that is known to be down is passed over.
 
 use testkit::{AnswerPlan, Phone, Then, Until};
-use wire::sip::message::StatusCode;
+use wire::sip::{endpoint::Event, message::StatusCode};
 
 use crate::{
     handset::Handset,
@@ -87,6 +87,37 @@ async fn busy_broken_refused_and_silent_providers_give_way_to_the_next() {
     }
 }
 
+/// Whom a provider names, nobody has an agreement with: no voice and no number goes there.
+#[tokio::test]
+async fn a_provider_that_sends_a_call_elsewhere_gives_way_to_the_next_and_is_not_followed() {
+    for handover in ["relay", "direct"] {
+        let ((mut first, mut second), mut named) = (phones(), Handset::new().await);
+        let rest = two(&first, 5, &second, NEVER).replace("\"relay\"", &format!("\"{handover}\""));
+        let rig = Rig::start(AGENTS, &rest).await;
+        let elsewhere = wire::sip::uri::Uri::parse(&named.uri()).expect("a URI");
+        let sends_on = AnswerPlan {
+            then: Then::Redirect(vec![elsewhere]),
+            ..AnswerPlan::default()
+        };
+        let (caller, _, answered) = tokio::join!(
+            rig.call("0180", A_WHILE),
+            first.answer(sends_on),
+            second.answer(answers())
+        );
+        assert_eq!((caller.code(), answered.code()), (200, 200), "{handover}");
+        assert_eq!(rig.counted("vaxel_provider_redirects_total", "first"), 1);
+        // What had been sent there before would come before this.
+        named.call(rig.gateway.sip_addr(), &[], None);
+        let next = |event| match event {
+            Event::Incoming { .. } => Some("called"),
+            Event::Answered { .. } | Event::Rejected { .. } => Some("not called"),
+            _ => None,
+        };
+        assert_eq!(named.sees("an event", next).await, "not called");
+        assert_eq!(rig.stop().await.totals.unaccounted, 0);
+    }
+}
+
 #[tokio::test]
 async fn a_provider_that_is_not_there_gives_way_when_its_time_is_up() {
     let (first, mut second) = phones();
@@ -106,11 +137,12 @@ async fn a_provider_that_is_down_is_passed_over_and_taken_again_when_it_is_back(
     let live = rig.gateway.monitor().live.clone();
     // Neither phone answers questions while it isn't used.
     let is_up = |place: usize, up: bool| {
+        let state = if up { "up" } else { "down" };
         let mut live = live.clone();
         async move {
             live.wait_for(|live| {
                 let provider = live.providers.get(place);
-                provider.is_some_and(|provider| provider.targets[0].up == up)
+                provider.is_some_and(|provider| provider.targets[0].state == state)
             })
             .await
             .map(drop)

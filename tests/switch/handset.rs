@@ -69,7 +69,7 @@ impl Handset {
         handset.act(|endpoint, now| endpoint.ping(now, own, None, None, None).expect("asked"));
         handset
             .sees("itself", |event| {
-                matches!(event, Event::Pong { alive: true, .. }).then_some(())
+                matches!(event, Event::Pong { answer: Ok(_), .. }).then_some(())
             })
             .await;
         handset

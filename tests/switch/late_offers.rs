@@ -137,6 +137,10 @@ async fn who_takes_a_nurses_place_without_an_offer_is_offered_what_the_scenario_
             second.hangs_up(call);
         } else {
             second.is_ended().await;
+            // The caller is still there, and hasn't been helped.
+            let (again, _) = two.nurse.answers().await;
+            two.nurse.is_confirmed().await;
+            two.nurse.hangs_up(again);
         }
         two.caller.is_ended().await;
         two.rig.stop().await;

@@ -65,7 +65,7 @@ impl CertificateFiles {
             .with_root_certificates(RootCertStore::empty())
             .with_client_auth_cert(own.chain().to_vec(), own.key())?;
         if let Some(file) = &self.peers_ca {
-            WholeNames::new(roots(file)?)?.check_in(&mut config);
+            WholeNames::new(roots(file)?).check_in(&mut config);
         }
         Ok(Arc::new(config))
     }

@@ -8,12 +8,13 @@ use std::sync::{
 };
 
 use sip_net::{
-    Net, address, call, raw, raw_called, reply, request, response, sdp, status, tag_of, with_body,
+    Net, address, call, end_raw, raw, raw_called, reply, request, response, sdp, status, tag_of,
+    with_body,
 };
 use wire::{
     auth::{Algorithm, Credentials},
     sip::{
-        endpoint::{Ending, Event, SessionId},
+        endpoint::{Ending, Event, SessionError, SessionId},
         message::{HeaderName, Message, Method, Request, Response, StatusCode},
     },
 };
@@ -81,6 +82,15 @@ impl Early {
         request(&mut self.net, self.peer)
     }
 
+    /// The phone with this tag takes the call; its Contact.
+    fn is_answered_by(&mut self, tag: &str) -> String {
+        let contact = format!("Contact: <sip:raw@{}>\r\n", address(self.peer));
+        let ok = with_body(&reply(&self.invite, 200, tag, &contact), "answer");
+        self.net.send_raw(self.peer, 0, &ok);
+        self.net.millis(50);
+        contact
+    }
+
     fn ends_refused(mut self) {
         self.net
             .send_raw(self.peer, 0, &reply(&self.invite, 486, "a", ""));
@@ -101,6 +111,35 @@ fn two_updates_that_meet_before_the_answer_are_491() {
     it.net.millis(50);
     assert_eq!(it.net.changed(0), Err(491));
     it.ends_refused();
+}
+
+/// The phone is answered in that moment, and answers our offer after it: the change is under way until then.
+#[test]
+fn an_update_that_the_200_overtakes_has_its_answer_all_the_same() {
+    let mut it = Early::rings();
+    let ours = it.changes();
+    let contact = it.is_answered_by("a");
+    it.net.answered(0);
+    let caller = it.caller;
+    let again = it.net.at(0, |ep, now| ep.change(now, caller, sdp("more")));
+    assert_eq!(again, Err(SessionError::WrongState), "one at a time");
+    let agreed = reply(&ours, 200, "", &contact);
+    it.net.send_raw(it.peer, 0, &with_body(&agreed, "theirs"));
+    it.net.millis(50);
+    assert_eq!(it.net.changed(0), Ok(sdp("theirs")));
+    it.net.nodes[it.peer].inbox.clear();
+    end_raw(&mut it.net, caller, it.peer);
+    it.net.assert_clean();
+}
+
+/// Another phone took the call: what the first says to our offer is of no use.
+#[test]
+fn an_update_to_a_phone_that_does_not_get_the_call_has_come_to_nothing() {
+    let mut it = Early::rings();
+    it.changes();
+    it.is_answered_by("b");
+    assert_eq!(it.net.changed(0), Err(491));
+    it.net.answered(0);
 }
 
 /// A change that nobody has answered yet is answered when the call is given up, or nothing ever ends it.
@@ -259,7 +298,7 @@ fn a_call_that_is_answered_while_a_prack_offers_waits_for_the_answer_to_that() {
     net.send_raw(peer, 0, &ack);
     net.millis(50);
     net.confirmed(0);
-    sip_net::end_raw(&mut net, session, peer);
+    end_raw(&mut net, session, peer);
     net.assert_clean();
 }
 
@@ -285,7 +324,7 @@ fn the_contact_of_an_update_before_the_answer_is_where_the_bye_goes() {
     net.send_raw(peer, 0, &ack);
     net.millis(50);
     net.confirmed(0);
-    let bye = sip_net::end_raw(&mut net, session, peer);
+    let bye = end_raw(&mut net, session, peer);
     assert_eq!(bye.uri.user.as_deref(), Some("moved"));
     net.assert_clean();
 }
@@ -332,7 +371,7 @@ fn a_200_waits_for_the_answer_to_an_offer_in_the_prack() {
         net.millis(50);
         net.confirmed(0);
         net.nodes[peer].inbox.clear();
-        sip_net::end_raw(&mut net, session, peer);
+        end_raw(&mut net, session, peer);
         net.assert_clean();
     }
 }

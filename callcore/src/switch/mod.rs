@@ -347,11 +347,7 @@ impl<D: Driver> Switch<D> {
     }
 
     fn far_end_gone(&mut self, now: Time, id: CallId) -> bool {
-        let talks = self.calls.get(&id).is_some_and(|call| match &call.way {
-            Way::Regional(call) => call.talks(),
-            Way::Outgoing(call) => call.talks(),
-        });
-        talks && self.end(now, id, Outcome::Completed)
+        self.talks(id) && self.end(now, id, Outcome::Completed)
     }
 
     fn time_passed(&mut self, now: Time) -> bool {

@@ -103,6 +103,14 @@ impl<D: Driver> Switch<D> {
         Some(call.view(&self.scenario))
     }
 
+    /// Whether the caller talks with an agent, or is with the provider that took the call.
+    pub fn talks(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|call| match &call.way {
+            Way::Regional(call) => call.talks(),
+            Way::Outgoing(call) => call.talks(),
+        })
+    }
+
     /// How many calls are in progress.
     pub fn calls_in_progress(&self) -> usize {
         self.calls.len()

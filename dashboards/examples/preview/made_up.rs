@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use dashboards::App;
 use gateway::view::{
-    Arrival, CallView, Fixed, KommunView, Live, Party, ProviderView, QueueView, TargetView, Totals,
+    Arrival, CallView, Fixed, KommunView, LastAnswer, Live, Party, ProviderView, QueueView,
+    TargetView, Totals,
 };
 use recorder::monitor::{Figures, Stored};
 use tokio::sync::{broadcast, watch};
@@ -209,8 +210,8 @@ pub(crate) fn busy(
         calls,
         queues,
         providers: vec![
-            provider(PROVIDER, &[true]),
-            provider("reserve", &[true, false]),
+            provider(PROVIDER, &["up"]),
+            provider("reserve", &["up", "down", "unknown"]),
         ],
         totals: Totals {
             offered,
@@ -241,11 +242,21 @@ fn own_regions(fixed: &Fixed) -> BTreeMap<&str, &str> {
         .collect()
 }
 
-fn provider(name: &str, up: &[bool]) -> ProviderView {
-    let target = |(target, &up)| TargetView { target, up };
+fn provider(name: &str, states: &[&'static str]) -> ProviderView {
+    let at = |time: &str| format!("2019-02-18T{time}+01:00");
+    let target = |(target, &state): (u16, &&'static str)| TargetView {
+        target,
+        state,
+        since: at("13:57:20"),
+        why: (state == "down").then(|| "no_answer".to_owned()),
+        last_answer: (state != "unknown").then(|| LastAnswer {
+            status: 200,
+            at: at("13:56:50"),
+        }),
+    };
     ProviderView {
         name: name.to_owned(),
-        targets: (0..).zip(up).map(target).collect(),
+        targets: (0..).zip(states).map(target).collect(),
     }
 }
 

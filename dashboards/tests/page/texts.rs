@@ -17,7 +17,7 @@ const SCRIPTS: [&str; 10] = [
     include_str!("../../web/roles.js"),
 ];
 /// What the switch says of a call, an ending, an operator: the page has a text for each.
-const FROM_THE_SWITCH: [(&str, &[&str]); 8] = [
+const FROM_THE_SWITCH: [(&str, &[&str]); 9] = [
     (
         "class",
         &[
@@ -42,6 +42,7 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 8] = [
             "external",
         ],
     ),
+    ("target", &["up", "unknown", "no_answer", "unreachable"]),
     ("recording", &["recording", "gap", "never", "later", "no"]),
     ("origin", &["unknown", "invalid", "conflict"]),
     (

@@ -170,12 +170,20 @@ impl Peer {
     }
 
     /// Sends a request of a call to the switch; `tag` is the switch's.
-    pub(super) async fn asks(
+    pub(super) async fn asks(&self, to: SocketAddr, what: (&str, u32, &str), body: &str) {
+        self.asks_with(to, what, "", body).await;
+    }
+
+    /// The same with these further header fields.
+    pub(super) async fn asks_with(
         &self,
         to: SocketAddr,
         (method, cseq, tag): (&str, u32, &str),
+        more: &str,
         body: &str,
     ) {
+        // A CANCEL is of its INVITE.
+        let branch = if method == "CANCEL" { "INVITE" } else { method };
         let (at, tag) = (
             self.at(),
             if tag.is_empty() {
@@ -185,9 +193,9 @@ impl Peer {
             },
         );
         let text = format!(
-            "{method} sip:1177@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{method}{cseq}\r\nMax-Forwards: 70\r\n\
+            "{method} sip:1177@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{branch}{cseq}\r\nMax-Forwards: 70\r\n\
              From: <sip:+46701740605@{at}>;tag=theirs\r\nTo: <sip:1177@{to}>{tag}\r\nCall-ID: one@{at}\r\nCSeq: {cseq} {method}\r\n\
-             Contact: <sip:+46701740605@{at}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+             Contact: <sip:+46701740605@{at}>\r\n{more}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.0.send_to(text.as_bytes(), to).await.expect("sent");

@@ -137,8 +137,7 @@ impl Exchange {
         let agreed = negotiate::agreed(Some(answer), &mut call.crypto.far);
         let heard = agreed.map(|agreed| self.remote_answered(sip, Leg::Far(id), agreed));
         if !matches!(heard, Some(Ok(()))) {
-            self.stop_far(sip, id);
-            self.input(Input::FarEndGone(id));
+            self.give_far_up(sip, id, None);
         }
     }
 

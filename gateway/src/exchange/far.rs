@@ -404,8 +404,13 @@ impl Exchange {
         if absent && self.tries_next_way(sip, id) {
             return;
         }
-        if let Some(call) = self.calls.get_mut(&id) {
+        let far = self.calls.get_mut(&id).map(|call| {
             call.asked.history.refused(status);
+            call.far
+        });
+        if let Some(Far::Provider(external, _)) = far.filter(|_| status.is_redirect()) {
+            let provider = self.scenario_of(id).provider(external.provider);
+            self.observer.redirected(id, &provider.name, status);
         }
         self.input_far_failed(id, failure_of(status, from_peer));
     }

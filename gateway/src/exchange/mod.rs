@@ -228,7 +228,7 @@ impl Exchange {
             } => self.refer_progress(session, status, over),
             Event::InSession { .. } => {}
             Event::Ended { session, why } => self.ended(sip, session, why),
-            Event::Pong { ping, alive } => self.pong(sip, ping, alive),
+            Event::Pong { ping, answer } => self.pong(sip, ping, answer),
         }
         self.settle(sip);
     }
@@ -439,10 +439,7 @@ impl Exchange {
                 self.caller_over(call);
                 self.input(Input::Vanished(call));
             }
-            (Leg::Far(call), Ending::NoAck | Ending::Lost) => {
-                self.far_over(call);
-                self.input(Input::Vanished(call));
-            }
+            (Leg::Far(call), Ending::NoAck | Ending::Lost) => self.far_lost(sip, call),
             (Leg::Caller(call), Ending::Bye | Ending::Cancelled) => {
                 self.caller_over(call);
                 self.input(Input::CallerGone(call));

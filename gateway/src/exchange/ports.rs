@@ -142,13 +142,14 @@ impl Exchange {
             call = id.0,
             "a side can't be heard: it refuses another port of ours"
         );
+        if side == Side::Far {
+            self.give_far_up(sip, id, None);
+            return true;
+        }
         self.legs.remove(&session);
         let now = sip.now();
         let _ = sip.endpoint().end(now, session, None);
-        match side {
-            Side::Caller => self.caller_over(id),
-            Side::Far => self.far_over(id),
-        }
+        self.caller_over(id);
         self.input(Input::Vanished(id));
         true
     }

@@ -5,12 +5,13 @@ use std::time::Instant;
 use callcore::switch::Input;
 use transport::SipDriver;
 use wire::sip::{
-    endpoint::{PingId, TransportKind},
+    endpoint::{PingId, TransportKind, Unanswered},
+    message::StatusCode,
     uri::Uri,
 };
 
 use super::Exchange;
-use crate::health::{Asked, Change, Found, Health};
+use crate::health::{Asked, Change, Found, Health, Standing, State};
 
 impl Exchange {
     pub(super) fn ping_providers(&mut self, sip: &mut SipDriver, now: Instant) {
@@ -44,16 +45,22 @@ impl Exchange {
     }
 
     /// An answer to a question: the recorder's, or a provider's.
-    pub(super) fn pong(&mut self, sip: &mut SipDriver, ping: PingId, alive: bool) {
+    pub(super) fn pong(
+        &mut self,
+        sip: &mut SipDriver,
+        ping: PingId,
+        answer: Result<StatusCode, Unanswered>,
+    ) {
         if self.is_recorders(ping) {
-            self.recorder_pong(sip, alive);
+            self.recorder_pong(sip, answer.is_ok());
         } else {
-            let found = self.health.pong(Instant::now(), ping, alive);
+            let found = self.health.pong(Instant::now(), ping, answer);
             self.found(found);
         }
     }
 
     fn found(&mut self, Found { change, silent }: Found) {
+        self.observer.show_providers(&self.health, self.clock);
         if let Some(host) = silent {
             self.names.failed(host);
         }
@@ -65,18 +72,21 @@ impl Exchange {
     /// Watches the providers of the rule set in force. The call machine knows nothing of them yet: what is known to be down is told.
     pub(super) fn watch_providers(&mut self) {
         self.health = Health::of(&self.scenario, Instant::now(), &self.health);
-        self.observer.watch(&self.health);
-        let down: Vec<Change> = self
-            .health
-            .states()
-            .filter(|(_, up)| !up)
-            .map(|(target, up)| Change { target, up })
-            .collect();
+        self.observer.watch(&self.health, self.clock);
+        let down = |state: State| match state.standing {
+            Standing::Down(_) => Some(Change {
+                target: state.target,
+                up: false,
+            }),
+            Standing::Unknown | Standing::Up => None,
+        };
+        let down: Vec<Change> = self.health.states().filter_map(down).collect();
         down.into_iter().for_each(|change| self.target_is(change));
     }
 
-    fn target_is(&mut self, Change { target, up }: Change) {
-        self.observer.target_is(target, up);
+    fn target_is(&mut self, change: Change) {
+        let Change { target, up } = change;
+        self.observer.target_is(change, self.health.fault(target));
         self.input(if up {
             Input::TargetUp(target.provider, target.place)
         } else {

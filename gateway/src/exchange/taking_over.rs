@@ -70,7 +70,8 @@ impl Exchange {
         (replaced, mut ours): (SessionId, OurCrypto),
     ) -> Result<(), StatusCode> {
         let call = self.calls.get_mut(&id).ok_or(StatusCode::DECLINE)?;
-        if !call.talks_to_agent(replaced) {
+        // One who has taken it back by now changes nothing: not where the audio goes.
+        if !call.talks_to_agent(replaced) || !sip.endpoint().is_to_be_answered(session) {
             return Err(StatusCode::DECLINE);
         }
         let media = call.media.as_mut().ok_or(StatusCode::DECLINE)?;
@@ -123,6 +124,10 @@ impl Exchange {
             let _ = sip.endpoint().end(now, other.to, None);
         }
         call.far = Far::Agent(by.unwrap_or(first), session);
+        // Who had the call may have left before.
+        if let Some(media) = &mut call.media {
+            media.join();
+        }
         self.legs.remove(&before);
         self.legs.insert(session, Leg::Far(id));
         self.hold_is_over(sip, id);
@@ -134,5 +139,93 @@ impl Exchange {
         if let Some(agent) = by.filter(|agent| *agent != first) {
             self.input(Input::TakenBy(id, agent));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, time::Duration};
+
+    use wire::{
+        rtp::Sender,
+        sdp::Description,
+        sip::{
+            endpoint::{Ending, Event},
+            message::Method,
+        },
+    };
+
+    use crate::exchange::bench::{Bench, Peer};
+
+    /// A phone asks for a nurse's place and takes it back in the same moment: she talks on.
+    #[tokio::test]
+    async fn who_takes_a_nurses_place_back_at_once_has_not_had_it() {
+        let (caller, nurse, other) = (Peer::new().await, Peer::new().await, Peer::new().await);
+        let audio = || UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let port = |socket: &UdpSocket| socket.local_addr().expect("bound").port();
+        let (hears, speaks) = (audio(), audio());
+        let entries = format!(
+            r#"
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = ["sip:a@{}"], ring_s = 10 }}]
+route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
+"#,
+            nurse.at(),
+        );
+        let mut bench = Bench::new(&entries);
+        let switch = bench.address();
+        let talks = async {
+            let offer = Peer::sdp(port(&hears));
+            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+            let asked = nurse.is_asked(Method::Invite).await;
+            let ok = ("200 OK", "");
+            let answer = Peer::sdp(port(&speaks));
+            nurse.answers(switch, &asked, ok, &answer).await;
+            nurse.is_asked(Method::Ack).await;
+            asked
+        };
+        let asked = bench.until(talks).await;
+        let session = bench.far();
+        let of_nurse = bench.sip.endpoint().named(session).expect("it is up");
+        // As the other side of it names it.
+        let swapped = of_nurse
+            .replace("to-tag", "x-tag")
+            .replace("from-tag", "to-tag")
+            .replace("x-tag", "from-tag");
+        let replaces = format!("Replaces: {swapped}\r\n");
+        let offer = Peer::sdp(9);
+        other
+            .asks_with(switch, ("INVITE", 1, ""), &replaces, &offer)
+            .await;
+        other.asks(switch, ("CANCEL", 1, ""), "").await;
+        let mut came = Vec::new();
+        let cancelled = |event: &Event| {
+            let why = Ending::Cancelled;
+            matches!(event, Event::Ended { why: it, .. } if *it == why)
+        };
+        while !came.last().is_some_and(cancelled) {
+            came.push(bench.sip.event().await);
+        }
+        for event in came {
+            bench.exchange.on_sip(&mut bench.sip, event);
+        }
+        let body = asked.body().expect("an offer");
+        let said = Description::parse(&body.bytes).expect("a description");
+        let mut voice = Sender::new(8, 1, 7, 7);
+        let heard = async {
+            hears.set_nonblocking(true).expect("a socket");
+            let mut tick = tokio::time::interval(Duration::from_millis(20));
+            let mut buffer = [0; 2000];
+            let mut said_times = 0;
+            while hears.recv(&mut buffer).is_err() || buffer[12] != 77 {
+                tick.tick().await;
+                said_times += 1;
+                assert!(said_times < 100, "she isn't heard any more");
+                let mut datagram = Vec::new();
+                voice.next(&[77; 160], 160, false, &mut datagram);
+                let to = said.streams[0].address;
+                speaks.send_to(&datagram, to).expect("sent");
+            }
+        };
+        bench.until(heard).await;
     }
 }

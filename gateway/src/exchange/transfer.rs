@@ -10,7 +10,7 @@ use std::{
 
 use callcore::{
     scenario::{AgentId, Contact},
-    switch::{CallId, Input, LegFailure},
+    switch::{CallId, LegFailure},
 };
 use transport::SipDriver;
 use wire::sip::{
@@ -210,14 +210,15 @@ impl Exchange {
         media.reached(Side::Far, transfer.reached);
         call.crypto.far = std::mem::take(&mut transfer.crypto);
         self.take_over(sip, id, transfer.to, Some(transfer.agent));
-        if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
-            return self.input(Input::CallLost(id));
-        }
         if !transfer.left {
             let _ = sip
                 .endpoint()
                 .report_refer(now, transfer.from, StatusCode::OK);
             let _ = sip.endpoint().end(now, transfer.from, None);
+        }
+        // The caller is there, and whoever asked is not.
+        if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
+            self.give_far_up(sip, id, None);
         }
     }
 
@@ -240,14 +241,7 @@ impl Exchange {
         status: StatusCode,
     ) {
         if transfer.left {
-            self.far_over(id);
-            self.hold_is_over(sip, id);
-            if let Some(call) = self.calls.get_mut(&id) {
-                // What is said with the next nurse is another.
-                let recorded = u8::from(call.recording.is_some());
-                call.segments = call.segments.saturating_add(recorded);
-            }
-            return self.input(Input::AgentLost(id));
+            return self.far_lost(sip, id);
         }
         let now = sip.now();
         let _ = sip.endpoint().report_refer(now, transfer.from, status);

@@ -132,6 +132,8 @@ impl CallMedia {
                 }
             }
             Command::FarLeft => {
+                // Nobody has told whoever sends there still that it is over, perhaps.
+                self.joined = false;
                 if let Some((port, own, counters)) = self.port(Side::Far) {
                     port.remote_left((own, rooms), (now, counters));
                 }

@@ -227,7 +227,8 @@ impl Media {
         Ok(port)
     }
 
-    /// Whoever was the far end has hung up, and the call goes on without: perhaps with somebody else at the same port.
+    /// Whoever was the far end has hung up, and the call goes on without: perhaps with somebody else at the same port, who is to be
+    /// joined.
     pub(crate) fn far_left(&mut self) {
         if let Some(OurEnd::Shared(seat)) = &mut self.far {
             seat.left();

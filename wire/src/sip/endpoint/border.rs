@@ -295,8 +295,8 @@ pub enum Event {
     Pong {
         /// Which question.
         ping: PingId,
-        /// Whether any final response came.
-        alive: bool,
+        /// The final response that came, or why none did.
+        answer: Result<StatusCode, Unanswered>,
     },
     /// The session is over. After this its id means nothing.
     Ended {
@@ -305,6 +305,15 @@ pub enum Event {
         /// Why.
         why: Ending,
     },
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unanswered {
+    /// None came in time.
+    Silent,
+    /// There is no way to the peer: its connection is broken, or can't be opened.
+    Unreachable,
 }
 
 /// Why a session that was not rejected ended.

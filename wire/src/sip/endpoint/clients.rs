@@ -206,8 +206,10 @@ impl Endpoint {
     /// The way a request went is broken, and no response has come (RFC 3261 section 18.4).
     pub(crate) fn on_client_lost(&mut self, now: Time, key: ClientKey) {
         let Some(peer) = self.clients.get(&key).and_then(|client| client.by_size) else {
-            self.client_failed(now, key, Failure::Transport);
-            self.forget_client(key);
+            if !self.change_again(now, key) {
+                self.client_failed(now, key, Failure::Transport);
+                self.forget_client(key);
+            }
             return;
         };
         let Some(mut client) = self.clients.remove(&key) else {
@@ -234,6 +236,36 @@ impl Endpoint {
             },
             client.purpose,
         );
+    }
+
+    /// A change inside a session is tried once by another way: as the same request, since the peer may have it already. False when it
+    /// was, or is none.
+    fn change_again(&mut self, now: Time, key: ClientKey) -> bool {
+        let Some(inviting) = self.clients.get_mut(&key).and_then(|it| it.inviting()) else {
+            return false;
+        };
+        let session = self.sessions.get(&inviting.session);
+        let session = session.filter(|session| session.changes_by(key));
+        let hop = session.and_then(|session| session.dialog.as_ref().map(|dialog| dialog.hop()));
+        let Some(hop) = hop.filter(|_| inviting.change && inviting.tries == 0) else {
+            return false;
+        };
+        inviting.tries = 1;
+        let Some(mut client) = self.clients.remove(&key) else {
+            return false;
+        };
+        self.timers.stop_all(&client.slots, Owner::Client(key));
+        self.net.heard(client.flow, key);
+        let Some(mut request) = client.request.take() else {
+            return false;
+        };
+        request.headers.remove_first(&HeaderName::Via);
+        let sent = Rendered {
+            proved: client.proved,
+            ..self.render(&mut request, hop, key)
+        };
+        self.begin(now, key, *request, sent, client.purpose);
+        true
     }
 
     /// Forgets a client transaction, and that anybody waits for it.

@@ -8,7 +8,7 @@ use super::{
     offers::EarlyChange,
     reliable::OPTION_TAG,
     responses::FORKS_MAX,
-    session::{Phase, put_body},
+    session::{Change, Phase, put_body},
 };
 use crate::{
     sip::message::{Body, HeaderName, Headers, Method, Response},
@@ -134,6 +134,23 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Our UPDATE to the phone with this tag, which has just taken the call: it is under way as any change, until its answer comes.
+    pub(crate) fn overtaken(&mut self, id: SessionId, tag: &str) -> Option<ClientKey> {
+        let session = self.sessions.get_mut(&id)?;
+        let ringing = matches!(session.phase, Phase::Calling { .. } | Phase::Heard { .. });
+        let change = session.early_change.take_if(|change| match &**change {
+            EarlyChange::Ours { client } => {
+                let update = self.clients.get(client).and_then(|it| it.request.as_ref());
+                ringing && update.is_some_and(|it| it.headers.tag(&HeaderName::To) == Some(tag))
+            }
+            EarlyChange::Theirs { .. } => false,
+        });
+        change.and_then(|change| match *change {
+            EarlyChange::Ours { client } => Some(client),
+            EarlyChange::Theirs { .. } => None,
+        })
+    }
+
     /// What became of an UPDATE of ours before the answer; `None`: no response came.
     pub(crate) fn on_early_changed(
         &mut self,
@@ -144,14 +161,19 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        if !session.changes_early_by(key) {
+        if session.changes_by(key) {
+            session.phase = Phase::Up {
+                change: Change::None,
+            };
+        } else if session.changes_early_by(key) {
+            session.early_change = None;
+        } else {
             return;
         }
-        session.early_change = None;
         let result = match response {
             Some(response) if response.status.is_success() => {
                 let tag = response.headers.tag(&HeaderName::To).unwrap_or_default();
-                if let Some(dialog) = self.early_of(id, tag) {
+                if let Some(dialog) = self.dialog_with(id, tag) {
                     dialog.refresh(&response.headers);
                 }
                 self.describes(id, tag, response.body());

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use super::{
     Endpoint,
-    border::{Ending, Event, SessionId},
+    border::{Ending, Event, SessionId, Timer},
     dialog::Dialog,
     servers::{Answer, Incoming},
-    session::{Change, Phase},
+    session::{Change, OkRepeat, Phase},
+    timers::Owner,
 };
 use crate::{
     sip::message::{HeaderName, Headers, Method, StatusCode},
@@ -137,6 +138,7 @@ impl Endpoint {
             self.counters.refuse(answer.status.code());
             return self.conclude(now, incoming, answer);
         }
+        self.forget_lost_answer(id, incoming.cseq);
         if self.begin_change(now, id, incoming).is_break() {
             return;
         }
@@ -179,6 +181,22 @@ impl Endpoint {
             );
         }
         self.tell(Event::ChangeRequested { session: id, body });
+    }
+
+    /// Our answer to a change of the peer's went into a connection that is gone, and now it asks anew: it waits for that answer no more.
+    fn forget_lost_answer(&mut self, id: SessionId, cseq: u32) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let net = &self.net;
+        let is_lost = |ok: &mut Box<OkRepeat>| {
+            let connection = ok.back.connection();
+            !ok.first && ok.cseq < cseq && connection.is_some_and(|it| net.get(it).is_none())
+        };
+        let up = matches!(session.phase, Phase::Up { .. });
+        if let Some(ok) = session.ok.take_if(|ok| up && is_lost(ok)) {
+            self.timers.stop(ok.next, Timer::Ok, Owner::Session(id));
+        }
     }
 
     /// Whether the change may begin now. When not, it is answered, or kept for later, here.

@@ -65,7 +65,7 @@ use bytes::Bytes;
 
 pub use border::{
     ConnectionId, Counters, Ending, Event, Flow, Input, Invite, Output, PingId, RequestId,
-    SessionError, SessionId, Timer, TransportKind, Wake,
+    SessionError, SessionId, Timer, TransportKind, Unanswered, Wake,
 };
 pub use config::{Config, SessionTimer};
 pub use local::{Local, LocalAddress};
@@ -239,6 +239,12 @@ impl Endpoint {
     pub fn is_unheard(&self, id: SessionId) -> bool {
         let phase = self.sessions.get(&id).map(|session| &session.phase);
         matches!(phase, Some(session::Phase::Calling { .. }))
+    }
+
+    /// Whether a call to us can still be answered: it wasn't taken back, nor answered before.
+    pub fn is_to_be_answered(&self, id: SessionId) -> bool {
+        let phase = self.sessions.get(&id).map(|session| &session.phase);
+        matches!(phase, Some(session::Phase::Ringing { .. }))
     }
 
     /// Sessions that haven't ended.

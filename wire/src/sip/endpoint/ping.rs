@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::{
     Endpoint, Hop,
-    border::{Ending, Event, PingId, SessionError, SessionId, TransportKind},
+    border::{Ending, Event, PingId, SessionError, SessionId, TransportKind, Unanswered},
     client::Purpose,
     ident,
     local::Local,
@@ -23,8 +23,8 @@ use crate::{
 };
 
 impl Endpoint {
-    /// Asks a peer whether it is there. One [`Event::Pong`] follows: any final response counts as alive, no response
-    /// (Timer F, 64 times T1) or a broken way as not. `transport`: by which, when not as the target says; `local`: by which
+    /// Asks a peer whether it is there. One [`Event::Pong`] follows: it has the final response, or says that
+    /// none came (Timer F, 64 times T1) or that the way is broken. `transport`: by which, when not as the target says; `local`: by which
     /// address of ours, as for [`Endpoint::invite`].
     ///
     /// # Errors
@@ -83,8 +83,8 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn pong(&mut self, ping: PingId, alive: bool) {
-        self.tell(Event::Pong { ping, alive });
+    pub(crate) fn pong(&mut self, ping: PingId, answer: Result<StatusCode, Unanswered>) {
+        self.tell(Event::Pong { ping, answer });
     }
 
     fn options(&mut self, target: Uri, hop: Hop) -> Request {

@@ -2,7 +2,7 @@
 
 use super::{
     Endpoint, Hop,
-    border::{Ending, Event, SessionId},
+    border::{Ending, Event, SessionId, Unanswered},
     client::{ClientKey, Failure, Fork, Purpose},
     dialog::Dialog,
     early::Heard,
@@ -50,7 +50,7 @@ impl Endpoint {
             }
             Purpose::Ping(ping) => {
                 let ping = *ping;
-                self.pong(ping, true);
+                self.pong(ping, Ok(response.status));
             }
             Purpose::Update(id) => self.on_early_changed(key, *id, Some(&response)),
             Purpose::Refresh(id) => self.on_refreshed(now, *id, Some(&response)),
@@ -67,8 +67,8 @@ impl Endpoint {
         };
         match &client.purpose {
             Purpose::Invite(inviting) if inviting.change => {
-                let (id, tries) = (inviting.session, inviting.tries);
-                self.change_unanswered(now, key, (id, tries), failure);
+                let id = inviting.session;
+                self.change_unanswered(now, key, id, failure);
             }
             Purpose::Invite(inviting) => {
                 let status = match failure {
@@ -84,7 +84,11 @@ impl Endpoint {
             }
             Purpose::Ping(ping) => {
                 let ping = *ping;
-                self.pong(ping, false);
+                let why = match failure {
+                    Failure::Timeout => Unanswered::Silent,
+                    Failure::Transport => Unanswered::Unreachable,
+                };
+                self.pong(ping, Err(why));
             }
             Purpose::Update(id) => self.on_early_changed(key, *id, None),
             Purpose::Refresh(id) => self.refresh_failed(now, *id, failure),
@@ -187,6 +191,7 @@ impl Endpoint {
         let Some((dialog, cseq, late_offer)) = self.dialog_of(key, &response) else {
             return;
         };
+        let change = (!late_offer).then(|| self.overtaken(id, tag)).flatten();
         self.withdraw_early(now, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
@@ -199,7 +204,7 @@ impl Endpoint {
             _ => None,
         };
         session.phase = Phase::Up {
-            change: Change::None,
+            change: change.map_or(Change::None, |client| Change::Ours { client }),
         };
         if wanted && late_offer {
             session.ack_due = Some(AckDue { client: key, cseq });
@@ -316,15 +321,9 @@ impl Endpoint {
         }
     }
 
-    /// Whoever doesn't answer a change is gone (RFC 3261 section 14.1). A way that is broken says nothing of the peer: the change is
-    /// tried by another, and then as good as refused by 503 (section 8.1.3.1), as long as the session would be noticed to be over.
-    fn change_unanswered(
-        &mut self,
-        now: Time,
-        key: ClientKey,
-        (id, tries): (SessionId, u32),
-        failure: Failure,
-    ) {
+    /// Whoever doesn't answer a change is gone (RFC 3261 section 14.1). A way that is broken, and another too, says nothing of the peer: the
+    /// change is as good as refused by 503 (section 8.1.3.1), as long as the session would be noticed to be over.
+    fn change_unanswered(&mut self, now: Time, key: ClientKey, id: SessionId, failure: Failure) {
         let Some(session) = self
             .sessions
             .get(&id)
@@ -333,14 +332,6 @@ impl Endpoint {
             return;
         };
         let outlives = session.timer.is_none_or(|timer| timer.lasts(now));
-        if failure == Failure::Transport && tries == 0 {
-            let again = self.send_again_inside(now, key, id);
-            let client = again.and_then(|again| self.clients.get_mut(&again));
-            if let Some(inviting) = client.and_then(|client| client.inviting()) {
-                inviting.tries = tries + 1;
-                return;
-            }
-        }
         if failure == Failure::Transport && outlives {
             self.change_refused(id, StatusCode::SERVICE_UNAVAILABLE);
         } else {

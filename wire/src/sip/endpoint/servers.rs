@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint, Hop,
-    border::{Flow, SessionId, Timer},
+    border::{ConnectionId, Flow, SessionId, Timer},
     ident::{self, Key},
     local::Local,
     route,
@@ -94,6 +94,11 @@ impl Back {
     /// The address of ours at which the request came.
     pub(crate) const fn local(self) -> Local {
         self.flow.local()
+    }
+
+    /// The connection by which the request came, if it came by one.
+    pub(crate) const fn connection(self) -> Option<ConnectionId> {
+        self.flow.connection()
     }
 
     /// The peer's address.

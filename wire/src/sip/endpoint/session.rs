@@ -100,7 +100,7 @@ pub(crate) struct OkRepeat {
     /// It answered the first INVITE, not a change.
     pub(crate) first: bool,
     bytes: Bytes,
-    back: Back,
+    pub(crate) back: Back,
     interval: Duration,
     pub(crate) next: Time,
     until: Time,
