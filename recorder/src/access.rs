@@ -75,7 +75,7 @@ pub fn write(vault: &Vault, now: Timestamp, accesses: &[Access]) -> Result<(), L
     // Between the last hash of a month and the first line of the next nobody may write to the month before.
     let _alone = alone(vault, controller.as_str())?;
     let (name, before) = place(vault, controller.as_str(), now)?;
-    let signer = Signer::open(vault.keys())?;
+    let signer = Signer::of(vault)?;
     let entries: Vec<_> = accesses
         .iter()
         .filter_map(|access| serde_json::to_value(access).ok())
@@ -186,6 +186,12 @@ fn all_segments(store: &Path) -> Result<Vec<Segment>, LedgerError> {
     }
     found.sort_by_cached_key(|one| (one.controller.clone(), one.number, one.month.clone()));
     Ok(found)
+}
+
+/// Whether anything stands in any log.
+pub(crate) fn has_lines(store: &Path) -> Result<bool, LedgerError> {
+    let found = all_segments(store)?;
+    Ok(found.iter().any(|segment| segment.bytes > 0))
 }
 
 /// Whether a stopped run has left a month that is set aside.

@@ -97,6 +97,7 @@ pub fn open_to_change(store: &Path, keys: &Path) -> Result<Store, StoreError> {
 /// The same.
 pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
     let vault = Vault::open_existing_place(place)?;
+    vault.refuse_keys_away()?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_to_change(&vault)?;
     Ok(Store { vault, index })

@@ -201,7 +201,7 @@ fn tools<'a>(
     Ok(Tools {
         vault,
         index,
-        signer: Signer::open(vault.keys())?,
+        signer: Signer::of(vault)?,
         register: Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?,
         now,
         watch: Mutex::new(watch),

@@ -10,7 +10,7 @@ use super::{LedgerError, file};
 use crate::{
     names::NameError,
     text::{hex, unhex},
-    vault::folder,
+    vault::{Vault, folder},
 };
 
 const KEY_FILE: &str = "signing.key";
@@ -24,6 +24,18 @@ const CONTEXT: &[u8] = b"vaxel ledger 1\n";
 pub struct Signer(SigningKey);
 
 impl Signer {
+    /// Reads the key of a store, or makes it when nothing in the store shows that there was one.
+    ///
+    /// # Errors
+    /// When it can't be read or written, or is gone.
+    pub(crate) fn of(vault: &Vault) -> Result<Self, LedgerError> {
+        if let Some(signer) = Self::read(vault.keys())? {
+            return Ok(signer);
+        }
+        vault.refuse_keys_away()?;
+        Self::open(vault.keys())
+    }
+
     /// Reads the key in this folder, or makes it when there is none.
     ///
     /// # Errors
@@ -71,6 +83,8 @@ impl Signer {
         let public = hex(key.verifying_key().as_bytes()) + "\n";
         folder::write_private(&keys.join(PUBLIC_FILE), public.as_bytes())?;
         folder::write_private(&keys.join(KEY_FILE), seed.as_slice())?;
+        // Before anything is signed with it: what it signed shows that there was one.
+        folder::sync_folder(keys)?;
         Ok(Self(key))
     }
 

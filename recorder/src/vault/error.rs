@@ -51,6 +51,14 @@ pub enum VaultError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// No key at all, in a store that was made with some.
+    #[error("there is no key in {}, and what lies in {} was made with keys: mount the disk of `keys` under [recorder], or restore the keys from the key part of a backup (`vaxel backup restore`); nothing was changed", keys.display(), store.display())]
+    KeysAway {
+        /// The key folder.
+        keys: PathBuf,
+        /// The store folder.
+        store: PathBuf,
+    },
     /// What is left of a recording may go only after its key.
     #[error(
         "recording {id} still has its key: it is erased by `vaxel gallring run`, under a decision"

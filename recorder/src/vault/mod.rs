@@ -11,6 +11,7 @@
 //! Without the key folder nothing in the store can be heard; without the tag as it was, neither.
 
 mod afar;
+mod away;
 mod batch;
 mod codec;
 mod destroy;
@@ -80,7 +81,7 @@ impl Vault {
     /// Opens a vault, making its folders when they aren't there.
     ///
     /// # Errors
-    /// When the keys lie inside the store, others can reach a folder, or a folder can't be written.
+    /// When the keys lie inside the store or are gone from where they were, others can reach a folder, or a folder can't be written.
     pub fn open(store: &Path, keys: &Path) -> Result<Self, VaultError> {
         Self::open_place(Place::folders(store, keys))
     }
@@ -92,6 +93,8 @@ impl Vault {
     pub fn open_place(place: Place) -> Result<Self, VaultError> {
         let (store, keys) = (&place.store, &place.keys);
         folder::check_apart(store, keys)?;
+        // Before its empty folder is made, or found: what is recorded with new keys can't be told from what they open.
+        away::refuse_keys_away(store, keys)?;
         for path in [store, keys, &keys.join("controllers"), &keys.join("data")] {
             folder::make_private(path)?;
         }
@@ -121,6 +124,14 @@ impl Vault {
             folder::check_private(path)?;
         }
         Self::at(place)
+    }
+
+    /// Refuses keys that aren't there, and were: for whoever may make new ones.
+    ///
+    /// # Errors
+    /// When the store has what was made with keys, and there are none.
+    pub(crate) fn refuse_keys_away(&self) -> Result<(), VaultError> {
+        away::refuse_keys_away(self.store(), self.keys())
     }
 
     fn at(place: Place) -> Result<Self, VaultError> {
