@@ -18,6 +18,7 @@ pub mod gallring;
 pub mod handover;
 pub mod index;
 pub mod ledger;
+pub mod lost;
 mod moment;
 pub mod monitor;
 pub mod names;

@@ -62,6 +62,13 @@ impl Bench {
             .collect()
     }
 
+    /// A controller's two recordings.
+    fn of(&self, controller: &str) -> [RecordingId; 2] {
+        let entries = self.index.of_controller(controller, None).expect("read");
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        ids.try_into().expect("two")
+    }
+
     fn registered(&self) -> Vec<gallring::Register> {
         let mut lines = Vec::new();
         gallring::register(&self.vault, true, |line| lines.push(line)).expect("whole");

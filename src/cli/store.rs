@@ -26,6 +26,18 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         controller: String,
     },
+    /// Say that a controller's key is lost for good: gallring then erases its recordings that have no key of their own either
+    KeyLost {
+        /// Whose key
+        #[arg(long)]
+        controller: String,
+        /// How it was lost; kept in the controller's access log
+        #[arg(long)]
+        reason: String,
+        /// Who says so (default: the account on this machine)
+        #[arg(long = "as")]
+        who: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -2,17 +2,20 @@
 
 use std::{ops::ControlFlow, process::ExitCode};
 
+use jiff::Timestamp;
 use recorder::{
     check::{self, Targets},
+    lost::{self, LostError},
     recover,
     rotate::{self, RotateError},
-    store,
+    store::{self, By},
     vault::VaultError,
 };
 use serde::Serialize;
 
+use super::recordings::by;
 use crate::{
-    cli::{StoreArgs, StoreCommand, StoreOf, StrangerArgs},
+    cli::{Asker, StoreArgs, StoreCommand, StoreOf, StrangerArgs},
     failure::Failure,
     files, show,
 };
@@ -22,6 +25,14 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
         StoreCommand::Check(what) => try_all(&args.store, what),
         StoreCommand::Recover => recover(&args.store),
         StoreCommand::RotateKey { controller } => rotate_key(&args.store, &controller),
+        StoreCommand::KeyLost {
+            controller,
+            reason: purpose,
+            who,
+        } => {
+            let purpose = Some(purpose);
+            key_lost(&args.store, &controller, &by(Asker { purpose, who })?)
+        }
     }
 }
 
@@ -85,6 +96,28 @@ fn recover(of: &StoreOf) -> Result<ExitCode, Failure> {
         ))?;
     }
     Ok(ExitCode::from(u8::from(found.unopened > 0)))
+}
+
+fn key_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
+    let (vault, index) = store.parts();
+    lost::key_lost(vault, index, controller, by, Timestamp::now()).map_err(
+        |error| match error {
+            LostError::Vault(VaultError::Unusable { .. })
+            | LostError::Index(_)
+            | LostError::Ledger(_) => Failure::run(error.to_string()),
+            _ => Failure::usage(error.to_string()),
+        },
+    )?;
+    if of.json {
+        show::json(&serde_json::json!({ "controller": controller }))?;
+    } else {
+        show::line(format_args!(
+            "{controller}'s key is given up: of its recordings those without a key of their own go with the next `vaxel gallring run`, under its decisions"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[derive(Debug, Serialize)]

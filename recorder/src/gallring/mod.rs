@@ -60,7 +60,7 @@ pub enum GallringError {
     Unlisted,
     /// The keys' disk isn't there.
     #[error(
-        "the controller's key isn't there: is the disk of `keys` mounted? Nothing is said to be erased whose key may be on it"
+        "the controller's key isn't there: is the disk of `keys` mounted? Nothing is said to be erased whose key may be on it. If the key is lost for good: `vaxel store key-lost`"
     )]
     KeysAway,
     /// Whoever watched the run stopped it.

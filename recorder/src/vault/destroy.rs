@@ -9,7 +9,9 @@ use std::{
 
 use callcore::{retention::ErasurePermit, tag::RecordingTag};
 
-use super::{Vault, VaultError, folder, recording::META_FILE, relative_folder, remote::Remote};
+use super::{
+    Vault, VaultError, folder, keys, recording::META_FILE, relative_folder, remote::Remote,
+};
 use crate::names::{ControllerName, RecordingId};
 
 /// Where what can't be opened any more is removed from: with a dot, so that it never is a controller's folder.
@@ -38,13 +40,43 @@ impl Vault {
         self.key_path(id).try_exists().unwrap_or(true)
     }
 
-    /// Whether a recording's key was destroyed. One that isn't there with its controller's may be on a disk that isn't either.
+    /// Whether a recording's key was destroyed. One that isn't there with its controller's may be on a disk that isn't either, unless
+    /// somebody said that the controller's is lost.
     pub(crate) fn is_key_destroyed(&self, id: RecordingId, tag: &RecordingTag) -> bool {
-        let controller = self
-            .keys()
-            .join("controllers")
-            .join(format!("{}.key", tag.controller));
-        !self.has_key(id) && controller.try_exists().unwrap_or(false)
+        let Ok(controller) = ControllerName::parse(&tag.controller) else {
+            return false;
+        };
+        let paths = [
+            keys::controller_path(self.keys(), &controller),
+            keys::lost_path(self.keys(), &controller),
+        ];
+        let is_there = |path: &PathBuf| path.try_exists().unwrap_or(false);
+        !self.has_key(id) && paths.iter().any(is_there)
+    }
+
+    /// Writes down, with the keys, that a controller's key is lost for good. On disk when this returns.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn give_up_key(&self, controller: &ControllerName) -> Result<(), VaultError> {
+        folder::keep(&keys::lost_path(self.keys(), controller), b"")
+    }
+
+    /// Refuses to take a key for lost.
+    ///
+    /// # Errors
+    /// When it is there, or may be on a disk that isn't.
+    pub(crate) fn refuse_key_there(&self, controller: &ControllerName) -> Result<(), VaultError> {
+        self.refuse_keys_away()?;
+        for path in [
+            keys::controller_path(self.keys(), controller),
+            keys::old_path(self.keys(), controller),
+        ] {
+            if path.try_exists().map_err(folder::unusable(&path))? {
+                return Err(VaultError::KeyThere { path });
+            }
+        }
+        Ok(())
     }
 
     /// Waits until keys that were destroyed are gone from the disk.

@@ -51,6 +51,12 @@ pub enum VaultError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// A key that was said to be lost.
+    #[error("the key {} is there: what is recorded under it can be opened, and nothing was changed", path.display())]
+    KeyThere {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// No key at all, in a store that was made with some.
     #[error("there is no key in {}, and what lies in {} was made with keys: mount the disk of `keys` under [recorder], or restore the keys from the key part of a backup (`vaxel backup restore`); nothing was changed", keys.display(), store.display())]
     KeysAway {

@@ -82,9 +82,7 @@ pub(crate) fn controller_key(
     controller: &ControllerName,
     may_make: bool,
 ) -> Result<Key, VaultError> {
-    let path = keys
-        .join("controllers")
-        .join(format!("{}.key", controller.as_str()));
+    let path = controller_path(keys, controller);
     if let Some(key) = read_key(&path)? {
         return Ok(key);
     }
@@ -104,6 +102,17 @@ pub(crate) fn old_controller_key(
     controller: &ControllerName,
 ) -> Result<Option<Key>, VaultError> {
     read_key(&old_path(keys, controller))
+}
+
+pub(super) fn controller_path(keys: &Path, controller: &ControllerName) -> PathBuf {
+    keys.join("controllers")
+        .join(format!("{}.key", controller.as_str()))
+}
+
+/// Says that the key is lost for good. With the keys, so that it is gone while they are.
+pub(super) fn lost_path(keys: &Path, controller: &ControllerName) -> PathBuf {
+    keys.join("controllers")
+        .join(format!("{}.lost", controller.as_str()))
 }
 
 /// No controller's name has a dot in it.

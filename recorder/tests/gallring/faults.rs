@@ -3,11 +3,17 @@
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use jiff::civil::date;
-use recorder::{gallring, index::Mark, recover};
+use recorder::{
+    access, gallring,
+    index::Mark,
+    lost::{self, LostError},
+    recover,
+    store::By,
+};
 
 use super::{
     OTHER,
-    stored::{Bench, now, scenario},
+    stored::{Bench, REGION, now, scenario},
     with_other,
 };
 
@@ -209,13 +215,56 @@ fn a_key_that_is_gone_with_its_disk_was_not_destroyed() {
     std::fs::rename(keys, &disk).expect("ours");
     std::fs::create_dir_all(keys.join("data")).expect("ours");
     std::fs::create_dir(keys.join("controllers")).expect("ours");
-    // Whether they refuse or go on.
-    let _either = gallring::recover(&bench.vault, &bench.index, now());
-    let _either = bench.run(&scenario, date(2025, 8, 1));
+    assert!(gallring::recover(&bench.vault, &bench.index, now()).is_err());
+    assert!(bench.run(&scenario, date(2025, 8, 1)).is_err());
     std::fs::remove_dir_all(keys).expect("ours");
     std::fs::rename(&disk, keys).expect("back");
+    gallring::recover(&bench.vault, &bench.index, now()).expect("recovers");
     for id in bench.ids() {
         assert!(bench.agrees(id, "the disk is mounted"));
     }
     assert_eq!(bench.ids().len(), 2);
+}
+
+/// A controller's key that is lost for good, after a run that was killed between a recording's key and the index: nobody but the
+/// operator can say that it isn't the disk.
+#[test]
+fn what_has_no_key_goes_once_its_controllers_is_said_to_be_lost() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    bench.record(OTHER, 2);
+    let [begun, whole] = bench.of(REGION);
+    let marked = bench
+        .index
+        .mark(Mark::Recording, &[begun], "2025-08-01 RS/903/2025");
+    assert_eq!(marked.expect("marked"), [begun]);
+    let keys = bench.vault.keys();
+    std::fs::remove_file(keys.join(format!("data/{begun}.key"))).expect("there");
+    let key = keys.join(format!("controllers/{REGION}.key"));
+    let by = |purpose: &str| By {
+        who: "ana".into(),
+        purpose: purpose.into(),
+    };
+    let lost = |controller, purpose| {
+        let by = by(purpose);
+        lost::key_lost(&bench.vault, &bench.index, controller, &by, now())
+    };
+    let refused = lost(REGION, "a fire").expect_err("it is there");
+    assert!(refused.to_string().contains("is there"), "{refused}");
+    std::fs::remove_file(key).expect("there");
+    let before = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!((before.recordings, before.refused), (1, 1));
+    assert!(bench.index.get(begun).is_ok() && bench.index.get(whole).is_err());
+    assert!(matches!(
+        lost("region-09", "a fire"),
+        Err(LostError::Nobody(_))
+    ));
+    assert!(matches!(lost(REGION, " "), Err(LostError::Reason)));
+    lost(REGION, "a fire").expect("written down");
+    let after = bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    assert_eq!((after.recordings, after.refused), (1, 0));
+    assert!(!bench.agrees(begun, "it is lost"));
+    let mut said = Vec::new();
+    let read = access::read(&bench.vault, REGION, |_, access| said.push(access.action));
+    read.expect("whole");
+    assert_eq!(said, ["key-lost"]);
 }
