@@ -84,6 +84,9 @@ pub fn restore(
     }
     // Before anything is made: whoever named a wrong file or key tries again at the same place.
     opens(from, identities)?;
+    for path in [&store, &keys] {
+        make_alone(path)?;
+    }
     let vault = Vault::open(&store, &keys)?;
     folder::write_private(&store.join(UNSWEPT), b"")?;
     let gone = Gone::read(from, identities, &vault)?;
@@ -110,6 +113,23 @@ pub fn restore(
     fs::remove_file(store.join(UNSWEPT)).map_err(file(&store))?;
     super::keys::sync(&store)?;
     Ok(done)
+}
+
+/// Makes a folder that nobody else has made: of two that restore to one place at once, one goes on.
+fn make_alone(path: &Path) -> Result<(), BackupError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(0o700);
+    if let Some(parent) = path.parent() {
+        let made = builder.recursive(true).create(parent);
+        made.map_err(folder::unusable(parent))?;
+    }
+    match builder.recursive(false).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(BackupError::There {
+            path: path.to_owned(),
+        }),
+        made => Ok(made.map_err(folder::unusable(path))?),
+    }
 }
 
 /// What the register says was erased.

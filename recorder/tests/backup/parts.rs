@@ -9,7 +9,7 @@ use recorder::{
     store::{self, StoreError},
 };
 
-use super::{Backups, POLICY, by, stored::now};
+use super::{Backups, POLICY, by, sound, stored::now};
 
 /// As of several commands that end together: none may fail, and the last one has what none before it had.
 #[test]
@@ -162,4 +162,30 @@ fn a_backup_whose_keys_cannot_be_written_is_not_left() {
     assert_eq!(left, 0);
     let catalogue = Catalogue::read(&backups.bench.vault).expect("read");
     assert!(catalogue.backups.is_empty());
+}
+
+/// Two would fill one store side by side, and the first that ended take the mark away under the other.
+#[test]
+fn of_restores_to_one_place_at_once_one_goes_on() {
+    let backups = Backups::of(2);
+    let created = backups.create();
+    let from = backups.from(&created);
+    let identities = std::slice::from_ref(&backups.identity);
+    for round in 0..5 {
+        let to = backups.path(&format!("new-{round}"));
+        let all_here = std::sync::Barrier::new(4);
+        let restore = || {
+            all_here.wait();
+            backup::restore(&from, identities, &to, &by(), now())
+        };
+        let restored: Vec<_> = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..4).map(|_| scope.spawn(restore)).collect();
+            let ended = tries.into_iter().map(|one| one.join().expect("ended"));
+            ended.collect()
+        });
+        let there = |one: &&Result<_, _>| matches!(one, Err(BackupError::There { .. }));
+        assert_eq!(restored.iter().filter(there).count(), 3, "{restored:?}");
+        let done: Vec<_> = restored.into_iter().flatten().collect();
+        assert_eq!(done.iter().map(sound).collect::<Vec<_>>(), [2]);
+    }
 }
