@@ -8,14 +8,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::folder::create_private;
+use rustix::io::Errno;
+
+use super::folder::{Op, create_private, pass};
 
 /// What ends the name of a file that isn't whole: ours and no browser's, as any of them in the folder is removed.
 const PART: &str = ".vaxel-part";
 /// Times that another may take our file for an abandoned one before it is locked.
 const TRIES_MAX: usize = 8;
 
-/// Makes a file in any folder, and removes what others that were killed left half there.
+/// Makes a file in any folder, and removes what others that were killed left half there. Safe from a power cut when this returns,
+/// where its file system has that.
 pub(crate) fn whole<T, E>(
     path: &Path,
     failed: impl Fn(io::Error) -> E,
@@ -25,8 +28,7 @@ pub(crate) fn whole<T, E>(
     remove_abandoned(&part);
     let mut file = create_locked(&part).map_err(&failed)?;
     let made = fill(&mut file).and_then(|made| {
-        file.sync_all().map_err(&failed)?;
-        fs::rename(&part, path).map_err(&failed)?;
+        keep(&file, &part, path).map_err(&failed)?;
         Ok(made)
     });
     if made.is_err() {
@@ -34,6 +36,15 @@ pub(crate) fn whole<T, E>(
         let _gone = fs::remove_file(&part);
     }
     made
+}
+
+/// Gives a file its name, which outlives a power cut as its bytes do: whoever is told of it may erase what it was made of.
+fn keep(file: &File, part: &Path, path: &Path) -> io::Result<()> {
+    pass(&Op::Sync(part), 0)?;
+    file.sync_all()?;
+    pass(&Op::Rename(part, path), 0)?;
+    fs::rename(part, path)?;
+    sync_names(file, within(path))
 }
 
 /// Makes a folder in the same way, which must not be there; `fill` is given where it is until it is whole. Safe from a power cut
@@ -48,8 +59,7 @@ pub(crate) fn whole_folder<T, E>(
     let keep = || {
         rustix::fs::syncfs(&locked)?;
         fs::rename(&part, path)?;
-        let within = path.parent().filter(|it| !it.as_os_str().is_empty());
-        File::open(within.unwrap_or(Path::new(".")))?.sync_all()
+        sync_names(&locked, within(path))
     };
     let made = fill(&part).and_then(|made| keep().map_err(&failed).map(|()| made));
     if made.is_err() {
@@ -57,6 +67,32 @@ pub(crate) fn whole_folder<T, E>(
         let _gone = fs::remove_dir_all(&part);
     }
     made
+}
+
+/// The folder that something lies in.
+fn within(path: &Path) -> &Path {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Waits until the names in a folder are safe; `on_it` is of the same file system.
+fn sync_names(on_it: &File, folder: &Path) -> io::Result<()> {
+    pass(&Op::SyncFolder(folder), 0)?;
+    let synced = match File::open(folder) {
+        // One that files may be put into, and that may not be looked into: all of its file system then.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            rustix::fs::syncfs(on_it).map_err(io::Error::from)
+        }
+        folder => folder.and_then(|folder| folder.sync_all()),
+    };
+    synced.or_else(|error| is_unknown(&error).then_some(()).ok_or(error))
+}
+
+/// Whether a file system says that it has no such wait: some of a network, of FUSE and of memory sticks.
+fn is_unknown(error: &io::Error) -> bool {
+    let unknown = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP];
+    let said = error.raw_os_error();
+    unknown.iter().any(|one| said == Some(one.raw_os_error()))
 }
 
 pub(super) fn part_of(path: &Path) -> PathBuf {
@@ -67,8 +103,7 @@ pub(super) fn part_of(path: &Path) -> PathBuf {
 
 /// What can't be removed is left: it is no reason to write nothing.
 fn remove_abandoned(part: &Path) {
-    let folder = part.parent().filter(|it| !it.as_os_str().is_empty());
-    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter();
+    let entries = fs::read_dir(within(part)).into_iter();
     for entry in entries.flatten().flatten() {
         remove_if_abandoned(&entry.path());
     }
@@ -100,6 +135,7 @@ pub(super) fn abandoned(part: &Path) -> Option<File> {
 /// A new file that only we can read, and that nobody takes for abandoned.
 fn create_locked(part: &Path) -> io::Result<File> {
     for _ in 0..TRIES_MAX {
+        pass(&Op::Create(part), 0)?;
         let file = create_private(part, false)?;
         // Not every file system has locks. Whoever took it for abandoned before we had ours has removed it.
         let _locked = file.lock();
@@ -141,6 +177,7 @@ mod tests {
     use std::{io::Write, os::unix::fs::PermissionsExt};
 
     use super::*;
+    use crate::vault::faults;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("ours").flatten();
@@ -182,6 +219,38 @@ mod tests {
             ["a.wav", "c.wav.vaxel-part", "song.part"]
         );
         assert_eq!(fs::read(at("a.wav"))?, b"all of it");
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_told_of_outlives_a_power_cut() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("a.wav");
+        faults::plan(u64::MAX, io::ErrorKind::Other);
+        let made = whole(&path, |error| error, |file| file.write_all(b"all of it"));
+        let plan = faults::end();
+        made?;
+        plan.cut_power()?;
+        assert_eq!(fs::read(&path)?, b"all of it");
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_refuses_is_told_and_one_that_has_no_wait_is_not() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("a.wav");
+        // All but the last step: a new file, its bytes, its name.
+        faults::plan(3, io::ErrorKind::Other);
+        let made = whole(&path, |error| error, |_| Ok(()));
+        faults::end();
+        assert!(made.is_err());
+        for (errno, is) in [
+            (Errno::INVAL, true),
+            (Errno::NOSYS, true),
+            (Errno::IO, false),
+        ] {
+            assert_eq!(is_unknown(&errno.into()), is, "{errno}");
+        }
         Ok(())
     }
 
