@@ -2,10 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
 };
 
-use crate::{archive::Writer, text::sha256};
+use crate::{
+    archive::{Hashed, Writer},
+    text::{sha256, unhex},
+};
 
 pub(super) const BAGIT: &str = "bagit.txt";
 pub(super) const INFO: &str = "bag-info.txt";
@@ -75,14 +78,34 @@ impl<W: Write> Bag<W> {
     }
 }
 
-/// What was found of a bag while it was read: digests and sizes of everything, texts of the tag files.
-#[derive(Debug, Default)]
+/// What was found of a bag while it was read: digests and sizes of everything, texts of the tag files but the manifest, which is held
+/// against the files as it comes: it has half a gigabyte.
+#[derive(Debug)]
 pub(super) struct Found {
-    pub(super) payload: BTreeMap<String, String>,
+    pub(super) payload: BTreeMap<String, File>,
     pub(super) bytes: u64,
-    /// What a manifest of the payload so far would have.
-    listed_bytes: u64,
+    /// Files of the payload that may still come.
+    room: usize,
     tags: BTreeMap<&'static str, String>,
+    manifest: Option<Manifest>,
+}
+
+/// A file of the payload.
+#[derive(Debug)]
+pub(super) struct File {
+    digest: Digest,
+    /// The manifest states it.
+    is_stated: bool,
+}
+
+type Digest = [u8; 32];
+
+/// A manifest that was read through.
+#[derive(Debug)]
+struct Manifest {
+    digest: String,
+    /// The first file that isn't as it states.
+    wrong: Option<Wrong>,
 }
 
 /// A file and what is wrong with it.
@@ -90,11 +113,15 @@ pub(super) type Wrong = (String, String);
 
 /// Recordings in one package: what is packed can be checked on the other side.
 pub(super) const RECORDINGS_MAX: usize = 1_000_000;
-/// Its manifest has 500 MB, of four files a recording.
+/// Audio, the same as it came, tag and vCon. As many are remembered, each in some 150 bytes.
+const FILES_MAX: usize = 4 * RECORDINGS_MAX;
+/// `data/ID/audio.opus`.
+const NAME_LEN_MAX: usize = 5 + 32 + 1 + 10;
+/// A digest, two blanks, a name and the end.
+const LINE_LEN_MAX: usize = 64 + 2 + NAME_LEN_MAX + 1;
+/// Its manifest has 500 MB.
 const MANIFEST_LEN_MAX: u64 = 512 * 1024 * 1024;
-/// A digest, two blanks, `data/ID/audio.opus` and the end.
-const LINE_LEN_MAX: u64 = 64 + 2 + 5 + 32 + 1 + 10 + 1;
-const _: () = assert!(4 * LINE_LEN_MAX * RECORDINGS_MAX as u64 <= MANIFEST_LEN_MAX);
+const _: () = assert!((LINE_LEN_MAX * FILES_MAX) as u64 <= MANIFEST_LEN_MAX);
 /// The other tag files have a dozen lines.
 const TAG_FILE_LEN_MAX: u64 = 64 * 1024;
 /// All there are in a bag of ours, and how long each may be.
@@ -105,33 +132,52 @@ const TAG_FILES: [(&str, u64); 4] = [
     (TAG_MANIFEST, TAG_FILE_LEN_MAX),
 ];
 
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            payload: BTreeMap::new(),
+            bytes: 0,
+            room: FILES_MAX,
+            tags: BTreeMap::new(),
+            manifest: None,
+        }
+    }
+}
+
 impl Found {
     /// Whether a file may stand in a bag, before a byte of it is read or kept.
     pub(super) fn expects(&self, name: &str) -> io::Result<()> {
+        let refused = |what| Err(io::Error::other(what));
         let is_tag_file = TAG_FILES.iter().any(|(known, _)| *known == name);
-        if !is_tag_file && !name.starts_with(PAYLOAD) {
-            return Err(io::Error::other("it stands in no manifest"));
+        if !is_tag_file && (!name.starts_with(PAYLOAD) || name.len() > NAME_LEN_MAX) {
+            return refused("it stands in no manifest");
         }
-        if self.tags.contains_key(name) || self.payload.contains_key(name) {
-            return Err(io::Error::other("it is there twice"));
+        let has_manifest = self.manifest.is_some();
+        if self.tags.contains_key(name)
+            || self.payload.contains_key(name)
+            || (name == MANIFEST && has_manifest)
+        {
+            return refused("it is there twice");
+        }
+        if !is_tag_file && has_manifest {
+            return refused("it comes after the manifest");
+        }
+        if !is_tag_file && self.room == 0 {
+            return refused("more files than a package has");
         }
         Ok(())
     }
 
     /// A file of the payload, once it was read.
-    pub(super) fn payload_file(
-        &mut self,
-        name: &str,
-        length: u64,
-        digest: String,
-    ) -> io::Result<()> {
-        // As much is remembered of a file as its line in the manifest has: digest, two blanks, name and end.
-        self.listed_bytes += (digest.len() + 2 + name.len() + 1) as u64;
-        if self.listed_bytes > MANIFEST_LEN_MAX {
-            return Err(io::Error::other("more files than a manifest can state"));
-        }
+    pub(super) fn payload_file(&mut self, name: &str, length: u64, digest: &str) -> io::Result<()> {
+        let digest = parse_digest(digest).ok_or_else(|| io::Error::other("it has no digest"))?;
+        self.room = self.room.saturating_sub(1);
         self.bytes = self.bytes.saturating_add(length);
-        self.payload.insert(name.to_owned(), digest);
+        let file = File {
+            digest,
+            is_stated: false,
+        };
+        self.payload.insert(name.to_owned(), file);
         Ok(())
     }
 
@@ -139,12 +185,58 @@ impl Found {
         self.expects(name)?;
         let known = TAG_FILES.iter().find(|(known, _)| *known == name);
         let (name, len_max) = *known.ok_or_else(|| io::Error::other("it is no tag file"))?;
-        let mut text = String::new();
-        if bytes.take(len_max + 1).read_to_string(&mut text)? as u64 > len_max {
-            return Err(io::Error::other("it is longer than such a file is"));
+        let mut bytes = bytes.take(len_max + 1);
+        let read = if name == MANIFEST {
+            self.read_manifest(&mut bytes)
+        } else {
+            let mut text = String::new();
+            bytes.read_to_string(&mut text).map(|_| {
+                self.tags.insert(name, text);
+            })
+        };
+        if bytes.limit() == 0 {
+            return Err(too_long());
         }
-        self.tags.insert(name, text);
+        read
+    }
+
+    fn read_manifest(&mut self, bytes: &mut dyn Read) -> io::Result<()> {
+        let mut hashed = Hashed::new(bytes);
+        let mut input = BufReader::new(&mut hashed);
+        let mut wrong = None;
+        let mut line = Vec::with_capacity(LINE_LEN_MAX + 1);
+        loop {
+            line.clear();
+            let mut one = (&mut input).take(LINE_LEN_MAX as u64 + 1);
+            if one.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            if line.len() > LINE_LEN_MAX {
+                return Err(too_long());
+            }
+            if let Err(found) = self.hold_against(line.strip_suffix(b"\n").unwrap_or(&line)) {
+                wrong.get_or_insert(found);
+            }
+        }
+        let digest = hashed.digest();
+        self.manifest = Some(Manifest { digest, wrong });
         Ok(())
+    }
+
+    /// Holds a file against its line in the manifest.
+    fn hold_against(&mut self, line: &[u8]) -> Result<(), Wrong> {
+        let parts = std::str::from_utf8(line)
+            .ok()
+            .and_then(|line| line.split_once("  "));
+        let (digest, name) = parts.ok_or_else(|| wrong(MANIFEST, "it is no manifest"))?;
+        let file = self.payload.get_mut(name);
+        let file = file.ok_or_else(|| wrong(name, "it is missing"))?;
+        file.is_stated = true;
+        if parse_digest(digest) == Some(file.digest) {
+            Ok(())
+        } else {
+            Err(wrong(name, ANOTHER))
+        }
     }
 
     /// A text of `bag-info.txt`; empty when it isn't there.
@@ -158,48 +250,49 @@ impl Found {
 
     /// Whether it is a whole and valid bag; gives the digest of its manifest.
     pub(super) fn check(&self) -> Result<String, Wrong> {
-        let wrong = |file: &str, what: &str| (file.to_owned(), what.to_owned());
-        let text = |name: &str| {
-            self.tags
-                .get(name)
-                .ok_or_else(|| wrong(name, "it is missing"))
-        };
+        let missing = |name: &str| wrong(name, "it is missing");
+        let text = |name: &str| self.tags.get(name).ok_or_else(|| missing(name));
         if text(BAGIT)? != DECLARATION {
             return Err(wrong(BAGIT, "it isn't a bag of version 1.0"));
         }
-        let digests = |name: &str| parse(name, text(name)?);
-        let tags = digests(TAG_MANIFEST)?;
-        for name in [BAGIT, INFO, MANIFEST] {
-            let digest = tags.get(name);
-            let digest = digest.ok_or_else(|| wrong(name, "no digest is stated of it"))?;
-            if *digest != sha256(text(name)?.as_bytes()) {
-                return Err(wrong(
-                    name,
-                    "it isn't what was packed: its digest is another",
-                ));
+        let manifest = self.manifest.as_ref().ok_or_else(|| missing(MANIFEST))?;
+        let tags = parse(TAG_MANIFEST, text(TAG_MANIFEST)?)?;
+        let digests = [
+            (BAGIT, sha256(text(BAGIT)?.as_bytes())),
+            (INFO, sha256(text(INFO)?.as_bytes())),
+            (MANIFEST, manifest.digest.clone()),
+        ];
+        for (name, digest) in digests {
+            let stated = tags.get(name);
+            if *stated.ok_or_else(|| wrong(name, "no digest is stated of it"))? != digest {
+                return Err(wrong(name, ANOTHER));
             }
         }
-        let stated = digests(MANIFEST)?;
-        for (name, digest) in &stated {
-            match self.payload.get(name) {
-                Some(found) if found == digest => {}
-                Some(_) => {
-                    return Err(wrong(
-                        name,
-                        "it isn't what was packed: its digest is another",
-                    ));
-                }
-                None => return Err(wrong(name, "it is missing")),
-            }
+        if let Some(wrong) = &manifest.wrong {
+            return Err(wrong.clone());
         }
-        if let Some(extra) = self.payload.keys().find(|name| !stated.contains_key(*name)) {
+        if let Some((extra, _)) = self.payload.iter().find(|(_, file)| !file.is_stated) {
             return Err(wrong(extra, "it stands in no manifest"));
         }
         if self.info(OXUM) != format!("{}.{}", self.bytes, self.payload.len()) {
             return Err(wrong(INFO, "it states another number of bytes or files"));
         }
-        Ok(sha256(text(MANIFEST)?.as_bytes()))
+        Ok(manifest.digest.clone())
     }
+}
+
+const ANOTHER: &str = "it isn't what was packed: its digest is another";
+
+fn wrong(file: &str, what: &str) -> Wrong {
+    (file.to_owned(), what.to_owned())
+}
+
+fn too_long() -> io::Error {
+    io::Error::other("it is longer than such a file is")
+}
+
+fn parse_digest(text: &str) -> Option<Digest> {
+    Digest::try_from(unhex(text)?.as_slice()).ok()
 }
 
 fn parse(file: &str, text: &str) -> Result<BTreeMap<String, String>, Wrong> {
@@ -244,13 +337,37 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_remembered_than_a_manifest_can_state() {
+    fn no_more_is_remembered_than_a_package_has() {
         let mut found = Found {
-            listed_bytes: MANIFEST_LEN_MAX - 150,
+            room: 2,
             ..Found::default()
         };
-        let mut put = |name: &str| found.payload_file(name, 1, "0".repeat(64));
-        assert!(put("data/a").is_ok() && put("data/b").is_ok() && put("data/c").is_err());
+        for name in ["data/a", "data/b"] {
+            found.expects(name).expect("there is room");
+            let digest = "0".repeat(64);
+            found.payload_file(name, 1, &digest).expect("a digest");
+        }
+        assert!(found.expects("data/c").is_err());
+        let long = format!("data/{}", "a".repeat(NAME_LEN_MAX));
+        assert!(Found::default().expects(&long).is_err());
+    }
+
+    /// It is held against the files as it comes.
+    #[test]
+    fn a_manifest_is_not_kept() {
+        let mut found = Found::default();
+        let digest = "0".repeat(64);
+        found.payload_file("data/a", 1, &digest).expect("a digest");
+        let lines = format!("{digest}  data/a\n").repeat(1000);
+        found
+            .tag_file(MANIFEST, &mut lines.as_bytes())
+            .expect("read");
+        assert!(found.tags.is_empty() && found.payload["data/a"].is_stated);
+        assert!(found.expects("data/b").is_err(), "behind the manifest");
+        assert!(found.expects(MANIFEST).is_err(), "twice");
+        let mut endless = Endless(0);
+        let refused = Found::default().tag_file(MANIFEST, &mut endless);
+        assert!(refused.is_err() && endless.0 <= 1 << 20, "{}", endless.0);
     }
 
     #[test]

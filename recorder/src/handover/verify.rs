@@ -114,7 +114,7 @@ fn read(opener: Package, unpack_to: Option<&Path>) -> Result<(Found, String), (S
         let mut hashed = Hashed::new(bytes);
         if inside.starts_with(PAYLOAD) {
             io::copy(&mut hashed, &mut kept)?;
-            return found.payload_file(inside, length, hashed.digest());
+            return found.payload_file(inside, length, &hashed.digest());
         }
         found.tag_file(inside, &mut Tee(&mut hashed, kept))
     })
