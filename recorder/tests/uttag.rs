@@ -151,8 +151,13 @@ impl Desk {
     }
 
     fn step(&self, id: &str) -> &'static str {
-        let rows = uttag::list(&self.bench.vault).expect("read");
-        rows.iter().find(|row| row.id == id).expect("listed").step
+        let listed = uttag::list(&self.bench.vault).expect("read");
+        listed
+            .rows
+            .iter()
+            .find(|row| row.id == id)
+            .expect("listed")
+            .step
     }
 }
 
@@ -537,4 +542,22 @@ fn a_look_up_file_or_a_folder_that_is_not_there_is_told_as_such() {
     fs::remove_dir(desk.path("out")).expect("ours");
     let nowhere = desk.deliver(&id).expect_err("no folder");
     assert!(matches!(nowhere, UttagError::NoFolder { .. }), "{nowhere}");
+}
+
+/// The others are somebody's who waits for theirs.
+#[test]
+fn a_record_that_cannot_be_read_hides_no_other() {
+    let desk = Desk::new(1);
+    let [sound, torn] = [(); 2].map(|()| {
+        let ordered = desk.order("content", ORDERER, LINK);
+        ordered.expect("taken on").id
+    });
+    let path = desk.bench.vault.store().join(format!(".uttag/{torn}.json"));
+    std::fs::write(path, "{").expect("ours");
+    let listed = uttag::list(&desk.bench.vault).expect("read");
+    assert_eq!(desk.step(&sound), "ordered");
+    let [(id, UttagError::File { .. })] = listed.unread.as_slice() else {
+        panic!("{:?}", listed.unread);
+    };
+    assert_eq!((id, listed.rows.len()), (&torn, 1));
 }

@@ -14,7 +14,7 @@ use callcore::{scenario::UttagSettings, uttag::Catalogue};
 use jiff::Timestamp;
 use recorder::{
     store::{self, Store},
-    uttag::{self, Deliver, Delivered, Row, UttagError},
+    uttag::{self, Deliver, Delivered, Listed, Row, UttagError},
 };
 
 use super::recordings::by;
@@ -223,14 +223,22 @@ fn tell_next(id: &str, step: &str) {
 }
 
 fn list(store: &Store, json: bool) -> Result<ExitCode, Failure> {
-    let rows = uttag::list(store.parts().0).map_err(told)?;
+    let Listed { rows, unread } = uttag::list(store.parts().0).map_err(told)?;
+    for (id, error) in &unread {
+        show::note(format_args!(
+            "vaxel: the extract {id} can't be read: {error}; restore `.uttag/{id}.json` in the store from a backup"
+        ));
+    }
+    let code = ExitCode::from(u8::from(!unread.is_empty()));
     if json {
         show::json(&rows)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     if rows.is_empty() {
-        show::line("No extracts yet.")?;
-        return Ok(ExitCode::SUCCESS);
+        if unread.is_empty() {
+            show::line("No extracts yet.")?;
+        }
+        return Ok(code);
     }
     let cells = rows.into_iter().map(|row| {
         let since = row.since.get(..19).unwrap_or_default().to_owned();
@@ -256,7 +264,7 @@ fn list(store: &Store, json: bool) -> Result<ExitCode, Failure> {
         "since (UTC)",
     ];
     show::line(show::table(header, cells))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 #[expect(

@@ -149,6 +149,15 @@ pub struct Row {
     pub since: String,
 }
 
+/// What extracts there are.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// Those that can be read.
+    pub rows: Vec<Row>,
+    /// The numbers of those that can't, and why.
+    pub unread: Vec<(String, UttagError)>,
+}
+
 /// Takes an order on; gives its number.
 ///
 /// # Errors
@@ -218,18 +227,23 @@ pub fn close(vault: &Vault, id: &str, by: &By, now: Timestamp) -> Result<Row, Ut
     Ok(Row::of(id.to_owned(), &closed))
 }
 
-/// Every extract, the one that moved last first.
+/// Every extract that can be read, the one that moved last first; and each that can't.
 ///
 /// # Errors
-/// When one can't be read.
-pub fn list(vault: &Vault) -> Result<Vec<Row>, UttagError> {
-    let mut rows = Vec::new();
+/// When it can't be said which there are.
+pub fn list(vault: &Vault) -> Result<Listed, UttagError> {
+    let mut listed = Listed::default();
     for id in record::ids(vault)? {
-        let uttag = record::read(vault, &id)?;
-        rows.push(Row::of(id, &uttag));
+        match record::read(vault, &id) {
+            Ok(uttag) => listed.rows.push(Row::of(id, &uttag)),
+            Err(error) => listed.unread.push((id, error)),
+        }
     }
-    rows.sort_by(|one, other| other.since.cmp(&one.since).then(one.id.cmp(&other.id)));
-    Ok(rows)
+    listed
+        .rows
+        .sort_by(|one, other| other.since.cmp(&one.since).then(one.id.cmp(&other.id)));
+    listed.unread.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(listed)
 }
 
 impl Row {
