@@ -515,3 +515,64 @@ fn what_is_no_ledger_is_not_repeated() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(!said(&refused).contains(NUMBER), "{}", said(&refused));
 }
+
+/// The others are somebody's who waits for theirs.
+#[test]
+fn an_extract_that_cannot_be_read_hides_no_other() {
+    let place = Place::new();
+    let [sound, torn] = ["anna", "bosse"].map(|user| {
+        let taken = order(&place, user, &["--controller", REGION, "--json"]);
+        let taken: Value = serde_json::from_slice(&taken.stdout).expect("JSON");
+        taken["id"].as_str().expect("one").to_owned()
+    });
+    let record = place.vault().store().join(format!(".uttag/{torn}.json"));
+    fs::write(record, "{").expect("ours");
+    for json in [false, true] {
+        let more: &[&str] = if json { &["--json"] } else { &[] };
+        let listed = place.ask(&[&["uttag", "list"], more].concat());
+        assert_eq!(listed.status.code(), Some(1), "{}", said(&listed));
+        let rows = String::from_utf8_lossy(&listed.stdout);
+        assert!(rows.contains(&sound) && !rows.contains(&torn), "{rows}");
+        assert!(said(&listed).contains(&torn), "{}", said(&listed));
+    }
+}
+
+#[test]
+fn what_changes_a_store_is_refused_while_its_keys_are_away() {
+    let place = Place::new();
+    let vault = place.vault();
+    record(&vault);
+    let index = Index::open(&vault).expect("there");
+    let id = index.left_open().expect("read")[0].id.to_string();
+    drop(index);
+    let key_lost = [
+        "store",
+        "key-lost",
+        "--controller",
+        REGION,
+        "--reason",
+        "a fire",
+    ];
+    let refused = place.ask(&key_lost);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    let (keys, disk) = (vault.keys(), place.path("disk"));
+    fs::rename(keys, &disk).expect("ours");
+    fs::DirBuilder::new().create(keys).expect("ours");
+    fs::set_permissions(keys, fs::Permissions::from_mode(0o700)).expect("ours");
+    for args in [
+        &["gallring", "run"][..],
+        &["recordings", "hold", &id, "--reason", "a complaint"],
+        &key_lost,
+    ] {
+        let refused = place.ask(args);
+        assert!(!refused.status.success(), "{args:?}");
+        let said = said(&refused);
+        assert!(
+            said.contains("mount the disk of `keys`"),
+            "{args:?}: {said}"
+        );
+    }
+    let listed = place.ask(&["recordings", "list"]);
+    assert!(listed.status.success(), "{}", said(&listed));
+    assert_eq!(fs::read_dir(keys).expect("there").count(), 0);
+}
