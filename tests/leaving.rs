@@ -19,6 +19,7 @@ use recorder::{
     envelope::{Recipient, seal},
     index::Index,
     names::RecordingId,
+    recover,
     vault::Vault,
 };
 use serde_json::Value;
@@ -575,4 +576,32 @@ fn what_changes_a_store_is_refused_while_its_keys_are_away() {
     let listed = place.ask(&["recordings", "list"]);
     assert!(listed.status.success(), "{}", said(&listed));
     assert_eq!(fs::read_dir(keys).expect("there").count(), 0);
+}
+
+/// They are what it is restored for.
+#[test]
+fn keys_that_are_gone_stand_in_the_way_of_no_restore() {
+    let place = Place::new();
+    let vault = place.vault();
+    record(&vault);
+    let index = Index::open(&vault).expect("there");
+    recover::close_left_open(&vault, &index).expect("closed");
+    drop(index);
+    let name = backed_up(&place);
+    let keys = vault.keys().to_owned();
+    // The signing key alone; all of them, their folder there; their folder too.
+    fs::remove_file(keys.join("signing.key")).expect("it signed the backup");
+    for to in ["one", "two", "three"] {
+        let back = ["backup", "restore", &name, "--identity", "backup.key"];
+        let restored = place.ask(&[&back[..], &["--to", to]].concat());
+        assert!(restored.status.success(), "{to}: {}", said(&restored));
+        assert!(place.path(to).join("keys/signing.key").is_file(), "{to}");
+        if keys.exists() {
+            fs::remove_dir_all(&keys).expect("ours");
+        }
+        if to == "one" {
+            fs::create_dir(&keys).expect("ours");
+            fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).expect("ours");
+        }
+    }
 }

@@ -88,7 +88,15 @@ impl Catalogue {
     /// # Errors
     /// When it can't be read.
     pub fn read(vault: &Vault) -> Result<Self, BackupError> {
-        let path = vault.store().join(FILE);
+        Self::read_at(vault.store())
+    }
+
+    /// The same of a store whose keys may be gone: it says where their backup is.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_at(store: &Path) -> Result<Self, BackupError> {
+        let path = store.join(FILE);
         match fs::read(&path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map_err(|error| file(&path)(io::Error::other(error)))

@@ -116,7 +116,7 @@ mod tests {
         }
 
         /// What opens it to change it is refused while the keys' disk isn't mounted, and makes nothing; then it opens again.
-        fn is_refused_without_its_disk(self, what: &str) {
+        fn refuses_without_its_disk(self, what: &str) {
             let [store, keys, disk] = self.at;
             fs::rename(&keys, &disk).expect("ours");
             for is_made in [false, true] {
@@ -154,11 +154,11 @@ mod tests {
             let id = RecordingId::random().expect("random");
             vault.begin(id, &test_tag("region-01")).expect("begins");
         })
-        .is_refused_without_its_disk("recordings");
+        .refuses_without_its_disk("recordings");
         Bench::with(|vault| {
             access::write(vault, Timestamp::now(), &[shown()]).expect("written");
         })
-        .is_refused_without_its_disk("access logs");
+        .refuses_without_its_disk("access logs");
         Bench::with(|vault| {
             let signer = Signer::open(vault.keys()).expect("a key");
             let mut register =
@@ -168,7 +168,7 @@ mod tests {
                 .add(&signer, Timestamp::now(), &[line])
                 .expect("added");
         })
-        .is_refused_without_its_disk("a destruction register");
+        .refuses_without_its_disk("a destruction register");
     }
 
     #[test]
