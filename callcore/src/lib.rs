@@ -9,6 +9,7 @@
 
 pub mod area_codes;
 pub mod calendar;
+pub mod calls;
 pub mod check;
 mod csv;
 pub mod diff;

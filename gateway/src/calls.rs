@@ -12,6 +12,7 @@ use std::{
 };
 
 use callcore::{
+    calls::{DAY_BYTES_MAX, DAYS_MAX, SUFFIX},
     scenario::Scenario,
     switch::{CallId, Fact, FactKind},
     time::Time,
@@ -20,12 +21,6 @@ use jiff::{civil::Date, tz::TimeZone};
 use serde::Serialize;
 
 use crate::observer::Decided;
-
-const SUFFIX: &str = ".jsonl";
-/// Days of calls that are kept: four years and more, and audio is kept for three at most (BTV instruction 8).
-const DAYS_MAX: usize = 1500;
-/// Of one day: a million calls and more, ten times the busiest of 2020. A recorder reads no more of it either.
-const DAY_BYTES_MAX: u64 = 300 * 1024 * 1024;
 
 /// One call that has ended. The names are what `vaxel recordings reconcile` reads.
 #[derive(Debug, Serialize)]

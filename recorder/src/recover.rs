@@ -114,19 +114,9 @@ fn remove_erased(
     vault: &Vault,
     mut keyless: BTreeMap<String, Waiting>,
 ) -> Result<usize, RecoverError> {
-    let mut erased = Vec::new();
-    if !keyless.is_empty() {
-        let read = gallring::register(vault, true, |line| {
-            // Not by a line of who spoke in it.
-            if line.destroyed.key_destroyed {
-                erased.extend(keyless.remove(&line.destroyed.object));
-            }
-        });
-        if let Err(error) = read {
-            tracing::error!(%error, "what was erased can't be told from what has lost its key: all of it stays");
-            return Ok(0);
-        }
-    }
+    let Some(erased) = take_erased(vault, &mut keyless) else {
+        return Ok(0);
+    };
     for id in keyless.keys() {
         tracing::error!(
             recording = id,
@@ -137,6 +127,25 @@ fn remove_erased(
         vault.remove_keyless(one)?;
     }
     Ok(erased.len())
+}
+
+/// Takes what the destruction register says was erased out of what has no key. `None` when it can't be read: then nothing was.
+fn take_erased<T>(vault: &Vault, keyless: &mut BTreeMap<String, T>) -> Option<Vec<T>> {
+    let mut erased = Vec::new();
+    if !keyless.is_empty() {
+        let read = gallring::register(vault, true, |line| {
+            // Not by a line of who spoke in it.
+            if line.destroyed.key_destroyed {
+                erased.extend(keyless.remove_entry(&line.destroyed.object));
+            }
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, "what was erased can't be told from what has lost its key: all of it stays");
+            keyless.extend(erased);
+            return None;
+        }
+    }
+    Some(erased.into_iter().map(|(_, one)| one).collect())
 }
 
 /// An index that isn't the one of the last start has forgotten what was ordered to stay, and what its controller has its copy of;

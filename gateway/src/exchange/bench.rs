@@ -96,6 +96,33 @@ impl Bench {
         }
     }
 
+    /// Two nurses, and a caller who talks with the first; with the INVITE that she was asked by.
+    pub(super) async fn talking() -> (Self, [Peer; 3], Request) {
+        let [caller, first, second] = [Peer::new().await, Peer::new().await, Peer::new().await];
+        let entries = format!(
+            r#"
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = ["sip:a@{}", "sip:b@{}"], ring_s = 10 }}]
+route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
+"#,
+            first.at(),
+            second.at()
+        );
+        let mut bench = Self::new(&entries);
+        let switch = bench.address();
+        let talks = async {
+            let offer = Peer::sdp(5000);
+            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+            let asked = first.is_asked(Method::Invite).await;
+            let ok = ("200 OK", "");
+            first.answers(switch, &asked, ok, &Peer::sdp(5002)).await;
+            first.is_asked(Method::Ack).await;
+            asked
+        };
+        let asked = bench.until(talks).await;
+        assert_eq!(bench.state().expect("a call").1, "talking");
+        (bench, [caller, first, second], asked)
+    }
+
     pub(super) fn address(&self) -> SocketAddr {
         self.sip.locals()[0].socket()
     }

@@ -103,10 +103,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        exchange::bench::{Bench, Peer},
-        media::MediaEvent,
-    };
+    use crate::{exchange::bench::Bench, media::MediaEvent};
 
     /// How her phone is noticed to be gone.
     #[derive(Debug, Clone, Copy)]
@@ -124,30 +121,8 @@ mod tests {
             Noticed::BySip(unacknowledged),
             Noticed::BySilence,
         ] {
-            let (caller, first, second) = (Peer::new().await, Peer::new().await, Peer::new().await);
-            let entries = format!(
-                r#"
-queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = ["sip:a@{}", "sip:b@{}"], ring_s = 10 }}]
-route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
-"#,
-                first.at(),
-                second.at()
-            );
-            let mut bench = Bench::new(&entries);
-            let switch = bench.address();
-            let talks = async {
-                caller
-                    .asks(switch, ("INVITE", 1, ""), &Peer::sdp(5000))
-                    .await;
-                let asked = first.is_asked(Method::Invite).await;
-                let ok = ("200 OK", "");
-                first.answers(switch, &asked, ok, &Peer::sdp(5002)).await;
-                first.is_asked(Method::Ack).await;
-            };
-            bench.until(talks).await;
-            let (id, state) = bench.state().expect("a call");
-            assert_eq!(state, "talking");
-            let session = bench.far();
+            let (mut bench, [_caller, first, second], _) = Bench::talking().await;
+            let (id, session) = (bench.state().expect("a call").0, bench.far());
             match noticed {
                 Noticed::BySip(why) => {
                     let gone = Event::Ended { session, why };

@@ -327,10 +327,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        exchange::bench::{Bench, Peer},
-        media::MediaEvent,
-    };
+    use crate::{exchange::bench::Bench, media::MediaEvent};
 
     #[test]
     fn replaces_is_read_out_of_a_uri() {
@@ -361,29 +358,9 @@ mod tests {
     #[tokio::test]
     async fn a_caller_who_was_sent_on_and_taken_by_nobody_is_back_in_the_queue() {
         for gone in [Gone::HangsUp, Gone::Lost, Gone::Silent] {
-            let (caller, first, second) = (Peer::new().await, Peer::new().await, Peer::new().await);
-            let entries = format!(
-                r#"
-queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = ["sip:a@{}", "sip:b@{}"], ring_s = 10 }}]
-route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
-"#,
-                first.at(),
-                second.at()
-            );
-            let mut bench = Bench::new(&entries);
+            let (mut bench, [_caller, first, second], asked) = Bench::talking().await;
             let switch = bench.address();
-            let (offer, ok) = (Peer::sdp(5000), ("200 OK", ""));
-            let talks = async {
-                caller.asks(switch, ("INVITE", 1, ""), &offer).await;
-                let asked = first.is_asked(Method::Invite).await;
-                first.answers(switch, &asked, ok, &Peer::sdp(5002)).await;
-                first.is_asked(Method::Ack).await;
-                asked
-            };
-            let asked = bench.until(talks).await;
-            let (id, state) = bench.state().expect("a call");
-            assert_eq!(state, "talking");
-            let session = bench.far();
+            let (id, session) = (bench.state().expect("a call").0, bench.far());
             let to = NameAddr::new(Uri::sip(Some("b"), second.at()));
             bench.exchange.on_sip(
                 &mut bench.sip,

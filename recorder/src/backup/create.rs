@@ -358,34 +358,19 @@ mod tests {
     use super::*;
     use crate::{
         envelope::Identity,
-        index::{Closing, State},
-        names::RecordingId,
-        place::Place,
-        tally::Tally,
-        vault::{stub::Stub, test_tag},
+        vault::{
+            stub::{self, Stub},
+            test_tag,
+        },
     };
 
     /// It would be the newest, and the older ones go by their time.
     #[test]
     fn without_s3_there_is_no_backup_rather_than_one_of_nothing() {
         let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
-        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-        let vault = Vault::open_place(stub.place(near)).expect("fresh");
+        let vault = stub.vault(place.path());
         let index = Index::open(&vault).expect("fresh");
-        let id = RecordingId::random().expect("random");
-        let tag = test_tag("region-01");
-        vault.begin(id, &tag).expect("begins");
-        index.insert_open(id, &tag).expect("entered");
-        let closing = Closing {
-            state: State::Closed,
-            ended: tag.started.timestamp(),
-            bytes: 0,
-            tally: Tally::default(),
-            files: Vec::new(),
-        };
-        index.close(id, &closing).expect("closed");
-        let waiting = vault.ended(id, &tag).expect("listed").expect("there");
-        vault.move_out(&waiting).expect("moved");
+        stub::entered(&vault, &index, &test_tag("region-01"));
         let to = Where {
             audio: place.path().join("audio"),
             keys: place.path().join("key-part"),

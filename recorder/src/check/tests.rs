@@ -5,7 +5,10 @@ use std::{fs, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, thread}
 use callcore::scenario::Srtp;
 
 use super::*;
-use crate::vault::Vault;
+use crate::vault::{
+    Vault,
+    stub::{self, Stub},
+};
 
 /// Set aside by PTS for books and films (data/test_numbers.csv).
 const NUMBER: &str = "+46701740605";
@@ -28,6 +31,15 @@ impl Bench {
             },
             _place: place,
         }
+    }
+
+    /// Its audio is there.
+    fn with_bucket(&mut self, stub: &Stub) -> Place {
+        let Targets { store, keys, .. } = &self.targets;
+        let near = Place::folders(store.as_ref().expect("set"), keys.as_ref().expect("set"));
+        let place = stub.place(near);
+        self.targets.bucket = Some(place.clone());
+        place
     }
 
     /// A private file in the store.
@@ -89,11 +101,8 @@ fn what_belongs_to_another_account_is_told_of() {
 #[test]
 fn a_bucket_that_keeps_versions_is_told_of() {
     let mut bench = Bench::new();
-    let stub = crate::vault::stub::Stub::start();
-    let store = bench.targets.store.clone().expect("set");
-    let near = Place::folders(&store, bench.targets.keys.as_ref().expect("set"));
-    let place = stub.place(near);
-    bench.targets.bucket = Some(place.clone());
+    let stub = Stub::start();
+    let place = bench.with_bucket(&stub);
     let remote = crate::vault::Remote::of(&place).expect("made");
     let file = bench.put("x", b"sealed");
     stub.keep_versions(Some("v1"));
@@ -113,17 +122,11 @@ fn a_bucket_that_keeps_versions_is_told_of() {
 #[test]
 fn recordings_in_the_bucket_that_the_index_does_not_know_are_told_of() {
     let mut bench = Bench::new();
-    let stub = crate::vault::stub::Stub::start();
-    let store = bench.targets.store.clone().expect("set");
-    let near = Place::folders(&store, bench.targets.keys.as_ref().expect("set"));
-    let place = stub.place(near);
-    bench.targets.bucket = Some(place.clone());
+    let stub = Stub::start();
+    let place = bench.with_bucket(&stub);
     let vault = Vault::open_place(place).expect("there");
     let tag = crate::vault::test_tag("region-01");
-    let id = crate::names::RecordingId::random().expect("random");
-    vault.begin(id, &tag).expect("begins");
-    let waiting = vault.ended(id, &tag).expect("listed").expect("there");
-    vault.move_out(&waiting).expect("moved");
+    let id = stub::recorded(&vault, &tag);
     assert_eq!(bench.codes(), ["S0106"], "there is no index at all");
     let index = crate::index::Index::open(&vault).expect("fresh");
     assert_eq!(bench.codes(), ["S0112"]);

@@ -326,10 +326,10 @@ mod tests {
     use super::*;
     use crate::{
         envelope::Identity,
-        index::{Closing, State},
-        place::Place,
-        tally::Tally,
-        vault::{stub::Stub, test_tag},
+        vault::{
+            stub::{self, Stub},
+            test_tag,
+        },
     };
 
     const SCENARIO: &str = r#"
@@ -343,23 +343,9 @@ decision = [{ controller = "region-01", diary_number = "RS/1", date = 2021-03-01
     #[test]
     fn without_s3_there_is_no_package_rather_than_one_of_less() {
         let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
-        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-        let vault = Vault::open_place(stub.place(near)).expect("fresh");
+        let vault = stub.vault(place.path());
         let index = Index::open(&vault).expect("fresh");
-        let id = RecordingId::random().expect("random");
-        let tag = test_tag("region-01");
-        vault.begin(id, &tag).expect("begins");
-        let closing = Closing {
-            state: State::Closed,
-            ended: tag.started.timestamp(),
-            bytes: 0,
-            tally: Tally::default(),
-            files: Vec::new(),
-        };
-        let entered = index.enter_ended(id, &tag, &closing, false);
-        entered.expect("written");
-        let waiting = vault.ended(id, &tag).expect("listed").expect("there");
-        vault.move_out(&waiting).expect("moved");
+        stub::entered(&vault, &index, &test_tag("region-01"));
         stub.be_away(true);
         let scenario = Scenario::from_toml(SCENARIO, "test").expect("a scenario");
         let wanted = Wanted {

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use callcore::calls::{DAY_BYTES_MAX, DAYS_MAX, SUFFIX};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
@@ -20,14 +21,8 @@ use crate::{
 
 /// Within the store: with a dot, so that it never is a controller's.
 const FOLDER: &str = ".calls";
-const SUFFIX: &str = ".jsonl";
 /// A call takes two hundred bytes.
 const LINE_LEN_MAX: u64 = 4 * 1024;
-/// Days of calls that are kept: four years and more, and audio is kept for three at most (BTV instruction 8). Nothing of a caller is
-/// in them, so that no controller decides on them.
-pub(super) const DAYS_MAX: usize = 1500;
-/// Of one day: a million calls, ten times the busiest of 2020.
-pub(super) const DAY_BYTES_MAX: u64 = 300 * 1024 * 1024;
 /// Calls in one POST.
 const POSTED_MAX: usize = 10_000;
 

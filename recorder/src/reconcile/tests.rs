@@ -370,19 +370,12 @@ fn what_closed_this_second_is_not_extra_yet() {
 /// What an index that was lost doesn't know of lies in the bucket, not here.
 #[test]
 fn what_lies_in_the_bucket_and_nowhere_else_is_told() {
-    use crate::{place::Place, vault::stub::Stub};
+    use crate::vault::stub::{self, Stub};
     let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
-    let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-    let vault = Vault::open_place(stub.place(near)).expect("fresh");
+    let vault = stub.vault(place.path());
     let index = Index::open(&vault).expect("fresh");
     let tag = crate::vault::test_tag("region-01");
-    let [known, lost] = [(); 2].map(|()| {
-        let id = RecordingId::random().expect("random");
-        vault.begin(id, &tag).expect("begins");
-        let waiting = vault.ended(id, &tag).expect("listed").expect("there");
-        vault.move_out(&waiting).expect("moved");
-        id
-    });
+    let [known, lost] = [(); 2].map(|()| stub::recorded(&vault, &tag));
     index.insert_open(known, &tag).expect("entered");
     let started = tag.started.timestamp();
     for from in [started, Timestamp::UNIX_EPOCH] {
@@ -412,17 +405,17 @@ fn calls_of_the_oldest_days_go() {
     let folder = calls::folder(&vault);
     let first: jiff::civil::Date = "2020-01-01".parse().expect("a day");
     let days = first.series(jiff::Span::new().days(1));
-    for day in days.take(calls::DAYS_MAX) {
+    for day in days.take(callcore::calls::DAYS_MAX) {
         fs::write(folder.join(format!("{day}.jsonl")), "").expect("ours");
     }
     keep(&vault, &[fact(2, 0, 60.0)]).expect("kept");
     let left = calls::days(std::slice::from_ref(&folder)).expect("listed");
-    assert_eq!(left.len(), calls::DAYS_MAX);
+    assert_eq!(left.len(), callcore::calls::DAYS_MAX);
     assert_eq!(left.first(), first.tomorrow().ok().as_ref());
     let last = folder.join("2026-11-22.jsonl");
     assert_eq!(fs::read_to_string(&last).expect("there").lines().count(), 2);
     let file = fs::File::options().write(true).open(&last).expect("ours");
-    file.set_len(calls::DAY_BYTES_MAX).expect("ours");
+    file.set_len(callcore::calls::DAY_BYTES_MAX).expect("ours");
     assert!(matches!(
         keep(&vault, &[fact(3, 0, 60.0)]),
         Err(ReconcileError::TooManyOfADay { .. })

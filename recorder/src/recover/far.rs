@@ -16,7 +16,7 @@ use callcore::tag::RecordingTag;
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::{RecoverError, hold_again, nothing};
+use super::{RecoverError, hold_again, nothing, take_erased};
 use crate::{
     gallring::{self, GallringError},
     index::{Closing, Index, State},
@@ -259,18 +259,9 @@ fn remove_erased(
     mut keyless: BTreeMap<String, Far>,
     removed: &mut u64,
 ) -> Result<u64, VaultError> {
-    let mut erased = Vec::new();
-    if !keyless.is_empty() {
-        let read = gallring::register(vault, true, |line| {
-            if line.destroyed.key_destroyed {
-                erased.extend(keyless.remove(&line.destroyed.object));
-            }
-        });
-        if let Err(error) = read {
-            tracing::error!(%error, "what was erased can't be told from what has lost its key: all of it stays");
-            return Ok((keyless.len() + erased.len()) as u64);
-        }
-    }
+    let Some(erased) = take_erased(vault, &mut keyless) else {
+        return Ok(keyless.len() as u64);
+    };
     for one in &erased {
         vault.remove_far(one)?;
         *removed += 1;

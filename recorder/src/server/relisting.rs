@@ -104,24 +104,18 @@ mod tests {
     use crate::{
         index::State,
         monitor::Figures,
-        names::RecordingId,
-        place::Place,
-        vault::{stub::Stub, test_tag},
+        vault::{
+            stub::{self, Stub},
+            test_tag,
+        },
     };
 
     /// A recorder that starts with an index of nothing on a bucket that isn't empty.
     #[test]
     fn a_start_with_another_index_enters_what_lies_in_the_bucket() {
         let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
-        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-        let vault = Vault::open_place(stub.place(near)).expect("fresh");
-        let (id, tag) = (
-            RecordingId::random().expect("random"),
-            test_tag("region-01"),
-        );
-        vault.begin(id, &tag).expect("begins");
-        let waiting = vault.ended(id, &tag).expect("listed").expect("there");
-        vault.move_out(&waiting).expect("moved");
+        let vault = stub.vault(place.path());
+        let id = stub::recorded(&vault, &test_tag("region-01"));
 
         let board = Arc::new(Board::new(Figures::default()).expect("metrics"));
         let index = Index::open(&vault).expect("fresh");

@@ -183,7 +183,6 @@ mod tests {
     use crate::{
         index::State,
         monitor::Figures,
-        place::Place,
         recover,
         server::{
             entering::{Entering, Entry},
@@ -203,8 +202,7 @@ mod tests {
 
     fn bench() -> Bench {
         let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
-        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-        let vault = Vault::open_place(stub.place(near)).expect("fresh");
+        let vault = stub.vault(place.path());
         let index = Index::open(&vault).expect("fresh");
         recover::recover(&vault, &index).expect("nothing there");
         Bench {

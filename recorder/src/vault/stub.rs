@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -11,8 +12,15 @@ use std::{
     thread,
 };
 
-use super::folder;
-use crate::place::{Bucket, Place};
+use callcore::tag::RecordingTag;
+
+use super::{Vault, folder};
+use crate::{
+    index::{Closing, Index, State},
+    names::RecordingId,
+    place::{Bucket, Place},
+    tally::Tally,
+};
 
 /// Objects in one answer, as in S3.
 const PAGE: usize = 1000;
@@ -37,6 +45,30 @@ struct Held {
     version: Mutex<Option<&'static str>>,
 }
 
+/// A recording that has ended, without a stream, and lies in the bucket. The index isn't told.
+pub(crate) fn recorded(vault: &Vault, tag: &RecordingTag) -> RecordingId {
+    let id = RecordingId::random().expect("random");
+    vault.begin(id, tag).expect("begins");
+    let waiting = vault.ended(id, tag).expect("listed").expect("there");
+    vault.move_out(&waiting).expect("moved");
+    id
+}
+
+/// The same, of one that the index knows.
+pub(crate) fn entered(vault: &Vault, index: &Index, tag: &RecordingTag) -> RecordingId {
+    let id = recorded(vault, tag);
+    let closing = Closing {
+        state: State::Closed,
+        ended: tag.started.timestamp(),
+        bytes: 0,
+        tally: Tally::default(),
+        files: Vec::new(),
+    };
+    let entered = index.enter_ended(id, tag, &closing, false);
+    entered.expect("written");
+    id
+}
+
 impl Stub {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -50,6 +82,12 @@ impl Stub {
             }
         });
         Self { held, address }
+    }
+
+    /// A new vault with its audio here, and the rest in this folder.
+    pub(crate) fn vault(&self, folder: &Path) -> Vault {
+        let near = Place::folders(&folder.join("store"), &folder.join("keys"));
+        Vault::open_place(self.place(near)).expect("fresh")
     }
 
     /// The place with its audio here.

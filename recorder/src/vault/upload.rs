@@ -220,11 +220,9 @@ fn entries(
 mod tests {
     use super::super::{stub::Stub, test_tag};
     use super::*;
-    use crate::place::Place;
 
     fn spooled(place: &Path, stub: &Stub) -> (Vault, Waiting) {
-        let place = stub.place(Place::folders(&place.join("store"), &place.join("keys")));
-        let vault = Vault::open_place(place).expect("fresh");
+        let vault = stub.vault(place);
         let id = RecordingId::random().expect("random");
         let recording = vault.begin(id, &test_tag("region-01")).expect("begins");
         let folder = vault.store().join(recording.relative());

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     index::{Entry, IndexError},
     names::StreamLabel,
-    place::{IndexPlace, Place},
+    place::IndexPlace,
     recover::recover,
     store::HOLD,
     vault::{Packet, stub::Stub, test_tag},
@@ -24,8 +24,7 @@ struct Bench {
 
 fn bench() -> Bench {
     let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
-    let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
-    let vault = Vault::open_place(stub.place(near)).expect("fresh");
+    let vault = stub.vault(place.path());
     let index = Index::open(&vault).expect("fresh");
     recover(&vault, &index).expect("nothing there");
     let mut bench = Bench {
