@@ -1,5 +1,5 @@
-//! A controller's key that is lost for good. Of a recording that has no key of its own either nobody but the operator can say that it was
-//! destroyed and isn't on a disk that is away: until then gallring leaves it, and the index marks what a stopped run had begun.
+//! A controller's key that is lost for good: nobody but the operator can say so. Until then nothing is recorded for that controller, and
+//! gallring leaves recordings that have no key of their own either: both may be on a disk that is away.
 
 use jiff::Timestamp;
 
@@ -9,11 +9,12 @@ use crate::{
     ledger::LedgerError,
     names::{ControllerName, NameError},
     store::By,
-    vault::{Vault, VaultError},
+    vault::{Unopened, Vault, VaultError},
 };
 
 /// What the access log calls it.
 const KEY_LOST: &str = "key-lost";
+const KEY_FOUND: &str = "key-found";
 
 /// Why a key isn't said to be lost.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +43,9 @@ pub enum LostError {
     Ledger(#[from] LedgerError),
 }
 
-/// Writes down that a controller's key is lost for good, how in the access log. Recordings of it that have no key of their own go
-/// with the next gallring under its decisions, and stand in the register; nothing is erased here. A key that comes back is used.
+/// Writes down that a controller's key is lost for good, how in the access log, and makes another, under which calls are recorded
+/// again. Recordings that have no key of their own go with the next gallring under its decisions, and stand in the register; nothing
+/// is erased here, and nothing written over. The lost key, back under its own name, opens what was recorded under it.
 ///
 /// # Errors
 /// When nobody says how, nothing of the controller is here, its key is there, or all keys are away with their disk.
@@ -69,6 +71,192 @@ pub fn key_lost(
         object: format!("controllers/{controller}.key"),
         purpose: by.purpose.clone(),
     };
+    let (mut after, mut unopened) = (None, Unopened::default());
+    loop {
+        let page = index.of_controller(controller, after)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        let ids = page.iter().map(|entry| entry.id);
+        vault.count_unopened(&name, ids, &mut unopened)?;
+    }
     access::write(vault, now, &[access])?;
-    Ok(vault.give_up_key(&name)?)
+    Ok(vault.give_up_key(&name, &unopened)?)
+}
+
+/// Writes into the access logs which keys that were said to be lost are there again, each once.
+///
+/// # Errors
+/// When keys can't be read, or a log not written.
+pub(crate) fn note_found(vault: &Vault, now: Timestamp) -> Result<(), LostError> {
+    for found in vault.keys_found()? {
+        let key = &found.key;
+        tracing::warn!(
+            key,
+            "a key that was said to be lost is there again: what was recorded under it opens"
+        );
+        let access = Access {
+            who: "recorder".to_owned(),
+            controller: found.controller.as_str().to_owned(),
+            action: KEY_FOUND.to_owned(),
+            object: format!("controllers/{key}"),
+            purpose: String::new(),
+        };
+        access::write(vault, now, &[access])?;
+        vault.told_of(&found)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Instant};
+
+    use bytes::Bytes;
+    use wire::g711::Law;
+
+    use super::*;
+    use crate::{
+        names::{RecordingId, StreamLabel},
+        rotate,
+        vault::{Packet, test_tag},
+    };
+
+    const CONTROLLER: &str = "region-01";
+
+    struct Bench {
+        place: tempfile::TempDir,
+        vault: Vault,
+        index: Index,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let place = tempfile::tempdir().expect("a folder");
+            let [store, keys] = ["store", "keys"].map(|name| place.path().join(name));
+            let vault = Vault::open(&store, &keys).expect("fresh");
+            let index = Index::open(&vault).expect("fresh");
+            Self {
+                place,
+                vault,
+                index,
+            }
+        }
+
+        fn record(&self) -> Result<RecordingId, VaultError> {
+            let (id, tag) = (RecordingId::random()?, test_tag(CONTROLLER));
+            let recording = self.vault.begin(id, &tag)?;
+            self.index.insert_open(id, &tag).expect("entered");
+            let label = StreamLabel::parse("1").expect("a label");
+            let mut writer = recording.stream_writer(&label, Law::A)?;
+            writer.push(
+                &Packet::audio(0, Bytes::from_static(&[1; 160])),
+                Instant::now(),
+            )?;
+            writer.finish()?;
+            Ok(id)
+        }
+
+        fn opens(&self, id: RecordingId) -> bool {
+            self.vault.unlock(id, &test_tag(CONTROLLER)).is_ok()
+        }
+
+        fn key(&self, name: &str) -> std::path::PathBuf {
+            self.place.path().join("keys/controllers").join(name)
+        }
+
+        fn lose(&self) -> Result<(), LostError> {
+            let by = By {
+                who: "ana".into(),
+                purpose: "a fire".into(),
+            };
+            key_lost(&self.vault, &self.index, CONTROLLER, &by, Timestamp::now())
+        }
+
+        fn rotate(&self) -> (u64, u64, u64) {
+            let done = rotate::rotate(&self.vault, &self.index, CONTROLLER, |_| {});
+            let done = done.expect("rotated");
+            (done.wrapped, done.passed_over, done.locked)
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_after_a_loss_has_a_key_of_its_own_and_what_turns_up_lies_beside() {
+        let bench = Bench::new();
+        let before = [bench.record(), bench.record()].map(|id| id.expect("recorded"));
+        let away = bench.place.path().join("away.key");
+        fs::rename(bench.key("region-01.key"), &away).expect("lost");
+        assert!(matches!(bench.record(), Err(VaultError::KeyMissing { .. })));
+        bench.lose().expect("said");
+        let after = bench.record().expect("recorded again");
+        assert!(bench.opens(after) && !before.iter().any(|id| bench.opens(*id)));
+        assert!(matches!(
+            bench.lose(),
+            Err(LostError::Vault(VaultError::KeyThere { .. }))
+        ));
+        // Back under its own name it is in nobody's way.
+        let new = fs::read(bench.key("region-01.2.key")).expect("there");
+        fs::rename(&away, bench.key("region-01.key")).expect("found");
+        let later = bench.record().expect("recorded");
+        let all = before.into_iter().chain([after, later]);
+        assert!(all.clone().all(|id| bench.opens(id)));
+        assert_eq!(fs::read(bench.key("region-01.2.key")).ok(), Some(new));
+        // A rotation moves all of it to one key.
+        assert_eq!(bench.rotate(), (4, 0, 0));
+        let left = ["region-01.key", "region-01.2.old.key", "region-01.2.key"]
+            .map(|name| bench.key(name).exists());
+        assert_eq!(left, [false, false, true]);
+        assert!(all.clone().all(|id| bench.opens(id)));
+    }
+
+    #[test]
+    fn what_is_under_a_lost_key_stops_no_rotation_and_opens_when_it_turns_up() {
+        let bench = Bench::new();
+        let before = [bench.record(), bench.record()].map(|id| id.expect("recorded"));
+        let away = bench.place.path().join("away.key");
+        fs::rename(bench.key("region-01.key"), &away).expect("lost");
+        bench.lose().expect("said");
+        let after = bench.record().expect("recorded again");
+        assert_eq!(bench.rotate(), (1, 2, 2));
+        // One that is spoilt isn't taken for one of those.
+        let path = bench.vault.keys().join(format!("data/{after}.key"));
+        let whole = fs::read(&path).expect("there");
+        let mut spoilt = whole.clone();
+        spoilt[6] ^= 1;
+        fs::write(&path, spoilt).expect("ours");
+        let refused = rotate::rotate(&bench.vault, &bench.index, CONTROLLER, |_| {});
+        assert!(refused.is_err() && bench.key("region-01.2.old.key").exists());
+        fs::write(&path, whole).expect("ours");
+        assert_eq!(bench.rotate(), (1, 2, 2));
+        fs::rename(&away, bench.key("region-01.key")).expect("found");
+        assert!(before.iter().all(|id| bench.opens(*id)) && bench.opens(after));
+        // A second loss is another.
+        fs::remove_file(bench.key("region-01.2.key")).expect("there");
+        bench.lose().expect("said");
+        let last = bench.record().expect("recorded again");
+        assert!(bench.key("region-01.3.key").exists());
+        assert!(before.iter().all(|id| bench.opens(*id)) && bench.opens(last));
+        assert!(!bench.opens(after));
+    }
+
+    #[test]
+    fn a_key_that_turns_up_is_told_of_once() {
+        let bench = Bench::new();
+        bench.record().expect("recorded");
+        let away = bench.place.path().join("away.key");
+        fs::rename(bench.key("region-01.key"), &away).expect("lost");
+        bench.lose().expect("said");
+        let now = Timestamp::now();
+        note_found(&bench.vault, now).expect("nothing yet");
+        fs::rename(&away, bench.key("region-01.key")).expect("found");
+        for _ in 0..2 {
+            note_found(&bench.vault, now).expect("noted");
+        }
+        let mut said = Vec::new();
+        let read = access::read(&bench.vault, CONTROLLER, |_, one| {
+            said.push((one.action, one.object));
+        });
+        read.expect("whole");
+        let one = |what: &str| (what.to_owned(), "controllers/region-01.key".to_owned());
+        assert_eq!(said, [one("key-lost"), one("key-found")]);
+    }
 }

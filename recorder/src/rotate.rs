@@ -3,7 +3,8 @@
 //! 1. The old key is kept beside as `<controller>.old.key`, and that is on disk.
 //! 2. A new one takes its place, whole or not at all: what begins from here on is recorded under it.
 //! 3. Each data key is wrapped anew, whole or not at all.
-//! 4. When none is left under the old key, it is destroyed.
+//! 4. When none is left under the old key, it is destroyed. So is one that was lost and has turned up; what is under one that is
+//!    lost stays as it is.
 //!
 //! Stopped anywhere, the next run goes on: the old key tells that there is something left. Works beside a running recorder,
 //! and what is read meanwhile opens with whichever key its data key names. Audio isn't touched.
@@ -28,6 +29,8 @@ pub struct Rotated {
     pub wrapped: u64,
     /// Recordings whose data key was under the new key already, or that have none any more.
     pub passed_over: u64,
+    /// Recordings among them that are under a key which was said to be lost: they open again if it turns up.
+    pub locked: u64,
     /// Whether an earlier run was gone on with.
     pub resumed: bool,
 }
@@ -113,6 +116,7 @@ pub fn rotate(
         after = Some(last.id);
         let found = wrap(vault, &controller, &page)?;
         done.wrapped += found.wrapped;
+        done.locked += found.locked;
         spoilt.extend(found.spoilt);
         each(page.len() as u64);
         done.passed_over += page.len() as u64;
@@ -148,6 +152,7 @@ fn wrap(vault: &Vault, controller: &ControllerName, page: &[Entry]) -> Result<Wr
             // What a hand that failed has left is found under the old key.
             let some = hand.unwrap_or_else(|_| Ok(Wrapped::default()))?;
             all.wrapped += some.wrapped;
+            all.locked += some.locked;
             all.spoilt.extend(some.spoilt);
         }
         Ok(all)

@@ -26,7 +26,7 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         controller: String,
     },
-    /// Say that a controller's key is lost for good: gallring then erases its recordings that have no key of their own either
+    /// Say that a controller's key is lost for good: calls are recorded under a new one, and gallring erases what has no key at all
     KeyLost {
         /// Whose key
         #[arg(long)]

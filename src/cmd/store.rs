@@ -114,7 +114,7 @@ fn key_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, Failure
         show::json(&serde_json::json!({ "controller": controller }))?;
     } else {
         show::line(format_args!(
-            "{controller}'s key is given up: of its recordings those without a key of their own go with the next `vaxel gallring run`, under its decisions"
+            "{controller}'s key is given up, and a new one made for what is recorded from now on; recordings without a key of their own go with the next `vaxel gallring run`, under its decisions. Back up the new one: `vaxel backup keys`"
         ))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -125,6 +125,7 @@ struct NewKey<'a> {
     controller: &'a str,
     wrapped: u64,
     passed_over: u64,
+    locked: u64,
     resumed: bool,
 }
 
@@ -149,6 +150,7 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
             controller,
             wrapped: done.wrapped,
             passed_over: done.passed_over,
+            locked: done.locked,
             resumed: done.resumed,
         })?;
         return Ok(code);
@@ -158,5 +160,11 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
         "{controller} has a new key{again}: {} data keys wrapped anew, {} were already; the old key is destroyed",
         done.wrapped, done.passed_over
     ))?;
+    if done.locked > 0 {
+        show::line(format_args!(
+            "{} of those are under a key that was said to be lost: they open if it turns up",
+            done.locked
+        ))?;
+    }
     Ok(code)
 }

@@ -64,6 +64,7 @@ use crate::{
     check,
     gallring::{self, GallringError},
     index::{Index, IndexError},
+    lost,
     monitor::{Figures, Monitor},
     place::{Place, PlaceError},
     recover,
@@ -347,6 +348,9 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
             tracing::error!(%error, "what a stopped gallring left can't be removed yet: run it again when S3 is back");
         }
         other => drop(other?),
+    }
+    if let Err(error) = lost::note_found(&vault, jiff::Timestamp::now()) {
+        tracing::error!(%error, "that a lost key is there again isn't in the access log yet");
     }
     let figures = Figures {
         controllers: index.figures()?,

@@ -10,7 +10,8 @@ use std::{
 use callcore::{retention::ErasurePermit, tag::RecordingTag};
 
 use super::{
-    Vault, VaultError, folder, keys, recording::META_FILE, relative_folder, remote::Remote,
+    Vault, VaultError, controllers::Generation, folder, recording::META_FILE, relative_folder,
+    remote::Remote,
 };
 use crate::names::{ControllerName, RecordingId};
 
@@ -41,42 +42,18 @@ impl Vault {
     }
 
     /// Whether a recording's key was destroyed. One that isn't there with its controller's may be on a disk that isn't either, unless
-    /// somebody said that the controller's is lost.
+    /// somebody said that the controller's is lost: then there is another.
     pub(crate) fn is_key_destroyed(&self, id: RecordingId, tag: &RecordingTag) -> bool {
         let Ok(controller) = ControllerName::parse(&tag.controller) else {
             return false;
         };
-        let paths = [
-            keys::controller_path(self.keys(), &controller),
-            keys::lost_path(self.keys(), &controller),
-        ];
-        let is_there = |path: &PathBuf| path.try_exists().unwrap_or(false);
-        !self.has_key(id) && paths.iter().any(is_there)
+        !self.has_key(id) && self.has_controllers_key(&controller)
     }
 
-    /// Writes down, with the keys, that a controller's key is lost for good. On disk when this returns.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub(crate) fn give_up_key(&self, controller: &ControllerName) -> Result<(), VaultError> {
-        folder::keep(&keys::lost_path(self.keys(), controller), b"")
-    }
-
-    /// Refuses to take a key for lost.
-    ///
-    /// # Errors
-    /// When it is there, or may be on a disk that isn't.
-    pub(crate) fn refuse_key_there(&self, controller: &ControllerName) -> Result<(), VaultError> {
-        self.refuse_keys_away()?;
-        for path in [
-            keys::controller_path(self.keys(), controller),
-            keys::old_path(self.keys(), controller),
-        ] {
-            if path.try_exists().map_err(folder::unusable(&path))? {
-                return Err(VaultError::KeyThere { path });
-            }
-        }
-        Ok(())
+    /// Whether the key is there that is recorded under for a controller.
+    pub(crate) fn has_controllers_key(&self, controller: &ControllerName) -> bool {
+        let key = Generation::current(self.keys(), controller).key();
+        key.try_exists().unwrap_or(false)
     }
 
     /// Waits until keys that were destroyed are gone from the disk.

@@ -46,7 +46,7 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// A key that must be there isn't.
-    #[error("the key {} is missing: restore it from the key backup; without it this audio can't be opened", path.display())]
+    #[error("the key {} is missing: restore it from the key backup; without it this audio can't be opened. A controller's that is lost for good is given up by `vaxel store key-lost`", path.display())]
     KeyMissing {
         /// Where it should be.
         path: PathBuf,

@@ -5,7 +5,7 @@
 use std::{
     fmt, fs,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
@@ -15,12 +15,14 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{VaultError, folder};
-use crate::names::{ControllerName, NameError, RecordingId};
+use crate::names::{NameError, RecordingId};
 
 const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
 const PRINT_LEN: usize = 8;
 const TAG_LEN: usize = 16;
+/// What names a key without giving it away.
+pub(super) type Print = [u8; PRINT_LEN];
 /// First bytes of a wrapped data key; the last one is the version.
 const WRAPPED_MAGIC: &[u8; 4] = b"VXK\x01";
 const WRAPPED_LEN: usize = WRAPPED_MAGIC.len() + PRINT_LEN + NONCE_LEN + KEY_LEN + TAG_LEN;
@@ -53,7 +55,7 @@ impl Key {
     }
 
     /// Names the key without giving it away.
-    pub(crate) fn print(&self) -> [u8; PRINT_LEN] {
+    pub(crate) fn print(&self) -> Print {
         let mut print = [0; PRINT_LEN];
         let expanded = Hkdf::<Sha256>::new(None, &self.0).expand(b"vaxel key print 1", &mut print);
         debug_assert!(expanded.is_ok());
@@ -76,56 +78,11 @@ pub(crate) fn nonce<const N: usize>() -> Result<[u8; N], NameError> {
     Ok(nonce)
 }
 
-/// The controller's key: read, or made when this controller has nothing stored yet (`may_make`).
-pub(crate) fn controller_key(
-    keys: &Path,
-    controller: &ControllerName,
-    may_make: bool,
-) -> Result<Key, VaultError> {
-    let path = controller_path(keys, controller);
-    if let Some(key) = read_key(&path)? {
-        return Ok(key);
-    }
-    if !may_make {
-        return Err(VaultError::KeyMissing { path });
-    }
-    let key = Key::random()?;
-    store_key(&path, &key)?;
-    // Everything recorded under it is lost with it.
-    folder::sync_folder(&keys.join("controllers"))?;
-    Ok(key)
-}
-
-/// The key that a rotation is moving away from.
-pub(crate) fn old_controller_key(
-    keys: &Path,
-    controller: &ControllerName,
-) -> Result<Option<Key>, VaultError> {
-    read_key(&old_path(keys, controller))
-}
-
-pub(super) fn controller_path(keys: &Path, controller: &ControllerName) -> PathBuf {
-    keys.join("controllers")
-        .join(format!("{}.key", controller.as_str()))
-}
-
-/// Says that the key is lost for good. With the keys, so that it is gone while they are.
-pub(super) fn lost_path(keys: &Path, controller: &ControllerName) -> PathBuf {
-    keys.join("controllers")
-        .join(format!("{}.lost", controller.as_str()))
-}
-
-/// No controller's name has a dot in it.
-pub(crate) fn old_path(keys: &Path, controller: &ControllerName) -> PathBuf {
-    keys.join("controllers")
-        .join(format!("{}.old.key", controller.as_str()))
-}
-
-pub(crate) fn store_key(path: &Path, key: &Key) -> Result<(), VaultError> {
+pub(super) fn store_key(path: &Path, key: &Key) -> Result<(), VaultError> {
     folder::write_private(path, &key.0)
 }
 
-fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
+pub(super) fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
     let unusable = folder::unusable(path);
     let file = match fs::File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -144,14 +101,14 @@ fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
         })
 }
 
-/// Whether a data key is wrapped by this controller's key; one that was destroyed is under none.
-pub(crate) fn is_under(path: &Path, master: &Key) -> Result<bool, VaultError> {
+/// Names the key that a data key is under; `None` when it was destroyed, or isn't one.
+pub(super) fn print_over(path: &Path) -> Result<Option<Print>, VaultError> {
     match fs::read(path) {
         Ok(file) => {
-            let print = file.get(WRAPPED_MAGIC.len()..WRAPPED_MAGIC.len() + PRINT_LEN);
-            Ok(print == Some(master.print().as_slice()))
+            let rest = file.strip_prefix(WRAPPED_MAGIC.as_slice());
+            Ok(rest.and_then(|rest| rest.first_chunk().copied()))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(folder::unusable(path)(error)),
     }
 }

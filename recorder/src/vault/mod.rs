@@ -4,7 +4,7 @@
 //! store/<controller>/<yyyy>/<mm>/<recording id>/tag.json      whose it is and how long it stays; no person in it
 //!                                              /<label>.vax   one stream of audio
 //!                                              /meta.vax      who spoke
-//! keys/controllers/<controller>.key                           32 random bytes
+//! keys/controllers/<controller>.key                           32 random bytes (others beside it: see `controllers`)
 //! keys/data/<recording id>.key                                the recording's key, wrapped by the controller's
 //! ```
 //!
@@ -14,6 +14,7 @@ mod afar;
 mod away;
 mod batch;
 mod codec;
+mod controllers;
 mod destroy;
 mod error;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) mod folder;
 mod format;
 mod keys;
 mod lock;
+mod lost;
 mod meta;
 pub(crate) mod outside;
 mod pieces;
@@ -50,7 +52,7 @@ pub(crate) use self::{
     afar::{Far, FarFiles},
     remote::Remote,
 };
-pub(crate) use self::{batch::Batch, keys::nonce as random, rotation::Wrapped};
+pub(crate) use self::{batch::Batch, keys::nonce as random, lost::Unopened, rotation::Wrapped};
 pub use self::{
     codec::Codec,
     error::VaultError,
@@ -213,7 +215,7 @@ impl Vault {
             .unwrap_or_else(PoisonError::into_inner);
         // A controller with audio and no key has lost its key: a new one would hide that.
         let nothing_stored = !self.store().join(controller.as_str()).exists();
-        keys::controller_key(self.keys(), controller, nothing_stored)
+        controllers::key_to_write(self.keys(), controller, nothing_stored)
     }
 
     /// Opens a recording under its tag.

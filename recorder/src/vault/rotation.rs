@@ -1,12 +1,14 @@
 //! A controller's key being changed: two keys for a while, and data keys moving from one to the other.
 
-use std::{fs, io, path::PathBuf};
+use std::{collections::BTreeSet, fs, io, path::PathBuf};
 
 use callcore::tag::RecordingTag;
 
 use super::{
-    Vault, VaultError, folder,
-    keys::{self, Key},
+    Vault, VaultError,
+    controllers::{self, Generation},
+    folder,
+    keys::{self, Key, Print},
 };
 use crate::names::{ControllerName, RecordingId};
 
@@ -15,6 +17,8 @@ use crate::names::{ControllerName, RecordingId};
 pub(crate) struct Wrapped {
     /// Wrapped anew.
     pub(crate) wrapped: u64,
+    /// Under a key that was said to be lost, and isn't there.
+    pub(crate) locked: u64,
     /// Whose open with neither key.
     pub(crate) spoilt: Vec<RecordingId>,
 }
@@ -27,17 +31,15 @@ impl Vault {
             .making_key
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let current = keys::controller_key(self.keys(), controller, false)?;
-        let old = keys::old_controller_key(self.keys(), controller)?;
+        let current = controllers::key_to_write(self.keys(), controller, false)?;
+        let generation = Generation::current(self.keys(), controller);
+        let old = keys::read_key(&generation.old())?;
         let resumed = old.is_some_and(|old| old.print() != current.print());
         if !resumed {
-            let folder = self.keys().join("controllers");
-            keys::store_key(&self.old_key_path(controller), &current)?;
+            let folder = controllers::folder_of(self.keys());
+            keys::store_key(&generation.old(), &current)?;
             folder::sync_folder(&folder)?;
-            keys::store_key(
-                &folder.join(format!("{}.key", controller.as_str())),
-                &Key::random()?,
-            )?;
+            keys::store_key(&generation.key(), &Key::random()?)?;
             folder::sync_folder(&folder)?;
         }
         Ok(resumed)
@@ -49,14 +51,22 @@ impl Vault {
         controller: &ControllerName,
         recordings: impl Iterator<Item = (RecordingId, &'a RecordingTag)>,
     ) -> Result<Wrapped, VaultError> {
-        let new = keys::controller_key(self.keys(), controller, false)?;
+        let new = controllers::key_to_write(self.keys(), controller, false)?;
         let mut done = Wrapped::default();
-        let Some(old) = keys::old_controller_key(self.keys(), controller)? else {
+        let old = controllers::others(self.keys(), controller)?;
+        if old.is_empty() {
             return Ok(done);
+        }
+        let lost = controllers::lost_prints(self.keys(), controller)?;
+        let is_locked = |id| {
+            let print = keys::print_over(&self.key_path(id))?;
+            Ok::<_, VaultError>(print.is_some_and(|print| lost.contains(&print)))
         };
         for (id, tag) in recordings {
             match self.wrap_one((id, tag), &old, &new) {
                 Ok(wrapped) => done.wrapped += u64::from(wrapped),
+                // It opens again if that one turns up.
+                Err(VaultError::WrongKey { .. }) if is_locked(id)? => done.locked += 1,
                 Err(
                     error @ (VaultError::KeyDamaged { .. }
                     | VaultError::WrongKey { .. }
@@ -75,48 +85,56 @@ impl Vault {
     fn wrap_one(
         &self,
         (id, tag): (RecordingId, &RecordingTag),
-        old: &Key,
+        old: &[(PathBuf, Key)],
         new: &Key,
     ) -> Result<bool, VaultError> {
         let (path, bound) = (self.key_path(id), tag.canonical());
-        match keys::open_data_key(&path, old, id, &bound) {
-            Ok(data) => keys::wrap_data_key(&path, &data, new, id, &bound).map(|()| true),
-            Err(VaultError::KeyMissing { .. }) => Ok(false),
-            Err(VaultError::WrongKey { .. }) => {
-                keys::open_data_key(&path, new, id, &bound).map(|_| false)
+        for (_, old) in old {
+            match keys::open_data_key(&path, old, id, &bound) {
+                Ok(data) => {
+                    return keys::wrap_data_key(&path, &data, new, id, &bound).map(|()| true);
+                }
+                Err(VaultError::KeyMissing { .. }) => return Ok(false),
+                Err(VaultError::WrongKey { .. }) => {}
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        keys::open_data_key(&path, new, id, &bound).map(|_| false)
     }
 
-    /// How many data keys are still under the old key, whoever's recordings they are.
+    /// How many data keys are still under an old key, whoever's recordings they are.
     pub(crate) fn keys_under_old(&self, controller: &ControllerName) -> Result<usize, VaultError> {
-        let Some(old) = keys::old_controller_key(self.keys(), controller)? else {
+        let old = controllers::others(self.keys(), controller)?;
+        let old: BTreeSet<Print> = old.iter().map(|(_, old)| old.print()).collect();
+        if old.is_empty() {
             return Ok(0);
-        };
+        }
         let folder = self.keys().join("data");
         let unusable = folder::unusable(&folder);
         let mut count = 0;
         for entry in fs::read_dir(&folder).map_err(&unusable)? {
             let path = entry.map_err(&unusable)?.path();
-            let is_key = path.extension().is_some_and(|end| end == "key");
-            count += usize::from(is_key && keys::is_under(&path, &old)?);
+            if path.extension().is_some_and(|end| end == "key") {
+                let print = keys::print_over(&path)?;
+                count += usize::from(print.is_some_and(|print| old.contains(&print)));
+            }
         }
         Ok(count)
     }
 
-    /// Destroys the old key: nothing is under it any more.
+    /// Destroys the old keys: nothing is under them any more.
     pub(crate) fn end_rotation(&self, controller: &ControllerName) -> Result<(), VaultError> {
         // What was wrapped anew must be safe before what it was wrapped with goes.
         self.sync_keys()?;
-        let path = self.old_key_path(controller);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(folder::unusable(&path)(error));
+        for (path, _) in controllers::others(self.keys(), controller)? {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(folder::unusable(&path)(error));
+                }
+                _ => {}
             }
-            _ => {}
         }
-        folder::sync_folder(&self.keys().join("controllers"))
+        folder::sync_folder(&controllers::folder_of(self.keys()))
     }
 
     /// Opens a data key with whichever of the controller's keys it names.
@@ -127,26 +145,23 @@ impl Vault {
         bound: &[u8],
     ) -> Result<Key, VaultError> {
         let path = self.key_path(id);
-        let current = keys::controller_key(self.keys(), controller, false)?;
-        match keys::open_data_key(&path, &current, id, bound) {
-            Err(VaultError::WrongKey { id }) => {
-                match keys::old_controller_key(self.keys(), controller)? {
-                    Some(old) => match keys::open_data_key(&path, &old, id, bound) {
-                        // Wrapped anew between two looks.
-                        Err(VaultError::WrongKey { .. }) => {
-                            let current = keys::controller_key(self.keys(), controller, false)?;
-                            keys::open_data_key(&path, &current, id, bound)
-                        }
-                        other => other,
-                    },
-                    None => Err(VaultError::WrongKey { id }),
-                }
-            }
-            other => other,
+        let open = |key: &Key| match keys::open_data_key(&path, key, id, bound) {
+            Err(VaultError::WrongKey { .. }) => Ok(None),
+            other => other.map(Some),
+        };
+        let current = keys::read_key(&Generation::current(self.keys(), controller).key())?;
+        if let Some(key) = &current
+            && let Some(data) = open(key)?
+        {
+            return Ok(data);
         }
-    }
-
-    fn old_key_path(&self, controller: &ControllerName) -> PathBuf {
-        keys::old_path(self.keys(), controller)
+        for (_, other) in controllers::others(self.keys(), controller)? {
+            if let Some(data) = open(&other)? {
+                return Ok(data);
+            }
+        }
+        // Wrapped anew between two looks.
+        let current = controllers::key_to_write(self.keys(), controller, false)?;
+        open(&current)?.ok_or(VaultError::WrongKey { id })
     }
 }
