@@ -19,6 +19,7 @@ use crate::{
     gallring::{self, REGISTER},
     index::Index,
     ledger,
+    names::ControllerName,
     vault::{StoreLock, Vault, folder},
 };
 
@@ -194,8 +195,16 @@ pub(super) fn below(root: &Path) -> Result<Vec<String>, BackupError> {
     Ok(found)
 }
 
-/// Every recording has its key. What lacks one wasn't erased, or the index wouldn't know it any more.
+/// Every recording has its key, and every controller its own. What lacks one wasn't erased, or the index wouldn't know it any more.
 fn nothing_lost(vault: &Vault, index: &Index, part: &Path) -> Result<(), BackupError> {
+    for controller in index.figures()?.into_keys() {
+        if !vault.has_controllers_key(&ControllerName::parse(&controller)?) {
+            return Err(BackupError::ControllersKeyLost {
+                controller,
+                part: part.to_owned(),
+            });
+        }
+    }
     let (mut count, mut first) = (0, String::new());
     index.every(|entry| {
         if !vault.has_key(entry.id) {

@@ -120,6 +120,16 @@ pub enum BackupError {
         /// Where the keys still are.
         part: PathBuf,
     },
+    /// A controller's key is gone, and may be in the key part alone.
+    #[error(
+        "the key of {controller} is gone: the key backup {} stays as it is, restore it from there; if it isn't there either, `vaxel store key-lost` says so", part.display()
+    )]
+    ControllersKeyLost {
+        /// Whose.
+        controller: String,
+        /// Where it may still be.
+        part: PathBuf,
+    },
     /// A place that is in use.
     #[error("{} is there already: restore to a new folder", path.display())]
     There {

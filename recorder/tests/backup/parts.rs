@@ -6,10 +6,14 @@ use jiff::SignedDuration;
 use recorder::{
     backup::{self, BackupError, Catalogue, Where},
     envelope::Identity,
+    lost,
     store::{self, StoreError},
 };
 
-use super::{Backups, POLICY, by, sound, stored::now};
+use super::{
+    Backups, POLICY, by, sound,
+    stored::{REGION, now},
+};
 
 /// As of several commands that end together: none may fail, and the last one has what none before it had.
 #[test]
@@ -188,4 +192,28 @@ fn of_restores_to_one_place_at_once_one_goes_on() {
         let done: Vec<_> = restored.into_iter().flatten().collect();
         assert_eq!(done.iter().map(sound).collect::<Vec<_>>(), [2]);
     }
+}
+
+/// The key part may have the last copy of a key of a controller, and is replaced.
+#[test]
+fn the_key_part_stays_as_it_is_while_a_controllers_key_is_gone() {
+    let backups = Backups::of(2);
+    let created = backups.create();
+    let from = backups.from(&created);
+    let before = fs::read(&from.keys).expect("there");
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    fs::remove_file(vault.keys().join("controllers/region-23.key")).expect("there");
+    let refused = backup::refresh(vault, index, now());
+    assert!(
+        matches!(refused, Err(BackupError::ControllersKeyLost { .. })),
+        "{refused:?}"
+    );
+    assert!(
+        backups
+            .create_at(now() + SignedDuration::from_hours(1))
+            .is_err()
+    );
+    assert_eq!(fs::read(&from.keys).ok(), Some(before));
+    lost::key_lost(vault, index, REGION, &by(), now()).expect("said");
+    backups.refresh();
 }
