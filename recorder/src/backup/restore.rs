@@ -26,7 +26,7 @@ use crate::{
     index::{Index, IndexError, Mark},
     names::RecordingId,
     store::By,
-    vault::{Vault, folder},
+    vault::{Vault, belongs, folder},
 };
 
 /// More text of an index or a manifest isn't ours: a month of a controller with a million recordings.
@@ -208,8 +208,10 @@ fn unpack_keys(
     gone: &Gone,
 ) -> Result<(), BackupError> {
     let register = format!("{LEDGERS}{REGISTER}");
+    let mut are_marked = false;
     each_file(&from.keys, identities, |name, _, bytes| {
         if let Some(key) = name.strip_prefix(KEYS) {
+            are_marked |= key == belongs::OF_KEYS;
             if !gone.holds(key) {
                 put(vault.keys(), key, bytes)?;
             }
@@ -220,7 +222,9 @@ fn unpack_keys(
             put(vault.store(), log, bytes)?;
         }
         Ok(())
-    })
+    })?;
+    // These keys are to be known again as those of the store that was backed up.
+    Ok(belongs::mark_again(vault, are_marked)?)
 }
 
 /// The audio part on its way into a store.

@@ -65,6 +65,18 @@ pub enum VaultError {
         /// The store folder.
         store: PathBuf,
     },
+    /// Keys that the store wasn't made with.
+    #[error("the keys in {} aren't those that {} was made with; they may have been made while the keys' disk was away: mount the disk of `keys` under [recorder], or restore the keys from the key part of a backup (`vaxel backup restore`). Nothing was changed. If they are its keys, say so: `cp {} {}`", keys.display(), store.display(), mark.display(), of_keys.display())]
+    KeysForeign {
+        /// The key folder.
+        keys: PathBuf,
+        /// The store folder.
+        store: PathBuf,
+        /// The store's mark.
+        mark: PathBuf,
+        /// Where the keys' would be.
+        of_keys: PathBuf,
+    },
     /// What is left of a recording may go only after its key.
     #[error(
         "recording {id} still has its key: it is erased by `vaxel gallring run`, under a decision"

@@ -13,6 +13,7 @@
 mod afar;
 mod away;
 mod batch;
+pub(crate) mod belongs;
 mod codec;
 mod controllers;
 mod destroy;
@@ -83,7 +84,8 @@ impl Vault {
     /// Opens a vault, making its folders when they aren't there.
     ///
     /// # Errors
-    /// When the keys lie inside the store or are gone from where they were, others can reach a folder, or a folder can't be written.
+    /// When the keys lie inside the store, are gone from where they were or are another's, others can reach a folder, or a folder
+    /// can't be written.
     pub fn open(store: &Path, keys: &Path) -> Result<Self, VaultError> {
         Self::open_place(Place::folders(store, keys))
     }
@@ -100,7 +102,10 @@ impl Vault {
         for path in [store, keys, &keys.join("controllers"), &keys.join("data")] {
             folder::make_private(path)?;
         }
-        Self::at(place)
+        let vault = Self::at(place)?;
+        belongs::refuse_foreign(&vault)?;
+        belongs::mark(&vault)?;
+        Ok(vault)
     }
 
     /// Opens a vault to read from it; makes nothing.
@@ -128,12 +133,13 @@ impl Vault {
         Self::at(place)
     }
 
-    /// Refuses keys that aren't there, and were: for whoever may make new ones.
+    /// Refuses keys that aren't there, and were, or others in their place: for whoever may make new ones.
     ///
     /// # Errors
-    /// When the store has what was made with keys, and there are none.
+    /// When the store has what was made with keys, and there are none, or none of those.
     pub(crate) fn refuse_keys_away(&self) -> Result<(), VaultError> {
-        away::refuse_keys_away(self.store(), self.keys())
+        away::refuse_keys_away(self.store(), self.keys())?;
+        belongs::refuse_foreign(self)
     }
 
     fn at(place: Place) -> Result<Self, VaultError> {

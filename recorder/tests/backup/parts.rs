@@ -35,7 +35,7 @@ fn renewals_of_the_key_part_at_once_come_one_after_the_other() {
             .collect();
         for renewal in renewals {
             // Three data keys, and what is there whatever was recorded.
-            assert_eq!(renewal.join().expect("ended"), 8);
+            assert_eq!(renewal.join().expect("ended"), 9);
         }
     });
 }
@@ -48,8 +48,8 @@ fn a_destroyed_key_is_gone_from_the_backups_when_the_key_part_is_replaced() {
     backups.refresh();
     let catalogue = Catalogue::read(&backups.bench.vault).expect("read");
     let part = catalogue.keys.expect("one");
-    // Controller key, two of signing, two heads, register, and a month of access log: no data key.
-    assert_eq!((part.register_lines, part.files), (2, 7));
+    // The store's mark, controller key, two of signing, two heads, register, and a month of access log: no data key.
+    assert_eq!((part.register_lines, part.files), (2, 8));
     assert!(created.kept.audio.exists(), "the audio part is as it was");
 }
 
@@ -216,4 +216,24 @@ fn the_key_part_stays_as_it_is_while_a_controllers_key_is_gone() {
     assert_eq!(fs::read(&from.keys).ok(), Some(before));
     lost::key_lost(vault, index, REGION, &by(), now()).expect("said");
     backups.refresh();
+}
+
+/// Also of a key part that was made before keys had the mark of their store.
+#[test]
+fn keys_that_come_back_from_a_backup_are_the_stores() {
+    for is_marked in [true, false] {
+        let backups = Backups::of(2);
+        let live = backups.bench.vault.place().clone();
+        if !is_marked {
+            fs::remove_file(live.keys.join("store.id")).expect("there");
+        }
+        let restored = backups
+            .restore(&backups.from(&backups.create()), "back")
+            .expect("restored");
+        assert_eq!(sound(&restored), 2, "marked: {is_marked}");
+        fs::remove_dir_all(&live.keys).expect("ours");
+        fs::rename(&restored.keys, &live.keys).expect("ours");
+        let opened = recorder::vault::Vault::open_place(live);
+        assert!(opened.is_ok(), "marked: {is_marked}: {opened:?}");
+    }
 }
