@@ -40,8 +40,7 @@ impl<W: Write> Writer<W> {
         let digest = hashed.digest();
         let mut more = [0];
         if copied != length || from.read(&mut more)? != 0 {
-            let what = format!("{name} changed its length while it was read");
-            return Err(io::Error::new(ErrorKind::InvalidData, what));
+            return Err(changed(name));
         }
         self.out.write_all(&PADDING[..padding(length)])?;
         Ok(digest)
@@ -52,11 +51,57 @@ impl<W: Write> Writer<W> {
         self.add(name, bytes.len() as u64, &mut &*bytes)
     }
 
+    /// Adds a file of exactly this length, written piece by piece.
+    pub(crate) fn add_written(
+        &mut self,
+        name: &str,
+        length: u64,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.out.write_all(&header(name, length)?)?;
+        let mut out = Exactly {
+            out: &mut self.out,
+            left: length,
+        };
+        fill(&mut out)?;
+        if out.left > 0 {
+            return Err(changed(name));
+        }
+        self.out.write_all(&PADDING[..padding(length)])
+    }
+
     /// Ends the archive; gives what it wrote to.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.out.write_all(&PADDING)?;
         self.out.write_all(&PADDING)?;
         Ok(self.out)
+    }
+}
+
+/// Its header, with its length, is written before it.
+fn changed(name: &str) -> io::Error {
+    let what = format!("{name} changed its length while it was read");
+    io::Error::new(ErrorKind::InvalidData, what)
+}
+
+/// Takes no more than was said.
+struct Exactly<'a, W> {
+    out: &'a mut W,
+    left: u64,
+}
+
+impl<W: Write> Write for Exactly<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(changed("a file"));
+        }
+        let written = self.out.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 
 use super::{
     UttagError,
+    accesses::Accesses,
     lookup::{Numbers, is_among},
 };
 use crate::{
-    access,
+    access::Access,
     archive::Writer,
     index::{Entry, Index, IndexError},
     names::RecordingId,
@@ -92,8 +93,8 @@ impl Source<'_> {
     ) -> Result<u64, UttagError> {
         match self.order.kind() {
             Kind::AccessLog => {
-                let accesses = self.accesses(theirs)?;
-                put(archive, "access-log.json", &accesses).map(|()| 0)
+                let write = |accesses: &Accesses<'_>| accesses.write(archive, "access-log.json");
+                self.accesses(theirs, write).map(|()| 0)
             }
             Kind::Content => self.write_recordings(archive, theirs),
             Kind::Register => {
@@ -104,26 +105,27 @@ impl Source<'_> {
     }
 
     /// Who looked at what, what for: of these recordings, or of all the controller's.
-    fn accesses(&self, theirs: Option<&Theirs>) -> Result<Value, UttagError> {
+    fn accesses<T>(
+        &self,
+        theirs: Option<&Theirs>,
+        with: impl FnOnce(&Accesses<'_>) -> Result<T, UttagError>,
+    ) -> Result<T, UttagError> {
         let ids: Option<BTreeSet<String>> =
             theirs.map(|theirs| theirs.ids.iter().map(ToString::to_string).collect());
         // And of a register that of the recordings: whoever has heard them since has heard them.
         let any_time = self.order.kind() == Kind::Register;
-        let mut found = Vec::new();
-        access::read(self.vault, self.order.controller(), |at, access| {
+        let fits = |at: &str, access: &Access| {
             let day = at
                 .parse::<Timestamp>()
                 .map(|at| Time::from(at).in_sweden().date());
-            let fits = day.is_ok_and(|day| any_time || self.order.covers(day))
-                && ids.as_ref().is_none_or(|ids| ids.contains(&access.object));
-            if fits {
-                found.push(json!({
-                    "at": at, "who": access.who, "action": access.action,
-                    "object": access.object, "purpose": access.purpose,
-                }));
-            }
-        })?;
-        Ok(found.into())
+            day.is_ok_and(|day| any_time || self.order.covers(day))
+                && ids.as_ref().is_none_or(|ids| ids.contains(&access.object))
+        };
+        with(&Accesses {
+            vault: self.vault,
+            controller: self.order.controller(),
+            fits: &fits,
+        })
     }
 
     fn write_recordings<W: Write>(
@@ -191,7 +193,7 @@ impl Source<'_> {
             "recordings": recordings,
             "recordings_without_a_number": theirs.map_or(0, |theirs| theirs.untied),
             "recordings_that_do_not_open": theirs.map_or(0, |theirs| theirs.unopened),
-            "accesses": self.accesses(theirs)?,
+            "accesses": self.accesses(theirs, |accesses: &Accesses<'_>| accesses.value())?,
         }))
     }
 

@@ -3,6 +3,7 @@
 //! An order holds no personal data. What ties its patientID to telephone numbers is a file of the supplier's, read when it
 //! delivers, and never stored. What is delivered is sealed for a key made for that one delivery; the key goes by another channel.
 
+mod accesses;
 mod deliver;
 mod extract;
 mod lookup;
