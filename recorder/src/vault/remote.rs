@@ -177,14 +177,6 @@ impl Remote {
         })
     }
 
-    /// Removes all that lies directly below a folder.
-    pub(crate) fn remove_all(&self, folder: &str) -> Result<(), VaultError> {
-        for (name, _) in self.list(folder)? {
-            self.remove(&format!("{folder}/{name}"))?;
-        }
-        Ok(())
-    }
-
     fn send(
         &self,
         path: &Path,

@@ -32,6 +32,28 @@ impl Remote {
         Err(self.failed("an object has more versions than anybody has put there"))
     }
 
+    /// Removes all that lies directly below a folder, whose key is destroyed; with every version where the bucket keeps some and lets the
+    /// account. Where it doesn't, older ones stay that nobody can open (`store check`: S0111), and nothing else waits for that.
+    pub(crate) fn remove_all(&self, folder: &str) -> Result<(), VaultError> {
+        let mut keeps_versions = None;
+        for (name, _) in self.list(folder)? {
+            let name = format!("{folder}/{name}");
+            // What of one recording holds for all of it: one more question.
+            let keeps = match keeps_versions {
+                Some(keeps) => keeps,
+                None => {
+                    let found = self.version(&self.path(&name))?;
+                    *keeps_versions.insert(matches!(found, Some(Some(_))))
+                }
+            };
+            let all_gone = keeps && self.remove_for_good(&name).is_ok();
+            if !all_gone {
+                self.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The latest version's name, where the bucket has one; `None` where there is no object.
     fn version(&self, path: &Path) -> Result<Option<Option<String>>, VaultError> {
         let (s3, path) = (Arc::clone(&self.s3), path.clone());
@@ -101,6 +123,37 @@ mod tests {
             remote.remove_for_good("region-01/x").expect("removed");
             assert_eq!((stub.names(), stub.older()), (Vec::new(), 0), "{version:?}");
             remote.remove_for_good("region-01/x").expect("gone is gone");
+        }
+    }
+
+    /// Nobody can open what is left of a recording whose key is destroyed, and it was somebody's all the same.
+    #[test]
+    fn what_is_left_of_a_recording_goes_with_all_its_versions_where_it_may() {
+        for (version, refuses, left) in [
+            (None, false, 0),
+            (Some("v1"), false, 0),
+            (Some("v1"), true, 2),
+        ] {
+            let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
+            let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+            let remote = Remote::of(&stub.place(near)).expect("made");
+            let remote = remote.expect("a bucket");
+            let file = place.path().join("x");
+            stub.keep_versions(version);
+            for text in [b"one", b"two"] {
+                folder::write_private(&file, text).expect("ours");
+                for name in ["1.vax", "tag.json"] {
+                    remote
+                        .put(&format!("region-01/x/{name}"), &file)
+                        .expect("put");
+                }
+            }
+            if refuses {
+                stub.refuse_versions();
+            }
+            remote.remove_all("region-01/x").expect("removed");
+            let older = stub.older().saturating_sub(if refuses { 2 } else { 0 });
+            assert_eq!((stub.names(), older), (Vec::new(), left), "{version:?}");
         }
     }
 
