@@ -119,8 +119,14 @@ pub(crate) enum BackupCommand {
         #[command(flatten)]
         asker: Asker,
     },
-    /// Remove the backups whose time is over
-    Prune,
+    /// Remove the backups whose time is over, or forget those whose disk was destroyed
+    Prune {
+        /// A folder of backups that is gone for good: those in it are forgotten; needs --purpose
+        #[arg(long, value_name = "FOLDER", requires = "purpose")]
+        lost: Option<PathBuf>,
+        #[command(flatten)]
+        asker: Asker,
+    },
 }
 
 #[derive(Debug, Args)]

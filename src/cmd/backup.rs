@@ -73,7 +73,7 @@ pub(crate) fn run(args: BackupArgs) -> Result<ExitCode, Failure> {
             let from = restore::source(&kept, &backup, keys, register)?;
             restore::restore(&kept, &from, &identities, &to, asker, json)
         }
-        BackupCommand::Prune => prune(&kept, json),
+        BackupCommand::Prune { lost, asker } => prune(&kept, lost.as_deref(), asker, json),
     }
 }
 
@@ -334,13 +334,20 @@ fn print_tried(tried: &Tried) -> Result<(), Failure> {
     }
 }
 
-fn prune(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
-    let store = open(kept)?;
-    let gone = Catalogue::prune(store.parts().0, Timestamp::now()).map_err(told)?;
+fn prune(kept: &Kept, lost: Option<&Path>, asker: Asker, json: bool) -> Result<ExitCode, Failure> {
+    let (store, now) = (open(kept)?, Timestamp::now());
+    let (gone, what) = match lost {
+        Some(place) => {
+            let gone = Catalogue::give_up(store.parts(), place, &by(asker)?, now);
+            (gone, "forgotten")
+        }
+        None => (Catalogue::prune(store.parts().0, now), "removed"),
+    };
+    let gone = gone.map_err(told)?;
     if json {
-        show::json(&serde_json::json!({ "removed": gone }))?;
+        show::json(&serde_json::json!({ what: gone }))?;
     } else {
-        show::line(format_args!("{} removed", gone.len()))?;
+        show::line(format_args!("{} {what}", gone.len()))?;
         gone.iter().try_for_each(show::line)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -358,6 +365,9 @@ fn told(error: BackupError) -> Failure {
         | BackupError::None
         | BackupError::Unknown(_)
         | BackupError::InsideStore { .. }
+        | BackupError::PlaceThere { .. }
+        | BackupError::NothingThere { .. }
+        | BackupError::HowLost
         | BackupError::Envelope {
             source: EnvelopeError::NotForUs,
             ..

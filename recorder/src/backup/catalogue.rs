@@ -227,7 +227,7 @@ impl Catalogue {
             })?;
         }
         if let Some(kept) = away.first() {
-            let why = "its time is over, and its folder isn't there: mount its disk, or make the folder again if the disk was destroyed";
+            let why = "its time is over, and its folder isn't there: mount its disk; if that was destroyed, say so: `vaxel backup prune --lost FOLDER --purpose \"how\"`";
             return Err(file(&kept.audio)(io::Error::new(
                 io::ErrorKind::NotFound,
                 why,

@@ -18,6 +18,7 @@
 
 mod catalogue;
 mod create;
+mod forsaken;
 mod gauges;
 mod holds;
 mod keys;
@@ -49,7 +50,7 @@ pub(crate) use self::{
     keys::alone as keys_alone,
 };
 use crate::{
-    access::{self, Access},
+    access::{self, Access, PURPOSE_LEN_MAX},
     envelope::EnvelopeError,
     gallring::GallringError,
     index::{Index, IndexError},
@@ -161,6 +162,27 @@ pub enum BackupError {
         "there is no room where it is restored to: {0}; name a place with more, or make room there"
     )]
     Full(String),
+    /// A place that is said to be gone, and isn't.
+    #[error(
+        "{} is there: `vaxel backup prune` alone removes what has expired in it, and nothing was forgotten", path.display()
+    )]
+    PlaceThere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A place that is said to be gone, and was none.
+    #[error(
+        "no backup was made in {}: `vaxel backup list --json` shows where they are", path.display()
+    )]
+    NothingThere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Nobody said how a place went.
+    #[error(
+        "say how it went: `--purpose \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in every controller's access log"
+    )]
+    HowLost,
     /// A store that was unpacked by hand.
     #[error(
         "{} comes from a backup and wasn't held against the destruction register: what was erased since would come back. Restore it with `vaxel backup restore`", path.display()

@@ -1,14 +1,22 @@
 //! Which backups there are, which trial is due, and what goes when its time is over.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use jiff::SignedDuration;
 use recorder::{
+    access,
     backup::{self, BackupError, Catalogue, Policy},
     envelope::Identity,
+    store::By,
 };
 
-use super::{Backups, POLICY, by, sound, stored::now};
+use super::{
+    Backups, POLICY, by, sound,
+    stored::{REGION, now},
+};
 
 #[test]
 fn a_trial_tells_what_comes_back_and_when_the_next_is_due() {
@@ -100,6 +108,45 @@ fn a_backup_whose_time_is_over_is_told_of_and_removed() {
         Catalogue::prune(vault, at(35)).expect("removed"),
         Vec::<String>::new()
     );
+}
+
+/// Only whoever runs it can say that a disk won't come back.
+#[test]
+fn a_place_that_is_said_to_be_gone_for_good_is_forgotten() {
+    let backups = Backups::of(2);
+    let created = backups.create();
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let place = backups.path("backup");
+    let lost = |place: &Path, purpose: &str| {
+        let by = By {
+            purpose: purpose.to_owned(),
+            ..by()
+        };
+        Catalogue::give_up((vault, index), place, &by, now())
+    };
+    let there = lost(&place, "a fire");
+    assert!(matches!(there, Err(BackupError::PlaceThere { .. })));
+    fs::remove_dir_all(&place).expect("ours");
+    let later = now() + SignedDuration::from_hours(24 * 36);
+    assert!(Catalogue::prune(vault, later).is_err());
+    assert!(matches!(lost(&place, " "), Err(BackupError::HowLost)));
+    let elsewhere = lost(&backups.path("other"), "a fire");
+    assert!(matches!(elsewhere, Err(BackupError::NothingThere { .. })));
+    assert_eq!(
+        lost(&place, "a fire").expect("forgotten"),
+        [created.kept.name]
+    );
+    let catalogue = Catalogue::read(vault).expect("read");
+    assert!(catalogue.backups.is_empty() && catalogue.keys.is_some());
+    assert_eq!(
+        Catalogue::prune(vault, later).expect("nothing"),
+        Vec::<String>::new()
+    );
+    let mut said = Vec::new();
+    let read = access::read(vault, REGION, |_, one| said.push((one.action, one.purpose)));
+    read.expect("whole");
+    let last = said.pop().expect("one");
+    assert_eq!(last, ("backup-lost".to_owned(), "a fire".to_owned()));
 }
 
 /// A backup takes hours: what others did to the catalogue meanwhile stays done.
