@@ -52,16 +52,20 @@ pub(crate) fn run(
     let bar = show::bar(None, "recordings held against calls");
     let report = reconcile::reconcile(vault, index, calls.as_deref(), &asked).map_err(failed);
     bar.finish_and_clear();
-    let report = report?;
+    let mut report = report?;
+    if known.is_none() && args.from.is_none() {
+        // The time begins nowhere.
+        report.from = None;
+    }
     if json {
         show::json(&report)?;
     } else {
-        print(&report, known.is_some() || args.from.is_some())?;
+        print(&report)?;
     }
     Ok(ExitCode::from(u8::from(report.found() > 0)))
 }
 
-fn print(report: &Report, has_beginning: bool) -> Result<(), Failure> {
+fn print(report: &Report) -> Result<(), Failure> {
     let rows = report.controllers.iter().map(|(controller, line)| {
         [
             controller.clone(),
@@ -97,10 +101,9 @@ fn print(report: &Report, has_beginning: bool) -> Result<(), Failure> {
             one.why
         ))?;
     }
-    // Where no call is known, the time begins nowhere.
-    let time = match has_beginning {
-        true => format!("{} to {}", report.from, report.until),
-        false => format!("until {}", report.until),
+    let time = match &report.from {
+        Some(from) => format!("{from} to {}", report.until),
+        None => format!("until {}", report.until),
     };
     show::line(format_args!(
         "{time}: {} calls, {} of them left for a provider with {} recordings here; {} differences, {} unreadable lines",

@@ -222,7 +222,7 @@ impl Tools<'_> {
         let entries = batch
             .gone
             .iter()
-            .map(|(entry, decided)| destroyed(batch.what, entry, decided));
+            .map(|(entry, decided)| destroyed(batch.what, entry, decided, &self.signer));
         let new: Vec<Destroyed> = entries
             .filter(|one| !known.contains(&(one.object.clone(), one.class.clone())))
             .collect();
@@ -334,10 +334,11 @@ fn side_by_side<T: Send>(
         .0)
 }
 
-fn destroyed(what: Mark, entry: &Entry, decided: &Decided) -> Destroyed {
+fn destroyed(what: Mark, entry: &Entry, decided: &Decided, signer: &Signer) -> Destroyed {
     match what {
         Mark::Recording => Destroyed::recording(entry, entry.tag.class.name(), decided)
-            .with_numbers(entry, decided),
+            .with_numbers(entry, decided)
+            .of_call(entry, signer),
         Mark::Numbers => {
             // The tag's own are those of the audio.
             let (earliest, latest) = decided.window_of(entry);

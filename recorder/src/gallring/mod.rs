@@ -16,12 +16,15 @@ use callcore::{
 };
 use jiff::civil::Date;
 
-pub(crate) use self::run::{lock, run_handed_over};
 pub use self::{
     erase::{BATCH, Step, Watch},
     plan::{Group, Plan, plan},
     register::{Destroyed, NumbersToo, Register, register},
     run::{Report, recover, refused, run},
+};
+pub(crate) use self::{
+    register::{call_name, minute},
+    run::{lock, run_handed_over},
 };
 use crate::{index::IndexError, ledger::LedgerError, vault::VaultError};
 

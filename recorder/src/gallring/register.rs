@@ -4,13 +4,14 @@ use callcore::{
     retention::{ObjectClass, Period},
     scenario::Scenario,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::{GallringError, REGISTER};
 use crate::{
     index::Entry,
-    ledger::{self, LedgerError, Line, Verified},
+    ledger::{self, LedgerError, Line, PSEUDONYM_LEN, Signer, Verified},
+    text::hex,
     vault::Vault,
 };
 
@@ -41,6 +42,10 @@ pub struct Destroyed {
     /// version wrote says nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumbersToo>,
+    /// Of a recording, a name for its call that only the store's signing key makes of the call's number: the call misses it rightly
+    /// as long as its switch tells of it. An entry that an earlier version wrote has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub call: String,
     /// What the object was bound to: of an access log its last hash, so that the next one's chain can be checked.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub last_hash: String,
@@ -94,7 +99,18 @@ impl Destroyed {
             bytes: entry.bytes,
             key_destroyed: true,
             numbers: None,
+            call: String::new(),
             last_hash: String::new(),
+        }
+    }
+
+    /// The same of a recording, by the call that it was of.
+    pub(super) fn of_call(self, entry: &Entry, signer: &Signer) -> Self {
+        let began = minute(entry.tag.started.timestamp());
+        let name = call_name(signer, &self.controller, entry.tag.call.0, began);
+        Self {
+            call: hex(&name),
+            ..self
         }
     }
 
@@ -110,6 +126,21 @@ impl Destroyed {
         });
         Self { numbers, ..self }
     }
+}
+
+/// Stands for a call, of which a controller's recording began in that minute: another call of that number has another.
+pub(crate) fn call_name(
+    signer: &Signer,
+    controller: &str,
+    call: u64,
+    minute: i64,
+) -> [u8; PSEUDONYM_LEN] {
+    signer.pseudonym(&["call", controller, &call.to_string(), &minute.to_string()])
+}
+
+/// Since 1970.
+pub(crate) fn minute(moment: Timestamp) -> i64 {
+    moment.as_second().div_euclid(60)
 }
 
 /// Under what something goes: written down with the mark, so that a run that was stopped can be finished.

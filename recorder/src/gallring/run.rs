@@ -334,6 +334,7 @@ fn erase_log(
         bytes: segment.bytes,
         key_destroyed: false,
         numbers: None,
+        call: String::new(),
         last_hash: access::last_hash(tools.vault, segment)?,
     };
     tools.enter(&[entry])?;

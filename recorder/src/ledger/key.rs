@@ -3,7 +3,9 @@
 use std::{fs, io, path::Path};
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use hkdf::Hkdf;
 use rand::{TryRng, rngs::SysRng};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{LedgerError, file};
@@ -17,6 +19,8 @@ const KEY_FILE: &str = "signing.key";
 /// Handed to whoever is to check a ledger; 64 hexadecimal digits.
 const PUBLIC_FILE: &str = "signing.pub";
 const KEY_LEN: usize = 32;
+/// Two things get the same name by chance once in 2^64 of them.
+pub(crate) const PSEUDONYM_LEN: usize = 16;
 /// Keeps these signatures apart from any others the key might make.
 const CONTEXT: &[u8] = b"vaxel ledger 1\n";
 
@@ -86,6 +90,28 @@ impl Signer {
         // Before anything is signed with it: what it signed shows that there was one.
         folder::sync_folder(keys)?;
         Ok(Self(key))
+    }
+
+    /// Reads the key of a store where there is one.
+    pub(crate) fn there(vault: &Vault) -> Result<Option<Self>, LedgerError> {
+        Self::read(vault.keys())
+    }
+
+    /// A name for something in a ledger: whoever has this key, and the thing, makes the same, and nobody else can tell what it is of.
+    pub(crate) fn pseudonym(&self, of: &[&str]) -> [u8; PSEUDONYM_LEN] {
+        let mut name = [0; PSEUDONYM_LEN];
+        let parts = of
+            .iter()
+            .flat_map(|part| [b"\0".as_slice(), part.as_bytes()]);
+        let info: Vec<&[u8]> = [b"vaxel pseudonym 1".as_slice()]
+            .into_iter()
+            .chain(parts)
+            .collect();
+        // 16 bytes is far below HKDF's limit of 255 hashes.
+        let expanded =
+            Hkdf::<Sha256>::new(None, self.0.as_bytes()).expand_multi_info(&info, &mut name);
+        debug_assert!(expanded.is_ok());
+        name
     }
 
     /// The public half, 64 hexadecimal digits.

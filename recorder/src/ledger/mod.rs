@@ -25,7 +25,7 @@ pub use self::{
 };
 pub(crate) use self::{
     file::{end_of, forget_head, signed_in, was_signed},
-    key::parse_public,
+    key::{PSEUDONYM_LEN, parse_public},
     verify::{follows, has_lines, verify_at},
 };
 use crate::{names::NameError, vault::VaultError};

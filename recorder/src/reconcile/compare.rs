@@ -12,7 +12,7 @@ use super::{
 use crate::{index::Entry, names::RecordingId, server::untagged};
 
 /// Switch and recorder see the same moment this far apart at most, on the network and by their clocks.
-const APART_MAX: SignedDuration = SignedDuration::from_secs(5);
+pub(super) const APART_MAX: SignedDuration = SignedDuration::from_secs(5);
 /// A shorter talk may end before its recording begins.
 const TALK_MIN_S: f64 = 2.0;
 /// A recording begins after the talk does and ends with the last packet: less than that is not short.

@@ -1,26 +1,45 @@
 //! Recordings that went under a decision: their calls miss them rightly.
 //!
-//! The register knows a recording's controller and month, and no call. So many calls of that month as recordings were erased may be
-//! without theirs; which of them, nobody can say any more.
+//! The register names a recording's call so that only the store's signing key can tell which it was: that call, and no other, may be
+//! without so many recordings. What an earlier version wrote has controller and month only: so many calls of that month may then be
+//! without theirs, and which of them nobody can say any more.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use callcore::retention::ObjectClass;
+use jiff::Timestamp;
 
-use super::calls::CallFact;
+use super::{Asked, CALL_MAX, calls::CallFact, compare::APART_MAX};
 use crate::{
-    gallring::{self, GallringError},
+    gallring::{self, Destroyed, GallringError},
+    ledger::{PSEUDONYM_LEN, Signer},
+    text::unhex,
     vault::Vault,
 };
 
-/// How many recordings of a controller's month were erased and aren't accounted for by a call yet.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Erased(BTreeMap<(String, String), u64>);
+/// Recordings that were erased and aren't accounted for by a call yet.
+#[derive(Debug, Clone, Default)]
+pub struct Erased {
+    /// By the names of their calls.
+    calls: BTreeSet<[u8; PSEUDONYM_LEN]>,
+    /// Those without, by controller and month.
+    months: BTreeMap<(String, String), u64>,
+    signer: Option<Arc<Signer>>,
+}
 
 impl Erased {
-    /// As the destruction register says, where it is signed: whoever only writes in the store excuses nothing.
-    pub(super) fn read(vault: &Vault) -> Result<Self, GallringError> {
-        let mut erased = Self::default();
+    /// As the destruction register says of the months that are asked for, where it is signed: whoever only writes in the store
+    /// excuses nothing.
+    pub(super) fn read(vault: &Vault, asked: &Asked) -> Result<Self, GallringError> {
+        let from = asked.from.checked_sub(CALL_MAX).unwrap_or(asked.from);
+        let (first, last) = (month(from), month(asked.until));
+        let mut erased = Self {
+            signer: Signer::there(vault)?.map(Arc::new),
+            ..Self::default()
+        };
         gallring::register(vault, true, |line| {
             let gone = line.destroyed;
             let class = ObjectClass::parse(&gone.class);
@@ -28,33 +47,64 @@ impl Erased {
                 class,
                 Some(ObjectClass::TelephoneNumber | ObjectClass::AccessLog)
             );
-            if is_recording {
-                erased.add(gone.controller, gone.month);
+            if is_recording && (first.as_str()..=last.as_str()).contains(&gone.month.as_str()) {
+                erased.add(gone);
             }
         })?;
         Ok(erased)
     }
 
-    fn add(&mut self, controller: String, month: String) {
-        *self.0.entry((controller, month)).or_default() += 1;
+    fn add(&mut self, gone: Destroyed) {
+        let call = unhex(&gone.call).and_then(|name| name.try_into().ok());
+        if let Some(call) = call {
+            // Several of one call in one minute are of that call all the same.
+            self.calls.insert(call);
+        } else {
+            *self
+                .months
+                .entry((gone.controller, gone.month))
+                .or_default() += 1;
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.calls.is_empty() && self.months.is_empty()
     }
 
-    /// Takes one that may have been of that call; `false` when there is none left.
+    /// Takes what was erased of that call, or one that may have been of it; `false` when there is nothing.
     pub(super) fn take(&mut self, call: &CallFact) -> bool {
         // A call of New Year's Eve may be recorded in the new year.
-        [call.offered, call.ended].into_iter().any(|moment| {
-            let month = moment.to_string().get(..7).unwrap_or_default().to_owned();
-            match self.0.get_mut(&(call.controller.clone(), month)) {
-                Some(left) if *left > 0 => {
-                    *left -= 1;
-                    true
-                }
-                _ => false,
-            }
-        })
+        self.take_known(call)
+            || self.take_unknown(call, call.offered)
+            || self.take_unknown(call, call.ended)
     }
+
+    /// Every piece of it, whenever in the call it began.
+    fn take_known(&mut self, call: &CallFact) -> bool {
+        let Some(signer) = self.signer.as_ref().filter(|_| !self.calls.is_empty()) else {
+            return false;
+        };
+        let early = call
+            .offered
+            .saturating_sub(APART_MAX)
+            .unwrap_or(call.offered);
+        let late = call.ended.saturating_add(APART_MAX).unwrap_or(call.ended);
+        let last = late.min(call.offered.saturating_add(CALL_MAX).unwrap_or(late));
+        let minutes = gallring::minute(early)..=gallring::minute(last);
+        let names: Vec<_> = minutes
+            .map(|minute| gallring::call_name(signer, &call.controller, call.call, minute))
+            .collect();
+        let taken = names.iter().filter(|name| self.calls.remove(*name));
+        taken.count() > 0
+    }
+
+    fn take_unknown(&mut self, call: &CallFact, began: Timestamp) -> bool {
+        let of = (call.controller.clone(), month(began));
+        let left = self.months.get_mut(&of).filter(|left| **left > 0);
+        left.map(|left| *left -= 1).is_some()
+    }
+}
+
+fn month(moment: Timestamp) -> String {
+    moment.to_string().get(..7).unwrap_or_default().to_owned()
 }

@@ -113,7 +113,7 @@ pub fn reconcile(
     let mut report = held(Erased::default());
     if asked.erased && report.lacks_any() {
         // A register that can't be read excuses nothing.
-        match Erased::read(vault) {
+        match Erased::read(vault, asked) {
             Ok(erased) if !erased.is_empty() => report = held(erased),
             Ok(_) => {}
             Err(error) => {

@@ -20,8 +20,8 @@ pub(super) const CROSSED: &str = "this call left for a provider: a boundary was 
 /// Expected against stored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// Calls that ended then or later.
-    pub from: String,
+    /// Calls that ended then or later; `None` where nobody said from when, and no call is known.
+    pub from: Option<String>,
     /// And earlier than this.
     pub until: String,
     /// Calls that the switch told of.
@@ -97,7 +97,7 @@ impl Line {
 impl Report {
     pub(super) fn new(from: Timestamp, until: Timestamp) -> Self {
         Self {
-            from: from.to_string(),
+            from: Some(from.to_string()),
             until: until.to_string(),
             ..Self::default()
         }

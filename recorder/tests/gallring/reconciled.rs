@@ -60,3 +60,35 @@ fn what_was_erased_under_a_decision_is_not_missing() {
     fs::write(&register, text.replace(REGION, OTHER)).expect("ours");
     assert_eq!((line(REGION).missing, line(OTHER).missing), (2, 2));
 }
+
+/// Three pieces of one call excuse that call, and no other of its month.
+#[test]
+fn what_was_erased_of_one_call_excuses_no_other() {
+    let (bench, scenario) = (Bench::new(), scenario());
+    for _ in 0..3 {
+        bench.record(REGION, 0);
+    }
+    let calls = said(&bench);
+    let began = tag(REGION, 0).started.timestamp();
+    let asked = Asked {
+        from: began - SignedDuration::from_hours(1),
+        until: began + SignedDuration::from_hours(1),
+        folders: false,
+        bucket: false,
+        erased: true,
+    };
+    bench.run(&scenario, date(2025, 8, 1)).expect("ran");
+    let report = reconcile::reconcile(&bench.vault, &bench.index, Some(&calls), &asked);
+    let report = report.expect("held against");
+    let line = report.controllers[REGION];
+    assert_eq!((line.erased, line.missing), (1, 1));
+    let missing: Vec<_> = report
+        .differences
+        .iter()
+        .filter(|it| it.controller == REGION)
+        .collect();
+    assert_eq!(
+        missing.iter().map(|it| it.call).collect::<Vec<_>>(),
+        [Some(1)]
+    );
+}

@@ -225,6 +225,7 @@ fn what_the_register_says_was_erased_goes() {
         bytes: 0,
         key_destroyed: true,
         numbers: None,
+        call: String::new(),
         last_hash: String::new(),
     };
     let (store, keys) = (bench.vault.store(), bench.vault.keys());
