@@ -113,7 +113,8 @@ pub(super) type Wrong = (String, String);
 
 /// Recordings in one package: what is packed can be checked on the other side.
 pub(super) const RECORDINGS_MAX: usize = 1_000_000;
-/// Audio, the same as it came, tag and vCon. As many are remembered, each in some 150 bytes.
+/// Audio, the same as it came, tag and vCon. As many are remembered: measured with all four million, 605 MB (155 bytes each) of names
+/// in random order, as ids are, and 690 MB (175) of a stranger's in the order of the alphabet.
 const FILES_MAX: usize = 4 * RECORDINGS_MAX;
 /// `data/ID/audio.opus`.
 const NAME_LEN_MAX: usize = 5 + 32 + 1 + 10;
