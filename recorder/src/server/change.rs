@@ -1,6 +1,6 @@
 //! A recording session changes: it pauses and goes on (a=inactive), gains streams, or tells more of who speaks.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use callcore::tag::RecordingTag;
 use wire::{
@@ -189,7 +189,10 @@ impl Server {
             return Begins::Nothing;
         };
         let cut = hold == Hold::Over || told == Told::Transfer;
-        if cut && recording.next.is_none() && self.segments.may_begin(&recording.tag) {
+        if cut
+            && recording.next.is_none()
+            && self.segments.may_begin(&recording.tag, Instant::now())
+        {
             match self.begin_next(session, hold, told) {
                 Ok(()) => return Begins::Next,
                 Err(refusal) => {

@@ -11,7 +11,8 @@ use std::{
 
 use callcore::tag::RecordingTag;
 
-/// A call of which nothing began for so long is over: longer than any hold.
+/// A call of which nothing began for so long is over: longer than any hold. A switch that was started anew counts its calls from 1
+/// again.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(2 * 60 * 60);
 /// Calls remembered: far more than begin in that time on the busiest day. With more, the oldest is forgotten.
 const CALLS_MAX: usize = 100_000;
@@ -38,10 +39,10 @@ impl Segments {
     }
 
     /// Whether another recording of that call may begin because of a hold or a transfer.
-    pub(super) fn may_begin(&self, tag: &RecordingTag) -> bool {
+    pub(super) fn may_begin(&self, tag: &RecordingTag, now: Instant) -> bool {
         self.calls
             .get(&key(tag))
-            .is_none_or(|count| count.begun < self.max)
+            .is_none_or(|count| count.is_over(now) || count.begun < self.max)
     }
 
     /// A recording of that call was asked for.
@@ -53,19 +54,28 @@ impl Segments {
             begun: 0,
             last: now,
         });
+        if count.is_over(now) {
+            count.begun = 0;
+        }
         count.begun = count.begun.saturating_add(1);
         count.last = now;
     }
 
     fn forget(&mut self, now: Instant) {
-        self.calls
-            .retain(|_, count| now.saturating_duration_since(count.last) < FORGOTTEN_AFTER);
+        self.calls.retain(|_, count| !count.is_over(now));
         if self.calls.len() >= CALLS_MAX {
             let oldest = self.calls.iter().min_by_key(|(_, count)| count.last);
             if let Some(oldest) = oldest.map(|(call, _)| call.clone()) {
                 self.calls.remove(&oldest);
             }
         }
+    }
+}
+
+impl Count {
+    /// Whether what begins now is of another call.
+    fn is_over(self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) >= FORGOTTEN_AFTER
     }
 }
 
@@ -91,11 +101,25 @@ mod tests {
     #[test]
     fn each_call_has_its_own_count() {
         let (mut segments, now) = (Segments::new(2), Instant::now());
-        assert!(segments.may_begin(&tag(1)));
+        assert!(segments.may_begin(&tag(1), now));
         segments.begins(&tag(1), now);
-        assert!(segments.may_begin(&tag(1)));
+        assert!(segments.may_begin(&tag(1), now));
         segments.begins(&tag(1), now);
-        assert!(!segments.may_begin(&tag(1)) && segments.may_begin(&tag(2)));
+        assert!(!segments.may_begin(&tag(1), now) && segments.may_begin(&tag(2), now));
+    }
+
+    /// Of a switch that was started anew for the tenth time no call would be cut into segments any more.
+    #[test]
+    fn another_call_of_that_number_is_counted_anew() {
+        let (mut segments, now) = (Segments::new(2), Instant::now());
+        (0..2).for_each(|_| segments.begins(&tag(1), now));
+        let later = now + FORGOTTEN_AFTER;
+        assert!(!segments.may_begin(&tag(1), now));
+        assert!(segments.may_begin(&tag(1), later));
+        segments.begins(&tag(1), later);
+        assert!(segments.may_begin(&tag(1), later));
+        segments.begins(&tag(1), later);
+        assert!(!segments.may_begin(&tag(1), later));
     }
 
     #[test]
@@ -105,7 +129,7 @@ mod tests {
             segments.begins(&tag(call), now + Duration::from_micros(call));
         }
         assert_eq!(segments.calls.len(), CALLS_MAX);
-        assert!(segments.may_begin(&tag(0)) && !segments.may_begin(&tag(1)));
+        assert!(segments.may_begin(&tag(0), now) && !segments.may_begin(&tag(1), now));
         segments.begins(&tag(u64::MAX), now + FORGOTTEN_AFTER + FORGOTTEN_AFTER);
         assert_eq!(segments.calls.len(), 1);
     }
