@@ -16,7 +16,7 @@ use crate::{
     names::{RecordingId, StreamLabel},
     place::Place,
     tally::Tally,
-    vault::{Ending, Recording, Vault, VaultError},
+    vault::{Ending, Recording, Vault, VaultError, belongs},
 };
 pub use crate::{export::Exported, index::Filter};
 
@@ -100,6 +100,7 @@ pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
     vault.refuse_keys_away()?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_to_change(&vault)?;
+    belongs::settle::<StoreError>(&vault, || Ok(index.going()?))?;
     Ok(Store { vault, index })
 }
 

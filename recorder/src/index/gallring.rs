@@ -1,5 +1,7 @@
 //! What the index knows for gallring: what is alike, what is held, what is being erased.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -298,6 +300,12 @@ impl Index {
     /// When the index can't be written.
     pub fn unmark(&self, what: Mark, ids: &[RecordingId]) -> Result<(), IndexError> {
         self.each(ids, &[&format!("DELETE FROM {}", what.table())], &[])
+    }
+
+    /// The recordings that were marked and not finished.
+    pub(crate) fn going(&self) -> Result<BTreeSet<RecordingId>, IndexError> {
+        let marked = self.marked(Mark::Recording)?.into_iter();
+        Ok(marked.map(|(entry, _)| entry.id).collect())
     }
 
     /// What was marked and not finished, with the decision it was marked under.

@@ -68,7 +68,7 @@ use crate::{
     monitor::{Figures, Monitor},
     place::{Place, PlaceError},
     recover,
-    vault::{Vault, VaultError},
+    vault::{Vault, VaultError, belongs},
 };
 
 /// Recordings open at once when nothing else is said: twice what Sweden had in the worst hour of 2020.
@@ -341,6 +341,7 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
     }
     let lock = vault.lock()?;
     let index = Index::open(&vault)?;
+    belongs::settle::<RecorderError>(&vault, || Ok(index.going()?))?;
     recover::recover(&vault, &index)?;
     match gallring::recover(&vault, &index, jiff::Timestamp::now()) {
         // Its key is gone; what is left in S3 goes with the next run, and calls are recorded meanwhile.

@@ -2,6 +2,7 @@
 //! the empty folder of a disk that wasn't mounted are keys, and not these.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -22,33 +23,69 @@ const TRIED_MAX: usize = 16;
 /// More months than anything is kept.
 const MONTHS_MAX: usize = 12;
 
-/// Refuses keys that are another store's, or nobody's.
+/// Refuses keys that have another mark than the store.
 ///
 /// # Errors
-/// When they have another mark, or none while there are some and none of them opens anything of the store's oldest.
+/// When they have, or can't be read.
 pub(super) fn refuse_foreign(vault: &Vault) -> Result<(), VaultError> {
-    let (ours, theirs) = marks(vault)?;
-    let foreign = match (&ours, &theirs) {
-        (Some(ours), Some(theirs)) => ours != theirs,
-        _ => match opens_any(vault)? {
-            Some(opens) => !opens,
-            // Nothing to try them with. A store that isn't marked yet says nothing against them.
-            None => ours.is_some() && has_controllers_keys(vault.keys()),
-        },
-    };
-    if foreign {
-        return Err(VaultError::KeysForeign {
-            keys: vault.keys().to_owned(),
-            store: vault.store().to_owned(),
-            mark: vault.store().join(OF_STORE),
-            of_keys: vault.keys().join(OF_KEYS),
-        });
+    match marks(vault)? {
+        (Some(ours), Some(theirs)) if ours != theirs => Err(foreign(vault)),
+        _ => Ok(()),
+    }
+}
+
+/// The same, and marks a store and its keys once they open something, or there is nothing that they should.
+pub(super) fn mark_proven(vault: &Vault) -> Result<(), VaultError> {
+    refuse_foreign(vault)?;
+    if !is_marked(vault)? && is_proven(vault, &BTreeSet::new())? {
+        mark(vault)?;
     }
     Ok(())
 }
 
-/// Marks a store and its keys, once; on disk when this returns. That they belong together was found before.
-pub(super) fn mark(vault: &Vault) -> Result<(), VaultError> {
+/// Refuses keys that nothing shows to be the store's; `going` are recordings that a stopped gallring was erasing: their keys may be
+/// gone, and they are the oldest.
+///
+/// # Errors
+/// When they have another mark, or none while there are some and none of them opens anything of the store's oldest.
+pub(crate) fn settle<E: From<VaultError>>(
+    vault: &Vault,
+    going: impl FnOnce() -> Result<BTreeSet<RecordingId>, E>,
+) -> Result<(), E> {
+    refuse_foreign(vault)?;
+    if is_marked(vault)? {
+        return Ok(());
+    }
+    if !is_proven(vault, &going()?)? {
+        return Err(foreign(vault).into());
+    }
+    Ok(mark(vault)?)
+}
+
+fn foreign(vault: &Vault) -> VaultError {
+    VaultError::KeysForeign {
+        keys: vault.keys().to_owned(),
+        store: vault.store().to_owned(),
+        mark: vault.store().join(OF_STORE),
+        of_keys: vault.keys().join(OF_KEYS),
+    }
+}
+
+fn is_marked(vault: &Vault) -> Result<bool, VaultError> {
+    Ok(matches!(marks(vault)?, (Some(_), Some(_))))
+}
+
+fn is_proven(vault: &Vault, going: &BTreeSet<RecordingId>) -> Result<bool, VaultError> {
+    let opens = opens_any(vault, going)?;
+    // Nothing to try them with. A store that isn't marked yet says nothing against them.
+    let nothing_against = || -> Result<bool, VaultError> {
+        Ok(marks(vault)?.0.is_none() || !has_controllers_keys(vault.keys()))
+    };
+    opens.map_or_else(nothing_against, Ok)
+}
+
+/// Marks a store and its keys; on disk when this returns.
+fn mark(vault: &Vault) -> Result<(), VaultError> {
     let (ours, theirs) = marks(vault)?;
     let mark = match (&ours, &theirs) {
         (Some(_), Some(_)) => return Ok(()),
@@ -108,14 +145,16 @@ fn has_controllers_keys(keys: &Path) -> bool {
 }
 
 /// Whether the keys open any of the oldest recordings of any controller; `None` when there is none here to try.
-fn opens_any(vault: &Vault) -> Result<Option<bool>, VaultError> {
+fn opens_any(vault: &Vault, going: &BTreeSet<RecordingId>) -> Result<Option<bool>, VaultError> {
     let mut tried = None;
     for controller in names(vault.store())? {
         if ControllerName::parse(&controller).is_err() {
             continue;
         }
-        for folder in oldest(&vault.store().join(controller))? {
-            if opens(vault, &folder) {
+        for (id, folder) in oldest(&vault.store().join(controller), going)? {
+            let tag = fs::read(folder.join(recording::TAG_FILE)).ok();
+            let tag = tag.and_then(|text| recording::read_tag(&text));
+            if tag.is_some_and(|tag| vault.unlock(id, &tag).is_ok()) {
                 return Ok(Some(true));
             }
             tried = Some(false);
@@ -124,25 +163,20 @@ fn opens_any(vault: &Vault) -> Result<Option<bool>, VaultError> {
     Ok(tried)
 }
 
-fn opens(vault: &Vault, folder: &Path) -> bool {
-    let id = folder.file_name().and_then(|name| name.to_str());
-    let id = id.and_then(|name| RecordingId::parse(name).ok());
-    let tag = fs::read(folder.join(recording::TAG_FILE)).ok();
-    let tag = tag.and_then(|text| recording::read_tag(&text));
-    id.zip(tag)
-        .is_some_and(|(id, tag)| vault.unlock(id, &tag).is_ok())
-}
-
 /// The folders of a controller's oldest recordings.
-fn oldest(controller: &Path) -> Result<Vec<PathBuf>, VaultError> {
+fn oldest(
+    controller: &Path,
+    going: &BTreeSet<RecordingId>,
+) -> Result<Vec<(RecordingId, PathBuf)>, VaultError> {
     let mut found = Vec::new();
     for year in names(controller)?.into_iter().filter(|year| is_year(year)) {
         let year = controller.join(year);
         for month in names(&year)?.into_iter().take(MONTHS_MAX) {
             let month = year.join(month);
-            let recordings = names(&month)?.into_iter();
-            let recordings = recordings.filter(|name| RecordingId::parse(name).is_ok());
-            found.extend(recordings.map(|name| month.join(name)));
+            let ids = names(&month)?.into_iter();
+            let ids = ids.filter_map(|name| RecordingId::parse(&name).ok());
+            let ids = ids.filter(|id| !going.contains(id));
+            found.extend(ids.map(|id| (id, month.join(id.to_string()))));
             if found.len() >= TRIED_MAX {
                 found.truncate(TRIED_MAX);
                 return Ok(found);
@@ -205,7 +239,8 @@ mod tests {
         }
 
         fn open(&self) -> Result<Vault, VaultError> {
-            Vault::open(&self.store, &self.keys)
+            let vault = Vault::open(&self.store, &self.keys)?;
+            settle(&vault, || Ok::<_, VaultError>(BTreeSet::new())).map(|()| vault)
         }
 
         fn record(&self, vault: &Vault) {
@@ -289,6 +324,24 @@ mod tests {
             bench.open().expect("they open it");
             assert_eq!(fs::read(&path).ok(), Some(mark.clone()));
         }
+    }
+
+    /// They are the oldest that there are, and their keys are gone.
+    #[test]
+    fn what_a_stopped_gallring_was_erasing_proves_nothing() {
+        let bench = Bench::new();
+        let vault = bench.open().expect("fresh");
+        (0..2 * TRIED_MAX).for_each(|_| bench.record(&vault));
+        let all = oldest(&bench.store.join("region-01"), &BTreeSet::new()).expect("there");
+        let going: BTreeSet<RecordingId> = all.iter().map(|(id, _)| *id).collect();
+        for id in &going {
+            fs::remove_file(bench.keys.join(format!("data/{id}.key"))).expect("there");
+        }
+        bench.unmark();
+        bench.refuses("as if they were there");
+        let vault = Vault::open(&bench.store, &bench.keys).expect("nothing says no");
+        let settled = settle(&vault, || Ok::<_, VaultError>(going));
+        assert!(settled.is_ok() && bench.store.join(OF_STORE).exists());
     }
 
     /// Where everything lies in a bucket there is nothing to try them with.

@@ -103,8 +103,7 @@ impl Vault {
             folder::make_private(path)?;
         }
         let vault = Self::at(place)?;
-        belongs::refuse_foreign(&vault)?;
-        belongs::mark(&vault)?;
+        belongs::mark_proven(&vault)?;
         Ok(vault)
     }
 
