@@ -127,6 +127,48 @@ fn who_restores_where_nothing_is_left_is_asked_for_the_key_part() {
     assert!(restored.status.success(), "{}", said(&restored));
 }
 
+#[test]
+fn a_controller_whose_key_is_lost_for_good_is_recorded_for_again() {
+    let place = Place::new();
+    let vault = place.vault();
+    record(&vault);
+    let key = vault.keys().join(format!("controllers/{REGION}.key"));
+    fs::rename(&key, place.path("away.key")).expect("ours");
+    let rotated = place.ask(&["store", "rotate-key", "--controller", REGION]);
+    assert!(said(&rotated).contains("vaxel store key-lost"));
+    let args = ["store", "key-lost", "--controller", REGION];
+    place.found(&[&args[..], &["--reason", "a fire"]].concat());
+    record(&vault);
+    let rotated = place.found(&["store", "rotate-key", "--controller", REGION]);
+    assert_eq!(
+        (&rotated["wrapped"], &rotated["locked"]),
+        (&1.into(), &1.into())
+    );
+    fs::rename(place.path("away.key"), &key).expect("found");
+    let rotated = place.found(&["store", "rotate-key", "--controller", REGION]);
+    assert_eq!(
+        (&rotated["wrapped"], &rotated["locked"]),
+        (&2.into(), &0.into())
+    );
+}
+
+#[test]
+fn a_disk_of_backups_that_was_destroyed_can_be_given_up() {
+    let place = Place::new();
+    record(&place.vault());
+    let name = backed_up(&place);
+    let prune = ["backup", "prune", "--lost", "there"];
+    let lost = |why: &[&str]| place.ask(&[&prune[..], why].concat());
+    for why in [&[][..], &["--purpose", " "], &["--purpose", "a fire"]] {
+        let refused = lost(why);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    }
+    fs::rename(place.path("there"), place.path("burnt")).expect("ours");
+    let told = place.found(&[&prune[..], &["--purpose", "a fire"]].concat());
+    assert_eq!(told["forgotten"], serde_json::json!([name]));
+    assert!(String::from_utf8_lossy(&place.ask(&["backup", "list"]).stdout).contains("no backup"));
+}
+
 /// They are what it is restored for.
 #[test]
 fn keys_that_are_gone_stand_in_the_way_of_no_restore() {

@@ -155,6 +155,8 @@ fn what_there_is_none_of_is_a_sentence() {
     let reconciled = place.ask(&["recordings", "reconcile"]);
     let text = String::from_utf8_lossy(&reconciled.stdout).into_owned();
     assert!(!text.contains("1970"), "{text}");
+    let report = place.found(&["recordings", "reconcile"]);
+    assert!(report["from"].is_null(), "{report:#}");
 }
 
 #[test]
