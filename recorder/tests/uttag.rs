@@ -11,6 +11,7 @@ use callcore::{
 use recorder::{
     access::{self, Access},
     envelope::{self, Identity},
+    lost,
     store::By,
     uttag::{self, Deliver, Delivered, Row, UttagError},
     vault::{Meta, Party},
@@ -189,6 +190,22 @@ fn one_spoilt_recording_keeps_nobody_from_what_is_theirs() {
     desk.check(&id).expect("entitled");
     assert!(matches!(desk.deliver(&id), Err(UttagError::Vault(_))));
     assert_eq!(desk.step(&id), "sent");
+}
+
+/// Nor where it is under a key that was lost for good: what is recorded since is theirs.
+#[test]
+fn recordings_under_a_lost_key_keep_nobody_from_what_is_theirs() {
+    let desk = Desk::new(2);
+    let (vault, index) = (&desk.bench.vault, &desk.bench.index);
+    fs::remove_file(vault.keys().join(format!("controllers/{REGION}.key"))).expect("ours");
+    lost::key_lost(vault, index, REGION, &by(), now()).expect("said");
+    desk.bench.record(REGION, 2);
+    let (delivered, text) = desk.delivered("register", LINK);
+    assert_eq!((delivered.recordings, delivered.unopened), (1, 2));
+    assert!(
+        text.contains("\"recordings_that_do_not_open\": 2"),
+        "{text}"
+    );
 }
 
 #[test]

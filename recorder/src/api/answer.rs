@@ -118,6 +118,10 @@ impl From<IndexError> for No {
 
 impl From<VaultError> for No {
     fn from(error: VaultError) -> Self {
+        if matches!(error, VaultError::UnderLostKey { .. }) {
+            let text = "the key that this recording was made under was lost";
+            return Self::new(StatusCode::CONFLICT, "key-lost", text);
+        }
         if matches!(
             error,
             VaultError::TagChanged { .. } | VaultError::WrongKey { .. }

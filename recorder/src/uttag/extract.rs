@@ -208,6 +208,8 @@ const fn is_spoilt(error: &VaultError) -> bool {
     matches!(
         error,
         VaultError::KeyDamaged { .. }
+            // Said by whoever runs the store, for good: nothing that comes later would change it.
+            | VaultError::UnderLostKey { .. }
             | VaultError::TagChanged { .. }
             | VaultError::Damaged { .. }
             | VaultError::Foreign { .. }

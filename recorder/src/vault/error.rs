@@ -99,6 +99,14 @@ pub enum VaultError {
         /// The recording.
         id: RecordingId,
     },
+    /// The data key was wrapped by a controller key that was said to be lost for good.
+    #[error(
+        "recording {id} is locked with a controller key that was lost: it opens when that turns up and is put back under its own name"
+    )]
+    UnderLostKey {
+        /// The recording.
+        id: RecordingId,
+    },
     /// The tag isn't the one the recording was made under (invariant 3), or its key file was altered.
     #[error(
         "recording {id} doesn't open under this tag: the tag or its key was changed after the recording was made"

@@ -57,16 +57,13 @@ impl Vault {
         if old.is_empty() {
             return Ok(done);
         }
-        let lost = controllers::lost_prints(self.keys(), controller)?;
-        let is_locked = |id| {
-            let print = keys::print_over(&self.key_path(id))?;
-            Ok::<_, VaultError>(print.is_some_and(|print| lost.contains(&print)))
-        };
         for (id, tag) in recordings {
             match self.wrap_one((id, tag), &old, &new) {
                 Ok(wrapped) => done.wrapped += u64::from(wrapped),
                 // It opens again if that one turns up.
-                Err(VaultError::WrongKey { .. }) if is_locked(id)? => done.locked += 1,
+                Err(VaultError::WrongKey { .. }) if self.is_locked(controller, id)? => {
+                    done.locked += 1
+                }
                 Err(
                     error @ (VaultError::KeyDamaged { .. }
                     | VaultError::WrongKey { .. }
@@ -162,6 +159,19 @@ impl Vault {
         }
         // Wrapped anew between two looks.
         let current = controllers::key_to_write(self.keys(), controller, false)?;
-        open(&current)?.ok_or(VaultError::WrongKey { id })
+        if let Some(data) = open(&current)? {
+            return Ok(data);
+        }
+        Err(match self.is_locked(controller, id)? {
+            true => VaultError::UnderLostKey { id },
+            false => VaultError::WrongKey { id },
+        })
+    }
+
+    /// Whether a recording is under a key that was said to be lost.
+    fn is_locked(&self, controller: &ControllerName, id: RecordingId) -> Result<bool, VaultError> {
+        let lost = controllers::lost_prints(self.keys(), controller)?;
+        let print = keys::print_over(&self.key_path(id))?;
+        Ok(print.is_some_and(|print| lost.contains(&print)))
     }
 }
