@@ -192,6 +192,16 @@ fn one_spoilt_recording_keeps_nobody_from_what_is_theirs() {
     assert_eq!(desk.step(&id), "sent");
 }
 
+/// Nor where its key is gone and those of the others are there.
+#[test]
+fn one_recording_without_its_key_keeps_nobody_from_what_is_theirs() {
+    let desk = Desk::new(3);
+    let id = desk.bench.ids()[0];
+    fs::remove_file(desk.bench.vault.keys().join(format!("data/{id}.key"))).expect("there");
+    let (delivered, _) = desk.delivered("register", LINK);
+    assert_eq!((delivered.recordings, delivered.unopened), (2, 1));
+}
+
 /// Nor where it is under a key that was lost for good: what is recorded since is theirs.
 #[test]
 fn recordings_under_a_lost_key_keep_nobody_from_what_is_theirs() {

@@ -68,7 +68,7 @@ impl Source<'_> {
             let meta = match opened.and_then(|recording| recording.meta()) {
                 Ok(meta) => meta,
                 // One that is spoilt keeps nobody from what is theirs.
-                Err(error) if is_spoilt(&error) => {
+                Err(error) if is_spoilt(&error) || self.vault.is_key_gone_alone(id, &entry.tag) => {
                     tracing::error!(recording = %id, %error, "nobody can say who spoke in it");
                     theirs.unopened += 1;
                     continue;

@@ -50,6 +50,13 @@ impl Vault {
         !self.has_key(id) && self.has_controllers_key(&controller)
     }
 
+    /// Whether a recording has lost its key, or it was destroyed, and others have theirs: their disk is there.
+    pub(crate) fn is_key_gone_alone(&self, id: RecordingId, tag: &RecordingTag) -> bool {
+        let others =
+            || fs::read_dir(self.keys().join("data")).is_ok_and(|mut it| it.next().is_some());
+        self.is_key_destroyed(id, tag) && others()
+    }
+
     /// Whether the key is there that is recorded under for a controller.
     pub(crate) fn has_controllers_key(&self, controller: &ControllerName) -> bool {
         let key = Generation::current(self.keys(), controller).key();
