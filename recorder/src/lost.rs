@@ -242,6 +242,27 @@ mod tests {
         assert!(!bench.opens(after));
     }
 
+    /// As those that were made while the keys' disk was away, which nobody said to be lost.
+    #[test]
+    fn another_key_that_is_put_beside_opens_what_is_under_it() {
+        let bench = Bench::new();
+        let (key, beside) = (bench.key("region-01.key"), bench.key("region-01.2.key"));
+        let before = bench.record().expect("recorded");
+        let away = bench.place.path().join("away.key");
+        fs::rename(&key, &away).expect("not mounted");
+        fs::rename(
+            bench.vault.store().join(CONTROLLER),
+            bench.place.path().join("aside"),
+        )
+        .expect("ours");
+        let meanwhile = bench.record().expect("as in a new store");
+        fs::rename(&key, &beside).expect("ours");
+        fs::rename(&away, &key).expect("mounted");
+        assert!(bench.opens(before) && bench.opens(meanwhile));
+        assert_eq!(bench.rotate(), (2, 0, 0));
+        assert!(!beside.exists() && bench.opens(before) && bench.opens(meanwhile));
+    }
+
     #[test]
     fn a_key_that_turns_up_is_told_of_once() {
         let bench = Bench::new();
