@@ -7,7 +7,7 @@ use crate::{
     access::{self, Access, PURPOSE_LEN_MAX},
     index::{Index, IndexError},
     ledger::LedgerError,
-    names::{ControllerName, NameError},
+    names::{ControllerName, NameError, RecordingId},
     store::By,
     vault::{Unopened, Vault, VaultError},
 };
@@ -56,9 +56,7 @@ pub fn key_lost(
     by: &By,
     now: Timestamp,
 ) -> Result<(), LostError> {
-    if by.purpose.trim().is_empty() || by.purpose.len() > PURPOSE_LEN_MAX {
-        return Err(LostError::Reason);
-    }
+    has_reason(by)?;
     let name = ControllerName::parse(controller)?;
     if index.of_controller(controller, None)?.is_empty() {
         return Err(LostError::Nobody(controller.to_owned()));
@@ -81,6 +79,41 @@ pub fn key_lost(
     }
     access::write(vault, now, &[access])?;
     Ok(vault.give_up_key(&name, &unopened)?)
+}
+
+/// Writes down that a recording's own key is lost for good, how in the access log: nothing waits for it any more, as the renewal of the
+/// backups' key part does, in which keys that were destroyed since would stay. Gives the recording's id.
+///
+/// # Errors
+/// When nobody says how, there is no such recording, its key is there, or its controller's isn't.
+pub fn recording_key_lost(
+    vault: &Vault,
+    index: &Index,
+    recording: &str,
+    by: &By,
+    now: Timestamp,
+) -> Result<RecordingId, LostError> {
+    has_reason(by)?;
+    let entry = index.find(recording)?;
+    let name = ControllerName::parse(&entry.tag.controller)?;
+    vault.refuse_data_key_there(entry.id, &name)?;
+    let access = Access {
+        who: by.who.clone(),
+        controller: name.as_str().to_owned(),
+        action: KEY_LOST.to_owned(),
+        object: entry.id.to_string(),
+        purpose: by.purpose.clone(),
+    };
+    access::write(vault, now, &[access])?;
+    vault.give_up_data_key(entry.id)?;
+    Ok(entry.id)
+}
+
+fn has_reason(by: &By) -> Result<(), LostError> {
+    match by.purpose.trim().is_empty() || by.purpose.len() > PURPOSE_LEN_MAX {
+        true => Err(LostError::Reason),
+        false => Ok(()),
+    }
 }
 
 /// Writes into the access logs which keys that were said to be lost are there again, each once.
@@ -116,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        names::{RecordingId, StreamLabel},
+        names::StreamLabel,
         rotate,
         vault::{Packet, test_tag},
     };

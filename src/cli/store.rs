@@ -29,8 +29,15 @@ pub(crate) enum StoreCommand {
     /// Say that a controller's key is lost for good: calls are recorded under a new one, and gallring erases what has no key at all
     KeyLost {
         /// Whose key
+        #[arg(
+            long,
+            required_unless_present = "recording",
+            conflicts_with = "recording"
+        )]
+        controller: Option<String>,
+        /// Of one recording instead: its own key, which the backups' key part waits for
         #[arg(long)]
-        controller: String,
+        recording: Option<String>,
         /// How it was lost; kept in the controller's access log
         #[arg(long)]
         reason: String,

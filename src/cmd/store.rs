@@ -5,6 +5,7 @@ use std::{ops::ControlFlow, process::ExitCode};
 use jiff::Timestamp;
 use recorder::{
     check::{self, Targets},
+    index::IndexError,
     lost::{self, LostError},
     recover,
     rotate::{self, RotateError},
@@ -27,11 +28,18 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
         StoreCommand::RotateKey { controller } => rotate_key(&args.store, &controller),
         StoreCommand::KeyLost {
             controller,
+            recording,
             reason: purpose,
             who,
         } => {
             let purpose = Some(purpose);
-            key_lost(&args.store, &controller, &by(Asker { purpose, who })?)
+            let by = by(Asker { purpose, who })?;
+            match (controller, recording) {
+                (Some(controller), _) => key_lost(&args.store, &controller, &by),
+                (None, recording) => {
+                    recording_key_lost(&args.store, &recording.unwrap_or_default(), &by)
+                }
+            }
         }
     }
 }
@@ -102,14 +110,7 @@ fn key_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, Failure
     let kept = files::kept(of)?;
     let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
     let (vault, index) = store.parts();
-    lost::key_lost(vault, index, controller, by, Timestamp::now()).map_err(
-        |error| match error {
-            LostError::Vault(VaultError::Unusable { .. })
-            | LostError::Index(_)
-            | LostError::Ledger(_) => Failure::run(error.to_string()),
-            _ => Failure::usage(error.to_string()),
-        },
-    )?;
+    lost::key_lost(vault, index, controller, by, Timestamp::now()).map_err(not_lost)?;
     if of.json {
         show::json(&serde_json::json!({ "controller": controller }))?;
     } else {
@@ -118,6 +119,38 @@ fn key_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, Failure
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn recording_key_lost(of: &StoreOf, recording: &str, by: &By) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
+    let (vault, index) = store.parts();
+    let given_up = lost::recording_key_lost(vault, index, recording, by, Timestamp::now());
+    let id = given_up.map_err(not_lost)?.to_string();
+    if of.json {
+        show::json(&serde_json::json!({ "recording": id }))?;
+    } else {
+        show::line(format_args!(
+            "{id}'s key is given up: nothing waits for it any more; it goes under its controller's decisions as before"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands in map_err, which gives the error away"
+)]
+fn not_lost(error: LostError) -> Failure {
+    match error {
+        LostError::Index(IndexError::NotFound(_) | IndexError::Ambiguous(_)) => {
+            Failure::usage(error.to_string())
+        }
+        LostError::Vault(VaultError::Unusable { .. })
+        | LostError::Index(_)
+        | LostError::Ledger(_) => Failure::run(error.to_string()),
+        _ => Failure::usage(error.to_string()),
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -207,7 +207,7 @@ fn nothing_lost(vault: &Vault, index: &Index, part: &Path) -> Result<(), BackupE
     }
     let (mut count, mut first) = (0, String::new());
     index.every(|entry| {
-        if !vault.has_key(entry.id) {
+        if !vault.has_key(entry.id) && !vault.is_data_key_given_up(entry.id) {
             count += 1;
             if first.is_empty() {
                 first = entry.id.to_string();

@@ -111,7 +111,7 @@ pub enum BackupError {
     Unknown(String),
     /// Keys are gone that nobody destroyed.
     #[error(
-        "{count} recordings have lost their keys, the first is {first}, and no decision destroyed them: the key backup {} stays as it is, restore them from it", part.display()
+        "{count} recordings have lost their keys, the first is {first}, and no decision destroyed them: the key backup {} stays as it is, restore them from it; if one isn't there either, `vaxel store key-lost --recording {first}` says so", part.display()
     )]
     KeysLost {
         /// How many.

@@ -33,7 +33,8 @@ impl Vault {
         // What a rotation that was stopped had wrapped anew is a key as well. It goes first: once the key is gone nobody
         // looks for it.
         folder::remove_half(&path)?;
-        remove(&path)
+        remove(&path)?;
+        remove(&self.data_lost(id))
     }
 
     /// Whether a recording's key is there. Whoever can't tell must take it to be: what is there is never said to be destroyed.

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    path::PathBuf,
     sync::PoisonError,
 };
 
@@ -71,6 +72,38 @@ impl Vault {
             controllers::make(lost.next())?;
         }
         controllers::write_lost(lost, &unopened.prints())
+    }
+
+    /// Refuses to take a recording's own key for lost.
+    ///
+    /// # Errors
+    /// When it is there, or its controller's isn't: then it is that one that is lost, or the disk that is away.
+    pub(crate) fn refuse_data_key_there(
+        &self,
+        id: RecordingId,
+        controller: &ControllerName,
+    ) -> Result<(), VaultError> {
+        self.refuse_keys_away()?;
+        controllers::key_to_write(self.keys(), controller, false)?;
+        let path = self.key_path(id);
+        match path.try_exists().map_err(folder::unusable(&path))? {
+            true => Err(VaultError::KeyThere { path }),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes down with the keys that a recording's own key is lost. On disk when this returns.
+    pub(crate) fn give_up_data_key(&self, id: RecordingId) -> Result<(), VaultError> {
+        folder::keep(&self.data_lost(id), b"")
+    }
+
+    /// Whether somebody said so.
+    pub(crate) fn is_data_key_given_up(&self, id: RecordingId) -> bool {
+        self.data_lost(id).try_exists().unwrap_or(false)
+    }
+
+    pub(super) fn data_lost(&self, id: RecordingId) -> PathBuf {
+        self.keys().join("data").join(format!("{id}.lost"))
     }
 
     /// Keys that were said to be lost and are there again, and that nobody was told of yet.

@@ -152,6 +152,30 @@ fn a_lost_key_does_not_replace_the_key_part() {
     assert!(restored.keys.join(format!("data/{id}.key")).exists());
 }
 
+/// It would be the end of all backups, and keys that were destroyed since would stay in the part.
+#[test]
+fn a_key_that_is_lost_for_good_ends_no_backups_once_it_is_said() {
+    let backups = Backups::of(2);
+    backups.create();
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let id = backups.bench.ids()[0];
+    let lost = || lost::recording_key_lost(vault, index, &id.to_string(), &by(), now());
+    assert!(lost().is_err_and(|error| error.to_string().contains("is there")));
+    fs::remove_file(vault.keys().join(format!("data/{id}.key"))).expect("there");
+    assert!(backup::refresh(vault, index, now()).is_err());
+    assert_eq!(lost().expect("said"), id);
+    backups.refresh();
+    let later = now() + SignedDuration::from_hours(1);
+    let created = backups.create_at(later).expect("made");
+    assert_eq!((created.kept.recordings, created.wrong.len()), (1, 1));
+    // What was said of it goes with it.
+    backups.erase_all();
+    let left = fs::read_dir(vault.keys().join("data"))
+        .expect("there")
+        .count();
+    assert_eq!(left, 0);
+}
+
 /// Audio without a key part beside it would be taken for a backup.
 #[test]
 fn a_backup_whose_keys_cannot_be_written_is_not_left() {
