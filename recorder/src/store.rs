@@ -100,7 +100,7 @@ pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
     vault.refuse_keys_away()?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_to_change(&vault)?;
-    belongs::settle::<StoreError>(&vault, || Ok(index.going()?))?;
+    belongs::refuse_unproven::<StoreError>(&vault, &index)?;
     Ok(Store { vault, index })
 }
 

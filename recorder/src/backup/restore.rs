@@ -224,7 +224,10 @@ fn unpack_keys(
         Ok(())
     })?;
     // These keys are to be known again as those of the store that was backed up.
-    Ok(belongs::mark_again(vault, are_marked)?)
+    match are_marked {
+        true => Ok(belongs::mark(vault)?),
+        false => Ok(()),
+    }
 }
 
 /// The audio part on its way into a store.

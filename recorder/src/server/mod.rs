@@ -341,7 +341,8 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
     }
     let lock = vault.lock()?;
     let index = Index::open(&vault)?;
-    belongs::settle::<RecorderError>(&vault, || Ok(index.going()?))?;
+    belongs::refuse_unproven::<RecorderError>(&vault, &index)?;
+    belongs::mark(&vault)?;
     recover::recover(&vault, &index)?;
     match gallring::recover(&vault, &index, jiff::Timestamp::now()) {
         // Its key is gone; what is left in S3 goes with the next run, and calls are recorded meanwhile.

@@ -19,12 +19,16 @@ pub(super) fn refuse_keys_away(store: &Path, keys: &Path) -> Result<(), VaultErr
     let is_signing = |name: &&str| keys.join(name).exists();
     let signs = ["signing.key", "signing.pub"].iter().any(is_signing);
     if has_recordings(store)? || (!signs && has_ledgers(store)?) {
-        return Err(VaultError::KeysAway {
-            keys: keys.to_owned(),
-            store: store.to_owned(),
-        });
+        return Err(keys_away(store, keys));
     }
     Ok(())
+}
+
+pub(super) fn keys_away(store: &Path, keys: &Path) -> VaultError {
+    VaultError::KeysAway {
+        keys: keys.to_owned(),
+        store: store.to_owned(),
+    }
 }
 
 /// Whether a folder has any file of ours: not what a program that was killed left of trying whether it can be written to.

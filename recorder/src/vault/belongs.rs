@@ -1,15 +1,12 @@
 //! Which keys are a store's: both have the same mark, a random number that no secret depends on. Keys that an earlier version made in
 //! the empty folder of a disk that wasn't mounted are keys, and not these.
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
-use super::{Vault, VaultError, folder, recording};
+use super::{Vault, VaultError, away, folder};
 use crate::{
-    names::{ControllerName, RecordingId},
+    index::{Index, IndexError},
+    names::RecordingId,
     text::hex,
 };
 
@@ -18,10 +15,8 @@ const OF_STORE: &str = ".keys.id";
 /// In that of the keys.
 pub(crate) const OF_KEYS: &str = "store.id";
 const MARK_LEN: usize = 16;
-/// A controller's oldest recordings that are tried, where there is no mark yet: some of them may be spoilt, or on their way out.
+/// A controller's recordings that are looked for, where there is no mark yet: some of them may have lost theirs.
 const TRIED_MAX: usize = 16;
-/// More months than anything is kept.
-const MONTHS_MAX: usize = 12;
 
 /// Refuses keys that have another mark than the store.
 ///
@@ -34,32 +29,33 @@ pub(super) fn refuse_foreign(vault: &Vault) -> Result<(), VaultError> {
     }
 }
 
-/// The same, and marks a store and its keys once they open something, or there is nothing that they should.
-pub(super) fn mark_proven(vault: &Vault) -> Result<(), VaultError> {
-    refuse_foreign(vault)?;
-    if !is_marked(vault)? && is_proven(vault, &BTreeSet::new())? {
-        mark(vault)?;
-    }
-    Ok(())
-}
-
-/// Refuses keys that nothing shows to be the store's; `going` are recordings that a stopped gallring was erasing: their keys may be
-/// gone, and they are the oldest.
+/// Refuses keys that nothing shows to be the store's, where one of them has no mark: of before, or from a backup of before. A store
+/// whose folder was made anew is known by its index.
 ///
 /// # Errors
-/// When they have another mark, or none while there are some and none of them opens anything of the store's oldest.
-pub(crate) fn settle<E: From<VaultError>>(
+/// When the index has recordings, and there are no keys, or not those of half of some of a controller's; and as
+/// [`refuse_foreign`].
+pub(crate) fn refuse_unproven<E: From<VaultError> + From<IndexError>>(
     vault: &Vault,
-    going: impl FnOnce() -> Result<BTreeSet<RecordingId>, E>,
+    index: &Index,
 ) -> Result<(), E> {
     refuse_foreign(vault)?;
-    if is_marked(vault)? {
+    let (ours, theirs) = marks(vault)?;
+    if ours.is_some() && theirs.is_some() {
         return Ok(());
     }
-    if !is_proven(vault, &going()?)? {
-        return Err(foreign(vault).into());
+    let has_keys = ["controllers", "data"].map(|name| has_any(&vault.keys().join(name)));
+    let has_keys = has_keys
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?
+        .contains(&true);
+    match has_theirs(vault, index)? {
+        Some(true) => Ok(()),
+        // With nothing to tell by, nothing is against them but that the store has its own.
+        None if ours.is_none() || !has_keys => Ok(()),
+        _ if has_keys => Err(foreign(vault).into()),
+        _ => Err(away::keys_away(vault.store(), vault.keys()).into()),
     }
-    Ok(mark(vault)?)
 }
 
 fn foreign(vault: &Vault) -> VaultError {
@@ -71,21 +67,8 @@ fn foreign(vault: &Vault) -> VaultError {
     }
 }
 
-fn is_marked(vault: &Vault) -> Result<bool, VaultError> {
-    Ok(matches!(marks(vault)?, (Some(_), Some(_))))
-}
-
-fn is_proven(vault: &Vault, going: &BTreeSet<RecordingId>) -> Result<bool, VaultError> {
-    let opens = opens_any(vault, going)?;
-    // Nothing to try them with. A store that isn't marked yet says nothing against them.
-    let nothing_against = || -> Result<bool, VaultError> {
-        Ok(marks(vault)?.0.is_none() || !has_controllers_keys(vault.keys()))
-    };
-    opens.map_or_else(nothing_against, Ok)
-}
-
-/// Marks a store and its keys; on disk when this returns.
-fn mark(vault: &Vault) -> Result<(), VaultError> {
+/// Marks a store and its keys, once; on disk when this returns. Only for a recorder that holds the store's lock, or whoever makes it.
+pub(crate) fn mark(vault: &Vault) -> Result<(), VaultError> {
     let (ours, theirs) = marks(vault)?;
     let mark = match (&ours, &theirs) {
         (Some(_), Some(_)) => return Ok(()),
@@ -104,26 +87,6 @@ fn mark(vault: &Vault) -> Result<(), VaultError> {
     Ok(())
 }
 
-/// Gives a store the mark of keys that were put in the place of those it was opened with; without one both are as never marked.
-pub(crate) fn mark_again(vault: &Vault, are_marked: bool) -> Result<(), VaultError> {
-    let mut paths = vec![vault.store().join(OF_STORE)];
-    if !are_marked {
-        paths.push(vault.keys().join(OF_KEYS));
-    }
-    for path in paths {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(folder::unusable(&path)(error));
-            }
-            _ => {}
-        }
-    }
-    match are_marked {
-        true => mark(vault),
-        false => Ok(()),
-    }
-}
-
 fn marks(vault: &Vault) -> Result<(Option<String>, Option<String>), VaultError> {
     Ok((
         read(&vault.store().join(OF_STORE))?,
@@ -139,90 +102,59 @@ fn read(path: &Path) -> Result<Option<String>, VaultError> {
     }
 }
 
-fn has_controllers_keys(keys: &Path) -> bool {
-    let names = names(&super::controllers::folder_of(keys)).unwrap_or_default();
-    names.iter().any(|name| name.ends_with(".key"))
-}
-
-/// Whether the keys open any of the oldest recordings of any controller; `None` when there is none here to try.
-fn opens_any(vault: &Vault, going: &BTreeSet<RecordingId>) -> Result<Option<bool>, VaultError> {
-    let mut tried = None;
-    for controller in names(vault.store())? {
-        if ControllerName::parse(&controller).is_err() {
-            continue;
+/// Whether there are keys for half of some recordings of any controller, wherever those lie: what is called by so long a random number
+/// is of this store. Some may be lost; and those of what a stopped gallring was erasing are gone. `None` where there are no recordings.
+fn has_theirs(vault: &Vault, index: &Index) -> Result<Option<bool>, IndexError> {
+    let (going, mut has) = (index.going()?, None);
+    for controller in index.figures()?.into_keys() {
+        // By their ids: of any time.
+        let page = index.of_controller(&controller, None)?.into_iter();
+        let ids = page.map(|entry| entry.id).filter(|id| !going.contains(id));
+        let tried: Vec<RecordingId> = ids.take(TRIED_MAX).collect();
+        let there = tried.iter().filter(|id| vault.has_key(**id)).count();
+        if there > 0 && 2 * there >= tried.len() {
+            return Ok(Some(true));
         }
-        for (id, folder) in oldest(&vault.store().join(controller), going)? {
-            let tag = fs::read(folder.join(recording::TAG_FILE)).ok();
-            let tag = tag.and_then(|text| recording::read_tag(&text));
-            if tag.is_some_and(|tag| vault.unlock(id, &tag).is_ok()) {
-                return Ok(Some(true));
-            }
-            tried = Some(false);
+        if !tried.is_empty() {
+            has = Some(false);
         }
     }
-    Ok(tried)
+    Ok(has)
 }
 
-/// The folders of a controller's oldest recordings.
-fn oldest(
-    controller: &Path,
-    going: &BTreeSet<RecordingId>,
-) -> Result<Vec<(RecordingId, PathBuf)>, VaultError> {
-    let mut found = Vec::new();
-    for year in names(controller)?.into_iter().filter(|year| is_year(year)) {
-        let year = controller.join(year);
-        for month in names(&year)?.into_iter().take(MONTHS_MAX) {
-            let month = year.join(month);
-            let ids = names(&month)?.into_iter();
-            let ids = ids.filter_map(|name| RecordingId::parse(&name).ok());
-            let ids = ids.filter(|id| !going.contains(id));
-            found.extend(ids.map(|id| (id, month.join(id.to_string()))));
-            if found.len() >= TRIED_MAX {
-                found.truncate(TRIED_MAX);
-                return Ok(found);
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn is_year(name: &str) -> bool {
-    name.len() == 4 && name.bytes().all(|digit| digit.is_ascii_digit())
-}
-
-/// What lies in a folder, in order; nothing in what is none.
-fn names(folder: &Path) -> Result<Vec<String>, VaultError> {
+/// Whether a folder has any key.
+fn has_any(folder: &Path) -> Result<bool, VaultError> {
     let unusable = folder::unusable(folder);
     let entries = match fs::read_dir(folder) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other.map_err(&unusable)?,
     };
-    let mut found = Vec::new();
     for entry in entries {
         let name = entry.map_err(&unusable)?.file_name();
-        found.extend(name.into_string());
+        if Path::new(&name).extension().is_some_and(|end| end == "key") {
+            return Ok(true);
+        }
     }
-    found.sort();
-    Ok(found)
+    Ok(false)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
-    use crate::{store, vault::test_tag};
+    use crate::{
+        index::{Closing, Mark, State},
+        place::{IndexPlace, Place},
+        store::{self, StoreError},
+        tally::Tally,
+        vault::test_tag,
+    };
 
     /// A store with recordings, and where its keys and their disk are.
     struct Bench {
         _place: tempfile::TempDir,
-        store: PathBuf,
-        keys: PathBuf,
+        at: Place,
         disk: PathBuf,
     }
 
@@ -230,132 +162,141 @@ mod tests {
         fn new() -> Self {
             let place = tempfile::tempdir().expect("a folder");
             let [store, keys, disk] = ["store", "keys", "disk"].map(|name| place.path().join(name));
+            let mut at = Place::folders(&store, &keys);
+            at.index = IndexPlace::File(place.path().join("index.sqlite"));
             Self {
                 _place: place,
-                store,
-                keys,
+                at,
                 disk,
             }
         }
 
-        fn open(&self) -> Result<Vault, VaultError> {
-            let vault = Vault::open(&self.store, &self.keys)?;
-            settle(&vault, || Ok::<_, VaultError>(BTreeSet::new())).map(|()| vault)
+        /// As a recorder that starts.
+        fn open(&self) -> Result<(Vault, Index), StoreError> {
+            let vault = Vault::open_place(self.at.clone())?;
+            let index = Index::open_to_change(&vault)?;
+            refuse_unproven::<StoreError>(&vault, &index)?;
+            mark(&vault)?;
+            Ok((vault, index))
         }
 
-        fn record(&self, vault: &Vault) {
-            let id = RecordingId::random().expect("random");
-            vault.begin(id, &test_tag("region-01")).expect("begins");
+        fn record(&self, (vault, index): &(Vault, Index), count: usize) -> Vec<RecordingId> {
+            let one = |_| {
+                let (id, tag) = (RecordingId::random()?, test_tag("region-01"));
+                vault.begin(id, &tag)?;
+                index.insert_open(id, &tag).expect("entered");
+                let closing = Closing {
+                    state: State::Closed,
+                    ended: tag.started.timestamp(),
+                    bytes: 0,
+                    tally: Tally::default(),
+                    files: Vec::new(),
+                };
+                index.close(id, &closing).expect("closed");
+                Ok(id)
+            };
+            let made: Result<_, VaultError> = (0..count).map(one).collect();
+            made.expect("begins")
         }
 
         /// As an earlier version left them, which knew no marks.
         fn unmark(&self) {
-            for path in [self.store.join(OF_STORE), self.keys.join(OF_KEYS)] {
+            for path in [self.at.store.join(OF_STORE), self.at.keys.join(OF_KEYS)] {
                 let _gone = fs::remove_file(path);
             }
         }
 
         /// As an earlier version did while the keys' disk wasn't mounted: other keys, in the folder that the disk hides.
-        fn other_keys(&self) {
-            fs::rename(&self.keys, &self.disk).expect("ours");
-            let aside = self.store.with_extension("aside");
-            fs::rename(&self.store, &aside).expect("ours");
-            let vault = self.open().expect("as new");
-            self.record(&vault);
-            let months = ["region-01/2018/11", "region-01/2026/11"];
-            for month in months.iter().filter(|it| self.store.join(it).exists()) {
-                for name in names(&self.store.join(month)).expect("there") {
-                    let to = aside.join("region-01/2027/01");
-                    folder::make_private(&to).expect("ours");
-                    fs::rename(self.store.join(month).join(&name), to.join(name)).expect("ours");
-                }
+        fn record_under_others(&self, opened: &(Vault, Index)) {
+            fs::rename(&self.at.keys, &self.disk).expect("ours");
+            for name in ["controllers", "data"] {
+                folder::make_private(&self.at.keys.join(name)).expect("ours");
             }
-            fs::remove_dir_all(&self.store).expect("ours");
-            fs::rename(&aside, &self.store).expect("ours");
-            let _gone = fs::remove_file(self.keys.join(OF_KEYS));
+            let (all, aside) = (self.at.store.join("region-01"), self.at.store.join("aside"));
+            fs::rename(&all, &aside).expect("ours");
+            self.record(opened, 2);
         }
 
         fn mount(&self) {
-            fs::remove_dir_all(&self.keys).expect("ours");
-            fs::rename(&self.disk, &self.keys).expect("ours");
+            fs::remove_dir_all(&self.at.keys).expect("ours");
+            fs::rename(&self.disk, &self.at.keys).expect("ours");
         }
 
-        fn refuses(&self, what: &str) {
-            let opened = self.open();
-            assert!(
-                matches!(opened, Err(VaultError::KeysForeign { .. })),
-                "{what}: {opened:?}"
-            );
-            let changed = store::open_to_change(&self.store, &self.keys).expect_err(what);
-            assert!(changed.to_string().contains("mount the disk"), "{changed}");
+        fn refuses(&self, what: &str) -> String {
+            let said = self.open().expect_err(what).to_string();
+            let changed = store::open_to_change_place(self.at.clone());
+            assert_eq!(changed.expect_err(what).to_string(), said, "{what}");
+            assert!(said.contains("mount the disk"), "{what}: {said}");
+            said
         }
     }
 
     #[test]
     fn keys_that_were_made_while_their_disk_was_away_are_not_the_stores() {
         let bench = Bench::new();
-        let vault = bench.open().expect("fresh");
-        (0..2 * TRIED_MAX).for_each(|_| bench.record(&vault));
-        bench.other_keys();
+        let opened = bench.open().expect("fresh");
+        bench.record(&opened, 8);
+        bench.record_under_others(&opened);
         bench.refuses("marked");
-        fs::remove_file(bench.store.join(OF_STORE)).expect("there");
-        bench.refuses("not marked yet");
+        fs::remove_file(bench.at.store.join(OF_STORE)).expect("there");
+        let said = bench.refuses("not marked yet");
+        assert!(said.contains("aren't those"), "{said}");
         bench.mount();
-        let vault = bench.open().expect("its own keys");
-        bench.record(&vault);
-        assert!(bench.store.join(OF_STORE).exists());
+        let opened = bench.open().expect("its own keys");
+        assert!(bench.at.store.join(OF_STORE).exists());
+        // Another store's, which has its mark.
+        drop(opened);
+        fs::write(bench.at.keys.join(OF_KEYS), "another").expect("ours");
+        bench.refuses("another's");
     }
 
     #[test]
-    fn a_store_of_before_is_marked_once_its_keys_open_something() {
+    fn a_store_of_before_is_marked_once_its_keys_are_found_to_be_its_own() {
         let bench = Bench::new();
-        let vault = bench.open().expect("fresh");
-        bench.record(&vault);
+        let opened = bench.open().expect("fresh");
+        bench.record(&opened, 4);
         bench.unmark();
-        bench.open().expect("they open it");
-        let mark = fs::read(bench.keys.join(OF_KEYS)).expect("marked");
-        assert_eq!(
-            fs::read(bench.store.join(OF_STORE)).ok(),
-            Some(mark.clone())
-        );
+        // Also where the controller's is lost: its data keys are there.
+        fs::remove_file(bench.at.keys.join("controllers/region-01.key")).expect("there");
+        bench.open().expect("they are there");
+        let mark = fs::read(bench.at.keys.join(OF_KEYS)).expect("marked");
         // Keys of a backup of before, and a store of one.
-        for path in [bench.keys.join(OF_KEYS), bench.store.join(OF_STORE)] {
+        for path in [bench.at.keys.join(OF_KEYS), bench.at.store.join(OF_STORE)] {
+            assert_eq!(fs::read(&path).ok().as_ref(), Some(&mark));
             fs::remove_file(&path).expect("there");
-            bench.open().expect("they open it");
-            assert_eq!(fs::read(&path).ok(), Some(mark.clone()));
+            bench.open().expect("they are there");
+            assert_eq!(fs::read(&path).ok().as_ref(), Some(&mark));
         }
     }
 
-    /// They are the oldest that there are, and their keys are gone.
     #[test]
     fn what_a_stopped_gallring_was_erasing_proves_nothing() {
         let bench = Bench::new();
-        let vault = bench.open().expect("fresh");
-        (0..2 * TRIED_MAX).for_each(|_| bench.record(&vault));
-        let all = oldest(&bench.store.join("region-01"), &BTreeSet::new()).expect("there");
-        let going: BTreeSet<RecordingId> = all.iter().map(|(id, _)| *id).collect();
-        for id in &going {
-            fs::remove_file(bench.keys.join(format!("data/{id}.key"))).expect("there");
+        let opened = bench.open().expect("fresh");
+        let ids = bench.record(&opened, 8);
+        for id in &ids[..6] {
+            fs::remove_file(bench.at.keys.join(format!("data/{id}.key"))).expect("there");
         }
         bench.unmark();
-        bench.refuses("as if they were there");
-        let vault = Vault::open(&bench.store, &bench.keys).expect("nothing says no");
-        let settled = settle(&vault, || Ok::<_, VaultError>(going));
-        assert!(settled.is_ok() && bench.store.join(OF_STORE).exists());
+        bench.refuses("as if they were lost");
+        opened
+            .1
+            .mark(Mark::Recording, &ids[..6], "2029-01-01 RS/1")
+            .expect("marked");
+        bench.open().expect("the others are there");
     }
 
-    /// Where everything lies in a bucket there is nothing to try them with.
+    /// A spool that doesn't outlive a restart, all audio in a bucket, the index in a database.
     #[test]
-    fn keys_that_nothing_can_be_tried_with_are_taken_until_the_store_is_marked() {
+    fn a_folder_that_was_made_anew_is_known_by_its_index() {
         let bench = Bench::new();
-        let vault = bench.open().expect("fresh");
-        bench.record(&vault);
-        fs::remove_dir_all(bench.store.join("region-01")).expect("ours");
-        bench.unmark();
-        bench.open().expect("nothing against them");
-        fs::remove_file(bench.keys.join(OF_KEYS)).expect("there");
-        bench.refuses("marked");
-        fs::copy(bench.store.join(OF_STORE), bench.keys.join(OF_KEYS)).expect("as it is told");
-        bench.open().expect("said to be its own");
+        let opened = bench.open().expect("fresh");
+        bench.record(&opened, 1);
+        fs::remove_dir_all(&bench.at.store).expect("ours");
+        fs::rename(&bench.at.keys, &bench.disk).expect("not mounted");
+        let said = bench.refuses("no key at all");
+        assert!(said.contains("there is no key"), "{said}");
+        bench.mount();
+        bench.open().expect("mounted");
     }
 }

@@ -103,7 +103,7 @@ impl Vault {
             folder::make_private(path)?;
         }
         let vault = Self::at(place)?;
-        belongs::mark_proven(&vault)?;
+        belongs::refuse_foreign(&vault)?;
         Ok(vault)
     }
 

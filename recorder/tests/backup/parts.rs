@@ -1,6 +1,6 @@
 //! The two parts of a backup, in two places: audio that never changes, and one key part that does.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use jiff::SignedDuration;
 use recorder::{
@@ -35,7 +35,7 @@ fn renewals_of_the_key_part_at_once_come_one_after_the_other() {
             .collect();
         for renewal in renewals {
             // Three data keys, and what is there whatever was recorded.
-            assert_eq!(renewal.join().expect("ended"), 9);
+            assert_eq!(renewal.join().expect("ended"), 8);
         }
     });
 }
@@ -48,8 +48,8 @@ fn a_destroyed_key_is_gone_from_the_backups_when_the_key_part_is_replaced() {
     backups.refresh();
     let catalogue = Catalogue::read(&backups.bench.vault).expect("read");
     let part = catalogue.keys.expect("one");
-    // The store's mark, controller key, two of signing, two heads, register, and a month of access log: no data key.
-    assert_eq!((part.register_lines, part.files), (2, 8));
+    // Controller key, two of signing, two heads, register, and a month of access log: no data key.
+    assert_eq!((part.register_lines, part.files), (2, 7));
     assert!(created.kept.audio.exists(), "the audio part is as it was");
 }
 
@@ -248,8 +248,12 @@ fn keys_that_come_back_from_a_backup_are_the_stores() {
     for is_marked in [true, false] {
         let backups = Backups::of(2);
         let live = backups.bench.vault.place().clone();
-        if !is_marked {
-            fs::remove_file(live.keys.join("store.id")).expect("there");
+        if is_marked {
+            // As a recorder does that starts.
+            for path in [live.keys.join("store.id"), live.store.join(".keys.id")] {
+                fs::write(&path, "5e").expect("ours");
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("ours");
+            }
         }
         let restored = backups
             .restore(&backups.from(&backups.create()), "back")
@@ -257,7 +261,9 @@ fn keys_that_come_back_from_a_backup_are_the_stores() {
         assert_eq!(sound(&restored), 2, "marked: {is_marked}");
         fs::remove_dir_all(&live.keys).expect("ours");
         fs::rename(&restored.keys, &live.keys).expect("ours");
-        let opened = recorder::vault::Vault::open_place(live);
+        let opened = store::open_to_change_place(live);
         assert!(opened.is_ok(), "marked: {is_marked}: {opened:?}");
+        let mark = fs::read(restored.store.join(".keys.id")).ok();
+        assert_eq!(mark.is_some(), is_marked);
     }
 }
