@@ -73,9 +73,15 @@ fn a_caller_who_is_called_back_talks_with_the_agent_who_was_kept_and_is_recorded
 fn the_place_is_kept_while_others_wait_on_the_line() {
     let mut bench = Bench::new();
     let (talks, promised) = promised(&mut bench);
+    bench.wait(20);
     let (later, _) = bench.call(CALLS_BACK);
     let view = bench.switch.queue_views()[3];
     assert_eq!((view.waiting, view.promised), (1, 1));
+    assert_eq!(
+        view.waiting_since,
+        Some(bench.now),
+        "of those on the line: who is to be called back waits for nothing"
+    );
     bench.tell(Input::FarEndGone(talks));
     assert!(
         bench
