@@ -235,6 +235,26 @@ fn who_does_not_answer_is_tried_again_and_then_given_up() {
     assert_eq!((view.ready, view.promised), (1, 0));
 }
 
+/// How long somebody was left alone who didn't answer says nothing of how long others must wait.
+#[test]
+fn who_is_tried_again_late_makes_the_queue_no_fuller() {
+    let text = include_str!("scenario.toml").replace("again_after_s = 300", "again_after_s = 3600");
+    let scenario = Scenario::from_toml(&text, "late.toml").expect("valid");
+    let mut bench = Bench::with(Arc::new(scenario));
+    let call = called(&mut bench);
+    bench.tell(Input::CallerFailed(call, LegFailure::NoAnswer));
+    bench.wait(3590);
+    bench.connected(CALLS_BACK);
+    bench.next_timer();
+    assert_eq!(
+        bench.switch.queue_views()[3].promised,
+        1,
+        "first in line now"
+    );
+    let (_, heard) = bench.call(CALLS_BACK);
+    assert_eq!(heard, "[routed] answer [queued] announce:queue");
+}
+
 /// The caller's phone has not rung: that was no attempt.
 #[test]
 fn who_could_not_be_called_by_our_own_fault_is_tried_as_often_as_was_promised() {
