@@ -292,7 +292,7 @@ impl Observer {
         // The newest only: this runs often, and what looks at every call keeps all of them waiting.
         let newest = self.decided.keys().rev();
         let calls: Vec<CallView> = newest
-            .filter_map(|id| self.call_view(&switch.call(*id)?, now))
+            .filter_map(|id| self.call_view(switch, &switch.call(*id)?, now))
             .take(CALLS_SHOWN_MAX)
             .collect();
         let clock = swedish(now);
