@@ -185,7 +185,12 @@ impl Observer {
                     "no route"
                 );
             }
-            FactKind::Diverted(to) => tracing::info!(call = call.0, ?to, "diverted"),
+            FactKind::Diverted(Destination::Queue(queue)) => {
+                tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, "diverted");
+            }
+            FactKind::Diverted(Destination::External(to)) => {
+                tracing::info!(call = call.0, provider = %scenario.provider(to.provider).name, "diverted");
+            }
             FactKind::Queued(queue) => {
                 tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, "waits");
             }
@@ -384,9 +389,14 @@ impl Observer {
             decided.offered = since;
             decided.recordable &= recordable;
         }
+        let why = match step {
+            CallbackStep::Failed(why) => Some(tracing::field::debug(why)),
+            _ => None,
+        };
         tracing::info!(
             call = call.0,
             step = step.label(),
+            why,
             "called back instead of waiting"
         );
         self.metrics

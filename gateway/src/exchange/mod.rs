@@ -351,6 +351,16 @@ impl Exchange {
 
     fn input(&mut self, input: Input) {
         let now = self.clock.now();
+        if let Input::AgentFailed(call, why) = &input {
+            let agent = self.calls.get(call).and_then(|call| call.far.agent());
+            let agent = agent.map(|agent| agent.0);
+            tracing::info!(
+                call = call.0,
+                agent,
+                ?why,
+                "a nurse's phone doesn't take the call"
+            );
+        }
         if let Some(journal) = &mut self.journal {
             let caller = match &input {
                 Input::Offered { call, .. } | Input::CallbackKept(call, _) => self.calls.get(call),
