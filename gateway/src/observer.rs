@@ -332,6 +332,11 @@ impl Observer {
         });
     }
 
+    /// So many new calls were refused before they were offered.
+    pub(crate) const fn count_not_admitted(&mut self, calls: u64) {
+        self.totals.not_admitted += calls;
+    }
+
     fn offered(&mut self, route: &str, origin: Origin) {
         self.totals.offered += 1;
         *self.totals.by_route.entry(route.to_owned()).or_default() += 1;

@@ -197,6 +197,8 @@ pub struct Totals {
     pub recorded_at_switch_for_provider: u64,
     /// Calls that ended, by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
+    /// New calls answered 503 at overload; they are not among the offered.
+    pub not_admitted: u64,
     /// Times a recording was lost in mid-call.
     pub recording_gaps: u64,
     /// Offered calls that neither ended nor are in progress. Always 0.
