@@ -303,6 +303,7 @@ impl Observer {
         let clock = swedish(now);
         let live = Live {
             clock,
+            takes_calls: *self.ready.borrow(),
             calls,
             calls_now: in_progress,
             queues,

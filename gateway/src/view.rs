@@ -90,6 +90,8 @@ pub struct TakenOver {
 pub struct Live {
     /// The switch's clock, RFC 3339 in Swedish time (a scenario may run in 2018).
     pub clock: String,
+    /// Whether new calls are taken: not while the switch starts, and no more once it drains.
+    pub takes_calls: bool,
     /// Calls in progress, newest first, cut at 200.
     pub calls: Vec<CallView>,
     /// How many are in progress in all.
