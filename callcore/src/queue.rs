@@ -83,6 +83,11 @@ impl Line {
         self.waiting
     }
 
+    /// Those who wait, in order.
+    pub fn callers(&self) -> impl Iterator<Item = CallId> + '_ {
+        self.callers.iter().filter_map(|(_, call)| *call)
+    }
+
     /// Who has waited longest.
     #[inline]
     pub fn first(&self) -> Option<CallId> {

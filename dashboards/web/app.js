@@ -65,6 +65,7 @@ const draw = {
   },
   live() {
     showClock(state.live.clock);
+    showConnection();
     renderFigures(state.live);
     renderCalls(state.live);
     renderQueues(state.live);
@@ -208,10 +209,11 @@ function showConnection() {
   const { name, seconds } = state.connection;
   const stale = name !== "open" && state.live;
   const since = stale ? `. ${t("connection.stale", { time: state.live.clock.slice(11, 19) })}` : "";
-  setText(at("connection-state"), t(`connection.${name}`) + since);
+  const draining = name === "open" && state.live?.takes_calls === false;
+  setText(at("connection-state"), draining ? t("connection.draining") : t(`connection.${name}`) + since);
   // Apart from what is read aloud: nobody wants to hear each second counted.
   setText(at("connection-retry"), name === "lost" && seconds ? t("connection.retry", { s: seconds }) : "");
-  at("connection").dataset.state = name;
+  at("connection").dataset.state = draining ? "draining" : name;
   document.body.classList.toggle("stale", Boolean(stale) || name === "lost");
 }
 

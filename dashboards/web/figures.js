@@ -13,8 +13,10 @@ export function renderFigures({ calls_now: now, totals }) {
   proof("accounts", totals.unaccounted);
   const ended = Object.entries(totals.outcomes).sort((a, b) => b[1] - a[1]);
   const parts = ended.map(([outcome, count]) => `${t(`outcome.${outcome}`)} ${number(count)}`);
-  const gaps = totals.recording_gaps ? ` ${t("gaps", { n: number(totals.recording_gaps) })}.` : "";
-  setText(at("outcomes"), (parts.length ? `${t("outcomes")} ${parts.join(", ")}.` : "") + gaps);
+  const lines = parts.length ? [`${t("outcomes")} ${parts.join(", ")}.`] : [];
+  if (totals.recording_gaps) lines.push(`${t("gaps", { n: number(totals.recording_gaps) })}.`);
+  if (totals.not_admitted) lines.push(`${t("notadmitted", { n: number(totals.not_admitted) })}.`);
+  setText(at("outcomes"), lines.join(" "));
 }
 
 /** A figure in letters that leave room for it: a year's calls have seven digits. */

@@ -45,6 +45,9 @@ pub(crate) enum Full {
 }
 
 impl Full {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Calls, Self::Rate, Self::Late];
+
     /// A word for the metric's label.
     pub(crate) const fn label(self) -> &'static str {
         match self {

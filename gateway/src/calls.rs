@@ -97,7 +97,8 @@ impl Calls {
     }
 
     fn enter(&mut self, scenario: &Scenario, fact: &Fact, decided: &Decided, answered: &Answered) {
-        let external = decided.external || answered.left;
+        // A nurse of ours may have taken it for the provider that the route names.
+        let external = answered.left || (decided.external && decided.queue.is_none());
         let queue = decided.queue.map(|queue| scenario.queue(queue));
         let controller = match queue {
             Some(queue) if !external => &*scenario.org(queue.controller).id,
@@ -207,7 +208,7 @@ mod tests {
     use callcore::{
         digit::Digit,
         origin::Origin,
-        switch::{Input, Output, Switch},
+        switch::{Input, LegFailure, Output, Switch},
     };
 
     use super::*;
@@ -269,6 +270,49 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
             .map(|line| line.contains(r#""recorded":true"#))
             .collect();
         assert_eq!(told, [true, false]);
+    }
+
+    const FAILS_OVER: &str = r#"
+queue = [{ name = "advice", region = "04", controller = "region-04", agents = [{ simulated = 1 }] }]
+provider = [{ name = "medhelp", organisation = "medhelp", targets = ["sip:1177@192.0.2.1"] }]
+route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = true, provider = "medhelp", handover = "direct", failover = ["advice"] }]
+"#;
+
+    /// Whom the route names never had it.
+    #[test]
+    fn a_call_that_a_nurse_took_for_a_provider_that_failed_has_not_left() {
+        let scenario = Arc::new(crate::exchange::scenario_of_tests(FAILS_OVER));
+        let folder = tempfile::tempdir().expect("a folder");
+        let now = Time::from_micros(1_772_438_400_000_000);
+        let observer = Observer::new(Arc::clone(&scenario), "calls", now);
+        let (mut observer, _monitor) = observer.expect("no metric is there twice");
+        observer.keep_calls(Calls::open(folder.path()).expect("a folder"));
+        let mut switch = Switch::new(scenario);
+        let call = CallId(1);
+        let offered = Input::Offered {
+            call,
+            origin: Origin::from_code("0480"),
+            reachable: true,
+        };
+        let failed = Input::ProviderFailed(call, LegFailure::Refused);
+        let answered = Input::AgentAnswered(call);
+        for input in [offered, failed, answered, Input::CallerGone(call)] {
+            switch.handle(now, input);
+            while let Some(output) = switch.poll_output() {
+                if let Output::Fact(fact) = output {
+                    observer.observe(&switch, &fact);
+                }
+            }
+        }
+        observer.publish(&switch, now, &Default::default());
+        let text = fs::read_to_string(folder.path().join("2026-03-02.jsonl"));
+        let text = text.expect("the day's calls");
+        let told = r#""controller":"region-04""#;
+        assert!(text.contains(told), "{text}");
+        assert!(
+            text.contains(r#""external":false,"recorded":false"#),
+            "{text}"
+        );
     }
 
     fn line(number: u64) -> Line<'static> {

@@ -185,7 +185,12 @@ impl Observer {
                     "no route"
                 );
             }
-            FactKind::Diverted(to) => tracing::info!(call = call.0, ?to, "diverted"),
+            FactKind::Diverted(Destination::Queue(queue)) => {
+                tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, "diverted");
+            }
+            FactKind::Diverted(Destination::External(to)) => {
+                tracing::info!(call = call.0, provider = %scenario.provider(to.provider).name, "diverted");
+            }
             FactKind::Queued(queue) => {
                 tracing::info!(call = call.0, queue = %scenario.queue(*queue).name, "waits");
             }
@@ -292,12 +297,13 @@ impl Observer {
         // The newest only: this runs often, and what looks at every call keeps all of them waiting.
         let newest = self.decided.keys().rev();
         let calls: Vec<CallView> = newest
-            .filter_map(|id| self.call_view(&switch.call(*id)?, now))
+            .filter_map(|id| self.call_view(switch, &switch.call(*id)?, now))
             .take(CALLS_SHOWN_MAX)
             .collect();
         let clock = swedish(now);
         let live = Live {
             clock,
+            takes_calls: *self.ready.borrow(),
             calls,
             calls_now: in_progress,
             queues,
@@ -325,6 +331,11 @@ impl Observer {
             }
             changed
         });
+    }
+
+    /// So many new calls were refused before they were offered.
+    pub(crate) const fn count_not_admitted(&mut self, calls: u64) {
+        self.totals.not_admitted += calls;
     }
 
     fn offered(&mut self, route: &str, origin: Origin) {
@@ -384,9 +395,14 @@ impl Observer {
             decided.offered = since;
             decided.recordable &= recordable;
         }
+        let why = match step {
+            CallbackStep::Failed(why) => Some(tracing::field::debug(why)),
+            _ => None,
+        };
         tracing::info!(
             call = call.0,
             step = step.label(),
+            why,
             "called back instead of waiting"
         );
         self.metrics

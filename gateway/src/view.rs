@@ -90,6 +90,8 @@ pub struct TakenOver {
 pub struct Live {
     /// The switch's clock, RFC 3339 in Swedish time (a scenario may run in 2018).
     pub clock: String,
+    /// Whether new calls are taken: not while the switch starts, and no more once it drains.
+    pub takes_calls: bool,
     /// Calls in progress, newest first, cut at 200.
     pub calls: Vec<CallView>,
     /// How many are in progress in all.
@@ -197,6 +199,8 @@ pub struct Totals {
     pub recorded_at_switch_for_provider: u64,
     /// Calls that ended, by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
+    /// New calls answered 503 at overload; they are not among the offered.
+    pub not_admitted: u64,
     /// Times a recording was lost in mid-call.
     pub recording_gaps: u64,
     /// Offered calls that neither ended nor are in progress. Always 0.

@@ -40,7 +40,7 @@ pub(crate) struct WatchMetrics {
 
 impl WatchMetrics {
     pub(crate) fn register(keep: &Keeper<'_>) -> Result<Self, prometheus::Error> {
-        Ok(Self {
+        let metrics = Self {
             target_up: keep.gauges(
                 "vaxel_provider_target_up",
                 "Whether a provider's target answers OPTIONS",
@@ -80,7 +80,12 @@ impl WatchMetrics {
                 "vaxel_journal_failures_total",
                 "Journals that ended because the disk couldn't follow",
             )?,
-        })
+        };
+        // There from the start: Prometheus sees no increase in a series that begins with its first refusals.
+        for why in Full::ALL {
+            metrics.not_admitted.with_label_values(&[why.label()]);
+        }
+        Ok(metrics)
     }
 }
 
@@ -158,7 +163,8 @@ impl Observer {
     }
 
     /// So many new calls were over the budget.
-    pub(crate) fn not_admitted(&self, why: Full, calls: u64) {
+    pub(crate) fn not_admitted(&mut self, why: Full, calls: u64) {
+        self.count_not_admitted(calls);
         self.metrics()
             .watch
             .not_admitted

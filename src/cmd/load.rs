@@ -24,9 +24,10 @@ pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
     if args.json {
         show::json(&report)?;
     } else {
-        print(&report)?;
+        print(&report, &args.to)?;
     }
-    let clean = report.failed.is_empty() && report.abandoned == 0 && report.not_placed == 0;
+    let not_well = report.failed_total() + report.abandoned + report.unreached + report.not_placed;
+    let clean = not_well == 0;
     Ok(if clean {
         ExitCode::SUCCESS
     } else {
@@ -71,13 +72,13 @@ fn seconds(option: &str, given: f64) -> Result<Duration, Failure> {
 /// What a status means to whoever doesn't know them by heart, where it isn't the switch's own word.
 const fn hint(status: u16) -> &'static str {
     match status {
-        408 => " (no answer in time, RFC 3261 timer B: does a switch listen there?)",
-        503 => " (full, stopping, or nobody reached there)",
+        408 => " (it had no answer from behind it in time)",
+        503 => " (full, or stopping)",
         _ => "",
     }
 }
 
-fn print(report: &LoadReport) -> Result<(), Failure> {
+fn print(report: &LoadReport, to: &str) -> Result<(), Failure> {
     show::line(format_args!(
         "{} calls in {:.1} s: {} answered, {} completed, {} given up, {} failed, {} not placed",
         report.placed,
@@ -88,6 +89,12 @@ fn print(report: &LoadReport) -> Result<(), Failure> {
         report.failed_total(),
         report.not_placed
     ))?;
+    if report.unreached > 0 {
+        show::line(format_args!(
+            "  no answer at all: {} (does a switch listen at {to}?)",
+            report.unreached
+        ))?;
+    }
     for (status, count) in &report.failed {
         show::line(format_args!(
             "  failed with {status}{}: {count}",

@@ -6,6 +6,7 @@ use testkit::{AnswerPlan, CallPlan, CallResult, Ended, Phone, Sound, Then, Until
 use wire::{
     sdp::Description,
     sip::{
+        endpoint::TransportKind,
         message::{Headers, Request, StatusCode},
         uri::Uri,
     },
@@ -111,6 +112,38 @@ async fn a_caller_presses_one_hangs_up_and_is_called_back_and_recorded() {
         (totals.offered, totals.completed, totals.unaccounted),
         (2, 2, 0)
     );
+}
+
+/// The connection by which it came leads back to nobody, once it is closed.
+#[tokio::test]
+async fn a_caller_by_tcp_is_offered_no_call_back_without_a_trunk() {
+    let mut nurse = Phone::bind().expect("a phone");
+    let rig = Rig::start(&agent(&nurse), &rest()).await;
+    let waits = async {
+        let mut live = rig.gateway.monitor().live.clone();
+        live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
+            .await
+            .expect("the switch runs");
+        let target = Uri::parse(&format!("sip:11770488@{}", rig.gateway.sip_addr()));
+        let target = target.expect("a URI");
+        let plan = CallPlan {
+            from: FROM.into(),
+            transport: TransportKind::Tcp,
+            // Whoever is offered nothing hears nothing in this queue.
+            until: Until::Sent(Duration::from_millis(1500)),
+            ..CallPlan::default()
+        };
+        let mut phone = Phone::bind().expect("a phone");
+        phone.call(target, Headers::new(), plan).await
+    };
+    let (_, asked, _) = tokio::join!(
+        rig.call("0488", Until::Heard(Duration::from_secs(4))),
+        waits,
+        nurse.answer(talks())
+    );
+    assert_eq!((asked.code(), asked.ended), (200, Ended::Us));
+    assert_eq!(rig.counted("vaxel_callbacks_total", "offered"), 0);
+    assert_eq!(rig.stop().await.totals.unaccounted, 0);
 }
 
 #[tokio::test]

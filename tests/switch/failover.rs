@@ -130,6 +130,60 @@ async fn a_provider_that_is_not_there_gives_way_when_its_time_is_up() {
     assert_eq!(rig.stop().await.totals.completed, 1);
 }
 
+/// Who is controller of what is said is who talks, not whom the route names.
+#[tokio::test]
+async fn whose_nurse_answers_for_a_provider_that_is_gone_is_shown_as_controller() {
+    let (gone, _) = phones();
+    let rest = format!(
+        "provider = [{{ name = \"first\", organisation = \"medhelp\", targets = [\"sip:1177@{}\"], ring_s = 1, ping = {NEVER} }}]\n{}",
+        gone.address(),
+        routes("provider = \"first\", handover = \"relay\", failover = [\"sormland\"]")
+    );
+    drop(gone);
+    let rig = Rig::start(AGENTS, &rest).await;
+    let (caller, shown) = tokio::join!(rig.call("0180", A_WHILE), controller(&rig, "talking"));
+    assert_eq!(caller.code(), 200);
+    assert_eq!(shown, ("region-04".to_owned(), "no"));
+    assert_eq!(rig.stop().await.totals.unaccounted, 0);
+}
+
+/// The same of a provider that takes a call for a queue that is full.
+#[tokio::test]
+async fn who_takes_a_call_for_a_full_queue_is_shown_as_controller() {
+    let mut provider = Phone::bind().expect("a phone");
+    let agents = "[], len_max = 1, overflow = [\"medhelp\"], handover = \"relay\"";
+    let rest = crate::provider(&format!("[\"sip:1177@{}\"]", provider.address()), "relay");
+    let rig = Rig::start(agents, &rest).await;
+    let mut live = rig.gateway.monitor().live.clone();
+    let second = async {
+        let one_waits = live.wait_for(|live| live.queues.iter().any(|queue| queue.waiting == 1));
+        one_waits.await.expect("the switch runs");
+        rig.call("0488", A_WHILE).await
+    };
+    let waits = rig.call("0488", Until::Sent(std::time::Duration::from_secs(6)));
+    let (_, caller, _, shown) = tokio::join!(
+        waits,
+        second,
+        provider.answer(answers()),
+        controller(&rig, "external")
+    );
+    assert_eq!(caller.code(), 200);
+    assert_eq!(shown, ("medhelp".to_owned(), "never"));
+    assert_eq!(rig.stop().await.totals.unaccounted, 0);
+}
+
+/// Whom the page shows as controller of the first call in that state, and what it says of its recording.
+async fn controller(rig: &Rig, state: &str) -> (String, &'static str) {
+    let mut live = rig.gateway.monitor().live.clone();
+    let is_there = |live: &std::sync::Arc<gateway::view::Live>| {
+        live.calls.iter().any(|call| call.state == state)
+    };
+    let live = live.wait_for(is_there).await.expect("the switch runs");
+    let call = live.calls.iter().find(|call| call.state == state);
+    let call = call.expect("waited for");
+    (call.controller.clone(), call.recording)
+}
+
 #[tokio::test]
 async fn a_provider_that_is_down_is_passed_over_and_taken_again_when_it_is_back() {
     let (mut first, mut second) = phones();

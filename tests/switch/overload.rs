@@ -67,14 +67,17 @@ async fn a_drain_refuses_new_calls_says_so_and_lets_the_old_end() {
     let mut live = rig.gateway.monitor().live.clone();
     let mut ready = rig.gateway.monitor().ready.clone();
     let drains = async {
-        live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
-            .await
-            .expect("the switch runs");
+        let talks = live
+            .wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
+            .await;
+        assert!(talks.expect("the switch runs").takes_calls);
         rig.gateway.drain();
         ready
             .wait_for(|ready| !ready)
             .await
             .expect("the switch runs");
+        let shown = live.wait_for(|live| !live.takes_calls).await;
+        assert_eq!(shown.expect("the switch runs").calls_now, 1);
         rig.call("0488", Until::PeerEnds).await
     };
     let (old, new, _) = tokio::join!(

@@ -6,7 +6,7 @@ use super::{Context, Finding, Way, region_controllers, ways::queues_reached};
 use crate::{
     organisation::OrganisationKind,
     route::Destination,
-    scenario::{OrgId, Scenario},
+    scenario::{Choice, OrgId, Scenario},
 };
 
 /// The European Economic Area: the EU's 27 and Iceland, Liechtenstein, Norway. Data move freely within it.
@@ -163,7 +163,11 @@ pub(super) fn failover_crosses(context: &Context<'_>) -> Vec<Finding> {
                 continue;
             };
             let (from, to) = (place(scenario, first.to), place(scenario, way.to));
-            let message = format!("calls of `{from}` fall over to `{to}`: {crossing}");
+            let how = match chosen_by_key(scenario, way) {
+                true => "go by a key of their menu",
+                false => "fall over",
+            };
+            let message = format!("calls of `{from}` {how} to `{to}`: {crossing}");
             if told.insert((from, to)) {
                 let line = scenario.lines.routes[first.route.index()];
                 found.push(context.finding("V0207", scenario.operator, line, message));
@@ -171,6 +175,16 @@ pub(super) fn failover_crosses(context: &Context<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether callers choose that place themselves.
+fn chosen_by_key(scenario: &Scenario, way: &Way) -> bool {
+    let route = &scenario.routes.routes()[way.route.index()];
+    let mut keys = route.menu.iter().flat_map(|menu| &menu.choices);
+    keys.any(|(_, choice)| match choice {
+        Choice::Queue(queue) => way.to == Destination::Queue(*queue),
+        Choice::Callback | Choice::Continue => false,
+    })
 }
 
 fn crossing(scenario: &Scenario, from: &Way, to: &Way) -> Option<&'static str> {

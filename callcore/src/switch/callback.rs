@@ -229,7 +229,9 @@ impl<D: Driver> Switch<D> {
 
     pub(super) fn callback_again(&mut self, now: Time, id: CallId) {
         if let Some(RegionalStage::Resting { promise, .. }) = self.stage(id) {
-            self.stand(now, id, promise);
+            // How long the caller was left alone says nothing of how long others must wait.
+            let queued = Some(now);
+            self.stand(now, id, Promise { queued, ..promise });
         }
     }
 

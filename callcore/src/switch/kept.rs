@@ -67,7 +67,9 @@ impl<D: Driver> Switch<D> {
             }
             _ => return None,
         };
-        let since = promise.queued.unwrap_or(call.head.offered);
+        // The whole of it; `queued` begins anew after a pause.
+        let began = promise.queued.filter(|_| promise.tried == 0);
+        let since = began.unwrap_or(call.head.offered);
         let meant_for_us = matches!(call.head.decision.to, Destination::Queue(_));
         let kept = Kept {
             origin: call.head.origin,
@@ -202,7 +204,7 @@ impl<D: Driver> Switch<D> {
         let (id, since) = (head.id, head.offered);
         let promise = Promise {
             place: self.line(queue).take_place(),
-            queued: Some(since),
+            queued: Some(if kept.tried == 0 { since } else { now }),
             tried: kept.tried,
         };
         let call = RegionalCall {

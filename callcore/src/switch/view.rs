@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Driver, Switch,
     agents::AgentState,
-    call::{Call, OutgoingStage, Recording, RegionalStage, Way},
+    call::{Call, OutgoingStage, Recording, RegionalCall, RegionalStage, Way},
     io::{CallId, OUTCOMES, Outcome},
 };
 use crate::{
@@ -54,7 +54,7 @@ pub struct QueueView {
     pub promised: usize,
     /// How long the next caller will probably wait; `None` while nobody is there to answer.
     pub expected_wait: Option<Span>,
-    /// Since when the first in line has waited.
+    /// Since when the first of those who wait on the line has waited.
     pub waiting_since: Option<Time>,
     /// Agents who can take a call at once.
     pub ready: usize,
@@ -128,13 +128,13 @@ impl<D: Driver> Switch<D> {
             .map(QueueId)
             .zip(&self.lines)
             .map(|(queue, line)| {
-                let first = line.first().and_then(|id| self.calls.get(&id));
+                let mut callers = line.callers().filter_map(|id| self.calls.get(&id));
                 QueueView {
                     queue,
                     waiting: line.waiting() - self.promises[queue.index()].in_line(),
                     promised: self.promises[queue.index()].open(),
                     expected_wait: self.expected_wait(queue),
-                    waiting_since: first.and_then(Call::queued),
+                    waiting_since: callers.find_map(Call::on_the_line_since),
                     ready: line.idle(),
                     ringing: 0,
                     talking: 0,
@@ -206,6 +206,17 @@ impl Call {
         match &self.way {
             Way::Regional(call) => Some(call.queue),
             Way::Outgoing(_) => None,
+        }
+    }
+
+    /// Since when the caller waits and hears the line; nobody does who is to be called back.
+    const fn on_the_line_since(&self) -> Option<Time> {
+        match &self.way {
+            Way::Regional(RegionalCall {
+                stage: RegionalStage::Waiting(spot),
+                ..
+            }) => spot.queued,
+            _ => None,
         }
     }
 

@@ -73,9 +73,15 @@ fn a_caller_who_is_called_back_talks_with_the_agent_who_was_kept_and_is_recorded
 fn the_place_is_kept_while_others_wait_on_the_line() {
     let mut bench = Bench::new();
     let (talks, promised) = promised(&mut bench);
+    bench.wait(20);
     let (later, _) = bench.call(CALLS_BACK);
     let view = bench.switch.queue_views()[3];
     assert_eq!((view.waiting, view.promised), (1, 1));
+    assert_eq!(
+        view.waiting_since,
+        Some(bench.now),
+        "of those on the line: who is to be called back waits for nothing"
+    );
     bench.tell(Input::FarEndGone(talks));
     assert!(
         bench
@@ -227,6 +233,26 @@ fn who_does_not_answer_is_tried_again_and_then_given_up() {
     assert_eq!(bench.switch.counts().ended_as(Outcome::Unreached), 1);
     let view = bench.switch.queue_views()[3];
     assert_eq!((view.ready, view.promised), (1, 0));
+}
+
+/// How long somebody was left alone who didn't answer says nothing of how long others must wait.
+#[test]
+fn who_is_tried_again_late_makes_the_queue_no_fuller() {
+    let text = include_str!("scenario.toml").replace("again_after_s = 300", "again_after_s = 3600");
+    let scenario = Scenario::from_toml(&text, "late.toml").expect("valid");
+    let mut bench = Bench::with(Arc::new(scenario));
+    let call = called(&mut bench);
+    bench.tell(Input::CallerFailed(call, LegFailure::NoAnswer));
+    bench.wait(3590);
+    bench.connected(CALLS_BACK);
+    bench.next_timer();
+    assert_eq!(
+        bench.switch.queue_views()[3].promised,
+        1,
+        "first in line now"
+    );
+    let (_, heard) = bench.call(CALLS_BACK);
+    assert_eq!(heard, "[routed] answer [queued] announce:queue");
 }
 
 /// The caller's phone has not rung: that was no attempt.

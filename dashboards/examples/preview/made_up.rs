@@ -130,6 +130,7 @@ fn kommun(line: &'static str, leaving: &[&str]) -> Option<KommunView> {
 pub(crate) fn idle(clock: &str) -> Live {
     Live {
         clock: clock.to_owned(),
+        takes_calls: true,
         ..Live::default()
     }
 }
@@ -206,6 +207,7 @@ pub(crate) fn busy(
     let abandoned = ended / 11;
     Live {
         clock: clock.to_owned(),
+        takes_calls: true,
         calls_now: calls.len(),
         calls,
         queues,

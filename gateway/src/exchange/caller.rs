@@ -74,12 +74,24 @@ impl Exchange {
         let reachable = self
             .calls
             .get(&id)
-            .is_some_and(|call| call.number.is_some());
+            .is_some_and(|call| call.number.is_some())
+            && self.leads_back(flow);
         self.input(Input::Offered {
             call: id,
             origin,
             reachable,
         });
+    }
+
+    /// Whether a caller can be called back later. A datagram's source can be; a connection leads to nobody once it is closed, so
+    /// there it takes the trunk of whichever queue the caller comes to.
+    fn leads_back(&self, flow: Flow) -> bool {
+        let mut callbacks = self
+            .scenario
+            .queues
+            .iter()
+            .filter_map(|queue| queue.callback.as_ref());
+        flow.kind() == TransportKind::Udp || callbacks.all(|callback| callback.via.is_some())
     }
 
     /// What the INVITE asks for beside a call.

@@ -131,7 +131,7 @@ pub(crate) struct Exchange {
     /// What stood in the way of more calls when the last budget was given.
     full: Full,
     /// Calls over the budget so far.
-    not_admitted: u64,
+    not_admitted: overload::NotAdmitted,
     journal: Option<Journal>,
     registrar: Registrar,
     names: Names,
@@ -150,7 +150,7 @@ impl Exchange {
             health: Health::default(),
             admission: Admission::new(parts.scenario.overload, Instant::now()),
             full: Full::Rate,
-            not_admitted: 0,
+            not_admitted: overload::NotAdmitted::default(),
             trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
             switch: Switch::new(Arc::clone(&parts.scenario)),
             scenario: parts.scenario,
@@ -351,6 +351,16 @@ impl Exchange {
 
     fn input(&mut self, input: Input) {
         let now = self.clock.now();
+        if let Input::AgentFailed(call, why) = &input {
+            let agent = self.calls.get(call).and_then(|call| call.far.agent());
+            let agent = agent.map(|agent| agent.0);
+            tracing::info!(
+                call = call.0,
+                agent,
+                ?why,
+                "a nurse's phone doesn't take the call"
+            );
+        }
         if let Some(journal) = &mut self.journal {
             let caller = match &input {
                 Input::Offered { call, .. } | Input::CallbackKept(call, _) => self.calls.get(call),

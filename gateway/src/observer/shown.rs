@@ -25,14 +25,21 @@ impl Observer {
 
     pub(super) fn call_view(
         &self,
+        switch: &Switch,
         call: &callcore::switch::CallView,
         now: Time,
     ) -> Option<CallView> {
         let decided = self.decided.get(&call.call)?;
-        let talking = matches!(call.state, "talking" | "taken_over");
-        // A menu's key, or a full queue, may have sent it to another queue than its route does.
-        let at = call.queue.map(|queue| self.scenario.queue(queue));
+        // The rules that it came under, whose ids these are.
+        let scenario = switch.scenario_of(call.call).unwrap_or(&self.scenario);
+        // A menu's key, a full queue or a provider that fails may have sent it elsewhere than its route does.
+        let at = call.queue.map(|queue| scenario.queue(queue));
         let records = decided.recordable && at.is_some_and(|queue| queue.recording);
+        let controller = match (call.state, at, call.provider) {
+            ("talking", Some(queue), _) => Some(queue.controller),
+            ("taken_over", _, Some(provider)) => Some(scenario.provider(provider).organisation),
+            _ => None,
+        };
         Some(CallView {
             id: call.call.0,
             kommun: call
@@ -49,18 +56,14 @@ impl Observer {
                 other => other,
             },
             age_s: seconds(call.offered, now),
-            recording: match (decided.external, call.recording) {
+            recording: match (at.is_none(), call.recording) {
                 (true, _) => "never",
                 (false, Some(true)) => "recording",
                 (false, Some(false)) => "gap",
                 (false, None) if records => "later",
                 (false, None) => "no",
             },
-            controller: if talking {
-                decided.controller.clone()
-            } else {
-                String::new()
-            },
+            controller: controller.map_or_else(String::new, |id| scenario.org(id).id.to_string()),
         })
     }
 }

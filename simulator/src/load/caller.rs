@@ -33,11 +33,23 @@ pub(super) struct Caller {
     pub(super) answered: bool,
     /// Nobody had answered when the caller's patience ended.
     pub(super) gave_up: bool,
-    /// When it hangs up, and, as long as nobody has answered, gives up.
+    /// When it hangs up, and, as long as nobody has answered, gives up; once it has, when nobody waits any more for the other
+    /// side to say so too.
     pub(super) leaves: Instant,
+    /// It has left, and what had come back to its INVITE by then.
+    pub(super) left: Option<Left>,
     pub(super) hops: u8,
     pub(super) route: Option<String>,
     pub(super) audio: Option<Audio>,
+}
+
+/// How a caller left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// A side that had said something was told.
+    Told,
+    /// Nothing at all had come back.
+    Silence,
 }
 
 /// A caller's audio.

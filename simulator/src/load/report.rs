@@ -16,6 +16,9 @@ pub struct LoadReport {
     pub completed: u64,
     /// Calls that their callers gave up, since nobody had answered for so long.
     pub abandoned: u64,
+    /// Calls that reached nobody: nothing came back until their callers gave up, or they couldn't be sent at all, as by TCP to a
+    /// port at which nobody listens.
+    pub unreached: u64,
     /// Calls that were refused or timed out, by status.
     pub failed: BTreeMap<u16, u64>,
     /// Calls not placed since too many were in progress.
@@ -76,6 +79,10 @@ impl DelayRecorder {
     pub(super) fn add(&mut self, delay: Duration) {
         self.0
             .saturating_record(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX).max(1));
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.len()
     }
 
     pub(super) fn delays(&self) -> Delays {

@@ -1,5 +1,7 @@
 //! Running a load plan.
 
+mod leaving;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -26,7 +28,7 @@ use wire::{
     sdp,
     sip::{
         endpoint::{Config, Event, Invite, SessionId},
-        message::{HeaderName, Headers, Response, StatusCode},
+        message::{Body, HeaderName, Headers, Response, StatusCode},
         uri::Uri,
     },
 };
@@ -40,9 +42,6 @@ use super::{
 
 /// How many 302s a caller follows: a provider may send on once more, a loop must end.
 const REDIRECTS_MAX: u8 = 5;
-
-/// How long a run waits, after its last call was placed and should be over, for what hasn't ended.
-const END_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The audio ports of callers; apart from those of a switch on the same machine.
 const RTP_PORTS: std::ops::RangeInclusive<u16> = 30_000..=45_999;
@@ -68,6 +67,8 @@ pub struct Progress {
     pub placed: u64,
     /// Calls over.
     pub ended: u64,
+    /// Calls that have rung, or been answered.
+    pub alerted: u64,
     /// Calls in progress.
     pub in_progress: usize,
 }
@@ -166,10 +167,9 @@ impl Run {
         let mut ticker = interval(TURN);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut next_call = Instant::now();
-        let mut give_up: Option<Instant> = None;
+        let mut stopped = false;
         loop {
-            let placing =
-                give_up.is_none() && self.plan.calls.is_none_or(|calls| self.offered() < calls);
+            let placing = !stopped && self.plan.calls.is_none_or(|calls| self.offered() < calls);
             if !placing && self.callers.is_empty() {
                 break;
             }
@@ -182,12 +182,11 @@ impl Run {
                 }
                 () = until(next_hang_up) => self.hang_up_due(&mut sip),
                 _ = ticker.tick() => self.tick(&sip),
-                changed = stop.changed(), if give_up.is_none() => {
+                changed = stop.changed(), if !stopped => {
                     let _ = changed;
                     self.hang_up_all(&mut sip);
-                    give_up = Some(Instant::now() + END_PATIENCE);
+                    stopped = true;
                 }
-                () = until(give_up), if give_up.is_some() => break,
             }
             self.tell();
         }
@@ -233,6 +232,7 @@ impl Run {
             answered: false,
             gave_up: false,
             leaves: placed + self.plan.waits(),
+            left: None,
             hops: 0,
             route: None,
             audio: socket.map(|socket: PolledSocket| Audio::new(socket, audio_seed)),
@@ -293,8 +293,8 @@ impl Run {
                 session,
                 status,
                 contacts,
-                ..
-            } => self.rejected(sip, session, status, &contacts),
+                from_peer,
+            } => self.rejected(sip, session, status, &contacts, from_peer),
             Event::ChangeRequested { session, body } => {
                 self.heard_from(session, body.as_ref());
                 let media = self
@@ -331,7 +331,7 @@ impl Run {
         }
     }
 
-    fn heard_from(&mut self, session: SessionId, body: Option<&wire::sip::message::Body>) {
+    fn heard_from(&mut self, session: SessionId, body: Option<&Body>) {
         let remote = body
             .and_then(|body| sdp::Description::parse(&body.bytes).ok())
             .and_then(|sdp| sdp.audio().map(|stream| stream.address));
@@ -370,6 +370,7 @@ impl Run {
         session: SessionId,
         status: StatusCode,
         contacts: &[Uri],
+        from_peer: bool,
     ) {
         let Some(mut caller) = self.callers.remove(&session) else {
             return;
@@ -383,36 +384,21 @@ impl Run {
                 caller.hops += 1;
                 self.invite(sip, caller, contact.clone());
             }
+            _ if !from_peer && !caller.alerted => self.unreached(&caller),
             _ => self.failed(&caller, status),
         }
+    }
+
+    fn unreached(&mut self, caller: &Caller) {
+        self.report.unreached += 1;
+        self.add_audio(caller);
+        self.ended += 1;
     }
 
     fn failed(&mut self, caller: &Caller, status: StatusCode) {
         *self.report.failed.entry(status.code()).or_default() += 1;
         self.add_audio(caller);
         self.ended += 1;
-    }
-
-    fn ended(&mut self, session: SessionId) {
-        let Some(caller) = self.callers.remove(&session) else {
-            return;
-        };
-        self.hang_ups.remove(&(caller.leaves, session));
-        self.ended += 1;
-        if caller.answered {
-            self.report.completed += 1;
-            let route = caller.route.clone().unwrap_or_else(|| "unnamed".to_owned());
-            *self.report.by_route.entry(route).or_default() += 1;
-        } else if caller.gave_up {
-            self.report.abandoned += 1;
-        } else {
-            *self
-                .report
-                .failed
-                .entry(StatusCode::REQUEST_TERMINATED.code())
-                .or_default() += 1;
-        }
-        self.add_audio(&caller);
     }
 
     fn add_audio(&mut self, caller: &Caller) {
@@ -422,33 +408,6 @@ impl Run {
         self.report.rtp_heard += heard.received;
         self.report.rtp_lost += heard.lost;
         self.report.silent += u64::from(caller.answered && heard.received == 0);
-    }
-
-    fn hang_up_due(&mut self, sip: &mut SipDriver) {
-        let now = Instant::now();
-        while self.hang_ups.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, session)) = self.hang_ups.pop_first() else {
-                break;
-            };
-            if let Some(caller) = self.callers.get_mut(&session) {
-                caller.gave_up = !caller.answered;
-            }
-            let at = sip.now();
-            let _ = sip.endpoint().end(at, session, None);
-        }
-        sip.flush();
-    }
-
-    fn hang_up_all(&mut self, sip: &mut SipDriver) {
-        let sessions: Vec<SessionId> = self.callers.keys().copied().collect();
-        for session in sessions {
-            if let Some(caller) = self.callers.get_mut(&session) {
-                caller.gave_up = !caller.answered;
-            }
-            let now = sip.now();
-            let _ = sip.endpoint().end(now, session, None);
-        }
-        sip.flush();
     }
 
     fn tick(&mut self, sip: &SipDriver) {
@@ -464,6 +423,7 @@ impl Run {
         let progress = Progress {
             placed: self.report.placed,
             ended: self.ended,
+            alerted: self.delays.len(),
             in_progress: self.callers.len(),
         };
         self.progress
@@ -471,9 +431,6 @@ impl Run {
     }
 
     fn close(mut self) -> LoadReport {
-        for caller in std::mem::take(&mut self.callers).into_values() {
-            self.failed(&caller, StatusCode::REQUEST_TIMEOUT);
-        }
         self.report.setup_delay = self.delays.delays();
         self.report.seconds = self.begun.elapsed().as_secs_f64();
         self.report

@@ -1,6 +1,6 @@
 //! A load against a phone that does what it is told.
 
-use std::time::Duration;
+use std::{net::UdpSocket, time::Duration};
 
 use transport::SipDriver;
 use wire::{
@@ -91,4 +91,48 @@ async fn who_is_answered_has_not_given_up() {
     let report = report(DEADLINE, true).await;
     assert_eq!((report.answered, report.completed), (3, 3));
     assert_eq!((report.abandoned, report.failed_total()), (0, 0));
+}
+
+/// Nobody is there: no CANCEL may go before something has come back, and nothing ever does.
+#[tokio::test]
+async fn who_hears_nothing_at_all_waits_no_longer_than_its_patience() {
+    let nobody = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let mut plan = plan(&phone(), Duration::from_millis(200));
+    plan.to = format!("sip:1177@{}", nobody.local_addr().expect("its address"));
+    let load = start(plan).await.expect("a load");
+    let report = tokio::time::timeout(DEADLINE, load.finish()).await;
+    let report = report.expect("it ends when its callers' patience does");
+    assert_eq!((report.placed, report.unreached), (3, 3));
+    assert_eq!((report.abandoned, report.failed_total()), (0, 0));
+}
+
+/// The same when the run is stopped, long before.
+#[tokio::test]
+async fn a_run_against_nobody_is_stopped_soon() {
+    let nobody = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let mut plan = plan(&phone(), DEADLINE);
+    plan.to = format!("sip:1177@{}", nobody.local_addr().expect("its address"));
+    let mut load = start(plan).await.expect("a load");
+    let all = load.progress.wait_for(|seen| seen.in_progress == 3);
+    all.await.expect("it runs");
+    let report = tokio::time::timeout(DEADLINE / 2, load.stop()).await;
+    let report = report.expect("it ends when it is told to");
+    assert_eq!((report.unreached, report.failed_total()), (3, 0));
+}
+
+/// A telephone that rings and is gone: nobody says that the call is over.
+#[tokio::test]
+async fn a_telephone_that_is_gone_while_it_rings_keeps_nobody() {
+    let phone = phone();
+    let mut load = start(plan(&phone, Duration::from_secs(1)))
+        .await
+        .expect("a load");
+    let ringing = tokio::spawn(ring_on(phone, false));
+    let rung = load.progress.wait_for(|seen| seen.alerted == 3);
+    rung.await.expect("it rings");
+    ringing.abort();
+    let report = tokio::time::timeout(DEADLINE, load.finish()).await;
+    let report = report.expect("it ends soon after its callers' patience");
+    assert_eq!((report.placed, report.abandoned), (3, 3));
+    assert_eq!((report.unreached, report.failed_total()), (0, 0));
 }
