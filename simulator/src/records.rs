@@ -1,11 +1,19 @@
 //! What a run knows of each call in progress.
 
-use callcore::{route::Destination, scenario::QueueId, switch::CallId, time::Time};
+use callcore::{
+    route::Destination,
+    scenario::QueueId,
+    switch::CallId,
+    time::{Span, Time},
+};
 
 use crate::{
-    callers::Caller,
+    callers::{Caller, between},
     event::{SUBJECT_BITS, Ticket},
 };
+
+/// What a caller's luck is asked for: the second agent who is rung, and those after.
+const RINGS: u64 = 0x2_0000;
 
 /// What the run knows of a call in progress. Small, since it is moved twice: hence [`NEVER`] for no moment.
 #[derive(Debug)]
@@ -16,7 +24,7 @@ pub(crate) struct Record {
     /// Since when the agent is busy with it.
     pub(crate) rung: Time,
     pub(crate) answered: Time,
-    /// When the caller was promised to be called back.
+    /// When the caller was promised to be called back; [`NEVER`] again once that has been done.
     pub(crate) promised: Time,
     /// Since when it is recorded.
     pub(crate) recorded: Time,
@@ -38,6 +46,8 @@ pub(crate) struct Record {
     pub(crate) called_back: bool,
     /// How often the caller was called back.
     pub(crate) attempts: u8,
+    /// How many agents were rung for it.
+    pub(crate) agents_rung: u32,
     /// The announcement that plays.
     pub(crate) playing: Option<Ticket>,
     /// The phone that rings.
@@ -73,6 +83,7 @@ impl Record {
             accepts: false,
             called_back: false,
             attempts: 0,
+            agents_rung: 0,
             playing: None,
             ringing: None,
             leaving: None,
@@ -96,6 +107,25 @@ impl Record {
     /// Whether it is known what becomes of it: answered, or taken over by a provider.
     pub(crate) fn is_settled(&self) -> bool {
         self.answered != NEVER || self.taken_over
+    }
+
+    /// How long the agent who is rung now takes to answer. Each takes a time of her own: another for a caller whom the first
+    /// didn't answer.
+    pub(crate) fn rings(&mut self, seed: u64, answer: (Span, Span)) -> Span {
+        let before = self.agents_rung;
+        self.agents_rung = before.wrapping_add(1);
+        match before {
+            0 => self.caller.ring,
+            _ => between(
+                answer,
+                &mut self.caller.luck(seed, RINGS + u64::from(before)),
+            ),
+        }
+    }
+
+    /// Whether the caller was promised to be called back, and hasn't been reached.
+    pub(crate) fn is_promised(&self) -> bool {
+        self.promised != NEVER
     }
 
     /// Joins the queue, unless it had before.
@@ -165,6 +195,14 @@ impl Records {
     /// Those in progress.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Record> {
         self.ring.iter().flatten()
+    }
+
+    /// The calls whose callers were promised to be called back, and haven't been, in the order in which they came in.
+    pub(crate) fn promised(&mut self) -> Vec<CallId> {
+        let calls = (self.before + 1..=self.latest).map(CallId);
+        calls
+            .filter(|&call| self.get(call).is_some_and(|record| record.is_promised()))
+            .collect()
     }
 
     pub(crate) fn in_progress(&self) -> usize {
