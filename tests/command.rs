@@ -233,12 +233,18 @@ fn the_erlang_formulas_answer_or_say_which_number_is_wrong() {
         (["--agents", "30", "--theta-per-h", "nan"], "--theta-per-h"),
         (["--agents", "30", "--within-s", "inf"], "--within-s"),
         (["--agents", "30", "--theta-per-h", "1e-9"], "--theta-per-h"),
+        // The figures would be no numbers.
+        (
+            ["--agents", "30", "--theta-per-h", "1e308"],
+            "--theta-per-h",
+        ),
+        (["--agents", "30", "--within-s", "1e300"], "--within-s"),
         (["--agents", "4000000000", "--theta-per-h", "6"], "--agents"),
         // Patience doesn't help where nobody ever answers.
         (["--agents", "0", "--theta-per-h", "6"], "give 1 to"),
         (
             ["--agents", "30", "--within-s", "-1"],
-            "--within-s -1: give",
+            "--within-s -1.0: give",
         ),
     ] {
         refused(&erlang(&wrong), 2, &[word]);
