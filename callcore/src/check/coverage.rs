@@ -3,7 +3,7 @@
 use super::{Context, Finding};
 use crate::{
     kommun::kommun,
-    route::{Uncovered, Who},
+    route::{Disagreement, Disagreements, Uncovered, Who},
     scenario::RouteId,
     time::Time,
 };
@@ -81,25 +81,44 @@ pub(super) fn never_reached(context: &Context<'_>) -> Vec<Finding> {
 pub(super) fn disagreeing(context: &Context<'_>) -> Vec<Finding> {
     let scenario = context.scenario;
     let unreachable = scenario.routes.unreachable();
-    let disagreements = scenario.routes.disagreements();
-    disagreements
+    let Disagreements {
+        found,
+        compared_until,
+    } = scenario.routes.disagreements();
+    let finding = |route: RouteId, message| {
+        let line = scenario.lines.routes[route.index()];
+        context.finding("V0103", scenario.operator, line, message)
+    };
+    let pairs = found
         .into_iter()
         // A rule that is never reached has been told already.
         .filter(|found| !unreachable.contains(&found.later))
-        .map(|found| {
-            let when = if found.at == Time::from_micros(i64::MIN) {
-                String::new()
-            } else {
-                format!(", the first time on {}", found.at.in_sweden().strftime("%Y-%m-%d %H:%M"))
-            };
-            let message = format!(
-                "`{}` and `{}` (line {}) hold for the same callers at the same time and send them to different places{when}",
-                scenario.route_name(found.later),
-                scenario.route_name(found.earlier),
-                scenario.lines.routes[found.earlier.index()],
-            );
-            let line = scenario.lines.routes[found.later.index()];
-            context.finding("V0103", scenario.operator, line, message)
-        })
-        .collect()
+        .map(|found| finding(found.later, disagreement(context, &found)));
+    let rest = compared_until.map(|route| {
+        let message = format!(
+            "`{}` and the rules after it weren't compared with all rules before them: too many disagree, or hold by the hour; \
+             mend those that are told, and check again",
+            scenario.route_name(route)
+        );
+        finding(route, message)
+    });
+    pairs.chain(rest).collect()
+}
+
+fn disagreement(context: &Context<'_>, found: &Disagreement) -> String {
+    let scenario = context.scenario;
+    let when = if found.at == Time::from_micros(i64::MIN) {
+        String::new()
+    } else {
+        format!(
+            ", the first time on {}",
+            found.at.in_sweden().strftime("%Y-%m-%d %H:%M")
+        )
+    };
+    format!(
+        "`{}` and `{}` (line {}) hold for the same callers at the same time and send them to different places{when}",
+        scenario.route_name(found.later),
+        scenario.route_name(found.earlier),
+        scenario.lines.routes[found.earlier.index()],
+    )
 }
