@@ -65,7 +65,7 @@ fn span(from: Time, until: Option<Time>) -> String {
 
 /// V0102: earlier rules leave this one nothing.
 pub(super) fn never_reached(context: &Context<'_>) -> Vec<Finding> {
-    let finding = |id: RouteId| {
+    let finding = |&id: &RouteId| {
         let message = format!(
             "`{}` is never reached: earlier rules take all its callers at all its times",
             context.scenario.route_name(id)
@@ -73,14 +73,12 @@ pub(super) fn never_reached(context: &Context<'_>) -> Vec<Finding> {
         let line = context.scenario.lines.routes[id.index()];
         context.finding("V0102", context.scenario.operator, line, message)
     };
-    let unreachable = context.scenario.routes.unreachable();
-    unreachable.into_iter().map(finding).collect()
+    context.unreachable.iter().map(finding).collect()
 }
 
 /// V0103: two rules hold for one caller at one time, send the call to different places, and neither is an exception.
 pub(super) fn disagreeing(context: &Context<'_>) -> Vec<Finding> {
     let scenario = context.scenario;
-    let unreachable = scenario.routes.unreachable();
     let Disagreements {
         found,
         compared_until,
@@ -92,7 +90,7 @@ pub(super) fn disagreeing(context: &Context<'_>) -> Vec<Finding> {
     let pairs = found
         .into_iter()
         // A rule that is never reached has been told already.
-        .filter(|found| !unreachable.contains(&found.later))
+        .filter(|found| !context.unreachable.contains(&found.later))
         .map(|found| finding(found.later, disagreement(context, &found)));
     let rest = compared_until.map(|route| {
         let message = format!(

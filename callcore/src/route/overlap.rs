@@ -219,6 +219,8 @@ mod tests {
         let found = table.disagreements();
         assert_eq!(names(&table, &found), []);
         assert_eq!(found.compared_until, None);
+        assert_eq!(table.unreachable().len(), 500);
+        assert_eq!(table.uncovered(), []);
     }
 
     #[test]
