@@ -12,7 +12,7 @@ use jiff::{Timestamp, civil::DateTime};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use recorder::place::Place;
 
-use crate::{cli::StoreOf, failure::Failure, show};
+use crate::{bounded, cli::StoreOf, failure::Failure, show};
 
 /// The scenarios that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -61,7 +61,7 @@ pub(crate) fn read(name: &str) -> Result<(String, PathBuf), Failure> {
     let built_in = BUILT_IN
         .iter()
         .find(|(known, _)| *known == short.unwrap_or(name));
-    let text = match (std::fs::read_to_string(path), built_in) {
+    let text = match (bounded::scenario(path), built_in) {
         (Ok(text), _) => text,
         // A file that is there and can't be read is no reason to run another scenario.
         (Err(error), Some((_, text))) if error.kind() == NotFound || path.is_dir() => {

@@ -3,6 +3,7 @@
 //! The command only reads arguments, starts the rooms and prints. Exit codes: 0 ok, 1 findings or a failed expectation,
 //! 2 wrong usage or configuration, 3 could not run.
 
+mod bounded;
 mod cli;
 mod cmd;
 mod failure;

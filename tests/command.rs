@@ -219,6 +219,17 @@ fn a_scenario_that_cannot_be_read_is_not_the_built_in_one_of_its_name() {
     assert!(other.status.success(), "{}", err(&other));
 }
 
+/// A device, or whatever was named by mistake.
+#[test]
+fn files_without_an_end_are_refused() {
+    refused(&vaxel(&["routes", "check", "/dev/zero"]), 2, &["larger"]);
+    refused(&vaxel(&["ropa", "--ledger", "/dev/zero"]), 2, &["line 1"]);
+    let replay = ["simulate", "today", "--replay", "/dev/zero"];
+    refused(&vaxel(&replay), 2, &["line 1"]);
+    let against = ["simulate", "today", "--against", "/dev/zero"];
+    refused(&vaxel(&against), 2, &["larger"]);
+}
+
 #[test]
 fn the_erlang_formulas_answer_or_say_which_number_is_wrong() {
     let erlang = |further: &[&str]| {
@@ -233,12 +244,18 @@ fn the_erlang_formulas_answer_or_say_which_number_is_wrong() {
         (["--agents", "30", "--theta-per-h", "nan"], "--theta-per-h"),
         (["--agents", "30", "--within-s", "inf"], "--within-s"),
         (["--agents", "30", "--theta-per-h", "1e-9"], "--theta-per-h"),
+        // The figures would be no numbers.
+        (
+            ["--agents", "30", "--theta-per-h", "1e308"],
+            "--theta-per-h",
+        ),
+        (["--agents", "30", "--within-s", "1e300"], "--within-s"),
         (["--agents", "4000000000", "--theta-per-h", "6"], "--agents"),
         // Patience doesn't help where nobody ever answers.
         (["--agents", "0", "--theta-per-h", "6"], "give 1 to"),
         (
             ["--agents", "30", "--within-s", "-1"],
-            "--within-s -1: give",
+            "--within-s -1.0: give",
         ),
     ] {
         refused(&erlang(&wrong), 2, &[word]);

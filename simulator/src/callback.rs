@@ -36,7 +36,8 @@ impl World {
             CallbackStep::Failed(_) | CallbackStep::Kept { .. } => {}
             CallbackStep::Reached => {
                 tally.reached += counts;
-                let since_s = self.now.since(record.promised).as_secs_f64();
+                let promised = std::mem::replace(&mut record.promised, NEVER);
+                let since_s = self.now.since(promised).as_secs_f64();
                 tally.until_reached_s += since_s * counts as f64;
             }
         }
@@ -57,7 +58,7 @@ impl World {
 
     pub(crate) fn is_promised(&mut self, call: CallId) -> bool {
         let record = self.records.get(call);
-        record.is_some_and(|record| record.promised != NEVER)
+        record.is_some_and(|record| record.is_promised())
     }
 
     /// The caller's phone rings. One who doesn't answer lets it ring until the switch gives up.
@@ -68,7 +69,7 @@ impl World {
             return;
         };
         (record.rung, record.called_back) = (now, true);
-        record.attempts += 1;
+        record.attempts = record.attempts.wrapping_add(1);
         let attempt = ATTEMPT + u64::from(record.attempts);
         if record.caller.chance(seed, attempt) >= missed {
             let answers = now + record.caller.ring;
@@ -76,20 +77,6 @@ impl World {
                 self.events
                     .put(answers, Happens::CallerAnswers, call.0 as u32),
             );
-        }
-    }
-
-    /// The agent was kept for nothing, and that time was not free.
-    pub(crate) fn not_reached(&mut self, call: CallId) {
-        let now = self.now;
-        let Some(record) = self.records.get(call) else {
-            return;
-        };
-        record.ringing = None;
-        let (rung, place) = (record.rung, record.place);
-        (record.rung, record.called_back) = (NEVER, false);
-        if let Some(Destination::Queue(queue)) = place {
-            self.enter_busy(queue, rung, now);
         }
     }
 }

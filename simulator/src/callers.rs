@@ -344,7 +344,7 @@ pub struct Draws {
     talk: Option<LogNormal<f64>>,
     /// 1/k of the Weibull distribution, and what brings its mean to 1; `None` for exponential.
     patience: Option<(f64, f64)>,
-    ring: (i64, i64),
+    ring: (Span, Span),
     /// How many of 2^64 recordings have at most one file, two, and so on to nine.
     files: [u64; FURTHER_FILES_MAX],
 }
@@ -367,10 +367,7 @@ impl Draws {
                 .filter(|_| !settings.exponential_talk),
             patience: ((shape - 1.0).abs() > 1e-9)
                 .then(|| (1.0 / shape, 1.0 / gamma(1.0 + 1.0 / shape))),
-            ring: (
-                settings.answer.0.as_micros(),
-                settings.answer.1.max(settings.answer.0).as_micros(),
-            ),
+            ring: settings.answer,
             files: at_most(settings.files_per_call),
         }
     }
@@ -407,10 +404,7 @@ impl Draws {
     }
 
     fn ring(&self, rng: &mut Pcg64) -> Span {
-        let (least, most) = self.ring;
-        let width = (most - least + 1).unsigned_abs();
-        let drawn = (u128::from(rng.next_u64()) * u128::from(width)) >> 64;
-        Span::from_micros(least + drawn as i64)
+        between(self.ring, rng)
     }
 
     /// The caller's patience as a multiple of the mean.
@@ -427,6 +421,14 @@ impl Draws {
         let further = self.files.iter().filter(|&&at_most| word >= at_most);
         1 + further.count() as u8
     }
+}
+
+/// Any time from the shortest to the longest.
+pub(crate) fn between((shortest, longest): (Span, Span), rng: &mut Pcg64) -> Span {
+    let least = shortest.as_micros();
+    let width = (longest.as_micros().max(least) - least + 1).unsigned_abs();
+    let drawn = (u128::from(rng.next_u64()) * u128::from(width)) >> 64;
+    Span::from_micros(least + drawn as i64)
 }
 
 /// Of 2^64 recordings, how many have at most one file, two, and so on: each of nine further files exists or not by

@@ -119,7 +119,7 @@ impl Queue {
             weight *= ratio;
             sum.count += weight;
             sum.length += weight * waiting;
-            if ratio < 1.0 && weight * waiting < NEGLIGIBLE * sum.length * (1.0 - ratio) {
+            if ratio < 1.0 && weight * waiting <= NEGLIGIBLE * sum.length * (1.0 - ratio) {
                 return sum;
             }
             if weight > LARGE {
@@ -333,6 +333,21 @@ mod tests {
             near(answered, 1.0 - steady.p_abandon);
             let at_once = queue.answered_within(0.01).expect("it is steady");
             assert!(at_once.abs() < 1e-6, "{at_once}");
+        }
+    }
+
+    /// The weight of a second who waits is then less than a float can be.
+    #[test]
+    fn hardly_a_caller_or_hardly_any_patience_gives_an_answer() {
+        for (lambda, theta) in [(1e-300, 6.0), (10.0, 1e300)] {
+            let queue = Queue {
+                lambda,
+                mu: 7.5,
+                theta,
+                agents: 3,
+            };
+            let steady = queue.steady().expect("who waits gives up");
+            assert!(steady.mean_wait < 1e-200, "{steady:?}");
         }
     }
 

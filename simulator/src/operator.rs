@@ -8,7 +8,7 @@ use std::sync::Arc;
 use callcore::{
     scenario::{AgentId, Contact, QueueId, Scenario},
     switch::{Input, OUTCOMES, Switch},
-    time::Time,
+    time::{Span, Time},
 };
 
 use crate::{
@@ -147,6 +147,7 @@ impl Operator {
         self.advance(ENDLESS);
         let end = self.world().end;
         self.world_mut().count_staff(end);
+        self.serve_the_promised();
         self.check()?;
         let seed = self.world().seed;
         if !self.world().records.are_closed() || self.switch.calls_in_progress() > 0 {
@@ -156,6 +157,26 @@ impl Operator {
             });
         }
         Ok(())
+    }
+
+    /// Lets shifts change after the end until everybody who was promised a call has had it: they have no patience to lose, and
+    /// the last nurse of the run may have left. Who is there for nobody's call in a week is never reached.
+    fn serve_the_promised(&mut self) {
+        let world = self.world();
+        let mut at = world.now.max(world.end);
+        let last = at + PROMISES_LAST;
+        while self.switch.calls_in_progress() > 0 && at < last {
+            at = Staff::next_change(at);
+            for input in self.world_mut().shift_changes(at) {
+                self.tell(at, input);
+            }
+            self.advance(Staff::next_change(at));
+        }
+        self.advance(ENDLESS);
+        let last = last.max(self.world().now);
+        for call in self.world_mut().records.promised() {
+            self.tell(last, Input::CallerGone(call));
+        }
     }
 
     /// What must hold at any moment.
@@ -211,5 +232,7 @@ fn switch_of(world: World, begins: Time) -> Switch<World> {
     switch
 }
 
+/// How long after the end of a run somebody may come to keep a promise: a week has every shift of a roster.
+const PROMISES_LAST: Span = Span::from_secs(7 * 86_400);
 /// After everything.
 const ENDLESS: Time = Time::from_micros(i64::MAX);

@@ -97,6 +97,21 @@ pub enum PlanError {
         /// Where it stands.
         line: u32,
     },
+    /// A phone stops ringing before a nurse could answer.
+    #[error(
+        "line {line}: queue `{queue}` lets a phone ring for {ring_s} s, and a nurse takes {answer_s} s at least to answer \
+         (`answer_s`), so that nobody in it is ever answered: raise `ring_s` above that"
+    )]
+    RingsTooShort {
+        /// The queue's name.
+        queue: Box<str>,
+        /// Where it stands.
+        line: u32,
+        /// How long a phone rings there.
+        ring_s: f64,
+        /// The shortest time until an answer.
+        answer_s: f64,
+    },
     /// A store that no `[[store]]` names is fine; a provider run beside that isn't one of the scenario's isn't.
     #[error(
         "`beside` runs {0}, and no `[[provider]]` of this scenario belongs to that organisation: \
@@ -192,7 +207,8 @@ impl Plan {
         if bad > 1.0 {
             return Err(PlanError::Shares(bad));
         }
-        every_queue_has_nurses(scenario)
+        every_queue_has_nurses(scenario)?;
+        self.nurses_can_answer(scenario)
     }
 }
 
@@ -207,6 +223,28 @@ impl Plan {
     /// How many calls of the list lie before the run or after it, and aren't played.
     pub fn replay_outside(&self) -> usize {
         self.replay.len() - self.replayed().count()
+    }
+
+    /// Nobody could: a caller without patience, who was promised a call, would be rung for without end.
+    pub(crate) fn nurses_can_answer(&self, scenario: &Scenario) -> Result<(), PlanError> {
+        let shortest = self.settings.answer.0;
+        let lines = scenario
+            .lines
+            .queues
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(0));
+        for (queue, line) in scenario.queues.iter().zip(lines) {
+            if queue.ring_max <= shortest {
+                return Err(PlanError::RingsTooShort {
+                    queue: queue.name.clone(),
+                    line,
+                    ring_s: queue.ring_max.as_secs_f64(),
+                    answer_s: shortest.as_secs_f64(),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn has_calls_of_its_list(&self) -> Result<(), PlanError> {

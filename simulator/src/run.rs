@@ -56,7 +56,7 @@ pub fn run(
 ) -> Result<Results, RunError> {
     let days = plan.days.max(1);
     plan.check(scenario, 1.0)?;
-    check_beside(beside)?;
+    check_beside(beside, plan)?;
     let hours = Arc::new(Hours::new(plan));
     let expected = callers::expected(plan, &hours);
     plan.check(scenario, expected * f64::from(plan.replications))?;
@@ -117,13 +117,14 @@ pub fn run(
     Ok(results)
 }
 
-fn check_beside(beside: &[Beside]) -> Result<(), PlanError> {
+fn check_beside(beside: &[Beside], plan: &Plan) -> Result<(), PlanError> {
     let mut seen = BTreeSet::new();
     for other in beside {
         let operator = &other.scenario.org(other.scenario.operator).id;
         if !seen.insert(operator) {
             return Err(PlanError::BesideTwice(operator.clone()));
         }
+        plan.nurses_can_answer(&other.scenario)?;
     }
     Ok(())
 }

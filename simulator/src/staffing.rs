@@ -267,7 +267,10 @@ fn check(
     staffed
         .agents
         .splice(first..first, std::iter::repeat_n(nurse, most as usize));
-    staffed.simulation.staffing = needs
+    // The nurses who are needed are those who answer: breaks and illness are made up for by the roster, once.
+    let settings = &mut staffed.simulation;
+    (settings.sick_share, settings.break_share) = (0.0, 0.0);
+    settings.staffing = needs
         .iter()
         .map(|need| Staffing {
             queues: vec![queue],
@@ -415,6 +418,21 @@ mod tests {
             needs(&scenario, &plan, region, goal, true, &GO_ON).expect("numbers")
         };
         assert_eq!(needs(1, 1.0), needs(86_400, 0.5));
+    }
+
+    /// The roster makes up for breaks and illness: numbers that had done it already would be made up for twice.
+    #[test]
+    fn the_nurses_needed_are_those_who_are_there() {
+        let needs = |away| {
+            let mut scenario = today();
+            let settings = &mut scenario.simulation;
+            (settings.sick_share, settings.break_share) = (away, away);
+            let plan = Plan::new(&scenario, date(2026, 1, 12), 7, 1);
+            let region = RegionCode::parse("21").expect("a region");
+            let goal = Goal::parse("80/60s").expect("a goal");
+            needs(&scenario, &plan, region, goal, false, &GO_ON).expect("numbers")
+        };
+        assert_eq!(needs(0.0), needs(0.15));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
     event::{Event, EventList, Happens, Ticket},
     hours::Hours,
     plan::{PROVIDER_RING, Plan},
-    records::{Record, Records},
+    records::{NEVER, Record, Records, happened},
     staff::Staff,
     tally::Books,
 };
@@ -142,7 +142,7 @@ impl World {
     /// Enters who was there since the last change of shifts.
     pub(crate) fn count_staff(&mut self, now: Time) {
         let Some(staff) = &self.staff else { return };
-        if now <= self.counts_from {
+        if now <= self.counts_from || now > self.end {
             return;
         }
         // Shifts change on quarters of an hour, so that all of it lies in one hour.
@@ -174,11 +174,30 @@ impl World {
             record.rung = now;
         }
         record.join(now);
-        let answers = now + record.caller.ring;
+        let answers = now + record.rings(self.seed, self.plan.settings.answer);
         record.ringing = Some(
             self.events
                 .put(answers, Happens::FarEndAnswers, call.0 as u32),
         );
+    }
+
+    /// The agent was rung for nothing, or kept for a caller who was called back, and that time was not free.
+    pub(crate) fn not_answered(&mut self, call: CallId) {
+        let now = self.now;
+        let Some(record) = self.records.get(call) else {
+            return;
+        };
+        record.ringing = None;
+        let (rung, queue) = (record.rung, record.queue());
+        let reached = record.called_back && !record.is_promised();
+        (record.rung, record.called_back) = (NEVER, false);
+        if let (Some(queue), Some(rung)) = (queue, happened(rung)) {
+            self.enter_busy(queue, rung, now);
+            if reached {
+                // Nobody took the call: from now on the caller waits like others.
+                self.is_patient(now, call, queue);
+            }
+        }
     }
 
     fn start_recording(&mut self, call: CallId, queue: QueueId) {
@@ -229,10 +248,20 @@ impl World {
         };
         record.waited = true;
         record.join(now);
+        // What is left of the patience, for one for whom an agent was rung in vain.
+        let since = record.joined;
+        self.is_patient(since, call, queue);
+    }
+
+    /// The caller's patience begins, or began.
+    fn is_patient(&mut self, since: Time, call: CallId, queue: QueueId) {
+        let now = self.now;
+        let Some(record) = self.records.get(call) else {
+            return;
+        };
         let mean = self.patience[record.called.unwrap_or(queue).index()];
         let patience = Span::from_micros((f64::from(record.caller.patience) * mean) as i64);
-        // What is left of it, for one for whom an agent was rung in vain.
-        let until = (record.joined + patience).max(now);
+        let until = (since + patience).max(now);
         let gone = self.events.put(until, Happens::PatienceEnds, call.0 as u32);
         record.leaving = Some(gone);
     }
@@ -276,6 +305,11 @@ impl World {
             self.error = Some(RunError::EndedTwice { seed, call });
             return;
         };
+        // To the switch a promise that nobody is there to keep ends as it does for whoever hangs up.
+        let outcome = match outcome {
+            Outcome::Abandoned if record.is_promised() => Outcome::Unreached,
+            other => other,
+        };
         if let Some((at, subject)) = self.again.decide(&self.plan, self.now, &record, outcome) {
             if at < self.end {
                 self.events.put(at, Happens::CallsAgain, subject);
@@ -311,9 +345,8 @@ impl Driver for World {
                 let ticket = self.put(answers, Happens::FarEndAnswers, external.call);
                 self.with(external.call, |record| record.ringing = Some(ticket));
             }
-            Output::StopRinging(call, _) | Output::StopTrying(call) => {
-                self.with(call, |record| record.ringing = None);
-            }
+            Output::StopRinging(call, _) => self.not_answered(call),
+            Output::StopTrying(call) => self.with(call, |record| record.ringing = None),
             Output::StartRecording(call, permit) => self.start_recording(call, permit.queue()),
             Output::HangUp(call, outcome) => self.hang_up(call, outcome),
             Output::Promise(call) => {
@@ -323,7 +356,7 @@ impl Driver for World {
                 });
             }
             Output::CallBack(call) => self.call_back(call),
-            Output::StopCallingBack(call) => self.not_reached(call),
+            Output::StopCallingBack(call) => self.not_answered(call),
             Output::Answer(_) | Output::StopRecording(_) => {}
         }
     }

@@ -11,6 +11,10 @@ use crate::{cli::ErlangArgs, failure::Failure, show};
 const AGENTS_MAX: u32 = 1_000_000;
 /// More an hour than the whole world calls.
 const RATE_MAX: f64 = 1e9;
+/// One in a century. Less means nothing, and would in the end be more than a float can hold in the figures that divide by it.
+const RATE_MIN: f64 = 1e-6;
+/// Ten years.
+const WITHIN_MAX_S: f64 = 315_576_000.0;
 /// Callers who may be waiting at once: more than live in Sweden; likewise a step for each.
 const WAITING_MAX: f64 = 1e8;
 
@@ -35,19 +39,19 @@ pub(crate) fn run(args: &ErlangArgs) -> Result<ExitCode, Failure> {
         ("--lambda-per-h", args.lambda_per_h),
         ("--mu-per-h", args.mu_per_h),
     ] {
-        if !(rate > 0.0 && rate <= RATE_MAX) {
+        if !(RATE_MIN..=RATE_MAX).contains(&rate) {
             return Err(Failure::usage(format!(
-                "{name} {rate}: give a number above 0 and at most {RATE_MAX}"
+                "{name} {rate:?}: give a number from {RATE_MIN} to {RATE_MAX}"
             )));
         }
     }
-    for (name, value) in [
-        ("--theta-per-h", args.theta_per_h),
-        ("--within-s", args.within_s),
+    for (name, value, most) in [
+        ("--theta-per-h", args.theta_per_h, RATE_MAX),
+        ("--within-s", args.within_s, WITHIN_MAX_S),
     ] {
-        if !(value.is_finite() && value >= 0.0) {
+        if !(0.0..=most).contains(&value) {
             return Err(Failure::usage(format!(
-                "{name} {value}: give 0 or a number above it"
+                "{name} {value:?}: give a number from 0 to {most}"
             )));
         }
     }
@@ -60,7 +64,7 @@ pub(crate) fn run(args: &ErlangArgs) -> Result<ExitCode, Failure> {
     let least = args.lambda_per_h / WAITING_MAX;
     if args.theta_per_h > 0.0 && args.theta_per_h < least {
         return Err(Failure::usage(format!(
-            "--theta-per-h {}: with so many calls give at least {least}, or 0 for never",
+            "--theta-per-h {:?}: with so many calls give at least {least}, or 0 for never",
             args.theta_per_h
         )));
     }

@@ -14,7 +14,7 @@ use gateway::{Bequest, Gateway, Inherited, Rules};
 use tokio::signal::unix::{Signal, SignalKind};
 
 use super::signals::{EndWanted, hold_back, let_through, listen_for};
-use crate::{cli::GatewayArgs, failure::Failure, files, operator, show};
+use crate::{bounded, cli::GatewayArgs, failure::Failure, files, operator, show};
 
 /// How a running switch is asked for something.
 struct Signals {
@@ -286,7 +286,7 @@ async fn drained(gateway: &Gateway, patience: Duration, end: &mut EndWanted) -> 
 /// Reads the scenario again at each SIGHUP. A broken one is told of, and the old rules stay.
 async fn reread_on_hangup(hangups: &mut Signal, rules: &Rules, config: &str) {
     while hangups.recv().await.is_some() {
-        let replaced = match std::fs::read_to_string(config) {
+        let replaced = match bounded::scenario(Path::new(config)) {
             Ok(text) => rules
                 .replace(&text, config, "SIGHUP")
                 .await

@@ -1,12 +1,6 @@
 //! `vaxel ropa`: the register of processing activities (GDPR Art. 30), derived from a scenario.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::{self, BufRead, BufReader},
-    path::Path,
-    process::ExitCode,
-};
+use std::{collections::BTreeSet, fs::File, io, path::Path, process::ExitCode};
 
 use callcore::{
     retention::ObjectClass,
@@ -15,7 +9,7 @@ use callcore::{
 };
 use serde::Serialize;
 
-use crate::{cli::RopaArgs, failure::Failure, files, show};
+use crate::{bounded, cli::RopaArgs, failure::Failure, files, show};
 
 /// The register. Art. 30.1 is a controller's part, Art. 30.2 a processor's; an entry serves both.
 #[derive(Debug, Serialize)]
@@ -101,7 +95,7 @@ fn compared(scenario: &Scenario, roles: &[Role], file: &Path) -> Result<Comparis
     let wrong = |why: String| Failure::usage(format!("the ledger {}: {why}", file.display()));
     let opened = File::open(file).map_err(|error| wrong(error.to_string()))?;
     let mut fault = None;
-    let lines = BufReader::new(opened).lines().enumerate();
+    let lines = bounded::lines(opened).enumerate();
     let observations = lines.map_while(|(nth, line)| match observed(line) {
         Ok(observed) => Some(observed),
         Err(why) => {

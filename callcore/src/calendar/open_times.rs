@@ -1,5 +1,7 @@
 //! Weekly hours compiled to moments, so that asking is a lookup and daylight saving is right by construction.
 
+use std::ops::Range;
+
 use jiff::{
     SignedDuration, ToSpan,
     civil::{Date, date},
@@ -64,6 +66,23 @@ impl OpenTimes {
     /// The moments of change in the compiled years, sorted.
     pub(crate) fn changes(&self) -> &[i64] {
         &self.changes
+    }
+
+    /// The openings in the compiled years that end after a moment, in order.
+    pub(crate) fn openings_from(&self, at: Time) -> impl Iterator<Item = Range<Time>> + use<'_> {
+        let passed = self
+            .changes
+            .partition_point(|&change| change <= at.as_micros());
+        // Of two changes the first opens.
+        self.changes[passed / 2 * 2..]
+            .chunks_exact(2)
+            .map(|opening| Time::from_micros(opening[0])..Time::from_micros(opening[1]))
+    }
+
+    /// The first moment after another at which it opens.
+    pub(crate) fn opens_after(&self, at: Time) -> Option<Time> {
+        let mut openings = self.openings_from(at).map(|opening| opening.start);
+        openings.find(|opens| *opens > at)
     }
 
     pub(crate) fn hours(&self) -> &Hours {

@@ -3,7 +3,7 @@
 use super::{Context, Finding};
 use crate::{
     kommun::kommun,
-    route::{Uncovered, Who},
+    route::{Disagreement, Disagreements, Uncovered, Who},
     scenario::RouteId,
     time::Time,
 };
@@ -65,7 +65,7 @@ fn span(from: Time, until: Option<Time>) -> String {
 
 /// V0102: earlier rules leave this one nothing.
 pub(super) fn never_reached(context: &Context<'_>) -> Vec<Finding> {
-    let finding = |id: RouteId| {
+    let finding = |&id: &RouteId| {
         let message = format!(
             "`{}` is never reached: earlier rules take all its callers at all its times",
             context.scenario.route_name(id)
@@ -73,33 +73,50 @@ pub(super) fn never_reached(context: &Context<'_>) -> Vec<Finding> {
         let line = context.scenario.lines.routes[id.index()];
         context.finding("V0102", context.scenario.operator, line, message)
     };
-    let unreachable = context.scenario.routes.unreachable();
-    unreachable.into_iter().map(finding).collect()
+    context.unreachable.iter().map(finding).collect()
 }
 
 /// V0103: two rules hold for one caller at one time, send the call to different places, and neither is an exception.
 pub(super) fn disagreeing(context: &Context<'_>) -> Vec<Finding> {
     let scenario = context.scenario;
-    let unreachable = scenario.routes.unreachable();
-    let disagreements = scenario.routes.disagreements();
-    disagreements
+    let Disagreements {
+        found,
+        compared_until,
+    } = scenario.routes.disagreements();
+    let finding = |route: RouteId, message| {
+        let line = scenario.lines.routes[route.index()];
+        context.finding("V0103", scenario.operator, line, message)
+    };
+    let pairs = found
         .into_iter()
         // A rule that is never reached has been told already.
-        .filter(|found| !unreachable.contains(&found.later))
-        .map(|found| {
-            let when = if found.at == Time::from_micros(i64::MIN) {
-                String::new()
-            } else {
-                format!(", the first time on {}", found.at.in_sweden().strftime("%Y-%m-%d %H:%M"))
-            };
-            let message = format!(
-                "`{}` and `{}` (line {}) hold for the same callers at the same time and send them to different places{when}",
-                scenario.route_name(found.later),
-                scenario.route_name(found.earlier),
-                scenario.lines.routes[found.earlier.index()],
-            );
-            let line = scenario.lines.routes[found.later.index()];
-            context.finding("V0103", scenario.operator, line, message)
-        })
-        .collect()
+        .filter(|found| !context.unreachable.contains(&found.later))
+        .map(|found| finding(found.later, disagreement(context, &found)));
+    let rest = compared_until.map(|route| {
+        let message = format!(
+            "`{}` and the rules after it weren't compared with all rules before them: too many disagree, or hold by the hour; \
+             mend those that are told, and check again",
+            scenario.route_name(route)
+        );
+        finding(route, message)
+    });
+    pairs.chain(rest).collect()
+}
+
+fn disagreement(context: &Context<'_>, found: &Disagreement) -> String {
+    let scenario = context.scenario;
+    let when = if found.at == Time::from_micros(i64::MIN) {
+        String::new()
+    } else {
+        format!(
+            ", the first time on {}",
+            found.at.in_sweden().strftime("%Y-%m-%d %H:%M")
+        )
+    };
+    format!(
+        "`{}` and `{}` (line {}) hold for the same callers at the same time and send them to different places{when}",
+        scenario.route_name(found.later),
+        scenario.route_name(found.earlier),
+        scenario.lines.routes[found.earlier.index()],
+    )
 }

@@ -18,7 +18,7 @@ mod ways;
 
 use jiff::civil::Date;
 
-use crate::scenario::{OrgId, Scenario};
+use crate::scenario::{OrgId, RouteId, Scenario};
 
 pub use catalogue::{CATALOGUE, Entry, entry, explanation};
 pub use finding::{Finding, Severity};
@@ -45,6 +45,7 @@ pub fn check(subjects: &[Subject<'_>], today: Date) -> Report {
             has_audio: subject.has_audio,
             today,
             ways: ways(subject.scenario),
+            unreachable: subject.scenario.routes.unreachable(),
         };
         let findings = RULES.iter().flat_map(|rule| rule(&context)).collect();
         report.add(subject.scenario, findings);
@@ -93,6 +94,8 @@ struct Context<'a> {
     today: Date,
     /// Every way a call can take, failover and overflow among them.
     ways: Vec<Way>,
+    /// Rules that are never reached.
+    unreachable: Vec<RouteId>,
 }
 
 impl Context<'_> {

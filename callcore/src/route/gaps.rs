@@ -1,5 +1,7 @@
 //! What a table leaves open: callers for whom at some time no rule holds, and rules that never win.
 
+use std::collections::BTreeSet;
+
 use super::{Table, Who};
 use crate::{scenario::RouteId, time::Time};
 
@@ -14,9 +16,10 @@ pub struct Uncovered {
     pub until: Option<Time>,
 }
 
-/// Moments times rules that are tried to find out whether a rule ever wins. A scenario with ten rules by the hour for
-/// one caller needs three million; ten thousand such rules would take hours.
-const WORK_MAX: usize = 50_000_000;
+/// Moments times rules that are tried to find out which rules win, for all callers together. A scenario with ten rules by
+/// the hour needs three million for each region; a hundred by a hundred calendars a hundred million; ten thousand such rules
+/// would take hours.
+const WORK_MAX: usize = 200_000_000;
 
 #[derive(Clone, Copy)]
 struct Gap {
@@ -46,23 +49,28 @@ impl Table {
     }
 
     fn first_gap(&self, who: Who) -> Option<Gap> {
-        let moments = self.moments_of_change(self.candidates(who));
-        let place = moments
+        let candidates = self.candidates(who);
+        let moments = self.moments_of_change(candidates);
+        // Whoever wins, rules that hold at the same times leave the same gaps.
+        let mut times: Vec<(Time, Time, Option<usize>)> = candidates
             .iter()
-            .position(|&at| self.decide_for(who, at).is_none())?;
-        let until = moments[place..]
-            .iter()
-            .find(|&&at| self.decide_for(who, at).is_some());
+            .map(|&id| self.rule(id))
+            .map(|rule| (rule.from, rule.until, rule.hours))
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        let holds = |at: Time| {
+            times.iter().any(|&(from, until, hours)| {
+                (from..until).contains(&at)
+                    && hours.is_none_or(|hours| self.calendar(hours).is_open(at))
+            })
+        };
+        let place = moments.iter().position(|&at| !holds(at))?;
+        let until = moments[place..].iter().find(|&&at| holds(at));
         Some(Gap {
             from: moments[place],
             until: until.copied(),
         })
-    }
-
-    fn wins_sometime(&self, candidates: &[RouteId], wins: impl Fn(Time) -> bool) -> bool {
-        let moments = self.changes_of(candidates);
-        // What costs too much to rule out counts as reached: a finding that isn't there harms nobody.
-        moments.len() * candidates.len() > WORK_MAX || moments.into_iter().any(wins)
     }
 
     /// Every moment at which the answer of these rules may change, the beginning of time first.
@@ -83,14 +91,31 @@ impl Table {
                     .into_iter()
                     .filter(|at| *at != Time::from_micros(i64::MAX)),
             );
-            let changes = self
-                .open_times(rule)
-                .map_or(&[][..], |times| times.changes());
+        }
+        for hours in self.hours_of(candidates) {
+            let changes = self.calendar(hours).changes();
             moments.extend(changes.iter().map(|&micros| Time::from_micros(micros)));
         }
         moments.sort_unstable();
         moments.dedup();
         moments
+    }
+
+    /// How many that may be, before they are put together.
+    fn changes_max(&self, candidates: &[RouteId]) -> usize {
+        let hours = self.hours_of(candidates).into_iter();
+        let changes: usize = hours
+            .map(|hours| self.calendar(hours).changes().len())
+            .sum();
+        1 + 2 * candidates.len() + changes
+    }
+
+    /// The different hours of these rules: hundreds may have the same few.
+    fn hours_of(&self, candidates: &[RouteId]) -> BTreeSet<usize> {
+        candidates
+            .iter()
+            .filter_map(|&id| self.rule(id).hours)
+            .collect()
     }
 
     /// Every moment of a time at which the answer to a caller may change, its beginning first.
@@ -109,25 +134,53 @@ impl Table {
     /// Rules that can never win: earlier rules, one or several together, take each of their callers at every time
     /// they hold. Hours are looked at in the compiled years, 2005 to 2050.
     pub fn unreachable(&self) -> Vec<RouteId> {
-        (0..self.routes().len() as u16)
-            .map(RouteId)
-            .filter(|&id| self.is_shadowed(id) || !self.ever_wins(id))
+        let ids = || (0..self.routes().len() as u16).map(RouteId);
+        // Nothing more has to be found out of these: they are shadowed, or win.
+        let mut settled: Vec<bool> = ids().map(|id| self.is_shadowed(id)).collect();
+        let shadowed = settled.clone();
+        let mut known: Vec<&[RouteId]> = Vec::new();
+        let mut work = 0;
+        for who in Who::everyone() {
+            let candidates = self.candidates(who);
+            if known.contains(&candidates) {
+                continue;
+            }
+            known.push(candidates);
+            self.settle(who, &mut settled, &mut work);
+        }
+        ids()
+            .filter(|id| shadowed[id.index()] || !settled[id.index()])
             .collect()
     }
 
-    /// Whether the rule wins for some caller at some moment. Callers with the same rules are looked at once.
-    fn ever_wins(&self, id: RouteId) -> bool {
-        let mut known: Vec<&[RouteId]> = Vec::new();
-        self.route(id).covers.iter().any(|who| {
-            let candidates = self.candidates(who);
-            if known.contains(&candidates) {
-                return false;
+    /// Finds out which rules win for a caller at some moment.
+    fn settle(&self, who: Who, settled: &mut [bool], work: &mut usize) {
+        let candidates = self.candidates(who);
+        let win = |settled: &mut [bool], at| {
+            if let Some(won) = self.decide_for(who, at) {
+                settled[won.route.index()] = true;
             }
-            known.push(candidates);
-            let wins = |at: Time| self.decide_for(who, at).is_some_and(|won| won.route == id);
-            // Mostly it wins when it begins; every other moment of change is tried only when it doesn't.
-            wins(self.rule(id).from) || self.wins_sometime(candidates, wins)
-        })
+        };
+        // Mostly a rule wins when it begins; every other moment of change is tried only when one doesn't.
+        for &id in candidates {
+            if !settled[id.index()] {
+                win(settled, self.rule(id).from);
+            }
+        }
+        if candidates.iter().all(|id| settled[id.index()]) {
+            return;
+        }
+        *work = work.saturating_add(self.changes_max(candidates) * candidates.len());
+        if *work > WORK_MAX {
+            // What costs too much to rule out counts as reached: a finding that isn't there harms nobody.
+            for id in candidates {
+                settled[id.index()] = true;
+            }
+            return;
+        }
+        for at in self.changes_of(candidates) {
+            win(settled, at);
+        }
     }
 
     fn is_shadowed(&self, id: RouteId) -> bool {

@@ -17,7 +17,7 @@ use crate::{
 pub use coverage::{Coverage, Who};
 pub use explain::{Explanation, Losing, LosingReason};
 pub use gaps::Uncovered;
-pub use overlap::Disagreement;
+pub use overlap::{Disagreement, Disagreements};
 pub use table::Table;
 
 /// What the table says of one call.

@@ -120,6 +120,16 @@ impl Table {
         &self.rules[id.index()]
     }
 
+    /// How many different hours the rules have.
+    pub(super) const fn calendars(&self) -> usize {
+        self.open_times.len()
+    }
+
+    /// Hours by their place, which a [`Rule`] has.
+    pub(super) fn calendar(&self, place: usize) -> &OpenTimes {
+        &self.open_times[place]
+    }
+
     pub(super) fn open_times(&self, rule: &Rule) -> Option<&OpenTimes> {
         rule.hours.map(|hours| &self.open_times[hours])
     }

@@ -2,7 +2,11 @@
 
 mod parquet;
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
 
 use callcore::{
     kommun::{KommunId, kommuner},
@@ -60,7 +64,7 @@ pub fn read_file(path: &Path, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
     if is_parquet {
         return parquet::read(File::open(path).map_err(unreadable)?, plan);
     }
-    read(&std::fs::read_to_string(path).map_err(unreadable)?, plan)
+    read_lines(BufReader::new(File::open(path).map_err(unreadable)?), plan)
 }
 
 /// Reads a list of calls; what it doesn't say (patience, ringing, files) is drawn as the plan has it.
@@ -69,30 +73,32 @@ pub fn read_file(path: &Path, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
 /// # Errors
 /// The first line that can't be read, with what should stand there.
 pub fn read(text: &str, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
-    let mut lines = text.lines().enumerate();
-    let header: Vec<&str> = lines
-        .next()
-        .map(|(_, line)| {
-            line.trim_start_matches('\u{feff}')
-                .split(',')
-                .map(str::trim)
-                .collect()
-        })
-        .unwrap_or_default();
+    read_lines(text.as_bytes(), plan)
+}
+
+/// Line by line: a list may be larger than memory, or no list at all.
+fn read_lines(text: impl BufRead, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
+    let mut lines = Lines { text, read: 0 };
+    let first = lines.next_line()?.unwrap_or_default();
+    let header: Vec<&str> = first
+        .trim_start_matches('\u{feff}')
+        .split(',')
+        .map(str::trim)
+        .collect();
     let column = |name: &'static str| {
         let found = header.iter().position(|known| *known == name);
         found.ok_or(ReplayError::NoColumn(name))
     };
     let (time, kommun, talk) = (column("time")?, column("kommun")?, column("talk_s")?);
     let mut list = List::new(plan);
-    for (place, line) in lines {
+    while let Some(line) = lines.next_line()? {
         if line.trim().is_empty() {
             continue;
         }
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         let cell = |column: usize| cells.get(column).copied().unwrap_or_default();
         let row = Row {
-            line: place + 1,
+            line: lines.read,
             at: moment(cell(time)),
             kommun: cell(kommun),
             talk_s: cell(talk).parse().ok(),
@@ -100,6 +106,38 @@ pub fn read(text: &str, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
         list.add(&row)?;
     }
     list.finish()
+}
+
+/// The longest line: a call has three values, and a list may have many more columns.
+const LINE_LEN_MAX: usize = 64 * 1024;
+
+/// The lines of a list, and how many of them have been read.
+struct Lines<T> {
+    text: T,
+    read: usize,
+}
+
+impl<T: BufRead> Lines<T> {
+    fn next_line(&mut self) -> Result<Option<String>, ReplayError> {
+        let mut line = Vec::new();
+        let mut rest = self.text.by_ref().take(LINE_LEN_MAX as u64 + 1);
+        let read = rest.read_until(b'\n', &mut line);
+        if read.map_err(|error| ReplayError::Unreadable(error.to_string()))? == 0 {
+            return Ok(None);
+        }
+        self.read += 1;
+        let wrong = |what| ReplayError::Value {
+            line: self.read,
+            what,
+        };
+        if line.len() > LINE_LEN_MAX {
+            return Err(wrong(
+                "no line is as long as this one: is it a list of calls?",
+            ));
+        }
+        let text = String::from_utf8(line).map_err(|_| wrong("this isn't text in UTF-8"));
+        text.map(Some)
+    }
 }
 
 /// One call of a list; `None` where nothing readable stands.
@@ -195,6 +233,18 @@ mod tests {
         assert_eq!(calls[1].origin, Origin::from_code("0180"));
     }
 
+    /// Such as a device, or a file of another kind.
+    #[test]
+    fn a_file_without_lines_fills_no_memory() {
+        let plan = Plan::new(&today(), date(2026, 3, 2), 1, 1);
+        let endless = BufReader::new(std::io::repeat(b'0'));
+        let found = read_lines(endless, &plan);
+        assert!(
+            matches!(found, Err(ReplayError::Value { line: 1, .. })),
+            "{found:?}"
+        );
+    }
+
     #[test]
     fn a_line_that_cannot_be_read_is_named() {
         assert_eq!(list("time,kommun"), Err(ReplayError::NoColumn("talk_s")));
@@ -203,6 +253,7 @@ mod tests {
             "yesterday,0180,60",
             "2026-03-02T10:00,0180,-1",
             "2026-03-02T10:00",
+            &"0".repeat(100_000),
         ] {
             let text = format!("time,kommun,talk_s\n2026-03-02T10:00,0180,60\n{line}\n");
             let found = list(&text);

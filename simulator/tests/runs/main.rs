@@ -7,6 +7,7 @@ mod waiting;
 use callcore::{
     kommun::RegionCode,
     scenario::{Scenario, Surge},
+    time::Span,
 };
 use jiff::civil::date;
 use simulator::{Plan, PlanError, RunError, Summary, replay, simulate};
@@ -163,6 +164,13 @@ fn what_cannot_be_run_is_refused_with_a_remedy() {
     );
     let none = refused(&|plan| plan.calls_per_hour = Some(0.0), &scenario);
     assert_eq!(none, PlanError::NoCalls);
+    let mut hasty = today();
+    hasty.queues[3].ring_max = Span::from_secs(2);
+    let unanswered = refused(&|_| {}, &hasty);
+    assert!(
+        matches!(&unanswered, PlanError::RingsTooShort { line, .. } if *line > 0),
+        "{unanswered}"
+    );
     let mut empty = today();
     empty.agents.clear();
     let nobody = refused(&|_| {}, &empty);

@@ -157,3 +157,46 @@ fn who_has_something_more_to_ask_had_not_given_up() {
     assert!(returning.calls.abandoned > 0);
     assert_eq!(returning.calls.redialled, 0);
 }
+
+/// A run ends at midnight, when a roster has few or none: those who were promised a call get it when somebody comes.
+#[test]
+fn who_was_promised_a_call_is_called_back_by_the_shift_after_the_runs_end() {
+    let text = include_str!("../../../scenarios/today.toml").replace(
+        "agents = [{ simulated = 62 }],",
+        "agents = [{ simulated = 62 }], callback = { after_expected_wait_s = 120, at_most = 40, offer = \"queue\" },",
+    );
+    let of = |staffing: &str| {
+        let text =
+            format!("{text}\n[simulation]\n[[simulation.staffing]]\n{staffing}\nshare = 0.0\n");
+        day_of(&scenario("roster.toml", &text), 8)
+    };
+    let (by_day, never) = (of("hours = \"jourtid\""), of(""));
+    for summary in [&by_day, &never] {
+        let (found, calls) = (&summary.callbacks, &summary.calls);
+        assert!(found.promised > 10, "{found:?}");
+        assert_eq!(found.promised, found.reached + found.unreached);
+        let ways = calls.answered + calls.abandoned + calls.blocked + calls.unreached;
+        assert_eq!((calls.offered, calls.failed), (ways, 0));
+        assert!(summary.service.occupancy <= 1.0);
+    }
+    let tried = by_day.callbacks.tried;
+    assert!(by_day.callbacks.reached * 10 > tried * 8, "{tried}");
+    assert_eq!((never.callbacks.tried, never.calls.answered), (0, 0));
+}
+
+/// Of four signals one ends unanswered: the next nurse who is rung for the same caller is no slower for that.
+#[test]
+fn each_nurse_who_is_rung_takes_a_time_of_her_own_to_answer() {
+    let text = include_str!("../../../scenarios/erlang-check.toml")
+        .replacen("answer_s = [0, 0]", "answer_s = [5, 25]", 1)
+        .replacen("simulated = 30", "simulated = 60", 1);
+    let scenario = scenario("slow.toml", &text);
+    let plan = Plan::new(&scenario, date(2026, 3, 31), 1, 1);
+    let summary = simulate(&scenario, &plan).expect("the books balance");
+    let calls = &summary.calls;
+    assert!(calls.abandoned * 50 < calls.offered, "{calls:?}");
+    // A quarter of all signals end unanswered after 20 s: of 27 nurses who talk at any time, 1.1 more are rung.
+    let load = 200.0 / 7.5 + 200.0 / 3600.0 * (12.5 + 20.0 / 3.0);
+    let busy = summary.service.occupancy * 60.0;
+    assert!((busy / load - 1.0).abs() < 0.04, "{busy} of {load}");
+}

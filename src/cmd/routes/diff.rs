@@ -1,10 +1,6 @@
 //! `vaxel routes diff`: what another rule set would change, for whom and for how many calls.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use callcore::{
     diff::{Changed, Group, Moved, Place, changes, moved},
@@ -16,7 +12,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use simulator::{callers::everyone, plan::Plan};
 
-use crate::{cli::DiffArgs, failure::Failure, files, show};
+use crate::{bounded, cli::DiffArgs, failure::Failure, files, show};
 
 /// How often the bar is moved, in calls: seldom enough to cost nothing.
 const CALLS_A_TICK: usize = 65_536;
@@ -101,7 +97,7 @@ fn read(file: &Path) -> Result<Vec<(Origin, Time)>, Failure> {
     let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
     let opened = std::fs::File::open(file).map_err(|error| wrong(error.to_string()))?;
     let mut calls = Vec::new();
-    for (nth, line) in BufReader::new(opened).lines().enumerate() {
+    for (nth, line) in bounded::lines(opened).enumerate() {
         let line = line.map_err(|error| wrong(error.to_string()))?;
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') || (nth == 0 && line.starts_with("at,")) {

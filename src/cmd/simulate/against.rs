@@ -9,7 +9,10 @@ use simulator::{
 };
 
 use super::{Printed, Setup, once, setup_of, unreadable};
-use crate::{cli::SimulateArgs, failure::Failure, show};
+use crate::{bounded, cli::SimulateArgs, failure::Failure, show};
+
+/// The longest output of `vaxel simulate --json` that is read: that of a scenario of ten thousand queues has half of it.
+const PRINTED_LEN_MAX: usize = 16 * 1024 * 1024;
 
 /// What is compared with.
 pub(super) enum Other {
@@ -38,7 +41,8 @@ impl Other {
             .extension()
             .is_some_and(|extension| extension == "json")
         {
-            let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+            let text =
+                bounded::text(path, PRINTED_LEN_MAX).map_err(|error| unreadable(path, &error))?;
             let value = serde_json::from_str(&text).map_err(|error| {
                 Failure::usage(format!(
                     "{name} is no output of `vaxel simulate --json`: {error}"
