@@ -4,7 +4,8 @@ use std::{net::SocketAddr, time::Instant};
 
 use callcore::{
     origin::{Origin, UnknownReason},
-    switch::{Input, LegFailure},
+    scenario::AgentId,
+    switch::{CallId, Input, LegFailure},
 };
 use transport::{Refusals, SipDriver};
 use wire::sip::{
@@ -51,9 +52,30 @@ impl Exchange {
     /// to one would prove it to another for whom that one asks.
     pub(super) fn knows_us(&self, sip: &mut SipDriver, session: SessionId, flow: Flow) {
         let trusted = self.trusted.contains(flow.peer().ip()) || sip.peer_name(flow).is_some();
-        if let Some(own) = self.own.to_others().filter(|_| trusted) {
+        if let Some(own) = self.own.to_trunks().filter(|_| trusted) {
             prove(sip, session, own.clone());
         }
+    }
+
+    /// An agent's fixed contact may be another's switch, which asks who we are.
+    pub(super) fn agent_knows_us(
+        &self,
+        sip: &mut SipDriver,
+        id: CallId,
+        (session, agent): (SessionId, AgentId),
+    ) {
+        if let Some(own) = self.own.to_agent(self.scenario_of(id).agent(agent)) {
+            prove(sip, session, own.clone());
+        }
+    }
+
+    /// Says in the log why a contact takes no calls.
+    pub(super) fn note_unknown_to(&self, id: CallId, agent: AgentId) {
+        let what = match self.scenario_of(id).agent(agent).credentials {
+            Some(_) => "an agent's contact asks who we are and doesn't believe it",
+            None => "an agent's contact asks who we are, and has no `credentials` in the scenario",
+        };
+        tracing::warn!(call = id.0, agent = agent.0, "{what}");
     }
 
     /// The address of ours by which a target is called; fails at once, and is counted, when none is of its family.

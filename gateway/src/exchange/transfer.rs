@@ -66,7 +66,7 @@ impl Exchange {
         let ends = self.ends_to_phone(sip, &target, way.as_ref());
         let called = ends.and_then(|(own, host)| {
             let target = (target, own, way.as_ref());
-            let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
+            let called = self.invite_taking_over(sip, id, agent, target, &crypto, &headers);
             called.map(|called| (called, own, host))
         });
         let Ok((called, own, host)) = called else {
