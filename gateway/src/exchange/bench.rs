@@ -1,6 +1,9 @@
 //! An exchange on a bench: its peers are bare sockets, and what a timer or an audio thread tells comes when a test says so.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell, collections::BTreeSet, future::Future, net::SocketAddr, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use callcore::{scenario::Scenario, switch::CallId};
 use tokio::{net::UdpSocket, sync::mpsc, time::timeout};
@@ -177,12 +180,13 @@ rtp_ports = "37000-37999"
     Scenario::from_toml(&text, "bench.toml").expect("a valid scenario")
 }
 
-/// A bare socket that speaks SIP.
-pub(super) struct Peer(UdpSocket);
+/// A bare socket that speaks SIP, and the requests that it has been asked: one that is sent again is no other.
+pub(super) struct Peer(UdpSocket, RefCell<BTreeSet<String>>);
 
 impl Peer {
     pub(super) async fn new() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").await.expect("a port"))
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        Self(socket, RefCell::default())
     }
 
     pub(super) fn at(&self) -> SocketAddr {
@@ -290,7 +294,12 @@ impl Peer {
     pub(super) async fn is_asked(&self, method: Method) -> Request {
         loop {
             match self.message().await {
-                (Message::Request(request), _) if request.method == method => return request,
+                (Message::Request(request), _) if request.method == method => {
+                    let by = request.headers.get(&HeaderName::Via).unwrap_or_default();
+                    if self.1.borrow_mut().insert(format!("{method} {by}")) {
+                        return request;
+                    }
+                }
                 (Message::Request(request), from) if request.method == Method::Options => {
                     self.answers(from, &request, ("200 OK", ""), "").await;
                 }

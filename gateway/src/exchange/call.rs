@@ -157,11 +157,10 @@ impl Hold {
         next
     }
 
-    /// Somebody else is the far side, who was told of nothing yet and holds nobody.
-    pub(super) const fn begins_anew(&mut self) {
-        self.by = [false; 2];
-        self.paused = false;
-        self.passed_on[Side::Far as usize] = PassedOn::NOTHING;
+    /// Somebody else is, or will be, the far side, who was told of nothing yet and holds nobody. A caller who holds goes on holding.
+    pub(super) const fn far_is_another(&mut self) {
+        self.by[Side::Far as usize] = false;
+        self.passed_on[Side::Far as usize].told = Direction::SendRecv;
         self.passed_on[Side::Caller as usize].wanted = Direction::SendRecv;
     }
 }
@@ -181,13 +180,6 @@ pub(super) struct PassedOn {
     pub(super) wanted: Direction,
     /// What it was told last. It differs from what is wanted while another change of that session is under way.
     pub(super) told: Direction,
-}
-
-impl PassedOn {
-    const NOTHING: Self = Self {
-        wanted: Direction::SendRecv,
-        told: Direction::SendRecv,
-    };
 }
 
 /// A phone that is called because an agent's phone asked for it (REFER).

@@ -127,6 +127,8 @@ impl Exchange {
             (Leg::Far(id), Some(answer)) => self.late_answer_of_far(sip, id, answer),
             _ => self.agreed(sip, leg, body),
         }
+        // One who took another's place while the caller holds hears of it now.
+        self.change_through(sip, session);
     }
 
     /// The same of a phone that took another's place without an offer.

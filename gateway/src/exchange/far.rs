@@ -84,7 +84,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn bridge(&mut self, id: CallId) {
+    pub(super) fn bridge(&mut self, sip: &mut SipDriver, id: CallId) {
         let nurse = self.library.clip("nurse.wav");
         let Some(call) = self.calls.get_mut(&id) else {
             return;
@@ -99,7 +99,10 @@ impl Exchange {
                         .insert((Instant::now() + talks, id, NurseStep::HangUp));
                 }
             }
-            Far::Agent(..) | Far::Provider(..) => media.join(),
+            Far::Agent(..) | Far::Provider(..) => {
+                media.join();
+                self.tell_hold(sip, id, Side::Far);
+            }
             Far::Nobody | Far::Phones(_) | Far::Referred(..) => {}
         }
     }
@@ -375,7 +378,7 @@ impl Exchange {
         match far {
             Far::Provider(..) => {
                 self.answer_if_offered(sip, id);
-                self.bridge(id);
+                self.bridge(sip, id);
                 self.input(Input::ProviderAnswered(id));
             }
             _ => self.input(Input::AgentAnswered(id)),

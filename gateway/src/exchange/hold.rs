@@ -14,7 +14,7 @@ use wire::{
 
 use super::{
     Exchange,
-    call::{CallerStage, Far, Leg, PassedOn},
+    call::{Far, Leg, PassedOn},
     ports,
 };
 use crate::{media::Side, negotiate};
@@ -163,34 +163,41 @@ impl Exchange {
         })
     }
 
-    /// Tells the other side that it is held, or no more. Both may hold each other: they talk again when neither does.
-    fn pass_hold_on(&mut self, sip: &mut SipDriver, leg: Leg, body: Option<&Body>) {
+    /// Tells the other side that it is held, or no more. Both may hold each other: they talk again when neither does. A caller who holds
+    /// while nobody talks, in a queue perhaps, holds whoever answers.
+    pub(super) fn pass_hold_on(&mut self, sip: &mut SipDriver, leg: Leg, body: Option<&Body>) {
         let (Some((id, side)), Some(direction)) = (leg.side(), body.and_then(negotiate::direction))
         else {
             return;
         };
-        let Some(call) = self.calls.get_mut(&id) else {
+        let talks = self.switch.talks(id);
+        let Some(call) = self
+            .calls
+            .get_mut(&id)
+            .filter(|_| talks || side == Side::Caller)
+        else {
             return;
         };
         let holds = direction != Direction::SendRecv;
-        let talks = call.caller_stage == CallerStage::Answered && call.far != Far::Nobody;
         let was_held = call.hold.is_held();
-        if !talks || std::mem::replace(&mut call.hold.by[side as usize], holds) == holds {
+        if std::mem::replace(&mut call.hold.by[side as usize], holds) == holds {
             return;
         }
         let is_held = call.hold.is_held();
-        let regional = matches!(call.far, Far::Agent(..) | Far::Phones(_) | Far::Nurse(_));
+        let regional = matches!(call.far, Far::Agent(..) | Far::Nurse(_));
         call.hold.passed_on[side.other() as usize].wanted = direction;
-        self.tell_hold(sip, id, side.other());
-        if regional && was_held != is_held {
-            self.note_hold(sip, id, is_held);
+        if talks {
+            self.tell_hold(sip, id, side.other());
+            if regional && was_held != is_held {
+                self.note_hold(sip, id, is_held);
+            }
         }
     }
 
-    /// Who held has left, and somebody else is there instead, whom nobody holds: the other side talks again.
-    pub(super) fn hold_is_over(&mut self, sip: &mut SipDriver, id: CallId) {
+    /// Somebody else is there instead of who was, or will be: nobody holds the caller.
+    pub(super) fn far_is_another(&mut self, sip: &mut SipDriver, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id) {
-            call.hold.begins_anew();
+            call.hold.far_is_another();
             self.tell_hold(sip, id, Side::Caller);
         }
     }
@@ -205,7 +212,7 @@ impl Exchange {
 
     /// Tells a side of hold or resume, when it has not been told. While another change of its session is under way this
     /// one waits: [`Exchange::change_through`] makes it.
-    fn tell_hold(&mut self, sip: &mut SipDriver, id: CallId, side: Side) {
+    pub(super) fn tell_hold(&mut self, sip: &mut SipDriver, id: CallId, side: Side) {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
@@ -307,51 +314,4 @@ impl Exchange {
 }
 
 #[cfg(test)]
-mod tests {
-    use wire::sip::{endpoint::Event, message::Method};
-
-    use crate::exchange::bench::{Bench, Peer, tag_of};
-
-    /// The provider takes no UPDATE, and the session timer falls to us.
-    #[tokio::test]
-    async fn a_direct_call_whose_caller_left_the_offer_to_the_provider_is_refreshed_by_re_invite() {
-        let (caller, provider) = (Peer::new().await, Peer::new().await);
-        let entries = format!(
-            r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"] }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-"#,
-            provider.at()
-        );
-        let mut bench = Bench::new(&entries);
-        let switch = bench.address();
-        let begun = async {
-            caller.asks(switch, ("INVITE", 1, ""), "").await;
-            let asked = provider.is_asked(Method::Invite).await;
-            assert_eq!(asked.body(), None);
-            let ok = ("200 OK", "Allow: INVITE, ACK, BYE\r\n");
-            let offer = Peer::sdp(4000);
-            provider.answers(switch, &asked, ok, &offer).await;
-            let tag = tag_of(&caller.is_told(200).await);
-            let answer = Peer::sdp(5000);
-            caller.asks(switch, ("ACK", 1, &tag), &answer).await;
-            provider.is_asked(Method::Ack).await
-        };
-        let ack = bench.until(begun).await;
-        let answer = ack.body().expect("the caller's answer");
-        let session = bench.far();
-        bench
-            .exchange
-            .on_sip(&mut bench.sip, Event::RefreshDue { session });
-        let again = bench.until(provider.is_asked(Method::Invite)).await;
-        let said = again.body().expect("what the caller said last");
-        assert_eq!(said.bytes, answer.bytes);
-    }
-}
+mod tests;

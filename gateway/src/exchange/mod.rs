@@ -388,7 +388,7 @@ impl Exchange {
             Output::Promise(call) => self.promise(sip, call),
             Output::CallBack(call) => self.call_back(sip, call),
             Output::StopCallingBack(call) => self.stop_calling_back(sip, call),
-            Output::Bridge(call) => self.bridge(call),
+            Output::Bridge(call) => self.bridge(sip, call),
             Output::HandOver(external) => self.hand_over(sip, external),
             Output::StartRecording(call, permit) => {
                 if let Some(tag) = permit.into_tag(&self.switch) {

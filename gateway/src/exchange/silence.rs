@@ -69,11 +69,12 @@ impl Exchange {
             media.far_left();
         }
         // What is said with the next nurse is another.
-        let recorded = u8::from(call.recording.is_some());
+        let paused = std::mem::take(&mut call.hold.paused);
+        let recorded = u8::from(call.recording.is_some() || paused);
         call.segments = call.segments.saturating_add(recorded);
         call.new_port
             .take_if(|port| Some(port.session) == far.session());
-        self.hold_is_over(sip, id);
+        self.far_is_another(sip, id);
         self.input(Input::AgentLost(id));
     }
 }

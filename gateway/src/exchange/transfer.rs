@@ -217,8 +217,9 @@ impl Exchange {
             let _ = sip.endpoint().end(now, transfer.from, None);
         }
         // The caller is there, and whoever asked is not.
-        if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
-            self.give_far_up(sip, id, None);
+        match self.remote_answered(sip, Leg::Far(id), agreed) {
+            Ok(()) => self.tell_hold(sip, id, Side::Far),
+            Err(_) => self.give_far_up(sip, id, None),
         }
     }
 
