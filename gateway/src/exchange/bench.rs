@@ -153,6 +153,12 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
         call.and_then(|call| call.far.session()).expect("called")
     }
 
+    /// Nurses of that queue whose phones died, as counted.
+    pub(super) fn agents_lost(&self, queue: &str) -> u64 {
+        let lost = &self.exchange.observer.metrics().watch.agents_lost;
+        lost.with_label_values(&[queue]).get()
+    }
+
     /// How the only call stands.
     pub(super) fn state(&self) -> Option<(CallId, &'static str)> {
         let view = self.exchange.switch.calls().next()?;

@@ -430,6 +430,7 @@ impl Exchange {
                 self.caller_over(call);
                 self.input(Input::ProviderAnswered(call));
             }
+            (Leg::Far(call), Ending::NoAck | Ending::Lost) => self.far_gone(sip, session, call),
             (Leg::Far(call), _) if self.transferor_left(session, call) => {}
             (Leg::Transfer(_), _) => {}
             (Leg::Phone(call), _) => {
@@ -439,7 +440,6 @@ impl Exchange {
                 self.caller_over(call);
                 self.input(Input::Vanished(call));
             }
-            (Leg::Far(call), Ending::NoAck | Ending::Lost) => self.far_lost(sip, call),
             (Leg::Caller(call), Ending::Bye | Ending::Cancelled) => {
                 self.caller_over(call);
                 self.input(Input::CallerGone(call));

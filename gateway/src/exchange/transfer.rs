@@ -400,6 +400,8 @@ mod tests {
             };
             bench.until(busy).await;
             assert_eq!(bench.state(), Some((id, "ringing")), "{gone:?}");
+            let lost = u64::from(!matches!(gone, Gone::HangsUp));
+            assert_eq!(bench.agents_lost("sormland"), lost, "{gone:?}");
         }
     }
 }
