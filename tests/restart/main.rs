@@ -30,7 +30,7 @@ struct Opened {
     sip: SocketAddr,
     web: SocketAddr,
     /// What a program before it left.
-    letter: Option<Vec<u8>>,
+    letters: Vec<Vec<u8>>,
 }
 
 impl Opened {
@@ -50,7 +50,7 @@ impl Opened {
                 page,
                 sip,
                 web,
-                letter: None,
+                letters: Vec::new(),
             };
         }
     }
@@ -76,7 +76,7 @@ impl Opened {
         sockets.keep(&self.udp).expect("room");
         sockets.keep(&self.tcp).expect("room");
         sockets.keep(&self.page).expect("room");
-        if let Some(letter) = self.letter {
+        for letter in self.letters {
             sockets.leave(&letter).expect("left");
         }
         let _open = sockets.hand_on(&mut command).expect("room in a row");
@@ -363,6 +363,36 @@ async fn a_broken_scenario_keeps_the_old_switch() {
     let (status, tag) = phone.call("still").await;
     assert_eq!(status, 200);
     phone.hang_up("still", &tag).await;
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+/// Nor one whose files are gone: what the next program would stumble over is looked for before the old one stops.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_whose_files_are_not_there_keeps_the_old_switch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let mut switch = opened.start(folder.path());
+    switch.says(READY).await;
+    let file = folder.path().join("restart.toml");
+    let whole = text(sip, web);
+    let no_clip = "announcement = [{ name = \"gone\", file = \"gone.wav\" }]\n".to_owned() + &whole;
+    let no_secrets = whole.replace("listen = { ", "listen = { own_credentials = \"gone.ha1\", ");
+    for (times, broken) in (1..).zip([no_clip, no_secrets]) {
+        std::fs::write(&file, broken).expect("a file");
+        switch.start_anew();
+        http::wait_for("what is missing", async || {
+            let said = switch.said();
+            (said.matches("not started anew").count() == times).then_some(())
+        })
+        .await;
+    }
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("still").await;
+    assert_eq!(status, 200);
+    phone.hang_up("still", &tag).await;
+    assert_eq!(switch.said().matches(READY).count(), 1);
     switch.interrupt();
     assert!(switch.ends().await.success());
 }
