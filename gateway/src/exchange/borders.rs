@@ -14,7 +14,10 @@ use wire::sip::{
 };
 
 use super::{Exchange, far::prove};
-use crate::{origin::TrustedPeers, registrar::Presence};
+use crate::{
+    origin::TrustedPeers,
+    registrar::{Presence, Way},
+};
 
 impl Exchange {
     /// Whose word counts for a call that came this way; `None`: it was challenged, and is over.
@@ -137,7 +140,10 @@ impl Exchange {
         flow: Flow,
     ) {
         let now = sip.now();
-        let reply = self.registrar.register(now, Instant::now(), request, flow);
+        let times = (now, Instant::now());
+        let endpoint = sip.endpoint();
+        let is_open = |way: &Way| endpoint.is_connected((way.local, way.peer, way.kind));
+        let reply = self.registrar.register(times, request, flow, &is_open);
         if let Some(doubt) = reply.doubt {
             self.count_refused(doubt.label(), 1);
         }
