@@ -10,7 +10,7 @@ use tokio::{net::UdpSocket, sync::mpsc, time::timeout};
 use transport::{SipDriver, handed::Inherited, media::RtpPorts};
 use wire::sip::{
     endpoint::{Config, Local, SessionId},
-    message::{HeaderName, Headers, Message, Method, Request},
+    message::{HeaderName, Headers, Message, Method, Request, Response},
 };
 
 use super::{Exchange, Parts};
@@ -328,11 +328,14 @@ impl Peer {
 
     /// The next response with that status: its fields.
     pub(super) async fn is_told(&self, status: u16) -> Headers {
+        self.is_answered(status).await.headers
+    }
+
+    /// The same, whole.
+    pub(super) async fn is_answered(&self, status: u16) -> Response {
         loop {
             match self.message().await.0 {
-                Message::Response(response) if response.status.code() == status => {
-                    return response.headers;
-                }
+                Message::Response(response) if response.status.code() == status => return response,
                 _ => {}
             }
         }

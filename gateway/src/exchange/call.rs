@@ -135,6 +135,23 @@ impl Hold {
         self.by.contains(&true)
     }
 
+    /// Whether a side holds the other that describes itself so. One that is held says that it sends nothing, and says it again in a
+    /// refresh: by that it holds nobody.
+    pub(super) const fn holds(&self, side: Side, direction: Direction) -> bool {
+        match (self.passed_on[side as usize].told, direction) {
+            (_, Direction::SendRecv) | (Direction::SendOnly, Direction::RecvOnly) => false,
+            // It may say no other, whether it holds or not.
+            (Direction::Inactive, Direction::Inactive)
+            | (Direction::RecvOnly, Direction::SendOnly) => self.by[side as usize],
+            _ => true,
+        }
+    }
+
+    /// Whether that session was described more than once.
+    pub(super) fn is_changed(&self, side: Side, session: SessionId) -> bool {
+        self.described[side as usize].is_some_and(|(of, _)| of == session)
+    }
+
     /// What was described first in that session, unless it is known better.
     pub(super) fn described_at(&mut self, side: Side, session: SessionId, local: SocketAddr) {
         let described = &mut self.described[side as usize];

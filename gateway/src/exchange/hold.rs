@@ -82,12 +82,13 @@ impl Exchange {
             }
         };
         let edition = call.hold.next_edition(side, session, local);
+        // One that is held is held on.
+        let going = call.hold.passed_on[side as usize].told;
         let Some(offer) = body else {
-            let direction = Direction::SendRecv;
-            return Ok(negotiate::offer_going(local, ours, direction, edition));
+            return Ok(negotiate::offer_going(local, ours, going, edition));
         };
         let own = (media, &self.media);
-        let reply = ports::answer_offer(own, side, (offer, Some(edition)), ours)?;
+        let reply = ports::answer_offer(own, side, (offer, Some((edition, going))), ours)?;
         Ok(reply.body)
     }
 
@@ -178,7 +179,7 @@ impl Exchange {
         else {
             return;
         };
-        let holds = direction != Direction::SendRecv;
+        let holds = call.hold.holds(side, direction);
         let was_held = call.hold.is_held();
         if std::mem::replace(&mut call.hold.by[side as usize], holds) == holds {
             return;

@@ -69,6 +69,12 @@ struct Talk {
     cseq: u32,
 }
 
+/// How a description comes in a change.
+enum Said {
+    Offers(&'static str),
+    Answers(&'static str),
+}
+
 impl Talk {
     /// The caller is answered, and the first nurse is rung.
     async fn rings(segments_max: u8) -> (Self, Request) {
@@ -175,6 +181,41 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
             caller.asks(switch, ("ACK", cseq, tag), "").await;
         };
         self.bench.until(changed).await;
+    }
+
+    /// The first nurse, whom the switch called by `rung`, says so by re-INVITE, or by the ACK of one that leaves the offer to us. Gives
+    /// what the switch says to it.
+    async fn nurse_says(&mut self, rung: &Request, cseq: u32, said: Said) -> Direction {
+        let (nurse, switch) = (&self.nurses[0], self.switch);
+        let going = |direction| format!("{}a={direction}\r\n", Peer::sdp(5002));
+        let (offer, answer) = match said {
+            Said::Offers(direction) => (going(direction), String::new()),
+            Said::Answers(direction) => (String::new(), going(direction)),
+        };
+        let changed = async {
+            nurse
+                .asks_back(switch, rung, ("INVITE", cseq), &offer)
+                .await;
+            let ok = nurse.is_answered(200).await;
+            nurse.asks_back(switch, rung, ("ACK", cseq), &answer).await;
+            ok.body()
+        };
+        let body = self.bench.until(changed).await;
+        let direction = body.as_ref().and_then(negotiate::direction);
+        direction.expect("a description")
+    }
+
+    /// What the caller is told next of the other side.
+    async fn caller_is_told(&mut self) -> Direction {
+        let (caller, switch) = (&self.caller, self.switch);
+        let answer = Peer::sdp(5000);
+        let told = async {
+            let told = caller.is_asked(Method::Invite).await;
+            caller.answers(switch, &told, OK, &answer).await;
+            caller.is_asked(Method::Ack).await;
+            told
+        };
+        direction_of(&self.bench.until(told).await)
     }
 
     /// The caller holds the first nurse, and her recording is closed for it.
@@ -322,5 +363,55 @@ async fn a_caller_who_holds_in_the_queue_holds_the_nurse_who_answers() {
     assert_eq!(talk.records("inactive").await, Direction::Inactive);
     talk.caller_says("sendrecv").await;
     assert_eq!(talk.is_told(0).await, Direction::SendRecv);
+    assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
+}
+
+/// Phones repeat in a refresh what they said last: held ones that they only hear (RFC 4028 section 7.4). They hold nobody.
+#[tokio::test]
+async fn a_nurse_who_is_held_and_refreshes_her_session_holds_nobody() {
+    let (mut talk, rung) = Talk::begun(5).await;
+    talk.holds().await;
+    // Others say what they would do (RFC 6337 section 5.3); she is held all the same, as she is told.
+    for (cseq, said) in [
+        (7, Said::Offers("recvonly")),
+        (8, Said::Offers("sendrecv")),
+        (9, Said::Answers("recvonly")),
+    ] {
+        let told = talk.nurse_says(&rung, cseq, said).await;
+        assert_eq!(told, Direction::SendOnly);
+    }
+    talk.caller_says("sendrecv").await;
+    assert_eq!(talk.is_told(0).await, Direction::SendRecv);
+    assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
+    assert_eq!(talk.wanted(), Some(Direction::SendOnly));
+}
+
+#[tokio::test]
+async fn a_caller_who_is_held_and_refreshes_the_session_holds_nobody() {
+    let (mut talk, rung) = Talk::begun(5).await;
+    talk.nurse_says(&rung, 7, Said::Offers("sendonly")).await;
+    assert_eq!(talk.caller_is_told().await, Direction::SendOnly);
+    talk.recording_is_closed().await;
+    talk.caller_says("recvonly").await;
+    talk.nurse_says(&rung, 8, Said::Offers("sendrecv")).await;
+    assert_eq!(talk.caller_is_told().await, Direction::SendRecv);
+    assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
+    assert_eq!(talk.wanted(), Some(Direction::SendOnly));
+}
+
+/// As switches of others do that leave the offer to us.
+#[tokio::test]
+async fn hold_and_resume_may_come_in_the_ack() {
+    let (mut talk, rung) = Talk::begun(5).await;
+    for (cseq, direction, told) in [
+        (7, "sendonly", Direction::SendOnly),
+        (8, "sendrecv", Direction::SendRecv),
+    ] {
+        talk.nurse_says(&rung, cseq, Said::Answers(direction)).await;
+        assert_eq!(talk.caller_is_told().await, told);
+        if told == Direction::SendOnly {
+            talk.recording_is_closed().await;
+        }
+    }
     assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
 }
