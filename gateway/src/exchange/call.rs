@@ -46,6 +46,8 @@ pub(super) struct Call {
     pub(super) answer: Option<Body>,
     /// The session description that the caller's present dialog was given.
     pub(super) described: Option<Body>,
+    /// What one side of a `direct` call asks the other to change.
+    pub(super) proposed: Option<Body>,
     /// The caller's number, for the provider that takes the call.
     pub(super) number: Option<CallerNumber>,
     /// The kommun-ID as text, for the provider.
@@ -303,6 +305,7 @@ impl Call {
             offer: None,
             answer: None,
             described: None,
+            proposed: None,
             number: None,
             kommun: None,
             hops_left: MaxForwards::DEFAULT.0,
@@ -336,6 +339,12 @@ impl Call {
                 _
             )
         )
+    }
+
+    /// Whether what the caller's dialog was told last is where we are: an announcement before the answer is ours.
+    pub(super) fn hears_us(&self) -> bool {
+        let described = self.described.as_ref().map(|body| &body.bytes);
+        self.media.is_some() && described == self.answer.as_ref().map(|body| &body.bytes)
     }
 
     /// Notes a session description for the caller, and goes on in another dialog when it isn't the one this dialog was given: an

@@ -44,11 +44,12 @@ impl Exchange {
             return self.recorder_changes(sip, id, session, body.as_ref());
         }
         if let Some(other) = self.passes_through(leg) {
-            self.note_description(leg, body.as_ref());
-            if sip.endpoint().change(now, other, body).is_err() {
+            if sip.endpoint().change(now, other, body.clone()).is_err() {
                 let _ = sip
                     .endpoint()
                     .reject_change(now, session, StatusCode::REQUEST_PENDING);
+            } else if let Some(call) = leg.call().and_then(|id| self.calls.get_mut(&id)) {
+                call.proposed = body;
             }
             return;
         }
@@ -103,16 +104,8 @@ impl Exchange {
         let Some(leg) = self.legs.get(&session).copied() else {
             return;
         };
-        let now = sip.now();
         if let Some(other) = self.passes_through(leg) {
-            let _ = match result {
-                Ok(body) => {
-                    self.note_description(leg, body.as_ref());
-                    sip.endpoint().accept_change(now, other, body)
-                }
-                Err(status) => sip.endpoint().reject_change(now, other, status),
-            };
-            return;
+            return self.changed_there(sip, (session, leg), other, result);
         }
         if let Leg::Recording(id) = leg {
             let answer = result
@@ -128,6 +121,47 @@ impl Exchange {
             self.agreed(sip, leg, body.as_ref());
         }
         self.change_through(sip, session);
+    }
+
+    /// The same of a `direct` call, where the other side waits for it; unless it was a refresh of ours.
+    fn changed_there(
+        &mut self,
+        sip: &mut SipDriver,
+        (session, leg): (SessionId, Leg),
+        other: SessionId,
+        result: Result<Option<Body>, StatusCode>,
+    ) {
+        let now = sip.now();
+        let call = leg.call().and_then(|id| self.calls.get_mut(&id));
+        let proposed = call.and_then(|call| call.proposed.take());
+        let body = match result {
+            Ok(body) => body,
+            Err(status) => {
+                // A refresh of ours was asked for by nobody.
+                let _ = sip.endpoint().reject_change(now, other, status);
+                return;
+            }
+        };
+        let taken = sip.endpoint().accept_change(now, other, body.clone());
+        if taken.is_err() && proposed.is_some() {
+            // It was taken back (CANCEL): what was said before holds.
+            let before = self.said_to(leg);
+            let _ = sip.endpoint().change(now, session, before);
+            return;
+        }
+        if let Some(from) = self.legs.get(&other).copied() {
+            self.note_description(from, proposed.as_ref());
+        }
+        self.note_description(leg, body.as_ref());
+    }
+
+    /// What the other side of a `direct` call last told this one.
+    fn said_to(&self, leg: Leg) -> Option<Body> {
+        let call = self.calls.get(&leg.call()?)?;
+        match leg {
+            Leg::Caller(_) => call.described.clone(),
+            _ => call.offer.clone(),
+        }
     }
 
     /// Keeps what one side of a `direct` call last told the other, to tell it again when a session must be refreshed.
@@ -152,11 +186,10 @@ impl Exchange {
             return None;
         };
         let call = self.calls.get(&id)?;
-        // An announcement before the answer is ours.
         let far = call
             .far
             .session()
-            .filter(|_| call.is_direct() && call.media.is_none())?;
+            .filter(|_| call.is_direct() && !call.hears_us())?;
         Some(if matches!(leg, Leg::Caller(_)) {
             far
         } else {
@@ -299,13 +332,11 @@ impl Exchange {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let body = match side {
-            _ if call.media.is_some() => {
-                let direction = call.hold.passed_on[side as usize].told;
-                self.own_description(id, side, direction)
-            }
-            Side::Caller => call.described.clone(),
-            Side::Far => call.offer.clone(),
+        let body = if call.media.is_some() {
+            let direction = call.hold.passed_on[side as usize].told;
+            self.own_description(id, side, direction)
+        } else {
+            self.said_to(leg)
         };
         if let Some(body) = body {
             let now = sip.now();

@@ -160,6 +160,14 @@ impl Exchange {
 }
 
 impl Leg {
+    /// The call that it is of.
+    pub(super) const fn call(self) -> Option<CallId> {
+        match self.side() {
+            Some((id, _)) => Some(id),
+            None => None,
+        }
+    }
+
     /// The call and the side of it that a leg with audio through here is.
     pub(super) const fn side(self) -> Option<(CallId, Side)> {
         match self {
