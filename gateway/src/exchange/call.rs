@@ -179,7 +179,8 @@ impl Hold {
     /// Somebody else is, or will be, the far side, who was told of nothing yet and holds nobody. A caller who holds goes on holding.
     pub(super) const fn far_is_another(&mut self) {
         self.by[Side::Far as usize] = false;
-        self.passed_on[Side::Far as usize].told = Direction::SendRecv;
+        let far = &mut self.passed_on[Side::Far as usize];
+        (far.told, far.taken) = (Direction::SendRecv, Direction::SendRecv);
         self.passed_on[Side::Caller as usize].wanted = Direction::SendRecv;
     }
 }
@@ -199,6 +200,8 @@ pub(super) struct PassedOn {
     pub(super) wanted: Direction,
     /// What it was told last. It differs from what is wanted while another change of that session is under way.
     pub(super) told: Direction,
+    /// What it took last.
+    pub(super) taken: Direction,
 }
 
 /// A phone that is called because an agent's phone asked for it (REFER).

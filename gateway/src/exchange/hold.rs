@@ -118,7 +118,39 @@ impl Exchange {
             return;
         }
         if let Ok(body) = result {
+            if let Some((id, side)) = leg.side()
+                && let Some(call) = self.calls.get_mut(&id)
+            {
+                let passed_on = &mut call.hold.passed_on[side as usize];
+                passed_on.taken = passed_on.told;
+            }
             self.agreed(sip, leg, body.as_ref());
+        }
+        self.change_through(sip, session);
+    }
+
+    /// A change of ours met one of that side's, which came first. What it told is told anew, with the next version (RFC 3264 section 8);
+    /// who asked for it in a `direct` call asks again.
+    pub(super) fn change_overtaken(&mut self, sip: &mut SipDriver, session: SessionId) {
+        let Some(leg) = self.legs.get(&session).copied() else {
+            return;
+        };
+        if self.passes_through(leg).is_some() {
+            return self.changed(sip, session, Err(StatusCode::REQUEST_PENDING));
+        }
+        if let Leg::Recording(id) = leg {
+            return self.refresh_recording(sip, id, session);
+        }
+        let Some((id, side)) = leg.side() else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let passed_on = &mut call.hold.passed_on[side as usize];
+            passed_on.told = passed_on.taken;
+            let port = call.new_port.as_mut();
+            if let Some(port) = port.filter(|port| port.session == session) {
+                port.told = false;
+            }
         }
         self.change_through(sip, session);
     }
@@ -250,7 +282,7 @@ impl Exchange {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let PassedOn { wanted, told } = call.hold.passed_on[side as usize];
+        let PassedOn { wanted, told, .. } = call.hold.passed_on[side as usize];
         let Some(session) = call.session(side).filter(|_| told != wanted) else {
             return;
         };

@@ -203,6 +203,7 @@ impl Exchange {
                 self.confirmed(sip, session, body.as_ref())
             }
             Event::ChangeConfirmed { session } => self.change_through(sip, session),
+            Event::ChangeOvertaken { session } => self.change_overtaken(sip, session),
             Event::Progress {
                 session,
                 status,

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
-use wire::sip::{
-    endpoint::{Ending, Event},
-    header::NameAddr,
-    message::{HeaderName, Headers, Method, Request},
-    uri::Uri,
+use wire::{
+    sdp::Description,
+    sip::{
+        endpoint::{Ending, Event},
+        header::NameAddr,
+        message::{HeaderName, Headers, Method, Request},
+        uri::Uri,
+    },
 };
 
 use super::*;
@@ -588,4 +591,32 @@ async fn a_change_that_the_caller_takes_back_when_the_provider_has_it_is_taken_b
     let again = talk.bench.until(taken_back).await;
     let body = again.body().expect("an offer");
     assert_eq!(body.bytes, Peer::sdp(5000).into_bytes());
+}
+
+/// Both change the session at once, and the nurse's change comes first: ours is of before that, and she would take it for nothing new
+/// (RFC 3264 section 8).
+#[tokio::test]
+async fn a_hold_that_met_a_change_of_the_nurses_is_described_anew() {
+    let (mut talk, rung) = Talk::begun(5).await;
+    talk.caller_says("sendonly").await;
+    let (nurse, switch) = (&talk.nurses[0], talk.switch);
+    let offer = Peer::sdp(5002);
+    let met = async {
+        let ours = nurse.is_asked(Method::Invite).await;
+        let glare = ("491 Request Pending", "");
+        nurse.answers(switch, &ours, glare, "").await;
+        nurse.is_asked(Method::Ack).await;
+        nurse.asks_back(switch, &rung, ("INVITE", 7), &offer).await;
+        let between = nurse.is_answered(200).await;
+        nurse.asks_back(switch, &rung, ("ACK", 7), "").await;
+        (between, nurse.is_asked(Method::Invite).await)
+    };
+    let (between, again) = talk.bench.until(met).await;
+    assert_eq!(direction_of(&again), Direction::SendOnly);
+    let version = |body: Option<Body>| {
+        let body = body.expect("a description");
+        let description = Description::parse(&body.bytes).expect("SDP");
+        description.origin.version
+    };
+    assert!(version(again.body()) > version(between.body()));
 }
