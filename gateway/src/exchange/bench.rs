@@ -168,7 +168,12 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
 
 /// A switch of one region, whose calls all go by what the entries say.
 pub(crate) fn scenario(entries: &str) -> Scenario {
-    let text = format!(
+    Scenario::from_toml(&text(entries), "bench.toml").expect("a valid scenario")
+}
+
+/// The text of it.
+pub(super) fn text(entries: &str) -> String {
+    format!(
         r#"
 operator = {{ organisation = "inera" }}
 organisation = [
@@ -182,8 +187,7 @@ sip = "127.0.0.1:0"
 web = "127.0.0.1:0"
 rtp_ports = "37000-37999"
 "#
-    );
-    Scenario::from_toml(&text, "bench.toml").expect("a valid scenario")
+    )
 }
 
 /// A bare socket that speaks SIP, and the requests that it has been asked: one that is sent again is no other.

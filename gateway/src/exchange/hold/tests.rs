@@ -1,67 +1,29 @@
-//! Hold on a bench: who is told of it, and what becomes of the recording; and changes of `direct` calls.
+//! Hold on a bench: who is told of it, and what becomes of the recording. What happened is replayed by a machine of its own.
+
+mod direct;
 
 use std::net::SocketAddr;
 
+use callcore::journal::Replay;
+use tempfile::TempDir;
 use wire::{
     sdp::Description,
     sip::{
         endpoint::{Ending, Event},
         header::NameAddr,
-        message::{HeaderName, Headers, Method, Request},
+        message::{Method, Request},
         uri::Uri,
     },
 };
 
 use super::*;
 use crate::{
-    exchange::bench::{Bench, Peer, tag_of},
-    media::MediaEvent,
+    exchange::bench::{self, Bench, Peer, tag_of},
+    journal::{Journal, JournalTo},
 };
 
-/// The provider takes no UPDATE, and the session timer falls to us.
-#[tokio::test]
-async fn a_direct_call_whose_caller_left_the_offer_to_the_provider_is_refreshed_by_re_invite() {
-    let (caller, provider) = (Peer::new().await, Peer::new().await);
-    let entries = format!(
-        r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"] }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-"#,
-        provider.at()
-    );
-    let mut bench = Bench::new(&entries);
-    let switch = bench.address();
-    let begun = async {
-        caller.asks(switch, ("INVITE", 1, ""), "").await;
-        let asked = provider.is_asked(Method::Invite).await;
-        assert_eq!(asked.body(), None);
-        let ok = ("200 OK", "Allow: INVITE, ACK, BYE\r\n");
-        let offer = Peer::sdp(4000);
-        provider.answers(switch, &asked, ok, &offer).await;
-        let tag = tag_of(&caller.is_told(200).await);
-        let answer = Peer::sdp(5000);
-        caller.asks(switch, ("ACK", 1, &tag), &answer).await;
-        provider.is_asked(Method::Ack).await
-    };
-    let ack = bench.until(begun).await;
-    let answer = ack.body().expect("the caller's answer");
-    let session = bench.far();
-    bench
-        .exchange
-        .on_sip(&mut bench.sip, Event::RefreshDue { session });
-    let again = bench.until(provider.is_asked(Method::Invite)).await;
-    let said = again.body().expect("what the caller said last");
-    assert_eq!(said.bytes, answer.bytes);
-}
-
 const OK: (&str, &str) = ("200 OK", "");
+const JOURNAL: &str = "run.journal";
 
 /// A caller whose calls are recorded, in a queue of two nurses.
 struct Talk {
@@ -73,6 +35,8 @@ struct Talk {
     /// The tag that the switch gave the caller.
     tag: String,
     cseq: u32,
+    /// Where the journal is.
+    folder: TempDir,
 }
 
 /// How a description comes in a change.
@@ -100,6 +64,8 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
             recorder.at()
         );
         let mut bench = Bench::new(&entries);
+        let folder = tempfile::tempdir().expect("a folder");
+        bench.exchange.journal = Some(journal(&bench, &folder, &entries));
         let switch = bench.address();
         let begun = async {
             let offer = Peer::sdp(5000);
@@ -117,6 +83,7 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
             recorder,
             tag,
             cseq: 1,
+            folder,
         };
         (talk, rung)
     }
@@ -260,11 +227,39 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
         self.answers(1, &rung).await;
     }
 
+    /// The caller hangs up, and what happened is repeated by a machine that hears of the inputs alone.
+    async fn ends_and_replays(mut self) {
+        let (caller, switch, tag) = (&self.caller, self.switch, &self.tag);
+        let over = async {
+            caller.asks(switch, ("BYE", self.cseq + 1, tag), "").await;
+            caller.is_told(200).await;
+        };
+        self.bench.until(over).await;
+        self.bench.exchange.close_journal();
+        let text = std::fs::read_to_string(self.folder.path().join(JOURNAL)).expect("a journal");
+        let mut replay = Replay::default();
+        for line in text.lines() {
+            replay.line(line).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let report = replay.finish().unwrap_or_else(|error| panic!("{error}"));
+        assert!(report.whole && report.calls == 1, "{report:?}");
+    }
+
     /// How the call's recording stands, when there is one.
     fn wanted(&self) -> Option<Direction> {
         let call = self.bench.exchange.calls.values().next()?;
         call.recording.as_ref().map(|leg| leg.wanted)
     }
+}
+
+fn journal(bench: &Bench, folder: &TempDir, entries: &str) -> Journal {
+    let exchange = &bench.exchange;
+    let to = JournalTo {
+        file: folder.path().join(JOURNAL),
+        text: bench::text(entries),
+    };
+    let failures = exchange.observer.metrics().watch.journal_failures.clone();
+    Journal::create(&to, &exchange.scenario, failures).expect("a journal")
 }
 
 fn direction_of(asked: &Request) -> Direction {
@@ -287,6 +282,7 @@ async fn a_caller_who_holds_while_the_nurse_is_lost_holds_the_next_one_too() {
     talk.caller_says("sendrecv").await;
     assert_eq!(talk.is_told(1).await, Direction::SendRecv);
     assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
+    talk.ends_and_replays().await;
 }
 
 #[tokio::test]
@@ -300,6 +296,7 @@ async fn a_caller_who_goes_on_before_the_next_nurse_is_there_holds_nobody() {
     talk.records("recvonly").await;
     talk.caller_says("sendonly").await;
     assert_eq!(talk.is_told(1).await, Direction::SendOnly);
+    talk.ends_and_replays().await;
 }
 
 /// The call has had as many recordings as it may while the nurses are two: one is paused, and goes on.
@@ -327,6 +324,7 @@ async fn a_caller_who_holds_is_not_recorded_when_another_nurse_has_the_call() {
         assert_eq!(talk.is_told(1).await, Direction::SendRecv);
         talk.records("recvonly").await;
         assert_eq!(talk.wanted(), Some(Direction::SendOnly));
+        talk.ends_and_replays().await;
     }
 }
 
@@ -355,6 +353,7 @@ async fn a_phone_that_takes_the_place_of_one_that_is_held_is_held() {
     let told = talk.bench.until(taken).await;
     assert_eq!(direction_of(&told), Direction::SendOnly);
     assert_eq!(talk.wanted(), None);
+    talk.ends_and_replays().await;
 }
 
 /// Who holds while the queue's music plays holds whoever answers.
@@ -370,6 +369,7 @@ async fn a_caller_who_holds_in_the_queue_holds_the_nurse_who_answers() {
     talk.caller_says("sendrecv").await;
     assert_eq!(talk.is_told(0).await, Direction::SendRecv);
     assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
+    talk.ends_and_replays().await;
 }
 
 /// Phones repeat in a refresh what they said last: held ones that they only hear (RFC 4028 section 7.4). They hold nobody.
@@ -390,6 +390,7 @@ async fn a_nurse_who_is_held_and_refreshes_her_session_holds_nobody() {
     assert_eq!(talk.is_told(0).await, Direction::SendRecv);
     assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
     assert_eq!(talk.wanted(), Some(Direction::SendOnly));
+    talk.ends_and_replays().await;
 }
 
 #[tokio::test]
@@ -403,6 +404,7 @@ async fn a_caller_who_is_held_and_refreshes_the_session_holds_nobody() {
     assert_eq!(talk.caller_is_told().await, Direction::SendRecv);
     assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
     assert_eq!(talk.wanted(), Some(Direction::SendOnly));
+    talk.ends_and_replays().await;
 }
 
 /// As switches of others do that leave the offer to us.
@@ -420,177 +422,7 @@ async fn hold_and_resume_may_come_in_the_ack() {
         }
     }
     assert_eq!(talk.records("recvonly").await, Direction::SendOnly);
-}
-
-/// The caller has heard an announcement of ours and then the provider's phone: what the caller changes now is between those two.
-#[tokio::test]
-async fn a_change_before_the_answer_goes_to_the_provider_that_the_caller_hears() {
-    let (caller, provider) = (Peer::new().await, Peer::new().await);
-    let entries = format!(
-        r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"], ping = {{ every_s = 0 }} }}]
-announcement = [{{ name = "region", file = "region.wav" }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-announcement = "region"
-"#,
-        provider.at()
-    );
-    let mut bench = Bench::new(&entries);
-    let switch = bench.address();
-    let rack = |headers: &Headers| {
-        let rseq = headers.get(&HeaderName::RSeq).expect("an RSeq");
-        format!("RAck: {rseq} 1 INVITE\r\n")
-    };
-    let announced = async {
-        let more = "Supported: 100rel\r\n";
-        let offer = Peer::sdp(5000);
-        caller
-            .asks_with(switch, ("INVITE", 1, ""), more, &offer)
-            .await;
-        let early = caller.is_told(183).await;
-        let prack = ("PRACK", 2, &*tag_of(&early));
-        caller.asks_with(switch, prack, &rack(&early), "").await;
-        caller.is_told(200).await;
-    };
-    bench.until(announced).await;
-    let (id, _) = bench.state().expect("a call");
-    let call = bench.exchange.calls.get(&id).expect("a call");
-    let clip = call.media.as_ref().expect("early media").playing();
-    let heard = MediaEvent::PlayedToEnd(id, clip);
-    bench.exchange.on_media(&mut bench.sip, heard);
-    let changed = async {
-        let asked = provider.is_asked(Method::Invite).await;
-        let more = "Require: 100rel\r\nRSeq: 7\r\nAllow: UPDATE, PRACK\r\n";
-        let rings = ("183 Session Progress", more);
-        let described = Peer::sdp(4000);
-        provider.answers(switch, &asked, rings, &described).await;
-        let prack = provider.is_asked(Method::Prack).await;
-        provider.answers(switch, &prack, OK, "").await;
-        let early = caller.is_told(183).await;
-        let tag = tag_of(&early);
-        let prack = ("PRACK", 3, &*tag);
-        caller.asks_with(switch, prack, &rack(&early), "").await;
-        caller.is_told(200).await;
-        let offer = Peer::sdp(5004);
-        caller.asks(switch, ("UPDATE", 4, &tag), &offer).await;
-        let update = provider.is_asked(Method::Update).await;
-        let answer = Peer::sdp(4002);
-        provider.answers(switch, &update, OK, &answer).await;
-        caller.is_told(200).await;
-        update
-    };
-    let update = bench.until(changed).await;
-    let body = update.body().expect("an offer");
-    assert_eq!(body.bytes, Peer::sdp(5004).into_bytes());
-}
-
-/// A caller and a provider who talk past this switch, by re-INVITE if at all.
-struct Direct {
-    bench: Bench,
-    switch: SocketAddr,
-    caller: Peer,
-    provider: Peer,
-    tag: String,
-}
-
-impl Direct {
-    async fn begun() -> Self {
-        let (caller, provider) = (Peer::new().await, Peer::new().await);
-        let entries = format!(
-            r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"], ping = {{ every_s = 0 }} }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-"#,
-            provider.at()
-        );
-        let mut bench = Bench::new(&entries);
-        let switch = bench.address();
-        let begun = async {
-            let offer = Peer::sdp(5000);
-            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
-            let asked = provider.is_asked(Method::Invite).await;
-            let answer = Peer::sdp(4000);
-            provider.answers(switch, &asked, OK, &answer).await;
-            provider.is_asked(Method::Ack).await;
-            let tag = tag_of(&caller.is_told(200).await);
-            caller.asks(switch, ("ACK", 1, &tag), "").await;
-            tag
-        };
-        let tag = bench.until(begun).await;
-        Self {
-            bench,
-            switch,
-            caller,
-            provider,
-            tag,
-        }
-    }
-
-    /// What the provider is asked after the caller has asked for a change to that port.
-    async fn caller_moves(&mut self, port: u16) -> Request {
-        let (caller, switch) = (&self.caller, self.switch);
-        let offer = Peer::sdp(port);
-        let asked = async {
-            caller.asks(switch, ("INVITE", 2, &self.tag), &offer).await;
-            self.provider.is_asked(Method::Invite).await
-        };
-        self.bench.until(asked).await
-    }
-}
-
-/// The session would not be refreshed any more, and end.
-#[tokio::test]
-async fn a_direct_call_is_not_refreshed_by_what_the_provider_has_refused() {
-    let mut talk = Direct::begun().await;
-    let asked = talk.caller_moves(5004).await;
-    let (caller, provider, switch) = (&talk.caller, &talk.provider, talk.switch);
-    let refused = async {
-        let no = ("488 Not Acceptable Here", "");
-        provider.answers(switch, &asked, no, "").await;
-        caller.is_told(488).await;
-        caller.asks(switch, ("ACK", 2, &talk.tag), "").await;
-    };
-    talk.bench.until(refused).await;
-    let session = talk.bench.far();
-    let due = Event::RefreshDue { session };
-    talk.bench.exchange.on_sip(&mut talk.bench.sip, due);
-    let again = provider.is_asked(Method::Invite);
-    let body = talk.bench.until(again).await.body().expect("an offer");
-    assert_eq!(body.bytes, Peer::sdp(5000).into_bytes());
-}
-
-/// It is as if the caller had never asked (RFC 3261 section 14.1), and the provider must not send where nobody listens.
-#[tokio::test]
-async fn a_change_that_the_caller_takes_back_when_the_provider_has_it_is_taken_back_there() {
-    let mut talk = Direct::begun().await;
-    let asked = talk.caller_moves(5004).await;
-    let (caller, provider, switch) = (&talk.caller, &talk.provider, talk.switch);
-    let taken_back = async {
-        caller.asks(switch, ("CANCEL", 2, &talk.tag), "").await;
-        caller.is_told(487).await;
-        caller.asks(switch, ("ACK", 2, &talk.tag), "").await;
-        let answer = Peer::sdp(4000);
-        provider.answers(switch, &asked, OK, &answer).await;
-        provider.is_asked(Method::Ack).await;
-        provider.is_asked(Method::Invite).await
-    };
-    let again = talk.bench.until(taken_back).await;
-    let body = again.body().expect("an offer");
-    assert_eq!(body.bytes, Peer::sdp(5000).into_bytes());
+    talk.ends_and_replays().await;
 }
 
 /// Both change the session at once, and the nurse's change comes first: ours is of before that, and she would take it for nothing new
@@ -619,4 +451,5 @@ async fn a_hold_that_met_a_change_of_the_nurses_is_described_anew() {
         description.origin.version
     };
     assert!(version(again.body()) > version(between.body()));
+    talk.ends_and_replays().await;
 }
