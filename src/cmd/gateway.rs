@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
     time::Duration,
 };
 
@@ -253,14 +253,15 @@ async fn start_anew_wanted(signals: &mut Signal, next: Next<'_>) -> String {
     }
 }
 
-/// This program once more, in this process, by the same arguments and on the same sockets. Comes back only when that fails.
+/// This program once more, in this process, by the same arguments and on the same sockets; where its file can't be run, half of an
+/// upgrade perhaps, what runs now is what starts. Comes back only when that fails.
 fn start_anew(sockets: Bequest, scenario: &str) -> Failure {
     let failed = |error: std::io::Error| Failure::run(format!("can't start anew: {error}"));
     let program = match std::env::current_exe() {
         Ok(program) => in_place(&program),
         Err(error) => return failed(error),
     };
-    let mut command = std::process::Command::new(program);
+    let mut command = Command::new(program);
     command.args(std::env::args_os().skip(1));
     // Before the others: a program that reads one letter only reads the last.
     let mut bequest = Bequest::default();
@@ -271,10 +272,28 @@ fn start_anew(sockets: Bequest, scenario: &str) -> Failure {
     match bequest.hand_on(&mut command) {
         Ok(_open) => {
             hold_back();
-            failed(command.exec())
+            let error = command.exec();
+            show::note(format_args!(
+                "{} can't be started: {error}; goes on by the program that was",
+                Path::new(command.get_program()).display()
+            ));
+            failed(as_it_runs(&command).exec())
         }
         Err(error) => failed(error),
     }
+}
+
+/// The same by the program that runs, whether or not its file is there.
+fn as_it_runs(command: &Command) -> Command {
+    let mut same = Command::new("/proc/self/exe");
+    same.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => same.env(name, value),
+            None => same.env_remove(name),
+        };
+    }
+    same
 }
 
 /// Where the program is now, when a new one has taken its place: the system adds a word to the path of a file that is gone.

@@ -40,7 +40,7 @@ async fn is_promised(phone: &mut Phone, sip: SocketAddr) {
 }
 
 fn replays(journal: &Path) {
-    let replayed = Command::new(env!("CARGO_BIN_EXE_vaxel"))
+    let replayed = Command::new(PROGRAM)
         .arg("replay")
         .arg(journal)
         .output()

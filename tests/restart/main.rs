@@ -17,6 +17,7 @@ use tokio::{
 use transport::handed::Bequest;
 use wire::sip::message::{Message, Response};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vaxel");
 /// What the switch says once it takes calls.
 const READY: &str = "calls: sip:1177@";
 /// How often a datagram that nobody has answered is sent again, as RFC 3261 wants it.
@@ -63,9 +64,14 @@ impl Opened {
 
     /// The same with another scenario and more arguments.
     fn start_with(self, folder: &Path, text: &str, more: &[&str]) -> Child {
+        self.start_by(Path::new(PROGRAM), folder, text, more)
+    }
+
+    /// The same by a copy of the program, or another.
+    fn start_by(self, program: &Path, folder: &Path, text: &str, more: &[&str]) -> Child {
         let scenario = folder.join("restart.toml");
         std::fs::write(&scenario, text).expect("a file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
+        let mut command = Command::new(program);
         command
             .arg("gateway")
             .arg("--config")
@@ -393,6 +399,35 @@ async fn a_scenario_whose_files_are_not_there_keeps_the_old_switch() {
     assert_eq!(status, 200);
     phone.hang_up("still", &tag).await;
     assert_eq!(switch.said().matches(READY).count(), 1);
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+/// A new program that isn't there yet, or is none: half of an upgrade must not end the switch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_cannot_be_started_gives_way_to_the_old_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let program = folder.path().join("vaxel");
+    std::fs::copy(PROGRAM, &program).expect("a copy");
+    let mut switch = opened.start_by(&program, folder.path(), &text(sip, web), &[]);
+    switch.says(READY).await;
+    std::fs::remove_file(&program).expect("removed");
+    for times in [2, 3] {
+        switch.start_anew();
+        http::wait_for("the old one again", async || {
+            (switch.said().matches(READY).count() == times).then_some(())
+        })
+        .await;
+        // By now it is there, and is none.
+        std::fs::write(&program, "half of it").expect("a file");
+    }
+    assert_eq!(switch.said().matches("the program that was").count(), 2);
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("still").await;
+    assert_eq!(status, 200);
+    phone.hang_up("still", &tag).await;
     switch.interrupt();
     assert!(switch.ends().await.success());
 }
