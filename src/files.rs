@@ -87,6 +87,11 @@ pub(crate) fn read(name: &str) -> Result<(String, PathBuf), Failure> {
 /// Reads a scenario: a file when there is one of that name, else a built-in one.
 pub(crate) fn load(name: &str) -> Result<Loaded, Failure> {
     let (text, file) = read(name)?;
+    loaded(text, file)
+}
+
+/// The scenario that a file of that name would be with this text.
+pub(crate) fn loaded(text: String, file: PathBuf) -> Result<Loaded, Failure> {
     let mut scenario = Scenario::from_toml(&text, &file.display().to_string())
         .map_err(|error| Failure::configuration(diagnostics(&error, &file, &text)))?;
     let tls = scenario.recorder.as_mut().and_then(|it| it.tls.as_mut());

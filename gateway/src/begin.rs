@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use callcore::{scenario::Scenario, time::Time};
 
-use transport::BindError;
+use transport::{BindError, handed::Inherited};
 
 use crate::{
     audio::{AudioError, Library},
@@ -13,9 +13,9 @@ use crate::{
     exchange::RecorderLink,
     journal::Journal,
     ledger::Ledger,
-    listen::ListenError,
+    listen::{self, ListenError, Own},
     observer::Observer,
-    run::Options,
+    run::{Gateway, Options},
 };
 
 /// Why a switch can't start. Each says what to do.
@@ -75,6 +75,23 @@ pub enum StartError {
     /// A metric's name is taken twice: a fault of ours.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+}
+
+impl Gateway {
+    /// Whether a switch would start by that scenario, as far as its files say: its clips, certificates and credentials. Nothing is opened,
+    /// so an address that is another's shows only then.
+    ///
+    /// # Errors
+    /// The first that [`Gateway::start`] would stumble over.
+    pub fn would_start(scenario: &Scenario, options: &Options) -> Result<(), StartError> {
+        let folder = &options.folder;
+        library_of(scenario, options)?;
+        recorder_of(scenario)?;
+        listen::credentials_of(scenario, folder)?;
+        listen::listen_of(scenario, folder, &Inherited::default())?;
+        Own::of(scenario, folder)?;
+        Ok(())
+    }
 }
 
 /// What the program before this one left; `None` when this one is the first in its process. Else why it can't be read: then

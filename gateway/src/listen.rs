@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use callcore::scenario::{Contact, Provider, Scenario, TlsSettings};
+use callcore::scenario::{Agent, Contact, Provider, Scenario, TlsSettings};
 use transport::{
     Limits, Listen, Networks, TlsListen, certificates::CertificateError, handed::Inherited,
     mutual::CertificateFiles,
@@ -121,7 +121,9 @@ pub(crate) fn credentials_of(
 pub(crate) struct Own {
     /// By a provider's name.
     providers: BTreeMap<Box<str>, Arc<Credentials>>,
-    others: Option<Arc<Credentials>>,
+    /// For agents' fixed contacts, by the file's name.
+    agents: BTreeMap<Box<str>, Arc<Credentials>>,
+    trunks: Option<Arc<Credentials>>,
 }
 
 impl Own {
@@ -134,28 +136,45 @@ impl Own {
                 providers.insert(provider.name.clone(), read(name)?);
             }
         }
-        let others = scenario.listen.own_credentials.as_deref();
+        let mut agents = BTreeMap::new();
+        for name in scenario
+            .agents
+            .iter()
+            .filter_map(|it| it.credentials.as_ref())
+        {
+            if !agents.contains_key(name) {
+                agents.insert(name.clone(), read(name)?);
+            }
+        }
+        let trunks = scenario.listen.own_credentials.as_deref();
         Ok(Self {
             providers,
-            others: others.map(read).transpose()?,
+            agents,
+            trunks: trunks.map(read).transpose()?,
         })
     }
 
-    /// To a provider.
+    /// To a provider: its own, or those for all trunks.
     pub(crate) fn to(&self, provider: &Provider) -> Option<&Arc<Credentials>> {
-        self.providers.get(&provider.name)
+        let own = self.providers.get(&provider.name);
+        own.or(self.trunks.as_ref())
     }
 
-    /// To everybody else.
-    pub(crate) const fn to_others(&self) -> Option<&Arc<Credentials>> {
-        self.others.as_ref()
+    /// To an agent's fixed contact: its own alone. What proves it to a trunk would prove it to that trunk for whoever is called there.
+    pub(crate) fn to_agent(&self, agent: &Agent) -> Option<&Arc<Credentials>> {
+        self.agents.get(agent.credentials.as_ref()?)
     }
 
-    /// Those of another rule set's providers; what is said under `[listen]` stays.
-    pub(crate) fn with_providers_of(&self, other: Self) -> Self {
+    /// To trunks that bring calls, or take those that go back to callers.
+    pub(crate) const fn to_trunks(&self) -> Option<&Arc<Credentials>> {
+        self.trunks.as_ref()
+    }
+
+    /// Those of another rule set's providers and agents; what is said under `[listen]` stays.
+    pub(crate) fn with_those_of(&self, other: Self) -> Self {
         Self {
-            providers: other.providers,
-            others: self.others.clone(),
+            trunks: self.trunks.clone(),
+            ..other
         }
     }
 }

@@ -126,10 +126,10 @@ pub(crate) fn audio_at(body: &Body) -> Option<SocketAddr> {
 }
 
 /// Answers an offer from one of our ports, encrypted when it offers keys. The caller's order of codecs counts, so that nothing is
-/// converted needlessly.
+/// converted needlessly. Audio goes no other way than `going`: who is held is held on, whatever it offers.
 pub(crate) fn answer(
     offer: &Body,
-    (local, edition): (SocketAddr, Edition),
+    (local, edition, going): (SocketAddr, Edition, Direction),
     ours: &mut OurCrypto,
 ) -> Result<(Body, Agreed), Refused> {
     let offer = Description::parse(&offer.bytes).map_err(|_| Refused::Unreadable)?;
@@ -141,7 +141,7 @@ pub(crate) fn answer(
         places[place] = Some(local);
         key = ours.key_for(&offer.streams[place].crypto);
     }
-    let answer = sdp::answer(
+    let mut answer = sdp::answer(
         &offer,
         edition.origin(),
         &places,
@@ -149,6 +149,12 @@ pub(crate) fn answer(
         Preference::Offerer,
         key.as_ref(),
     )?;
+    for stream in &mut answer.description.streams {
+        stream.direction = stream.direction.and(going);
+    }
+    for accepted in answer.accepted.iter_mut().flatten() {
+        accepted.direction = accepted.direction.and(going);
+    }
     let streams = answer.description.streams.iter().zip(&answer.accepted);
     let (stream, accepted) = streams
         .filter_map(|(stream, accepted)| Some((stream, accepted.as_ref()?)))
@@ -320,7 +326,8 @@ mod tests {
 
     fn answered(media: &str) -> Result<Agreed, Refused> {
         let ours = &mut OurCrypto::default();
-        answer(&offer_of(media), (LOCAL, Edition::first(LOCAL)), ours).map(|(_, agreed)| agreed)
+        let own = (LOCAL, Edition::first(LOCAL), Direction::SendRecv);
+        answer(&offer_of(media), own, ours).map(|(_, agreed)| agreed)
     }
 
     #[test]

@@ -150,13 +150,13 @@ impl Registrar {
             })
     }
 
-    /// Takes a REGISTER. `now` counts as the endpoint does, `moment` as the machine.
+    /// Takes a REGISTER. `now` counts as the endpoint does, `moment` as the machine; `is_open`: whether a connection is still there.
     pub(crate) fn register(
         &mut self,
-        now: Time,
-        moment: Instant,
+        (now, moment): (Time, Instant),
         request: &Request,
         flow: Flow,
+        is_open: &dyn Fn(&Way) -> bool,
     ) -> Reply {
         let user = match self.proves(now, request) {
             Ok(user) => user,
@@ -176,7 +176,7 @@ impl Registrar {
         let Some(known) = self.users.get_mut(&user) else {
             return Reply::of(StatusCode::NOT_FOUND);
         };
-        known.register(moment, request, flow)
+        known.register(moment, request, flow, is_open)
     }
 
     /// The phones of a user: those that are to ring at once together, the most wanted first (RFC 3261 section 16.6).
@@ -292,10 +292,16 @@ impl Registrar {
 }
 
 impl User {
-    fn register(&mut self, moment: Instant, request: &Request, flow: Flow) -> Reply {
+    fn register(
+        &mut self,
+        moment: Instant,
+        request: &Request,
+        flow: Flow,
+        is_open: &dyn Fn(&Way) -> bool,
+    ) -> Reply {
         let was_there = !self.bindings.is_empty();
         let mut fresh = self.bindings.clone();
-        if let Err(reply) = renew(&mut fresh, moment, request, flow) {
+        if let Err(reply) = renew(&mut fresh, moment, request, flow, is_open) {
             return *reply;
         }
         self.bindings = fresh;
@@ -370,6 +376,7 @@ fn renew(
     moment: Instant,
     request: &Request,
     flow: Flow,
+    is_open: &dyn Fn(&Way) -> bool,
 ) -> Result<(), Box<Reply>> {
     let refuse = |status| Box::new(Reply::of(status));
     let call_id = request
@@ -413,7 +420,7 @@ fn renew(
         }
         bindings.retain(|binding| !same(binding));
         if expires > 0 {
-            if bindings.len() >= CONTACTS_MAX {
+            if bindings.len() >= CONTACTS_MAX && !make_room(bindings, is_open) {
                 return Err(refuse(StatusCode::FORBIDDEN));
             }
             bindings.push(Binding {
@@ -431,6 +438,14 @@ fn renew(
         }
     }
     Ok(())
+}
+
+/// Lets go of the oldest phone whose connection is gone. A browser whose page is loaded anew names itself by chance each time, and can't
+/// take back what it was before.
+fn make_room(bindings: &mut Vec<Binding>, is_open: &dyn Fn(&Way) -> bool) -> bool {
+    let is_gone = |one: &Binding| one.way.kind != TransportKind::Udp && !is_open(&one.way);
+    let gone = bindings.iter().position(is_gone);
+    gone.map(|gone| bindings.remove(gone)).is_some()
 }
 
 #[cfg(test)]

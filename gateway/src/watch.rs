@@ -1,4 +1,4 @@
-//! What is seen of the providers' health and of where kommun-IDs come from: the metric, the log line and the view.
+//! What is seen of the health of providers and agents' phones, and of where kommun-IDs come from: the metric, the log line and the view.
 
 use callcore::{
     sources::{Finding, Source},
@@ -26,6 +26,8 @@ pub(crate) struct WatchMetrics {
     pub(crate) passed_over: IntCounterVec,
     /// Calls that a provider sent elsewhere, which weren't.
     pub(crate) redirects: IntCounterVec,
+    /// Agents whose phone was given up in a conversation, by queue.
+    pub(crate) agents_lost: IntCounterVec,
     /// Kommun-IDs by the source that named them.
     pub(crate) kommun_source: IntCounterVec,
     /// New calls that were over what can be carried, by what stood in the way.
@@ -55,6 +57,11 @@ impl WatchMetrics {
                 "vaxel_provider_redirects_total",
                 "Calls that a provider answered with 3xx, which is not followed",
                 &["provider"],
+            )?,
+            agents_lost: keep.counters(
+                "vaxel_agents_lost_total",
+                "Agents whose phone was given up in a conversation: no sign of life, or nobody could talk with it",
+                &["queue"],
             )?,
             kommun_source: keep.counters(
                 "vaxel_kommun_sources_total",
@@ -147,6 +154,12 @@ impl Observer {
         );
         let redirects = &self.metrics().watch.redirects;
         redirects.with_label_values(&[provider]).inc();
+    }
+
+    /// The phone of an agent who talked is given up.
+    pub(crate) fn agent_lost(&self, queue: &str) {
+        let lost = &self.metrics().watch.agents_lost;
+        lost.with_label_values(&[queue]).inc();
     }
 
     /// A kommun-ID was looked for: by which source it was found, and what it was.

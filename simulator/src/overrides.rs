@@ -126,6 +126,7 @@ fn set_agents(scenario: &mut Scenario, count: usize) {
                 queue: scenario.queue_by_place(queue),
                 contact: Contact::Simulated,
                 srtp: Srtp::Off,
+                credentials: None,
             };
             std::iter::repeat_n(agent, count)
         })

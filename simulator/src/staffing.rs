@@ -263,6 +263,7 @@ fn check(
         queue,
         contact: Contact::Simulated,
         srtp: Srtp::Off,
+        credentials: None,
     };
     staffed
         .agents

@@ -5,16 +5,22 @@ use std::{
     net::SocketAddr,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
     time::Duration,
 };
 
 use dashboards::{Admin, AdminToken, App};
-use gateway::{Bequest, Gateway, Inherited, Rules};
+use gateway::{Bequest, Gateway, Inherited, Options, Rules};
 use tokio::signal::unix::{Signal, SignalKind};
 
 use super::signals::{EndWanted, hold_back, let_through, listen_for};
-use crate::{bounded, cli::GatewayArgs, failure::Failure, files, operator, show};
+use crate::{
+    bounded,
+    cli::GatewayArgs,
+    failure::Failure,
+    files::{self, Loaded},
+    operator, show,
+};
 
 /// How a running switch is asked for something.
 struct Signals {
@@ -39,8 +45,12 @@ impl Signals {
 /// What a running switch is asked to do.
 enum Wish {
     End,
-    StartAnew,
+    /// By this text of the scenario, should its file be spoilt by then.
+    StartAnew(String),
 }
+
+/// What a letter begins with that is the scenario's text.
+const SCENARIO: &[u8] = b"vaxel scenario\n";
 
 pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let GatewayArgs {
@@ -52,7 +62,8 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
         journal,
         drain_s,
     } = args;
-    let mut loaded = files::load(&args.config)?;
+    let inherited = Inherited::from_env();
+    let mut loaded = load(&args.config, args.shift, &inherited)?;
     gateway::shift(&mut loaded.scenario, args.shift)?;
     let listen = &mut loaded.scenario.listen;
     if !args.sip.is_empty() {
@@ -62,7 +73,6 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     let journal = operator::journal(journal, &loaded);
     let (scenario, file) = files::share(loaded);
     let mut options = operator::options(&file, args.at.as_deref(), args.seed)?;
-    let inherited = Inherited::from_env();
     options.inherited = inherited.clone();
     options.history = history;
     options.ledger = ledger;
@@ -90,6 +100,7 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     ));
     let next = Next {
         config: &args.config,
+        shift: args.shift,
         token: admin_token.as_deref(),
     };
     let patience = Duration::from_secs(drain_s);
@@ -98,11 +109,38 @@ pub(crate) async fn run(args: GatewayArgs) -> Result<ExitCode, Failure> {
     server.stop().await;
     match wish {
         Wish::End => Ok(ExitCode::SUCCESS),
-        Wish::StartAnew => {
+        Wish::StartAnew(text) => {
             sockets.append(page);
-            Err(start_anew(sockets))
+            Err(start_anew(sockets, &text))
         }
     }
+}
+
+/// The scenario as it stands in its file. When it is spoilt since the program before this one looked at it for the last time, and stopped,
+/// it is what that one saw: better the switch that was than none.
+fn load(config: &str, shift: u16, inherited: &Inherited) -> Result<Loaded, Failure> {
+    let Some(before) = inherited.letter_beginning(SCENARIO) else {
+        return files::load(config);
+    };
+    match (usable(config, shift), String::from_utf8(before)) {
+        (Err(spoilt), Ok(text)) => {
+            let _code = spoilt.report();
+            show::note(
+                "goes on by the scenario as it was before; once it is whole, SIGHUP or SIGUSR2 reads it again",
+            );
+            files::loaded(text, PathBuf::from(config))
+        }
+        (now, _) => now,
+    }
+}
+
+/// The scenario, when a switch would start by it.
+fn usable(config: &str, shift: u16) -> Result<Loaded, Failure> {
+    let mut loaded = files::load(config)?;
+    gateway::shift(&mut loaded.scenario, shift)?;
+    let options = Options::for_file(&loaded.file);
+    Gateway::would_start(&loaded.scenario, &options)?;
+    files::loaded(loaded.text, loaded.file)
 }
 
 /// The token in its file, when there is to be one. Asked before anything is opened or written.
@@ -123,20 +161,23 @@ async fn until_drained(
     loop {
         let wish = tokio::select! {
             () = signals.end.wanted() => Wish::End,
-            () = start_anew_wanted(&mut signals.start_anew, next) => Wish::StartAnew,
+            text = start_anew_wanted(&mut signals.start_anew, next) => Wish::StartAnew(text),
             () = reread_on_hangup(&mut signals.reread, rules, next.config) => Wish::End,
         };
         match wish {
             Wish::End => gateway.drain(),
-            Wish::StartAnew => gateway.drain_for_next(),
+            Wish::StartAnew(_) => gateway.drain_for_next(),
         }
         let drained = drained(gateway, patience, &mut signals.end).await;
         if drained == Drained::Interrupted {
             return Wish::End;
         }
+        if matches!(wish, Wish::End) {
+            return Wish::End;
+        }
         // What it would read may be broken by now: better the switch that is there than none.
-        if matches!(wish, Wish::End) || next.would_start() {
-            return wish;
+        if let Some(text) = next.would_start() {
+            return Wish::StartAnew(text);
         }
         gateway.resume();
         show::note("calls are taken again");
@@ -181,48 +222,79 @@ async fn serve(
 #[derive(Clone, Copy)]
 struct Next<'a> {
     config: &'a str,
+    shift: u16,
     token: Option<&'a Path>,
 }
 
 impl Next<'_> {
-    /// Whether it would start; why not is told.
-    fn would_start(self) -> bool {
-        match files::load(self.config).and_then(|_| token_in(self.token)) {
-            Ok(_) => true,
+    /// The text of the scenario by which it would start; `None`: it wouldn't, and why not is told.
+    fn would_start(self) -> Option<String> {
+        let token = token_in(self.token);
+        match token.and_then(|_| usable(self.config, self.shift)) {
+            Ok(loaded) => Some(loaded.text),
             Err(failure) => {
                 let _code = failure.report();
                 show::note("not started anew: the next program would refuse to start");
-                false
+                None
             }
         }
     }
 }
 
-/// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew.
-async fn start_anew_wanted(signals: &mut Signal, next: Next<'_>) {
-    while signals.recv().await.is_some() {
-        if next.would_start() {
-            return;
+/// Waits for SIGUSR2 and for a moment when there is nothing in the way of starting anew; the scenario's text then.
+async fn start_anew_wanted(signals: &mut Signal, next: Next<'_>) -> String {
+    loop {
+        if signals.recv().await.is_none() {
+            // Nobody can ask any more.
+            std::future::pending::<()>().await;
+        }
+        if let Some(text) = next.would_start() {
+            return text;
         }
     }
 }
 
-/// This program once more, in this process, by the same arguments and on the same sockets. Comes back only when that fails.
-fn start_anew(sockets: Bequest) -> Failure {
+/// This program once more, in this process, by the same arguments and on the same sockets; where its file can't be run, half of an
+/// upgrade perhaps, what runs now is what starts. Comes back only when that fails.
+fn start_anew(sockets: Bequest, scenario: &str) -> Failure {
     let failed = |error: std::io::Error| Failure::run(format!("can't start anew: {error}"));
     let program = match std::env::current_exe() {
         Ok(program) => in_place(&program),
         Err(error) => return failed(error),
     };
-    let mut command = std::process::Command::new(program);
+    let mut command = Command::new(program);
     command.args(std::env::args_os().skip(1));
-    match sockets.hand_on(&mut command) {
+    // Before the others: a program that reads one letter only reads the last.
+    let mut bequest = Bequest::default();
+    if let Err(error) = bequest.leave(&[SCENARIO, scenario.as_bytes()].concat()) {
+        tracing::warn!(%error, "the scenario can't be left to the next program, which reads the file");
+    }
+    bequest.append(sockets);
+    match bequest.hand_on(&mut command) {
         Ok(_open) => {
             hold_back();
-            failed(command.exec())
+            let error = command.exec();
+            show::note(format_args!(
+                "{} can't be started: {error}; goes on by the program that was",
+                Path::new(command.get_program()).display()
+            ));
+            failed(as_it_runs(&command).exec())
         }
         Err(error) => failed(error),
     }
+}
+
+/// The same by the program that runs, whether or not its file is there.
+fn as_it_runs(command: &Command) -> Command {
+    let mut same = Command::new("/proc/self/exe");
+    same.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => same.env(name, value),
+            None => same.env_remove(name),
+        };
+    }
+    same
 }
 
 /// Where the program is now, when a new one has taken its place: the system adds a word to the path of a file that is gone.

@@ -60,11 +60,16 @@ impl Scenario {
         )
     }
 
-    /// This is who the switch is to those who ask.
-    pub(crate) fn known_as(self, user: &str, realm: &str, password: &str) -> Self {
+    /// This is who the switch is to that contact of a nurse's, should it ask.
+    pub(crate) fn known_at(
+        self,
+        contact: SocketAddr,
+        (user, realm, password): (&str, &str, &str),
+    ) -> Self {
         let hash = Algorithm::Sha256.hash(&[user, realm, password]);
-        let own = format!("[listen]\nown_credentials = \"{OWN}\"");
-        let mut known = self.replace("[listen]", &own);
+        let contact = format!("\"sip:nurse@{contact}\"");
+        let asking = format!("{{ sip = {contact}, credentials = \"{OWN}\" }}");
+        let mut known = self.replace(&contact, &asking);
         known.own = Some(format!("{user}:{realm}:SHA-256:{hash}\n"));
         known
     }

@@ -85,7 +85,7 @@ async fn a_registrar_that_asks_who_calls_is_told_by_digest() {
     let mut registrar = Kamailio::asking().await;
     let scenario = Scenario::today()
         .nurse_at("region-04", registrar.address())
-        .known_as("vaxel", "kamailio", "secret");
+        .known_at(registrar.address(), ("vaxel", "kamailio", "secret"));
     let switch = Switch::start(scenario, NOVEMBER_2026).await;
     let nurse = Baresip::registers(&switch, "nurse", registrar.address());
     registrar.registered("nurse").await;

@@ -10,6 +10,8 @@ use wire::sip::{message::Headers, uri::Uri};
 
 use super::*;
 
+/// What a letter begins with that is the scenario, as the program before has read it.
+const SCENARIO: &[u8] = b"vaxel scenario\n";
 /// A number that nobody has. It must reach the caller's phone, and nothing that is said or written.
 const NUMBER: &str = "+46701740605";
 
@@ -38,7 +40,7 @@ async fn is_promised(phone: &mut Phone, sip: SocketAddr) {
 }
 
 fn replays(journal: &Path) {
-    let replayed = Command::new(env!("CARGO_BIN_EXE_vaxel"))
+    let replayed = Command::new(PROGRAM)
         .arg("replay")
         .arg(journal)
         .output()
@@ -104,7 +106,9 @@ async fn what_cannot_be_read_is_told_of_and_calls_are_taken() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut opened = Opened::new();
     let sip = opened.sip;
-    opened.letter = Some(b"{\"version\":99,\"calls\":[]}".to_vec());
+    opened
+        .letters
+        .push(b"{\"version\":99,\"calls\":[]}".to_vec());
     let mut switch = opened.start(folder.path());
     let said = switch.says(READY).await;
     assert!(said.contains("started anew without"), "{said}");
@@ -112,6 +116,39 @@ async fn what_cannot_be_read_is_told_of_and_calls_are_taken() {
     let (status, tag) = phone.call("anyway").await;
     assert_eq!(status, 200);
     phone.hang_up("anyway", &tag).await;
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+/// Broken in the moment after the program before this one had read it for the last time: that one has stopped, and this one goes on by
+/// what was read then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_that_is_broken_at_the_last_moment_is_as_it_was_before_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let checked = text(sip, web);
+    let estate = br#"{"version":1,"callbacks":[],"phones":[],"writing":[]}"#;
+    opened.letters.push([SCENARIO, checked.as_bytes()].concat());
+    opened.letters.push(estate.to_vec());
+    let mut switch = opened.start_with(folder.path(), "operator = 7", &[]);
+    let said = switch.says(READY).await;
+    assert!(said.contains("goes on by the scenario as it was"), "{said}");
+    assert!(said.contains("started anew: to be called back 0"), "{said}");
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("there").await;
+    assert_eq!(status, 200);
+    phone.hang_up("there", &tag).await;
+    // Whole again, it is read as ever.
+    std::fs::write(folder.path().join("restart.toml"), &checked).expect("a file");
+    switch.reread();
+    switch.says("rules replaced").await;
+    switch.start_anew();
+    http::wait_for("the next one", async || {
+        (switch.said().matches(READY).count() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(switch.said().matches("as it was").count(), 1);
     switch.interrupt();
     assert!(switch.ends().await.success());
 }

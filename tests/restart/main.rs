@@ -17,6 +17,7 @@ use tokio::{
 use transport::handed::Bequest;
 use wire::sip::message::{Message, Response};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vaxel");
 /// What the switch says once it takes calls.
 const READY: &str = "calls: sip:1177@";
 /// How often a datagram that nobody has answered is sent again, as RFC 3261 wants it.
@@ -30,7 +31,7 @@ struct Opened {
     sip: SocketAddr,
     web: SocketAddr,
     /// What a program before it left.
-    letter: Option<Vec<u8>>,
+    letters: Vec<Vec<u8>>,
 }
 
 impl Opened {
@@ -50,7 +51,7 @@ impl Opened {
                 page,
                 sip,
                 web,
-                letter: None,
+                letters: Vec::new(),
             };
         }
     }
@@ -63,9 +64,14 @@ impl Opened {
 
     /// The same with another scenario and more arguments.
     fn start_with(self, folder: &Path, text: &str, more: &[&str]) -> Child {
+        self.start_by(Path::new(PROGRAM), folder, text, more)
+    }
+
+    /// The same by a copy of the program, or another.
+    fn start_by(self, program: &Path, folder: &Path, text: &str, more: &[&str]) -> Child {
         let scenario = folder.join("restart.toml");
         std::fs::write(&scenario, text).expect("a file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vaxel"));
+        let mut command = Command::new(program);
         command
             .arg("gateway")
             .arg("--config")
@@ -76,7 +82,7 @@ impl Opened {
         sockets.keep(&self.udp).expect("room");
         sockets.keep(&self.tcp).expect("room");
         sockets.keep(&self.page).expect("room");
-        if let Some(letter) = self.letter {
+        for letter in self.letters {
             sockets.leave(&letter).expect("left");
         }
         let _open = sockets.hand_on(&mut command).expect("room in a row");
@@ -359,6 +365,65 @@ async fn a_broken_scenario_keeps_the_old_switch() {
     std::fs::write(folder.path().join("restart.toml"), "operator = 7").expect("a file");
     switch.start_anew();
     switch.says("not started anew").await;
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("still").await;
+    assert_eq!(status, 200);
+    phone.hang_up("still", &tag).await;
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+/// Nor one whose files are gone: what the next program would stumble over is looked for before the old one stops.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_whose_files_are_not_there_keeps_the_old_switch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let mut switch = opened.start(folder.path());
+    switch.says(READY).await;
+    let file = folder.path().join("restart.toml");
+    let whole = text(sip, web);
+    let no_clip = "announcement = [{ name = \"gone\", file = \"gone.wav\" }]\n".to_owned() + &whole;
+    let no_secrets = whole.replace("listen = { ", "listen = { own_credentials = \"gone.ha1\", ");
+    for (times, broken) in (1..).zip([no_clip, no_secrets]) {
+        std::fs::write(&file, broken).expect("a file");
+        switch.start_anew();
+        http::wait_for("what is missing", async || {
+            let said = switch.said();
+            (said.matches("not started anew").count() == times).then_some(())
+        })
+        .await;
+    }
+    let phone = Raw::new(sip).await;
+    let (status, tag) = phone.call("still").await;
+    assert_eq!(status, 200);
+    phone.hang_up("still", &tag).await;
+    assert_eq!(switch.said().matches(READY).count(), 1);
+    switch.interrupt();
+    assert!(switch.ends().await.success());
+}
+
+/// A new program that isn't there yet, or is none: half of an upgrade must not end the switch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_cannot_be_started_gives_way_to_the_old_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let opened = Opened::new();
+    let (sip, web) = (opened.sip, opened.web);
+    let program = folder.path().join("vaxel");
+    std::fs::copy(PROGRAM, &program).expect("a copy");
+    let mut switch = opened.start_by(&program, folder.path(), &text(sip, web), &[]);
+    switch.says(READY).await;
+    std::fs::remove_file(&program).expect("removed");
+    for times in [2, 3] {
+        switch.start_anew();
+        http::wait_for("the old one again", async || {
+            (switch.said().matches(READY).count() == times).then_some(())
+        })
+        .await;
+        // By now it is there, and is none.
+        std::fs::write(&program, "half of it").expect("a file");
+    }
+    assert_eq!(switch.said().matches("the program that was").count(), 2);
     let phone = Raw::new(sip).await;
     let (status, tag) = phone.call("still").await;
     assert_eq!(status, 200);

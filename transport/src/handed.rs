@@ -1,7 +1,7 @@
 //! Listening sockets that come from whoever started this process, and go on to the next: systemd's socket activation
 //! (`LISTEN_FDS`), which a program that starts itself anew uses too.
 //!
-//! A program that starts itself anew leaves a [letter] beside them.
+//! A program that starts itself anew leaves [letters](letter) beside them.
 //!
 //! Sockets are told apart by the address they are bound to. While one process is gone and the next isn't there yet, the system
 //! keeps what arrives.
@@ -32,7 +32,7 @@ pub struct Inherited(Arc<Mutex<Held>>);
 struct Held {
     tcp: Vec<TcpListener>,
     udp: Vec<UdpSocket>,
-    letter: Option<io::Result<Vec<u8>>>,
+    letters: Vec<io::Result<Vec<u8>>>,
 }
 
 impl Inherited {
@@ -46,7 +46,7 @@ impl Inherited {
             } else if let Ok(Some(socket)) = named.take_udp_socket(place) {
                 held.udp.push(socket);
             } else if let Ok(Some(socket)) = named.take_unix_datagram(place) {
-                held.letter = Some(letter::take(&socket));
+                held.letters.push(letter::take(&socket));
             } else {
                 tracing::warn!(place, "an inherited socket is neither UDP nor TCP");
             }
@@ -66,9 +66,22 @@ impl Inherited {
         taken.set_nonblocking(true).ok().map(|()| taken)
     }
 
-    /// What the program before this one left, for whoever asks first; an error when it can't be read.
+    /// What the program before this one left last, for whoever asks first; an error when it can't be read.
     pub fn letter(&self) -> Option<io::Result<Vec<u8>>> {
-        self.held().letter.take()
+        self.held().letters.pop()
+    }
+
+    /// The letter that begins with these words, without them, for whoever asks first.
+    pub fn letter_beginning(&self, with: &[u8]) -> Option<Vec<u8>> {
+        let mut held = self.held();
+        let is_it = |letter: &io::Result<Vec<u8>>| {
+            let text = letter.as_ref().ok();
+            text.is_some_and(|text| text.starts_with(with))
+        };
+        let place = held.letters.iter().position(is_it)?;
+        let mut text = held.letters.remove(place).ok()?;
+        text.drain(..with.len());
+        Some(text)
     }
 
     /// Closes those that nobody asked for, and tells where they were.
@@ -173,11 +186,19 @@ mod tests {
         let inherited = Inherited(Arc::new(Mutex::new(Held {
             tcp: vec![tcp],
             udp: vec![udp],
-            letter: None,
+            letters: vec![Ok(b"ports: 1".to_vec()), Ok(b"else".to_vec())],
         })));
         assert!(inherited.udp(tcp_at).is_none() || tcp_at == udp_at);
         assert!(inherited.clone().tcp(tcp_at).is_some());
         assert!(inherited.tcp(tcp_at).is_none());
+        let ports = inherited.letter_beginning(b"ports: ");
+        assert_eq!(ports.as_deref(), Some(&b"1"[..]));
+        assert_eq!(inherited.letter_beginning(b"ports: "), None);
+        assert_eq!(
+            inherited.letter().and_then(Result::ok).as_deref(),
+            Some(&b"else"[..])
+        );
+        assert!(inherited.letter().is_none());
         assert_eq!(inherited.close_rest(), [udp_at]);
         assert!(inherited.udp(udp_at).is_none());
     }

@@ -65,7 +65,8 @@ fn a_change_without_offer_has_its_answer_in_the_ack() {
     hang_up(&mut net, caller);
 }
 
-/// RFC 3261 section 14.1: both are told 491 and try again, each after a time of its own; both get through.
+/// RFC 3261 section 14.1: both are told 491 and try again, each after a time of its own. Who comes second makes the offer anew: what it
+/// described is of before the other's.
 #[test]
 fn changes_that_meet_are_tried_again() {
     let mut net = Net::new(2);
@@ -91,12 +92,42 @@ fn changes_that_meet_are_tried_again() {
     net.secs(4);
     assert_eq!(net.changed(1), Ok(sdp("b")));
     net.change_confirmed(0);
-    assert_eq!(net.change_requested(1), sdp("a"));
-    net.at(1, |ep, now| {
-        ep.accept_change(now, callee, sdp("a")).expect("accepted")
+    net.change_overtaken(0);
+    net.at(0, |ep, now| {
+        ep.change(now, caller, sdp("a2")).expect("asked")
     });
     net.secs(1);
-    assert_eq!(net.changed(0), Ok(sdp("a")));
+    assert_eq!(net.change_requested(1), sdp("a2"));
+    net.at(1, |ep, now| {
+        ep.accept_change(now, callee, sdp("a2")).expect("accepted")
+    });
+    net.secs(1);
+    assert_eq!(net.changed(0), Ok(sdp("a2")));
+    net.change_confirmed(1);
+    hang_up(&mut net, caller);
+}
+
+/// Nothing came in between: it is tried again as it was.
+#[test]
+fn a_change_that_was_refused_by_491_is_tried_again() {
+    let mut net = Net::new(2);
+    let (caller, callee) = net.call_up(TransportKind::Udp);
+    net.at(0, |ep, now| {
+        ep.change(now, caller, sdp("a")).expect("asked")
+    });
+    net.millis(100);
+    net.change_requested(1);
+    net.at(1, |ep, now| {
+        ep.reject_change(now, callee, StatusCode::REQUEST_PENDING)
+            .expect("refused")
+    });
+    net.secs(5);
+    assert_eq!(net.change_requested(1), sdp("a"));
+    net.at(1, |ep, now| {
+        ep.accept_change(now, callee, sdp("b")).expect("accepted")
+    });
+    net.secs(1);
+    assert_eq!(net.changed(0), Ok(sdp("b")));
     net.change_confirmed(1);
     hang_up(&mut net, caller);
 }

@@ -302,6 +302,50 @@ fn a_call_that_is_answered_while_a_prack_offers_waits_for_the_answer_to_that() {
     net.assert_clean();
 }
 
+/// 491 is for an offer that meets one of ours and 500 for one too many (RFC 3311 section 5.2); here is neither. Whoever our user asks may
+/// take the offer in that moment, and a caller told 491 would go on as before.
+#[test]
+fn an_update_that_our_200_overtakes_has_its_answer_all_the_same() {
+    for accepts in [true, false] {
+        let mut net = Net::featured(1);
+        let (peer, session, early) = described(&mut net);
+        let tag = tag_of(&early);
+        acknowledges(&mut net, peer, &early, None);
+        let update = raw(&Method::Update, peer, "z9hG4bKu", ("t", &tag), 12, "");
+        net.send_raw(peer, 0, &with_body(&update, "theirs"));
+        net.millis(50);
+        assert_eq!(net.change_requested(0), sdp("theirs"));
+        net.at(0, |ep, now| {
+            ep.answer(now, session, sdp("early")).expect("answered");
+        });
+        let ok = response(&mut net, peer);
+        assert_eq!((ok.status.code(), ok.body()), (200, sdp("early")));
+        let ack = raw(&Method::Ack, peer, "z9hG4bK2", ("t", &tag), 10, "");
+        net.send_raw(peer, 0, &ack);
+        net.millis(50);
+        net.confirmed(0);
+        let again = net.at(0, |ep, now| ep.change(now, session, sdp("more")));
+        assert_eq!(again, Err(SessionError::WrongState), "one at a time");
+        net.at(0, |ep, now| {
+            if accepts {
+                ep.accept_change(now, session, sdp("agreed"))
+            } else {
+                ep.reject_change(now, session, StatusCode::NOT_ACCEPTABLE_HERE)
+            }
+            .expect("answered");
+        });
+        let answer = response(&mut net, peer);
+        let expected = if accepts {
+            (200, sdp("agreed"))
+        } else {
+            (488, None)
+        };
+        assert_eq!((answer.status.code(), answer.body()), expected);
+        end_raw(&mut net, session, peer);
+        net.assert_clean();
+    }
+}
+
 /// UPDATE is a target refresh before the answer too (RFC 3311 section 5.2).
 #[test]
 fn the_contact_of_an_update_before_the_answer_is_where_the_bye_goes() {

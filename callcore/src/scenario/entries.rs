@@ -21,6 +21,8 @@ pub struct Agent {
     pub contact: Contact,
     /// Whether the audio of its phone is encrypted.
     pub srtp: Srtp,
+    /// The file of who this switch is to a fixed contact, should it ask.
+    pub credentials: Option<Box<str>>,
 }
 
 /// Whether what the switch sends, to phones and providers that it calls or to a recorder, is offered encrypted (SRTP).
@@ -317,7 +319,7 @@ pub struct Listen {
     pub credentials: Option<Box<str>>,
     /// The realm of those who register here.
     pub realm: Box<str>,
-    /// The file of who we are to trunks and phones' registrars that ask.
+    /// The file of who we are to trunks that ask.
     pub own_credentials: Option<Box<str>>,
     /// The name server that is asked where targets are; `None`: the system's.
     pub dns: Option<std::net::SocketAddr>,

@@ -394,3 +394,23 @@ fn overflow_to_a_provider_says_how_calls_leave() {
         "leave out `handover`",
     );
 }
+
+#[test]
+fn only_a_sip_contact_is_told_who_this_switch_is() {
+    let with = |agent: &str| changed("{ simulated = 2 }", agent);
+    let fixed = "{ sip = \"sip:pbx@192.0.2.7\", at_once = 2, credentials = \"pbx.ha1\" }";
+    let scenario = read(&with(fixed)).unwrap_or_else(|error| panic!("{error}"));
+    for agent in &scenario.agents[..2] {
+        assert_eq!(agent.credentials.as_deref(), Some("pbx.ha1"));
+    }
+    assert_eq!(scenario.agents[2].credentials, None);
+    for other in ["register = \"nurse-01\"", "simulated = 2"] {
+        let text = with(&format!("{{ {other}, credentials = \"pbx.ha1\" }}"));
+        refused(
+            &text,
+            3,
+            "only a SIP contact is told",
+            "[listen] `credentials`",
+        );
+    }
+}

@@ -1,13 +1,16 @@
 //! An exchange on a bench: its peers are bare sockets, and what a timer or an audio thread tells comes when a test says so.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell, collections::BTreeSet, future::Future, net::SocketAddr, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use callcore::{scenario::Scenario, switch::CallId};
 use tokio::{net::UdpSocket, sync::mpsc, time::timeout};
 use transport::{SipDriver, handed::Inherited, media::RtpPorts};
 use wire::sip::{
     endpoint::{Config, Local, SessionId},
-    message::{HeaderName, Headers, Message, Method, Request},
+    message::{HeaderName, Headers, Message, Method, Request, Response},
 };
 
 use super::{Exchange, Parts};
@@ -150,6 +153,12 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
         call.and_then(|call| call.far.session()).expect("called")
     }
 
+    /// Nurses of that queue whose phones died, as counted.
+    pub(super) fn agents_lost(&self, queue: &str) -> u64 {
+        let lost = &self.exchange.observer.metrics().watch.agents_lost;
+        lost.with_label_values(&[queue]).get()
+    }
+
     /// How the only call stands.
     pub(super) fn state(&self) -> Option<(CallId, &'static str)> {
         let view = self.exchange.switch.calls().next()?;
@@ -159,7 +168,12 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
 
 /// A switch of one region, whose calls all go by what the entries say.
 pub(crate) fn scenario(entries: &str) -> Scenario {
-    let text = format!(
+    Scenario::from_toml(&text(entries), "bench.toml").expect("a valid scenario")
+}
+
+/// The text of it.
+pub(super) fn text(entries: &str) -> String {
+    format!(
         r#"
 operator = {{ organisation = "inera" }}
 organisation = [
@@ -173,16 +187,16 @@ sip = "127.0.0.1:0"
 web = "127.0.0.1:0"
 rtp_ports = "37000-37999"
 "#
-    );
-    Scenario::from_toml(&text, "bench.toml").expect("a valid scenario")
+    )
 }
 
-/// A bare socket that speaks SIP.
-pub(super) struct Peer(UdpSocket);
+/// A bare socket that speaks SIP, and the requests that it has been asked: one that is sent again is no other.
+pub(super) struct Peer(UdpSocket, RefCell<BTreeSet<String>>);
 
 impl Peer {
     pub(super) async fn new() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").await.expect("a port"))
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        Self(socket, RefCell::default())
     }
 
     pub(super) fn at(&self) -> SocketAddr {
@@ -290,7 +304,12 @@ impl Peer {
     pub(super) async fn is_asked(&self, method: Method) -> Request {
         loop {
             match self.message().await {
-                (Message::Request(request), _) if request.method == method => return request,
+                (Message::Request(request), _) if request.method == method => {
+                    let by = request.headers.get(&HeaderName::Via).unwrap_or_default();
+                    if self.1.borrow_mut().insert(format!("{method} {by}")) {
+                        return request;
+                    }
+                }
                 (Message::Request(request), from) if request.method == Method::Options => {
                     self.answers(from, &request, ("200 OK", ""), "").await;
                 }
@@ -313,11 +332,14 @@ impl Peer {
 
     /// The next response with that status: its fields.
     pub(super) async fn is_told(&self, status: u16) -> Headers {
+        self.is_answered(status).await.headers
+    }
+
+    /// The same, whole.
+    pub(super) async fn is_answered(&self, status: u16) -> Response {
         loop {
             match self.message().await.0 {
-                Message::Response(response) if response.status.code() == status => {
-                    return response.headers;
-                }
+                Message::Response(response) if response.status.code() == status => return response,
                 _ => {}
             }
         }

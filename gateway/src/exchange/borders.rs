@@ -4,7 +4,8 @@ use std::{net::SocketAddr, time::Instant};
 
 use callcore::{
     origin::{Origin, UnknownReason},
-    switch::{Input, LegFailure},
+    scenario::AgentId,
+    switch::{CallId, Input, LegFailure},
 };
 use transport::{Refusals, SipDriver};
 use wire::sip::{
@@ -13,7 +14,10 @@ use wire::sip::{
 };
 
 use super::{Exchange, far::prove};
-use crate::{origin::TrustedPeers, registrar::Presence};
+use crate::{
+    origin::TrustedPeers,
+    registrar::{Presence, Way},
+};
 
 impl Exchange {
     /// Whose word counts for a call that came this way; `None`: it was challenged, and is over.
@@ -51,9 +55,30 @@ impl Exchange {
     /// to one would prove it to another for whom that one asks.
     pub(super) fn knows_us(&self, sip: &mut SipDriver, session: SessionId, flow: Flow) {
         let trusted = self.trusted.contains(flow.peer().ip()) || sip.peer_name(flow).is_some();
-        if let Some(own) = self.own.to_others().filter(|_| trusted) {
+        if let Some(own) = self.own.to_trunks().filter(|_| trusted) {
             prove(sip, session, own.clone());
         }
+    }
+
+    /// An agent's fixed contact may be another's switch, which asks who we are.
+    pub(super) fn agent_knows_us(
+        &self,
+        sip: &mut SipDriver,
+        id: CallId,
+        (session, agent): (SessionId, AgentId),
+    ) {
+        if let Some(own) = self.own.to_agent(self.scenario_of(id).agent(agent)) {
+            prove(sip, session, own.clone());
+        }
+    }
+
+    /// Says in the log why a contact takes no calls.
+    pub(super) fn note_unknown_to(&self, id: CallId, agent: AgentId) {
+        let what = match self.scenario_of(id).agent(agent).credentials {
+            Some(_) => "an agent's contact asks who we are and doesn't believe it",
+            None => "an agent's contact asks who we are, and has no `credentials` in the scenario",
+        };
+        tracing::warn!(call = id.0, agent = agent.0, "{what}");
     }
 
     /// The address of ours by which a target is called; fails at once, and is counted, when none is of its family.
@@ -115,7 +140,10 @@ impl Exchange {
         flow: Flow,
     ) {
         let now = sip.now();
-        let reply = self.registrar.register(now, Instant::now(), request, flow);
+        let times = (now, Instant::now());
+        let endpoint = sip.endpoint();
+        let is_open = |way: &Way| endpoint.is_connected((way.local, way.peer, way.kind));
+        let reply = self.registrar.register(times, request, flow, &is_open);
         if let Some(doubt) = reply.doubt {
             self.count_refused(doubt.label(), 1);
         }

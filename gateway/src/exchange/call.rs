@@ -46,6 +46,8 @@ pub(super) struct Call {
     pub(super) answer: Option<Body>,
     /// The session description that the caller's present dialog was given.
     pub(super) described: Option<Body>,
+    /// What one side of a `direct` call asks the other to change.
+    pub(super) proposed: Option<Body>,
     /// The caller's number, for the provider that takes the call.
     pub(super) number: Option<CallerNumber>,
     /// The kommun-ID as text, for the provider.
@@ -135,6 +137,23 @@ impl Hold {
         self.by.contains(&true)
     }
 
+    /// Whether a side holds the other that describes itself so. One that is held says that it sends nothing, and says it again in a
+    /// refresh: by that it holds nobody.
+    pub(super) const fn holds(&self, side: Side, direction: Direction) -> bool {
+        match (self.passed_on[side as usize].told, direction) {
+            (_, Direction::SendRecv) | (Direction::SendOnly, Direction::RecvOnly) => false,
+            // It may say no other, whether it holds or not.
+            (Direction::Inactive, Direction::Inactive)
+            | (Direction::RecvOnly, Direction::SendOnly) => self.by[side as usize],
+            _ => true,
+        }
+    }
+
+    /// Whether that session was described more than once.
+    pub(super) fn is_changed(&self, side: Side, session: SessionId) -> bool {
+        self.described[side as usize].is_some_and(|(of, _)| of == session)
+    }
+
     /// What was described first in that session, unless it is known better.
     pub(super) fn described_at(&mut self, side: Side, session: SessionId, local: SocketAddr) {
         let described = &mut self.described[side as usize];
@@ -157,11 +176,11 @@ impl Hold {
         next
     }
 
-    /// Somebody else is the far side, who was told of nothing yet and holds nobody.
-    pub(super) const fn begins_anew(&mut self) {
-        self.by = [false; 2];
-        self.paused = false;
-        self.passed_on[Side::Far as usize] = PassedOn::NOTHING;
+    /// Somebody else is, or will be, the far side, who was told of nothing yet and holds nobody. A caller who holds goes on holding.
+    pub(super) const fn far_is_another(&mut self) {
+        self.by[Side::Far as usize] = false;
+        let far = &mut self.passed_on[Side::Far as usize];
+        (far.told, far.taken) = (Direction::SendRecv, Direction::SendRecv);
         self.passed_on[Side::Caller as usize].wanted = Direction::SendRecv;
     }
 }
@@ -181,13 +200,8 @@ pub(super) struct PassedOn {
     pub(super) wanted: Direction,
     /// What it was told last. It differs from what is wanted while another change of that session is under way.
     pub(super) told: Direction,
-}
-
-impl PassedOn {
-    const NOTHING: Self = Self {
-        wanted: Direction::SendRecv,
-        told: Direction::SendRecv,
-    };
+    /// What it took last.
+    pub(super) taken: Direction,
 }
 
 /// A phone that is called because an agent's phone asked for it (REFER).
@@ -294,6 +308,7 @@ impl Call {
             offer: None,
             answer: None,
             described: None,
+            proposed: None,
             number: None,
             kommun: None,
             hops_left: MaxForwards::DEFAULT.0,
@@ -327,6 +342,12 @@ impl Call {
                 _
             )
         )
+    }
+
+    /// Whether what the caller's dialog was told last is where we are: an announcement before the answer is ours.
+    pub(super) fn hears_us(&self) -> bool {
+        let described = self.described.as_ref().map(|body| &body.bytes);
+        self.media.is_some() && described == self.answer.as_ref().map(|body| &body.bytes)
     }
 
     /// Notes a session description for the caller, and goes on in another dialog when it isn't the one this dialog was given: an

@@ -77,7 +77,7 @@ impl Exchange {
             .map_err(|_| LegFailure::Unavailable)?;
         // The peer that brought the call may be anybody; a trunk is the scenario's.
         let known = via.is_some() || self.trusted.contains(at.ip());
-        if let Some(own) = self.own.to_others().filter(|_| known) {
+        if let Some(own) = self.own.to_trunks().filter(|_| known) {
             prove(sip, session, own.clone());
         }
         call.caller = session;

@@ -132,6 +132,11 @@ impl Exchange {
             let _ = sip.endpoint().ack(now, other, body.cloned());
             return;
         }
+        // Of the first description no more is asked than of one in an INVITE: whoever says there that it only sends holds nobody.
+        let in_change = leg.side().is_some_and(|(id, side)| {
+            let call = self.calls.get(&id);
+            call.is_some_and(|call| call.hold.is_changed(side, session))
+        });
         match (leg, body) {
             (Leg::Caller(id), Some(answer)) if self.offered_late(id) => {
                 self.late_answer(sip, id, answer);
@@ -139,6 +144,9 @@ impl Exchange {
             (Leg::Far(id), Some(answer)) => self.late_answer_of_far(sip, id, answer),
             _ => self.agreed(sip, leg, body),
         }
+        self.pass_hold_on(sip, leg, body.filter(|_| in_change));
+        // One who took another's place while the caller holds hears of it now.
+        self.change_through(sip, session);
     }
 
     /// The same of a phone that took another's place without an offer.

@@ -66,6 +66,7 @@ impl Exchange {
         self.forget_hosts(id);
         let srtp = self.scenario.agent(agent).srtp;
         let session = self.invite_with_our_media(sip, id, uri, srtp)?;
+        self.agent_knows_us(sip, id, (session, agent));
         if let Some(call) = self.calls.get_mut(&id) {
             call.far = Far::Agent(agent, session);
         }
@@ -83,7 +84,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn bridge(&mut self, id: CallId) {
+    pub(super) fn bridge(&mut self, sip: &mut SipDriver, id: CallId) {
         let nurse = self.library.clip("nurse.wav");
         let Some(call) = self.calls.get_mut(&id) else {
             return;
@@ -98,7 +99,10 @@ impl Exchange {
                         .insert((Instant::now() + talks, id, NurseStep::HangUp));
                 }
             }
-            Far::Agent(..) | Far::Provider(..) => media.join(),
+            Far::Agent(..) | Far::Provider(..) => {
+                media.join();
+                self.tell_hold(sip, id, Side::Far);
+            }
             Far::Nobody | Far::Phones(_) | Far::Referred(..) => {}
         }
     }
@@ -191,6 +195,7 @@ impl Exchange {
         &mut self,
         sip: &mut SipDriver,
         id: CallId,
+        agent: AgentId,
         (target, own, way): (Uri, Local, Option<&Way>),
         crypto: &OurCrypto,
         headers: &Headers,
@@ -204,13 +209,15 @@ impl Exchange {
         let local = local.map_err(|error| ports::our_fault(id, &error))?;
         let offer = negotiate::offer(local, crypto);
         let Some(way) = way else {
-            return self.call_far(sip, id, (target, Some(own)), Some(offer), headers);
+            let session = self.call_far(sip, id, (target, Some(own)), Some(offer), headers)?;
+            self.agent_knows_us(sip, id, (session, agent));
+            return Ok(session);
         };
         call.asked.history.goes_to(&target.to_string());
         self.call_phone(sip, id, target, way, Some(offer), headers)
     }
 
-    /// Calls whom the scenario names, a trunk or a registrar of others: who asks there who we are is told.
+    /// Calls whom the scenario names. Should somebody there ask who we are: whoever calls knows whom to tell.
     fn call_far(
         &mut self,
         sip: &mut SipDriver,
@@ -222,11 +229,7 @@ impl Exchange {
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         call.asked.history.goes_to(&target.to_string());
         let (next_hop, kind) = self.next_way(sip, id, &target);
-        let session = self.call_by(sip, id, target, (next_hop, kind, own), body, more)?;
-        if let Some(own) = self.own.to_others().cloned() {
-            prove(sip, session, own);
-        }
-        Ok(session)
+        self.call_by(sip, id, target, (next_hop, kind, own), body, more)
     }
 
     /// Calls a phone by the way that its REGISTER came: two users may have named themselves by the same address behind their walls.
@@ -375,7 +378,7 @@ impl Exchange {
         match far {
             Far::Provider(..) => {
                 self.answer_if_offered(sip, id);
-                self.bridge(id);
+                self.bridge(sip, id);
                 self.input(Input::ProviderAnswered(id));
             }
             _ => self.input(Input::AgentAnswered(id)),
@@ -408,6 +411,9 @@ impl Exchange {
             call.asked.history.refused(status);
             call.far
         });
+        if let Some(Far::Agent(agent, _)) = far.filter(|_| matches!(status.code(), 401 | 407)) {
+            self.note_unknown_to(id, agent);
+        }
         if let Some(Far::Provider(external, _)) = far.filter(|_| status.is_redirect()) {
             let provider = self.scenario_of(id).provider(external.provider);
             self.observer.redirected(id, &provider.name, status);

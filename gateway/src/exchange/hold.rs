@@ -14,7 +14,7 @@ use wire::{
 
 use super::{
     Exchange,
-    call::{CallerStage, Far, Leg, PassedOn},
+    call::{Far, Leg, PassedOn},
     ports,
 };
 use crate::{media::Side, negotiate};
@@ -44,11 +44,12 @@ impl Exchange {
             return self.recorder_changes(sip, id, session, body.as_ref());
         }
         if let Some(other) = self.passes_through(leg) {
-            self.note_description(leg, body.as_ref());
-            if sip.endpoint().change(now, other, body).is_err() {
+            if sip.endpoint().change(now, other, body.clone()).is_err() {
                 let _ = sip
                     .endpoint()
                     .reject_change(now, session, StatusCode::REQUEST_PENDING);
+            } else if let Some(call) = leg.call().and_then(|id| self.calls.get_mut(&id)) {
+                call.proposed = body;
             }
             return;
         }
@@ -82,12 +83,13 @@ impl Exchange {
             }
         };
         let edition = call.hold.next_edition(side, session, local);
+        // One that is held is held on.
+        let going = call.hold.passed_on[side as usize].told;
         let Some(offer) = body else {
-            let direction = Direction::SendRecv;
-            return Ok(negotiate::offer_going(local, ours, direction, edition));
+            return Ok(negotiate::offer_going(local, ours, going, edition));
         };
         let own = (media, &self.media);
-        let reply = ports::answer_offer(own, side, (offer, Some(edition)), ours)?;
+        let reply = ports::answer_offer(own, side, (offer, Some((edition, going))), ours)?;
         Ok(reply.body)
     }
 
@@ -102,16 +104,8 @@ impl Exchange {
         let Some(leg) = self.legs.get(&session).copied() else {
             return;
         };
-        let now = sip.now();
         if let Some(other) = self.passes_through(leg) {
-            let _ = match result {
-                Ok(body) => {
-                    self.note_description(leg, body.as_ref());
-                    sip.endpoint().accept_change(now, other, body)
-                }
-                Err(status) => sip.endpoint().reject_change(now, other, status),
-            };
-            return;
+            return self.changed_there(sip, (session, leg), other, result);
         }
         if let Leg::Recording(id) = leg {
             let answer = result
@@ -124,9 +118,82 @@ impl Exchange {
             return;
         }
         if let Ok(body) = result {
+            if let Some((id, side)) = leg.side()
+                && let Some(call) = self.calls.get_mut(&id)
+            {
+                let passed_on = &mut call.hold.passed_on[side as usize];
+                passed_on.taken = passed_on.told;
+            }
             self.agreed(sip, leg, body.as_ref());
         }
         self.change_through(sip, session);
+    }
+
+    /// A change of ours met one of that side's, which came first. What it told is told anew, with the next version (RFC 3264 section 8);
+    /// who asked for it in a `direct` call asks again.
+    pub(super) fn change_overtaken(&mut self, sip: &mut SipDriver, session: SessionId) {
+        let Some(leg) = self.legs.get(&session).copied() else {
+            return;
+        };
+        if self.passes_through(leg).is_some() {
+            return self.changed(sip, session, Err(StatusCode::REQUEST_PENDING));
+        }
+        if let Leg::Recording(id) = leg {
+            return self.refresh_recording(sip, id, session);
+        }
+        let Some((id, side)) = leg.side() else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let passed_on = &mut call.hold.passed_on[side as usize];
+            passed_on.told = passed_on.taken;
+            let port = call.new_port.as_mut();
+            if let Some(port) = port.filter(|port| port.session == session) {
+                port.told = false;
+            }
+        }
+        self.change_through(sip, session);
+    }
+
+    /// The same of a `direct` call, where the other side waits for it; unless it was a refresh of ours.
+    fn changed_there(
+        &mut self,
+        sip: &mut SipDriver,
+        (session, leg): (SessionId, Leg),
+        other: SessionId,
+        result: Result<Option<Body>, StatusCode>,
+    ) {
+        let now = sip.now();
+        let call = leg.call().and_then(|id| self.calls.get_mut(&id));
+        let proposed = call.and_then(|call| call.proposed.take());
+        let body = match result {
+            Ok(body) => body,
+            Err(status) => {
+                // A refresh of ours was asked for by nobody.
+                let _ = sip.endpoint().reject_change(now, other, status);
+                return;
+            }
+        };
+        let taken = sip.endpoint().accept_change(now, other, body.clone());
+        if taken.is_err() && proposed.is_some() {
+            // It was taken back (CANCEL): what was said before holds.
+            let before = self.said_to(leg);
+            let _ = sip.endpoint().change(now, session, before);
+            return;
+        }
+        if let Some(from) = self.legs.get(&other).copied() {
+            self.note_description(from, proposed.as_ref());
+        }
+        self.note_description(leg, body.as_ref());
+    }
+
+    /// What the other side of a `direct` call last told this one.
+    fn said_to(&self, leg: Leg) -> Option<Body> {
+        let call = self.calls.get(&leg.call()?)?;
+        match leg {
+            Leg::Caller(_) => call.described.clone(),
+            _ => call.offer.clone(),
+        }
     }
 
     /// Keeps what one side of a `direct` call last told the other, to tell it again when a session must be refreshed.
@@ -151,11 +218,10 @@ impl Exchange {
             return None;
         };
         let call = self.calls.get(&id)?;
-        // An announcement before the answer is ours.
         let far = call
             .far
             .session()
-            .filter(|_| call.is_direct() && call.media.is_none())?;
+            .filter(|_| call.is_direct() && !call.hears_us())?;
         Some(if matches!(leg, Leg::Caller(_)) {
             far
         } else {
@@ -163,34 +229,41 @@ impl Exchange {
         })
     }
 
-    /// Tells the other side that it is held, or no more. Both may hold each other: they talk again when neither does.
-    fn pass_hold_on(&mut self, sip: &mut SipDriver, leg: Leg, body: Option<&Body>) {
+    /// Tells the other side that it is held, or no more. Both may hold each other: they talk again when neither does. A caller who holds
+    /// while nobody talks, in a queue perhaps, holds whoever answers.
+    pub(super) fn pass_hold_on(&mut self, sip: &mut SipDriver, leg: Leg, body: Option<&Body>) {
         let (Some((id, side)), Some(direction)) = (leg.side(), body.and_then(negotiate::direction))
         else {
             return;
         };
-        let Some(call) = self.calls.get_mut(&id) else {
+        let talks = self.switch.talks(id);
+        let Some(call) = self
+            .calls
+            .get_mut(&id)
+            .filter(|_| talks || side == Side::Caller)
+        else {
             return;
         };
-        let holds = direction != Direction::SendRecv;
-        let talks = call.caller_stage == CallerStage::Answered && call.far != Far::Nobody;
+        let holds = call.hold.holds(side, direction);
         let was_held = call.hold.is_held();
-        if !talks || std::mem::replace(&mut call.hold.by[side as usize], holds) == holds {
+        if std::mem::replace(&mut call.hold.by[side as usize], holds) == holds {
             return;
         }
         let is_held = call.hold.is_held();
-        let regional = matches!(call.far, Far::Agent(..) | Far::Phones(_) | Far::Nurse(_));
+        let regional = matches!(call.far, Far::Agent(..) | Far::Nurse(_));
         call.hold.passed_on[side.other() as usize].wanted = direction;
-        self.tell_hold(sip, id, side.other());
-        if regional && was_held != is_held {
-            self.note_hold(sip, id, is_held);
+        if talks {
+            self.tell_hold(sip, id, side.other());
+            if regional && was_held != is_held {
+                self.note_hold(sip, id, is_held);
+            }
         }
     }
 
-    /// Who held has left, and somebody else is there instead, whom nobody holds: the other side talks again.
-    pub(super) fn hold_is_over(&mut self, sip: &mut SipDriver, id: CallId) {
+    /// Somebody else is there instead of who was, or will be: nobody holds the caller.
+    pub(super) fn far_is_another(&mut self, sip: &mut SipDriver, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id) {
-            call.hold.begins_anew();
+            call.hold.far_is_another();
             self.tell_hold(sip, id, Side::Caller);
         }
     }
@@ -205,11 +278,11 @@ impl Exchange {
 
     /// Tells a side of hold or resume, when it has not been told. While another change of its session is under way this
     /// one waits: [`Exchange::change_through`] makes it.
-    fn tell_hold(&mut self, sip: &mut SipDriver, id: CallId, side: Side) {
+    pub(super) fn tell_hold(&mut self, sip: &mut SipDriver, id: CallId, side: Side) {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let PassedOn { wanted, told } = call.hold.passed_on[side as usize];
+        let PassedOn { wanted, told, .. } = call.hold.passed_on[side as usize];
         let Some(session) = call.session(side).filter(|_| told != wanted) else {
             return;
         };
@@ -291,13 +364,11 @@ impl Exchange {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let body = match side {
-            _ if call.media.is_some() => {
-                let direction = call.hold.passed_on[side as usize].told;
-                self.own_description(id, side, direction)
-            }
-            Side::Caller => call.described.clone(),
-            Side::Far => call.offer.clone(),
+        let body = if call.media.is_some() {
+            let direction = call.hold.passed_on[side as usize].told;
+            self.own_description(id, side, direction)
+        } else {
+            self.said_to(leg)
         };
         if let Some(body) = body {
             let now = sip.now();
@@ -307,51 +378,4 @@ impl Exchange {
 }
 
 #[cfg(test)]
-mod tests {
-    use wire::sip::{endpoint::Event, message::Method};
-
-    use crate::exchange::bench::{Bench, Peer, tag_of};
-
-    /// The provider takes no UPDATE, and the session timer falls to us.
-    #[tokio::test]
-    async fn a_direct_call_whose_caller_left_the_offer_to_the_provider_is_refreshed_by_re_invite() {
-        let (caller, provider) = (Peer::new().await, Peer::new().await);
-        let entries = format!(
-            r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"] }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-"#,
-            provider.at()
-        );
-        let mut bench = Bench::new(&entries);
-        let switch = bench.address();
-        let begun = async {
-            caller.asks(switch, ("INVITE", 1, ""), "").await;
-            let asked = provider.is_asked(Method::Invite).await;
-            assert_eq!(asked.body(), None);
-            let ok = ("200 OK", "Allow: INVITE, ACK, BYE\r\n");
-            let offer = Peer::sdp(4000);
-            provider.answers(switch, &asked, ok, &offer).await;
-            let tag = tag_of(&caller.is_told(200).await);
-            let answer = Peer::sdp(5000);
-            caller.asks(switch, ("ACK", 1, &tag), &answer).await;
-            provider.is_asked(Method::Ack).await
-        };
-        let ack = bench.until(begun).await;
-        let answer = ack.body().expect("the caller's answer");
-        let session = bench.far();
-        bench
-            .exchange
-            .on_sip(&mut bench.sip, Event::RefreshDue { session });
-        let again = bench.until(provider.is_asked(Method::Invite)).await;
-        let said = again.body().expect("what the caller said last");
-        assert_eq!(said.bytes, answer.bytes);
-    }
-}
+mod tests;

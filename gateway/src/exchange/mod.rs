@@ -203,6 +203,7 @@ impl Exchange {
                 self.confirmed(sip, session, body.as_ref())
             }
             Event::ChangeConfirmed { session } => self.change_through(sip, session),
+            Event::ChangeOvertaken { session } => self.change_overtaken(sip, session),
             Event::Progress {
                 session,
                 status,
@@ -398,7 +399,7 @@ impl Exchange {
             Output::Promise(call) => self.promise(sip, call),
             Output::CallBack(call) => self.call_back(sip, call),
             Output::StopCallingBack(call) => self.stop_calling_back(sip, call),
-            Output::Bridge(call) => self.bridge(call),
+            Output::Bridge(call) => self.bridge(sip, call),
             Output::HandOver(external) => self.hand_over(sip, external),
             Output::StartRecording(call, permit) => {
                 if let Some(tag) = permit.into_tag(&self.switch) {
@@ -440,6 +441,7 @@ impl Exchange {
                 self.caller_over(call);
                 self.input(Input::ProviderAnswered(call));
             }
+            (Leg::Far(call), Ending::NoAck | Ending::Lost) => self.far_gone(sip, session, call),
             (Leg::Far(call), _) if self.transferor_left(session, call) => {}
             (Leg::Transfer(_), _) => {}
             (Leg::Phone(call), _) => {
@@ -449,7 +451,6 @@ impl Exchange {
                 self.caller_over(call);
                 self.input(Input::Vanished(call));
             }
-            (Leg::Far(call), Ending::NoAck | Ending::Lost) => self.far_lost(sip, call),
             (Leg::Caller(call), Ending::Bye | Ending::Cancelled) => {
                 self.caller_over(call);
                 self.input(Input::CallerGone(call));

@@ -3,9 +3,12 @@
 
 use callcore::switch::{CallId, Input, LegFailure};
 use transport::{SipDriver, media::PortsError};
-use wire::sip::{
-    endpoint::SessionId,
-    message::{Body, StatusCode},
+use wire::{
+    sdp::Direction,
+    sip::{
+        endpoint::SessionId,
+        message::{Body, StatusCode},
+    },
 };
 
 use super::{
@@ -35,11 +38,12 @@ pub(super) fn our_fault(call: CallId, error: &PortsError) -> LegFailure {
     LegFailure::OurFault
 }
 
-/// Answers an offer from the port where its remote will be heard; `edition` is `None` for our first description in that dialog.
+/// Answers an offer from the port where its remote will be heard; `next` is the edition and the way that audio may go, and `None` for
+/// our first description in that dialog.
 pub(super) fn answer_offer(
     (media, factory): (&mut Media, &MediaFactory),
     side: Side,
-    (offer, edition): (&Body, Option<Edition>),
+    (offer, next): (&Body, Option<(Edition, Direction)>),
     ours: &mut OurCrypto,
 ) -> Result<Reply, StatusCode> {
     let remote = negotiate::audio_at(offer).ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?;
@@ -48,9 +52,9 @@ pub(super) fn answer_offer(
         StatusCode::SERVICE_UNAVAILABLE
     })?;
     let local = place.local();
-    let edition = edition.unwrap_or(Edition::first(local));
-    let (body, agreed) =
-        negotiate::answer(offer, (local, edition), ours).map_err(|refused| refused.status())?;
+    let (edition, going) = next.unwrap_or((Edition::first(local), Direction::SendRecv));
+    let (body, agreed) = negotiate::answer(offer, (local, edition, going), ours)
+        .map_err(|refused| refused.status())?;
     let encrypted = agreed.srtp.is_some();
     media.agree(side, agreed, place);
     Ok(Reply { body, encrypted })
@@ -156,6 +160,14 @@ impl Exchange {
 }
 
 impl Leg {
+    /// The call that it is of.
+    pub(super) const fn call(self) -> Option<CallId> {
+        match self.side() {
+            Some((id, _)) => Some(id),
+            None => None,
+        }
+    }
+
     /// The call and the side of it that a leg with audio through here is.
     pub(super) const fn side(self) -> Option<(CallId, Side)> {
         match self {

@@ -24,7 +24,7 @@ impl Exchange {
         } = replacement;
         let change = self.replace(scenario, library, &text, by);
         if change.is_ok() {
-            self.own = self.own.with_providers_of(own);
+            self.own = self.own.with_those_of(own);
         }
         let _ = answer.send(change);
     }

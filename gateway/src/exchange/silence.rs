@@ -8,6 +8,7 @@ use callcore::{
 };
 
 use transport::SipDriver;
+use wire::sip::endpoint::SessionId;
 
 use super::{
     Exchange,
@@ -48,6 +49,17 @@ impl Exchange {
         self.legs.remove(&session);
         let now = sip.now();
         let _ = sip.endpoint().end(now, session, reason);
+        self.far_gone(sip, session, id);
+    }
+
+    /// The far side gives no sign of life, or can't be talked with, and its session is over.
+    pub(super) fn far_gone(&mut self, sip: &mut SipDriver, session: SessionId, id: CallId) {
+        let agent = self.calls.get(&id).and_then(|call| call.far.agent());
+        if let Some(agent) = agent {
+            let scenario = self.scenario_of(id);
+            let queue = scenario.queue(scenario.agent(agent).queue);
+            self.observer.agent_lost(&queue.name);
+        }
         // Who sends the call on and is gone isn't who will talk with the caller.
         if !self.transferor_left(session, id) {
             self.far_lost(sip, id);
@@ -69,11 +81,12 @@ impl Exchange {
             media.far_left();
         }
         // What is said with the next nurse is another.
-        let recorded = u8::from(call.recording.is_some());
+        let paused = std::mem::take(&mut call.hold.paused);
+        let recorded = u8::from(call.recording.is_some() || paused);
         call.segments = call.segments.saturating_add(recorded);
         call.new_port
             .take_if(|port| Some(port.session) == far.session());
-        self.hold_is_over(sip, id);
+        self.far_is_another(sip, id);
         self.input(Input::AgentLost(id));
     }
 }
@@ -138,6 +151,7 @@ mod tests {
             }
             bench.until(second.is_asked(Method::Invite)).await;
             assert_eq!(bench.state(), Some((id, "ringing")), "{noticed:?}");
+            assert_eq!(bench.agents_lost("sormland"), 1, "{noticed:?}");
         }
     }
 }

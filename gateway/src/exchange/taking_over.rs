@@ -130,14 +130,26 @@ impl Exchange {
         }
         self.legs.remove(&before);
         self.legs.insert(session, Leg::Far(id));
-        self.hold_is_over(sip, id);
+        self.far_is_another(sip, id);
         tracing::info!(call = id.0, "another phone took over");
+        self.record_another(sip, id, by);
+        if let Some(agent) = by.filter(|agent| *agent != first) {
+            self.input(Input::TakenBy(id, agent));
+        }
+    }
+
+    /// While the caller holds nothing is said: the next recording begins when the conversation goes on, and one that is paused stays so.
+    fn record_another(&mut self, sip: &mut SipDriver, id: CallId, by: Option<AgentId>) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if call.hold.is_held() {
+            return self.tell_transfer(sip, id, by);
+        }
+        call.hold.paused = false;
         if !self.new_segment(id, Input::Transferred(id)) {
             self.turn_recording(sip, id, Direction::SendOnly);
             self.tell_transfer(sip, id, by);
-        }
-        if let Some(agent) = by.filter(|agent| *agent != first) {
-            self.input(Input::TakenBy(id, agent));
         }
     }
 }

@@ -66,7 +66,7 @@ impl Exchange {
         let ends = self.ends_to_phone(sip, &target, way.as_ref());
         let called = ends.and_then(|(own, host)| {
             let target = (target, own, way.as_ref());
-            let called = self.invite_taking_over(sip, id, target, &crypto, &headers);
+            let called = self.invite_taking_over(sip, id, agent, target, &crypto, &headers);
             called.map(|called| (called, own, host))
         });
         let Ok((called, own, host)) = called else {
@@ -217,8 +217,9 @@ impl Exchange {
             let _ = sip.endpoint().end(now, transfer.from, None);
         }
         // The caller is there, and whoever asked is not.
-        if self.remote_answered(sip, Leg::Far(id), agreed).is_err() {
-            self.give_far_up(sip, id, None);
+        match self.remote_answered(sip, Leg::Far(id), agreed) {
+            Ok(()) => self.tell_hold(sip, id, Side::Far),
+            Err(_) => self.give_far_up(sip, id, None),
         }
     }
 
@@ -399,6 +400,8 @@ mod tests {
             };
             bench.until(busy).await;
             assert_eq!(bench.state(), Some((id, "ringing")), "{gone:?}");
+            let lost = u64::from(!matches!(gone, Gone::HangsUp));
+            assert_eq!(bench.agents_lost("sormland"), lost, "{gone:?}");
         }
     }
 }

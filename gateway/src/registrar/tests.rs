@@ -1,6 +1,9 @@
 //! A nurse's phone comes, stays, moves and goes; others can't take its place.
 
-use wire::{auth::Algorithm, sip::message::Message};
+use wire::{
+    auth::Algorithm,
+    sip::{endpoint::ConnectionId, message::Message},
+};
 
 use super::*;
 
@@ -33,6 +36,10 @@ struct Phone {
     registrar: Registrar,
     moment: Instant,
     cseq: u32,
+    kind: TransportKind,
+    /// The ports of connections that are gone.
+    gone: Vec<u16>,
+    port: u16,
 }
 
 impl Phone {
@@ -47,6 +54,9 @@ impl Phone {
             registrar: Registrar::new(&scenario, credentials, [1; 32]),
             moment: Instant::now(),
             cseq: 0,
+            kind: TransportKind::Udp,
+            gone: Vec::new(),
+            port: 40_000,
         }
     }
 
@@ -78,12 +88,20 @@ impl Phone {
         let Ok(Message::Request(request)) = Message::parse(text.as_bytes()) else {
             panic!("a request was written")
         };
-        let flow = Flow::Udp {
-            local: Local::FIRST,
-            peer: "192.0.2.7:40000".parse().expect("an address"),
+        let (local, kind) = (Local::FIRST, self.kind);
+        let peer = SocketAddr::from(([192, 0, 2, 7], self.port));
+        let flow = match kind {
+            TransportKind::Udp => Flow::Udp { local, peer },
+            _ => Flow::Stream {
+                connection: ConnectionId(self.port.into()),
+                local,
+                peer,
+                kind,
+            },
         };
-        self.registrar
-            .register(Time(Duration::from_secs(1)), self.moment, &request, flow)
+        let times = (Time(Duration::from_secs(1)), self.moment);
+        let is_open = |way: &Way| !self.gone.contains(&way.peer.port());
+        self.registrar.register(times, &request, flow, &is_open)
     }
 }
 
@@ -253,4 +271,25 @@ fn a_phone_that_numbers_its_flows_takes_its_own_place_again() {
         .map(|one| one.contact.address().map(|at| at.port()))
         .collect();
     assert_eq!(ports, [Some(5067), Some(5068)]);
+}
+
+/// A browser's page that is loaded anew comes by another connection and under another name, and its nurse is to be there again.
+#[test]
+fn a_phone_whose_connection_is_gone_stands_in_no_others_way() {
+    let mut phone = Phone::new();
+    phone.kind = TransportKind::Wss;
+    let loads = |phone: &mut Phone, port: u16| {
+        phone.port = port;
+        let contact = format!("Contact: <sip:{port}@one.invalid;transport=ws>\r\n");
+        phone.says("nurse-01", "nurse-01", &contact).status
+    };
+    for port in 1..=6 {
+        assert_eq!(loads(&mut phone, port), StatusCode::OK);
+    }
+    assert_eq!(loads(&mut phone, 7), StatusCode::FORBIDDEN);
+    phone.gone = vec![2, 5];
+    assert_eq!(loads(&mut phone, 7), StatusCode::OK);
+    let there = phone.registrar.contacts_of("nurse-01");
+    let there: Vec<_> = there.filter_map(|it| it.user.as_deref()).collect();
+    assert_eq!(there, ["1", "3", "4", "5", "6", "7"]);
 }

@@ -1,12 +1,13 @@
 //! Providers' trunks: who the switch is to those who ask.
 
+use gateway::Gateway;
 use wire::{
     auth::{Algorithm, Authenticator, Credentials, Doubt},
-    sip::message::{Headers, Method, Request},
+    sip::message::{HeaderName, Headers, Message, Method, Request, StatusCode},
     time::Time,
 };
 
-use crate::rig::{Raw, invite, providers, reply, secret};
+use crate::rig::{Raw, invite, providers, reply, secret, switch};
 
 const REALM: &str = "medhelp";
 
@@ -123,4 +124,61 @@ async fn credentials_that_others_may_read_are_refused() {
         said.contains("chmod 600") && !said.contains(&hash),
         "{said}"
     );
+}
+
+/// A switch that is known to trunks, and whose nurse has a fixed contact; that one is called.
+async fn with_a_fixed_contact(more: &str) -> (Gateway, Raw, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, password) in [("own.ha1", "trunks"), ("pbx.ha1", "secret")] {
+        let hash = Algorithm::Sha256.hash(&["vaxel", REALM, password]);
+        secret(
+            folder.path(),
+            file,
+            &format!("vaxel:{REALM}:SHA-256:{hash}\n"),
+        );
+    }
+    let mut contact = Raw::at("127.0.0.1:0", ([127, 0, 0, 1], 9).into()).await;
+    let agents = format!(r#"[{{ sip = "sip:queue@{}"{more} }}]"#, contact.local());
+    let gateway = switch(&agents, "own_credentials = \"own.ha1\"", folder.path()).await;
+    contact.face(gateway.sip_addr());
+    let caller = Raw::at("127.0.0.1:0", gateway.sip_addr()).await;
+    let call = invite(caller.local(), "fixed", "X-Kommun-ID: 0488\r\n");
+    caller.send(call.as_bytes()).await;
+    (gateway, contact, folder)
+}
+
+/// What proves to a trunk who we are would prove it for whoever sits at the contact and asks the trunk meanwhile.
+#[tokio::test]
+async fn a_fixed_contact_that_asks_in_a_trunks_realm_is_told_nothing() {
+    let (gateway, contact, _folder) = with_a_fixed_contact("").await;
+    let rung = called(&contact).await;
+    let challenge = format!(
+        "WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"\r\n"
+    );
+    contact.send(reply(&rung, 401, &challenge).as_bytes()).await;
+    // What follows from the refusal comes before the answer to this.
+    let asked = invite(contact.local(), "other", "").replace("INVITE", "OPTIONS");
+    contact.send(asked.as_bytes()).await;
+    loop {
+        match contact.receive().await {
+            Message::Request(request) => {
+                assert_eq!(request.headers.get(&HeaderName::Authorization), None);
+            }
+            Message::Response(response) => {
+                assert_eq!(response.status, StatusCode::OK);
+                break;
+            }
+        }
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_fixed_contact_that_asks_who_calls_is_told_by_its_own_credentials() {
+    let (gateway, contact, _folder) = with_a_fixed_contact(", credentials = \"pbx.ha1\"").await;
+    let mut asks = Authenticator::new(REALM, [3; 32]);
+    let (again, believed) = ask(&contact, &mut asks).await;
+    assert_eq!(believed.as_deref(), Ok("vaxel"));
+    contact.send(reply(&again, 486, "").as_bytes()).await;
+    gateway.stop().await;
 }

@@ -88,6 +88,12 @@ impl Net {
         })
     }
 
+    pub fn change_overtaken(&mut self, node: usize) {
+        self.expect(node, "ChangeOvertaken", |event| {
+            matches!(event, Event::ChangeOvertaken { .. }).then_some(())
+        })
+    }
+
     /// Nothing is left anywhere: no session, no transaction, no timer, no event unread.
     pub fn assert_clean(&mut self) {
         self.secs(400);

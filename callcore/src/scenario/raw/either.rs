@@ -64,6 +64,8 @@ pub(in crate::scenario) struct RawAgentTable {
     /// Whether calls to it are encrypted (SRTP): `off` unless it is said, `offer` or `require`.
     #[schemars(with = "Option<String>")]
     pub(in crate::scenario) srtp: Option<Text>,
+    /// A file of `user:realm:algorithm:ha1` lines: who this switch is to a SIP contact that asks (401, 407).
+    pub(in crate::scenario) credentials: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for RawAgent {

@@ -42,7 +42,7 @@ pub(in crate::scenario) struct RawListen {
     /// The realm of those who register here.
     #[schemars(with = "Option<String>")]
     pub(in crate::scenario) realm: Option<Text>,
-    /// A file of the same kind: who this switch is to trunks, and to phones' registrars, that ask (401, 407).
+    /// A file of the same kind: who this switch is to trunks that ask (401, 407).
     #[schemars(with = "Option<String>")]
     pub(in crate::scenario) own_credentials: Option<Text>,
     /// The name server that is asked where targets are; the system's unless said otherwise.

@@ -238,8 +238,10 @@ impl Reader<'_> {
 
     fn agents(&mut self, raw: &Spanned<RawAgent>, queue: QueueId, agents: &mut Vec<Agent>) {
         let mut srtp = Srtp::Off;
+        let mut credentials = None;
         if let RawAgent::Table(table) = raw.get_ref() {
             srtp = self.srtp(table.srtp.as_ref());
+            credentials = self.agents_credentials(table, raw.span());
         }
         let (contact, count) = match raw.get_ref() {
             RawAgent::Contact(uri) => (self.contact(uri, raw.span()), 1),
@@ -248,7 +250,7 @@ impl Reader<'_> {
                 simulated: None,
                 at_once,
                 register: None,
-                srtp: _,
+                ..
             }) => (self.contact(uri, raw.span()), at_once.unwrap_or(1)),
             RawAgent::Table(RawAgentTable {
                 simulated: Some(count),
@@ -256,13 +258,14 @@ impl Reader<'_> {
                 at_once: None,
                 register: None,
                 srtp: None,
+                ..
             }) => (Contact::Simulated, *count),
             RawAgent::Table(RawAgentTable {
                 register: Some(user),
                 simulated: None,
                 sip: None,
                 at_once: None,
-                srtp: _,
+                ..
             }) => (self.registering(user, raw.span(), agents), 1),
             RawAgent::Table(_) => {
                 let remedy = "write { simulated = 12 }, { register = \"nurse-01\" }, { sip = \"sip:...\", at_once = 3 } or \"sip:...\"";
@@ -283,9 +286,28 @@ impl Reader<'_> {
                 queue,
                 contact,
                 srtp,
+                credentials,
             },
             count,
         ));
+    }
+
+    /// Only a SIP contact may ask who we are: a phone that registers here is told nothing, and a simulated nurse is none.
+    fn agents_credentials(
+        &mut self,
+        table: &RawAgentTable,
+        span: Range<usize>,
+    ) -> Option<Box<str>> {
+        let file = table.credentials.as_deref()?;
+        if table.sip.is_none() {
+            self.fault(
+                span,
+                "only a SIP contact is told who this switch is",
+                "write { sip = \"sip:...\", credentials = \"pbx.ha1\" }, or take `credentials` away; passwords of phones that register are in \
+                 the file that [listen] `credentials` names",
+            );
+        }
+        Some(file.into())
     }
 
     fn srtp(&mut self, raw: Option<&Spanned<String>>) -> Srtp {

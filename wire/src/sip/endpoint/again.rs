@@ -32,6 +32,8 @@ pub(crate) struct Glare {
     /// `None`: it is under way again.
     at: Option<Time>,
     tries: u8,
+    /// The peer's came in between.
+    overtaken: bool,
 }
 
 impl Glare {
@@ -42,6 +44,11 @@ impl Glare {
 
     pub(crate) const fn waits(&self) -> bool {
         self.at.is_some()
+    }
+
+    /// The peer's change comes first.
+    pub(crate) const fn is_overtaken(&mut self) {
+        self.overtaken = self.overtaken || self.waits();
     }
 }
 
@@ -116,6 +123,7 @@ impl Endpoint {
             body,
             at: Some(at),
             tries,
+            overtaken: false,
         }));
         self.timers.set(at, Timer::Glare, Owner::Session(id));
         true
@@ -134,6 +142,10 @@ impl Endpoint {
         };
         let idle =
             matches!(change, Change::None) && session.ok.is_none() && session.ack_due.is_none();
+        if idle && glare.overtaken {
+            session.glare = None;
+            return self.tell(Event::ChangeOvertaken { session: id });
+        }
         if idle {
             glare.at = None;
             let body = glare.body.take();

@@ -200,6 +200,12 @@ pub enum Event {
         /// Which.
         session: SessionId,
     },
+    /// A change of ours met one of the peer's, which came first: ours isn't tried again as it was, for what it describes is of before
+    /// that. Whoever still wants it asks anew.
+    ChangeOvertaken {
+        /// Which.
+        session: SessionId,
+    },
     /// 101-199 for our INVITE.
     Progress {
         /// Which.

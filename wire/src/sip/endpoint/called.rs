@@ -396,7 +396,7 @@ impl Endpoint {
         extra: &Headers,
         body: Option<Body>,
     ) {
-        self.withdraw_early(now, id);
+        let change = self.overtakes(id);
         self.settle_reliable(id);
         let mut headers = Headers::new();
         if let Some(session) = self.sessions.get(&id) {
@@ -413,12 +413,7 @@ impl Endpoint {
                 body,
             },
         );
-        self.set_phase(
-            id,
-            Phase::Up {
-                change: Change::None,
-            },
-        );
+        self.set_phase(id, Phase::Up { change });
         if let Some(sent) = sent {
             self.repeat_ok(now, id, cseq, first, sent);
         }

@@ -174,6 +174,12 @@ impl Connections {
             .or_else(|| proved().copied().and_then(flow))
     }
 
+    /// Whether there is one between these ends, whatever its peer has proved.
+    pub(crate) fn is_open(&self, ends: Ends) -> bool {
+        let mut from_here = self.by_ends.range((ends, None)..);
+        from_here.next().is_some_and(|((at, _), _)| *at == ends)
+    }
+
     /// The way over a connection.
     pub(crate) fn flow_of(&self, connection: ConnectionId) -> Option<Flow> {
         self.open.get(&connection).map(|found| Flow::Stream {

@@ -230,6 +230,9 @@ impl Endpoint {
             }
             Phase::Up { change } => {
                 let cseq = incoming.cseq;
+                if let Some(glare) = &mut session.glare {
+                    glare.is_overtaken();
+                }
                 *change = Change::Theirs {
                     server: incoming.key,
                     invite: is_invite.then_some(cseq),

@@ -59,7 +59,7 @@ mod table;
 mod timers;
 mod transaction;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::SocketAddr};
 
 use bytes::Bytes;
 
@@ -233,6 +233,11 @@ impl Endpoint {
     /// How many of them may still come.
     pub const fn admission(&self) -> u32 {
         self.admission
+    }
+
+    /// Whether there is a connection between these ends.
+    pub fn is_connected(&self, ends: (Local, SocketAddr, TransportKind)) -> bool {
+        self.net.is_open(ends)
     }
 
     /// Whether a session that we began is still without any response at all.

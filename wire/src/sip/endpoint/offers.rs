@@ -6,7 +6,7 @@ use super::{
     client::ClientKey,
     ident::Key,
     servers::{Answer, Incoming},
-    session::{Phase, Session},
+    session::{Change, Phase, Session},
 };
 use crate::{
     sip::message::{Body, HeaderName, Method, StatusCode},
@@ -92,6 +92,26 @@ impl Endpoint {
         self.serve(incoming, to, Some(id), None);
         self.tell(Event::ChangeRequested { session: id, body });
         true
+    }
+
+    /// The caller's UPDATE that has no answer when our 2xx to the INVITE goes: it is under way as any change, until our user answers it.
+    ///
+    /// RFC 3311 section 5.2 has 491 for an offer that meets one of ours, and 500 for one that comes before we answered another: here is
+    /// neither, and whoever our user asks may be taking the offer in this moment. Nothing forbids the 2xx meanwhile: the INVITE's own offer
+    /// has its answer (RFC 3264 section 4), and what the 2xx describes is that once more.
+    pub(crate) fn overtakes(&mut self, id: SessionId) -> Change {
+        let session = self.sessions.get_mut(&id);
+        match session.and_then(|session| session.early_change.take()) {
+            Some(change) => match *change {
+                EarlyChange::Theirs { server, .. } => Change::Theirs {
+                    server,
+                    invite: None,
+                    timer: None,
+                },
+                EarlyChange::Ours { client } => Change::Ours { client },
+            },
+            None => Change::None,
+        }
     }
 
     /// Which side's offer, made by the INVITE or because it made none, has no answer yet in this early dialog. To a caller who takes
