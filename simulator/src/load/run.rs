@@ -85,13 +85,25 @@ pub struct LoadHandle {
 impl LoadHandle {
     /// Waits for the run's end.
     pub async fn finish(self) -> LoadReport {
-        self.task.await.unwrap_or_default()
+        ended(self.task).await
     }
 
     /// Places no more calls, ends those in progress by BYE, and gives the figures so far.
     pub async fn stop(self) -> LoadReport {
         self.stop.send_replace(true);
-        self.task.await.unwrap_or_default()
+        ended(self.task).await
+    }
+}
+
+/// A fault of ours ends the program, and isn't told as a load of no calls.
+async fn ended(task: JoinHandle<LoadReport>) -> LoadReport {
+    match task.await {
+        Ok(report) => report,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends: nobody reads it.
+            Err(_) => LoadReport::default(),
+        },
     }
 }
 
@@ -449,5 +461,17 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(TokioInstant::from_std(at)).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "a fault of ours")]
+    async fn a_fault_of_ours_is_no_report_of_a_load_without_calls() {
+        let task = tokio::spawn(async { panic!("a fault of ours") });
+        let _report = ended(task).await;
     }
 }
