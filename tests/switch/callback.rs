@@ -37,11 +37,12 @@ fn rest() -> String {
     )
 }
 
-/// Keeps the agent busy for a while with another caller.
+/// Keeps the agent busy with another caller, longer than somebody takes to call, be offered and press a key on a machine that
+/// stands still in between.
 fn talks() -> AnswerPlan {
     AnswerPlan {
         sound: Sound::Tone(FAR_TONE),
-        until: Until::Heard(Duration::from_secs(4)),
+        until: Until::Heard(Duration::from_secs(8)),
         ..AnswerPlan::default()
     }
 }

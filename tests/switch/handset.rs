@@ -127,6 +127,26 @@ impl Handset {
         self.audio.send_to(datagram, to).expect("sent");
     }
 
+    /// Until nothing comes of what somebody says every 20 ms for half a second: the audio's thread has been told.
+    pub(crate) async fn hears_no_more(&self, mut speak: impl FnMut()) {
+        let listen = async {
+            let (mut tick, mut buffer) = (tokio::time::interval(PACKET), [0; 2000]);
+            let mut silent = 0;
+            while silent < 25 {
+                speak();
+                tick.tick().await;
+                silent += 1;
+                while let Ok(len) = self.audio.recv(&mut buffer) {
+                    if !wire::rtp::is_rtcp(&buffer[..len]) {
+                        silent = 0;
+                    }
+                }
+            }
+        };
+        let done = tokio::time::timeout(DEADLINE, listen).await;
+        assert!(done.is_ok(), "it is heard all the time");
+    }
+
     /// Hears packets until that code comes, and speaks every 20 ms meanwhile; all codes that came.
     pub(crate) async fn hears(&self, code: u8, speak: impl FnMut()) -> BTreeSet<u8> {
         let plain = |datagram: &mut [u8]| {

@@ -84,6 +84,8 @@ async fn a_nurse_who_was_given_up_is_heard_no_more() {
     let (taken, asked) = second.is_called().await;
     let mut sender = Sender::new(8, 1, 7, 7);
     let first_at = audio_at(&two.asked);
+    let speaks = || two.nurse.says(&mut sender, first_at, 1);
+    two.caller.hears_no_more(speaks).await;
     (0..50).for_each(|_| two.nurse.says(&mut sender, first_at, 1));
     let answer = second.talks();
     second.act(|ep, now| ep.answer(now, taken, Some(answer)).expect("answered"));
