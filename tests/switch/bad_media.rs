@@ -8,7 +8,7 @@ use wire::{g711::Law, rtp, srtp::Suite};
 
 use crate::{
     TO_QUEUE, at,
-    rig::{A_WHILE, CALLER_TONE, FAR_TONE, Rig, answers},
+    rig::{self, A_WHILE, CALLER_TONE, FAR_TONE, Rig, answers},
     routes,
 };
 
@@ -109,9 +109,8 @@ fn undisturbed(caller: &testkit::CallResult, nurse: &testkit::CallResult) {
 
 /// Says its tone, from the host of the call's sides and from another, to the port that a caller is told of.
 pub(crate) async fn intrudes(mut told: watch::Receiver<Option<SocketAddr>>) -> SocketAddr {
-    let told = told.wait_for(Option::is_some).await.expect("a call");
-    let target = told.expect("an address");
-    drop(told);
+    let target = rig::told(&mut told, Option::is_some).await;
+    let target = target.expect("an address");
     for local in ["127.0.0.1:0", "127.0.0.66:0"] {
         intrude(local, target);
     }

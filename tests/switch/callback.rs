@@ -68,10 +68,7 @@ fn answers_the_switch() -> AnswerPlan {
 
 /// Calls while the agent talks and presses 1.
 async fn asks_to_be_called_back(rig: &Rig, phone: &mut Phone, srtp: Option<Suite>) -> CallResult {
-    let mut live = rig.gateway.monitor().live.clone();
-    live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
-        .await
-        .expect("the switch runs");
+    rig.sees_a_call("talking").await;
     let target = Uri::parse(&format!("sip:11770488@{}", rig.gateway.sip_addr())).expect("a URI");
     let plan = CallPlan {
         from: FROM.into(),
@@ -91,9 +88,8 @@ async fn a_caller_presses_one_hangs_up_and_is_called_back_and_recorded() {
     let rig = Rig::start(&agent(&nurse), &rest()).await;
     let waits = async {
         let asked = asks_to_be_called_back(&rig, &mut phone, None).await;
-        let mut live = rig.gateway.monitor().live.clone();
-        let promised = live.wait_for(|live| live.queues[0].promised == 1).await;
-        assert_eq!(promised.expect("the switch runs").queues[0].waiting, 0);
+        let promised = rig.sees(|live| live.queues[0].promised == 1).await;
+        assert_eq!(promised.queues[0].waiting, 0);
         (asked, phone.answer(answers_the_switch()).await)
     };
     let answers = answers_twice(&mut nurse);
@@ -121,10 +117,7 @@ async fn a_caller_by_tcp_is_offered_no_call_back_without_a_trunk() {
     let mut nurse = Phone::bind().expect("a phone");
     let rig = Rig::start(&agent(&nurse), &rest()).await;
     let waits = async {
-        let mut live = rig.gateway.monitor().live.clone();
-        live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
-            .await
-            .expect("the switch runs");
+        rig.sees_a_call("talking").await;
         let target = Uri::parse(&format!("sip:11770488@{}", rig.gateway.sip_addr()));
         let target = target.expect("a URI");
         let plan = CallPlan {
@@ -154,7 +147,6 @@ async fn a_caller_who_cannot_be_reached_is_tried_again_and_accounted_for() {
         Phone::bind().expect("a phone"),
     );
     let rig = Rig::start(&agent(&nurse), &rest()).await;
-    let mut live = rig.gateway.monitor().live.clone();
     let waits = async {
         asks_to_be_called_back(&rig, &mut phone, None).await;
         for _ in 0..2 {
@@ -164,16 +156,14 @@ async fn a_caller_who_cannot_be_reached_is_tried_again_and_accounted_for() {
             };
             phone.answer(busy).await;
         }
-        live.wait_for(|live| live.totals.outcomes.contains_key("unreached"))
-            .await
-            .map(drop)
+        rig.sees(|live| live.totals.outcomes.contains_key("unreached"))
+            .await;
     };
-    let (_, given_up, _) = tokio::join!(
+    tokio::join!(
         rig.call("0488", Until::PeerEnds),
         waits,
         nurse.answer(talks())
     );
-    given_up.expect("the switch runs");
     let totals = rig.stop().await.totals;
     assert_eq!((totals.offered, totals.unaccounted), (2, 0));
     assert_eq!(totals.recorded.get("region-04"), Some(&1));

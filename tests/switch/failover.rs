@@ -154,10 +154,9 @@ async fn who_takes_a_call_for_a_full_queue_is_shown_as_controller() {
     let agents = "[], len_max = 1, overflow = [\"medhelp\"], handover = \"relay\"";
     let rest = crate::provider(&format!("[\"sip:1177@{}\"]", provider.address()), "relay");
     let rig = Rig::start(agents, &rest).await;
-    let mut live = rig.gateway.monitor().live.clone();
     let second = async {
-        let one_waits = live.wait_for(|live| live.queues.iter().any(|queue| queue.waiting == 1));
-        one_waits.await.expect("the switch runs");
+        rig.sees(|live| live.queues.iter().any(|queue| queue.waiting == 1))
+            .await;
         rig.call("0488", A_WHILE).await
     };
     let waits = rig.call("0488", Until::Sent(std::time::Duration::from_secs(6)));
@@ -174,11 +173,7 @@ async fn who_takes_a_call_for_a_full_queue_is_shown_as_controller() {
 
 /// Whom the page shows as controller of the first call in that state, and what it says of its recording.
 async fn controller(rig: &Rig, state: &str) -> (String, &'static str) {
-    let mut live = rig.gateway.monitor().live.clone();
-    let is_there = |live: &std::sync::Arc<gateway::view::Live>| {
-        live.calls.iter().any(|call| call.state == state)
-    };
-    let live = live.wait_for(is_there).await.expect("the switch runs");
+    let live = rig.sees_a_call(state).await;
     let call = live.calls.iter().find(|call| call.state == state);
     let call = call.expect("waited for");
     (call.controller.clone(), call.recording)
@@ -188,24 +183,19 @@ async fn controller(rig: &Rig, state: &str) -> (String, &'static str) {
 async fn a_provider_that_is_down_is_passed_over_and_taken_again_when_it_is_back() {
     let (mut first, mut second) = phones();
     let rig = Rig::start(AGENTS, &two(&first, 30, &second, AT_ONCE)).await;
-    let live = rig.gateway.monitor().live.clone();
     // Neither phone answers questions while it isn't used.
-    let is_up = |place: usize, up: bool| {
+    let is_up = async |place: usize, up: bool| {
         let state = if up { "up" } else { "down" };
-        let mut live = live.clone();
-        async move {
-            live.wait_for(|live| {
-                let provider = live.providers.get(place);
-                provider.is_some_and(|provider| provider.targets[0].state == state)
-            })
-            .await
-            .map(drop)
-        }
+        let shown = rig.sees(|live| {
+            let provider = live.providers.get(place);
+            provider.is_some_and(|provider| provider.targets[0].state == state)
+        });
+        shown.await
     };
-    is_up(0, false).await.expect("the switch runs");
+    is_up(0, false).await;
     let (caller, _) = tokio::join!(
         async {
-            is_up(1, true).await.expect("the switch runs");
+            is_up(1, true).await;
             rig.call("0180", Until::HeardTone(FAR_TONE)).await
         },
         second.answer(answers())
@@ -213,7 +203,7 @@ async fn a_provider_that_is_down_is_passed_over_and_taken_again_when_it_is_back(
     assert_eq!(caller.code(), 200);
     let (back, _) = tokio::join!(
         async {
-            is_up(0, true).await.expect("the switch runs");
+            is_up(0, true).await;
             rig.call("0180", Until::HeardTone(FAR_TONE)).await
         },
         first.answer(answers())

@@ -256,12 +256,6 @@ async fn odd_kommun_ids_have_routes_of_their_own() {
 async fn a_stop_ends_calls_by_bye_and_closes_their_recordings() {
     let mut nurse = Phone::bind().expect("a phone");
     let rig = Rig::start(&at(&nurse), &routes(TO_QUEUE)).await;
-    let mut live = rig.gateway.monitor().live.clone();
-    let until_recording = async {
-        live.wait_for(|live| live.totals.recorded.get("region-04") == Some(&1))
-            .await
-            .map(drop)
-    };
     let target = rig.gateway.sip_addr();
     let call = async {
         let mut phone = Phone::bind().expect("a phone");
@@ -275,7 +269,8 @@ async fn a_stop_ends_calls_by_bye_and_closes_their_recordings() {
             .await
     };
     let (caller, nurse, kept) = tokio::join!(call, nurse.answer(answers()), async {
-        until_recording.await.expect("the switch runs");
+        rig.sees(|live| live.totals.recorded.get("region-04") == Some(&1))
+            .await;
         rig.stop().await
     });
     assert_eq!((caller.ended, nurse.ended), (Ended::Peer, Ended::Peer));

@@ -6,7 +6,7 @@ use testkit::{Ended, Phone, Until};
 
 use crate::{
     TO_QUEUE,
-    rig::{A_WHILE, FAR_TONE, Rig, answers},
+    rig::{A_WHILE, FAR_TONE, Rig, answers, told},
     routes,
 };
 
@@ -37,11 +37,8 @@ async fn no_more_calls_are_held_than_the_scenario_says() {
     let mut nurse = Phone::bind().expect("a phone");
     let agents = format!("[\"sip:nurse@{}\"]", nurse.address());
     let rig = Rig::start(&agents, &limited("{ calls_max = 1 }")).await;
-    let mut live = rig.gateway.monitor().live.clone();
     let second = async {
-        live.wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
-            .await
-            .expect("the switch runs");
+        rig.sees_a_call("talking").await;
         rig.call("0488", Until::PeerEnds).await
     };
     let (first, second, _) = tokio::join!(
@@ -64,20 +61,12 @@ async fn a_drain_refuses_new_calls_says_so_and_lets_the_old_end() {
         &routes(TO_QUEUE),
     )
     .await;
-    let mut live = rig.gateway.monitor().live.clone();
     let mut ready = rig.gateway.monitor().ready.clone();
     let drains = async {
-        let talks = live
-            .wait_for(|live| live.calls.iter().any(|call| call.state == "talking"))
-            .await;
-        assert!(talks.expect("the switch runs").takes_calls);
+        assert!(rig.sees_a_call("talking").await.takes_calls);
         rig.gateway.drain();
-        ready
-            .wait_for(|ready| !ready)
-            .await
-            .expect("the switch runs");
-        let shown = live.wait_for(|live| !live.takes_calls).await;
-        assert_eq!(shown.expect("the switch runs").calls_now, 1);
+        told(&mut ready, |ready| !ready).await;
+        assert_eq!(rig.sees(|live| !live.takes_calls).await.calls_now, 1);
         rig.call("0488", Until::PeerEnds).await
     };
     let (old, new, _) = tokio::join!(
@@ -86,10 +75,7 @@ async fn a_drain_refuses_new_calls_says_so_and_lets_the_old_end() {
         nurse.answer(answers())
     );
     assert_eq!((old.code(), old.ended, new.code()), (200, Ended::Us, 503));
-    let mut live = rig.gateway.monitor().live.clone();
-    live.wait_for(|live| live.calls_now == 0)
-        .await
-        .expect("the old call ended");
+    rig.sees(|live| live.calls_now == 0).await;
     let totals = rig.stop().await.totals;
     assert_eq!((totals.completed, totals.unaccounted), (1, 0));
 }

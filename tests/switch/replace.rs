@@ -6,7 +6,7 @@ use testkit::{Phone, Until};
 
 use crate::{
     TO_QUEUE, at, provider,
-    rig::{Rig, answers, scenario},
+    rig::{Rig, answers, scenario, told},
     routes,
 };
 
@@ -119,10 +119,7 @@ async fn replacing_under_load_fails_no_call() {
     let load = load::start(plan).await.expect("a load");
     let mut progress = load.progress.clone();
     for round in 1..=5_u64 {
-        progress
-            .wait_for(|seen| seen.placed >= round * 50)
-            .await
-            .expect("calls come");
+        told(&mut progress, |seen| seen.placed >= round * 50).await;
         let later = format!(
             "route = [\n  {{ name = \"later-{round}\", all = true, queue = \"sormland\", from = 2090-01-01 }},"
         );

@@ -3,14 +3,18 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use callcore::scenario::{RecorderSettings, Scenario, TlsSettings};
-use gateway::{Gateway, Options, view::Totals};
+use gateway::{
+    Gateway, Options,
+    view::{Live, Totals},
+};
 use recorder::{
     Recorder, RecorderHandle,
     index::Filter,
     store::{self, Store},
 };
 use tempfile::TempDir;
-use testkit::{AnswerPlan, CallPlan, Phone, Sound, Until};
+use testkit::{AnswerPlan, CallPlan, DEADLINE, Phone, Sound, Until};
+use tokio::{sync::watch, time::timeout};
 use wire::sip::message::{HeaderName, Headers};
 
 /// What a caller says, in Hz.
@@ -49,6 +53,16 @@ agreement = [
 ]
 retention = [{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }]
 "#;
+
+/// What is told as soon as it is so. Panics when it isn't in time: no test waits for ever.
+pub(crate) async fn told<T: Clone>(
+    teller: &mut watch::Receiver<T>,
+    is_so: impl FnMut(&T) -> bool,
+) -> T {
+    let told = timeout(DEADLINE, teller.wait_for(is_so)).await;
+    let told = told.expect("told in time");
+    told.expect("whoever tells it is there").clone()
+}
 
 impl Rig {
     /// A switch whose region-04 queue has these agents, with these providers and routes added.
@@ -216,6 +230,17 @@ impl Rig {
             recorder,
             folder,
         }
+    }
+
+    /// What the switch shows as soon as that is so.
+    pub(crate) async fn sees(&self, is_so: impl FnMut(&Arc<Live>) -> bool) -> Arc<Live> {
+        told(&mut self.gateway.monitor().live.clone(), is_so).await
+    }
+
+    /// The same as soon as a call is in that state.
+    pub(crate) async fn sees_a_call(&self, state: &str) -> Arc<Live> {
+        self.sees(|live| live.calls.iter().any(|call| call.state == state))
+            .await
     }
 
     /// Calls the switch from a kommun, saying the caller's tone.

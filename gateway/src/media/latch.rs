@@ -65,9 +65,11 @@ impl Latch {
     }
 
     /// Whether a packet from there may be our remote's. The port may differ from what was named, once; the host may be that which
-    /// its signalling comes from, for behind NAT nobody knows what others see of him; never another (RTP bleed).
+    /// its signalling comes from, for behind NAT nobody knows what others see of him; never another (RTP bleed). What was named is
+    /// believed again whoever came first: on a port that was another call's a moment ago, that call's end at the same host.
     pub(super) fn takes(&self, from: SocketAddr, remote: SocketAddr, now: Instant) -> bool {
         from == remote
+            || self.said.named == Some(from)
             || !self.latched && self.knows_host(from, remote) && !self.is_former(from, now)
     }
 
@@ -106,7 +108,17 @@ mod tests {
         assert!(latch.takes(at(10), at(10), now) && latch.takes(at(12), at(10), now));
         assert!(!latch.takes(SocketAddr::from(([127, 0, 0, 2], 10)), at(10), now));
         latch.heard();
-        assert!(latch.takes(at(12), at(12), now) && !latch.takes(at(10), at(12), now));
+        assert!(latch.takes(at(12), at(12), now) && !latch.takes(at(14), at(12), now));
+    }
+
+    #[test]
+    fn who_was_named_is_heard_also_when_another_call_of_its_host_came_first() {
+        let (mut latch, now) = (Latch::default(), Instant::now());
+        latch.named(at(10), None, None, now);
+        assert!(latch.takes(at(12), at(10), now));
+        latch.heard();
+        assert!(latch.takes(at(10), at(12), now));
+        assert!(!latch.takes(at(12), at(10), now), "and then no other");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod port;
 mod protection;
 mod reports;
 mod rooms;
+mod running;
 mod seats;
 mod silence;
 mod token;
