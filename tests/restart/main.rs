@@ -165,11 +165,24 @@ impl Raw {
         (answer.status.code(), tag)
     }
 
+    /// A call that the switch answers, over at once.
+    async fn is_served(&self, call: &str) {
+        let (status, tag) = self.call(call).await;
+        assert_eq!(status, 200);
+        self.hang_up(call, &tag).await;
+    }
+
     async fn hang_up(&self, call: &str, tag: &str) {
         let bye = self.request("BYE", call, 2, tag);
         self.send(&bye).await;
         assert_eq!(self.final_to(&bye, call).await.status.code(), 200);
     }
+}
+
+/// Asked to end, the switch does.
+async fn stops(mut switch: Child) {
+    switch.interrupt();
+    assert!(switch.ends().await.success());
 }
 
 /// OPTIONS over a connection of its own; its first line.
@@ -208,8 +221,7 @@ async fn a_switch_that_is_late_answers_who_called_before() {
     assert_eq!(http::get(web, "/readyz").await.0, 200);
     switch.interrupt();
     switch.says("no new calls").await;
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    stops(switch).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,8 +267,7 @@ async fn a_switch_that_starts_anew_leaves_nobody_without_an_answer() {
     let stream = TcpStream::connect(sip).await.expect("never refused");
     let said = asks_by_tcp(stream, number + 1).await;
     assert!(said.starts_with("SIP/2.0 200"), "{said}");
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    stops(switch).await;
 }
 
 /// Whoever is asked for something before it listens for that does it when it does: no signal ends a switch that is to start.
@@ -277,8 +288,7 @@ async fn a_switch_that_is_asked_for_more_while_it_starts_anew_is_there() {
     let (status, tag) = phone.call("there").await;
     assert_eq!(status, 200);
     phone.hang_up("there", &tag).await;
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    stops(switch).await;
 }
 
 /// Who ends it while it waits to start anew means what is to come, too: it must not be there again.
@@ -350,8 +360,7 @@ async fn a_switch_with_two_addresses_starts_anew_at_both() {
         (switch.said().matches(READY).count() == 2).then_some(())
     })
     .await;
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    stops(switch).await;
 }
 
 /// What would not start must not stop: a scenario that is broken meanwhile is told of, and the switch goes on.
@@ -366,11 +375,8 @@ async fn a_broken_scenario_keeps_the_old_switch() {
     switch.start_anew();
     switch.says("not started anew").await;
     let phone = Raw::new(sip).await;
-    let (status, tag) = phone.call("still").await;
-    assert_eq!(status, 200);
-    phone.hang_up("still", &tag).await;
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    phone.is_served("still").await;
+    stops(switch).await;
 }
 
 /// Nor one whose files are gone: what the next program would stumble over is looked for before the old one stops.
@@ -395,12 +401,9 @@ async fn a_scenario_whose_files_are_not_there_keeps_the_old_switch() {
         .await;
     }
     let phone = Raw::new(sip).await;
-    let (status, tag) = phone.call("still").await;
-    assert_eq!(status, 200);
-    phone.hang_up("still", &tag).await;
+    phone.is_served("still").await;
     assert_eq!(switch.said().matches(READY).count(), 1);
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    stops(switch).await;
 }
 
 /// A new program that isn't there yet, or is none: half of an upgrade must not end the switch.
@@ -425,11 +428,8 @@ async fn a_program_that_cannot_be_started_gives_way_to_the_old_one() {
     }
     assert_eq!(switch.said().matches("the program that was").count(), 2);
     let phone = Raw::new(sip).await;
-    let (status, tag) = phone.call("still").await;
-    assert_eq!(status, 200);
-    phone.hang_up("still", &tag).await;
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    phone.is_served("still").await;
+    stops(switch).await;
 }
 
 /// Nor when it is broken while calls end: the switch takes calls again, and starts anew once it is whole.
@@ -453,15 +453,12 @@ async fn a_scenario_that_is_broken_while_calls_end_keeps_the_old_switch() {
         (http::get(web, "/readyz").await.0 == 200).then_some(())
     })
     .await;
-    let (status, tag) = phone.call("still").await;
-    assert_eq!(status, 200);
-    phone.hang_up("still", &tag).await;
+    phone.is_served("still").await;
     std::fs::write(&file, scenario).expect("a file");
     switch.start_anew();
     http::wait_for("the new one", async || {
         (switch.said().matches(READY).count() == 2).then_some(())
     })
     .await;
-    switch.interrupt();
-    assert!(switch.ends().await.success());
+    stops(switch).await;
 }

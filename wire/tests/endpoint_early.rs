@@ -207,6 +207,18 @@ fn acknowledges(net: &mut Net, peer: usize, early: &Response, offer: Option<&str
     net.nodes[peer].inbox.clear();
 }
 
+/// Node 0 agrees to what its peer asks for, or doesn't.
+fn answer_change(net: &mut Net, session: SessionId, agrees: bool) {
+    net.at(0, |ep, now| {
+        if agrees {
+            ep.accept_change(now, session, sdp("agreed"))
+        } else {
+            ep.reject_change(now, session, StatusCode::NOT_ACCEPTABLE_HERE)
+        }
+        .expect("answered");
+    });
+}
+
 /// RFC 3311 section 5.2: an offer while the INVITE's has no answer, or ours to an INVITE without one.
 #[test]
 fn an_update_that_offers_before_the_first_offer_has_its_answer_comes_too_early() {
@@ -326,14 +338,7 @@ fn an_update_that_our_200_overtakes_has_its_answer_all_the_same() {
         net.confirmed(0);
         let again = net.at(0, |ep, now| ep.change(now, session, sdp("more")));
         assert_eq!(again, Err(SessionError::WrongState), "one at a time");
-        net.at(0, |ep, now| {
-            if accepts {
-                ep.accept_change(now, session, sdp("agreed"))
-            } else {
-                ep.reject_change(now, session, StatusCode::NOT_ACCEPTABLE_HERE)
-            }
-            .expect("answered");
-        });
+        answer_change(&mut net, session, accepts);
         let answer = response(&mut net, peer);
         let expected = if accepts {
             (200, sdp("agreed"))
@@ -396,14 +401,7 @@ fn a_200_waits_for_the_answer_to_an_offer_in_the_prack() {
         net.millis(50);
         assert_eq!(net.change_requested(0), sdp("theirs"));
         assert_eq!(net.sent(0, "200"), 0, "neither");
-        net.at(0, |ep, now| {
-            if accepts {
-                ep.accept_change(now, session, sdp("agreed"))
-            } else {
-                ep.reject_change(now, session, StatusCode::NOT_ACCEPTABLE_HERE)
-            }
-            .expect("answered");
-        });
+        answer_change(&mut net, session, accepts);
         net.millis(50);
         let refused = usize::from(!accepts);
         assert_eq!(

@@ -49,6 +49,23 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
     )
 }
 
+/// All calls go to a provider there directly, who isn't asked whether it is up.
+pub(super) fn direct(provider: impl std::fmt::Display) -> String {
+    format!(
+        r#"
+provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{provider}"], ping = {{ every_s = 0 }} }}]
+[[route]]
+name = "out"
+all = true
+unknown = true
+invalid = true
+conflict = true
+provider = "medhelp"
+handover = "direct"
+"#
+    )
+}
+
 pub(super) struct Bench {
     pub(super) exchange: Exchange,
     pub(super) sip: SipDriver,
@@ -124,6 +141,19 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
         let asked = bench.until(talks).await;
         assert_eq!(bench.state().expect("a call").1, "talking");
         (bench, [caller, first, second], asked)
+    }
+
+    /// A caller whom a queue answers, and who is asked for him then: the caller's dialog, and what is asked.
+    pub(super) async fn answered(&mut self, caller: &Peer, asked: &Peer) -> (String, Request) {
+        let switch = self.address();
+        let begun = async {
+            let offer = Peer::sdp(5000);
+            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+            let tag = tag_of(&caller.is_told(200).await);
+            caller.asks(switch, ("ACK", 1, &tag), "").await;
+            (tag, asked.is_asked(Method::Invite).await)
+        };
+        self.until(begun).await
     }
 
     pub(super) fn address(&self) -> SocketAddr {

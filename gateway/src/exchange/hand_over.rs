@@ -270,7 +270,7 @@ mod tests {
     use wire::sip::message::Method;
 
     use super::*;
-    use crate::exchange::bench::{Bench, Peer};
+    use crate::exchange::bench::{Bench, Peer, direct};
 
     /// The first of three hosts has no room, and says so when it has almost been given up.
     #[tokio::test]
@@ -281,18 +281,7 @@ mod tests {
             Peer::new().await,
             Peer::new().await,
         ];
-        let entries = r#"
-provider = [{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@provider.test"] }]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-"#;
-        let mut bench = Bench::new(entries);
+        let mut bench = Bench::new(&direct("provider.test"));
         let target = Uri::parse("sip:x@provider.test").expect("a URI");
         let ways = [&first, &second, &third].map(Peer::at);
         bench.exchange.names.knows(&target, &ways);

@@ -30,18 +30,23 @@ fn said(bench: &Bench) -> std::path::PathBuf {
     folder
 }
 
-#[test]
-fn what_was_erased_under_a_decision_is_not_missing() {
-    let (bench, scenario) = (Bench::with(2), scenario());
-    let calls = said(&bench);
+/// Of the hour about the calls, with what was erased.
+fn asked() -> Asked {
     let began = tag(REGION, 0).started.timestamp();
-    let asked = Asked {
+    Asked {
         from: began - SignedDuration::from_hours(1),
         until: began + SignedDuration::from_hours(1),
         folders: false,
         bucket: false,
         erased: true,
-    };
+    }
+}
+
+#[test]
+fn what_was_erased_under_a_decision_is_not_missing() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let calls = said(&bench);
+    let asked = asked();
     let line = |of: &str| -> Line {
         let report = reconcile::reconcile(&bench.vault, &bench.index, Some(&calls), &asked);
         report.expect("held against").controllers[of]
@@ -69,14 +74,7 @@ fn what_was_erased_of_one_call_excuses_no_other() {
         bench.record(REGION, 0);
     }
     let calls = said(&bench);
-    let began = tag(REGION, 0).started.timestamp();
-    let asked = Asked {
-        from: began - SignedDuration::from_hours(1),
-        until: began + SignedDuration::from_hours(1),
-        folders: false,
-        bucket: false,
-        erased: true,
-    };
+    let asked = asked();
     bench.run(&scenario, date(2025, 8, 1)).expect("ran");
     let report = reconcile::reconcile(&bench.vault, &bench.index, Some(&calls), &asked);
     let report = report.expect("held against");

@@ -67,14 +67,7 @@ route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict =
         let folder = tempfile::tempdir().expect("a folder");
         bench.exchange.journal = Some(journal(&bench, &folder, &entries));
         let switch = bench.address();
-        let begun = async {
-            let offer = Peer::sdp(5000);
-            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
-            let tag = tag_of(&caller.is_told(200).await);
-            caller.asks(switch, ("ACK", 1, &tag), "").await;
-            (tag, nurses[0].is_asked(Method::Invite).await)
-        };
-        let (tag, rung) = bench.until(begun).await;
+        let (tag, rung) = bench.answered(&caller, &nurses[0]).await;
         let talk = Self {
             bench,
             switch,

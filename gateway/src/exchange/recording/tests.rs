@@ -9,7 +9,7 @@ use wire::sip::{
 
 use super::*;
 use crate::{
-    exchange::bench::{Bench, Peer, recorded, tag_of},
+    exchange::bench::{Bench, Peer, recorded},
     media::MediaEvent,
 };
 
@@ -34,14 +34,7 @@ impl Talk {
         let audio = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
         let mut bench = Bench::new(&recorded(recorder.at(), more));
         let switch = bench.address();
-        let begun = async {
-            let offer = Peer::sdp(5000);
-            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
-            let tag = tag_of(&caller.is_told(200).await);
-            caller.asks(switch, ("ACK", 1, &tag), "").await;
-            (tag, recorder.is_asked(Method::Invite).await)
-        };
-        let (tag, invite) = bench.until(begun).await;
+        let (tag, invite) = bench.answered(&caller, &recorder).await;
         Self {
             bench,
             switch,

@@ -3,27 +3,13 @@
 use wire::sip::message::{HeaderName, Headers};
 
 use super::*;
-use crate::media::MediaEvent;
+use crate::{exchange::bench::direct, media::MediaEvent};
 
 /// The provider takes no UPDATE, and the session timer falls to us.
 #[tokio::test]
 async fn a_direct_call_whose_caller_left_the_offer_to_the_provider_is_refreshed_by_re_invite() {
     let (caller, provider) = (Peer::new().await, Peer::new().await);
-    let entries = format!(
-        r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"] }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-"#,
-        provider.at()
-    );
-    let mut bench = Bench::new(&entries);
+    let mut bench = Bench::new(&direct(provider.at()));
     let switch = bench.address();
     let begun = async {
         caller.asks(switch, ("INVITE", 1, ""), "").await;
@@ -129,21 +115,7 @@ struct Direct {
 impl Direct {
     async fn begun() -> Self {
         let (caller, provider) = (Peer::new().await, Peer::new().await);
-        let entries = format!(
-            r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"], ping = {{ every_s = 0 }} }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-"#,
-            provider.at()
-        );
-        let mut bench = Bench::new(&entries);
+        let mut bench = Bench::new(&direct(provider.at()));
         let switch = bench.address();
         let begun = async {
             let offer = Peer::sdp(5000);
