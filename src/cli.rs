@@ -202,7 +202,7 @@ pub(crate) struct LoadArgs {
     /// Every caller's kommun, four digits (default: drawn by population)
     #[arg(long)]
     pub(crate) kommun: Option<String>,
-    /// Seconds from answer to hang-up
+    /// Seconds from answer to hang-up; announcements are part of it: who leaves before a nurse has the call is recorded nowhere
     #[arg(long, default_value_t = 5.0)]
     pub(crate) talk: f64,
     /// Seconds that a caller lets it ring before giving up
