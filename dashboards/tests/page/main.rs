@@ -3,6 +3,7 @@
 #[path = "../../examples/preview/made_up.rs"]
 mod made_up;
 
+mod alarms;
 mod http;
 mod texts;
 
