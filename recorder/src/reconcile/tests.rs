@@ -192,6 +192,26 @@ fn a_morning_that_is_played_twice_differs_in_nothing() {
     }
 }
 
+/// A demonstration that is started again has calls of before that end later than its own clock shows.
+#[test]
+fn a_morning_that_is_being_played_again_differs_in_nothing() {
+    let external = CallFact {
+        external: true,
+        recorded: false,
+        controller: "medhelp".into(),
+        ..fact(1, 0, 20.0)
+    };
+    let calls = [external, fact(1, 0, 60.0), fact(2, 0, 60.0)];
+    let recordings = [have(1, 10, 60.0), have(2, 10, 60.0)];
+    let report = compare(&calls, &recordings, at(-3600), at(40), Erased::default());
+    assert_eq!(kinds(&report), [""; 0], "{report:?}");
+    assert_eq!((report.calls, report.external_recordings), (1, 0));
+    assert!(
+        report.controllers.is_empty(),
+        "the others haven't ended yet: {report:?}"
+    );
+}
+
 /// A switch that starts again counts its calls from one.
 #[test]
 fn numbers_that_come_again_are_told_apart_by_time() {
