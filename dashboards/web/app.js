@@ -175,11 +175,11 @@ function connect(tries = 0) {
   source.onerror = failed;
 }
 
-/** An unknown kommun's call is recorded as others on its route are; when there are none, nothing is claimed. */
+/** An unknown kommun's call is recorded as others on its route are; when there are none, or no recorder is, nothing is claimed. */
 function ringOf({ external, kommun, route }) {
   if (external) return "never";
   const like = kommuner.get(kommun) ?? state.fixed?.kommuner.find((it) => it.route === route);
-  return like?.recorded ? "recorded" : "no";
+  return like?.recorded && state.live?.recorder_up !== false ? "recorded" : "no";
 }
 
 function disconnect() {
