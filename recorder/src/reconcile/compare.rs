@@ -33,7 +33,7 @@ pub struct Have {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// Seconds of audio.
+    /// Seconds of audio, without those that were lost.
     pub seconds: f64,
     /// Its client sends no tags, so that nothing tells of its calls either.
     pub untagged: bool,
@@ -50,7 +50,7 @@ impl Have {
             call: entry.tag.call.0,
             started,
             ended: started.checked_add(length).unwrap_or(started),
-            seconds,
+            seconds: entry.tally.seconds_heard(entry.files.len()),
             untagged: &*entry.tag.route == untagged::ROUTE,
         }
     }
