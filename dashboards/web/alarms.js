@@ -16,21 +16,29 @@ export function createAlarms(node) {
   };
   return {
     render({ recorder_up: up, totals }) {
-      const [isRefusing, isCutting] = [refused(totals.not_admitted), cutShort(totals.recording_gaps)];
+      const [isRefusing, isCutting] = [refused.see(totals.not_admitted), cutShort.see(totals.recording_gaps)];
       const recorder = up === false ? "alarm.recorder" : isCutting ? "alarm.cutshort" : "";
       draw([recorder, isRefusing ? "alarm.overload" : ""].filter(Boolean).map((key) => t(key)));
     },
-    /** What was true when the switch was last heard may not be any more. */
-    clear: () => draw([]),
+    /** What was true when the switch was last heard may not be any more, and nobody knows when counters grew meanwhile. */
+    clear() {
+      for (const it of [refused, cutShort]) it.forget();
+      draw([]);
+    },
   };
 }
 
 /** Whether a counter has grown a moment ago. What it showed first says nothing of when; a switch that was started anew begins at 0. */
 function growing(lately) {
   let [before, grown] = [null, -Infinity];
-  return (value) => {
-    if (before !== null && value > before) grown = performance.now();
-    before = value;
-    return performance.now() - grown < lately;
+  return {
+    see(value) {
+      if (before !== null && value > before) grown = performance.now();
+      before = value;
+      return performance.now() - grown < lately;
+    },
+    forget() {
+      before = null;
+    },
   };
 }

@@ -211,7 +211,7 @@ function setConnection(name, seconds = 0) {
 function showConnection() {
   const { name, seconds } = state.connection;
   const stale = name !== "open" && state.live;
-  if (name === "lost") alarms.clear();
+  if (name !== "open") alarms.clear();
   const since = stale ? `. ${t("connection.stale", { time: state.live.clock.slice(11, 19) })}` : "";
   const draining = name === "open" && state.live?.takes_calls === false;
   const end = name === "lost" ? "." : "";
