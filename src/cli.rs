@@ -116,7 +116,7 @@ pub(crate) struct DemoArgs {
     /// No simulated callers: only your own phone
     #[arg(long)]
     pub(crate) quiet_callers: bool,
-    /// Move every port by N, so that two demos can run side by side
+    /// Move every port by N, so that two demos can run side by side, each with its own --data
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) shift: u16,
     /// A new file for the journal of Inera's switch; `vaxel replay` repeats it

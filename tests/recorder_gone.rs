@@ -43,12 +43,14 @@ async fn the_call_goes_on_the_gap_is_counted_and_recording_resumes() {
     switch.sees("vaxel_recorder_up", 0).await;
     switch.sees("vaxel_calls", 1).await;
     assert_eq!(shown(switch.web).await["recording"], "gap");
+    switch.shows_recorder(false).await;
     let heard_until_now = http::metric(switch.web, "vaxel_rtp_packets_received_total").await;
 
     let mut recorder = Recorder::start(folder.path(), &sip.to_string()).await;
     switch.child.says("the recorder answers again").await;
     recorder.stored(PACKETS).await;
     assert_eq!(shown(switch.web).await["recording"], "recording");
+    switch.shows_recorder(true).await;
     assert!(!call.is_finished(), "the call goes on");
     let heard = http::metric(switch.web, "vaxel_rtp_packets_received_total").await;
     assert!(heard > heard_until_now, "the caller is still heard");
@@ -163,6 +165,16 @@ impl Switch {
     async fn sees(&self, metric: &str, value: u64) {
         http::wait_for(metric, async || {
             (http::metric(self.web, metric).await == value).then_some(())
+        })
+        .await;
+    }
+
+    /// The page gets it with the next state of the moment.
+    async fn shows_recorder(&self, up: bool) {
+        http::wait_for("the recorder's state shown", async || {
+            let (_, text) = http::get(self.web, "/api/view").await;
+            let view: Value = serde_json::from_str(&text).expect("JSON");
+            (view["live"]["recorder_up"] == up).then_some(())
         })
         .await;
     }

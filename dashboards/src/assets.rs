@@ -12,7 +12,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, media type, content.
-const FILES: [(&str, &str, &str); 16] = [
+const FILES: [(&str, &str, &str); 17] = [
     ("/", HTML, include_str!("../web/index.html")),
     (
         "/map.json",
@@ -40,6 +40,7 @@ const FILES: [(&str, &str, &str); 16] = [
     ("/web/rows.js", JS, include_str!("../web/rows.js")),
     ("/web/map.js", JS, include_str!("../web/map.js")),
     ("/web/colours.js", JS, include_str!("../web/colours.js")),
+    ("/web/alarms.js", JS, include_str!("../web/alarms.js")),
     ("/web/calls.js", JS, include_str!("../web/calls.js")),
     ("/web/duties.js", JS, include_str!("../web/duties.js")),
     ("/web/figures.js", JS, include_str!("../web/figures.js")),

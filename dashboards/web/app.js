@@ -1,5 +1,6 @@
 // The page: takes events, keeps the newest of each, and draws.
 
+import { createAlarms } from "./alarms.js";
 import { colouring } from "./colours.js";
 import { createCalls, createQueues, renderAddress } from "./calls.js";
 import { createDuties } from "./duties.js";
@@ -24,6 +25,7 @@ const organisationName = (id) => organisations.get(id) ?? id;
 
 const [, outlines] = await Promise.all([loadTexts(), fetch("/map.json").then((it) => it.json())]);
 const map = createMap(at("map"), at("tip"), outlines);
+const alarms = createAlarms(at("alarm"));
 const renderCalls = createCalls((id) => kommuner.get(id)?.name ?? id);
 const renderQueues = createQueues(organisationName);
 const renderProviders = createProviders(organisationName);
@@ -66,6 +68,7 @@ const draw = {
   live() {
     showClock(state.live.clock);
     showConnection();
+    alarms.render(state.live);
     renderFigures(state.live);
     renderCalls(state.live);
     renderQueues(state.live);
@@ -172,11 +175,11 @@ function connect(tries = 0) {
   source.onerror = failed;
 }
 
-/** An unknown kommun's call is recorded as others on its route are; when there are none, nothing is claimed. */
+/** An unknown kommun's call is recorded as others on its route are; when there are none, or no recorder is, nothing is claimed. */
 function ringOf({ external, kommun, route }) {
   if (external) return "never";
   const like = kommuner.get(kommun) ?? state.fixed?.kommuner.find((it) => it.route === route);
-  return like?.recorded ? "recorded" : "no";
+  return like?.recorded && state.live?.recorder_up !== false ? "recorded" : "no";
 }
 
 function disconnect() {
@@ -208,9 +211,11 @@ function setConnection(name, seconds = 0) {
 function showConnection() {
   const { name, seconds } = state.connection;
   const stale = name !== "open" && state.live;
+  if (name !== "open") alarms.clear();
   const since = stale ? `. ${t("connection.stale", { time: state.live.clock.slice(11, 19) })}` : "";
   const draining = name === "open" && state.live?.takes_calls === false;
-  setText(at("connection-state"), draining ? t("connection.draining") : t(`connection.${name}`) + since);
+  const end = name === "lost" ? "." : "";
+  setText(at("connection-state"), draining ? t("connection.draining") : t(`connection.${name}`) + since + end);
   // Apart from what is read aloud: nobody wants to hear each second counted.
   setText(at("connection-retry"), name === "lost" && seconds ? t("connection.retry", { s: seconds }) : "");
   at("connection").dataset.state = draining ? "draining" : name;

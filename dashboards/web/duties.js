@@ -24,7 +24,9 @@ export function createDuties(organisationName) {
     }
     proof("duty-overdue", late);
     setText(at("duties-summary"), nothing ? "" : summary(report));
-    render(rows(duties));
+    const lines = rows(duties);
+    at("duties").hidden = lines.length === 0;
+    render(lines);
   };
 }
 

@@ -42,6 +42,7 @@ export function createRecordings(organisationName) {
     const rows = Object.entries(figures?.controllers ?? {});
     most = Math.max(1, ...rows.map(([, stored]) => stored.recordings));
     render(rows.sort((a, b) => b[1].recordings - a[1].recordings || compare(a[0], b[0])));
+    at("recordings").hidden = rows.length === 0;
     at("recordings-empty").hidden = rows.length > 0;
     setText(at("recordings-empty"), t(figures ? "recordings.none" : "recordings.away"));
     const refused = Object.entries(figures?.refused ?? {}).map(([reason, count]) => `${t(`refused.${reason}`)} ${number(count)}`);

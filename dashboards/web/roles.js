@@ -20,7 +20,11 @@ export function renderRoles(fixed, providers) {
   }
   for (const it of of("processor")) cards.push(card("other", it.name, t("roles.processor")));
   for (const it of of("sub-processor")) cards.push(card("other", it.name, t("roles.sub")));
-  document.getElementById("roles").replaceChildren(...cards);
+  const roles = document.getElementById("roles");
+  // What is open stays so, and what hasn't changed keeps the keyboard's place: this comes again with each new connection.
+  const [before, list] = [roles.querySelector("details"), cards[0]?.querySelector("details")];
+  if (list && before) list.open = before.open;
+  if (cards.map((it) => it.outerHTML).join("") !== roles.innerHTML) roles.replaceChildren(...cards);
 }
 
 function card(kind, name, text, note = "") {

@@ -1,6 +1,8 @@
 // Texts in two languages, and numbers and times as each writes them.
 
 const LANGUAGES = { sv: "sv-SE", en: "en-GB" };
+// From here on nobody asks for the minutes.
+const HOURS_ALONE_S = 100 * 3600;
 let texts = {};
 let language = "en";
 
@@ -35,9 +37,10 @@ export function number(value) {
   return new Intl.NumberFormat(LANGUAGES[language]).format(value);
 }
 
-/** 75 -> 1:15, 3675 -> 1:01:15 */
+/** 75 -> 1:15, 3675 -> 1:01:15, and a year's recordings in whole hours. */
 export function duration(seconds) {
   const whole = Math.floor(seconds);
+  if (whole >= HOURS_ALONE_S) return hours(whole);
   const two = (it) => String(it).padStart(2, "0");
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
@@ -46,8 +49,17 @@ export function duration(seconds) {
 export function size(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   const step = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
-  const style = { style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: step ? 1 : 0 };
-  return new Intl.NumberFormat(LANGUAGES[language], style).format(bytes / 1000 ** step);
+  return measure(bytes / 1000 ** step, { unit: units[step], unitDisplay: "short", maximumFractionDigits: step ? 1 : 0 });
+}
+
+function hours(seconds) {
+  return measure(Math.floor(seconds / 3600), { unit: "hour", maximumFractionDigits: 0 });
+}
+
+/** A figure and its unit, never on two lines. */
+function measure(value, style) {
+  const text = new Intl.NumberFormat(LANGUAGES[language], { style: "unit", ...style }).format(value);
+  return text.replaceAll(" ", "\u00a0");
 }
 
 /** In the order of the language's own alphabet: å, ä, ö last. */

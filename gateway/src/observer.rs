@@ -50,6 +50,7 @@ pub(crate) struct Observer {
     /// Where the switch listens first.
     sip: SocketAddr,
     pub(crate) providers: Vec<ProviderView>,
+    recorder_up: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -107,6 +108,7 @@ impl Observer {
             counted: Counters::default(),
             sip,
             providers: Vec::new(),
+            recorder_up: None,
         };
         Ok((observer, monitor))
     }
@@ -264,7 +266,8 @@ impl Observer {
     }
 
     /// Whether the recorder answers.
-    pub(crate) fn recorder_is(&self, up: bool) {
+    pub(crate) fn recorder_is(&mut self, up: bool) {
+        self.recorder_up = Some(up);
         self.metrics.recorder_up.set(i64::from(up));
     }
 
@@ -304,6 +307,7 @@ impl Observer {
         let live = Live {
             clock,
             takes_calls: *self.ready.borrow(),
+            recorder_up: self.recorder_up,
             calls,
             calls_now: in_progress,
             queues,

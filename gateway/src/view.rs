@@ -92,6 +92,8 @@ pub struct Live {
     pub clock: String,
     /// Whether new calls are taken: not while the switch starts, and no more once it drains.
     pub takes_calls: bool,
+    /// Whether the recorder answers; `None` before it was asked, and where there is none.
+    pub recorder_up: Option<bool>,
     /// Calls in progress, newest first, cut at 200.
     pub calls: Vec<CallView>,
     /// How many are in progress in all.

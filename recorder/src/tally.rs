@@ -7,6 +7,9 @@ pub(crate) const RATE: u32 = 8000;
 /// What a sender puts into a packet when nothing says otherwise: 20 ms (RFC 3551 section 4.2).
 const PACKET_SAMPLES: u32 = 160;
 
+/// The part of its packets that a bad line loses, and that can be listened through. More is what a recorder lost.
+const LINE_LOSS_MAX: f64 = 0.1;
+
 /// What one or several streams hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -57,6 +60,18 @@ impl Tally {
     /// How long the recording is, in seconds.
     pub fn seconds(&self) -> f64 {
         f64::from(self.end) / f64::from(RATE)
+    }
+
+    /// The seconds of it that hold audio, in so many streams together. What a bad line loses counts as heard: others tell of it.
+    pub(crate) fn seconds_heard(&self, streams: usize) -> f64 {
+        let samples = self.packets_lost as f64 * f64::from(PACKET_SAMPLES);
+        let lost = samples / f64::from(RATE) / streams.max(1) as f64;
+        let all = self.seconds();
+        if lost > all * LINE_LOSS_MAX {
+            (all - lost).max(0.0)
+        } else {
+            all
+        }
     }
 
     /// Reads a stream to its end, counting. What was whole is counted even when the rest is damaged.

@@ -208,6 +208,7 @@ pub(crate) fn busy(
     Live {
         clock: clock.to_owned(),
         takes_calls: true,
+        recorder_up: Some(true),
         calls_now: calls.len(),
         calls,
         queues,

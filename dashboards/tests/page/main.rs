@@ -3,6 +3,7 @@
 #[path = "../../examples/preview/made_up.rs"]
 mod made_up;
 
+mod alarms;
 mod http;
 mod texts;
 
@@ -83,6 +84,23 @@ async fn every_route_answers_with_its_type_and_the_security_headers() {
         );
         let head = request(server.addr(), "HEAD", path, "localhost").await;
         assert_eq!((head.status, head.body.as_str()), (200, ""), "HEAD {path}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_interface_describes_is_there_and_what_is_there_is_described() {
+    let (server, _stage) = running().await;
+    let text = get(server.addr(), "/api/openapi.json").await.body;
+    let described: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let paths = described["paths"].as_object().expect("paths");
+    for path in paths.keys() {
+        // An endless stream, and a door to a switch, which isn't here; other tests try them.
+        if !["/events", "/sip"].contains(&path.as_str()) {
+            assert_ne!(get(server.addr(), path).await.status, 404, "{path}");
+        }
+    }
+    for path in ["/api/routes", "/sip", "/events", "/metrics", "/readyz"] {
+        assert!(paths.contains_key(path), "{path}");
     }
 }
 

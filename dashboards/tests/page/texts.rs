@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const TEXTS: &str = include_str!("../../web/texts.json");
 const HTML: &str = include_str!("../../web/index.html");
-const SCRIPTS: [&str; 10] = [
+const SCRIPTS: [&str; 11] = [
     include_str!("../../web/app.js"),
+    include_str!("../../web/alarms.js"),
     include_str!("../../web/text.js"),
     include_str!("../../web/rows.js"),
     include_str!("../../web/map.js"),

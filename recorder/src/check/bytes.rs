@@ -1,5 +1,7 @@
 //! What bytes give away: sound, and telephone numbers. What is encrypted gives nothing away.
 
+use std::ops::{Range, RangeInclusive};
+
 use callcore::{
     personal::{E164, Personal},
     test_numbers::is_test_number,
@@ -15,7 +17,7 @@ const EVEN_MAX: f64 = 400.0;
 /// What is mostly this is text.
 const TEXT_MIN: f64 = 0.85;
 /// Digits in a row that make a number: the shortest Swedish one with its area code has eight, E.164 fifteen.
-const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
+const DIGITS: RangeInclusive<usize> = 8..=15;
 
 /// Whether a file that begins so is part of an SQLite database: the database, its log, or the log's index. Its numbers
 /// in columns would pass for samples.
@@ -122,18 +124,34 @@ fn has_number(piece: &[u8]) -> bool {
             at += 1;
             continue;
         };
-        let before = at.checked_sub(1).and_then(|before| piece.get(before));
-        let after = piece.get(at + run.len());
-        let alone = [before, after]
-            .into_iter()
-            .flatten()
-            .all(|byte| !byte.is_ascii_alphanumeric());
-        if alone && is_number(run) {
+        let whole = at..at + run.len();
+        at = whole.end;
+        // Whole, as 070-174 06 05; and word by word, as behind the time of a line in a log.
+        if is_number_at(piece, &whole) || words(run, whole.start).any(|it| is_number_at(piece, &it))
+        {
             return true;
         }
-        at += run.len();
     }
     false
+}
+
+/// Where the words of a run that begins there lie.
+fn words(run: &[u8], mut start: usize) -> impl Iterator<Item = Range<usize>> {
+    run.split(|byte| *byte == b' ').map(move |word| {
+        let at = start..start + word.len();
+        start = at.end + 1;
+        at
+    })
+}
+
+fn is_number_at(piece: &[u8], at: &Range<usize>) -> bool {
+    let before = at.start.checked_sub(1).and_then(|before| piece.get(before));
+    let alone = [before, piece.get(at.end)]
+        .into_iter()
+        .flatten()
+        .all(|byte| !byte.is_ascii_alphanumeric());
+    let run = &piece[at.clone()];
+    alone && !is_dated(run) && is_number(run)
 }
 
 /// Digits with single hyphens or spaces between them, and a plus before.
@@ -154,6 +172,14 @@ fn run(piece: &[u8]) -> Option<&[u8]> {
         end += 1;
     }
     Some(&piece[..end])
+}
+
+/// Whether a day closes it, as in a row of the index, where `region-07` and `2018-11-05` stand side by side: no number is written so.
+fn is_dated(run: &[u8]) -> bool {
+    let Some(day) = run.last_chunk::<10>() else {
+        return false;
+    };
+    std::str::from_utf8(day).is_ok_and(|day| day.parse::<jiff::civil::Date>().is_ok())
 }
 
 fn is_number(run: &[u8]) -> bool {

@@ -200,12 +200,23 @@ fn numbers_in_the_clear_are_found() {
         let said = &check(None, &bench.targets).findings[0].message;
         assert!(!said.contains("174"), "and not repeated");
     }
+    // As a log has it: behind a time, and before another figure.
+    for line in [
+        "2018-11-05 10:00:00 0701740605 17",
+        "2018-11-05 031-3900600",
+    ] {
+        let bench = Bench::new();
+        bench.put("log", line.as_bytes());
+        assert_eq!(bench.codes(), ["S0203"], "{line}");
+    }
     let bench = Bench::new();
     for (name, text) in [
         ("a", "1541408400000000"),
         ("b", "2018-11-05"),
         ("c", "a0701740605f"),
         ("d", "+4670"),
+        // A row of the index: Region Kronoberg's, and the day after it.
+        ("e", "\u{1}region-072018-11-05\u{1b}"),
     ] {
         bench.put(name, text.as_bytes());
     }

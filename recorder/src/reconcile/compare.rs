@@ -33,7 +33,7 @@ pub struct Have {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// Seconds of audio.
+    /// Seconds of audio, without those that were lost.
     pub seconds: f64,
     /// Its client sends no tags, so that nothing tells of its calls either.
     pub untagged: bool,
@@ -50,13 +50,14 @@ impl Have {
             call: entry.tag.call.0,
             started,
             ended: started.checked_add(length).unwrap_or(started),
-            seconds,
+            seconds: entry.tally.seconds_heard(entry.files.len()),
             untagged: &*entry.tag.route == untagged::ROUTE,
         }
     }
 }
 
 /// Holds calls that ended in a time against recordings. What lacks and may have been erased under a decision isn't missing.
+/// Calls that ended later are none of the time, and their recordings no other call's.
 #[must_use]
 pub fn compare(
     calls: &[CallFact],
@@ -69,7 +70,9 @@ pub fn compare(
     let mut by_number: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (at, call) in calls.iter().enumerate() {
         by_number.entry(call.call).or_default().push(at);
-        report.call(call);
+        if call.ended < until {
+            report.call(call);
+        }
     }
     // How many seconds of each call there are, and in how many recordings.
     let mut found = vec![(0_u32, 0.0_f64); calls.len()];
@@ -87,7 +90,9 @@ pub fn compare(
                 let call = &calls[*at];
                 found[*at].0 += 1;
                 found[*at].1 += recording.seconds;
-                belongs(call, recording, &mut report);
+                if call.ended < until {
+                    belongs(call, recording, &mut report);
+                }
             }
             None if within && recording.untagged => report.stored(&recording.controller),
             None if within => {
@@ -98,19 +103,28 @@ pub fn compare(
             None => {}
         }
     }
-    for (call, (recordings, seconds)) in calls.iter().zip(found) {
-        if !call.recorded || call.seconds < TALK_MIN_S {
-            continue;
-        }
-        let is_whole = seconds + SHORT_MAX_S >= call.seconds;
-        match recordings {
-            1.. if is_whole => {}
-            _ if erased.take(call) => report.erased(&call.controller),
-            0 => report.differs(Difference::missing(call)),
-            _ => report.differs(Difference::short(call, seconds)),
+    for (call, found) in calls.iter().zip(found) {
+        if call.recorded && call.seconds >= TALK_MIN_S && call.ended < until {
+            has_all(call, found, &mut erased, &mut report);
         }
     }
     report
+}
+
+/// A call that should have been recorded: wholly, or what lacks went under a decision, or it is told.
+fn has_all(
+    call: &CallFact,
+    (count, seconds): (u32, f64),
+    erased: &mut Erased,
+    report: &mut Report,
+) {
+    let is_whole = seconds + SHORT_MAX_S >= call.seconds;
+    match count {
+        1.. if is_whole => {}
+        _ if erased.take(call) => report.erased(&call.controller),
+        0 => report.differs(Difference::missing(call)),
+        _ => report.differs(Difference::short(call, seconds)),
+    }
 }
 
 fn covers(call: &CallFact, recording: &Have) -> bool {

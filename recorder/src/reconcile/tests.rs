@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     index::Closing,
     names::RecordingId,
-    tally::Tally,
+    tally::{RATE, Tally},
     vault::{Vault, test_tag},
 };
 
@@ -192,6 +192,47 @@ fn a_morning_that_is_played_twice_differs_in_nothing() {
     }
 }
 
+/// A demonstration that is started again has calls of before that end later than its own clock shows.
+#[test]
+fn a_morning_that_is_being_played_again_differs_in_nothing() {
+    let external = CallFact {
+        external: true,
+        recorded: false,
+        controller: "medhelp".into(),
+        ..fact(1, 0, 20.0)
+    };
+    let calls = [external, fact(1, 0, 60.0), fact(2, 0, 60.0)];
+    let recordings = [have(1, 10, 60.0), have(2, 10, 60.0)];
+    let report = compare(&calls, &recordings, at(-3600), at(40), Erased::default());
+    assert_eq!(kinds(&report), [""; 0], "{report:?}");
+    assert_eq!((report.calls, report.external_recordings), (1, 0));
+    assert!(
+        report.controllers.is_empty(),
+        "the others haven't ended yet: {report:?}"
+    );
+}
+
+/// A recorder whose disk stands still has recordings as long as their calls, with nothing in them.
+#[test]
+fn a_recording_without_its_audio_is_short() {
+    let calls = [fact(1, 0, 60.0), fact(2, 0, 60.0), fact(3, 0, 60.0)];
+    let stored = |call, lost| Have {
+        seconds: Tally {
+            packets: 6000 - lost,
+            packets_lost: lost,
+            gaps: 2,
+            end: 60 * RATE,
+            uncounted: false,
+        }
+        .seconds_heard(2),
+        ..have(call, 10, 60.0)
+    };
+    // Wholly; half of a minute; and what a bad line loses, of which another alarm tells.
+    let report = compared(&calls, &[stored(1, 6000), stored(2, 3000), stored(3, 500)]);
+    assert_eq!(kinds(&report), ["short", "short"], "{report:?}");
+    assert_eq!(report.differences[0].call, Some(1), "{report:?}");
+}
+
 /// A switch that starts again counts its calls from one.
 #[test]
 fn numbers_that_come_again_are_told_apart_by_time() {
@@ -260,7 +301,7 @@ fn a_store_is_held_against_what_a_switch_wrote() {
     let (store, keys) = (place.path().join("store"), place.path().join("keys"));
     let vault = Vault::open(&store, &keys).expect("fresh");
     let index = Index::open(&vault).expect("fresh");
-    let record = |call: u64| {
+    let record = |call: u64, packets_lost: u64| {
         let mut tag = test_tag("region-01");
         (tag.call, tag.started) = (CallId(call), at(10).into());
         let id = RecordingId::random().expect("random");
@@ -271,15 +312,18 @@ fn a_store_is_held_against_what_a_switch_wrote() {
             ended: at(70),
             bytes: 1,
             tally: Tally {
+                packets_lost,
                 end: 480_000,
                 ..Tally::default()
             },
-            files: Vec::new(),
+            files: vec!["1.vax".to_owned(), "2.vax".to_owned()],
         };
         index.close(id, &closing).expect("closed");
     };
-    record(1);
-    record(2);
+    record(1, 0);
+    record(2, 0);
+    // As long as its call, and nothing in it.
+    record(3, 6000);
     let written = place.path().join("calls");
     fs::create_dir(&written).expect("ours");
     let line = serde_json::to_string(&fact(1, 0, 60.0)).expect("JSON");
@@ -289,7 +333,7 @@ fn a_store_is_held_against_what_a_switch_wrote() {
     )
     .expect("ours");
     fs::write(written.join("notes.txt"), "not a day").expect("ours");
-    keep(&vault, &[fact(3, 0, 60.0)]).expect("kept");
+    keep(&vault, &[fact(3, 0, 60.0), fact(4, 0, 60.0)]).expect("kept");
     let (from, until) = known(&vault, Some(&written)).expect("read").expect("some");
     let asked = Asked {
         from,
@@ -303,7 +347,7 @@ fn a_store_is_held_against_what_a_switch_wrote() {
     kinds.sort_unstable();
     assert_eq!(
         (kinds, report.unreadable, report.calls),
-        (vec!["extra", "missing"], 1, 2)
+        (vec!["extra", "missing", "short"], 1, 3)
     );
 }
 
