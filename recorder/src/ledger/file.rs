@@ -188,11 +188,12 @@ impl Ledger {
     }
 }
 
-/// The hash of the last line of one that nobody adds to.
-pub(crate) fn end_of(path: &Path) -> Result<String, LedgerError> {
+/// The number and the hash of the last line of one that nobody adds to.
+pub(crate) fn end_of(path: &Path) -> Result<(u64, String), LedgerError> {
     let mut file = File::open(path).map_err(folder::unusable(path))?;
     let last = last_line(&mut file, path)?;
-    Ok(last.map_or_else(|| GENESIS.to_owned(), |last| last.hash))
+    let end = last.map(|last| (last.line.seq, last.hash));
+    Ok(end.unwrap_or_else(|| (0, GENESIS.to_owned())))
 }
 
 /// The last whole line. A line without its end is a write that a crash stopped: it is cut off.
