@@ -185,23 +185,54 @@ fn since(mark: &Path, identity: &str, index: &Index) -> Result<Option<SystemTime
         .and_then(|last| last.checked_sub(MARGIN)))
 }
 
-/// Closes every recording that the index still calls open; gives how many. Only for a recorder that holds the
-/// store's lock: what another is writing is open too.
+/// Closes every recording that the index still calls open; gives how many. One whose key may come back stays open until it does, or is
+/// said to be lost: what is in it nobody can tell before. Only for a recorder that holds the store's lock: what another is writing is
+/// open too.
 ///
 /// # Errors
 /// When the index can't be read or written.
 pub fn close_left_open(vault: &Vault, index: &Index) -> Result<usize, IndexError> {
-    let left = index.left_open()?;
-    for entry in &left {
-        let closing = measure(vault, entry).unwrap_or_else(|error| {
-            // Begun, and stopped before a key was there: there is nothing to hear.
-            tracing::warn!(recording = %entry.id, %error, "a recording left open can't be read");
-            nothing(&entry.tag)
-        });
-        index.close(entry.id, &closing)?;
-        tracing::info!(recording = %entry.id, state = %closing.state, seconds = closing.tally.seconds(), "closed after a crash");
+    let mut closed = 0;
+    for entry in &index.left_open()? {
+        let closing = measure(vault, entry).or_else(|error| unopened(vault, entry, error));
+        match closing {
+            Ok(closing) => {
+                index.close(entry.id, &closing)?;
+                closed += 1;
+                tracing::info!(recording = %entry.id, state = %closing.state, seconds = closing.tally.seconds(), "closed after a crash");
+            }
+            Err(error) => {
+                tracing::error!(recording = %entry.id, %error, "a recording left open can't be read, and stays open until it can")
+            }
+        }
     }
-    Ok(left.len())
+    Ok(closed)
+}
+
+/// What is known of a recording that doesn't open, and won't: what its files take. Gives the error back where it may open later.
+fn unopened(vault: &Vault, entry: &Entry, error: VaultError) -> Result<Closing, VaultError> {
+    let mut closing = nothing(&entry.tag);
+    let lying = vault.lying(entry.id, &entry.tag)?;
+    let has_audio = lying.has_audio()?;
+    let is_over = match &error {
+        VaultError::UnderLostKey { .. }
+        | VaultError::TagChanged { .. }
+        | VaultError::KeyDamaged { .. } => true,
+        // Begun, and stopped before a key was there: there is nothing to hear.
+        _ if !vault.has_key(entry.id) => !has_audio || vault.is_data_key_given_up(entry.id),
+        _ => false,
+    };
+    if !is_over {
+        return Err(error);
+    }
+    tracing::warn!(recording = %entry.id, %error, "a recording left open can't be read");
+    if has_audio {
+        let labels = lying.labels()?;
+        closing.files = labels.iter().map(|label| lying.file_name(label)).collect();
+        closing.bytes = lying.files()?.values().sum();
+        closing.tally.uncounted = true;
+    }
+    Ok(closing)
 }
 
 /// Only a recording that opens under its tag is entered: what a stranger put there isn't one.
@@ -342,6 +373,68 @@ mod tests {
         assert_eq!(entry.ended, Some(ended));
         assert_eq!(index.get(keyless).expect("there").state, State::Truncated);
         assert_eq!(close_left_open(&vault, &index).expect("nothing left"), 0);
+    }
+
+    /// Its disk may be mounted again, and then there is all of it.
+    #[test]
+    fn what_was_left_open_under_a_key_that_is_gone_is_closed_once_it_is_there() {
+        for is_controllers in [true, false] {
+            let (place, vault, index) = fresh();
+            let (id, tag) = (
+                RecordingId::random().expect("random"),
+                test_tag("region-01"),
+            );
+            let recording = vault.begin(id, &tag).expect("begins");
+            index.insert_open(id, &tag).expect("entered");
+            let label = StreamLabel::parse("1").expect("a label");
+            let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
+            let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
+            writer.push(&audio, Instant::now()).expect("written");
+            writer.finish().expect("finished");
+            let key = vault.keys().join(match is_controllers {
+                true => "controllers/region-01.key".to_owned(),
+                false => format!("data/{id}.key"),
+            });
+            let away = place.path().join("away.key");
+            fs::rename(&key, &away).expect("there");
+            let state = || index.get(id).expect("there");
+            assert_eq!(close_left_open(&vault, &index).expect("recovers"), 0);
+            assert_eq!(state().state, State::Open);
+            fs::rename(&away, &key).expect("mounted");
+            assert_eq!(close_left_open(&vault, &index).expect("recovers"), 1);
+            assert_eq!(
+                (state().state, state().tally.packets, state().files.len()),
+                (State::Closed, 1, 1)
+            );
+        }
+    }
+
+    /// Gallring is to erase it in its time, so it doesn't stay open for ever.
+    #[test]
+    fn what_was_left_open_under_a_key_that_is_lost_is_closed_with_what_its_files_take() {
+        let (_place, vault, index) = fresh();
+        let (id, tag) = (
+            RecordingId::random().expect("random"),
+            test_tag("region-01"),
+        );
+        let recording = vault.begin(id, &tag).expect("begins");
+        index.insert_open(id, &tag).expect("entered");
+        let label = StreamLabel::parse("1").expect("a label");
+        let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
+        let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
+        writer.push(&audio, Instant::now()).expect("written");
+        writer.finish().expect("finished");
+        fs::remove_file(vault.keys().join("controllers/region-01.key")).expect("there");
+        let by = crate::store::By {
+            who: "anna".to_owned(),
+            purpose: "a fire".to_owned(),
+        };
+        let now = Timestamp::now();
+        crate::lost::key_lost(&vault, &index, "region-01", &by, now).expect("said");
+        assert_eq!(close_left_open(&vault, &index).expect("recovers"), 1);
+        let entry = index.get(id).expect("there");
+        assert_eq!((entry.state, entry.files.len()), (State::Truncated, 1));
+        assert!(entry.tally.uncounted && entry.bytes > 160, "{entry:?}");
     }
 
     #[test]

@@ -242,6 +242,41 @@ fn the_key_part_stays_as_it_is_while_a_controllers_key_is_gone() {
     backups.refresh();
 }
 
+/// A disk that breaks later may not take with it what a key opens that is found.
+#[test]
+fn what_is_under_a_lost_key_comes_back_as_it_lies_and_opens_when_the_key_turns_up() {
+    let backups = Backups::of(2);
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let name = "controllers/region-23.key";
+    let found = fs::read(vault.keys().join(name)).expect("there");
+    fs::remove_file(vault.keys().join(name)).expect("there");
+    lost::key_lost(vault, index, REGION, &by(), now()).expect("said");
+    let created = backups.create();
+    assert_eq!((created.kept.recordings, created.locked), (2, 2));
+    assert_eq!(created.wrong, []);
+    let identities = std::slice::from_ref(&backups.identity);
+    let scratch = backups.path("scratch");
+    fs::create_dir(&scratch).expect("ours");
+    let tried = backup::trial(
+        (vault, index),
+        None,
+        identities,
+        &scratch,
+        POLICY,
+        &by(),
+        now(),
+    );
+    let tried = tried.expect("tried");
+    assert!(tried.tested.sound, "{:?}", tried.wrong);
+    let restored = backups
+        .restore(&backups.from(&created), "back")
+        .expect("restored");
+    let key = restored.keys.join(name);
+    fs::write(&key, found).expect("ours");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("ours");
+    assert_eq!(sound(&restored), 2);
+}
+
 /// Nor while the key is gone that signs what was erased and looked at. A store that comes back is checked over both keys.
 #[test]
 fn the_key_part_stays_as_it_is_while_the_signing_key_is_gone() {
