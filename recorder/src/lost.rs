@@ -3,6 +3,8 @@
 
 mod signing;
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 pub use self::signing::signing_key_lost;
@@ -49,6 +51,12 @@ pub enum LostError {
     /// Gallring, or a backup, goes on in this store.
     #[error(transparent)]
     Gallring(#[from] GallringError),
+    /// The signing key is there.
+    #[error("the signing key {} is there: nothing was changed", path.display())]
+    SigningKeyThere {
+        /// Its file.
+        path: PathBuf,
+    },
     /// There is no ledger.
     #[error(
         "nothing was ever signed in this store, so no signing key is lost: one is made with the first entry"

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    GENESIS, LINE_LEN_MAX, LedgerError, Signer, line::Line, line::Written, verify::signed_end,
+    GENESIS, LINE_LEN_MAX, LedgerError, Signer, given_up, line::Line, line::Written,
+    verify::signed_end,
 };
 use crate::vault::folder;
 
@@ -281,6 +282,9 @@ pub(crate) fn signed_in(keys: &Path, folder: &str) -> Result<Vec<String>, Ledger
 
 /// Forgets a ledger that was erased.
 pub(crate) fn forget_head(keys: &Path, name: &str) {
+    if let Err(error) = given_up::forget(keys, name) {
+        tracing::warn!(ledger = name, %error, "where it was when a signing key was given up is remembered, though it was erased");
+    }
     // A head without its ledger is found by nobody: only ledgers that are there are checked.
     let _gone = fs::remove_file(keys.join("heads").join(head_name(name)));
 }

@@ -121,6 +121,16 @@ pub(crate) fn state(keys: &Path, number: usize, of: &Statement) -> Result<(), Le
     Ok(folder::keep(&path(keys, number, "lost"), &text)?)
 }
 
+/// Forgets where a ledger was that was erased: another may come to be under its name.
+pub(super) fn forget(keys: &Path, ledger: &str) -> Result<(), LedgerError> {
+    for (before, mut said) in statements(keys)?.into_iter().enumerate() {
+        if said.ends.remove(ledger).is_some() {
+            state(keys, before + 1, &said)?;
+        }
+    }
+    Ok(())
+}
+
 /// The public keys of a store: of all that ever signed, and what each of them signed.
 #[derive(Debug, Clone)]
 pub struct PublicKeys {

@@ -10,7 +10,7 @@ use crate::{
     gallring::{self, REGISTER},
     ledger::{self, GENESIS, KeyChange, Ledger, LedgerError, PublicKeys, Signer, Statement},
     store::By,
-    vault::{Vault, VaultError, folder},
+    vault::{Vault, folder},
 };
 
 /// In the store: the public half of the first key, for when it goes with the secret one.
@@ -31,7 +31,7 @@ pub fn signing_key_lost(vault: &Vault, by: &By, now: Timestamp) -> Result<KeyCha
     }
     let (path, is_there) = Signer::place(vault.keys())?;
     if is_there {
-        return Err(VaultError::KeyThere { path }.into());
+        return Err(LostError::SigningKeyThere { path });
     }
     let change = give_up(vault, by, now)?;
     note_change(vault, now)?;

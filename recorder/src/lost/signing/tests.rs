@@ -113,7 +113,7 @@ fn ledgers_go_on_under_another_key_and_are_checked_over_both() {
     let public = fs::read_to_string(bench.key("signing.pub")).expect("there");
     assert!(matches!(
         bench.say(),
-        Err(LostError::Vault(VaultError::KeyThere { .. }))
+        Err(LostError::SigningKeyThere { .. })
     ));
     bench.lose(&["signing.key"]);
     let stuck = bench.access().expect_err("no key");
@@ -297,6 +297,21 @@ fn another_key_in_the_place_of_the_second_signs_nothing() {
     bench.is_sound().expect("nothing was written");
     fs::remove_file(bench.key("signing.2.key")).expect("there");
     assert!(matches!(bench.access(), Err(LedgerError::KeyLost { .. })));
+}
+
+/// By a clock that was set back, say: it is another log, and no key that was lost ever signed it.
+#[test]
+fn a_log_that_was_erased_since_may_come_to_be_again() {
+    let bench = Bench::new();
+    bench.lose(&["signing.key"]);
+    bench.say().expect("said");
+    let logs = access::verify(&bench.vault).expect("whole");
+    // As gallring takes it: all that is known of it goes.
+    fs::remove_file(bench.vault.store().join(&logs[0].ledger)).expect("there");
+    ledger::forget_head(bench.vault.keys(), &logs[0].ledger);
+    bench.access().expect("logged");
+    let again = access::verify(&bench.vault).expect("whole");
+    assert_eq!((again[0].lines, again[0].key_changes.len()), (1, 0));
 }
 
 #[test]
