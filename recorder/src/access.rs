@@ -233,7 +233,7 @@ fn is_aside(store: &Path, segment: &Segment) -> bool {
     aside(&store.join(&segment.name)).exists()
 }
 
-/// The accesses of a controller's recordings, oldest first.
+/// The accesses of a controller's recordings, oldest first. What somebody wrote behind the last signature isn't one.
 ///
 /// # Errors
 /// When a log can't be read, or isn't what was written.
@@ -246,8 +246,11 @@ pub fn read(
         if segment.controller != controller {
             continue;
         }
+        let signed = ledger::signed_lines(vault.store(), vault.keys(), &segment.name)?;
         ledger::read::<LedgerError>(vault.store(), &segment.name, |line| {
-            if let Ok(access) = serde_json::from_value(line.entry.clone()) {
+            if line.seq <= signed
+                && let Ok(access) = serde_json::from_value(line.entry.clone())
+            {
                 each(&line.at, access);
             }
             Ok(())

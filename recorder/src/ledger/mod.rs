@@ -26,7 +26,7 @@ pub use self::{
     verify::{Verified, read, verify},
 };
 pub(crate) use self::{
-    file::{end_of, forget_head, signed_in, was_signed},
+    file::{end_of, forget_head, signed_in, signed_lines, was_signed},
     given_up::{Statement, state, statements},
     key::{PSEUDONYM_LEN, alone, parse_public},
     verify::{follows, has_lines, verify_at},
