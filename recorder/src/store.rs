@@ -325,7 +325,7 @@ impl Store {
         match access::verify(&self.vault) {
             Ok(logs) => {
                 sound.access_logs = logs.len() as u64;
-                sound.accesses = logs.iter().map(|log| log.lines).sum();
+                sound.accesses = logs.iter().map(|log| log.lines - log.unsigned).sum();
             }
             Err(error) => each(Wrong::new("access log", &error)),
         }
