@@ -141,7 +141,7 @@ fn has_reason(by: &By) -> Result<(), LostError> {
 /// whoever said so was stopped.
 ///
 /// # Errors
-/// When keys can't be read, or a log not written.
+/// When keys can't be read, or a log not written; also when none can be, as the signing key is gone and nobody has said that it is lost.
 pub(crate) fn note_found(vault: &Vault, now: Timestamp) -> Result<(), LostError> {
     signing::keep_beside(vault)?;
     signing::note_change(vault, now)?;
@@ -161,7 +161,7 @@ pub(crate) fn note_found(vault: &Vault, now: Timestamp) -> Result<(), LostError>
         access::write(vault, now, &[access])?;
         vault.told_of(&found)?;
     }
-    Ok(())
+    signing::refuse_lost(vault)
 }
 
 #[cfg(test)]

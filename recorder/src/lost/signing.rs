@@ -110,6 +110,15 @@ pub(super) fn keep_beside(vault: &Vault) -> Result<(), LedgerError> {
     }
 }
 
+/// Tells whoever starts a recorder, before somebody asks for a recording and is refused.
+pub(super) fn refuse_lost(vault: &Vault) -> Result<(), LostError> {
+    if Signer::is_lost(vault.keys())? {
+        let (path, _) = Signer::place(vault.keys())?;
+        return Err(LedgerError::KeyLost { path }.into());
+    }
+    Ok(())
+}
+
 /// Enters a change of the signing key in the ledgers, when it isn't yet: whoever said it may have been stopped. The first thing that the
 /// new key signs in each.
 pub(super) fn note_change(vault: &Vault, now: Timestamp) -> Result<Option<KeyChange>, LostError> {

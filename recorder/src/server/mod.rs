@@ -357,7 +357,7 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
         other => drop(other?),
     }
     if let Err(error) = lost::note_found(&vault, jiff::Timestamp::now()) {
-        tracing::error!(%error, "what became of keys that were lost isn't in the access logs yet");
+        tracing::error!(%error, "a recorder without all its keys: calls are recorded, and access logs wait");
     }
     let figures = Figures {
         controllers: index.figures()?,

@@ -118,6 +118,11 @@ fn ledgers_go_on_under_another_key_and_are_checked_over_both() {
     bench.lose(&["signing.key"]);
     let stuck = bench.access().expect_err("no key");
     assert!(stuck.to_string().contains("--signing-key"), "{stuck}");
+    let started = crate::lost::note_found(&bench.vault, Timestamp::now());
+    assert!(matches!(
+        started,
+        Err(LostError::Ledger(LedgerError::KeyLost { .. }))
+    ));
     let change = bench.say().expect("said");
     assert_eq!(change.before, public.trim());
     bench.access().expect("logged again");
