@@ -8,6 +8,7 @@ use std::{
 
 use comfy_table::{CellAlignment, LineStyle, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
+use recorder::ledger::KeyChange;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -29,6 +30,19 @@ fn print(text: &str) -> Result<(), Failure> {
             "the result can't be printed: {error}"
         ))),
         _ => Ok(()),
+    }
+}
+
+/// That a signing key was lost, and what is checked with which.
+pub(crate) fn key_change(change: &KeyChange) -> String {
+    let KeyChange { at, before, now } = change;
+    match before.as_str() {
+        "" => format!(
+            "signing key given up on {at}: signed by {now} since; nobody has the one before, so what it signed is checked only to be as it was then"
+        ),
+        before => {
+            format!("signing key given up on {at}: signed by {before} until then, by {now} since")
+        }
     }
 }
 

@@ -145,6 +145,35 @@ fn was_ahead(
     Ok(was_ahead)
 }
 
+/// Writes down where every log is, while nobody adds to any: what a signing key that is given up signed. Gives whose logs there are.
+pub(crate) fn pin(
+    vault: &Vault,
+    mut pin: impl FnMut(&str, u64, &str),
+    check: impl Fn(&Path, &str) -> Result<Option<Verified>, LedgerError>,
+) -> Result<BTreeSet<String>, LedgerError> {
+    let mut alone_with = Vec::new();
+    let mut whose = BTreeSet::new();
+    for controller in names(&vault.store().join(FOLDER))? {
+        alone_with.push(alone(vault, &controller)?);
+    }
+    for segment in all_segments(vault.store())? {
+        let path = path_of(vault.store(), &segment);
+        // What nobody signed is cut off of those that are added to; those that are set aside had that before.
+        let (lines, hash) = if is_aside(vault.store(), &segment) {
+            ledger::end_of(&path)?
+        } else {
+            let open = Ledger::open(vault.store(), vault.keys(), &segment.name, GENESIS)?;
+            (open.lines(), open.hash().to_owned())
+        };
+        check(&path, &segment.name)?;
+        if lines > 0 {
+            pin(&segment.name, lines, &hash);
+            whose.insert(segment.controller);
+        }
+    }
+    Ok(whose)
+}
+
 /// Keeps every other writer out of a controller's logs while it lives.
 fn alone(vault: &Vault, controller: &str) -> Result<fs::File, LedgerError> {
     let path = vault.store().join(FOLDER).join(controller);
@@ -204,7 +233,7 @@ fn is_aside(store: &Path, segment: &Segment) -> bool {
     aside(&store.join(&segment.name)).exists()
 }
 
-/// The accesses of a controller's recordings, oldest first.
+/// The accesses of a controller's recordings, oldest first. What somebody wrote behind the last signature isn't one.
 ///
 /// # Errors
 /// When a log can't be read, or isn't what was written.
@@ -217,8 +246,11 @@ pub fn read(
         if segment.controller != controller {
             continue;
         }
+        let signed = ledger::signed_lines(vault.store(), vault.keys(), &segment.name)?;
         ledger::read::<LedgerError>(vault.store(), &segment.name, |line| {
-            if let Ok(access) = serde_json::from_value(line.entry.clone()) {
+            if line.seq <= signed
+                && let Ok(access) = serde_json::from_value(line.entry.clone())
+            {
                 each(&line.at, access);
             }
             Ok(())
@@ -235,7 +267,7 @@ pub fn read(
 pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
     let signed = ledger::signed_in(vault.keys(), FOLDER)?;
     let segments = all_segments(vault.store())?;
-    let Some(key) = ledger::public_key(vault.keys())? else {
+    let Some(key) = ledger::public_keys(vault.keys())? else {
         if signed.is_empty() && segments.is_empty() {
             return Ok(Vec::new());
         }
@@ -306,7 +338,7 @@ fn path_of(store: &Path, segment: &Segment) -> PathBuf {
 /// The hash of a segment's last line.
 pub(crate) fn last_hash(vault: &Vault, segment: &Segment) -> Result<String, LedgerError> {
     if is_aside(vault.store(), segment) {
-        return ledger::end_of(&path_of(vault.store(), segment));
+        return Ok(ledger::end_of(&path_of(vault.store(), segment))?.1);
     }
     let open = Ledger::open(vault.store(), vault.keys(), &segment.name, GENESIS)?;
     Ok(open.hash().to_owned())

@@ -1,10 +1,17 @@
 //! A controller's key that is lost for good: nobody but the operator can say so. Until then nothing is recorded for that controller, and
 //! gallring leaves recordings that have no key of their own either: both may be on a disk that is away.
 
+mod signing;
+
+use std::path::PathBuf;
+
 use jiff::Timestamp;
+
+pub use self::signing::signing_key_lost;
 
 use crate::{
     access::{self, Access, PURPOSE_LEN_MAX},
+    gallring::GallringError,
     index::{Index, IndexError},
     ledger::LedgerError,
     names::{ControllerName, NameError, RecordingId},
@@ -41,6 +48,20 @@ pub enum LostError {
     /// The access log refuses.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Gallring, or a backup, goes on in this store.
+    #[error(transparent)]
+    Gallring(#[from] GallringError),
+    /// The signing key is there.
+    #[error("the signing key {} is there: nothing was changed", path.display())]
+    SigningKeyThere {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// There is no ledger.
+    #[error(
+        "nothing was ever signed in this store, so no signing key is lost: one is made with the first entry"
+    )]
+    NothingSigned,
 }
 
 /// Writes down that a controller's key is lost for good, how in the access log, and makes another, under which calls are recorded
@@ -116,11 +137,14 @@ fn has_reason(by: &By) -> Result<(), LostError> {
     }
 }
 
-/// Writes into the access logs which keys that were said to be lost are there again, each once.
+/// Writes into the access logs which keys that were said to be lost are there again, each once; and that the signing key was lost, where
+/// whoever said so was stopped.
 ///
 /// # Errors
-/// When keys can't be read, or a log not written.
+/// When keys can't be read, or a log not written; also when none can be, as the signing key is gone and nobody has said that it is lost.
 pub(crate) fn note_found(vault: &Vault, now: Timestamp) -> Result<(), LostError> {
+    signing::keep_beside(vault)?;
+    signing::note_change(vault, now)?;
     for found in vault.keys_found()? {
         let key = &found.key;
         tracing::warn!(
@@ -137,7 +161,7 @@ pub(crate) fn note_found(vault: &Vault, now: Timestamp) -> Result<(), LostError>
         access::write(vault, now, &[access])?;
         vault.told_of(&found)?;
     }
-    Ok(())
+    signing::refuse_lost(vault)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     export::{self, ExportError},
     gallring::{self, GallringError},
     index::{Entry, Hold, Index, IndexError, State},
-    ledger::LedgerError,
+    ledger::{self, KeyChange, LedgerError, Statement},
     names::{RecordingId, StreamLabel},
     place::Place,
     tally::Tally,
@@ -142,6 +142,9 @@ pub struct Sound {
     pub accesses: u64,
     /// Entries of the destruction register.
     pub erased: u64,
+    /// When the key that signs logs and register was lost and another took its place: nothing here proves who said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key_changes: Vec<KeyChange>,
 }
 
 /// One recording in a list.
@@ -322,14 +325,16 @@ impl Store {
         match access::verify(&self.vault) {
             Ok(logs) => {
                 sound.access_logs = logs.len() as u64;
-                sound.accesses = logs.iter().map(|log| log.lines).sum();
+                sound.accesses = logs.iter().map(|log| log.lines - log.unsigned).sum();
             }
             Err(error) => each(Wrong::new("access log", &error)),
         }
-        match gallring::register(&self.vault, true, |_| {}) {
-            Ok(found) => sound.erased = found.map_or(0, |found| found.lines),
+        match gallring::register(&self.vault, true, |_| sound.erased += 1) {
+            Ok(_) => {}
             Err(error) => each(Wrong::new("destruction register", &error)),
         }
+        let said = ledger::statements(self.vault.keys())?;
+        sound.key_changes = said.iter().map(Statement::change).collect();
         self.index.every(|entry| match self.read_through(&entry) {
             Ok(()) => sound.recordings += 1,
             Err(what) => each(Wrong {

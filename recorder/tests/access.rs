@@ -9,6 +9,7 @@ use recorder::{
     access, gallring,
     store::{self, By, StoreError, Wrong},
 };
+use sha2::{Digest, Sha256};
 use stored::{Bench, REGION, now, scenario};
 
 fn by(purpose: &str) -> By {
@@ -68,6 +69,33 @@ fn who_what_and_what_for_are_kept() {
         ]
     );
     assert_eq!(bench.wrong(), []);
+}
+
+/// It counts for nothing, whoever put it there.
+#[test]
+fn a_line_that_nobody_signed_is_no_access() {
+    let bench = Bench::with(1);
+    let id = bench.ids()[0].to_string();
+    bench.store().show(&id, &by("to look")).expect("shown");
+    let log = access::segments(bench.vault.store())
+        .expect("read")
+        .remove(0);
+    let log = bench.vault.store().join(log.name);
+    let text = fs::read_to_string(&log).expect("there");
+    let hash = text.trim_end().split('\t').nth(1).expect("a hash");
+    let entry =
+        r#"{"who":"bosse","controller":"region-23","action":"show","object":"00","purpose":""}"#;
+    let line =
+        format!(r#"{{"seq":2,"prev":"{hash}","at":"2099-01-01T00:00:00Z","entry":{entry}}}"#);
+    let hash = Sha256::digest(line.as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(&log, format!("{text}{line}\t{hash}\n")).expect("ours");
+    let mut said = Vec::new();
+    let read = access::read(&bench.vault, REGION, |_, access| said.push(access.who));
+    read.expect("read");
+    assert_eq!(said, ["anna"]);
+    let sound = bench.store().verify(|wrong| panic!("{wrong:?}"));
+    assert_eq!(sound.expect("verified").accesses, 1);
 }
 
 #[test]

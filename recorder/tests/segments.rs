@@ -112,6 +112,27 @@ async fn the_limit_is_the_scenarios_and_counts_a_call_not_a_session() {
     bench.handle.stop().await;
 }
 
+/// A switch that was started anew counts its calls from 1 again.
+#[tokio::test]
+async fn another_call_of_the_same_number_is_cut_as_any_other() {
+    let bench = Bench::start_with(|options| options.segments_max = 2).await;
+    for named in [1, 2] {
+        let mut told = metadata(&tag());
+        told.session_id = Id::from_uuid([named; 16]);
+        let mut client = Client::new();
+        let at = bench.handle.sip_addr();
+        let recording = client.record(at, TransportKind::Tcp, &told).await;
+        let recording = recording.expect("accepted");
+        speak(&mut client, &recording);
+        hold_and_go_on(&mut client, &recording).await;
+        speak(&mut client, &recording);
+        client.bye(recording).await;
+    }
+    bench.until_recorded(4).await;
+    assert_eq!(bench.rows().len(), 4);
+    bench.handle.stop().await;
+}
+
 #[tokio::test]
 async fn a_transfer_is_another_file_with_who_speaks_then() {
     let bench = Bench::start().await;

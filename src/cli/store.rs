@@ -26,18 +26,22 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         controller: String,
     },
-    /// Say that a controller's key is lost for good: calls are recorded under a new one, and gallring erases what has no key at all
+    /// Say that a controller's key is lost for good: calls are recorded under a new one, and gallring erases what has no key at all; or
+    /// that the store's signing key is
     KeyLost {
         /// Whose key
         #[arg(
             long,
-            required_unless_present = "recording",
-            conflicts_with = "recording"
+            required_unless_present_any = ["recording", "signing_key"],
+            conflicts_with_all = ["recording", "signing_key"]
         )]
         controller: Option<String>,
         /// Of one recording instead: its own key, which the backups' key part waits for
-        #[arg(long)]
+        #[arg(long, conflicts_with = "signing_key")]
         recording: Option<String>,
+        /// The key that signs access logs and destruction register: they go on under a new one
+        #[arg(long)]
+        signing_key: bool,
         /// How it was lost; kept in the controller's access log
         #[arg(long)]
         reason: String,

@@ -152,6 +152,12 @@ fn print_created(created: &Created) -> Result<(), Failure> {
     for (id, why) in &created.wrong {
         show::line(format_args!("{id} isn't in it: {why}"))?;
     }
+    if created.locked > 0 {
+        show::line(format_args!(
+            "{} of those in it are under a key that was said to be lost: they open if it turns up",
+            created.locked
+        ))?;
+    }
     let kept = &created.kept;
     if let Some(before) = &created.until_now_for {
         show::line(format_args!(

@@ -122,10 +122,15 @@ fn register(store: &Store, verify: bool, json: bool) -> Result<ExitCode, Failure
     ];
     show::line(show::table(header, rows))?;
     match verified {
-        Some(found) => show::line(format_args!(
-            "{} lines, {} signatures hold, {} not signed yet; last hash {}",
-            found.lines, found.signatures, found.unsigned, found.hash
-        ))?,
+        Some(found) => {
+            show::line(format_args!(
+                "{} lines, {} signatures hold, {} not signed yet; last hash {}",
+                found.lines, found.signatures, found.unsigned, found.hash
+            ))?;
+            for change in &found.key_changes {
+                show::line(show::key_change(change))?;
+            }
+        }
         None => show::line(format_args!(
             "{count} erased; `--verify` checks the chain and the signatures"
         ))?,

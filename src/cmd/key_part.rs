@@ -29,6 +29,18 @@ pub(super) fn renew_with_hold(store: &Store) -> ExitCode {
     ExitCode::from(1)
 }
 
+/// The same after the signing key was lost: what the next one signs is checked with it.
+#[must_use]
+pub(super) fn renew_with_signing_key(store: &Store) -> ExitCode {
+    let Err(error) = refresh(store) else {
+        return ExitCode::SUCCESS;
+    };
+    show::note(format_args!(
+        "vaxel: the new key isn't in the key part of the backups: {error}; then run `vaxel backup keys`"
+    ));
+    ExitCode::from(1)
+}
+
 fn refresh(store: &Store) -> Result<(), BackupError> {
     let (vault, index) = store.parts();
     backup::refresh(vault, index, Timestamp::now()).map(drop)

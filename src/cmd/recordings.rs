@@ -262,6 +262,9 @@ fn verify(store: &Store, json: bool) -> Result<ExitCode, Failure> {
         sound.access_logs,
         sound.erased
     ))?;
+    for change in &sound.key_changes {
+        show::line(show::key_change(change))?;
+    }
     Ok(code)
 }
 

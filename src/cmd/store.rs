@@ -29,12 +29,14 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
         StoreCommand::KeyLost {
             controller,
             recording,
+            signing_key,
             reason: purpose,
             who,
         } => {
             let purpose = Some(purpose);
             let by = by(Asker { purpose, who })?;
             match (controller, recording) {
+                _ if signing_key => signing_key_lost(&args.store, &by),
                 (Some(controller), _) => key_lost(&args.store, &controller, &by),
                 (None, recording) => {
                     recording_key_lost(&args.store, &recording.unwrap_or_default(), &by)
@@ -137,6 +139,24 @@ fn recording_key_lost(of: &StoreOf, recording: &str, by: &By) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
+fn signing_key_lost(of: &StoreOf, by: &By) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
+    let (vault, _) = store.parts();
+    let change = lost::signing_key_lost(vault, by, Timestamp::now()).map_err(not_lost)?;
+    let code = super::key_part::renew_with_signing_key(&store);
+    if of.json {
+        show::json(&change)?;
+        return Ok(code);
+    }
+    show::line("The signing key is given up. Access logs and register go on under another:")?;
+    show::line(show::key_change(&change))?;
+    show::line(
+        "Hand the new one to whoever checks the register, by another way: nothing in the store proves that it is yours",
+    )?;
+    Ok(code)
+}
+
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it stands in map_err, which gives the error away"
@@ -148,6 +168,7 @@ fn not_lost(error: LostError) -> Failure {
         }
         LostError::Vault(VaultError::Unusable { .. })
         | LostError::Index(_)
+        | LostError::Gallring(_)
         | LostError::Ledger(_) => Failure::run(error.to_string()),
         _ => Failure::usage(error.to_string()),
     }

@@ -172,6 +172,12 @@ fn print_delivered(delivered: &Delivered, secret: Option<&Path>) -> Result<(), F
         delivered.untied,
         delivered.mail
     ))?;
+    if delivered.erased > 0 {
+        show::line(format_args!(
+            "{} recordings were erased under a decision while it was made, and aren't in it",
+            delivered.erased
+        ))?;
+    }
     if delivered.unopened > 0 {
         show::line(format_args!(
             "{} recordings of the time are spoilt, and nobody can say whose they are: `vaxel recordings verify` says which",

@@ -78,3 +78,33 @@ fn what_changes_a_store_is_refused_while_its_keys_are_away() {
     assert!(listed.status.success(), "{}", said(&listed));
     assert_eq!(fs::read_dir(keys).expect("there").count(), 0);
 }
+
+#[test]
+fn a_signing_key_that_is_lost_for_good_is_said_to_be_and_told_ever_after() {
+    let place = Place::new();
+    let vault = place.vault();
+    record(&vault);
+    let index = Index::open(&vault).expect("there");
+    let id = index.left_open().expect("read")[0].id.to_string();
+    drop(index);
+    let hold = ["recordings", "hold", &id, "--reason", "a complaint"];
+    assert!(place.ask(&hold).status.success());
+    let lost = ["store", "key-lost", "--signing-key", "--reason", "a fire"];
+    let refused = place.ask(&lost);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    fs::remove_file(vault.keys().join("signing.key")).expect("there");
+    let stuck = place.ask(&hold);
+    assert!(
+        said(&stuck).contains("key-lost --signing-key"),
+        "{}",
+        said(&stuck)
+    );
+    let change = place.found(&lost);
+    assert!(place.ask(&hold).status.success());
+    let found = place.ask(&["recordings", "verify"]);
+    let told = String::from_utf8_lossy(&found.stdout).into_owned();
+    for public in ["before", "now"] {
+        let public = change[public].as_str().expect("a key");
+        assert!(public.len() == 64 && told.contains(public), "{told}");
+    }
+}

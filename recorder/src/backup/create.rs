@@ -52,6 +52,8 @@ pub struct Created {
     pub keys: super::KeyPart,
     /// Recordings that don't open, and so aren't in it: their ids and why.
     pub wrong: Vec<(String, String)>,
+    /// Recordings under a key that was said to be lost: they are in it as they lie, and open if that turns up.
+    pub locked: u64,
     /// Recordings that were being made, and come with the next backup.
     pub open: u64,
     /// Who opens it: `age1...`.
@@ -102,7 +104,7 @@ pub fn create(
     if path.exists() {
         return Err(BackupError::Made { path });
     }
-    let mut wrong = Vec::new();
+    let mut found = Found::default();
     Catalogue::begin(vault, &path)?;
     let making = Making {
         vault,
@@ -112,7 +114,7 @@ pub fn create(
         recipient,
         now,
     };
-    let made = making.both((name, &path), &mut wrong, each);
+    let made = making.both((name, &path), &mut found, each);
     let (kept, keys) = made.inspect_err(|_| {
         // Half a backup would pass for one, and so would audio without its keys.
         let _gone = fs::remove_file(&path);
@@ -120,11 +122,19 @@ pub fn create(
     Ok(Created {
         kept,
         keys,
-        wrong,
+        wrong: found.wrong,
+        locked: found.locked,
         open: index.left_open()?.len() as u64,
         sealed_for: recipient.to_string(),
         until_now_for,
     })
+}
+
+/// What was found of recordings that don't open.
+#[derive(Default)]
+struct Found {
+    wrong: Vec<(String, String)>,
+    locked: u64,
 }
 
 /// What both parts of a backup are made of.
@@ -142,11 +152,11 @@ impl Making<'_> {
     fn both(
         &self,
         (name, path): (String, &Path),
-        wrong: &mut Vec<(String, String)>,
+        found: &mut Found,
         each: &mut dyn FnMut(),
     ) -> Result<(Kept, super::KeyPart), BackupError> {
         let (vault, recipient) = (self.vault, self.recipient);
-        let recordings = fill(vault, self.index, path, recipient, wrong, each)?;
+        let recordings = fill(vault, self.index, path, recipient, found, each)?;
         sync(&self.place.audio)?;
         let _alone = keys::alone(vault)?;
         let keys = keys::write(vault, self.index, &self.place.keys, recipient, self.now)?;
@@ -204,7 +214,7 @@ fn fill(
     index: &Index,
     path: &Path,
     recipient: Recipient,
-    wrong: &mut Vec<(String, String)>,
+    found: &mut Found,
     each: &mut dyn FnMut(),
 ) -> Result<u64, BackupError> {
     let out = folder::create_private(path, false).map_err(file(path))?;
@@ -221,7 +231,7 @@ fn fill(
     let holds = holds(index)?;
     for (number, group) in index.alike()?.iter().enumerate() {
         let group = (number, group, &holds);
-        recordings += add_group(&mut archive, vault, index, group, wrong, each).map_err(
+        recordings += add_group(&mut archive, vault, index, group, found, each).map_err(
             |error| match error {
                 GroupError::Io(source) => file(path)(source),
                 GroupError::Other(error) => *error,
@@ -267,7 +277,7 @@ fn add_group(
     vault: &Vault,
     index: &Index,
     (number, group, holds): (usize, &Alike, &Holds),
-    wrong: &mut Vec<(String, String)>,
+    found: &mut Found,
     each: &mut dyn FnMut(),
 ) -> Result<u64, GroupError> {
     let (mut rows, mut digests, mut recordings) = (String::new(), String::new(), 0);
@@ -275,20 +285,29 @@ fn add_group(
     for entry in index.some_alike(group, None, limit)? {
         each();
         // One that doesn't open under its tag isn't worth keeping, and somebody has to know.
-        let opened = vault.unlock(entry.id, &entry.tag);
-        let files = opened.and_then(|recording| recording.files().map(|files| (recording, files)));
-        let (recording, files) = match files {
+        let opened = match vault.unlock(entry.id, &entry.tag) {
+            // But for one that opens when a key turns up: it and what it is wrapped in are copied as they lie.
+            Err(VaultError::UnderLostKey { .. }) => {
+                found.locked += 1;
+                Ok(())
+            }
+            other => other.map(drop),
+        };
+        let lying = opened.and_then(|()| vault.lying(entry.id, &entry.tag));
+        let files = lying.and_then(|lying| lying.files().map(|files| (lying, files)));
+        let (lying, files) = match files {
             Ok(found) => found,
             // It isn't this one that refuses: without S3 there would be a backup of nothing.
             Err(error @ VaultError::Remote { .. }) => return Err(error.into()),
             Err(error) => {
-                wrong.push((entry.id.to_string(), error.to_string()));
+                let wrong = (entry.id.to_string(), error.to_string());
+                found.wrong.push(wrong);
                 continue;
             }
         };
         for (name, length) in files {
-            let mut source = recording.raw(&name)?;
-            let name = format!("{}/{name}", recording.relative().display());
+            let mut source = lying.raw(&name)?;
+            let name = format!("{}/{name}", lying.relative().display());
             let digest = archive
                 .add(&format!("{STORE}{name}"), length, &mut source)
                 .map_err(GroupError::Io)?;

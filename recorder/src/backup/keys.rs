@@ -18,7 +18,7 @@ use crate::{
     envelope::{Recipient, Sealer, seal},
     gallring::{self, REGISTER},
     index::Index,
-    ledger,
+    ledger::{self, Signer},
     names::ControllerName,
     vault::{StoreLock, Vault, folder},
 };
@@ -195,8 +195,13 @@ pub(super) fn below(root: &Path) -> Result<Vec<String>, BackupError> {
     Ok(found)
 }
 
-/// Every recording has its key, and every controller its own. What lacks one wasn't erased, or the index wouldn't know it any more.
+/// Every recording has its key, every controller its own, and the ledgers theirs. What lacks one wasn't erased, or the index wouldn't know it any more.
 fn nothing_lost(vault: &Vault, index: &Index, part: &Path) -> Result<(), BackupError> {
+    if Signer::is_lost(vault.keys())? {
+        return Err(BackupError::SigningKeyLost {
+            part: part.to_owned(),
+        });
+    }
     for controller in index.figures()?.into_keys() {
         if !vault.has_controllers_key(&ControllerName::parse(&controller)?) {
             return Err(BackupError::ControllersKeyLost {

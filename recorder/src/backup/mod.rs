@@ -131,6 +131,14 @@ pub enum BackupError {
         /// Where it may still be.
         part: PathBuf,
     },
+    /// The signing key is gone, and may be in the key part alone.
+    #[error(
+        "the signing key is gone: the key backup {} stays as it is, restore signing.key from there; if it isn't there either, `vaxel store key-lost --signing-key` says so", part.display()
+    )]
+    SigningKeyLost {
+        /// Where it may still be.
+        part: PathBuf,
+    },
     /// A place that is in use.
     #[error("{} is there already: restore to a new folder", path.display())]
     There {

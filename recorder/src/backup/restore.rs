@@ -146,11 +146,13 @@ impl Gone {
     fn read(from: &From, identities: &[Identity], vault: &Vault) -> Result<Self, BackupError> {
         let register = format!("{LEDGERS}{REGISTER}");
         each_file(&from.keys, identities, |name, _, bytes| {
-            let checks = ["signing.pub", "heads/"];
+            let checks = |key: &str| {
+                // Public halves, and what was said of keys that were lost.
+                let signing = key.starts_with("signing.") && !key.ends_with(".key");
+                signing || key.starts_with("heads/")
+            };
             match name.strip_prefix(KEYS) {
-                Some(key) if checks.iter().any(|check| key.starts_with(check)) => {
-                    put(vault.keys(), key, bytes).map(drop)
-                }
+                Some(key) if checks(key) => put(vault.keys(), key, bytes).map(drop),
                 _ if name == register => put(vault.store(), REGISTER, bytes).map(drop),
                 _ => Ok(()),
             }

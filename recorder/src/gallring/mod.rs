@@ -23,7 +23,7 @@ pub use self::{
     run::{Report, recover, refused, run},
 };
 pub(crate) use self::{
-    register::{call_name, minute},
+    register::{call_name, minute, note_key_change, register_gone},
     run::{lock, run_handed_over},
 };
 use crate::{index::IndexError, ledger::LedgerError, vault::VaultError};

@@ -6,14 +6,20 @@ use callcore::{
 };
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{GallringError, REGISTER};
 use crate::{
     index::Entry,
-    ledger::{self, LedgerError, Line, PSEUDONYM_LEN, Signer, Verified},
+    ledger::{
+        self, GENESIS, KeyChange, Ledger, LedgerError, Line, PSEUDONYM_LEN, Signer, Verified,
+    },
     text::hex,
     vault::Vault,
 };
+
+/// What stands in place of an erasure where the signing key was lost and another took its place.
+const KEY_CHANGE: &str = "signing_key_lost";
 
 /// One entry of the register.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,12 +256,12 @@ pub fn register(
 ) -> Result<Option<Verified>, GallringError> {
     if !vault.store().join(REGISTER).exists() {
         if verify && ledger::was_signed(vault.keys(), REGISTER) {
-            return Err(gone(vault).into());
+            return Err(register_gone(vault).into());
         }
         return Ok(None);
     }
     let found = if verify {
-        let key = ledger::public_key(vault.keys())?.ok_or_else(|| LedgerError::Key {
+        let key = ledger::public_keys(vault.keys())?.ok_or_else(|| LedgerError::Key {
             path: vault.keys().join("signing.pub"),
         })?;
         Some(ledger::verify(
@@ -271,7 +277,7 @@ pub fn register(
         .as_ref()
         .map_or(u64::MAX, |found| found.lines - found.unsigned);
     ledger::read::<GallringError>(vault.store(), REGISTER, |line| {
-        if line.seq <= signed {
+        if line.seq <= signed && line.entry.get(KEY_CHANGE).is_none() {
             each(read(vault, line)?);
         }
         Ok(())
@@ -279,8 +285,27 @@ pub fn register(
     Ok(found)
 }
 
+/// Writes into the register that its signing key was lost and another took its place, so that whoever is given the register and
+/// nothing else knows where the signatures change. One that has no lines yet needs none.
+pub(crate) fn note_key_change(
+    vault: &Vault,
+    signer: &Signer,
+    change: &KeyChange,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    if !vault.store().join(REGISTER).exists() {
+        return Ok(());
+    }
+    let mut register = Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?;
+    if register.lines() == 0 {
+        return Ok(());
+    }
+    let entry = json!({ KEY_CHANGE: { "before": change.before, "now": change.now } });
+    register.add(signer, now, &[entry])
+}
+
 /// A register that was written and isn't there: what was erased can't be shown any more.
-fn gone(vault: &Vault) -> LedgerError {
+pub(crate) fn register_gone(vault: &Vault) -> LedgerError {
     LedgerError::Broken {
         path: vault.store().join(REGISTER),
         line: 0,

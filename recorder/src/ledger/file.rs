@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    GENESIS, LINE_LEN_MAX, LedgerError, Signer, line::Line, line::Written, verify::signed_end,
+    GENESIS, LINE_LEN_MAX, LedgerError, Signer, given_up, line::Line, line::Written,
+    verify::signed_end,
 };
 use crate::vault::folder;
 
@@ -188,15 +189,26 @@ impl Ledger {
     }
 }
 
-/// The hash of the last line of one that nobody adds to.
-pub(crate) fn end_of(path: &Path) -> Result<String, LedgerError> {
+/// The number and the hash of the last line of one that nobody adds to.
+pub(crate) fn end_of(path: &Path) -> Result<(u64, String), LedgerError> {
     let mut file = File::open(path).map_err(folder::unusable(path))?;
     let last = last_line(&mut file, path)?;
-    Ok(last.map_or_else(|| GENESIS.to_owned(), |last| last.hash))
+    let end = last.map(|last| (last.line.seq, last.hash));
+    Ok(end.unwrap_or_else(|| (0, GENESIS.to_owned())))
 }
 
 /// The last whole line. A line without its end is a write that a crash stopped: it is cut off.
 fn last_line(file: &mut File, path: &Path) -> Result<Option<Written>, LedgerError> {
+    let (last, end) = look_back(file, path)?;
+    let unusable = folder::unusable(path);
+    if end < file.metadata().map_err(&unusable)?.len() {
+        file.set_len(end).map_err(&unusable)?;
+    }
+    Ok(last)
+}
+
+/// The last whole line, and where it ends.
+fn look_back(file: &mut File, path: &Path) -> Result<(Option<Written>, u64), LedgerError> {
     let unusable = folder::unusable(path);
     let length = file.metadata().map_err(&unusable)?.len();
     // Two lines' worth: a torn one, and the whole one before it.
@@ -211,11 +223,9 @@ fn last_line(file: &mut File, path: &Path) -> Result<Option<Written>, LedgerErro
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
-    if whole < tail.len() {
-        file.set_len(from + whole as u64).map_err(&unusable)?;
-    }
+    let end = from + whole as u64;
     let Some(text) = tail[..whole].strip_suffix(b"\n") else {
-        return Ok(None);
+        return Ok((None, end));
     };
     let begin = text
         .iter()
@@ -228,7 +238,27 @@ fn last_line(file: &mut File, path: &Path) -> Result<Option<Written>, LedgerErro
     };
     let text =
         std::str::from_utf8(&text[begin..]).map_err(|_| broken("its last line isn't text"))?;
-    Written::parse(text).map(Some).map_err(broken)
+    let last = Written::parse(text).map_err(broken)?;
+    Ok((Some(last), end))
+}
+
+/// The number of the last line that was signed: what stands behind it nobody has written.
+///
+/// # Errors
+/// When it can't be read, or its end isn't what was written.
+pub(crate) fn signed_lines(store: &Path, keys: &Path, name: &str) -> Result<u64, LedgerError> {
+    let path = store.join(name);
+    let mut file = File::open(&path).map_err(folder::unusable(&path))?;
+    let last = look_back(&mut file, &path)?.0.map(|last| Head {
+        seq: last.line.seq,
+        hash: last.hash,
+    });
+    let signed = head(keys, name)?;
+    let last = match last == signed {
+        true => last,
+        false => signed_end(store, keys, name, signed.as_ref())?.last,
+    };
+    Ok(last.map_or(0, |last| last.seq))
 }
 
 /// The head of a ledger, when it was signed before.
@@ -280,6 +310,9 @@ pub(crate) fn signed_in(keys: &Path, folder: &str) -> Result<Vec<String>, Ledger
 
 /// Forgets a ledger that was erased.
 pub(crate) fn forget_head(keys: &Path, name: &str) {
+    if let Err(error) = given_up::forget(keys, name) {
+        tracing::warn!(ledger = name, %error, "where it was when a signing key was given up is remembered, though it was erased");
+    }
     // A head without its ledger is found by nobody: only ledgers that are there are checked.
     let _gone = fs::remove_file(keys.join("heads").join(head_name(name)));
 }

@@ -1,6 +1,10 @@
 //! The key that signs ledgers, and the public half that others check with.
 
-use std::{fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
@@ -8,16 +12,16 @@ use rand::{TryRng, rngs::SysRng};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{LedgerError, file};
+use super::{LedgerError, file, given_up};
 use crate::{
     names::NameError,
     text::{hex, unhex},
     vault::{Vault, folder},
 };
 
-const KEY_FILE: &str = "signing.key";
+const KEY: &str = "key";
 /// Handed to whoever is to check a ledger; 64 hexadecimal digits.
-const PUBLIC_FILE: &str = "signing.pub";
+const PUBLIC: &str = "pub";
 const KEY_LEN: usize = 32;
 /// Two things get the same name by chance once in 2^64 of them.
 pub(crate) const PSEUDONYM_LEN: usize = 16;
@@ -51,50 +55,96 @@ impl Signer {
         }
     }
 
+    /// The key that signs now; another than the one that was said to take the lost one's place isn't it.
     fn read(keys: &Path) -> Result<Option<Self>, LedgerError> {
-        let path = keys.join(KEY_FILE);
-        match fs::read(&path) {
+        let said = given_up::statements(keys)?;
+        let path = given_up::path(keys, said.len() + 1, KEY);
+        let signer = Self::read_at(&path)?;
+        match (&signer, said.last()) {
+            (Some(signer), Some(said)) if signer.public() != said.now => {
+                Err(LedgerError::Key { path })
+            }
+            // Only what is made by the statement is ever in its place.
+            (None, Some(_)) => Err(LedgerError::KeyLost { path }),
+            _ => Ok(signer),
+        }
+    }
+
+    fn read_at(path: &Path) -> Result<Option<Self>, LedgerError> {
+        match fs::read(path) {
             Ok(bytes) => {
                 let bytes = Zeroizing::new(bytes);
-                let seed = Zeroizing::new(
-                    <[u8; KEY_LEN]>::try_from(bytes.as_slice())
-                        .map_err(|_| LedgerError::Key { path })?,
-                );
-                Ok(Some(Self(SigningKey::from_bytes(&seed))))
+                let seed =
+                    <[u8; KEY_LEN]>::try_from(bytes.as_slice()).map_err(|_| LedgerError::Key {
+                        path: path.to_owned(),
+                    })?;
+                Ok(Some(Self(SigningKey::from_bytes(&Zeroizing::new(seed)))))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(folder::unusable(&path)(error).into()),
+            Err(error) => Err(folder::unusable(path)(error).into()),
         }
     }
 
     fn make(keys: &Path) -> Result<Self, LedgerError> {
         // Two first accesses at one time must not make two keys.
-        let alone = fs::File::open(keys).and_then(|folder| folder.lock().map(|()| folder));
-        let _alone = alone.map_err(folder::unusable(keys))?;
+        let _alone = alone(keys)?;
         if let Some(signer) = Self::read(keys)? {
             return Ok(signer);
         }
         if file::has_signed(keys) {
             return Err(LedgerError::KeyLost {
-                path: keys.join(KEY_FILE),
+                path: given_up::path(keys, 1, KEY),
             });
         }
+        Self::make_at(keys, 1)
+    }
+
+    /// Safe on disk when this returns, before anything is signed with it: what it signed shows that there was one.
+    fn make_at(keys: &Path, number: usize) -> Result<Self, LedgerError> {
         let mut seed = Zeroizing::new([0; KEY_LEN]);
         SysRng
             .try_fill_bytes(seed.as_mut_slice())
             .map_err(|_| NameError::NoRandom)?;
         let key = SigningKey::from_bytes(&seed);
         let public = hex(key.verifying_key().as_bytes()) + "\n";
-        folder::write_private(&keys.join(PUBLIC_FILE), public.as_bytes())?;
-        folder::write_private(&keys.join(KEY_FILE), seed.as_slice())?;
-        // Before anything is signed with it: what it signed shows that there was one.
+        folder::write_private(&given_up::path(keys, number, PUBLIC), public.as_bytes())?;
+        folder::write_private(&given_up::path(keys, number, KEY), seed.as_slice())?;
         folder::sync_folder(keys)?;
         Ok(Self(key))
     }
 
-    /// Reads the key of a store where there is one.
-    pub(crate) fn there(vault: &Vault) -> Result<Option<Self>, LedgerError> {
-        Self::read(vault.keys())
+    /// The key that is to take the place of the one of that number: made, or by a run that was stopped before it said so.
+    pub(crate) fn next(keys: &Path, lost: usize) -> Result<Self, LedgerError> {
+        match Self::read_at(&given_up::path(keys, lost + 1, KEY))? {
+            Some(signer) => Ok(signer),
+            None => Self::make_at(keys, lost + 1),
+        }
+    }
+
+    /// Reads every key of a store that is there, by its number from 0, also those that were given up and turned up.
+    pub(crate) fn all_there(vault: &Vault) -> Result<BTreeMap<usize, Self>, LedgerError> {
+        let mut found = BTreeMap::new();
+        for number in 0..=given_up::statements(vault.keys())?.len() {
+            let path = given_up::path(vault.keys(), number + 1, KEY);
+            if let Some(signer) = Self::read_at(&path)? {
+                found.insert(number, signer);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether ledgers were signed, and the key that signs isn't there.
+    pub(crate) fn is_lost(keys: &Path) -> Result<bool, LedgerError> {
+        let (_, is_there) = Self::place(keys)?;
+        Ok(!is_there && file::has_signed(keys))
+    }
+
+    /// Where the key that signs lies, if it is there.
+    pub(crate) fn place(keys: &Path) -> Result<(PathBuf, bool), LedgerError> {
+        let number = given_up::statements(keys)?.len() + 1;
+        let path = given_up::path(keys, number, KEY);
+        let is_there = path.try_exists().map_err(folder::unusable(&path))?;
+        Ok((path, is_there))
     }
 
     /// A name for something in a ledger: whoever has this key, and the thing, makes the same, and nobody else can tell what it is of.
@@ -131,12 +181,15 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// The public key of a store, as whoever has the key folder reads it; `None` when nothing was ever signed.
-///
-/// # Errors
-/// When it is there and isn't one.
-pub fn public_key(keys: &Path) -> Result<Option<VerifyingKey>, LedgerError> {
-    let path = keys.join(PUBLIC_FILE);
+/// Keeps every other maker of a signing key out while it lives.
+pub(crate) fn alone(keys: &Path) -> Result<fs::File, LedgerError> {
+    let alone = fs::File::open(keys).and_then(|folder| folder.lock().map(|()| folder));
+    Ok(alone.map_err(folder::unusable(keys))?)
+}
+
+/// The public half of the first key; `None` when nothing was ever signed, or it is gone.
+pub(super) fn read_public(keys: &Path) -> Result<Option<VerifyingKey>, LedgerError> {
+    let path = given_up::path(keys, 1, PUBLIC);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

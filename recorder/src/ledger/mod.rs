@@ -11,6 +11,7 @@
 //! alone, and can't forge it with what it was given.
 
 mod file;
+mod given_up;
 mod key;
 mod line;
 mod verify;
@@ -19,13 +20,15 @@ use std::path::PathBuf;
 
 pub use self::{
     file::Ledger,
-    key::{Signer, public_key},
+    given_up::{KeyChange, PublicKeys, public_keys},
+    key::Signer,
     line::Line,
     verify::{Verified, read, verify},
 };
 pub(crate) use self::{
-    file::{end_of, forget_head, signed_in, was_signed},
-    key::{PSEUDONYM_LEN, parse_public},
+    file::{end_of, forget_head, signed_in, signed_lines, was_signed},
+    given_up::{Statement, state, statements},
+    key::{PSEUDONYM_LEN, alone, parse_public},
     verify::{follows, has_lines, verify_at},
 };
 use crate::{names::NameError, vault::VaultError};
@@ -51,8 +54,14 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// The signing key isn't there, and it was.
-    #[error("the signing key {} is gone, and ledgers were signed with it: restore it from the key backup; under another key what they hold couldn't be checked", path.display())]
+    #[error("the signing key {} is gone, and ledgers were signed with it: restore it from the key backup; only when it is lost for good, and isn't in the key part of a backup: `vaxel store key-lost --signing-key --reason \"...\"`", path.display())]
     KeyLost {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was said when a signing key was given up can't be read.
+    #[error("{} isn't what was written when the signing key was given up: restore it from the key backup", path.display())]
+    Statement {
         /// The file.
         path: PathBuf,
     },

@@ -40,7 +40,7 @@ impl Bench {
     }
 
     fn verify(&self) -> Result<Verified, LedgerError> {
-        let key = public_key(&self.keys()).expect("read").expect("there");
+        let key = public_keys(&self.keys()).expect("read").expect("there");
         verify(&self.store(), Some(&self.keys()), &key, NAME)
     }
 
@@ -118,7 +118,7 @@ fn another_ledgers_signature_does_not_count() {
     let bench = Bench::new();
     bench.add(&["a"]);
     fs::rename(bench.store().join(NAME), bench.store().join("other")).expect("ours");
-    let key = public_key(&bench.keys()).expect("read").expect("there");
+    let key = public_keys(&bench.keys()).expect("read").expect("there");
     assert!(verify(&bench.store(), None, &key, "other").is_err());
 }
 
@@ -256,8 +256,8 @@ fn many_that_sign_first_make_one_key() {
                 .collect()
         });
         assert!(made.iter().all(|one| *one == made[0]), "{made:?}");
-        let public = public_key(&keys).expect("read").expect("there");
-        assert_eq!(crate::text::hex(public.as_bytes()), made[0]);
+        let public = public_keys(&keys).expect("read").expect("there");
+        assert_eq!(public.signing(), made[0]);
     }
 }
 

@@ -6,13 +6,12 @@ use std::{
     path::Path,
 };
 
-use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
 use super::{
     LINE_LEN_MAX, LedgerError,
     file::{CUT_OFF, Head, head},
-    key::{is_signed, public_key},
+    given_up::{KeyChange, Known, PublicKeys},
     line::{Line, Written},
 };
 use crate::vault::folder;
@@ -33,6 +32,9 @@ pub struct Verified {
     pub follows: String,
     /// The hash of its last line.
     pub hash: String,
+    /// When a signing key was given up that had signed some of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key_changes: Vec<KeyChange>,
 }
 
 /// Reads every line of a ledger, in order, checking hash and chain; not the signatures.
@@ -76,14 +78,14 @@ pub(crate) fn has_lines(path: &Path) -> Result<bool, LedgerError> {
 }
 
 /// Checks a whole ledger: each line's hash, the chain, the signatures, and that its end is there. `keys` is where the
-/// store's heads are kept; `None` when only the public key is at hand.
+/// store's heads are kept; `None` when only public keys are at hand.
 ///
 /// # Errors
 /// At the first line that isn't what was written.
 pub fn verify(
     store: &Path,
     keys: Option<&Path>,
-    key: &VerifyingKey,
+    key: &PublicKeys,
     name: &str,
 ) -> Result<Verified, LedgerError> {
     verify_at(&store.join(name), keys, key, name)
@@ -93,7 +95,7 @@ pub fn verify(
 pub(crate) fn verify_at(
     path: &Path,
     keys: Option<&Path>,
-    key: &VerifyingKey,
+    key: &PublicKeys,
     name: &str,
 ) -> Result<Verified, LedgerError> {
     let broken = |line, what| LedgerError::Broken {
@@ -109,6 +111,7 @@ pub(crate) fn verify_at(
         unsigned: 0,
         follows: String::new(),
         hash: String::new(),
+        key_changes: key.changes_in(name),
     };
     let mut head_met = head.is_none();
     walk::<LedgerError>(path, |written, _| {
@@ -117,13 +120,13 @@ pub(crate) fn verify_at(
         }
         found.lines += 1;
         found.unsigned += 1;
-        if let Some(signature) = &written.signature {
-            if !is_signed(key, name, &written.hash, signature) {
-                return Err(broken(found.lines, "its signature is another's"));
-            }
-            found.signatures += 1;
+        let known = key
+            .knows(name, written)
+            .map_err(|what| broken(found.lines, what))?;
+        if known != Known::Not {
             found.unsigned = 0;
         }
+        found.signatures += u64::from(known == Known::Signed);
         if let Some(head) = &head
             && head.seq == written.line.seq
         {
@@ -136,7 +139,7 @@ pub(crate) fn verify_at(
         found.hash.clone_from(&written.hash);
         Ok(())
     })?;
-    if !head_met {
+    if !head_met || found.lines < key.lines_min(name) {
         return Err(broken(found.lines, CUT_OFF));
     }
     Ok(found)
@@ -164,7 +167,7 @@ pub(super) fn signed_end(
         line,
         what,
     };
-    let key = public_key(keys)?;
+    let key = PublicKeys::read(keys)?;
     let (mut sound, mut lines, mut head_met) = (Sound::default(), 0, head.is_none());
     walk::<LedgerError>(&path, |written, end| {
         lines = written.line.seq;
@@ -174,18 +177,15 @@ pub(super) fn signed_end(
         };
         let is_head = head == Some(&here);
         head_met |= is_head;
-        let is_ours = written.signature.as_ref().map(|signature| {
-            let key = key.as_ref();
-            key.is_some_and(|key| is_signed(key, name, &written.hash, signature))
-        });
-        match is_ours {
-            Some(false) => return Err(broken(lines, "its signature is another's")),
-            None if !is_head => {}
-            _ => (sound.last, sound.end) = (Some(here), end),
+        let known = key
+            .knows(name, written)
+            .map_err(|what| broken(lines, what))?;
+        if is_head || known != Known::Not {
+            (sound.last, sound.end) = (Some(here), end);
         }
         Ok(())
     })?;
-    if !head_met {
+    if !head_met || lines < key.lines_min(name) {
         return Err(broken(lines, CUT_OFF));
     }
     let cut = lines - sound.last.as_ref().map_or(0, |last| last.seq);

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use super::{Asked, CALL_MAX, calls::CallFact, compare::APART_MAX};
 use crate::{
-    gallring::{self, Destroyed, GallringError},
-    ledger::{PSEUDONYM_LEN, Signer},
+    gallring::{self, Destroyed, GallringError, REGISTER},
+    ledger::{self, PSEUDONYM_LEN, Signer},
     text::unhex,
     vault::Vault,
 };
@@ -27,7 +27,8 @@ pub struct Erased {
     calls: BTreeSet<[u8; PSEUDONYM_LEN]>,
     /// Those without, by controller and month.
     months: BTreeMap<(String, String), u64>,
-    signer: Option<Arc<Signer>>,
+    /// By their numbers: of one that was lost for good nobody makes the names any more.
+    signers: Arc<BTreeMap<usize, Signer>>,
 }
 
 impl Erased {
@@ -37,11 +38,16 @@ impl Erased {
         let from = asked.from.checked_sub(CALL_MAX).unwrap_or(asked.from);
         let (first, last) = (month(from), month(asked.until));
         let mut erased = Self {
-            signer: Signer::there(vault)?.map(Arc::new),
+            signers: Arc::new(Signer::all_there(vault)?),
             ..Self::default()
         };
+        let keys = ledger::public_keys(vault.keys())?;
         gallring::register(vault, true, |line| {
-            let gone = line.destroyed;
+            let mut gone = line.destroyed;
+            let key = keys.as_ref().map(|it| it.generation(REGISTER, line.seq));
+            if !key.is_some_and(|key| erased.signers.contains_key(&key)) {
+                gone.call.clear();
+            }
             let class = ObjectClass::parse(&gone.class);
             let is_recording = !matches!(
                 class,
@@ -81,9 +87,9 @@ impl Erased {
 
     /// Every piece of it, whenever in the call it began.
     fn take_known(&mut self, call: &CallFact) -> bool {
-        let Some(signer) = self.signer.as_ref().filter(|_| !self.calls.is_empty()) else {
+        if self.calls.is_empty() {
             return false;
-        };
+        }
         let early = call
             .offered
             .saturating_sub(APART_MAX)
@@ -91,8 +97,12 @@ impl Erased {
         let late = call.ended.saturating_add(APART_MAX).unwrap_or(call.ended);
         let last = late.min(call.offered.saturating_add(CALL_MAX).unwrap_or(late));
         let minutes = gallring::minute(early)..=gallring::minute(last);
-        let names: Vec<_> = minutes
-            .map(|minute| gallring::call_name(signer, &call.controller, call.call, minute))
+        let name_by = |signer: &Signer, minute| {
+            gallring::call_name(signer, &call.controller, call.call, minute)
+        };
+        let signers = self.signers.values();
+        let names: Vec<_> = signers
+            .flat_map(|signer| minutes.clone().map(move |minute| name_by(signer, minute)))
             .collect();
         let taken = names.iter().filter(|name| self.calls.remove(*name));
         taken.count() > 0

@@ -89,6 +89,7 @@ impl Server {
         let names = agreed_ones().filter_map(|one| Some((one.named.as_deref()?, &one.label)));
         let whom = parties.meta(&names.collect());
         self.make(session, id, (tag.clone(), whom), streams.collect())?;
+        self.segments.begins(parties.call(&tag), Instant::now());
         let places = placed(agreed, doors);
         let starting = Starting {
             tag,
@@ -133,7 +134,6 @@ impl Server {
         streams: Vec<(StreamLabel, Codec)>,
     ) -> Result<(), Refusal> {
         let (begun, told) = oneshot::channel();
-        let counted = tag.clone();
         let job = Job::Begin(Box::new(Begin {
             id,
             tag,
@@ -147,7 +147,6 @@ impl Server {
                 "the disk is too slow for what is recorded",
             )
         })?;
-        self.segments.begins(&counted, Instant::now());
         self.begun.spawn(async move {
             // The writer gone without a word: the index doesn't know of it either.
             let result = told.await.unwrap_or_else(|_| {

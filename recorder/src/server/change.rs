@@ -191,7 +191,7 @@ impl Server {
         let cut = hold == Hold::Over || told == Told::Transfer;
         if cut
             && recording.next.is_none()
-            && self.segments.may_begin(&recording.tag, Instant::now())
+            && self.segments.may_begin(&recording.call(), Instant::now())
         {
             match self.begin_next(session, hold, told) {
                 Ok(()) => return Begins::Next,
@@ -217,7 +217,11 @@ impl Server {
             .map_err(|error| no_room(RefusalReason::Random, error.to_string()))?;
         let (streams, whom) = recording.prepare_next(id, told);
         let begins = (recording.tag_now(), whom);
+        let call = recording.call();
         let made = self.make(session, id, begins, streams);
+        if made.is_ok() {
+            self.segments.begins(call, Instant::now());
+        }
         if let Some(recording) = self.sessions.get_mut(&session) {
             match (&made, hold) {
                 (Err(_), _) => recording.stay(),

@@ -64,6 +64,7 @@ use crate::{
     check,
     gallring::{self, GallringError},
     index::{Index, IndexError},
+    ledger::LedgerError,
     lost,
     monitor::{Figures, Monitor},
     place::{Place, PlaceError},
@@ -349,10 +350,14 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
         Err(GallringError::Vault(error @ VaultError::Remote { .. })) => {
             tracing::error!(%error, "what a stopped gallring left can't be removed yet: run it again when S3 is back");
         }
+        // What was begun is finished once there is a key to enter it with.
+        Err(GallringError::Ledger(error @ LedgerError::KeyLost { .. })) => {
+            tracing::error!(%error, "what a stopped gallring left can't be finished yet");
+        }
         other => drop(other?),
     }
     if let Err(error) = lost::note_found(&vault, jiff::Timestamp::now()) {
-        tracing::error!(%error, "that a lost key is there again isn't in the access log yet");
+        tracing::error!(%error, "a recorder without all its keys: calls are recorded, and access logs wait");
     }
     let figures = Figures {
         controllers: index.figures()?,

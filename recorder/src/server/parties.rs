@@ -1,10 +1,11 @@
 //! Who takes part in a recorded call, as its metadata tells it bit by bit: whole documents and partial updates.
 
+use callcore::tag::RecordingTag;
 use wire::siprec::{
     Aor, DataMode, Id, Metadata, PARTICIPANTS_MAX, Participant, STREAMS_MAX, StreamInfo,
 };
 
-use super::whom::Names;
+use super::{segments::Call, whom::Names};
 use crate::vault::{Meta, Party};
 
 /// Who is known. Debug shows nobody.
@@ -12,6 +13,8 @@ use crate::vault::{Meta, Party};
 pub(super) struct Parties {
     participants: Vec<Participant>,
     streams: Vec<StreamInfo>,
+    /// What the call is named.
+    named: Id,
 }
 
 /// What metadata changed.
@@ -27,9 +30,17 @@ pub(super) enum Told {
 
 impl Parties {
     pub(super) fn new(metadata: &Metadata) -> Self {
-        let mut parties = Self::default();
+        let mut parties = Self {
+            named: metadata.session_id.clone(),
+            ..Self::default()
+        };
         parties.learn(metadata);
         parties
+    }
+
+    /// The call that they take part in.
+    pub(super) fn call(&self, tag: &RecordingTag) -> Call {
+        Call::of(tag, self.named.as_str())
     }
 
     /// Takes what is said now.

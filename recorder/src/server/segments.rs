@@ -10,9 +10,10 @@ use std::{
 };
 
 use callcore::tag::RecordingTag;
+use sha2::{Digest, Sha256};
 
 /// A call of which nothing began for so long is over: longer than any hold. A switch that was started anew counts its calls from 1
-/// again.
+/// again, and a client may give them no names of their own.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(2 * 60 * 60);
 /// Calls remembered: far more than begin in that time on the busiest day. With more, the oldest is forgotten.
 const CALLS_MAX: usize = 100_000;
@@ -21,7 +22,30 @@ const CALLS_MAX: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Segments {
     max: usize,
-    calls: BTreeMap<(Box<str>, u64), Count>,
+    calls: BTreeMap<Call, Count>,
+}
+
+/// A call: its switch's number, and what its client's metadata names it (RFC 7865 section 6.3), which another call of that number
+/// isn't named. A digest, as a name may be long.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Call {
+    operator: Box<str>,
+    number: u64,
+    named: [u8; NAME_LEN],
+}
+
+/// Two calls of one number share it once in 2^64 of them.
+const NAME_LEN: usize = 16;
+
+impl Call {
+    pub(super) fn of(tag: &RecordingTag, named: &str) -> Self {
+        let digest = Sha256::digest(named.as_bytes());
+        Self {
+            operator: tag.operator.clone(),
+            number: tag.call.0,
+            named: digest.first_chunk().copied().unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,18 +63,18 @@ impl Segments {
     }
 
     /// Whether another recording of that call may begin because of a hold or a transfer.
-    pub(super) fn may_begin(&self, tag: &RecordingTag, now: Instant) -> bool {
+    pub(super) fn may_begin(&self, call: &Call, now: Instant) -> bool {
         self.calls
-            .get(&key(tag))
+            .get(call)
             .is_none_or(|count| count.is_over(now) || count.begun < self.max)
     }
 
     /// A recording of that call was asked for.
-    pub(super) fn begins(&mut self, tag: &RecordingTag, now: Instant) {
+    pub(super) fn begins(&mut self, call: Call, now: Instant) {
         if self.calls.len() >= CALLS_MAX {
             self.forget(now);
         }
-        let count = self.calls.entry(key(tag)).or_insert(Count {
+        let count = self.calls.entry(call).or_insert(Count {
             begun: 0,
             last: now,
         });
@@ -79,11 +103,6 @@ impl Count {
     }
 }
 
-/// A call's number is its switch's own.
-fn key(tag: &RecordingTag) -> (Box<str>, u64) {
-    (tag.operator.clone(), tag.call.0)
-}
-
 #[cfg(test)]
 mod tests {
     use callcore::switch::CallId;
@@ -91,46 +110,59 @@ mod tests {
     use super::*;
     use crate::vault::test_tag;
 
-    fn tag(call: u64) -> RecordingTag {
-        RecordingTag {
-            call: CallId(call),
+    fn call(number: u64) -> Call {
+        named(number, "one")
+    }
+
+    fn named(number: u64, named: &str) -> Call {
+        let tag = RecordingTag {
+            call: CallId(number),
             ..test_tag("region-01")
-        }
+        };
+        Call::of(&tag, named)
     }
 
     #[test]
     fn each_call_has_its_own_count() {
         let (mut segments, now) = (Segments::new(2), Instant::now());
-        assert!(segments.may_begin(&tag(1), now));
-        segments.begins(&tag(1), now);
-        assert!(segments.may_begin(&tag(1), now));
-        segments.begins(&tag(1), now);
-        assert!(!segments.may_begin(&tag(1), now) && segments.may_begin(&tag(2), now));
+        assert!(segments.may_begin(&call(1), now));
+        segments.begins(call(1), now);
+        assert!(segments.may_begin(&call(1), now));
+        segments.begins(call(1), now);
+        assert!(!segments.may_begin(&call(1), now) && segments.may_begin(&call(2), now));
+    }
+
+    #[test]
+    fn a_call_that_is_named_otherwise_is_another() {
+        let (mut segments, now) = (Segments::new(1), Instant::now());
+        segments.begins(named(1, "before"), now);
+        assert!(!segments.may_begin(&named(1, "before"), now));
+        assert!(segments.may_begin(&named(1, "after"), now));
     }
 
     /// Of a switch that was started anew for the tenth time no call would be cut into segments any more.
     #[test]
     fn another_call_of_that_number_is_counted_anew() {
         let (mut segments, now) = (Segments::new(2), Instant::now());
-        (0..2).for_each(|_| segments.begins(&tag(1), now));
+        (0..2).for_each(|_| segments.begins(call(1), now));
         let later = now + FORGOTTEN_AFTER;
-        assert!(!segments.may_begin(&tag(1), now));
-        assert!(segments.may_begin(&tag(1), later));
-        segments.begins(&tag(1), later);
-        assert!(segments.may_begin(&tag(1), later));
-        segments.begins(&tag(1), later);
-        assert!(!segments.may_begin(&tag(1), later));
+        assert!(!segments.may_begin(&call(1), now));
+        assert!(segments.may_begin(&call(1), later));
+        segments.begins(call(1), later);
+        assert!(segments.may_begin(&call(1), later));
+        segments.begins(call(1), later);
+        assert!(!segments.may_begin(&call(1), later));
     }
 
     #[test]
     fn what_is_remembered_has_an_end() {
         let (mut segments, now) = (Segments::new(1), Instant::now());
-        for call in 0..=CALLS_MAX as u64 {
-            segments.begins(&tag(call), now + Duration::from_micros(call));
+        for number in 0..=CALLS_MAX as u64 {
+            segments.begins(call(number), now + Duration::from_micros(number));
         }
         assert_eq!(segments.calls.len(), CALLS_MAX);
-        assert!(segments.may_begin(&tag(0), now) && !segments.may_begin(&tag(1), now));
-        segments.begins(&tag(u64::MAX), now + FORGOTTEN_AFTER + FORGOTTEN_AFTER);
+        assert!(segments.may_begin(&call(0), now) && !segments.may_begin(&call(1), now));
+        segments.begins(call(u64::MAX), now + FORGOTTEN_AFTER + FORGOTTEN_AFTER);
         assert_eq!(segments.calls.len(), 1);
     }
 }

@@ -20,6 +20,7 @@ use super::{
     next::Next,
     offer::Agreed,
     parties::Parties,
+    segments::Call,
     shared::{Claim, Key},
     srtp::Demand,
     steering::{Door, Steering},
@@ -133,6 +134,11 @@ impl New {
 pub(super) type Place = Option<(Agreed, Door)>;
 
 impl Session {
+    /// The call that it records.
+    pub(super) fn call(&self) -> Call {
+        self.parties.call(&self.tag)
+    }
+
     /// Begins to record what was agreed in an offer that came then.
     pub(super) fn begin(
         came: Instant,

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{
     UttagError,
-    extract::{Source, Theirs, io_failed},
+    extract::{Source, Theirs, Written, io_failed},
     file,
     lookup::{Numbers, numbers},
     record, step, wrong_step,
@@ -53,6 +53,8 @@ pub struct Delivered {
     pub sha256: String,
     /// Recordings it is about.
     pub recordings: u64,
+    /// Recordings that were erased under a decision while it was made, and aren't in it.
+    pub erased: u64,
     /// Recordings of the time that can't be tied to anyone: their numbers were erased, or never sent.
     pub untied: u64,
     /// Recordings of the time that are spoilt, so that nobody can say who spoke: they can be restored from a backup.
@@ -119,7 +121,7 @@ pub fn deliver(
     let theirs = numbers.map(|numbers| source.find(&numbers)).transpose()?;
     log_reads(vault, order, id, theirs.as_ref(), by, now)?;
     let identity = Identity::generate()?;
-    let (sha256, spoilt) = write(&source, theirs.as_ref(), &identity, &path)?;
+    let (sha256, written) = write(&source, theirs.as_ref(), &identity, &path)?;
     let secret = identity.to_text();
     let at = Time::from(now);
     let reported = uttag.deliver(&sha256, at, &by.who).report(at, &by.who);
@@ -132,10 +134,13 @@ pub fn deliver(
         id: id.to_owned(),
         file: path,
         sha256,
-        recordings: theirs.as_ref().map_or(0, |theirs| theirs.ids.len() as u64),
+        recordings: theirs.as_ref().map_or(0, |theirs| {
+            (theirs.ids.len() as u64).saturating_sub(written.gone)
+        }),
+        erased: written.gone,
         untied: theirs.as_ref().map_or(0, |theirs| theirs.untied),
         unopened: theirs.as_ref().map_or(0, |theirs| theirs.unopened),
-        spoilt,
+        spoilt: written.spoilt,
         mail: orderer.mail.clone(),
         phone: orderer.phone.clone(),
         // Said once: by its file or here.
@@ -264,24 +269,24 @@ fn log_reads(
     Ok(access::write(vault, now, &accesses)?)
 }
 
-/// Writes the sealed delivery, which appears when it is whole; gives its SHA-256, and how many recordings in it are spoilt.
+/// Writes the sealed delivery, which appears when it is whole; gives its SHA-256, and what became of the recordings.
 fn write(
     source: &Source<'_>,
     theirs: Option<&Theirs>,
     identity: &Identity,
     path: &Path,
-) -> Result<(String, u64), UttagError> {
-    let spoilt = folder::whole(path, file(path), |out| {
+) -> Result<(String, Written), UttagError> {
+    let written = folder::whole(path, file(path), |out| {
         let sealer = seal(BufWriter::new(&*out), &[identity.recipient()])?;
         let mut archive = Writer::new(sealer);
-        let spoilt = source.write(&mut archive, theirs)?;
+        let written = source.write(&mut archive, theirs)?;
         archive
             .finish()
             .and_then(crate::envelope::Sealer::finish)
             .map_err(file(path))?;
-        Ok(spoilt)
+        Ok(written)
     })?;
     let mut hashed = Hashed::new(fs::File::open(path).map_err(file(path))?);
     std::io::copy(&mut hashed, &mut std::io::sink()).map_err(io_failed)?;
-    Ok((hashed.digest(), spoilt))
+    Ok((hashed.digest(), written))
 }

@@ -19,10 +19,11 @@ use super::{
 use crate::{
     access::Access,
     archive::Writer,
+    export::Exported,
     index::{Entry, Index, IndexError},
     names::RecordingId,
     vault::{Vault, VaultError},
-    vcon::{self, Audio},
+    vcon::{self, Audio, SoundFile},
 };
 
 /// What an extract is made of.
@@ -42,6 +43,15 @@ pub(super) struct Theirs {
     pub(super) untied: u64,
     /// Recordings of the time that are spoilt, so that nobody can say who spoke.
     pub(super) unopened: u64,
+}
+
+/// What became of a person's recordings as they were written down.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Those with stretches that are spoilt.
+    pub(super) spoilt: u64,
+    /// Those that were erased since they were found, and aren't in it.
+    pub(super) gone: u64,
 }
 
 impl Source<'_> {
@@ -84,22 +94,22 @@ impl Source<'_> {
         Ok(theirs)
     }
 
-    /// Writes the extract; gives how many of its recordings have stretches that are spoilt. `theirs` is `None` for a whole
-    /// access log.
+    /// Writes the extract. `theirs` is `None` for a whole access log.
     pub(super) fn write<W: Write>(
         &self,
         archive: &mut Writer<W>,
         theirs: Option<&Theirs>,
-    ) -> Result<u64, UttagError> {
+    ) -> Result<Written, UttagError> {
         match self.order.kind() {
             Kind::AccessLog => {
                 let write = |accesses: &Accesses<'_>| accesses.write(archive, "access-log.json");
-                self.accesses(theirs, write).map(|()| 0)
+                self.accesses(theirs, write).map(|()| Written::default())
             }
             Kind::Content => self.write_recordings(archive, theirs),
             Kind::Register => {
-                let register = self.register(theirs)?;
-                put(archive, "register.json", &register).map(|()| 0)
+                let (register, gone) = self.register(theirs)?;
+                let written = Written { spoilt: 0, gone };
+                put(archive, "register.json", &register).map(|()| written)
             }
         }
     }
@@ -132,28 +142,49 @@ impl Source<'_> {
         &self,
         archive: &mut Writer<W>,
         theirs: Option<&Theirs>,
-    ) -> Result<u64, UttagError> {
-        let mut spoilt = 0;
-        for entry in self.entries(theirs)? {
-            let (sound, exported) = vcon::sound_of(self.vault, &entry)?;
-            spoilt += u64::from(exported.damaged_chunks > 0);
-            let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
-            let audio = Audio::Beside("audio".to_owned());
-            let vcon = vcon::vcon(&entry, meta.as_ref(), &sound, &audio, self.now);
+    ) -> Result<Written, UttagError> {
+        let (entries, gone) = self.entries(theirs)?;
+        let mut written = Written { spoilt: 0, gone };
+        for entry in entries {
+            let (sound, exported, vcon) = match self.told(&entry) {
+                // Gallring goes on meanwhile, and what it takes keeps nobody from the rest.
+                Err(_) if self.is_gone(&entry) => {
+                    written.gone += 1;
+                    continue;
+                }
+                other => other?,
+            };
+            written.spoilt += u64::from(exported.damaged_chunks > 0);
             let name = format!("recordings/{}/audio.{}", entry.id, sound.part.name());
             archive.add_bytes(&name, &sound.bytes).map_err(io_failed)?;
-            let vcon = serde_json::to_value(&vcon).map_err(|error| io_failed(error.into()))?;
             put(
                 archive,
                 &format!("recordings/{}/vcon.json", entry.id),
                 &vcon,
             )?;
         }
-        Ok(spoilt)
+        Ok(written)
+    }
+
+    /// All that is said in a recording, and by whom.
+    fn told(&self, entry: &Entry) -> Result<(SoundFile, Exported, Value), UttagError> {
+        let (sound, exported) = vcon::sound_of(self.vault, entry)?;
+        let meta = self.vault.unlock(entry.id, &entry.tag)?.meta()?;
+        let audio = Audio::Beside("audio".to_owned());
+        let vcon = vcon::vcon(entry, meta.as_ref(), &sound, &audio, self.now);
+        let vcon = serde_json::to_value(&vcon).map_err(|error| io_failed(error.into()))?;
+        Ok((sound, exported, vcon))
+    }
+
+    /// Whether it was erased: its key goes first, its row last.
+    fn is_gone(&self, entry: &Entry) -> bool {
+        self.vault.is_key_destroyed(entry.id, &entry.tag)
+            || matches!(self.index.get(entry.id), Err(IndexError::NotFound(_)))
     }
 
     /// What GDPR Art. 15.1 asks for, of these recordings.
-    fn register(&self, theirs: Option<&Theirs>) -> Result<Value, UttagError> {
+    fn register(&self, theirs: Option<&Theirs>) -> Result<(Value, u64), UttagError> {
+        let (entries, gone) = self.entries(theirs)?;
         let controller = self.scenario.org_by_id(self.order.controller());
         let controller = controller.ok_or(UttagError::Controller)?;
         let retention: Vec<Value> = [
@@ -172,8 +203,7 @@ impl Source<'_> {
             }))
         })
         .collect();
-        let recordings: Vec<Value> = self
-            .entries(theirs)?
+        let recordings: Vec<Value> = entries
             .iter()
             .map(|entry| {
                 let fields = entry.tag.fields().into_iter();
@@ -183,7 +213,7 @@ impl Source<'_> {
                     .into()
             })
             .collect();
-        Ok(json!({
+        let register = json!({
             "controller": self.scenario.org(controller).name.to_string(),
             "made": self.now.to_string(),
             "categories": ["audio recordings of calls", "telephone numbers", "kommun", "access log"],
@@ -194,12 +224,22 @@ impl Source<'_> {
             "recordings_without_a_number": theirs.map_or(0, |theirs| theirs.untied),
             "recordings_that_do_not_open": theirs.map_or(0, |theirs| theirs.unopened),
             "accesses": self.accesses(theirs, |accesses: &Accesses<'_>| accesses.value())?,
-        }))
+        });
+        Ok((register, gone))
     }
 
-    fn entries(&self, theirs: Option<&Theirs>) -> Result<Vec<Entry>, UttagError> {
+    /// Those that are there still, and how many aren't.
+    fn entries(&self, theirs: Option<&Theirs>) -> Result<(Vec<Entry>, u64), UttagError> {
         let ids = theirs.map_or(&[][..], |theirs| &theirs.ids);
-        ids.iter().map(|id| Ok(self.index.get(*id)?)).collect()
+        let (mut entries, mut gone) = (Vec::new(), 0);
+        for id in ids {
+            match self.index.get(*id) {
+                Ok(entry) => entries.push(entry),
+                Err(IndexError::NotFound(_)) => gone += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((entries, gone))
     }
 }
 
@@ -224,3 +264,6 @@ fn put<W: Write>(archive: &mut Writer<W>, name: &str, value: &Value) -> Result<(
 pub(super) fn io_failed(error: io::Error) -> UttagError {
     super::file(std::path::Path::new("the delivery"))(error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,8 @@ pub(super) fn refuse_keys_away(store: &Path, keys: &Path) -> Result<(), VaultErr
         return Ok(());
     }
     let is_signing = |name: &&str| keys.join(name).exists();
-    let signs = ["signing.key", "signing.pub"].iter().any(is_signing);
+    let signing = ["signing.key", "signing.pub", "signing.lost"];
+    let signs = signing.iter().any(is_signing);
     if has_recordings(store)? || (!signs && has_ledgers(store)?) {
         return Err(keys_away(store, keys));
     }

@@ -25,6 +25,7 @@ mod format;
 mod keys;
 mod lock;
 mod lost;
+mod lying;
 mod meta;
 pub(crate) mod outside;
 mod pieces;

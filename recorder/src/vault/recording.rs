@@ -16,6 +16,7 @@ use super::{
     Codec, Vault, VaultError, folder,
     format::HEADER_MAX,
     keys::{self, Key},
+    lying::Lying,
     meta::Meta,
     reader::{Source, StreamReader},
     remote::Remote,
@@ -34,9 +35,7 @@ pub(super) const STREAM_SUFFIX: &str = ".vax";
 #[derive(Debug)]
 pub struct Recording {
     id: RecordingId,
-    folder: PathBuf,
-    remote: Option<Arc<Remote>>,
-    relative: PathBuf,
+    lying: Lying,
     key: Key,
     tag: Vec<u8>,
 }
@@ -51,9 +50,7 @@ impl Recording {
     ) -> Self {
         Self {
             id,
-            folder: vault.store().join(&relative),
-            remote: vault.remote.clone(),
-            relative,
+            lying: Lying::at(vault, relative),
             key,
             tag,
         }
@@ -66,7 +63,7 @@ impl Recording {
 
     /// Its folder within the store.
     pub fn relative(&self) -> &Path {
-        &self.relative
+        self.lying.relative()
     }
 
     /// Begins a stream.
@@ -103,24 +100,12 @@ impl Recording {
     /// # Errors
     /// When it isn't there.
     pub(crate) fn raw(&self, name: &str) -> Result<Box<dyn Source>, VaultError> {
-        let path = self.folder.join(name);
-        match (fs::File::open(&path), &self.remote) {
-            (Ok(file), _) => Ok(Box::new(file)),
-            (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => {
-                let name = format!("{}/{name}", self.relative.display());
-                Ok(Box::new(remote.open(&name)?))
-            }
-            (Err(error), _) => Err(folder::unusable(&path)(error)),
-        }
+        self.lying.raw(name)
     }
 
     /// The name of a stream's file, relative to the store.
     pub fn file_name(&self, label: &StreamLabel) -> String {
-        let path = self
-            .relative
-            .join(format!("{}{STREAM_SUFFIX}", label.as_str()));
-        // Every part of it was checked to be ASCII.
-        path.to_string_lossy().into_owned()
+        self.lying.file_name(label)
     }
 
     /// The labels of the streams that are there, in order.
@@ -128,16 +113,7 @@ impl Recording {
     /// # Errors
     /// When the folder can't be read.
     pub fn labels(&self) -> Result<Vec<StreamLabel>, VaultError> {
-        let files = self.files()?;
-        let label = |name: &String| {
-            let label = name
-                .strip_suffix(STREAM_SUFFIX)
-                .filter(|_| name != META_FILE);
-            label.and_then(|label| StreamLabel::parse(label).ok())
-        };
-        let mut found: Vec<_> = files.keys().filter_map(label).collect();
-        found.sort();
-        Ok(found)
+        self.lying.labels()
     }
 
     /// Whether a stream has no more than its beginning.
@@ -160,25 +136,7 @@ impl Recording {
     /// # Errors
     /// When the folder can't be read.
     pub(crate) fn files(&self) -> Result<BTreeMap<String, u64>, VaultError> {
-        let mut found = BTreeMap::new();
-        if let Some(remote) = &self.remote {
-            found.extend(remote.list(&self.relative.to_string_lossy())?);
-        }
-        let unusable = folder::unusable(&self.folder);
-        match fs::read_dir(&self.folder) {
-            // It has left the spool.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !found.is_empty() => {}
-            entries => {
-                for entry in entries.map_err(&unusable)? {
-                    let entry = entry.map_err(&unusable)?;
-                    let length = entry.metadata().map_err(&unusable)?.len();
-                    let name = entry.file_name().into_string().ok();
-                    let name = name.filter(|name| !folder::is_half(name));
-                    found.extend(name.map(|name| (name, length)));
-                }
-            }
-        }
-        Ok(found)
+        self.lying.files()
     }
 
     /// Stores who spoke, encrypted; replaces what was there.
@@ -186,21 +144,21 @@ impl Recording {
     /// # Errors
     /// When the disk refuses.
     pub fn write_meta(&self, meta: &Meta) -> Result<(), VaultError> {
-        folder::write_private(&self.folder.join(META_FILE), &self.seal_meta(meta)?)
+        folder::write_private(&self.lying.folder.join(META_FILE), &self.seal_meta(meta)?)
     }
 
     /// Removes what a program that was killed while it stored who spoke has left beside it.
     pub(crate) fn remove_half_meta(&self) -> Result<(), VaultError> {
-        folder::remove_half(&self.folder.join(META_FILE))
+        folder::remove_half(&self.lying.folder.join(META_FILE))
     }
 
     /// Stores who spoke in a recording that begins.
     pub(crate) fn write_first_meta(&self, meta: &Meta) -> Result<(), VaultError> {
-        folder::write_new(&self.folder.join(META_FILE), &self.seal_meta(meta)?)
+        folder::write_new(&self.lying.folder.join(META_FILE), &self.seal_meta(meta)?)
     }
 
     fn seal_meta(&self, meta: &Meta) -> Result<Vec<u8>, VaultError> {
-        let path = self.folder.join(META_FILE);
+        let path = self.lying.folder.join(META_FILE);
         let broken = || VaultError::Broken { path: path.clone() };
         let mut sealed = Zeroizing::new(serde_json::to_vec(meta).map_err(|_| broken())?);
         let nonce = keys::nonce::<META_NONCE_LEN>()?;
@@ -221,7 +179,7 @@ impl Recording {
     /// # Errors
     /// When it isn't what was written.
     pub fn meta(&self) -> Result<Option<Meta>, VaultError> {
-        let path = self.folder.join(META_FILE);
+        let path = self.lying.folder.join(META_FILE);
         let damaged = || VaultError::Damaged {
             path: path.clone(),
             chunk: 0,
@@ -254,18 +212,17 @@ impl Recording {
 
     /// A file of the recording, here or in the bucket, and a byte more than it may have at most; `None` when it is in neither.
     fn bytes_of(&self, name: &str, len_max: u64) -> Result<Option<Vec<u8>>, VaultError> {
-        let path = &self.folder.join(name);
+        let path = &self.lying.folder.join(name);
         let near = fs::File::open(path).and_then(|file| {
             let mut bytes = Vec::new();
             file.take(len_max + 1).read_to_end(&mut bytes)?;
             Ok(bytes)
         });
-        match (near, &self.remote) {
+        match (near, &self.lying.remote) {
             (Ok(bytes), _) => Ok(Some(bytes)),
-            (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => {
-                let name = format!("{}/{name}", self.relative.display());
-                Ok(remote.read(&name, len_max)?.map(|bytes| bytes.to_vec()))
-            }
+            (Err(error), Some(remote)) if error.kind() == io::ErrorKind::NotFound => Ok(remote
+                .read(&self.lying.far(name), len_max)?
+                .map(|bytes| bytes.to_vec())),
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             (Err(error), _) => Err(folder::unusable(path)(error)),
         }
@@ -281,7 +238,7 @@ impl Recording {
     }
 
     pub(super) const fn remote(&self) -> Option<&Arc<Remote>> {
-        self.remote.as_ref()
+        self.lying.remote.as_ref()
     }
 
     fn meta_key(&self) -> Key {
@@ -289,7 +246,8 @@ impl Recording {
     }
 
     fn stream_path(&self, label: &StreamLabel) -> PathBuf {
-        self.folder
+        self.lying
+            .folder
             .join(format!("{}{STREAM_SUFFIX}", label.as_str()))
     }
 }

@@ -242,6 +242,68 @@ fn the_key_part_stays_as_it_is_while_a_controllers_key_is_gone() {
     backups.refresh();
 }
 
+/// A disk that breaks later may not take with it what a key opens that is found.
+#[test]
+fn what_is_under_a_lost_key_comes_back_as_it_lies_and_opens_when_the_key_turns_up() {
+    let backups = Backups::of(2);
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    let name = "controllers/region-23.key";
+    let found = fs::read(vault.keys().join(name)).expect("there");
+    fs::remove_file(vault.keys().join(name)).expect("there");
+    lost::key_lost(vault, index, REGION, &by(), now()).expect("said");
+    let created = backups.create();
+    assert_eq!((created.kept.recordings, created.locked), (2, 2));
+    assert_eq!(created.wrong, []);
+    let identities = std::slice::from_ref(&backups.identity);
+    let scratch = backups.path("scratch");
+    fs::create_dir(&scratch).expect("ours");
+    let tried = backup::trial(
+        (vault, index),
+        None,
+        identities,
+        &scratch,
+        POLICY,
+        &by(),
+        now(),
+    );
+    let tried = tried.expect("tried");
+    assert!(tried.tested.sound, "{:?}", tried.wrong);
+    let restored = backups
+        .restore(&backups.from(&created), "back")
+        .expect("restored");
+    let key = restored.keys.join(name);
+    fs::write(&key, found).expect("ours");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("ours");
+    assert_eq!(sound(&restored), 2);
+}
+
+/// Nor while the key is gone that signs what was erased and looked at. A store that comes back is checked over both keys.
+#[test]
+fn the_key_part_stays_as_it_is_while_the_signing_key_is_gone() {
+    let backups = Backups::of(2);
+    let from = backups.from(&backups.create());
+    let before = fs::read(&from.keys).expect("there");
+    let (vault, index) = (&backups.bench.vault, &backups.bench.index);
+    fs::remove_file(vault.keys().join("signing.key")).expect("there");
+    let refused = backup::refresh(vault, index, now());
+    assert!(
+        matches!(refused, Err(BackupError::SigningKeyLost { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read(&from.keys).ok(), Some(before));
+    let said = lost::signing_key_lost(vault, &by(), now()).expect("said");
+    backups.refresh();
+    let restored = backups.restore(&from, "across").expect("restored");
+    let store = store::open_existing(&restored.store, &restored.keys).expect("opens");
+    let whole = store.verify(|wrong| panic!("{wrong:?}")).expect("verified");
+    assert_eq!((whole.recordings, whole.key_changes), (2, vec![said]));
+    // And goes on from what was erased since.
+    backups.erase_all();
+    backups.refresh();
+    let restored = backups.restore(&from, "erased").expect("restored");
+    assert_eq!((restored.recordings, restored.erased_since), (0, 2));
+}
+
 /// Also of a key part that was made before keys had the mark of their store.
 #[test]
 fn keys_that_come_back_from_a_backup_are_the_stores() {

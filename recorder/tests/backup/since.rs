@@ -3,7 +3,7 @@
 use std::{fs, ops::ControlFlow};
 
 use jiff::civil::date;
-use recorder::{backup::From, gallring, index::Mark, store};
+use recorder::{access, backup::From, gallring, index::Mark, store};
 use sha2::{Digest, Sha256};
 
 use super::{Backups, by, now, scenario, stored::REGION};
@@ -69,6 +69,45 @@ fn an_erasure_that_nobody_signed_keeps_nothing_away() {
     };
     let restored = backups.restore(&from, "new").expect("restored");
     assert_eq!((restored.recordings, restored.erased_since), (2, 0));
+}
+
+/// Nor is what must stay let go by whoever can write in the store.
+#[test]
+fn a_release_that_nobody_signed_releases_nothing() {
+    let backups = Backups::of(1);
+    let (bench, created) = (&backups.bench, backups.create());
+    let id = bench.ids()[0].to_string();
+    let live = store::open_to_change_place(bench.vault.place().clone()).expect("opens");
+    live.hold(&id, &by()).expect("held");
+    let folder = bench.vault.store().join(".access").join(REGION);
+    for log in fs::read_dir(folder).expect("there") {
+        let log = log.expect("there").path();
+        let text = fs::read_to_string(&log).expect("text");
+        let last = text.trim_end().rsplit('\n').next().expect("lines");
+        let parts: Vec<&str> = last.split('\t').collect();
+        let seq: serde_json::Value = serde_json::from_str(parts[0]).expect("JSON");
+        let line = serde_json::json!({
+            "seq": seq["seq"].as_u64().expect("a number") + 1,
+            "prev": parts[1],
+            "at": "2099-01-01T00:00:00Z",
+            "entry": { "who": "anna", "controller": REGION, "action": "release", "object": id, "purpose": "settled" },
+        });
+        let line = line.to_string();
+        let hash = Sha256::digest(line.as_bytes());
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::write(&log, format!("{text}{line}\t{hash}\n")).expect("ours");
+    }
+    let mut said = Vec::new();
+    let read = access::read(&bench.vault, REGION, |_, one| said.push(one.action));
+    read.expect("read");
+    assert!(!said.contains(&"release".to_owned()), "{said:?}");
+    backups.refresh();
+    let restored = backups
+        .restore(&backups.from(&created), "new")
+        .expect("restored");
+    let store = store::open_to_change(&restored.store, &restored.keys).expect("opens");
+    let held = store.holds().expect("read");
+    assert_eq!(held.iter().map(|hold| &*hold.id).collect::<Vec<_>>(), [id]);
 }
 
 /// Of one the register knows; the other never had any.

@@ -5,7 +5,9 @@ use std::fs;
 use jiff::{SignedDuration, civil::date};
 use recorder::{
     gallring::REGISTER,
+    lost,
     reconcile::{self, Asked, Line},
+    store::By,
 };
 
 use super::{
@@ -59,6 +61,19 @@ fn what_was_erased_under_a_decision_is_not_missing() {
     // Nobody erased the other's: they were never there.
     let never = line(OTHER);
     assert_eq!((never.missing, never.erased), (2, 0));
+    // Whose names for calls nobody can make any more, as the key is lost that made them.
+    let key = bench.vault.keys().join("signing.key");
+    fs::rename(&key, bench.place.path().join("away.key")).expect("there");
+    let by = By {
+        who: "ana".into(),
+        purpose: "a fire".into(),
+    };
+    lost::signing_key_lost(&bench.vault, &by, asked.until).expect("said");
+    let gone = line(REGION);
+    assert_eq!((gone.stored, gone.missing, gone.erased), (0, 0, 2));
+    fs::rename(bench.place.path().join("away.key"), &key).expect("found");
+    let gone = line(REGION);
+    assert_eq!((gone.stored, gone.missing, gone.erased), (0, 0, 2));
     // A register that somebody changed excuses nothing.
     let register = bench.vault.store().join(REGISTER);
     let text = fs::read_to_string(&register).expect("text");
