@@ -19,7 +19,7 @@ use recorder::{
 
 use super::recordings::by;
 use crate::{
-    cli::{UttagArgs, UttagCommand},
+    cli::{StoreOf, UttagArgs, UttagCommand},
     failure::Failure,
     files::{self, Kept},
     show,
@@ -37,6 +37,7 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
     let store = store::open_to_change_place(kept.place.clone()).map_err(Failure::store)?;
     let (vault, _) = store.parts();
     let (json, now) = (args.store.json, Timestamp::now());
+    let with = with(&args.store);
     match args.what {
         UttagCommand::Order {
             form,
@@ -61,15 +62,17 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
             let fields = form
                 .iter()
                 .map(|(name, text)| (name.as_str(), text.as_str()));
+            // What can't go on is not begun.
+            settings(&kept)?;
             let row = uttag::order(vault, &kept.scenario, fields, &by(asker)?, now);
-            print(&row.map_err(told)?, json)
+            print(&row.map_err(told)?, json, &with)
         }
         UttagCommand::Check { id, asker } => {
             let settings = settings(&kept)?;
             let supplier = &kept.scenario.org(settings.supplier).id;
             let catalogue = catalogue(&kept, settings)?;
             let row = uttag::check(vault, &id, &catalogue, supplier, &by(asker)?, now);
-            print(&row.map_err(told)?, json)
+            print(&row.map_err(told)?, json, &with)
         }
         UttagCommand::Deliver {
             id,
@@ -80,12 +83,16 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
         } => {
             let how = Deliver { to, secret, lookup };
             let catalogue = catalogue(&kept, settings(&kept)?)?;
-            deliver(&store, &kept, &catalogue, &id, &how, &by(asker)?, json)
+            let id = deliver(&store, &kept, &catalogue, &id, &how, &by(asker)?, json)?;
+            if !json {
+                tell_next(&id, "reported", &with);
+            }
+            Ok(ExitCode::SUCCESS)
         }
-        UttagCommand::Close { id, asker } => print(
-            &uttag::close(vault, &id, &by(asker)?, now).map_err(told)?,
-            json,
-        ),
+        UttagCommand::Close { id, asker } => {
+            let row = uttag::close(vault, &id, &by(asker)?, now);
+            print(&row.map_err(told)?, json, &with)
+        }
         UttagCommand::List => list(&store, json),
     }
 }
@@ -143,6 +150,7 @@ fn catalogue(kept: &Kept, settings: &UttagSettings) -> Result<Catalogue, Failure
     Catalogue::parse(&text).map_err(|error| Failure::usage(error.to_string()))
 }
 
+/// Gives the id in full.
 fn deliver(
     store: &Store,
     kept: &Kept,
@@ -151,7 +159,7 @@ fn deliver(
     how: &Deliver,
     by: &store::By,
     json: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<String, Failure> {
     let now = Timestamp::now();
     let made = uttag::deliver(store.parts(), &kept.scenario, catalogue, id, how, (by, now));
     let delivered = made.map_err(told)?;
@@ -159,9 +167,8 @@ fn deliver(
         show::json(&delivered)?;
     } else {
         print_delivered(&delivered, how.secret.as_deref())?;
-        tell_next(&delivered.id, "reported");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(delivered.id)
 }
 
 fn print_delivered(delivered: &Delivered, secret: Option<&Path>) -> Result<(), Failure> {
@@ -204,7 +211,7 @@ fn print_delivered(delivered: &Delivered, secret: Option<&Path>) -> Result<(), F
     }
 }
 
-fn print(row: &Row, json: bool) -> Result<ExitCode, Failure> {
+fn print(row: &Row, json: bool, with: &str) -> Result<ExitCode, Failure> {
     if json {
         show::json(row)?;
     } else {
@@ -212,17 +219,36 @@ fn print(row: &Row, json: bool) -> Result<ExitCode, Failure> {
             "{}: {}; {} of {} for {}, ordered by {}",
             row.id, row.step, row.kind, row.controller, row.asked_by, row.orderer
         ))?;
-        tell_next(&row.id, row.step);
+        tell_next(&row.id, row.step, with);
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// By what the same store is found again: as it was given.
+fn with(of: &StoreOf) -> String {
+    let mut with = format!(" --config {}", word(&of.config));
+    if let Some(data) = &of.data {
+        with += &format!(" --data {}", word(&data.display().to_string()));
+    }
+    with
+}
+
+/// As a shell reads it.
+fn word(text: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// What a person types next; on stderr, since it is no result.
-fn tell_next(id: &str, step: &str) {
+fn tell_next(id: &str, step: &str, with: &str) {
     let next = match step {
-        "ordered" => format!("vaxel uttag check {id}"),
-        "sent" => format!("vaxel uttag deliver {id} --to FOLDER"),
-        "reported" => format!("vaxel uttag close {id}"),
+        "ordered" => format!("vaxel uttag check {id}{with}"),
+        "sent" => format!("vaxel uttag deliver {id} --to FOLDER{with}"),
+        "reported" => format!("vaxel uttag close {id}{with}"),
         _ => return,
     };
     show::note(format_args!("next: {next}"));

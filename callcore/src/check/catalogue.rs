@@ -338,6 +338,16 @@ pub static CATALOGUE: &[Entry] = &[
         example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\", \"telephone-number\"] }]\nretention = [{ class = \"telephone-number\", earliest = \"2 years\", latest = \"3 years\", basis = \"BTV instruction 3\" }]",
     },
     Entry {
+        code: "V0506",
+        severity: Error,
+        title: "two decisions of one day contradict each other",
+        articles: &["Art. 5.2"],
+        why: "A later decision replaces an earlier one. Of two of one day nobody can tell which replaces which, and what was erased doesn't come back, so the one that keeps more holds: data whose other decision lets them go outstay their ceiling.",
+        source: "GALLRING-JH; invariant 4",
+        remedy: "ask the controller which holds, and take the other out",
+        example: "decision = [{ controller = \"region-23\", diary_number = \"RS/903/2025\", date = 2025-07-31, permits = \"erase\", classes = [\"audio\", \"telephone-number\"] }]",
+    },
+    Entry {
         code: "V0601",
         severity: Error,
         title: "an agreement out of date",

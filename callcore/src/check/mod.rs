@@ -55,7 +55,7 @@ pub fn check(subjects: &[Subject<'_>], today: Date) -> Report {
 
 type Rule = fn(&Context<'_>) -> Vec<Finding>;
 
-const RULES: [Rule; 29] = [
+const RULES: [Rule; 30] = [
     coverage::without_route,
     coverage::never_reached,
     coverage::disagreeing,
@@ -82,6 +82,7 @@ const RULES: [Rule; 29] = [
     retention::erasure_undecided,
     retention::no_rule,
     retention::numbers_stay,
+    retention::contradiction,
     retention::decision_out_of_date,
     audio::missing,
     audio::silence,

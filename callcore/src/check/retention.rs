@@ -213,6 +213,44 @@ fn recorded_for(context: &Context<'_>) -> BTreeSet<OrgId> {
     recorded.map(|entry| entry.controller).collect()
 }
 
+/// V0506: two decisions of one day say differently of one class. The one that keeps more holds.
+pub(super) fn contradiction(context: &Context<'_>) -> Vec<Finding> {
+    let scenario = context.scenario;
+    let decisions = || scenario.decisions.iter().zip(&scenario.lines.decisions);
+    let mut found = Vec::new();
+    for (nth, (decision, &line)) in decisions().enumerate() {
+        let contradicts = |other: &ControllerDecision| {
+            let both = |class: &&ObjectClass| other.classes.contains(class);
+            let same = (other.controller, other.date) == (decision.controller, decision.date);
+            let class = decision.classes.iter().find(both)?;
+            (same && other.permits != decision.permits).then_some(*class)
+        };
+        let mut before = decisions().take(nth);
+        if let Some((other, class)) =
+            before.find_map(|(other, _)| Some((other, contradicts(other)?)))
+        {
+            let holds = if other.keeps() > decision.keeps() {
+                other
+            } else {
+                decision
+            };
+            let message = format!(
+                "{} and {} of {} are of one day, {}, and say `{}` and `{}` of `{}`: {} holds, which keeps more",
+                other.diary_number,
+                decision.diary_number,
+                context.name(decision.controller),
+                decision.date,
+                other.permits,
+                decision.permits,
+                class.name(),
+                holds.diary_number,
+            );
+            found.push(context.finding("V0506", decision.controller, line, message));
+        }
+    }
+    found
+}
+
 /// V0602: a decision has run out and no later one takes its place.
 pub(super) fn decision_out_of_date(context: &Context<'_>) -> Vec<Finding> {
     let scenario = context.scenario;

@@ -266,6 +266,31 @@ mod tests {
         );
     }
 
+    /// Whichever stands first: what was erased doesn't come back.
+    #[test]
+    fn of_two_decisions_of_one_day_the_one_that_keeps_more_holds() {
+        let (keep_it, erase, hand_over) = ("keep", "erase", "hand-over");
+        for (one, other, goes) in [
+            (keep_it, erase, false),
+            (erase, keep_it, false),
+            (erase, hand_over, false),
+            (erase, erase, true),
+        ] {
+            let decision = |number: &str, permits: &str| {
+                format!(
+                    r#"{{ controller = "region-23", diary_number = "{number}", date = 2025-10-01, permits = "{permits}", classes = ["audio"] }},"#
+                )
+            };
+            let two = format!("decision = [{}{}", decision("a", one), decision("b", other));
+            let text = JAMTLAND.replace("decision = [", &two);
+            let scenario = Scenario::from_toml(&text, "test");
+            let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
+            let verdict = judge(&scenario, &kept(&scenario, "region-23"), date(2026, 1, 1));
+            let erased = matches!(verdict, Verdict::Erase(_));
+            assert_eq!(erased, goes, "{one}, {other}: {verdict:?}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_told_apart_stays_until_both_are_decided() {
         let undecided = format!(

@@ -188,6 +188,17 @@ pub struct ControllerDecision {
     pub note: Box<str>,
 }
 
+impl ControllerDecision {
+    /// How much it keeps, beside others.
+    pub(crate) fn keeps(&self) -> u8 {
+        match &*self.permits {
+            "erase" => 0,
+            "hand-over" => 1,
+            _ => 2,
+        }
+    }
+}
+
 /// A time in which nothing may be erased, as in September 2021 (BTV).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {

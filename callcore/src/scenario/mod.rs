@@ -249,8 +249,9 @@ impl Scenario {
         Some(&self.decisions[place])
     }
 
-    /// The place of that decision. A later decision replaces an earlier one; of one day, the one that stands further
-    /// down in the file. One that has run out leaves nothing behind: what it replaced doesn't come back.
+    /// The place of that decision. A later decision replaces an earlier one; of two of one day that contradict each other the one
+    /// that keeps more holds (V0506), for what was erased doesn't come back; of two that agree, the one further down in the file. One
+    /// that has run out leaves nothing behind: what it replaced doesn't come back.
     pub(crate) fn deciding(
         &self,
         controller: OrgId,
@@ -267,7 +268,8 @@ impl Scenario {
             .iter()
             .enumerate()
             .filter(|(_, decision)| speaks(decision));
-        let (place, latest) = on_it.max_by_key(|(_, decision)| decision.date)?;
+        let (place, latest) =
+            on_it.max_by_key(|(_, decision)| (decision.date, decision.keeps()))?;
         latest
             .until
             .is_none_or(|until| today < until)
