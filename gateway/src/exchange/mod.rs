@@ -132,6 +132,8 @@ pub(crate) struct Exchange {
     full: Full,
     /// Calls over the budget so far.
     not_admitted: overload::NotAdmitted,
+    /// Calls while none were taken any more.
+    drained: overload::NotAdmitted,
     journal: Option<Journal>,
     registrar: Registrar,
     names: Names,
@@ -151,6 +153,7 @@ impl Exchange {
             admission: Admission::new(parts.scenario.overload, Instant::now()),
             full: Full::Rate,
             not_admitted: overload::NotAdmitted::default(),
+            drained: overload::NotAdmitted::default(),
             trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
             switch: Switch::new(Arc::clone(&parts.scenario)),
             scenario: parts.scenario,

@@ -413,6 +413,8 @@ pub struct Counters {
     pub malformed: u64,
     /// New calls over what was let in.
     pub not_admitted: u64,
+    /// New calls refused because none are taken any more.
+    pub drained: u64,
     /// Requests refused by name: 405, 420, 481, 483, 501, 503 ...
     pub refused: std::collections::BTreeMap<u16, u64>,
     /// Requests and responses we sent again.
