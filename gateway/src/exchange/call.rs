@@ -19,7 +19,7 @@ use wire::{
     },
 };
 
-use super::{history::History, phones::Phones, recording::Whom};
+use super::{history::History, keys::KeyWay, phones::Phones, recording::Whom};
 use crate::{
     crypto::OurCrypto,
     media::{Media, Reached, Side, Streams},
@@ -78,6 +78,8 @@ pub(super) struct Call {
     pub(super) new_port: Option<NewPort>,
     /// Recordings begun in this call after the first: by hold and transfer, and for one that was lost.
     pub(super) segments: u8,
+    /// How the caller's phone tells keys; `None`: none was heard yet.
+    pub(super) keys_by: Option<KeyWay>,
     /// Whether it ends because one side has been silent too long.
     pub(super) silent: bool,
     /// Whether the caller has been promised to be called back.
@@ -324,6 +326,7 @@ impl Call {
             hold: Hold::default(),
             new_port: None,
             segments: 0,
+            keys_by: None,
             silent: false,
             promised: false,
             begun: Instant::now(),

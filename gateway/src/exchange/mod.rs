@@ -14,6 +14,7 @@ mod far;
 mod hand_over;
 mod history;
 mod hold;
+mod keys;
 mod overload;
 mod phones;
 mod ports;
@@ -50,6 +51,7 @@ use wire::sip::{
 pub(crate) use self::bench::scenario as scenario_of_tests;
 use self::{
     call::{Call, Leg},
+    keys::KeyWay,
     recording::Closing,
 };
 pub(crate) use self::{recorder::RecorderLink, silence::silence_max};
@@ -230,7 +232,7 @@ impl Exchange {
                 status,
                 over,
             } => self.refer_progress(session, status, over),
-            Event::InSession { .. } => {}
+            Event::InSession { session, request } => self.told(session, &request),
             Event::Ended { session, why } => self.ended(sip, session, why),
             Event::Pong { ping, answer } => self.pong(sip, ping, answer),
         }
@@ -241,7 +243,7 @@ impl Exchange {
     pub(crate) fn on_media(&mut self, sip: &mut SipDriver, event: MediaEvent) {
         match event {
             MediaEvent::PlayedToEnd(call, clip) => self.played(call, clip),
-            MediaEvent::Key(call, digit) => self.input(Input::Digit(call, digit)),
+            MediaEvent::Key(call, digit) => self.key(call, KeyWay::Rtp, digit),
             MediaEvent::ForkRefused(call, ssrc) => self.audio_refused(sip, call, ssrc),
             MediaEvent::Silent(call, side) => self.silent(sip, call, side),
         }
@@ -398,7 +400,15 @@ impl Exchange {
             Output::Speak(call, spoken) => self.speak(call, spoken),
             Output::Music(call, announcement) => self.music(call, announcement),
             Output::RingAgent(call, agent) => self.ring_agent(sip, call, agent),
-            Output::StopRinging(call, _) | Output::StopTrying(call) => self.stop_far(sip, call),
+            Output::StopRinging(call, agent) => {
+                // Not where the caller is gone, who ends the ringing of every phone.
+                if self.switch.scenario_of(call).is_some() {
+                    let (call, agent) = (call.0, agent.0);
+                    tracing::info!(call, agent, "a nurse's phone rang in vain");
+                }
+                self.stop_far(sip, call);
+            }
+            Output::StopTrying(call) => self.stop_far(sip, call),
             Output::Promise(call) => self.promise(sip, call),
             Output::CallBack(call) => self.call_back(sip, call),
             Output::StopCallingBack(call) => self.stop_calling_back(sip, call),
