@@ -387,6 +387,9 @@ pub enum SessionError {
     /// Already answered, not yet answered, or a change is under way (RFC 3261 section 14).
     #[error("the session is in another state")]
     WrongState,
+    /// Whoever calls, or is called, takes no change before the answer.
+    #[error("the peer takes no change before the answer")]
+    NotBeforeAnswer,
     /// The target has no numeric address and no next hop was given.
     #[error("the target can't be reached: give an IP address and port")]
     NoRoute,
