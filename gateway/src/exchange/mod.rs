@@ -25,6 +25,8 @@ mod replace;
 mod send_on;
 mod silence;
 mod speech;
+#[cfg(test)]
+mod storm;
 mod taking_over;
 mod transfer;
 
