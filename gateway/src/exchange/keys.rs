@@ -5,6 +5,7 @@ use callcore::{
     digit::Digit,
     switch::{CallId, Input},
 };
+use transport::SipDriver;
 use wire::sip::{
     endpoint::SessionId,
     message::{Body, Method, Request},
@@ -29,14 +30,24 @@ impl Exchange {
         }
     }
 
-    /// A request in a session that has been answered already.
-    pub(super) fn told(&mut self, session: SessionId, request: &Request) {
-        if request.method != Method::Info {
+    /// A request in a session that has been answered already. A key is ours until somebody has the call, and then theirs, as an event
+    /// in RTP is: a provider may have a menu of its own.
+    pub(super) fn told(&mut self, sip: &mut SipDriver, session: SessionId, request: &Request) {
+        let body = request.body().filter(|_| request.method == Method::Info);
+        let (Some(Leg::Caller(id)), Some(body)) = (self.legs.get(&session).copied(), body) else {
             return;
-        }
-        let digit = request.body().as_ref().and_then(digit_in);
-        if let (Some(Leg::Caller(id)), Some(digit)) = (self.legs.get(&session).copied(), digit) {
-            self.key(id, KeyWay::Info, digit);
+        };
+        let Some(digit) = digit_in(&body) else {
+            return;
+        };
+        let far = self.calls.get(&id).and_then(|call| call.far.session());
+        match far.filter(|_| self.switch.talks(id)) {
+            Some(far) => {
+                let now = sip.now();
+                // Whoever has just hung up needs no key.
+                let _ = sip.endpoint().inform(now, far, body);
+            }
+            None => self.key(id, KeyWay::Info, digit),
         }
     }
 }
@@ -151,6 +162,24 @@ menu = { announcement = "menu", choices = [{ digit = "1", continue = true }] }
         let (mut bench, caller, tag) = chooses().await;
         informs(&mut bench, &caller, &tag).await;
         assert_eq!(bench.state().expect("a call").1, "ringing");
+    }
+
+    /// Whoever has a menu of its own reads it there.
+    #[tokio::test]
+    async fn a_key_that_comes_by_info_goes_on_to_who_has_the_call() {
+        let (mut bench, [caller, first, _second], _) = Bench::talking().await;
+        let switch = bench.address();
+        let key = "Signal=1\r\nDuration=160\r\n";
+        let informed = async {
+            let tag = tag_of(&caller.is_told(200).await);
+            caller.asks(switch, ("ACK", 1, &tag), "").await;
+            let kind = "Content-Type: application/dtmf-relay\r\n";
+            caller.asks_with(switch, ("INFO", 2, &tag), kind, key).await;
+            first.is_asked(Method::Info).await
+        };
+        let body = bench.until(informed).await.body().expect("a key");
+        assert_eq!(&*body.content_type, "application/dtmf-relay");
+        assert_eq!(body.bytes, key);
     }
 
     #[tokio::test]

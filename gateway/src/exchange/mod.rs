@@ -234,7 +234,7 @@ impl Exchange {
                 status,
                 over,
             } => self.refer_progress(session, status, over),
-            Event::InSession { session, request } => self.told(session, &request),
+            Event::InSession { session, request } => self.told(sip, session, &request),
             Event::Ended { session, why } => self.ended(sip, session, why),
             Event::Pong { ping, answer } => self.pong(sip, ping, answer),
         }
