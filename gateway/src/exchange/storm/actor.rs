@@ -70,16 +70,16 @@ impl Actor {
                 }
                 Ok(Message::Request(request)) if request.method != Method::Ack => {
                     if request.method == Method::Invite
-                        && !of(&request.headers, HeaderName::To).contains("tag=")
+                        && !of(&request.headers, &HeaderName::To).contains("tag=")
                     {
                         self.dialogs.push(Dialog {
-                            call_id: of(&request.headers, HeaderName::CallId),
+                            call_id: of(&request.headers, &HeaderName::CallId),
                             own: format!(
                                 "{};tag=t{}",
-                                of(&request.headers, HeaderName::To),
+                                of(&request.headers, &HeaderName::To),
                                 self.name
                             ),
-                            other: of(&request.headers, HeaderName::From),
+                            other: of(&request.headers, &HeaderName::From),
                             cseq: 100,
                             invite: None,
                         });
@@ -89,13 +89,13 @@ impl Actor {
                 Ok(Message::Response(response)) => {
                     self.is_ended(&response);
                     let (id, to) = (
-                        of(&response.headers, HeaderName::CallId),
-                        of(&response.headers, HeaderName::To),
+                        of(&response.headers, &HeaderName::CallId),
+                        of(&response.headers, &HeaderName::To),
                     );
                     let mut dialogs = self.dialogs.iter_mut();
                     if let Some(dialog) = dialogs.find(|it| it.call_id == id)
                         && response.status.code() < 300
-                        && of(&response.headers, HeaderName::CSeq) == "1 INVITE"
+                        && of(&response.headers, &HeaderName::CSeq) == "1 INVITE"
                         && to.contains("tag=")
                         && dialog.invite.is_some()
                     {
@@ -116,17 +116,17 @@ impl Actor {
         more: &str,
         body: &str,
     ) {
-        let mut called = of(&asked.headers, HeaderName::To);
+        let mut called = of(&asked.headers, &HeaderName::To);
         if !called.contains("tag=") {
             called = format!("{called};tag=t{}", self.name);
         }
         let text = format!(
             "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {called}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:{}@{}>\r\n\
              Allow: INVITE, ACK, BYE, UPDATE, REFER, PRACK\r\n{more}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-            of(&asked.headers, HeaderName::Via),
-            of(&asked.headers, HeaderName::From),
-            of(&asked.headers, HeaderName::CallId),
-            of(&asked.headers, HeaderName::CSeq),
+            of(&asked.headers, &HeaderName::Via),
+            of(&asked.headers, &HeaderName::From),
+            of(&asked.headers, &HeaderName::CallId),
+            of(&asked.headers, &HeaderName::CSeq),
             self.name,
             self.at(),
             body.len()
@@ -137,10 +137,10 @@ impl Actor {
     /// A request has one final response, however often it comes.
     fn is_ended(&mut self, response: &Response) {
         let status = response.status.code();
-        let via = of(&response.headers, HeaderName::Via);
+        let via = of(&response.headers, &HeaderName::Via);
         let branch = via.split("z9hG4bK").nth(1).unwrap_or_default();
         let branch = branch.split(';').next().unwrap_or_default();
-        let request = format!("{branch} {}", of(&response.headers, HeaderName::CSeq));
+        let request = format!("{branch} {}", of(&response.headers, &HeaderName::CSeq));
         let end = self.ends.get_mut(&request).filter(|_| status >= 200);
         if let Some(end) = end {
             let before = *end.get_or_insert(status);
@@ -195,11 +195,11 @@ impl Actor {
     }
 
     pub(super) fn acknowledges(&mut self, to: SocketAddr, told: &Response, body: &str) {
-        let id = of(&told.headers, HeaderName::CallId);
+        let id = of(&told.headers, &HeaderName::CallId);
         let Some(at) = self.dialogs.iter().position(|it| it.call_id == id) else {
             return;
         };
-        let cseq = of(&told.headers, HeaderName::CSeq);
+        let cseq = of(&told.headers, &HeaderName::CSeq);
         let number = cseq.split(' ').next().unwrap_or_default().to_owned();
         if !cseq.ends_with("INVITE") {
             return;
@@ -216,13 +216,13 @@ impl Actor {
             return;
         }
         let kept = self.dialogs[at].clone();
-        self.dialogs[at].other = of(&told.headers, HeaderName::To);
+        self.dialogs[at].other = of(&told.headers, &HeaderName::To);
         self.dialogs[at].cseq = number.parse().unwrap_or_default();
         self.asks(to, at, "ACK", "", body);
         self.dialogs[at] = kept;
     }
 }
 
-fn of(headers: &Headers, name: HeaderName) -> String {
-    headers.get(&name).unwrap_or_default().to_owned()
+fn of(headers: &Headers, name: &HeaderName) -> String {
+    headers.get(name).unwrap_or_default().to_owned()
 }
