@@ -246,11 +246,8 @@ impl Endpoint {
 
     /// A NOTIFY about a REFER of ours; false when it is none.
     pub(crate) fn on_refer_notified(&mut self, id: SessionId, request: &Request) -> bool {
-        let mut event = request
-            .headers
-            .get(&HeaderName::Event)
-            .unwrap_or_default()
-            .split(';');
+        let event = request.headers.get(&HeaderName::Event).unwrap_or_default();
+        let mut event = event.split(';');
         let package = event.next();
         let of = event.find_map(|param| param.trim().strip_prefix("id="));
         let Some(session) = self.sessions.get_mut(&id) else {

@@ -241,19 +241,6 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Tells the peer something inside a session that is up (INFO, RFC 6086). What it answers is told to nobody.
-    pub fn inform(&mut self, now: Time, id: SessionId, body: Body) -> Result<(), SessionError> {
-        let session = self.sessions.get_mut(&id);
-        let session = session.ok_or(SessionError::NoSuchSession)?;
-        let (Phase::Up { .. }, Some(dialog)) = (&session.phase, &mut session.dialog) else {
-            return Err(SessionError::WrongState);
-        };
-        let (mut request, hop) = (dialog.request(Method::Info), dialog.hop());
-        put_body(&mut request, Some(body));
-        self.request(now, request, hop, Purpose::Told(id));
-        Ok(())
-    }
-
     /// Sends BYE; the session ends when it is answered.
     pub(crate) fn send_bye(&mut self, now: Time, id: SessionId, reason: Option<&str>) {
         self.leave_refer(now, id);
