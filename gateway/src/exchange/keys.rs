@@ -1,6 +1,8 @@
 //! Keys that a caller presses, each told once, however the phone tells it: as an event in RTP (RFC 4733), or in an INFO with a body of the
 //! kind that telephones sent before there were packages (RFC 6086 section 2).
 
+use std::time::Instant;
+
 use callcore::{
     digit::Digit,
     switch::{CallId, Input},
@@ -40,7 +42,14 @@ impl Exchange {
         let Some(digit) = digit_in(&body) else {
             return;
         };
-        let far = self.calls.get(&id).and_then(|call| call.far.session());
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        // Each costs a step, or a request to somebody who may not answer.
+        if !call.pace.takes(Instant::now()) {
+            return;
+        }
+        let far = call.far.session();
         match far.filter(|_| self.switch.talks(id)) {
             Some(far) => {
                 let now = sip.now();
@@ -76,6 +85,8 @@ fn digit(value: &str) -> Option<Digit> {
 
 #[cfg(test)]
 mod tests {
+    use wire::sip::uri::Uri;
+
     use super::*;
     use crate::{
         exchange::bench::{Bench, Peer, tag_of},
@@ -180,6 +191,24 @@ menu = { announcement = "menu", choices = [{ digit = "1", continue = true }] }
         let body = bench.until(informed).await.body().expect("a key");
         assert_eq!(&*body.content_type, "application/dtmf-relay");
         assert_eq!(body.bytes, key);
+    }
+
+    #[tokio::test]
+    async fn keys_by_info_faster_than_anybody_presses_are_dropped() {
+        let (mut bench, ..) = Bench::talking().await;
+        let caller = bench.exchange.calls.values().next();
+        let session = caller.expect("a call").caller;
+        let mut request = Request::new(Method::Info, Uri::sip(None, bench.address()));
+        request.set_body(Some(Body {
+            content_type: "application/dtmf".into(),
+            bytes: "1".into(),
+        }));
+        for _ in 0..1000 {
+            bench.exchange.told(&mut bench.sip, session, &request);
+        }
+        let counters = bench.sip.endpoint().counters();
+        let sent = counters.requests_sent.get("INFO").copied();
+        assert!(sent.is_some_and(|sent| sent < 50), "{sent:?}");
     }
 
     #[tokio::test]
