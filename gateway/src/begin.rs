@@ -135,6 +135,7 @@ pub(crate) fn begin_books(
     Ok(())
 }
 
+/// The last of what can fail at a start: a switch that doesn't start leaves no file, and may have that name the next time.
 pub(crate) fn begin_journal(
     scenario: &Scenario,
     options: &Options,

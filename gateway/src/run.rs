@@ -167,7 +167,6 @@ impl Gateway {
         let ports = scenario.listen.rtp_ports.range();
         let ports = RtpPorts::new(homes.ip(Local::FIRST), ports);
         let (factory, media) = start_media(&scenario, ports, &observer)?;
-        // Last of what can fail: a switch that doesn't start leaves no file, and may have that name the next time.
         let journal = begin_journal(&scenario, &options, &observer, left.is_some())?;
         let journal_file = journal.as_ref().map(|journal| journal.file().to_owned());
         let in_force = Arc::clone(&scenario);
