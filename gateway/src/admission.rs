@@ -42,11 +42,13 @@ pub(crate) enum Full {
     Rate,
     /// The task is behind.
     Late,
+    /// None are taken any more.
+    Draining,
 }
 
 impl Full {
     /// Each of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Calls, Self::Rate, Self::Late];
+    pub(crate) const ALL: [Self; 4] = [Self::Calls, Self::Rate, Self::Late, Self::Draining];
 
     /// A word for the metric's label.
     pub(crate) const fn label(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Full {
             Self::Calls => "calls",
             Self::Rate => "rate",
             Self::Late => "late",
+            Self::Draining => "draining",
         }
     }
 }

@@ -135,6 +135,7 @@ pub(crate) fn begin_books(
     Ok(())
 }
 
+/// The last of what can fail at a start: a switch that doesn't start leaves no file, and may have that name the next time.
 pub(crate) fn begin_journal(
     scenario: &Scenario,
     options: &Options,
@@ -163,4 +164,35 @@ pub(crate) fn recorder_of(scenario: &Scenario) -> Result<Option<RecorderLink>, S
     let link = RecorderLink::new(settings);
     link.map(Some)
         .ok_or_else(|| StartError::Recorder(settings.siprec.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::UdpSocket, sync::Arc};
+
+    use super::*;
+    use crate::journal::JournalTo;
+
+    const QUEUE: &str = r#"
+queue = [{ name = "sormland", region = "04", controller = "region-04", agents = [{ simulated = 1 }] }]
+route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }]
+"#;
+
+    /// Whoever mends what was wrong starts it by the same command: a file that is there would refuse it.
+    #[tokio::test]
+    async fn a_switch_that_does_not_start_leaves_no_journal() {
+        let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let mut scenario = crate::exchange::scenario_of_tests(QUEUE);
+        scenario.listen.sip = vec![taken.local_addr().expect("bound")];
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("run.journal");
+        let mut options = Options::for_file(&folder.path().join("bench.toml"));
+        options.journal = Some(JournalTo {
+            file: file.clone(),
+            text: String::new(),
+        });
+        let started = Gateway::start(Arc::new(scenario), options).await;
+        assert!(matches!(started, Err(StartError::Bind(_))));
+        assert!(!file.exists());
+    }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use callcore::{
     calls::{DAY_BYTES_MAX, DAYS_MAX, SUFFIX},
-    scenario::Scenario,
+    scenario::{ProviderId, Scenario},
     switch::{CallId, Fact, FactKind},
     time::Time,
 };
@@ -56,7 +56,8 @@ struct Open {
 #[derive(Debug, Default)]
 struct Answered {
     talks_since: Option<Time>,
-    left: bool,
+    /// For whom it left.
+    left: Option<ProviderId>,
 }
 
 impl Calls {
@@ -78,7 +79,9 @@ impl Calls {
                 let answered = self.answered.entry(fact.call).or_default();
                 answered.talks_since.get_or_insert(fact.at);
             }
-            FactKind::TakenOver(_) => self.answered.entry(fact.call).or_default().left = true,
+            FactKind::TakenOver(to) => {
+                self.answered.entry(fact.call).or_default().left = Some(to.provider);
+            }
             FactKind::Ended(_) => {
                 let answered = self.answered.remove(&fact.call).unwrap_or_default();
                 self.enter(scenario, fact, decided, &answered);
@@ -98,12 +101,12 @@ impl Calls {
 
     fn enter(&mut self, scenario: &Scenario, fact: &Fact, decided: &Decided, answered: &Answered) {
         // A nurse of ours may have taken it for the provider that the route names.
-        let external = answered.left || (decided.external && decided.queue.is_none());
+        let external = answered.left.is_some() || (decided.external && decided.queue.is_none());
         let queue = decided.queue.map(|queue| scenario.queue(queue));
-        let controller = match queue {
-            Some(queue) if !external => &*scenario.org(queue.controller).id,
-            _ => &*decided.controller,
-        };
+        // Nor need the provider be whom the route names: a full queue overflows, a provider fails over.
+        let has = answered.left.map(|id| scenario.provider(id).organisation);
+        let has = has.or(queue.map(|queue| queue.controller));
+        let controller = has.map_or(&*decided.controller, |has| &*scenario.org(has).id);
         let talked = answered.talks_since.filter(|_| !external);
         let records = decided.recordable && queue.is_some_and(|queue| queue.recording);
         let line = Line {
@@ -313,6 +316,46 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
             text.contains(r#""external":false,"recorded":false"#),
             "{text}"
         );
+    }
+
+    const OVERFLOWS: &str = r#"
+queue = [{ name = "advice", region = "04", controller = "region-04", agents = [{ simulated = 1 }], len_max = 0, overflow = ["medhelp"] }]
+provider = [{ name = "medhelp", organisation = "medhelp", targets = ["sip:1177@192.0.2.1"] }]
+route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "advice" }]
+"#;
+
+    /// The region never had it.
+    #[test]
+    fn a_call_that_overflowed_to_a_provider_is_the_providers() {
+        let scenario = Arc::new(crate::exchange::scenario_of_tests(OVERFLOWS));
+        let folder = tempfile::tempdir().expect("a folder");
+        let now = Time::from_micros(1_772_438_400_000_000);
+        let observer = Observer::new(Arc::clone(&scenario), "calls", now);
+        let (mut observer, _monitor) = observer.expect("no metric is there twice");
+        observer.keep_calls(Calls::open(folder.path()).expect("a folder"));
+        let mut switch = Switch::new(scenario);
+        let offered = |call| Input::Offered {
+            call,
+            origin: Origin::from_code("0480"),
+            reachable: true,
+        };
+        let [first, second] = [CallId(1), CallId(2)];
+        let answered = Input::AgentAnswered(first);
+        let taken = Input::ProviderAnswered(second);
+        let over = Input::CallerGone(second);
+        for input in [offered(first), answered, offered(second), taken, over] {
+            switch.handle(now, input);
+            while let Some(output) = switch.poll_output() {
+                if let Output::Fact(fact) = output {
+                    observer.observe(&switch, &fact);
+                }
+            }
+        }
+        observer.publish(&switch, now, &Default::default());
+        let text = fs::read_to_string(folder.path().join("2026-03-02.jsonl"));
+        let text = text.expect("the day's calls");
+        assert!(text.contains(r#""controller":"medhelp""#), "{text}");
+        assert!(text.contains(r#""external":true"#), "{text}");
     }
 
     fn line(number: u64) -> Line<'static> {

@@ -154,8 +154,6 @@ impl Gateway {
             Observer::new(Arc::clone(&scenario), &options.name, clock.now())?;
         begin_books(&mut observer, &scenario, &options, clock.now())?;
         let left = left_behind(&options);
-        let journal = begin_journal(&scenario, &options, &observer, left.is_some())?;
-        let journal_file = journal.as_ref().map(|journal| journal.file().to_owned());
         let thread = OwnThread::new().map_err(StartError::Thread)?;
         let (sip, registrar) = open_borders(&scenario, &options, &thread)?;
         observer.listens(sip.locals()[0].socket());
@@ -169,6 +167,8 @@ impl Gateway {
         let ports = scenario.listen.rtp_ports.range();
         let ports = RtpPorts::new(homes.ip(Local::FIRST), ports);
         let (factory, media) = start_media(&scenario, ports, &observer)?;
+        let journal = begin_journal(&scenario, &options, &observer, left.is_some())?;
+        let journal_file = journal.as_ref().map(|journal| journal.file().to_owned());
         let in_force = Arc::clone(&scenario);
         let exchange = Exchange::new(Parts {
             scenario,

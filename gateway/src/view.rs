@@ -201,7 +201,7 @@ pub struct Totals {
     pub recorded_at_switch_for_provider: u64,
     /// Calls that ended, by outcome.
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// New calls answered 503 at overload; they are not among the offered.
+    /// New calls answered 503, at overload or while none are taken; they are not among the offered.
     pub not_admitted: u64,
     /// Times a recording was lost in mid-call.
     pub recording_gaps: u64,

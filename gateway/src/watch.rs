@@ -75,7 +75,7 @@ impl WatchMetrics {
             )?,
             not_admitted: keep.counters(
                 "vaxel_calls_not_admitted_total",
-                "New calls answered 503 because of overload",
+                "New calls answered 503 because of overload, or because none are taken any more",
                 &["reason"],
             )?,
             families: keep.counters(

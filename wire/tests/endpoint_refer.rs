@@ -124,6 +124,47 @@ fn a_referral_nobody_follows_up_ends_by_itself() {
     }
 }
 
+/// Such as a caller's phone that takes on to call one provider and never tells that it couldn't: the next has its turn.
+#[test]
+fn a_referral_whose_outcome_is_never_told_is_followed_by_another() {
+    let mut net = Net::featured(1);
+    let RawSession {
+        peer, session, tag, ..
+    } = raw_session(&mut net, "");
+    let again = |net: &mut Net| {
+        refer(net, 0, session);
+        let asked = request(net, peer);
+        assert_eq!(asked.method, Method::Refer);
+        let cseq = asked.cseq().expect("a CSeq").number;
+        net.send_raw(peer, 0, &reply(&asked, 202, "", ""));
+        net.millis(50);
+        assert_eq!(refer_answered(net, 0), Ok(()));
+        cseq
+    };
+    let first = again(&mut net);
+    let second = again(&mut net);
+    let notify = |net: &mut Net, cseq: u32, of: &str, status: u16| {
+        let more = format!(
+            "Event: refer{of}\r\nSubscription-State: terminated\r\nContent-Type: message/sipfrag\r\n"
+        );
+        let branch = format!("z9hG4bKn{cseq}");
+        let text = raw(&Method::Notify, peer, &branch, ("t", &tag), cseq, &more);
+        let text = text.replace(
+            "Content-Length: 0\r\n\r\n",
+            &format!("Content-Length: 13\r\n\r\nSIP/2.0 {status} x"),
+        );
+        net.send_raw(peer, 0, &text);
+        net.millis(50);
+    };
+    // Of the first, as a phone tells that and as another does.
+    notify(&mut net, 20, &format!(";id={first}"), 404);
+    notify(&mut net, 21, "", 404);
+    notify(&mut net, 22, &format!(";id={second}"), 200);
+    assert_eq!(progress(&mut net, 0), (Some(200), true));
+    net.nodes[peer].inbox.clear();
+    raw_bye(&mut net, peer, &tag);
+}
+
 #[test]
 fn a_session_that_ends_ends_its_subscription() {
     let mut net = Net::featured(2);

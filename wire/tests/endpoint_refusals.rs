@@ -181,6 +181,7 @@ fn more_calls_than_allowed_are_503_and_so_are_all_while_draining() {
     net.at(0, |ep, now| ep.end(now, second, None).expect("declined"));
     assert_eq!((net.ended(0), net.ended(0)), (Ending::Ours, Ending::Ours));
     assert_eq!(net.ep(0).counters().refused.get(&503), Some(&2));
+    assert_eq!(net.ep(0).counters().drained, 1, "the other had no place");
     net.assert_clean();
 }
 

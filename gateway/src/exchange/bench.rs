@@ -75,7 +75,14 @@ pub(super) struct Bench {
 impl Bench {
     /// By the rules of [`scenario`] with these entries.
     pub(super) fn new(entries: &str) -> Self {
-        let scenario = Arc::new(scenario(entries));
+        Self::listening(entries, "")
+    }
+
+    /// The same; `listen` is said of listening.
+    pub(super) fn listening(entries: &str, listen: &str) -> Self {
+        let text = text(entries) + listen;
+        let scenario = Scenario::from_toml(&text, "bench.toml").expect("a valid scenario");
+        let scenario = Arc::new(scenario);
         let folder = Path::new(".");
         let listen = listen::listen_of(&scenario, folder, &Inherited::default());
         let config = Config {
@@ -253,6 +260,10 @@ impl Peer {
         more: &str,
         body: &str,
     ) {
+        let kind = match more.contains("Content-Type") {
+            true => "",
+            false => "Content-Type: application/sdp\r\n",
+        };
         // A CANCEL is of its INVITE.
         let branch = if method == "CANCEL" { "INVITE" } else { method };
         let (at, tag) = (
@@ -266,7 +277,7 @@ impl Peer {
         let text = format!(
             "{method} sip:1177@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{branch}{cseq}\r\nMax-Forwards: 70\r\n\
              From: <sip:+46701740605@{at}>;tag=theirs\r\nTo: <sip:1177@{to}>{tag}\r\nCall-ID: one@{at}\r\nCSeq: {cseq} {method}\r\n\
-             Contact: <sip:+46701740605@{at}>\r\n{more}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+             Contact: <sip:+46701740605@{at}>\r\n{more}{kind}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.0.send_to(text.as_bytes(), to).await.expect("sent");

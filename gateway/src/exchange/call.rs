@@ -19,10 +19,10 @@ use wire::{
     },
 };
 
-use super::{history::History, phones::Phones, recording::Whom};
+use super::{history::History, keys::KeyWay, phones::Phones, recording::Whom};
 use crate::{
     crypto::OurCrypto,
-    media::{Media, Reached, Side, Streams},
+    media::{Media, Pace, Reached, Side, Streams},
     names::Way,
     negotiate::Edition,
 };
@@ -78,6 +78,10 @@ pub(super) struct Call {
     pub(super) new_port: Option<NewPort>,
     /// Recordings begun in this call after the first: by hold and transfer, and for one that was lost.
     pub(super) segments: u8,
+    /// How the caller's phone tells keys; `None`: none was heard yet.
+    pub(super) keys_by: Option<KeyWay>,
+    /// Of keys by INFO.
+    pub(super) pace: Pace,
     /// Whether it ends because one side has been silent too long.
     pub(super) silent: bool,
     /// Whether the caller has been promised to be called back.
@@ -324,6 +328,8 @@ impl Call {
             hold: Hold::default(),
             new_port: None,
             segments: 0,
+            keys_by: None,
+            pace: Pace::default(),
             silent: false,
             promised: false,
             begun: Instant::now(),

@@ -156,6 +156,7 @@ impl Call {
         (self.offer, self.answer, self.described) = (None, None, None);
         self.media = None;
         (self.hold, self.new_port) = (Hold::default(), None);
+        self.keys_by = None;
         // The line that was cut is no more; what ends the next one is another matter.
         self.silent = false;
         // Who was encrypted is so again, by another key.

@@ -139,7 +139,7 @@ impl Exchange {
         });
         match (leg, body) {
             (Leg::Caller(id), Some(answer)) if self.offered_late(id) => {
-                self.late_answer(sip, id, answer);
+                self.late_answer(sip, id, answer, !in_change);
             }
             (Leg::Far(id), Some(answer)) => self.late_answer_of_far(sip, id, answer),
             _ => self.agreed(sip, leg, body),
@@ -165,15 +165,15 @@ impl Exchange {
         self.calls.get(&id).is_some_and(|call| call.offer.is_none())
     }
 
-    /// The answer to our offer to a caller. One that doesn't fit, such as plain audio where it must be encrypted, ends the call:
-    /// nobody would be heard.
-    fn late_answer(&mut self, sip: &mut SipDriver, id: CallId, answer: &Body) {
+    /// The answer to our offer to a caller, the first or one in a change. One that doesn't fit, such as plain audio where it must be
+    /// encrypted, ends the call: nobody would be heard.
+    fn late_answer(&mut self, sip: &mut SipDriver, id: CallId, answer: &Body, first: bool) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         match negotiate::agreed(Some(answer), &mut call.crypto.caller) {
             Some(agreed) => {
-                if agreed.srtp.is_some() {
+                if first && agreed.srtp.is_some() {
                     self.observer.encrypts(call.private_signalling);
                 }
                 if self.remote_answered(sip, Leg::Caller(id), agreed).is_err() {
@@ -420,35 +420,4 @@ fn hops_left(request: &Request) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::{
-        exchange::bench::{Bench, GREETED_QUEUE, Peer},
-        media::MediaEvent,
-    };
-
-    /// The audio thread tells of the end of a clip in the moment in which another is asked for.
-    #[tokio::test]
-    async fn the_end_of_an_earlier_clip_does_not_end_the_one_that_plays() {
-        let (mut bench, caller) = (Bench::new(GREETED_QUEUE), Peer::new().await);
-        let switch = bench.address();
-        let called = async {
-            let offer = Peer::sdp(5000);
-            caller.asks(switch, ("INVITE", 1, ""), &offer).await;
-            caller.is_told(200).await
-        };
-        bench.until(called).await;
-        let (id, state) = bench.state().expect("a call");
-        assert_eq!(state, "announcement");
-        let clip = bench.exchange.library.clip("region.wav");
-        let call = bench.exchange.calls.get_mut(&id).expect("a call");
-        let media = call.media.as_mut().expect("it is answered");
-        let earlier = media.playing();
-        media.play_once(clip);
-        let present = media.playing();
-        for (ended, state) in [(earlier, "announcement"), (present, "ringing")] {
-            let event = MediaEvent::PlayedToEnd(id, ended);
-            bench.exchange.on_media(&mut bench.sip, event);
-            assert_eq!(bench.state(), Some((id, state)));
-        }
-    }
-}
+mod tests;

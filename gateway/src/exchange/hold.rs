@@ -7,7 +7,7 @@ use transport::SipDriver;
 use wire::{
     sdp::Direction,
     sip::{
-        endpoint::SessionId,
+        endpoint::{SessionError, SessionId},
         message::{Body, StatusCode},
     },
 };
@@ -44,13 +44,18 @@ impl Exchange {
             return self.recorder_changes(sip, id, session, body.as_ref());
         }
         if let Some(other) = self.passes_through(leg) {
-            if sip.endpoint().change(now, other, body.clone()).is_err() {
-                let _ = sip
-                    .endpoint()
-                    .reject_change(now, session, StatusCode::REQUEST_PENDING);
-            } else if let Some(call) = leg.call().and_then(|id| self.calls.get_mut(&id)) {
-                call.proposed = body;
-            }
+            let status = match sip.endpoint().change(now, other, body.clone()) {
+                Ok(()) => {
+                    if let Some(call) = leg.call().and_then(|id| self.calls.get_mut(&id)) {
+                        call.proposed = body;
+                    }
+                    return;
+                }
+                // Asked again it would say the same, until it is answered (RFC 3311 section 5.2).
+                Err(SessionError::NotBeforeAnswer) => StatusCode::SERVER_TIMEOUT,
+                Err(_) => StatusCode::REQUEST_PENDING,
+            };
+            let _ = sip.endpoint().reject_change(now, session, status);
             return;
         }
         match self.reply_to_change((session, leg), body.as_ref()) {

@@ -14,6 +14,7 @@ mod far;
 mod hand_over;
 mod history;
 mod hold;
+mod keys;
 mod overload;
 mod phones;
 mod ports;
@@ -24,6 +25,8 @@ mod replace;
 mod send_on;
 mod silence;
 mod speech;
+#[cfg(test)]
+mod storm;
 mod taking_over;
 mod transfer;
 
@@ -50,6 +53,7 @@ use wire::sip::{
 pub(crate) use self::bench::scenario as scenario_of_tests;
 use self::{
     call::{Call, Leg},
+    keys::KeyWay,
     recording::Closing,
 };
 pub(crate) use self::{recorder::RecorderLink, silence::silence_max};
@@ -132,6 +136,8 @@ pub(crate) struct Exchange {
     full: Full,
     /// Calls over the budget so far.
     not_admitted: overload::NotAdmitted,
+    /// Calls while none were taken any more.
+    drained: overload::NotAdmitted,
     journal: Option<Journal>,
     registrar: Registrar,
     names: Names,
@@ -151,6 +157,7 @@ impl Exchange {
             admission: Admission::new(parts.scenario.overload, Instant::now()),
             full: Full::Rate,
             not_admitted: overload::NotAdmitted::default(),
+            drained: overload::NotAdmitted::default(),
             trusted: TrustedPeers::new(parts.scenario.listen.trusted.clone()),
             switch: Switch::new(Arc::clone(&parts.scenario)),
             scenario: parts.scenario,
@@ -227,7 +234,7 @@ impl Exchange {
                 status,
                 over,
             } => self.refer_progress(session, status, over),
-            Event::InSession { .. } => {}
+            Event::InSession { session, request } => self.told(sip, session, &request),
             Event::Ended { session, why } => self.ended(sip, session, why),
             Event::Pong { ping, answer } => self.pong(sip, ping, answer),
         }
@@ -238,7 +245,7 @@ impl Exchange {
     pub(crate) fn on_media(&mut self, sip: &mut SipDriver, event: MediaEvent) {
         match event {
             MediaEvent::PlayedToEnd(call, clip) => self.played(call, clip),
-            MediaEvent::Key(call, digit) => self.input(Input::Digit(call, digit)),
+            MediaEvent::Key(call, digit) => self.key(call, KeyWay::Rtp, digit),
             MediaEvent::ForkRefused(call, ssrc) => self.audio_refused(sip, call, ssrc),
             MediaEvent::Silent(call, side) => self.silent(sip, call, side),
         }
@@ -395,7 +402,15 @@ impl Exchange {
             Output::Speak(call, spoken) => self.speak(call, spoken),
             Output::Music(call, announcement) => self.music(call, announcement),
             Output::RingAgent(call, agent) => self.ring_agent(sip, call, agent),
-            Output::StopRinging(call, _) | Output::StopTrying(call) => self.stop_far(sip, call),
+            Output::StopRinging(call, agent) => {
+                // Not where the caller is gone, who ends the ringing of every phone.
+                if self.switch.scenario_of(call).is_some() {
+                    let (call, agent) = (call.0, agent.0);
+                    tracing::info!(call, agent, "a nurse's phone rang in vain");
+                }
+                self.stop_far(sip, call);
+            }
+            Output::StopTrying(call) => self.stop_far(sip, call),
             Output::Promise(call) => self.promise(sip, call),
             Output::CallBack(call) => self.call_back(sip, call),
             Output::StopCallingBack(call) => self.stop_calling_back(sip, call),

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use transport::SipDriver;
 
 use super::Exchange;
+use crate::admission::Full;
 
-/// An overload is over when nobody has been refused for so long: calls come in bunches, and the log is to say it once.
+/// An overload (or what callers hear of a drain) is over when nobody has been refused for so long: calls come in bunches, and the log is to say it once.
 const OVER_AFTER: Duration = Duration::from_secs(10);
 
 /// Those who were refused, and whether it goes on.
@@ -59,6 +60,7 @@ impl Exchange {
         if refused > 0 {
             self.observer.not_admitted(self.full, refused);
         }
+        self.note_drained(now, sip.endpoint().counters().drained);
         match word {
             Some(Word::Begins) => {
                 let reason = self.full.label();
@@ -72,6 +74,23 @@ impl Exchange {
             .budget(now, self.calls.len(), left, sip.behind());
         self.full = budget.full;
         sip.endpoint().set_admission(budget.calls);
+    }
+
+    /// So many have been refused so far because none are taken any more: nobody is behind, but callers hear the same.
+    fn note_drained(&mut self, now: Instant, counted: u64) {
+        let (refused, word) = self.drained.seen(now, counted);
+        if refused > 0 {
+            self.observer.not_admitted(Full::Draining, refused);
+        }
+        match word {
+            Some(Word::Begins) => {
+                tracing::info!("draining: new calls are refused (503)");
+            }
+            Some(Word::Over(refused)) => {
+                tracing::info!(refused, "new calls were refused while draining");
+            }
+            None => {}
+        }
     }
 
     /// The probe that was due then is taken now: so late is this task.

@@ -4,6 +4,7 @@
 //! whom it is told to is a way to free calls. A call that left for a provider is not sent on from here.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -160,12 +161,13 @@ impl Exchange {
         Some((phone.contact, agent))
     }
 
-    /// Whose phone is there, by the rule set that a call came under.
+    /// Whose phone is there, by the rule set that a call came under. Of the places of one that takes several calls at once: the one that
+    /// has this call already, else one that has no other.
     pub(super) fn agent_at(&self, id: CallId, at: &Uri) -> Option<AgentId> {
         let is_it = |uri: &str| Uri::parse(uri).is_ok_and(|uri| is_same(&uri, at));
         let agents = &self.scenario_of(id).agents;
-        let mut phones = (0..).map(AgentId).zip(agents);
-        let found = phones.find(|(_, agent)| match &agent.contact {
+        let phones = (0..).map(AgentId).zip(agents);
+        let places = phones.filter(|(_, agent)| match &agent.contact {
             Contact::Simulated => false,
             Contact::Sip(uri) => is_it(uri),
             Contact::Registers(user) => {
@@ -173,7 +175,19 @@ impl Exchange {
                 contacts.any(|contact| is_same(contact, at))
             }
         });
-        found.map(|(agent, _)| agent)
+        let places: Vec<AgentId> = places.map(|(agent, _)| agent).collect();
+        let (first, others) = places.split_first()?;
+        if others.is_empty() {
+            return Some(*first);
+        }
+        let has = self.calls.get(&id).and_then(|call| call.far.agent());
+        if let Some(has) = has.filter(|has| places.contains(has)) {
+            return Some(has);
+        }
+        let calls = self.calls.values();
+        let taken: BTreeSet<AgentId> = calls.filter_map(|call| call.far.agent()).collect();
+        let free = places.iter().find(|place| !taken.contains(place));
+        Some(*free.unwrap_or(first))
     }
 
     pub(super) fn transfer_rings(&mut self, sip: &mut SipDriver, id: CallId, status: StatusCode) {
@@ -328,7 +342,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::{exchange::bench::Bench, media::MediaEvent};
+    use crate::{
+        exchange::bench::{Bench, Peer},
+        media::MediaEvent,
+    };
 
     #[test]
     fn replaces_is_read_out_of_a_uri() {
@@ -344,6 +361,42 @@ mod tests {
             "Replaces=%ff",
         ] {
             assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    /// Of three places at one address: the call's own, else one without a call.
+    #[tokio::test]
+    async fn who_takes_several_calls_at_once_is_sent_another_at_a_free_place() {
+        let (nurse, desk) = (Peer::new().await, Peer::new().await);
+        let entries = format!(
+            r#"
+queue = [{{ name = "sormland", region = "04", controller = "region-04", agents = ["sip:a@{}", {{ sip = "sip:b@{}", at_once = 3 }}], ring_s = 10 }}]
+route = [{{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "sormland" }}]
+"#,
+            nurse.at(),
+            desk.at()
+        );
+        let mut bench = Bench::new(&entries);
+        let switch = bench.address();
+        let (mut callers, mut calls) = (Vec::new(), Vec::new());
+        for phone in [&nurse, &desk, &desk] {
+            let caller = Peer::new().await;
+            let talks = async {
+                let offer = Peer::sdp(5000);
+                caller.asks(switch, ("INVITE", 1, ""), &offer).await;
+                let asked = phone.is_asked(Method::Invite).await;
+                let ok = ("200 OK", "");
+                phone.answers(switch, &asked, ok, &Peer::sdp(5002)).await;
+                phone.is_asked(Method::Ack).await;
+            };
+            bench.until(talks).await;
+            callers.push(caller);
+            calls.push(bench.exchange.calls.last_key_value().map(|(id, _)| *id));
+        }
+        let at = Uri::sip(Some("b"), desk.at());
+        for (call, place) in calls.into_iter().zip([3, 1, 2]) {
+            let found = bench.exchange.agent_at(call.expect("a call"), &at);
+            assert_eq!(found, Some(AgentId(place)));
         }
     }
 

@@ -21,8 +21,23 @@ const SEGMENT: u32 = u16::MAX as u32;
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     latest: Option<Latest>,
-    /// The moment until which the keys so far would have taken at an ordinary pace.
-    paced: Option<Instant>,
+    pace: Pace,
+}
+
+/// How fast keys come: the moment until which those so far would have taken at an ordinary pace.
+#[derive(Debug, Default)]
+pub(crate) struct Pace(Option<Instant>);
+
+impl Pace {
+    /// Whether one more may be told now.
+    pub(crate) fn takes(&mut self, now: Instant) -> bool {
+        let paced = self.0.map_or(now, |paced| paced.max(now));
+        let takes = paced.duration_since(now) <= KEY_TAKES * BURST_MAX;
+        if takes {
+            self.0 = Some(paced + KEY_TAKES);
+        }
+        takes
+    }
 }
 
 /// The latest key. Every packet of one key bears the moment it was pressed (section 2.3.1), and of a key that is held very long,
@@ -88,12 +103,7 @@ impl Keys {
             let_go: end,
         });
         let digit = Digit::from_event(event)?;
-        let paced = self.paced.map_or(now, |paced| paced.max(now));
-        if paced.duration_since(now) > KEY_TAKES * BURST_MAX {
-            return None;
-        }
-        self.paced = Some(paced + KEY_TAKES);
-        Some(digit)
+        self.pace.takes(now).then_some(digit)
     }
 }
 

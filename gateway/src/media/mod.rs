@@ -41,6 +41,7 @@ use fork::Fork;
 pub(crate) use fork::{Offered, Sources, Streams};
 use handle::OurEnd;
 pub(crate) use handle::{Media, Port, Reached};
+pub(crate) use keys::Pace;
 use leg::LegSocket;
 pub(crate) use reports::{Control, Counters};
 use seats::{Pair, Seated};

@@ -106,6 +106,11 @@ impl Crypto {
         }
     }
 
+    /// Whether it encrypts as that one does. The tag only names a line in its description, and the next may number its lines anew.
+    pub fn encrypts_as(&self, other: &Self) -> bool {
+        (self.suite, &self.key, &self.mki) == (other.suite, &other.key, &other.mki)
+    }
+
     /// Reads the value of the attribute.
     pub fn parse(value: &str) -> Result<Self, CryptoError> {
         let mut words = value.split_ascii_whitespace();

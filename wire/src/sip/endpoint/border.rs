@@ -387,6 +387,9 @@ pub enum SessionError {
     /// Already answered, not yet answered, or a change is under way (RFC 3261 section 14).
     #[error("the session is in another state")]
     WrongState,
+    /// Whoever calls, or is called, takes no change before the answer.
+    #[error("the peer takes no change before the answer")]
+    NotBeforeAnswer,
     /// The target has no numeric address and no next hop was given.
     #[error("the target can't be reached: give an IP address and port")]
     NoRoute,
@@ -413,6 +416,8 @@ pub struct Counters {
     pub malformed: u64,
     /// New calls over what was let in.
     pub not_admitted: u64,
+    /// New calls refused because none are taken any more.
+    pub drained: u64,
     /// Requests refused by name: 405, 420, 481, 483, 501, 503 ...
     pub refused: std::collections::BTreeMap<u16, u64>,
     /// Requests and responses we sent again.

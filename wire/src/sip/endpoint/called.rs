@@ -60,6 +60,8 @@ impl Endpoint {
     /// media came from elsewhere than its answer does needs two. Requests inside the early dialog that is left get 481.
     pub fn branch_off(&mut self, id: SessionId) -> Result<(), SessionError> {
         let (server, _) = self.ringing(id)?;
+        // What we asked to change is of the dialog that is left.
+        self.give_up_early(id);
         let tag = self.fresh_tag(id);
         let session = self
             .sessions

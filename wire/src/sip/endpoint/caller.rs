@@ -85,8 +85,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Asks to change the session (re-INVITE; before the answer UPDATE, when the one phone that rings allows it and was
-    /// agreed with reliably). `Changed` follows. With no body, the peer makes the offer.
+    /// Asks to change the session (re-INVITE; before the answer UPDATE, when the caller, or the one phone that rings, allows it and
+    /// was agreed with reliably). `Changed` follows. With no body, the peer makes the offer.
     pub fn change(
         &mut self,
         now: Time,
@@ -96,6 +96,7 @@ impl Endpoint {
         let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
         let idle = match session.phase {
             Phase::Heard { client } => return self.change_early(now, id, client, body),
+            Phase::Ringing { .. } => return self.change_ringing(now, id, body),
             Phase::Up {
                 change: Change::None,
             } => session.ok.is_none() && session.ack_due.is_none(),

@@ -11,7 +11,7 @@ use super::{
     session::{Change, Phase, put_body},
 };
 use crate::{
-    sip::message::{Body, HeaderName, Headers, Method, Response},
+    sip::message::{Body, HeaderName, Headers, Method, Request, Response},
     time::Time,
 };
 
@@ -107,7 +107,6 @@ impl Endpoint {
         body: Option<Body>,
     ) -> Result<(), SessionError> {
         let session = self.sessions.get(&id).ok_or(SessionError::NoSuchSession)?;
-        let contact = session.contact.clone();
         let idle = session.early_change.is_none() && body.is_some();
         let inviting = self
             .clients
@@ -121,17 +120,50 @@ impl Endpoint {
             early.described.is_some() && early.takes_update,
             &mut early.dialog,
         ) else {
-            return Err(SessionError::WrongState);
+            return Err(SessionError::NotBeforeAnswer);
         };
-        let mut request = dialog.request(Method::Update);
-        let hop: Hop = dialog.hop();
-        self.introduce(&mut request.headers, &contact);
+        let (request, hop) = (dialog.request(Method::Update), dialog.hop());
+        self.update(now, id, (request, hop), body);
+        Ok(())
+    }
+
+    /// The same of a call to us: once the caller, who allows it, has acknowledged what was agreed by a reliable 18x.
+    pub(crate) fn change_ringing(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
+        let session = self.sessions.get_mut(&id);
+        let session = session.ok_or(SessionError::NoSuchSession)?;
+        let reliable = session.reliable.as_ref();
+        let reliable = reliable.filter(|reliable| reliable.takes_update());
+        let (Some(reliable), Some(dialog)) = (reliable, &mut session.dialog) else {
+            return Err(SessionError::NotBeforeAnswer);
+        };
+        if session.early_change.is_some() || body.is_none() || !reliable.is_settled() {
+            return Err(SessionError::WrongState);
+        }
+        let (request, hop) = (dialog.request(Method::Update), dialog.hop());
+        self.update(now, id, (request, hop), body);
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        (mut request, hop): (Request, Hop),
+        body: Option<Body>,
+    ) {
+        if let Some(session) = self.sessions.get(&id) {
+            self.introduce(&mut request.headers, &session.contact);
+        }
         put_body(&mut request, body);
         let client = self.request(now, request, hop, Purpose::Update(id));
         if let Some(session) = self.sessions.get_mut(&id) {
             session.early_change = Some(Box::new(EarlyChange::Ours { client }));
         }
-        Ok(())
     }
 
     /// Our UPDATE to the phone with this tag, which has just taken the call: it is under way as any change, until its answer comes.

@@ -4,14 +4,15 @@ use std::ops::ControlFlow;
 
 use super::{
     Endpoint,
-    border::{Ending, Event, SessionId, Timer},
+    border::{Ending, Event, SessionError, SessionId, Timer},
+    client::Purpose,
     dialog::Dialog,
     servers::{Answer, Incoming},
-    session::{Change, OkRepeat, Phase},
+    session::{Change, OkRepeat, Phase, put_body},
     timers::Owner,
 };
 use crate::{
-    sip::message::{HeaderName, Headers, Method, StatusCode},
+    sip::message::{Body, HeaderName, Headers, Method, StatusCode},
     time::Time,
 };
 
@@ -19,6 +20,19 @@ use crate::{
 const RETRY_BELOW_SECONDS: u64 = 11;
 
 impl Endpoint {
+    /// Tells the peer something inside a session that is up (INFO, RFC 6086). What it answers is told to nobody.
+    pub fn inform(&mut self, now: Time, id: SessionId, body: Body) -> Result<(), SessionError> {
+        let session = self.sessions.get_mut(&id);
+        let session = session.ok_or(SessionError::NoSuchSession)?;
+        let (Phase::Up { .. }, Some(dialog)) = (&session.phase, &mut session.dialog) else {
+            return Err(SessionError::WrongState);
+        };
+        let (mut request, hop) = (dialog.request(Method::Info), dialog.hop());
+        put_body(&mut request, Some(body));
+        self.request(now, request, hop, Purpose::Told(id));
+        Ok(())
+    }
+
     /// A request with a To tag, other than ACK and CANCEL.
     pub(crate) fn on_inside(&mut self, now: Time, incoming: Incoming) {
         let Some((id, here)) = self.session_of_dialog(&incoming) else {

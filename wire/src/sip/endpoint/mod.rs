@@ -13,6 +13,7 @@
 //! | [`Endpoint::reject`], [`Endpoint::redirect`] | after `Incoming` | nothing: the session is over |
 //! | [`Endpoint::change`] | the session is up | `Changed` |
 //! | [`Endpoint::accept_change`], [`Endpoint::reject_change`] | after `ChangeRequested` | `ChangeConfirmed` |
+//! | [`Endpoint::inform`] | the session is up | nothing |
 //! | [`Endpoint::refer`] | the session is up | `ReferAnswered`, `ReferProgress` |
 //! | [`Endpoint::accept_refer`] and [`Endpoint::report_refer`], or [`Endpoint::reject_refer`] | after `Referred` | |
 //! | [`Endpoint::end`] | any time | `Ended` |

@@ -55,10 +55,11 @@ impl Endpoint {
         self.sessions.len() >= self.config.sessions_max || !self.has_room()
     }
 
-    /// Counts such a call, unless it is refused for another reason than how many are let in.
+    /// Counts such a call, unless it is refused because there is no place for another session.
     pub(crate) fn count_full(&mut self, before: u32) {
         let over = self.admission <= before && !self.draining;
         self.counters.not_admitted += u64::from(over);
+        self.counters.drained += u64::from(self.draining);
     }
 
     /// The answer to a call that there is no room for.

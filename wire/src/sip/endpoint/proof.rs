@@ -171,6 +171,9 @@ impl Endpoint {
         request.headers.remove_first(&HeaderName::Via);
         let cseq = next.headers.value(&HeaderName::CSeq)?;
         request.headers.set(HeaderName::CSeq, cseq);
+        if let (Purpose::Refer(id), Ok(cseq)) = (&purpose, request.cseq()) {
+            self.renumber_refer(*id, cseq.number);
+        }
         let client = self.request(now, request, hop, purpose);
         if changes {
             let change = Change::Ours { client };

@@ -37,6 +37,8 @@ const SIPFRAG: &str = "message/sipfrag;version=2.0";
 pub(crate) struct Referral {
     ours: Option<Ours>,
     theirs: Option<Theirs>,
+    /// One of ours was followed by another before its outcome was told: what doesn't say of which it tells is of that one.
+    passed_over: bool,
     /// The peer has sent one: what tells of another must say of which.
     heard: bool,
     /// The sooner end of the two.
@@ -47,6 +49,10 @@ pub(crate) struct Referral {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ours {
     until: Time,
+    /// Its CSeq, by which a NOTIFY may name it.
+    number: u32,
+    /// It has its response; only its outcome is not known.
+    answered: bool,
 }
 
 /// A REFER that the peer sent.
@@ -89,7 +95,8 @@ impl Referral {
 
 impl Endpoint {
     /// Asks the peer to call somebody else (REFER). `ReferAnswered` follows, then `ReferProgress`. The headers may hold
-    /// `Referred-By`.
+    /// `Referred-By`. Once it is answered another may be asked for, and of what comes of the first no more is told: there are
+    /// phones that never tell.
     pub fn refer(
         &mut self,
         now: Time,
@@ -101,18 +108,20 @@ impl Endpoint {
             .sessions
             .get_mut(&id)
             .ok_or(SessionError::NoSuchSession)?;
-        let free = session
-            .refer
-            .as_ref()
-            .is_none_or(|refer| refer.ours.is_none());
+        let before = session.refer.as_ref().and_then(|refer| refer.ours);
+        let free = before.is_none_or(|ours| ours.answered);
         let (Phase::Up { .. }, true, Some(dialog)) = (&session.phase, free, &mut session.dialog)
         else {
             return Err(SessionError::WrongState);
         };
         let (mut request, hop) = (dialog.request(Method::Refer), dialog.hop());
         let contact = session.contact.clone();
-        session.refer.get_or_insert_default().ours = Some(Ours {
+        let refer = session.refer.get_or_insert_default();
+        refer.passed_over |= before.is_some();
+        refer.ours = Some(Ours {
             until: now + PATIENCE,
+            number: request.cseq().map_or(0, |cseq| cseq.number),
+            answered: false,
         });
         self.introduce(&mut request.headers, &contact);
         request.headers.push(HeaderName::ReferTo, to);
@@ -227,12 +236,20 @@ impl Endpoint {
         });
     }
 
+    /// Our REFER was challenged, and is sent once more by that number.
+    pub(crate) fn renumber_refer(&mut self, id: SessionId, number: u32) {
+        let refer = self.sessions.get_mut(&id).and_then(|it| it.refer.as_mut());
+        if let Some(ours) = refer.and_then(|refer| refer.ours.as_mut()) {
+            ours.number = number;
+        }
+    }
+
     /// A NOTIFY about a REFER of ours; false when it is none.
     pub(crate) fn on_refer_notified(&mut self, id: SessionId, request: &Request) -> bool {
-        let package = request
-            .headers
-            .get(&HeaderName::Event)
-            .and_then(|event| event.split(';').next());
+        let event = request.headers.get(&HeaderName::Event).unwrap_or_default();
+        let mut event = event.split(';');
+        let package = event.next();
+        let of = event.find_map(|param| param.trim().strip_prefix("id="));
         let Some(session) = self.sessions.get_mut(&id) else {
             return false;
         };
@@ -252,6 +269,14 @@ impl Endpoint {
             .next()
             .is_some_and(|state| state.trim().eq_ignore_ascii_case("terminated"));
         let over = terminated || status.is_some_and(StatusCode::is_final);
+        let latest = match of {
+            Some(of) => refer.ours.is_some_and(|ours| of.parse() == Ok(ours.number)),
+            None => !refer.passed_over,
+        };
+        if !latest {
+            refer.passed_over &= of.is_some() || !over;
+            return true;
+        }
         if over {
             refer.ours = None;
         }
@@ -279,6 +304,9 @@ impl Endpoint {
         // A NOTIFY may have overtaken the 202 and told all.
         if result.is_err() && refer.ours.take().is_none() {
             return;
+        }
+        if let Some(ours) = &mut refer.ours {
+            ours.answered = true;
         }
         self.tell(Event::ReferAnswered {
             session: id,

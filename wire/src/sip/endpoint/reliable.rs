@@ -32,6 +32,7 @@ const LEFT_MAX: usize = 4;
 pub(crate) struct Reliable {
     /// The caller takes no others.
     required: bool,
+    takes_update: bool,
     /// The INVITE made no offer: the first reliable response has to.
     late_offer: bool,
     /// The first offer has its answer, so another may follow: ours went out reliably, or theirs came.
@@ -80,6 +81,9 @@ impl Reliable {
         wanted.then(|| {
             Box::new(Self {
                 required,
+                takes_update: request
+                    .headers
+                    .lists(&HeaderName::Allow, Method::Update.as_str()),
                 late_offer: request.body.is_empty(),
                 agreed: false,
                 rseq: 0,
@@ -115,6 +119,15 @@ impl Reliable {
             self.left.push(tag);
         }
         kept
+    }
+
+    pub(crate) const fn takes_update(&self) -> bool {
+        self.takes_update
+    }
+
+    /// Whether the caller has heard all that was said so far, and nothing of it waits for an answer.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.agreed && self.pending.is_none() && self.waiting.is_empty()
     }
 
     /// The side whose first offer has no answer yet.

@@ -300,15 +300,28 @@ impl Endpoint {
             Some(EarlyChange::Theirs { server, .. }) => {
                 self.respond(now, server, Answer::new(StatusCode::REQUEST_PENDING));
             }
-            Some(EarlyChange::Ours { .. }) => {
-                let result = Err(StatusCode::REQUEST_PENDING);
-                self.tell(Event::Changed {
-                    session: id,
-                    result,
-                });
-            }
+            Some(EarlyChange::Ours { .. }) => self.came_to_nothing(id),
             None => {}
         }
+    }
+
+    /// Waits no more for what becomes of an offer of ours before the answer.
+    pub(crate) fn give_up_early(&mut self, id: SessionId) {
+        let change = self.sessions.get_mut(&id).and_then(|session| {
+            let ours = |change: &mut Box<EarlyChange>| matches!(**change, EarlyChange::Ours { .. });
+            session.early_change.take_if(ours)
+        });
+        if change.is_some() {
+            self.came_to_nothing(id);
+        }
+    }
+
+    fn came_to_nothing(&mut self, id: SessionId) {
+        let result = Err(StatusCode::REQUEST_PENDING);
+        self.tell(Event::Changed {
+            session: id,
+            result,
+        });
     }
 
     /// The session is over; says so.

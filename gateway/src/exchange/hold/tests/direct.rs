@@ -103,6 +103,54 @@ announcement = "region"
     assert_eq!(body.bytes, Peer::sdp(5004).into_bytes());
 }
 
+/// A provider that has other audio for the caller before anybody answers: the caller hears of it, or the provider that this can't be.
+#[tokio::test]
+async fn a_providers_change_before_the_answer_goes_to_the_caller_that_takes_one() {
+    for (allow, told) in [("INVITE, ACK, UPDATE", 200), ("INVITE, ACK", 504)] {
+        let (caller, provider) = (Peer::new().await, Peer::new().await);
+        let mut bench = Bench::new(&direct(provider.at()));
+        let switch = bench.address();
+        let changed = async {
+            let more = format!("Supported: 100rel\r\nAllow: {allow}\r\n");
+            let offer = Peer::sdp(5000);
+            caller
+                .asks_with(switch, ("INVITE", 1, ""), &more, &offer)
+                .await;
+            let asked = provider.is_asked(Method::Invite).await;
+            let rings = ("183 Session Progress", "Require: 100rel\r\nRSeq: 7\r\n");
+            provider
+                .answers(switch, &asked, rings, &Peer::sdp(4000))
+                .await;
+            let prack = provider.is_asked(Method::Prack).await;
+            provider.answers(switch, &prack, OK, "").await;
+            let early = caller.is_told(183).await;
+            let tag = tag_of(&early);
+            let rseq = early.get(&HeaderName::RSeq).expect("an RSeq");
+            let rack = format!("RAck: {rseq} 1 INVITE\r\n");
+            caller
+                .asks_with(switch, ("PRACK", 2, &tag), &rack, "")
+                .await;
+            caller.is_told(200).await;
+            let offer = Peer::sdp(4002);
+            provider
+                .asks_back(switch, &asked, ("UPDATE", 3), &offer)
+                .await;
+            if told == 200 {
+                let update = caller.is_asked(Method::Update).await;
+                assert_eq!(update.body().expect("an offer").bytes, offer.into_bytes());
+                caller.answers(switch, &update, OK, &Peer::sdp(5002)).await;
+            }
+            let answer = provider.is_answered(told).await.body();
+            provider.answers(switch, &asked, OK, "").await;
+            assert_eq!(tag_of(&caller.is_told(200).await), tag);
+            answer
+        };
+        let answer = bench.until(changed).await.map(|answer| answer.bytes);
+        let expected = (told == 200).then(|| Peer::sdp(5002).into_bytes());
+        assert_eq!(answer.as_deref(), expected.as_deref());
+    }
+}
+
 /// A caller and a provider who talk past this switch, by re-INVITE if at all.
 struct Direct {
     bench: Bench,
