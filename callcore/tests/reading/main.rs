@@ -298,6 +298,29 @@ fn what_is_too_big_or_too_deep_is_refused_quickly() {
     );
 }
 
+/// Each kind of day of each opening is compiled for 46 years.
+#[test]
+fn openings_that_would_take_gigabytes_are_refused() {
+    let openings: String = (0..100)
+        .map(|n| {
+            format!(
+                "{{ days = \"mon-holiday\", from = \"{:02}:{:02}\", to = \"{:02}:{:02}\" }},",
+                n / 5,
+                n % 5 * 12,
+                n / 5,
+                n % 5 * 12 + 6
+            )
+        })
+        .collect();
+    let calendar = |n: usize| format!("{{ name = \"c{n}\", open = [{openings}] }},");
+    let with = |count| {
+        let calendars: String = (0..count).map(calendar).collect();
+        format!("calendar = [{calendars}]\n{LEAST}")
+    };
+    assert!(read(&with(6)).is_ok());
+    refused(&with(7), 1, "more than 5000 openings", "share a calendar");
+}
+
 #[test]
 fn an_empty_file_is_no_scenario() {
     refused("", 1, "missing field `operator`", "add");
