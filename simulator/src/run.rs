@@ -21,7 +21,8 @@ use crate::{
     error::RunError,
     hours::{HOUR, Hours},
     keeping,
-    plan::{Plan, PlanError},
+    listing::{Listing, TakesCalls},
+    plan::{Plan, PlanError, calls_in_the_end_max},
     random::replication_seed,
     shard::{Beside, Part, Shard, parts},
     summary::{self, Results},
@@ -34,6 +35,9 @@ const SLICE_MAX: Span = Span::from_secs(10 * 86_400);
 /// Steps of a run at least: it ends soon after somebody wants it to.
 const SLICES_MIN: i64 = 20;
 
+/// Calls of a step, by the step before: a second or two of work, after which a run looks whether it is to end, and as many rows of
+/// a list.
+const SLICE_CALLS_MAX: f64 = 1e6;
 /// How far a run has come.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
@@ -52,7 +56,34 @@ pub fn run(
     beside: &[Beside],
     plan: &Plan,
     stop: &AtomicBool,
+    progress: impl FnMut(Progress),
+) -> Result<Results, RunError> {
+    play(scenario, beside, plan, stop, progress, None)
+}
+
+/// The same, with a list of the calls of the first run.
+///
+/// # Errors
+/// As [`run`], and when the list can't be taken.
+pub fn run_listing(
+    scenario: &Scenario,
+    beside: &[Beside],
+    plan: &Plan,
+    stop: &AtomicBool,
+    progress: impl FnMut(Progress),
+    takes: TakesCalls<'_>,
+) -> Result<Results, RunError> {
+    let listing = Some(Listing::new(takes));
+    play(scenario, beside, plan, stop, progress, listing)
+}
+
+fn play(
+    scenario: &Scenario,
+    beside: &[Beside],
+    plan: &Plan,
+    stop: &AtomicBool,
     mut progress: impl FnMut(Progress),
+    mut listing: Option<Listing<'_>>,
 ) -> Result<Results, RunError> {
     let days = plan.days.max(1);
     plan.check(scenario, 1.0)?;
@@ -81,15 +112,30 @@ pub fn run(
             .iter()
             .map(|&replication| replication_seed(plan.seed, replication))
             .collect();
-        let shards = make_shards(scenario, beside, &shared, &hours, &parts, &seeds);
+        let mut shards = make_shards(scenario, beside, &shared, &hours, &parts, &seeds);
+        let mut listing = listing.take().map(|listing| (listing, parts.len()));
+        for shard in shards
+            .iter_mut()
+            .take(listing.as_ref().map_or(0, |(_, len)| *len))
+        {
+            let shard = shard.get_mut().unwrap_or_else(PoisonError::into_inner);
+            shard.operator.world_mut().keeps_calls = true;
+        }
         let before = done;
-        let until = go(&shards, &shared, stop, |days, calls| {
-            done = Progress {
-                days: before.days + days * seeds.len() as f64,
-                calls: before.calls + calls,
-            };
-            progress(done);
-        })?;
+        let until = go(
+            &shards,
+            &shared,
+            &hours,
+            stop,
+            &mut listing,
+            |days, calls| {
+                done = Progress {
+                    days: before.days + days * seeds.len() as f64,
+                    calls: before.calls + calls,
+                };
+                progress(done);
+            },
+        )?;
         // Runs that were stopped are of fewer days than those before: a mean over both would be of neither.
         if first.is_some() && until < plan.window().1 {
             break;
@@ -159,39 +205,86 @@ fn make_shards(
         .collect()
 }
 
-/// Runs all shards to the end, or to the slice in which `stop` was set; tells until when.
+/// Runs all shards to the end, or to the slice in which `stop` was set; tells until when. The first so many of the shards are of the
+/// run that is listed.
 fn go(
     shards: &[Mutex<Shard>],
     plan: &Plan,
+    hours: &Hours,
     stop: &AtomicBool,
+    listing: &mut Option<(Listing<'_>, usize)>,
     mut progress: impl FnMut(f64, u64),
 ) -> Result<Time, RunError> {
     let (start, end) = plan.window();
     let mut at = plan.begins();
-    let slice = slice(end.since(at));
+    let whole = slice(end.since(at));
+    let mut an_hour = hours.expected() / hours.hours.len().max(1) as f64;
+    let calls_max = calls_in_the_end_max(hours.expected());
+    let mut played = 0;
     while at < end {
+        let slice = whole.min(slice_of(an_hour));
         at = (at + slice).min(end);
         in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
-        let calls = shards
-            .iter()
-            .map(|shard| locked(shard).operator.world().books.offered)
-            .sum();
+        let (calls, opened) = calls(shards);
+        an_hour = (opened - played) as f64 / (slice.as_secs_f64() / HOUR.as_secs_f64());
+        played = opened;
+        if played as f64 > calls_max {
+            let (calls, by) = (calls_max, at.in_sweden().date());
+            return Err(PlanError::CallAgain { calls, by }.into());
+        }
         progress(at.since(start).as_secs_f64() / 86_400.0, calls);
         if stop.load(Ordering::Relaxed) && at < end {
             for shard in shards {
                 locked(shard).stop(at);
             }
+            list(listing, shards, None)?;
             return Ok(at);
         }
+        list(listing, shards, Some(at))?;
     }
     in_parallel(shards, plan.threads, Shard::finish)?;
+    list(listing, shards, None)?;
     Ok(end)
+}
+
+/// Calls that count and calls altogether, so far.
+fn calls(shards: &[Mutex<Shard>]) -> (u64, u64) {
+    let of = |shard: &Mutex<Shard>| {
+        let shard = locked(shard);
+        let world = shard.operator.world();
+        (world.books.offered, world.records.opened())
+    };
+    let add = |sum: (u64, u64), one: (u64, u64)| (sum.0 + one.0, sum.1 + one.1);
+    shards.iter().map(of).fold((0, 0), add)
+}
+
+/// Hands on the calls up to a moment, as far as none before them is in progress, or all there are.
+fn list(
+    listing: &mut Option<(Listing<'_>, usize)>,
+    shards: &[Mutex<Shard>],
+    until: Option<Time>,
+) -> Result<(), RunError> {
+    let Some((listing, len)) = listing else {
+        return Ok(());
+    };
+    let mut before = until;
+    for shard in &shards[..*len] {
+        let earliest = listing.gather(&mut locked(shard));
+        before = before.map(|before| earliest.map_or(before, |at| at.min(before)));
+    }
+    listing.hand_on(before.unwrap_or(Time::from_micros(i64::MAX)))
 }
 
 /// In whole hours, which the books are kept in.
 fn slice(whole: Span) -> Span {
     let hours = whole.as_micros() / HOUR.as_micros() / SLICES_MIN;
     Span::from_micros(hours.max(1) * HOUR.as_micros()).min(SLICE_MAX)
+}
+
+/// Hours that have few enough calls, by how many an hour had before.
+fn slice_of(calls_an_hour: f64) -> Span {
+    let hours = (SLICE_CALLS_MAX / calls_an_hour.max(1.0)).clamp(1.0, 240.0);
+    Span::from_micros(hours as i64 * HOUR.as_micros())
 }
 
 fn locked(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
