@@ -48,7 +48,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
                 has_audio: &has_audio,
             };
             let found = check(&[subject], today);
-            report.sanction_sek_total += found.sanction_sek_total;
+            let total = &mut report.sanction_sek_total;
+            *total = total.saturating_add(found.sanction_sek_total);
             report.findings.extend(found.findings);
         }
     }
