@@ -57,23 +57,9 @@ impl Overrides {
             return Err(OverrideError::NoValue(text.to_owned()));
         };
         let (key, value) = (key.trim(), value.trim());
-        let number = |least: f64, most: f64| {
-            let parsed = value.parse::<f64>().ok();
-            let sane = parsed.filter(|number| (least..=most).contains(number));
-            sane.ok_or_else(|| OverrideError::OutOfRange {
-                key: key.to_owned(),
-                value: value.to_owned(),
-                least,
-                most,
-            })
-        };
-        let whole = |least: f64, most: f64| {
-            let given = number(least, most)?;
-            match given.fract() == 0.0 {
-                true => Ok(given),
-                false => Err(OverrideError::NotWhole(text.to_owned())),
-            }
-        };
+        let given = Given { key, value };
+        let number = |least: f64, most: f64| given.number(least, most);
+        let whole = |least: f64, most: f64| given.whole(least, most);
         let seconds = |seconds: f64| Span::from_micros((seconds * 1e6) as i64);
         let (traffic, settings) = (&mut scenario.traffic, &mut scenario.simulation);
         match key {
@@ -124,6 +110,37 @@ impl Overrides {
             _ => return Err(OverrideError::NoSuchKey(key.to_owned())),
         }
         Ok(())
+    }
+}
+
+/// What was given on the command line.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+impl Given<'_> {
+    fn number(self, least: f64, most: f64) -> Result<f64, OverrideError> {
+        let parsed = self.value.parse::<f64>().ok();
+        let sane = parsed.filter(|number| (least..=most).contains(number));
+        sane.ok_or_else(|| OverrideError::OutOfRange {
+            key: self.key.to_owned(),
+            value: self.value.to_owned(),
+            least,
+            most,
+        })
+    }
+
+    fn whole(self, least: f64, most: f64) -> Result<f64, OverrideError> {
+        let given = self.number(least, most)?;
+        match given.fract() == 0.0 {
+            true => Ok(given),
+            false => Err(OverrideError::NotWhole(format!(
+                "{}={}",
+                self.key, self.value
+            ))),
+        }
     }
 }
 
