@@ -210,14 +210,21 @@ impl Course<'_> {
         let mut an_hour = runs * hours.expected() / hours.hours.len().max(1) as f64;
         let mut at = plan.begins();
         let whole = slice(end.since(at));
+        // Nobody knows yet how many call again: the first steps are short.
+        let (mut step, mut slice_ends) = (HOUR, (at + whole).min(end));
         let mut played = 0;
         while at < end {
-            let slice = whole.min(slice_of(an_hour));
-            at = (at + slice).min(end);
+            let begins = at;
+            at = (at + step.min(slice_of(an_hour))).min(slice_ends);
             in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
             let (calls, opened) = calls(shards);
-            an_hour = (opened - played) as f64 / (slice.as_secs_f64() / HOUR.as_secs_f64());
+            an_hour =
+                (opened - played) as f64 * HOUR.as_secs_f64() / at.since(begins).as_secs_f64();
             played = opened;
+            step = Span::from_micros(step.as_micros() * 2).min(whole);
+            if at == slice_ends {
+                slice_ends = (at + whole).min(end);
+            }
             if played as f64 > calls_max {
                 let (calls, by) = (calls_max, at.in_sweden().date());
                 return Err(PlanError::CallAgain { calls, by }.into());
