@@ -204,26 +204,52 @@ pub(crate) fn write_whole(
     file: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let into = |path: &Path| {
-        let mut out = BufWriter::new(File::create(path)?);
-        write(&mut out)?;
-        out.flush()
-    };
-    // `/dev/stdout` may lead to a file too, one that is open.
-    if file.starts_with("/dev") || (file.exists() && !file.is_file()) {
-        return into(file);
+    let (mut out, whole) = WholeFile::begin(file)?;
+    write(&mut out)?;
+    whole.end(out)
+}
+
+/// A file that is there once it is whole: what is dropped before leaves nothing.
+#[derive(Debug)]
+pub(crate) struct WholeFile {
+    /// Where it is written, and where it is to stand; `None` for a pipe or a device.
+    part: Option<(PathBuf, PathBuf)>,
+}
+
+impl WholeFile {
+    pub(crate) fn begin(file: &Path) -> io::Result<(BufWriter<File>, Self)> {
+        // `/dev/stdout` may lead to a file too, one that is open.
+        if file.starts_with("/dev") || (file.exists() && !file.is_file()) {
+            let out = BufWriter::new(File::create(file)?);
+            return Ok((out, Self { part: None }));
+        }
+        // Through a link, to where it points.
+        let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let mut part = file.clone().into_os_string();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let out = BufWriter::new(File::create(&part)?);
+        let part = Some((part, file));
+        Ok((out, Self { part }))
     }
-    // Through a link, to where it points.
-    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let mut part = file.clone().into_os_string();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let written = into(&part).and_then(|()| fs::rename(&part, &file));
-    if written.is_err() {
-        // What can't be removed either does no harm under that name.
-        let _ = fs::remove_file(&part);
+
+    pub(crate) fn end(mut self, mut out: BufWriter<File>) -> io::Result<()> {
+        out.flush()?;
+        if let Some((part, file)) = &self.part {
+            fs::rename(part, file)?;
+            self.part = None;
+        }
+        Ok(())
     }
-    written
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if let Some((part, _)) = &self.part {
+            // What can't be removed either does no harm under that name.
+            let _ = fs::remove_file(part);
+        }
+    }
 }
 
 /// A file with a secret must be nobody else's to read.

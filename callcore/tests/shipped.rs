@@ -59,7 +59,7 @@ fn they_are_read_and_meet_their_own_expectations() {
         let scenario = shipped(name);
         assert_eq!(scenario.unmet(), [], "{name}");
         assert!(!scenario.expectations.is_empty(), "{name}");
-        assert_eq!(scenario.routes.uncovered(), [], "{name}");
+        assert_eq!(scenario.routes.uncovered().found, [], "{name}");
         assert_eq!(scenario.routes.unreachable(), [], "{name}");
     }
 }
@@ -290,7 +290,7 @@ fn gaps_in_time_are_found() {
         "",
     );
     let scenario = Scenario::from_toml(&text, "gap").unwrap_or_else(|error| panic!("{error}"));
-    let uncovered = scenario.routes.uncovered();
+    let uncovered = scenario.routes.uncovered().found;
     assert_eq!(
         uncovered.len(),
         9 + 16,
@@ -310,7 +310,7 @@ fn gaps_in_hours_and_shadowed_rules_are_found() {
     );
     let scenario = Scenario::from_toml(&hourly, "hours").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
-        scenario.routes.uncovered().len(),
+        scenario.routes.uncovered().found.len(),
         293,
         "weekdays from 08 to 17 nobody answers anyone"
     );

@@ -122,7 +122,7 @@ impl World {
         if let Some(queue) = record.recorded_by {
             self.enter_recording(queue, record.recorded, now, record.caller.files);
         }
-        if self.plan.keeps_calls {
+        if self.keeps_calls {
             let row = call_row(now, record, outcome, Stay::of(now, record, goal_s));
             self.books.calls.push(row);
         }

@@ -10,6 +10,9 @@ pub enum RunError {
     /// The plan can't be run.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// Whoever wanted a list of the calls can't take it.
+    #[error("{0}")]
+    List(Box<str>),
     /// A call ended a second time, or wasn't one.
     #[error("seed {seed}: call {} ended twice", .call.0)]
     EndedTwice {

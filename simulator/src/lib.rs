@@ -20,6 +20,7 @@ pub mod error;
 mod event;
 pub mod hours;
 pub mod keeping;
+mod listing;
 pub mod load;
 mod moments;
 mod operator;
@@ -46,6 +47,7 @@ use std::sync::atomic::AtomicBool;
 use callcore::scenario::Scenario;
 
 pub use error::RunError;
+pub use listing::TakesCalls;
 pub use plan::{Plan, PlanError};
 pub use shard::Beside;
 pub use summary::{Calls, QueueFigures, Results, Service, Summary};

@@ -1,7 +1,7 @@
 //! Values given on the command line instead of in the scenario: `--set key=value`.
 
 use callcore::{
-    scenario::{Agent, Contact, Scenario, Srtp},
+    scenario::{Agent, Contact, HOLIDAY_FACTOR_MAX, Scenario, Srtp, WEEKEND_FACTOR_MAX},
     time::Span,
 };
 
@@ -11,6 +11,9 @@ pub enum OverrideError {
     /// It isn't written as it must be.
     #[error("`{0}` sets nothing: write key=value, such as lambda_per_h=200")]
     NoValue(String),
+    /// Half a nurse is nobody.
+    #[error("`{0}` is no whole number: write it without a fraction")]
+    NotWhole(String),
     /// There is no such key.
     #[error("`{0}` can't be set: there are {KEYS}")]
     NoSuchKey(String),
@@ -54,16 +57,9 @@ impl Overrides {
             return Err(OverrideError::NoValue(text.to_owned()));
         };
         let (key, value) = (key.trim(), value.trim());
-        let number = |least: f64, most: f64| {
-            let parsed = value.parse::<f64>().ok();
-            let sane = parsed.filter(|number| (least..=most).contains(number));
-            sane.ok_or_else(|| OverrideError::OutOfRange {
-                key: key.to_owned(),
-                value: value.to_owned(),
-                least,
-                most,
-            })
-        };
+        let given = Given { key, value };
+        let number = |least: f64, most: f64| given.number(least, most);
+        let whole = |least: f64, most: f64| given.whole(least, most);
         let seconds = |seconds: f64| Span::from_micros((seconds * 1e6) as i64);
         let (traffic, settings) = (&mut scenario.traffic, &mut scenario.simulation);
         match key {
@@ -80,8 +76,8 @@ impl Overrides {
                     queue.patience_mean = mean;
                 }
             }
-            "agents" => set_agents(scenario, number(1.0, 10_000.0)? as usize),
-            "calls_per_year" => traffic.calls_per_year = number(0.0, 4e9)? as u32,
+            "agents" => set_agents(scenario, whole(1.0, 10_000.0)? as usize),
+            "calls_per_year" => traffic.calls_per_year = whole(0.0, 4e9)? as u32,
             "talk_mean_s" => traffic.talk_mean = seconds(number(0.001, 1e6)?),
             "talk_sd_s" => traffic.talk_sd = seconds(number(0.0, 1e6)?),
             "wrap_up_s" => {
@@ -109,11 +105,42 @@ impl Overrides {
             "break_share" => settings.break_share = number(0.0, 1.0)?,
             "warm_up_h" => settings.warm_up = seconds(3600.0 * number(0.0, 8784.0)?),
             "files_per_call" => settings.files_per_call = number(1.0, 10.0)?,
-            "weekend_factor" => traffic.weekend_factor = number(0.0, 7.0)?,
-            "holiday_factor" => traffic.holiday_factor = number(0.0, 7.0)?,
+            "weekend_factor" => traffic.weekend_factor = number(0.0, WEEKEND_FACTOR_MAX)?,
+            "holiday_factor" => traffic.holiday_factor = number(0.0, HOLIDAY_FACTOR_MAX)?,
             _ => return Err(OverrideError::NoSuchKey(key.to_owned())),
         }
         Ok(())
+    }
+}
+
+/// What was given on the command line.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+impl Given<'_> {
+    fn number(self, least: f64, most: f64) -> Result<f64, OverrideError> {
+        let parsed = self.value.parse::<f64>().ok();
+        let sane = parsed.filter(|number| (least..=most).contains(number));
+        sane.ok_or_else(|| OverrideError::OutOfRange {
+            key: self.key.to_owned(),
+            value: self.value.to_owned(),
+            least,
+            most,
+        })
+    }
+
+    fn whole(self, least: f64, most: f64) -> Result<f64, OverrideError> {
+        let given = self.number(least, most)?;
+        match given.fract() == 0.0 {
+            true => Ok(given),
+            false => Err(OverrideError::NotWhole(format!(
+                "{}={}",
+                self.key, self.value
+            ))),
+        }
     }
 }
 
@@ -158,6 +185,9 @@ mod tests {
             "agents=0",
             "agents=-3",
             "agents=NaN",
+            "agents=1.5",
+            "calls_per_year=0.9",
+            "weekend_factor=3.6",
             "lambda_per_h=x",
             "x=1",
         ] {

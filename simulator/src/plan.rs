@@ -17,6 +17,12 @@ pub const PROVIDER_RING: Span = Span::from_secs(3);
 pub const DAYS_MAX: u32 = 3660;
 /// The most calls a run may be expected to have: a hundred national years.
 pub const CALLS_MAX: f64 = 500e6;
+/// How many calls a run may have in the end, by how many are expected: people who give up call again some times. Those who
+/// are turned away and call again every second would make a run of a day one of years.
+pub(crate) fn calls_in_the_end_max(expected: f64) -> f64 {
+    (expected * 100.0).clamp(10e6, CALLS_MAX * 2.0)
+}
+
 /// The years that can be simulated: those for which the holiday rules were checked, and a century on.
 pub const YEARS: std::ops::RangeInclusive<i16> = 2005..=2150;
 
@@ -43,8 +49,6 @@ pub struct Plan {
     pub goal_s: f64,
     /// The lengths of the announcements, by [`AnnouncementId::index`]; [`ANNOUNCEMENT`] where the list ends.
     pub announcements: Vec<Span>,
-    /// Whether to keep a row of every call.
-    pub keeps_calls: bool,
     /// Real calls to replay instead of drawn ones.
     pub replay: Vec<Caller>,
 }
@@ -69,6 +73,17 @@ pub enum PlanError {
     Calls {
         /// How many.
         calls: f64,
+    },
+    /// More calls came in than were expected, from those who call again.
+    #[error(
+        "more than {calls:.0} calls had come in by {by}, most from people who call again: lower `redial_share` or \
+         `returning_share`, raise `redial_after_s`, or give the queues more nurses"
+    )]
+    CallAgain {
+        /// How many a run like this may have.
+        calls: f64,
+        /// The day up to which the run had come.
+        by: Date,
     },
     /// Nobody calls at all.
     #[error(
@@ -142,7 +157,6 @@ impl Plan {
             calls_per_hour: None,
             goal_s: SERVICE_GOAL_S,
             announcements: Vec::new(),
-            keeps_calls: false,
             replay: Vec::new(),
         }
     }
@@ -187,10 +201,9 @@ impl Plan {
         if self.days == 0 || self.days > DAYS_MAX {
             return Err(PlanError::Days(i64::from(self.days)));
         }
-        let end = self
-            .start
-            .saturating_add(jiff::Span::new().days(i64::from(self.days)));
-        for year in [self.start.year(), end.year()] {
+        let days = jiff::Span::new().days(i64::from(self.days) - 1);
+        let last = self.start.saturating_add(days);
+        for year in [self.start.year(), last.year()] {
             if !YEARS.contains(&year) {
                 return Err(PlanError::Year(year));
             }

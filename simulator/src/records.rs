@@ -220,6 +220,17 @@ impl Records {
         outlasting.chain(self.ring.iter().flatten())
     }
 
+    /// How many calls there were, those that are over too.
+    pub(crate) const fn opened(&self) -> u64 {
+        self.latest
+    }
+
+    /// When the first of those in progress that count came in.
+    pub(crate) fn earliest(&self) -> Option<Time> {
+        let counted = self.all().filter(|record| record.counts);
+        counted.map(|record| record.caller.at).min()
+    }
+
     /// The calls whose callers were promised to be called back, and haven't been, in the order in which they came in.
     pub(crate) fn promised(&mut self) -> Vec<CallId> {
         let outlasting = self.outlasting.values().map(|(call, _)| *call);

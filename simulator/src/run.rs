@@ -21,7 +21,8 @@ use crate::{
     error::RunError,
     hours::{HOUR, Hours},
     keeping,
-    plan::{Plan, PlanError},
+    listing::{Listing, TakesCalls},
+    plan::{Plan, PlanError, calls_in_the_end_max},
     random::replication_seed,
     shard::{Beside, Part, Shard, parts},
     summary::{self, Results},
@@ -34,8 +35,11 @@ const SLICE_MAX: Span = Span::from_secs(10 * 86_400);
 /// Steps of a run at least: it ends soon after somebody wants it to.
 const SLICES_MIN: i64 = 20;
 
+/// Calls of a step, by the step before: a second or two of work, after which a run looks whether it is to end, and as many rows of
+/// a list.
+const SLICE_CALLS_MAX: f64 = 1e6;
 /// How far a run has come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
     /// Days done, of all replications together.
     pub days: f64,
@@ -52,38 +56,66 @@ pub fn run(
     beside: &[Beside],
     plan: &Plan,
     stop: &AtomicBool,
-    mut progress: impl FnMut(Progress),
+    progress: impl FnMut(Progress),
 ) -> Result<Results, RunError> {
-    let days = plan.days.max(1);
+    play(scenario, beside, plan, stop, progress, None)
+}
+
+/// The same, with a list of the calls of the first run.
+///
+/// # Errors
+/// As [`run`], and when the list can't be taken.
+pub fn run_listing(
+    scenario: &Scenario,
+    beside: &[Beside],
+    plan: &Plan,
+    stop: &AtomicBool,
+    progress: impl FnMut(Progress),
+    takes: TakesCalls<'_>,
+) -> Result<Results, RunError> {
+    let listing = Some(Listing::new(takes));
+    play(scenario, beside, plan, stop, progress, listing)
+}
+
+fn play(
+    scenario: &Scenario,
+    beside: &[Beside],
+    plan: &Plan,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(Progress),
+    mut listing: Option<Listing<'_>>,
+) -> Result<Results, RunError> {
     plan.check(scenario, 1.0)?;
     check_beside(beside, plan)?;
     let hours = Arc::new(Hours::new(plan));
     let expected = callers::expected(plan, &hours);
     plan.check(scenario, expected * f64::from(plan.replications))?;
     let begun_cpu = cpu::seconds();
-    let parts = parts(scenario, beside, plan);
-    let shared = Arc::new(plan.clone());
+    let course = Course {
+        scenario,
+        beside,
+        plan: Arc::new(plan.clone()),
+        hours: Arc::clone(&hours),
+        parts: parts(scenario, beside, plan),
+        stop,
+    };
     let mut first: Option<Finished> = None;
     let mut all = Vec::new();
-    let mut done = Progress {
-        days: 0.0,
-        calls: 0,
-    };
+    let mut done = Progress::default();
     // Enough shards at once to keep every thread at work.
-    let at_once = (plan.threads * 2).div_ceil(parts.len().max(1)).max(1) as u32;
+    let at_once = (plan.threads * 2)
+        .div_ceil(course.parts.len().max(1))
+        .max(1) as u32;
     let mut next = 0;
     while next < plan.replications.max(1) && (next == 0 || !stop.load(Ordering::Relaxed)) {
-        let batch: Vec<u32> = (next..plan.replications.max(1))
+        let seeds: Vec<u64> = (next..plan.replications.max(1))
             .take(at_once as usize)
+            .map(|replication| replication_seed(plan.seed, replication))
             .collect();
-        next += batch.len() as u32;
-        let seeds: Vec<u64> = batch
-            .iter()
-            .map(|&replication| replication_seed(plan.seed, replication))
-            .collect();
-        let shards = make_shards(scenario, beside, &shared, &hours, &parts, &seeds);
+        next += seeds.len() as u32;
+        let shards = course.shards(&seeds);
         let before = done;
-        let until = go(&shards, &shared, stop, |days, calls| {
+        let until = course.go(&shards, listing.take(), |days, calls| {
             done = Progress {
                 days: before.days + days * seeds.len() as f64,
                 calls: before.calls + calls,
@@ -99,12 +131,8 @@ pub fn run(
             first.get_or_insert(Finished { until, ..finished });
         }
     }
-    let Some(first) = first else {
-        return Err(RunError::NeverEnded {
-            seed: plan.seed,
-            count: 0,
-        });
-    };
+    let (seed, count) = (plan.seed, 0);
+    let first = first.ok_or(RunError::NeverEnded { seed, count })?;
     let stores = keeping::stores(scenario, beside, plan, &first)?;
     let lacks_runs = all.len() < plan.replications.max(1) as usize;
     let cpu_s = cpu::seconds() - begun_cpu;
@@ -113,7 +141,6 @@ pub fn run(
     results.summary.calls_of_all_runs = done.calls;
     results.summary.calls_per_cpu_second = done.calls as f64 / cpu_s.max(1e-9);
     results.summary.cpu_seconds = cpu_s;
-    debug_assert!(days > 0, "checked above");
     Ok(results)
 }
 
@@ -141,57 +168,121 @@ pub(crate) struct Finished {
     pub(crate) until: Time,
 }
 
-fn make_shards(
-    scenario: &Scenario,
-    beside: &[Beside],
-    plan: &Arc<Plan>,
-    hours: &Arc<Hours>,
-    parts: &[Part],
-    seeds: &[u64],
-) -> Vec<Mutex<Shard>> {
-    seeds
-        .iter()
-        .flat_map(|&seed| {
-            parts
-                .iter()
-                .map(move |part| Mutex::new(Shard::new(scenario, beside, plan, hours, part, seed)))
-        })
-        .collect()
+/// What all runs of a plan have in common.
+struct Course<'a> {
+    scenario: &'a Scenario,
+    beside: &'a [Beside],
+    plan: Arc<Plan>,
+    hours: Arc<Hours>,
+    parts: Vec<Part>,
+    stop: &'a AtomicBool,
 }
 
-/// Runs all shards to the end, or to the slice in which `stop` was set; tells until when.
-fn go(
-    shards: &[Mutex<Shard>],
-    plan: &Plan,
-    stop: &AtomicBool,
-    mut progress: impl FnMut(f64, u64),
-) -> Result<Time, RunError> {
-    let (start, end) = plan.window();
-    let mut at = plan.begins();
-    let slice = slice(end.since(at));
-    while at < end {
-        at = (at + slice).min(end);
-        in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
-        let calls = shards
-            .iter()
-            .map(|shard| locked(shard).operator.world().books.offered)
-            .sum();
-        progress(at.since(start).as_secs_f64() / 86_400.0, calls);
-        if stop.load(Ordering::Relaxed) && at < end {
-            for shard in shards {
-                locked(shard).stop(at);
-            }
-            return Ok(at);
-        }
+impl Course<'_> {
+    /// The shards of some runs, run by run.
+    fn shards(&self, seeds: &[u64]) -> Vec<Mutex<Shard>> {
+        let (scenario, beside, plan, hours) = (self.scenario, self.beside, &self.plan, &self.hours);
+        let of_run = |&seed: &u64| {
+            let of_part = move |part| Shard::new(scenario, beside, plan, hours, part, seed);
+            self.parts.iter().map(of_part).map(Mutex::new)
+        };
+        seeds.iter().flat_map(of_run).collect()
     }
-    in_parallel(shards, plan.threads, Shard::finish)?;
-    Ok(end)
+
+    /// Runs all shards to the end, or to the slice in which `stop` was set; tells until when. The list is of the first run.
+    fn go(
+        &self,
+        shards: &[Mutex<Shard>],
+        mut listing: Option<Listing<'_>>,
+        mut progress: impl FnMut(f64, u64),
+    ) -> Result<Time, RunError> {
+        let (plan, hours) = (&self.plan, &self.hours);
+        let (start, end) = plan.window();
+        let listed = match listing {
+            Some(_) => &shards[..self.parts.len()],
+            None => &[],
+        };
+        for shard in listed {
+            locked(shard).operator.world_mut().keeps_calls = true;
+        }
+        let runs = shards.len() as f64 / self.parts.len().max(1) as f64;
+        let calls_max = runs * calls_in_the_end_max(hours.expected());
+        let mut an_hour = runs * hours.expected() / hours.hours.len().max(1) as f64;
+        let mut at = plan.begins();
+        let whole = slice(end.since(at));
+        // Nobody knows yet how many call again: the first steps are short.
+        let (mut step, mut slice_ends) = (HOUR, (at + whole).min(end));
+        let mut played = 0;
+        while at < end {
+            let begins = at;
+            at = (at + step.min(slice_of(an_hour))).min(slice_ends);
+            in_parallel(shards, plan.threads, |shard| shard.advance(at))?;
+            let (calls, opened) = calls(shards);
+            an_hour =
+                (opened - played) as f64 * HOUR.as_secs_f64() / at.since(begins).as_secs_f64();
+            played = opened;
+            step = Span::from_micros(step.as_micros() * 2).min(whole);
+            if at == slice_ends {
+                slice_ends = (at + whole).min(end);
+            }
+            if played as f64 > calls_max {
+                let (calls, by) = (calls_max, at.in_sweden().date());
+                return Err(PlanError::CallAgain { calls, by }.into());
+            }
+            progress(at.since(start).as_secs_f64() / 86_400.0, calls);
+            if self.stop.load(Ordering::Relaxed) && at < end {
+                for shard in shards {
+                    locked(shard).stop(at);
+                }
+                list(&mut listing, listed, None)?;
+                return Ok(at);
+            }
+            list(&mut listing, listed, Some(at))?;
+        }
+        in_parallel(shards, plan.threads, Shard::finish)?;
+        list(&mut listing, listed, None)?;
+        Ok(end)
+    }
+}
+
+/// Calls that count and calls altogether, so far.
+fn calls(shards: &[Mutex<Shard>]) -> (u64, u64) {
+    let of = |shard: &Mutex<Shard>| {
+        let shard = locked(shard);
+        let world = shard.operator.world();
+        (world.books.offered, world.records.opened())
+    };
+    let add = |sum: (u64, u64), one: (u64, u64)| (sum.0 + one.0, sum.1 + one.1);
+    shards.iter().map(of).fold((0, 0), add)
+}
+
+/// Hands on the calls up to a moment, as far as none before them is in progress, or all there are.
+fn list(
+    listing: &mut Option<Listing<'_>>,
+    shards: &[Mutex<Shard>],
+    until: Option<Time>,
+) -> Result<(), RunError> {
+    let Some(listing) = listing else {
+        return Ok(());
+    };
+    let mut before = until;
+    for shard in shards {
+        let earliest = listing.gather(&mut locked(shard));
+        before = before.map(|before| earliest.map_or(before, |at| at.min(before)));
+    }
+    listing.hand_on(before.unwrap_or(Time::from_micros(i64::MAX)))
 }
 
 /// In whole hours, which the books are kept in.
 fn slice(whole: Span) -> Span {
     let hours = whole.as_micros() / HOUR.as_micros() / SLICES_MIN;
     Span::from_micros(hours.max(1) * HOUR.as_micros()).min(SLICE_MAX)
+}
+
+/// Hours that have few enough calls, by how many an hour had before.
+fn slice_of(calls_an_hour: f64) -> Span {
+    let hours = (SLICE_CALLS_MAX / calls_an_hour.max(1.0)).clamp(1.0, 240.0);
+    Span::from_micros(hours as i64 * HOUR.as_micros())
 }
 
 fn locked(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {

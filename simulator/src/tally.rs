@@ -209,8 +209,8 @@ pub struct Books {
     pub recorded: u64,
     /// Offers to be called back.
     pub callbacks: Callbacks,
-    /// The calls themselves, when the plan keeps them.
-    pub calls: Vec<CallRow>,
+    /// Calls that ended since the last slice of the run, when somebody wants a list of them.
+    pub(crate) calls: Vec<CallRow>,
 }
 
 impl Books {
@@ -262,7 +262,6 @@ impl Books {
         self.redialled += other.redialled;
         self.recorded += other.recorded;
         self.callbacks.add(&other.callbacks);
-        self.calls.extend(other.calls);
     }
 }
 

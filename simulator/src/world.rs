@@ -46,6 +46,8 @@ pub(crate) struct World {
     passes_on: Vec<bool>,
     /// Callers that such a provider took over, in order of time, each with the provider.
     pub(crate) handed: Vec<(usize, Caller)>,
+    /// Whether somebody wants a list of the calls.
+    pub(crate) keeps_calls: bool,
     pub(crate) counts_from: Time,
     pub(crate) end: Time,
     pub(crate) error: Option<RunError>,
@@ -87,6 +89,7 @@ impl World {
                 .collect(),
             passes_on: vec![false; scenario.providers.len()],
             handed: Vec::new(),
+            keeps_calls: false,
             counts_from,
             end,
             error: None,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use callcore::kommun::KommunId;
-use simulator::load::{self, Hold, LoadPlan, LoadReport};
+use simulator::load::{self, Hold, LoadPlan, LoadReport, PLACED_LATE_MAX};
 
 use super::{follow, signals::EndWanted};
 use crate::{cli::LoadArgs, failure::Failure, show};
@@ -25,6 +25,19 @@ pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
         show::json(&report)?;
     } else {
         print(&report, &args.to)?;
+    }
+    if report.is_placed_too_late() {
+        show::note(format_args!(
+            "vaxel: warning: this load generator is the bottleneck, and not the switch: one call in a hundred was placed {:.0} ms after \
+             its time or later ({} ms is the most that counts as in time); lower --rate, or play parts of the load from several machines{}",
+            report.placed_late.p99_ms,
+            PLACED_LATE_MAX.as_millis(),
+            if args.no_audio {
+                ""
+            } else {
+                ", or add --no-audio"
+            }
+        ));
     }
     let not_well = report.failed_total() + report.abandoned + report.unreached + report.not_placed;
     let clean = not_well == 0;
@@ -116,6 +129,13 @@ fn print(report: &LoadReport, to: &str) -> Result<(), Failure> {
         show::line(format_args!(
             "setup delay   median {:.1} ms   90 % {:.1}   99 % {:.1}   99.9 % {:.1}   longest {:.1}",
             delay.p50_ms, delay.p90_ms, delay.p99_ms, delay.p999_ms, delay.max_ms
+        ))?;
+    }
+    let late = &report.placed_late;
+    if report.placed > 0 {
+        show::line(format_args!(
+            "placed late   median {:.1} ms   99 % {:.1}   longest {:.1}",
+            late.p50_ms, late.p99_ms, late.max_ms
         ))?;
     }
     if report.rtp_sent > 0 {

@@ -1,6 +1,6 @@
 //! Weekly hours compiled to moments, so that asking is a lookup and daylight saving is right by construction.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
 use jiff::{
     SignedDuration, ToSpan,
@@ -63,6 +63,13 @@ impl OpenTimes {
         (before as usize + today) % 2 == 1
     }
 
+    /// Whether a moment lies in the compiled years.
+    pub(crate) fn is_compiled(&self, at: Time) -> bool {
+        let since = at.as_micros().saturating_sub(self.begins);
+        let day = usize::try_from(since.div_euclid(DAY_MICROS));
+        day.is_ok_and(|day| day < self.changes_before.len())
+    }
+
     /// The moments of change in the compiled years, sorted.
     pub(crate) fn changes(&self) -> &[i64] {
         &self.changes
@@ -90,21 +97,26 @@ impl OpenTimes {
     }
 }
 
+/// The compiled days with their kinds, which are the same for every calendar. The evening before the first may run into it.
+static DAYS: LazyLock<Vec<(Date, DayKind)>> = LazyLock::new(|| {
+    let first = FIRST_DAY.yesterday().unwrap_or(FIRST_DAY);
+    let days = std::iter::successors(Some(first), |day| day.tomorrow().ok());
+    days.take_while(|day| *day <= LAST_DAY)
+        .map(|day| (day, DayKind::of(day)))
+        .collect()
+});
+
 /// When each opening begins and ends, in order of the days it begins on.
 fn intervals(hours: &Hours) -> Vec<(i64, i64)> {
     let zone = sweden();
     let mut found = Vec::new();
-    // The evening before the first day may run into it.
-    let mut day = FIRST_DAY.yesterday().unwrap_or(FIRST_DAY);
-    while day <= LAST_DAY {
-        for opening in hours.on(DayKind::of(day)) {
+    for &(day, kind) in DAYS.iter() {
+        for opening in hours.on(kind) {
             found.push((
                 moment(day, opening.from_minute, &zone),
                 moment(day, opening.to_minute, &zone),
             ));
         }
-        let Ok(next) = day.tomorrow() else { break };
-        day = next;
     }
     found.sort_unstable();
     found

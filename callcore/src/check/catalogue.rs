@@ -155,11 +155,11 @@ pub static CATALOGUE: &[Entry] = &[
     Entry {
         code: "V0207",
         severity: Warning,
-        title: "a failover that crosses a boundary",
+        title: "a failover, an overflow or a key of a menu that crosses a boundary",
         articles: &["Art. 5.1 a"],
-        why: "When the first place doesn't answer, or by a key of a menu, the call goes to another controller, out of this switch, or from recorded to unrecorded or back; what the caller has been told no longer holds.",
+        why: "When the first place doesn't answer or is full, or by a key of a menu, the call goes to another controller, out of this switch, or from recorded to unrecorded or back; what the caller has been told no longer holds.",
         source: "IMY-REPORT pp. 6-7: the caller is to know who is controller",
-        remedy: "fail over to a place of the same controller with the same recording",
+        remedy: "send the call on to a place of the same controller with the same recording",
         example: "failover = [\"region-01-reserve\"]",
     },
     Entry {

@@ -3,7 +3,7 @@
 use super::{Context, Finding};
 use crate::{
     kommun::kommun,
-    route::{Disagreement, Disagreements, Uncovered, Who},
+    route::{Disagreement, Disagreements, Gaps, Uncovered, Who},
     scenario::RouteId,
     time::Time,
 };
@@ -13,8 +13,12 @@ const NAMED_MAX: usize = 3;
 
 /// V0101: at some time no rule holds for somebody.
 pub(super) fn without_route(context: &Context<'_>) -> Vec<Finding> {
+    let Gaps {
+        found,
+        searched_until,
+    } = context.scenario.routes.uncovered();
     let mut gaps: Vec<(Uncovered, Vec<Who>)> = Vec::new();
-    for gap in context.scenario.routes.uncovered() {
+    for gap in found {
         let same = |other: &Uncovered| (other.from, other.until) == (gap.from, gap.until);
         match gaps.iter_mut().find(|(other, _)| same(other)) {
             Some((_, callers)) => callers.push(gap.who),
@@ -30,7 +34,16 @@ pub(super) fn without_route(context: &Context<'_>) -> Vec<Finding> {
         let line = line_of_last_route(context, gap.who);
         context.finding("V0101", context.scenario.operator, line, message)
     };
-    gaps.into_iter().map(finding).collect()
+    let rest = searched_until.map(|who| {
+        let message = format!(
+            "whether a route takes every call of {}, and of those after them, wasn't found out: too many rules hold by the hour; \
+             let a last rule take everybody's calls at all times",
+            named(&[who])
+        );
+        let line = line_of_last_route(context, who);
+        context.finding("V0101", context.scenario.operator, line, message)
+    });
+    gaps.into_iter().map(finding).chain(rest).collect()
 }
 
 /// The line of the last rule for such callers: the one that would have to hold longer.

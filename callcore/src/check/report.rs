@@ -33,11 +33,11 @@ impl Report {
     }
 
     fn extend(&mut self, findings: Vec<Finding>) {
-        let sum: u64 = findings
+        // A scenario may say any number.
+        self.sanction_sek_total = findings
             .iter()
             .filter_map(|finding| finding.sanction_sek)
-            .sum();
-        self.sanction_sek_total = self.sanction_sek_total.saturating_add(sum);
+            .fold(self.sanction_sek_total, u64::saturating_add);
         self.findings.extend(findings);
     }
 }

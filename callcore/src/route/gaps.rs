@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Table, Who};
+use super::{Table, Who, sweep::Sweep};
 use crate::{scenario::RouteId, time::Time};
 
 /// Callers for whom no rule holds at some time.
@@ -16,10 +16,21 @@ pub struct Uncovered {
     pub until: Option<Time>,
 }
 
-/// Moments times rules that are tried to find out which rules win, for all callers together. A scenario with ten rules by
-/// the hour needs three million for each region; a hundred by a hundred calendars a hundred million; ten thousand such rules
-/// would take hours.
-const WORK_MAX: usize = 200_000_000;
+/// What was found of callers without a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gaps {
+    /// In the order of [`Who::everyone`], the first gap of each.
+    pub found: Vec<Uncovered>,
+    /// The first for whom it wasn't found out, where that would take too long.
+    pub searched_until: Option<Who>,
+}
+
+/// Changes of rules and calendars that are gone through for all callers together. Rules by the hour for each region need
+/// half a million, and by a hundred calendars seventy; some tens of millions are a second.
+const WORK_MAX: usize = 100_000_000;
+
+/// It would take more than [`WORK_MAX`].
+struct TooMuch;
 
 #[derive(Clone, Copy)]
 struct Gap {
@@ -29,61 +40,66 @@ struct Gap {
 
 impl Table {
     /// The first gap of everyone who has one. Hours are looked at in the compiled years, 2005 to 2050.
-    pub fn uncovered(&self) -> Vec<Uncovered> {
+    pub fn uncovered(&self) -> Gaps {
+        self.uncovered_by(WORK_MAX)
+    }
+
+    fn uncovered_by(&self, work_max: usize) -> Gaps {
         let mut known: Vec<(&[RouteId], Option<Gap>)> = Vec::new();
-        let mut found = Vec::new();
+        let mut gaps = Gaps::default();
+        let mut work = 0;
         for who in Who::everyone() {
             let candidates = self.candidates(who);
             // Kommuner of one region share their rules, so this is worked out some twenty times, not 290.
             let gap = match known.iter().find(|(others, _)| *others == candidates) {
                 Some((_, gap)) => *gap,
                 None => {
-                    let gap = self.first_gap(who);
+                    let Ok(gap) = self.first_gap(candidates, &mut work, work_max) else {
+                        gaps.searched_until = Some(who);
+                        return gaps;
+                    };
                     known.push((candidates, gap));
                     gap
                 }
             };
-            found.extend(gap.map(|Gap { from, until }| Uncovered { who, from, until }));
+            let found = gap.map(|Gap { from, until }| Uncovered { who, from, until });
+            gaps.found.extend(found);
         }
-        found
+        gaps
     }
 
-    fn first_gap(&self, who: Who) -> Option<Gap> {
-        let candidates = self.candidates(who);
-        let moments = self.moments_of_change(candidates);
-        // Whoever wins, rules that hold at the same times leave the same gaps.
-        let mut times: Vec<(Time, Time, Option<usize>)> = candidates
-            .iter()
-            .map(|&id| self.rule(id))
-            .map(|rule| (rule.from, rule.until, rule.hours))
-            .collect();
-        times.sort_unstable();
-        times.dedup();
-        let holds = |at: Time| {
-            times.iter().any(|&(from, until, hours)| {
-                (from..until).contains(&at)
-                    && hours.is_none_or(|hours| self.calendar(hours).is_open(at))
-            })
-        };
-        let place = moments.iter().position(|&at| !holds(at))?;
-        let until = moments[place..].iter().find(|&&at| holds(at));
-        Some(Gap {
-            from: moments[place],
-            until: until.copied(),
-        })
-    }
-
-    /// Every moment at which the answer of these rules may change, the beginning of time first.
-    /// Hours count only while no earlier rule holds round the clock for ever: then they can't leave a gap.
-    fn moments_of_change(&self, candidates: &[RouteId]) -> Vec<Time> {
+    fn first_gap(
+        &self,
+        candidates: &[RouteId],
+        work: &mut usize,
+        work_max: usize,
+    ) -> Result<Option<Gap>, TooMuch> {
+        // Then there can't be one, whatever the hours of the others.
         if candidates.iter().any(|&id| self.always(id)) {
-            return vec![Time::from_micros(i64::MIN)];
+            return Ok(None);
         }
-        self.changes_of(candidates)
+        let mut sweep = Sweep::of(self, candidates);
+        let mut gap: Option<Time> = None;
+        while let Some((at, won)) = sweep.next() {
+            match (gap, won) {
+                (None, None) => gap = Some(at),
+                (Some(from), Some(_)) => {
+                    *work += sweep.steps;
+                    let until = Some(at);
+                    return Ok(Some(Gap { from, until }));
+                }
+                _ => {}
+            }
+            if *work + sweep.steps > work_max {
+                return Err(TooMuch);
+            }
+        }
+        *work += sweep.steps;
+        Ok(gap.map(|from| Gap { from, until: None }))
     }
 
     /// Every moment at which one of these rules begins or ceases to hold, sorted, the beginning of time first.
-    fn changes_of(&self, candidates: &[RouteId]) -> Vec<Time> {
+    pub(super) fn changes_of(&self, candidates: &[RouteId]) -> Vec<Time> {
         let mut moments = vec![Time::from_micros(i64::MIN)];
         for rule in candidates.iter().map(|&id| self.rule(id)) {
             moments.extend(
@@ -101,17 +117,8 @@ impl Table {
         moments
     }
 
-    /// How many that may be, before they are put together.
-    fn changes_max(&self, candidates: &[RouteId]) -> usize {
-        let hours = self.hours_of(candidates).into_iter();
-        let changes: usize = hours
-            .map(|hours| self.calendar(hours).changes().len())
-            .sum();
-        1 + 2 * candidates.len() + changes
-    }
-
     /// The different hours of these rules: hundreds may have the same few.
-    fn hours_of(&self, candidates: &[RouteId]) -> BTreeSet<usize> {
+    pub(super) fn hours_of(&self, candidates: &[RouteId]) -> BTreeSet<usize> {
         candidates
             .iter()
             .filter_map(|&id| self.rule(id).hours)
@@ -135,18 +142,19 @@ impl Table {
     /// they hold. Hours are looked at in the compiled years, 2005 to 2050.
     pub fn unreachable(&self) -> Vec<RouteId> {
         let ids = || (0..self.routes().len() as u16).map(RouteId);
-        // Nothing more has to be found out of these: they are shadowed, or win.
-        let mut settled: Vec<bool> = ids().map(|id| self.is_shadowed(id)).collect();
-        let shadowed = settled.clone();
-        let mut known: Vec<&[RouteId]> = Vec::new();
-        let mut work = 0;
+        let mut lists: Vec<(Who, &[RouteId])> = Vec::new();
         for who in Who::everyone() {
             let candidates = self.candidates(who);
-            if known.contains(&candidates) {
-                continue;
+            if !lists.iter().any(|(_, known)| *known == candidates) {
+                lists.push((who, candidates));
             }
-            known.push(candidates);
-            self.settle(who, &mut settled, &mut work);
+        }
+        let shadowed = self.shadowed(&lists);
+        // Nothing more has to be found out of these: they are shadowed, or win.
+        let mut settled = shadowed.clone();
+        let mut work = 0;
+        for (who, candidates) in lists {
+            self.settle(who, candidates, &mut settled, &mut work);
         }
         ids()
             .filter(|id| shadowed[id.index()] || !settled[id.index()])
@@ -154,48 +162,51 @@ impl Table {
     }
 
     /// Finds out which rules win for a caller at some moment.
-    fn settle(&self, who: Who, settled: &mut [bool], work: &mut usize) {
-        let candidates = self.candidates(who);
-        let win = |settled: &mut [bool], at| {
-            if let Some(won) = self.decide_for(who, at) {
-                settled[won.route.index()] = true;
-            }
-        };
+    fn settle(&self, who: Who, candidates: &[RouteId], settled: &mut [bool], work: &mut usize) {
         // Mostly a rule wins when it begins; every other moment of change is tried only when one doesn't.
         for &id in candidates {
-            if !settled[id.index()] {
-                win(settled, self.rule(id).from);
+            if !settled[id.index()]
+                && let Some(won) = self.decide_for(who, self.rule(id).from)
+            {
+                settled[won.route.index()] = true;
             }
         }
-        if candidates.iter().all(|id| settled[id.index()]) {
-            return;
-        }
-        *work = work.saturating_add(self.changes_max(candidates) * candidates.len());
-        if *work > WORK_MAX {
-            // What costs too much to rule out counts as reached: a finding that isn't there harms nobody.
-            for id in candidates {
-                settled[id.index()] = true;
+        let mut open = candidates.iter().filter(|id| !settled[id.index()]).count();
+        let mut sweep = Sweep::of(self, candidates);
+        while open > 0
+            && let Some((_, won)) = sweep.next()
+        {
+            if let Some(won) = won.filter(|won| !settled[won.index()]) {
+                settled[won.index()] = true;
+                open -= 1;
             }
-            return;
+            if *work + sweep.steps > WORK_MAX {
+                // What costs too much to rule out counts as reached: a finding that isn't there harms nobody.
+                for id in candidates {
+                    settled[id.index()] = true;
+                }
+                return;
+            }
         }
-        for at in self.changes_of(candidates) {
-            win(settled, at);
-        }
+        *work += sweep.steps;
     }
 
-    fn is_shadowed(&self, id: RouteId) -> bool {
-        let never_holds = self.rule(id).from >= self.rule(id).until;
-        never_holds
-            || self
-                .route(id)
-                .covers
-                .iter()
-                .all(|who| self.is_shadowed_for(id, who))
+    /// For each rule whether one earlier rule alone takes each of its callers whenever it holds.
+    fn shadowed(&self, lists: &[(Who, &[RouteId])]) -> Vec<bool> {
+        let rules = (0..self.routes().len() as u16).map(RouteId);
+        rules
+            .map(|id| {
+                let never_holds = self.rule(id).from >= self.rule(id).until;
+                let covers = &self.route(id).covers;
+                let mut its = lists.iter().filter(|(who, _)| covers.contains(*who));
+                never_holds || its.all(|(_, candidates)| self.is_shadowed_for(id, candidates))
+            })
+            .collect()
     }
 
-    fn is_shadowed_for(&self, id: RouteId, who: Who) -> bool {
+    fn is_shadowed_for(&self, id: RouteId, candidates: &[RouteId]) -> bool {
         let rule = self.rule(id);
-        self.candidates(who)
+        candidates
             .iter()
             .take_while(|&&earlier| earlier != id)
             .any(|&earlier| {
@@ -203,5 +214,35 @@ impl Table {
                 let same_hours = earlier.hours.is_none() || earlier.hours == rule.hours;
                 same_hours && earlier.from <= rule.from && rule.until <= earlier.until
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{route::Who, scenario::Scenario};
+
+    /// Everybody's calls by the hour, and those of one kommun also at all times.
+    #[test]
+    fn what_takes_too_long_to_find_out_is_told() {
+        let text = r#"
+            operator = { organisation = "region-01" }
+            organisation = [{ id = "region-01", name = "R", kind = "region" }]
+            calendar = [{ name = "ever", open = [{ days = "mon-holiday", from = "00:00", to = "24:00" }] }]
+            queue = [{ name = "a", controller = "region-01" }]
+            route = [
+                { name = "free", all = true, unknown = true, invalid = true, conflict = true, hours = "jourtid", queue = "a" },
+                { name = "else", all = true, unknown = true, invalid = true, conflict = true, hours = "ever", queue = "a" },
+                { name = "first", kommun = "0114", queue = "a" },
+            ]"#;
+        let scenario = Scenario::from_toml(text, "rules.toml");
+        let table = scenario.unwrap_or_else(|error| panic!("{error}")).routes;
+        let enough = table.uncovered();
+        assert_eq!((enough.found.len(), enough.searched_until), (0, None));
+        let too_little = table.uncovered_by(10_000);
+        let second = Who::everyone().nth(1);
+        assert_eq!(
+            (too_little.found.len(), too_little.searched_until),
+            (0, second)
+        );
     }
 }

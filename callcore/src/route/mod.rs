@@ -4,6 +4,7 @@ mod coverage;
 mod explain;
 mod gaps;
 mod overlap;
+mod sweep;
 mod table;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::{
 
 pub use coverage::{Coverage, Who};
 pub use explain::{Explanation, Losing, LosingReason};
-pub use gaps::Uncovered;
+pub use gaps::{Gaps, Uncovered};
 pub use overlap::{Disagreement, Disagreements};
 pub use table::Table;
 

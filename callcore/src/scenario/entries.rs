@@ -229,6 +229,11 @@ pub struct Traffic {
     pub regions: Vec<RegionCode>,
 }
 
+/// Above this the two days of a weekend would have more calls than their week.
+pub const WEEKEND_FACTOR_MAX: f64 = 3.5;
+/// Above this a holiday would have more calls than its week.
+pub const HOLIDAY_FACTOR_MAX: f64 = 7.0;
+
 /// The lines on which the entries of a scenario stand, counted from 1, each list parallel to the scenario's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines {

@@ -28,9 +28,9 @@ pub use duties::{
     UttagSettings,
 };
 pub use entries::{
-    Agent, Announcement, Contact, ControllerDecision, Expectation, LISTEN_ADDRESSES_MAX, Lines,
-    Listen, Media, Pause, Ping, Provider, Queue, RecorderSettings, Retention, SEGMENTS_MAX, Srtp,
-    TlsSettings, Traffic,
+    Agent, Announcement, Contact, ControllerDecision, Expectation, HOLIDAY_FACTOR_MAX,
+    LISTEN_ADDRESSES_MAX, Lines, Listen, Media, Pause, Ping, Provider, Queue, RecorderSettings,
+    Retention, SEGMENTS_MAX, Srtp, TlsSettings, Traffic, WEEKEND_FACTOR_MAX,
 };
 pub use error::{Fault, ScenarioError};
 pub use ids::{AgentId, AgreementId, AnnouncementId, OrgId, ProviderId, QueueId, RouteId};

@@ -144,3 +144,18 @@ fn the_findings_as_json() {
     let text = serde_json::to_string_pretty(&report).expect("JSON is text");
     super::golden("tests/golden/check-2019.json", &(text + "\n"));
 }
+
+/// Each is a number that TOML can write; together they are more than a total can hold.
+#[test]
+fn sanctions_beyond_all_measure_are_told_and_no_panic() {
+    let text: String = IMY
+        .1
+        .lines()
+        .map(|line| match line.starts_with("sek = ") {
+            true => format!("sek = {}\n", i64::MAX),
+            false => format!("{line}\n"),
+        })
+        .collect();
+    let report = checked(&[("scenarios/imy-2019.toml", &text)]);
+    assert_eq!(report.sanction_sek_total, u64::MAX);
+}

@@ -98,7 +98,12 @@ fn a_missing_key_is_named() {
 
 #[test]
 fn a_wrong_type_is_named() {
-    refused(&changed("all = true", "all = 1"), 4, "invalid type", "form");
+    refused(
+        &changed("all = true", "all = 1"),
+        4,
+        "invalid type",
+        "write true or false",
+    );
     refused(&changed("simulated = 2", "simulated = -2"), 3, "", "");
     refused(
         &format!("{LEAST}[traffic]\ncalls_per_year = -4\n"),
@@ -106,6 +111,42 @@ fn a_wrong_type_is_named() {
         "invalid value: integer `-4`",
         "give a whole number from 0 to 4_294_967_295",
     );
+}
+
+/// And how it is written instead, in words that aren't Rust's.
+#[test]
+fn a_wrong_type_says_what_to_write() {
+    let types = [
+        ("operator = 1", "integer `1`", "write a table"),
+        (
+            "traffic = { weekend_factor = \"x\" }",
+            "string \"x\"",
+            "write a number",
+        ),
+        (
+            "organisation = true",
+            "expected a sequence",
+            "square brackets",
+        ),
+        ("listen = { sip = 7 }", "integer `7`", "write"),
+    ];
+    for (text, message, remedy) in types {
+        let error = read(text).expect_err("this must be refused");
+        let fault = error.first();
+        assert!(fault.message.contains(message), "{error}");
+        assert!(fault.remedy.contains(remedy), "{error}");
+        let said = format!("{} {}", fault.message, fault.remedy);
+        assert!(!said.contains("Raw") && !said.contains("f64"), "{said}");
+    }
+}
+
+#[test]
+fn a_basis_and_a_diary_number_say_something() {
+    let with = |entry: &str| format!("{entry}\n{LEAST}");
+    let rule = r#"retention = [{ class = "audio", earliest = "2 years", basis = " " }]"#;
+    refused(&with(rule), 1, "no basis", "cite");
+    let decision = r#"decision = [{ controller = "inera", diary_number = "", date = 2025-07-31, permits = "erase", classes = ["audio"] }]"#;
+    refused(&with(decision), 1, "no diary number", "recorded it");
 }
 
 #[test]
@@ -296,6 +337,29 @@ fn what_is_too_big_or_too_deep_is_refused_quickly() {
         "agents",
         "fewer",
     );
+}
+
+/// Each kind of day of each opening is compiled for 46 years.
+#[test]
+fn openings_that_would_take_gigabytes_are_refused() {
+    let openings: String = (0..100)
+        .map(|n| {
+            format!(
+                "{{ days = \"mon-holiday\", from = \"{:02}:{:02}\", to = \"{:02}:{:02}\" }},",
+                n / 5,
+                n % 5 * 12,
+                n / 5,
+                n % 5 * 12 + 6
+            )
+        })
+        .collect();
+    let calendar = |n: usize| format!("{{ name = \"c{n}\", open = [{openings}] }},");
+    let with = |count| {
+        let calendars: String = (0..count).map(calendar).collect();
+        format!("calendar = [{calendars}]\n{LEAST}")
+    };
+    assert!(read(&with(6)).is_ok());
+    refused(&with(7), 1, "more than 5000 openings", "share a calendar");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::{net::SocketAddr, ops::Range, time::Duration};
 use callcore::kommun::KommunId;
 
 pub use self::{
-    report::{Delays, LoadReport},
+    report::{Delays, LoadReport, PLACED_LATE_MAX},
     run::{LoadError, LoadHandle, Progress, start},
 };
 

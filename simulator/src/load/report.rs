@@ -37,9 +37,15 @@ pub struct LoadReport {
     pub rtp_lost: u64,
     /// INVITE to the first ringing or answer (RFC 6076 session request delay).
     pub setup_delay: Delays,
+    /// How long after its time each call was placed: what the load generator, and not the switch, was late.
+    pub placed_late: Delays,
     /// Seconds that the run took.
     pub seconds: f64,
 }
+
+/// One call in a hundred placed later than this, and the generator is what holds the load up. A tenth of a second is what a
+/// busy machine may keep a program waiting, and a fifth of the time after which an INVITE is sent again (RFC 3261's T1).
+pub const PLACED_LATE_MAX: Duration = Duration::from_millis(100);
 
 /// Percentiles of a delay, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -60,6 +66,11 @@ impl LoadReport {
     /// Calls that failed, whatever the status.
     pub fn failed_total(&self) -> u64 {
         self.failed.values().sum()
+    }
+
+    /// Whether calls were placed so late that the figures say more of the generator than of the switch.
+    pub fn is_placed_too_late(&self) -> bool {
+        self.placed_late.p99_ms > PLACED_LATE_MAX.as_secs_f64() * 1000.0
     }
 }
 

@@ -144,6 +144,7 @@ struct Run {
     hang_ups: BTreeSet<(Instant, SessionId)>,
     report: LoadReport,
     delays: DelayRecorder,
+    late: DelayRecorder,
     progress: watch::Sender<Progress>,
     ended: u64,
     begun: Instant,
@@ -169,6 +170,7 @@ impl Run {
             hang_ups: BTreeSet::new(),
             report: LoadReport::default(),
             delays: DelayRecorder::new(),
+            late: DelayRecorder::new(),
             progress,
             ended: 0,
             begun: Instant::now(),
@@ -189,7 +191,7 @@ impl Run {
             tokio::select! {
                 event = sip.event() => self.on_event(&mut sip, event),
                 () = until(Some(next_call)), if placing => {
-                    self.place(&mut sip);
+                    self.place(&mut sip, next_call);
                     next_call += self.gap();
                 }
                 () = until(next_hang_up) => self.hang_up_due(&mut sip),
@@ -214,7 +216,7 @@ impl Run {
         Duration::from_secs_f64(seconds.min(3600.0))
     }
 
-    fn place(&mut self, sip: &mut SipDriver) {
+    fn place(&mut self, sip: &mut SipDriver, due: Instant) {
         let drawn = self
             .by_population
             .as_ref()
@@ -236,6 +238,7 @@ impl Run {
             return;
         }
         let placed = Instant::now();
+        self.late.add(placed.duration_since(due));
         let caller = Caller {
             kommun,
             number,
@@ -444,6 +447,7 @@ impl Run {
 
     fn close(mut self) -> LoadReport {
         self.report.setup_delay = self.delays.delays();
+        self.report.placed_late = self.late.delays();
         self.report.seconds = self.begun.elapsed().as_secs_f64();
         self.report
     }

@@ -136,3 +136,29 @@ async fn a_telephone_that_is_gone_while_it_rings_keeps_nobody() {
     assert_eq!((report.placed, report.abandoned), (3, 3));
     assert_eq!((report.unreached, report.failed_total()), (0, 0));
 }
+
+/// A thread that does something else is what a machine without a processor to spare looks like to the generator.
+#[tokio::test]
+async fn calls_that_the_generator_places_late_are_told() {
+    let phone = phone();
+    let on_time = LoadPlan {
+        rate: 20.0,
+        ..plan(&phone, DEADLINE)
+    };
+    let mut load = start(on_time).await.expect("a load");
+    let first = load.progress.wait_for(|seen| seen.placed > 0);
+    first.await.expect("it runs");
+    // The only thread there is: no other call can be placed meanwhile.
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < 20 * PLACED_LATE_MAX {
+        std::hint::spin_loop();
+    }
+    let ringing = tokio::spawn(ring_on(phone, true));
+    let report = tokio::time::timeout(DEADLINE, load.finish()).await;
+    ringing.abort();
+    let report = report.expect("it ends");
+    assert_eq!((report.placed, report.completed), (3, 3));
+    let late = report.placed_late;
+    assert!(late.max_ms > 1000.0, "{late:?}");
+    assert!(report.is_placed_too_late(), "{late:?}");
+}

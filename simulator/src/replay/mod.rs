@@ -56,15 +56,15 @@ pub enum ReplayError {
 /// The first line or row that can't be read, with what should stand there.
 pub fn read_file(path: &Path, plan: &Plan) -> Result<Vec<Caller>, ReplayError> {
     let unreadable = |error: std::io::Error| ReplayError::Unreadable(error.to_string());
-    let mut first = [0; 4];
-    let is_parquet = {
-        let mut file = File::open(path).map_err(unreadable)?;
-        file.read_exact(&mut first).is_ok() && first == *parquet::MAGIC
-    };
-    if is_parquet {
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut first = Vec::new();
+    let begins = file.by_ref().take(parquet::MAGIC.len() as u64);
+    { begins }.read_to_end(&mut first).map_err(unreadable)?;
+    if first == parquet::MAGIC {
         return parquet::read(File::open(path).map_err(unreadable)?, plan);
     }
-    read_lines(BufReader::new(File::open(path).map_err(unreadable)?), plan)
+    // What was read belongs to the list: a pipe can't be read again.
+    read_lines(BufReader::new(first.as_slice().chain(file)), plan)
 }
 
 /// Reads a list of calls; what it doesn't say (patience, ringing, files) is drawn as the plan has it.
@@ -231,6 +231,20 @@ mod tests {
         assert_eq!(calls.len(), 2);
         assert_eq!(calls[0].talk, Span::from_millis(30_500));
         assert_eq!(calls[1].origin, Origin::from_code("0180"));
+    }
+
+    /// Such as what another program prints: it is read once, and can't be read again.
+    #[test]
+    fn a_list_from_a_pipe_is_read_whole() {
+        use std::{io::Write, os::fd::AsRawFd};
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        let list = "time,kommun,talk_s\n2026-03-02T10:00,0180,60\n";
+        writer.write_all(list.as_bytes()).expect("it has room");
+        drop(writer);
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        let plan = Plan::new(&today(), date(2026, 3, 2), 1, 1);
+        let calls = read_file(Path::new(&path), &plan).expect("a list");
+        assert_eq!(calls.len(), 1);
     }
 
     /// Such as a device, or a file of another kind.

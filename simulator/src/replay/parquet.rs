@@ -152,7 +152,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::{run, tables, tests::today};
+    use crate::{run, tables, tally::CallRow, tests::today};
 
     fn file_with(bytes: &[u8], name: &str) -> std::path::PathBuf {
         let name = format!("vaxel-replay-{name}-{}.parquet", std::process::id());
@@ -165,22 +165,33 @@ mod tests {
     #[test]
     fn what_a_run_wrote_is_read_back_call_by_call() {
         let scenario = today();
-        let plan = Plan {
-            keeps_calls: true,
-            ..Plan::new(&scenario, date(2026, 10, 24), 2, 5)
-        };
+        let plan = Plan::new(&scenario, date(2026, 10, 24), 2, 5);
         let stop = std::sync::atomic::AtomicBool::new(false);
-        let mut results = run::run(&scenario, &[], &plan, &stop, |_| {}).expect("it balances");
-        let mut bytes = Vec::new();
-        tables::parquet::calls(&mut bytes, &scenario, &mut results).expect("written");
+        let mut calls = Vec::new();
+        let mut list = tables::parquet::Calls::begin(Vec::new(), &scenario).expect("begun");
+        let mut longest = 0;
+        let mut take = |rows: &[CallRow]| {
+            longest = longest.max(rows.len());
+            calls.extend_from_slice(rows);
+            list.add(rows).map_err(|error| error.to_string().into())
+        };
+        let results = run::run_listing(&scenario, &[], &plan, &stop, |_| {}, &mut take);
+        let results = results.expect("it balances");
+        let bytes = list.end().expect("written");
         let path = file_with(&bytes, "whole");
         let found = super::super::read_file(&path, &plan);
         std::fs::remove_file(&path).expect("it was there");
         let found = found.expect("a list");
-        let calls = &results.books.calls;
+        assert!(longest < calls.len() / 5, "not all at once: {longest}");
         assert_eq!(found.len(), calls.len());
+        assert_eq!(found.len() as u64, results.summary.calls.offered);
+        let places: Vec<_> = calls
+            .iter()
+            .map(|row| (row.at, row.kommun, row.queue))
+            .collect();
+        assert!(places.is_sorted(), "in order of time");
         assert!(found.len() > 20_000);
-        for (found, row) in found.iter().zip(calls) {
+        for (found, row) in found.iter().zip(&calls) {
             assert_eq!(found.at.as_micros(), row.at);
             let kommun = found
                 .origin

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use callcore::{kommun, scenario::Scenario, switch::OUTCOMES, time::Time};
 
-use crate::{hours::HOUR, summary::Results};
+use crate::{hours::HOUR, summary::Results, tally::CallRow};
 
 /// Every hour of every queue that had calls, in the order of the queues.
 ///
@@ -51,17 +51,36 @@ pub fn hours(out: &mut impl Write, scenario: &Scenario, results: &Results) -> io
     Ok(())
 }
 
-/// Every call, in order of time.
-///
-/// # Errors
-/// What the writer says.
-pub fn calls(out: &mut impl Write, scenario: &Scenario, results: &mut Results) -> io::Result<()> {
-    in_order(results);
-    writeln!(
-        out,
-        "time,kommun,queue,provider,outcome,wait_s,talk_s,files"
-    )?;
-    for row in &results.books.calls {
+/// A list of calls as comma-separated values, written while the run goes on.
+#[derive(Debug)]
+pub struct Calls<'a, W> {
+    out: W,
+    scenario: &'a Scenario,
+}
+
+impl<'a, W: Write> Calls<'a, W> {
+    /// Begins it.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn begin(mut out: W, scenario: &'a Scenario) -> io::Result<Self> {
+        writeln!(
+            out,
+            "time,kommun,queue,provider,outcome,wait_s,talk_s,files"
+        )?;
+        Ok(Self { out, scenario })
+    }
+
+    /// Writes the next rows.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn add(&mut self, rows: &[CallRow]) -> io::Result<()> {
+        rows.iter().try_for_each(|row| self.add_one(row))
+    }
+
+    fn add_one(&mut self, row: &CallRow) -> io::Result<()> {
+        let Self { out, scenario } = self;
         let kommun = kommun::kommuner().get(usize::from(row.kommun));
         let queue = scenario.queues.get(usize::from(row.queue));
         let provider = scenario.providers.get(usize::from(row.provider));
@@ -78,15 +97,13 @@ pub fn calls(out: &mut impl Write, scenario: &Scenario, results: &mut Results) -
         if row.wait_s.is_finite() {
             write!(out, "{:.1}", row.wait_s)?;
         }
-        writeln!(out, ",{:.1},{}", row.talk_s, row.files)?;
+        writeln!(out, ",{:.1},{}", row.talk_s, row.files)
     }
-    Ok(())
-}
 
-/// Each part of a run kept its own calls.
-fn in_order(results: &mut Results) {
-    let calls = &mut results.books.calls;
-    calls.sort_by_key(|row| (row.at, row.kommun, row.queue));
+    /// Gives the writer back.
+    pub fn end(self) -> W {
+        self.out
+    }
 }
 
 /// A moment on a Swedish clock, with its offset.

@@ -21,7 +21,6 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-use super::in_order;
 use crate::{
     hours::HOUR,
     summary::Results,
@@ -57,21 +56,60 @@ const HOURS: &str = "message hours {
     REQUIRED FLOAT staffed_s;
 }";
 
-/// Every call, in order of time.
-///
-/// # Errors
-/// What the writer says.
-pub fn calls(out: impl Write + Send, scenario: &Scenario, results: &mut Results) -> io::Result<()> {
-    in_order(results);
-    let names = Names::new(scenario);
-    let mut file = file(out, CALLS)?;
-    for rows in results.books.calls.chunks(GROUP_ROWS) {
-        let mut group = file.next_row_group()?;
-        call_columns(&mut group, &names, rows)?;
-        group.close()?;
+/// A list of calls, written while the run goes on: some rows are kept until they are a group.
+pub struct Calls<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    names: Names,
+    group: Vec<CallRow>,
+}
+
+impl<W: Write + Send> Calls<W> {
+    /// Begins it.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn begin(out: W, scenario: &Scenario) -> io::Result<Self> {
+        Ok(Self {
+            file: file(out, CALLS)?,
+            names: Names::new(scenario),
+            group: Vec::new(),
+        })
     }
-    file.close()?;
-    Ok(())
+
+    /// Adds the next rows.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn add(&mut self, mut rows: &[CallRow]) -> io::Result<()> {
+        while !rows.is_empty() {
+            let room = rows.len().min(GROUP_ROWS - self.group.len());
+            self.group.extend_from_slice(&rows[..room]);
+            rows = &rows[room..];
+            if self.group.len() == GROUP_ROWS {
+                self.write_group()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_group(&mut self) -> io::Result<()> {
+        let mut group = self.file.next_row_group()?;
+        call_columns(&mut group, &self.names, &self.group)?;
+        group.close()?;
+        self.group.clear();
+        Ok(())
+    }
+
+    /// Writes what is left and how to find all of it, and gives the writer back.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn end(mut self) -> io::Result<W> {
+        if !self.group.is_empty() {
+            self.write_group()?;
+        }
+        Ok(self.file.into_inner()?)
+    }
 }
 
 /// Every hour of every queue that had calls, in the order of the queues.

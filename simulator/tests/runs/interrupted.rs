@@ -155,3 +155,24 @@ fn a_replication_that_was_interrupted_is_no_part_of_the_mean_and_the_run_says_so
     let alone = simulate(&scenario, &one).expect("the books balance");
     assert_eq!(summary.service, alone.service);
 }
+
+/// What has come in by then is in the list too, and the list ends the run when it can't be taken.
+#[test]
+fn an_interrupted_run_lists_every_call_that_is_over() {
+    let scenario = today();
+    let plan = Plan::new(&scenario, date(2026, 3, 2), 1, 1);
+    let stop = AtomicBool::new(true);
+    let mut listed = 0;
+    let mut take = |rows: &[simulator::tally::CallRow]| {
+        listed += rows.len() as u64;
+        Ok(())
+    };
+    let results = run::run_listing(&scenario, &[], &plan, &stop, |_| {}, &mut take);
+    let summary = results.expect("the books balance").summary;
+    assert!(summary.partial);
+    assert!(listed > 0 && listed <= summary.calls.offered, "{listed}");
+    let mut full = |_: &[simulator::tally::CallRow]| Err("the disk is full".into());
+    let results = run::run_listing(&scenario, &[], &plan, &stop, |_| {}, &mut full);
+    let error = results.expect_err("nobody takes the list");
+    assert_eq!(error.to_string(), "the disk is full");
+}

@@ -179,3 +179,14 @@ fn what_cannot_be_run_is_refused_with_a_remedy() {
         "{nobody}"
     );
 }
+
+#[test]
+fn the_last_day_that_can_be_run_is_the_last_of_its_year() {
+    let scenario = today();
+    let run = |start, days| simulate(&scenario, &Plan::new(&scenario, start, days, 1));
+    let last = run(date(2150, 12, 31), 1).expect("the books balance");
+    assert_eq!(last.until, "2151-01-01T00:00:00");
+    conserves(&last);
+    let beyond = run(date(2150, 12, 31), 2).expect_err("its holidays aren't known");
+    assert!(beyond.to_string().contains("the year 2151"), "{beyond}");
+}

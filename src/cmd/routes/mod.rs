@@ -7,6 +7,7 @@ mod explain;
 mod junit;
 mod sarif;
 mod schema;
+mod source;
 mod table;
 mod test;
 

@@ -72,7 +72,7 @@ impl Other {
         match self {
             Self::Printed(name, before) => print_figures(&name, &before, printed).map(|()| None),
             Self::Scenario(name, setup) => {
-                let other = once(&setup, stop)?;
+                let other = once(&setup, stop, None)?;
                 let (before, after) = ((&setup.scenario, &other), (&first.scenario, results));
                 let differences = report::differences(before, after);
                 Ok(Some(Compared {

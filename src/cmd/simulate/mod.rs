@@ -1,6 +1,7 @@
 //! `vaxel simulate`: a scenario in virtual time, through the very call machine that runs live.
 
 mod against;
+mod lists;
 mod print;
 
 use std::{
@@ -20,12 +21,13 @@ use simulator::{
     overrides::Overrides,
     plan::DAYS_MAX,
     replay, report,
-    run::{Progress, run as simulate},
+    run::{Progress, run as simulate, run_listing},
     tables,
 };
 
 use self::{
     against::{Compared, Other},
+    lists::CallLists,
     print::print,
 };
 use super::signals::stop_on_interrupt;
@@ -60,12 +62,14 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     let other = Other::new(args, &setup)?;
     let stop = stop_on_interrupt()?;
     let begun = Instant::now();
-    let mut results = once(&setup, &stop)?;
+    let mut lists = CallLists::begin(args, &setup.scenario)?;
+    let results = once(&setup, &stop, lists.are_wanted().then_some(&mut lists))?;
     let seconds = begun.elapsed().as_secs_f64();
     if args.twice && !is_same_again(&setup, &results, &stop)? {
         return Ok(ExitCode::from(1));
     }
-    write_lists(args, &setup.scenario, &mut results)?;
+    lists.end()?;
+    write_lists(args, &setup.scenario, &results)?;
     // One summary for both, since a run that is compared may be stopped in the other's turn.
     let printed = Printed {
         summary: &results.summary,
@@ -109,7 +113,6 @@ fn setup(args: &SimulateArgs) -> Result<Setup, Failure> {
         seed: args.seed,
         replications: args.replications.unwrap_or(plan.replications),
         threads: args.threads.map_or_else(threads, usize::from),
-        keeps_calls: args.calls_csv.is_some() || args.calls_parquet.is_some(),
         ..plan
     };
     if let Some(file) = &args.replay {
@@ -202,7 +205,11 @@ fn threads() -> usize {
     processors.min(usize::from(THREADS_MAX))
 }
 
-fn once(setup: &Setup, stop: &AtomicBool) -> Result<Results, Failure> {
+fn once(
+    setup: &Setup,
+    stop: &AtomicBool,
+    lists: Option<&mut CallLists<'_>>,
+) -> Result<Results, Failure> {
     let plan = &setup.plan;
     let days = u64::from(plan.days) * u64::from(plan.replications);
     let bar = show::bar(Some(days), "days");
@@ -212,12 +219,19 @@ fn once(setup: &Setup, stop: &AtomicBool) -> Result<Results, Failure> {
         let rate = progress.calls as f64 / begun.elapsed().as_secs_f64().max(1e-9);
         bar.set_message(format!("{} calls, {:.2} M/s", progress.calls, rate / 1e6));
     };
-    let results = simulate(&setup.scenario, &setup.beside, plan, stop, tell);
+    let (scenario, beside) = (&setup.scenario, &setup.beside);
+    let results = match lists {
+        Some(lists) => run_listing(scenario, beside, plan, stop, tell, &mut |rows| {
+            lists.add(rows)
+        }),
+        None => simulate(scenario, beside, plan, stop, tell),
+    };
     bar.finish_and_clear();
     results.map_err(|error| match error {
         simulator::RunError::Plan(error) => {
             Failure::usage(format!("{}: {error}", setup.scenario.file))
         }
+        simulator::RunError::List(why) => Failure::run(why),
         error => Failure::run(format!(
             "{error}; this is a fault of ours, and this repeats it: {}",
             invocation(plan)
@@ -246,7 +260,7 @@ fn is_same_again(setup: &Setup, results: &Results, stop: &AtomicBool) -> Result<
     if results.summary.partial {
         return Ok(true);
     }
-    let again = once(setup, stop)?;
+    let again = once(setup, stop, None)?;
     if again.summary.partial {
         show::note("vaxel: interrupted in the second run; whether it is the same wasn't found out");
         return Ok(false);
@@ -263,22 +277,12 @@ fn is_same_again(setup: &Setup, results: &Results, stop: &AtomicBool) -> Result<
     Ok(same)
 }
 
-fn write_lists(
-    args: &SimulateArgs,
-    scenario: &Scenario,
-    results: &mut Results,
-) -> Result<(), Failure> {
+fn write_lists(args: &SimulateArgs, scenario: &Scenario, results: &Results) -> Result<(), Failure> {
     if let Some(file) = &args.hours_csv {
         write_file(file, |out| tables::hours(out, scenario, results))?;
     }
-    if let Some(file) = &args.calls_csv {
-        write_file(file, |out| tables::calls(out, scenario, results))?;
-    }
     if let Some(file) = &args.hours_parquet {
         write_file(file, |out| tables::parquet::hours(out, scenario, results))?;
-    }
-    if let Some(file) = &args.calls_parquet {
-        write_file(file, |out| tables::parquet::calls(out, scenario, results))?;
     }
     Ok(())
 }

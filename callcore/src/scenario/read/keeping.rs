@@ -42,6 +42,13 @@ impl Reader<'_> {
     }
 
     fn retention_rule(&mut self, raw: RawRetention, names: &Names) -> Retention {
+        if raw.basis.trim().is_empty() {
+            self.fault(
+                raw.class.span(),
+                "the retention has no basis: `basis` is empty",
+                "cite what it follows, such as `BTV instruction 8`",
+            );
+        }
         let class = self.class(&raw.class);
         let earliest = self.period(&raw.earliest);
         let latest = raw.latest.as_ref().and_then(|latest| self.period(latest));
@@ -91,6 +98,13 @@ impl Reader<'_> {
 
     pub(super) fn decision(&mut self, raw: RawDecision, names: &Names) -> ControllerDecision {
         self.word(&raw.permits, "permission", &PERMITS);
+        if raw.diary_number.get_ref().trim().is_empty() {
+            self.fault(
+                raw.diary_number.span(),
+                "the decision has no diary number, so that nobody could find it",
+                "write the number under which the controller recorded it, such as `RS/903/2025`",
+            );
+        }
         if raw.classes.is_empty() {
             self.fault(
                 raw.diary_number.span(),

@@ -24,6 +24,10 @@ const JOURTID: &str = "jourtid";
 /// Openings in one calendar: eight kinds of day, each with many breaks.
 const OPENINGS_MAX: usize = 100;
 
+/// Openings by kind of day in all calendars together: for each of a hundred calendars six on every kind of day. They take
+/// some two hundred megabytes when each calendar is compiled; a hundred openings every day in each would take three thousand.
+const OPENINGS_IN_ALL_MAX: usize = 5_000;
+
 /// Calendars of a scenario. Each that a route uses is compiled to the moments of 46 years, a third of a megabyte.
 const CALENDARS_MAX: usize = 100;
 
@@ -38,6 +42,7 @@ pub(super) type Calendars = BTreeMap<String, Hours>;
 impl Reader<'_> {
     pub(super) fn calendars(&mut self, raws: Vec<RawCalendar>) -> Calendars {
         let mut calendars = Calendars::from([(JOURTID.to_owned(), Hours::jourtid())]);
+        let mut in_all = 0;
         for raw in raws {
             if calendars.len() > CALENDARS_MAX {
                 self.fault(
@@ -57,11 +62,20 @@ impl Reader<'_> {
                 );
                 continue;
             }
-            let openings = raw
+            let openings: Vec<Opening> = raw
                 .open
                 .iter()
                 .flat_map(|opening| self.openings(opening))
                 .collect();
+            in_all += openings.len();
+            if in_all > OPENINGS_IN_ALL_MAX {
+                self.fault(
+                    span,
+                    &format!("more than {OPENINGS_IN_ALL_MAX} openings in all calendars, each kind of day counted"),
+                    "join openings that touch, and let routes with the same hours share a calendar",
+                );
+                break;
+            }
             if calendars
                 .insert(raw.name.into_inner(), Hours::new(openings))
                 .is_some()

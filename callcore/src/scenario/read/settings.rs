@@ -7,7 +7,8 @@ use toml::Spanned;
 use super::{Reader, listening::Placed, names::Names};
 use crate::{
     scenario::{
-        Expectation, Listen, Queue, RecorderSettings, Retention, TlsSettings, Traffic,
+        Expectation, HOLIDAY_FACTOR_MAX, Listen, Queue, RecorderSettings, Retention, TlsSettings,
+        Traffic, WEEKEND_FACTOR_MAX,
         raw::{RawExpect, RawListen, RawRecorder, RawTls, RawTraffic},
         values,
     },
@@ -238,8 +239,8 @@ impl Reader<'_> {
                 .map_or(4_900_000, |calls| *calls.get_ref()),
             talk_mean,
             talk_sd: secs(&raw.talk_sd_s, 240),
-            weekend_factor: self.factor(raw.weekend_factor.as_ref(), 1.25),
-            holiday_factor: self.factor(raw.holiday_factor.as_ref(), 1.3),
+            weekend_factor: self.factor(raw.weekend_factor.as_ref(), 1.25, WEEKEND_FACTOR_MAX),
+            holiday_factor: self.factor(raw.holiday_factor.as_ref(), 1.3, HOLIDAY_FACTOR_MAX),
             regions: raw
                 .regions
                 .iter()
@@ -248,14 +249,14 @@ impl Reader<'_> {
         }
     }
 
-    /// A factor on the calls of a mean day. Above seven a week would not have days enough for it.
-    fn factor(&mut self, raw: Option<&Spanned<f64>>, default: f64) -> f64 {
-        let sane = |factor: &f64| (0.0..=7.0).contains(factor).then_some(*factor);
+    /// A factor on the calls of a mean day.
+    fn factor(&mut self, raw: Option<&Spanned<f64>>, default: f64, most: f64) -> f64 {
+        let sane = |factor: &f64| (0.0..=most).contains(factor).then_some(*factor);
         let read = raw.and_then(|raw| {
             self.value(
                 raw,
                 "this is no factor",
-                "write a number from 0 to 7, such as 1.25",
+                &format!("write a number from 0 to {most}, such as 1.25"),
                 sane,
             )
         });

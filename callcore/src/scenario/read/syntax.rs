@@ -55,8 +55,9 @@ fn fault(text: &str, error: &toml::de::Error) -> Fault {
         ),
         None => {
             let remedy = remedy_for(&message);
-            let said = match (most_of(&message), message.split_once(", expected ")) {
-                (Some(_), Some((what, _))) => what,
+            let said = match message.split_once(", expected ") {
+                // A Rust type says nothing to a reader.
+                Some((what, expected)) if is_of_rust(expected) => what,
                 _ => &message,
             };
             Fault::new(text, span, said, &remedy)
@@ -74,15 +75,32 @@ fn remedy_for(message: &str) -> String {
         }
         _ if message.starts_with("invalid ") => match most_of(message) {
             Some(most) => format!("give a whole number from 0 to {most}, without quotes"),
-            None => "write the value in the form that is expected".to_owned(),
+            None => form_of(message).to_owned(),
         },
         _ => "mend the TOML here; texts stand in double quotes, tables begin with [[name]]"
             .to_owned(),
     }
 }
 
-/// The greatest number that fits where serde says "expected u32" and the like, as TOML writes it: a Rust type says
-/// nothing to a reader.
+/// How the value is written where serde says what it expected.
+fn form_of(message: &str) -> &'static str {
+    match message.rsplit("expected ").next().unwrap_or_default() {
+        "a string" => "write a text in double quotes",
+        "a boolean" => "write true or false, without quotes",
+        "a sequence" => "write a list in square brackets",
+        "f64" => "write a number such as 0.5 or 12, without quotes",
+        table if table.starts_with("struct ") || table == "a map" => {
+            "write a table: `[name]` with its keys below, or `{ key = value }`"
+        }
+        _ => "write the value in the form that is expected",
+    }
+}
+
+fn is_of_rust(expected: &str) -> bool {
+    expected == "f64" || expected.starts_with("struct ") || most_of(expected).is_some()
+}
+
+/// The greatest number that fits where serde says "expected u32" and the like, as TOML writes it.
 fn most_of(message: &str) -> Option<&'static str> {
     match message.rsplit("expected ").next()? {
         "u8" => Some("255"),
