@@ -215,7 +215,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::observer::Observer;
+    use crate::{observer::Observer, view::Monitor};
 
     const QUEUES: &str = r#"
 queue = [
@@ -228,16 +228,23 @@ announcement = [{ name = "menu", file = "queue.wav" }]
 route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = true, queue = "advice", menu = { announcement = "menu", choices = [{ digit = "1", queue = "doctor" }, { digit = "2", continue = true }] } }]
 "#;
 
+    const NOW: Time = Time::from_micros(1_772_438_400_000_000);
+
+    /// A switch by these rules, and who keeps its calls in a folder.
+    fn observed(rules: &str) -> (tempfile::TempDir, Observer, Monitor, Switch) {
+        let scenario = Arc::new(crate::exchange::scenario_of_tests(rules));
+        let folder = tempfile::tempdir().expect("a folder");
+        let observer = Observer::new(Arc::clone(&scenario), "calls", NOW);
+        let (mut observer, monitor) = observer.expect("no metric is there twice");
+        observer.keep_calls(Calls::open(folder.path()).expect("a folder"));
+        (folder, observer, monitor, Switch::new(scenario))
+    }
+
     /// Else the recorder has what the switch doesn't know of.
     #[test]
     fn a_call_that_a_key_took_to_a_queue_that_records_should_be_recorded() {
-        let scenario = Arc::new(crate::exchange::scenario_of_tests(QUEUES));
-        let folder = tempfile::tempdir().expect("a folder");
-        let now = Time::from_micros(1_772_438_400_000_000);
-        let observer = Observer::new(Arc::clone(&scenario), "calls", now);
-        let (mut observer, monitor) = observer.expect("no metric is there twice");
-        observer.keep_calls(Calls::open(folder.path()).expect("a folder"));
-        let mut switch = Switch::new(scenario);
+        let (folder, mut observer, monitor, mut switch) = observed(QUEUES);
+        let now = NOW;
         let mut recorded = Vec::new();
         for (number, key) in [(1, "1"), (2, "2")] {
             let call = CallId(number);
@@ -327,13 +334,8 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
     /// The region never had it.
     #[test]
     fn a_call_that_overflowed_to_a_provider_is_the_providers() {
-        let scenario = Arc::new(crate::exchange::scenario_of_tests(OVERFLOWS));
-        let folder = tempfile::tempdir().expect("a folder");
-        let now = Time::from_micros(1_772_438_400_000_000);
-        let observer = Observer::new(Arc::clone(&scenario), "calls", now);
-        let (mut observer, _monitor) = observer.expect("no metric is there twice");
-        observer.keep_calls(Calls::open(folder.path()).expect("a folder"));
-        let mut switch = Switch::new(scenario);
+        let (folder, mut observer, _monitor, mut switch) = observed(OVERFLOWS);
+        let now = NOW;
         let offered = |call| Input::Offered {
             call,
             origin: Origin::from_code("0480"),

@@ -2,7 +2,7 @@
 
 use std::{fs, io::ErrorKind, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
 
-use recorder::index::Index;
+use recorder::{index::Index, vault::Vault};
 
 use crate::{Place, REGION, private, record, said, vaxel};
 
@@ -39,14 +39,18 @@ fn the_token_of_a_switch_goes_nowhere_else() {
     assert_eq!(asked, Err(ErrorKind::WouldBlock));
 }
 
+/// The name of a recording that is made.
+fn recorded(vault: &Vault) -> String {
+    record(vault);
+    let index = Index::open(vault).expect("there");
+    index.left_open().expect("read")[0].id.to_string()
+}
+
 #[test]
 fn what_changes_a_store_is_refused_while_its_keys_are_away() {
     let place = Place::new();
     let vault = place.vault();
-    record(&vault);
-    let index = Index::open(&vault).expect("there");
-    let id = index.left_open().expect("read")[0].id.to_string();
-    drop(index);
+    let id = recorded(&vault);
     let key_lost = [
         "store",
         "key-lost",
@@ -83,10 +87,7 @@ fn what_changes_a_store_is_refused_while_its_keys_are_away() {
 fn a_signing_key_that_is_lost_for_good_is_said_to_be_and_told_ever_after() {
     let place = Place::new();
     let vault = place.vault();
-    record(&vault);
-    let index = Index::open(&vault).expect("there");
-    let id = index.left_open().expect("read")[0].id.to_string();
-    drop(index);
+    let id = recorded(&vault);
     let hold = ["recordings", "hold", &id, "--reason", "a complaint"];
     assert!(place.ask(&hold).status.success());
     let lost = ["store", "key-lost", "--signing-key", "--reason", "a fire"];

@@ -39,20 +39,8 @@ async fn a_direct_call_whose_caller_left_the_offer_to_the_provider_is_refreshed_
 async fn a_change_before_the_answer_goes_to_the_provider_that_the_caller_hears() {
     let (caller, provider) = (Peer::new().await, Peer::new().await);
     let entries = format!(
-        r#"
-provider = [{{ name = "medhelp", organisation = "medhelp", targets = ["sip:x@{}"], ping = {{ every_s = 0 }} }}]
-announcement = [{{ name = "region", file = "region.wav" }}]
-[[route]]
-name = "out"
-all = true
-unknown = true
-invalid = true
-conflict = true
-provider = "medhelp"
-handover = "direct"
-announcement = "region"
-"#,
-        provider.at()
+        "announcement = [{{ name = \"region\", file = \"region.wav\" }}]{}announcement = \"region\"\n",
+        direct(provider.at())
     );
     let mut bench = Bench::new(&entries);
     let switch = bench.address();
