@@ -17,6 +17,7 @@ use wire::{
         header::MaxForwards,
         message::Body,
     },
+    siprec::Id,
 };
 
 use super::{history::History, keys::KeyWay, phones::Phones, recording::Whom};
@@ -78,6 +79,8 @@ pub(super) struct Call {
     pub(super) new_port: Option<NewPort>,
     /// Recordings begun in this call after the first: by hold and transfer, and for one that was lost.
     pub(super) segments: u8,
+    /// What the recorder is told that the call is named, in each of its recordings alike (RFC 7865 section 6.3); `None` until the first.
+    pub(super) named: Option<Id>,
     /// How the caller's phone tells keys; `None`: none was heard yet.
     pub(super) keys_by: Option<KeyWay>,
     /// Of keys by INFO.
@@ -328,6 +331,7 @@ impl Call {
             hold: Hold::default(),
             new_port: None,
             segments: 0,
+            named: None,
             keys_by: None,
             pace: Pace::default(),
             silent: false,

@@ -58,6 +58,8 @@ impl Exchange {
         let own = self.way_out(sip, recorder.address, kind).ok()?;
         let call = self.calls.get_mut(&id)?;
         let media = call.media.as_ref()?;
+        let named = || siprec::Id::from_uuid(self.rng.random());
+        let named = call.named.get_or_insert_with(named).clone();
         let streams = media.open_fork(&mut self.media, self.homes.ip(own));
         let streams = streams
             .inspect_err(|error| ports::log_none(id, error))
@@ -67,7 +69,7 @@ impl Exchange {
         // Each stream by a key of its own, and by none that a call has (RFC 7866 section 12.2).
         let crypto = [(); 2].map(|()| OurCrypto::offering(recorder.srtp));
         let number = call.number.as_ref().filter(|_| recorder.private);
-        let whom = Whom::new(call.far.agent(), || self.rng.random());
+        let whom = Whom::new(named, call.far.agent(), || self.rng.random());
         let metadata = whom.metadata(&tag, number);
         let invite = Invite {
             next_hop: Some(recorder.address),

@@ -10,6 +10,7 @@ use crate::negotiate;
 /// What names the parts of one recording: whoever is told of again keeps the name (RFC 7865 section 6.9).
 #[derive(Debug)]
 pub(in crate::exchange) struct Whom {
+    /// The call, the same in each of its recordings: by it the recorder counts them (RFC 7865 section 6.3).
     session: Id,
     caller: Id,
     /// Who talks with the caller.
@@ -20,12 +21,16 @@ pub(in crate::exchange) struct Whom {
 }
 
 impl Whom {
-    /// Names drawn by chance, for a caller who talks with that agent.
-    pub(super) fn new(agent: Option<AgentId>, mut draw: impl FnMut() -> [u8; 16]) -> Self {
+    /// Names drawn by chance, for a caller who talks with that agent in a call of this name.
+    pub(super) fn new(
+        session: Id,
+        agent: Option<AgentId>,
+        mut draw: impl FnMut() -> [u8; 16],
+    ) -> Self {
         let mut id = || Id::from_uuid(draw());
         let nurse = id();
         Self {
-            session: id(),
+            session,
             caller: id(),
             agents: agent
                 .map(|agent| (agent, nurse.clone()))
@@ -91,7 +96,7 @@ mod tests {
             [drawn; 16]
         };
         let [first, second] = [1, 2].map(|agent| Some(AgentId(agent)));
-        let mut whom = Whom::new(first, &mut draw);
+        let mut whom = Whom::new(Id::from_uuid([0; 16]), first, &mut draw);
         let others = (
             whom.caller.clone(),
             whom.session.clone(),
