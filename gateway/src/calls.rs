@@ -240,6 +240,22 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
         (folder, observer, monitor, Switch::new(scenario))
     }
 
+    /// What is said of the calls in which that happened.
+    fn kept<const N: usize>(rules: &str, inputs: [Input; N]) -> String {
+        let (folder, mut observer, _monitor, mut switch) = observed(rules);
+        for input in inputs {
+            switch.handle(NOW, input);
+            while let Some(output) = switch.poll_output() {
+                if let Output::Fact(fact) = output {
+                    observer.observe(&switch, &fact);
+                }
+            }
+        }
+        observer.publish(&switch, NOW, &Default::default());
+        let text = fs::read_to_string(folder.path().join("2026-03-02.jsonl"));
+        text.expect("the day's calls")
+    }
+
     /// Else the recorder has what the switch doesn't know of.
     #[test]
     fn a_call_that_a_key_took_to_a_queue_that_records_should_be_recorded() {
@@ -291,13 +307,6 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
     /// Whom the route names never had it.
     #[test]
     fn a_call_that_a_nurse_took_for_a_provider_that_failed_has_not_left() {
-        let scenario = Arc::new(crate::exchange::scenario_of_tests(FAILS_OVER));
-        let folder = tempfile::tempdir().expect("a folder");
-        let now = Time::from_micros(1_772_438_400_000_000);
-        let observer = Observer::new(Arc::clone(&scenario), "calls", now);
-        let (mut observer, _monitor) = observer.expect("no metric is there twice");
-        observer.keep_calls(Calls::open(folder.path()).expect("a folder"));
-        let mut switch = Switch::new(scenario);
         let call = CallId(1);
         let offered = Input::Offered {
             call,
@@ -306,17 +315,10 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
         };
         let failed = Input::ProviderFailed(call, LegFailure::Refused);
         let answered = Input::AgentAnswered(call);
-        for input in [offered, failed, answered, Input::CallerGone(call)] {
-            switch.handle(now, input);
-            while let Some(output) = switch.poll_output() {
-                if let Output::Fact(fact) = output {
-                    observer.observe(&switch, &fact);
-                }
-            }
-        }
-        observer.publish(&switch, now, &Default::default());
-        let text = fs::read_to_string(folder.path().join("2026-03-02.jsonl"));
-        let text = text.expect("the day's calls");
+        let text = kept(
+            FAILS_OVER,
+            [offered, failed, answered, Input::CallerGone(call)],
+        );
         let told = r#""controller":"region-04""#;
         assert!(text.contains(told), "{text}");
         assert!(
@@ -334,8 +336,6 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
     /// The region never had it.
     #[test]
     fn a_call_that_overflowed_to_a_provider_is_the_providers() {
-        let (folder, mut observer, _monitor, mut switch) = observed(OVERFLOWS);
-        let now = NOW;
         let offered = |call| Input::Offered {
             call,
             origin: Origin::from_code("0480"),
@@ -345,17 +345,10 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
         let answered = Input::AgentAnswered(first);
         let taken = Input::ProviderAnswered(second);
         let over = Input::CallerGone(second);
-        for input in [offered(first), answered, offered(second), taken, over] {
-            switch.handle(now, input);
-            while let Some(output) = switch.poll_output() {
-                if let Output::Fact(fact) = output {
-                    observer.observe(&switch, &fact);
-                }
-            }
-        }
-        observer.publish(&switch, now, &Default::default());
-        let text = fs::read_to_string(folder.path().join("2026-03-02.jsonl"));
-        let text = text.expect("the day's calls");
+        let text = kept(
+            OVERFLOWS,
+            [offered(first), answered, offered(second), taken, over],
+        );
         assert!(text.contains(r#""controller":"medhelp""#), "{text}");
         assert!(text.contains(r#""external":true"#), "{text}");
     }

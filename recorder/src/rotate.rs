@@ -161,15 +161,12 @@ fn wrap(vault: &Vault, controller: &ControllerName, page: &[Entry]) -> Result<Wr
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::ErrorKind, time::Instant};
-
-    use bytes::Bytes;
-    use wire::g711::Law;
+    use std::{fs, io::ErrorKind};
 
     use super::*;
     use crate::{
         names::{RecordingId, StreamLabel},
-        vault::{Packet, StoreLock, faults, test_tag},
+        vault::{StoreLock, faults, test_recording, test_tag},
     };
 
     const CONTROLLER: &str = "region-01";
@@ -198,15 +195,7 @@ mod tests {
 
     impl Bench {
         fn record(&self, controller: &str) -> RecordingId {
-            let (id, tag) = (RecordingId::random().expect("random"), test_tag(controller));
-            let recording = self.vault.begin(id, &tag).expect("begins");
-            self.index.insert_open(id, &tag).expect("entered");
-            let label = StreamLabel::parse("1").expect("a label");
-            let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
-            let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
-            writer.push(&audio, Instant::now()).expect("written");
-            writer.finish().expect("finished");
-            id
+            test_recording(&self.vault, &self.index, controller)
         }
 
         fn all_open(&self) -> usize {

@@ -5,36 +5,17 @@ mod sip_net;
 use std::{collections::BTreeSet, time::Duration};
 
 use proptest::prelude::*;
-use sip_net::{Net, Weather, address, call, raw, sdp};
+use sip_net::{
+    Net, Weather,
+    acts::{Act, act},
+    address, call, raw, sdp,
+};
 use wire::sip::{
     endpoint::{Endpoint, Invite, SessionError, SessionId, TransportKind},
     message::{Headers, Method, StatusCode},
     uri::Uri,
 };
 use wire::time::Time;
-
-/// One thing that happens: which verb, at which of two endpoints, to which of its sessions, with what.
-#[derive(Debug, Clone, Copy)]
-struct Act {
-    verb: u8,
-    node: usize,
-    session: usize,
-    detail: u8,
-    wait_millis: u64,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let wait = prop_oneof![Just(0), 0..200_u64, 0..5_000_u64, 0..40_000_u64];
-    (0..14_u8, 0..2_usize, 0..6_usize, any::<u8>(), wait).prop_map(
-        |(verb, node, session, detail, wait_millis)| Act {
-            verb,
-            node,
-            session,
-            detail,
-            wait_millis,
-        },
-    )
-}
 
 /// Every session there has been, by node; and those that ended by `reject` or `redirect`, which no event tells.
 #[derive(Default)]
@@ -199,7 +180,7 @@ proptest! {
 
     #[test]
     fn sessions_end_once_and_leave_nothing(
-        acts in prop::collection::vec(act(), 1..60),
+        acts in prop::collection::vec(act(0..14, 0..6, prop_oneof![Just(0), 0..200_u64, 0..5_000_u64, 0..40_000_u64]), 1..60),
         seed in any::<u64>(),
         loss in prop_oneof![Just(0), 0..30_u64, 0..100_u64],
         duplication in 0..30_u64,

@@ -6,35 +6,16 @@ mod sip_net;
 use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
-use sip_net::{CALM, Net, Weather, address, call, sdp};
+use sip_net::{
+    CALM, Net, Weather,
+    acts::{Act, act},
+    address, call, sdp,
+};
 use wire::sip::{
     endpoint::{Event, Invite, SessionId, TransportKind},
     header::NameAddr,
     message::{Headers, StatusCode},
 };
-
-/// One thing that happens: which verb, at which of two endpoints, to which of its sessions, with what.
-#[derive(Debug, Clone, Copy)]
-struct Act {
-    verb: u8,
-    node: usize,
-    session: usize,
-    detail: u8,
-    wait_millis: u64,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let wait = prop_oneof![Just(0), 0..40_u64, 0..700_u64, 0..5_000_u64, 0..40_000_u64];
-    (0..20_u8, 0..2_usize, 0..3_usize, any::<u8>(), wait).prop_map(
-        |(verb, node, session, detail, wait_millis)| Act {
-            verb,
-            node,
-            session,
-            detail,
-            wait_millis,
-        },
-    )
-}
 
 /// What there has been so far.
 #[derive(Default)]
@@ -170,7 +151,7 @@ proptest! {
 
     #[test]
     fn what_is_up_can_be_changed_when_the_weather_is_fair_again(
-        acts in prop::collection::vec(act(), 1..90),
+        acts in prop::collection::vec(act(0..20, 0..3, prop_oneof![Just(0), 0..40_u64, 0..700_u64, 0..5_000_u64, 0..40_000_u64]), 1..90),
         seed in any::<u64>(),
         loss in prop_oneof![Just(0), 0..30_u64],
         duplication in 0..30_u64,

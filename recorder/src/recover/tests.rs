@@ -8,7 +8,7 @@ use wire::g711::Law;
 use super::*;
 use crate::{
     names::{RecordingId, StreamLabel},
-    vault::{Packet, test_tag},
+    vault::{Packet, test_recording, test_tag},
 };
 
 fn fresh() -> (tempfile::TempDir, Vault, Index) {
@@ -72,28 +72,12 @@ fn what_a_crash_left_open_is_closed_from_its_files() {
     assert_eq!(close_left_open(&vault, &index).expect("nothing left"), 0);
 }
 
-/// A recording of one packet that nobody closed.
-fn left_open(vault: &Vault, index: &Index) -> RecordingId {
-    let (id, tag) = (
-        RecordingId::random().expect("random"),
-        test_tag("region-01"),
-    );
-    let recording = vault.begin(id, &tag).expect("begins");
-    index.insert_open(id, &tag).expect("entered");
-    let label = StreamLabel::parse("1").expect("a label");
-    let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
-    let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
-    writer.push(&audio, Instant::now()).expect("written");
-    writer.finish().expect("finished");
-    id
-}
-
 /// Its disk may be mounted again, and then there is all of it.
 #[test]
 fn what_was_left_open_under_a_key_that_is_gone_is_closed_once_it_is_there() {
     for is_controllers in [true, false] {
         let (place, vault, index) = fresh();
-        let id = left_open(&vault, &index);
+        let id = test_recording(&vault, &index, "region-01");
         let key = vault.keys().join(match is_controllers {
             true => "controllers/region-01.key".to_owned(),
             false => format!("data/{id}.key"),
@@ -116,7 +100,7 @@ fn what_was_left_open_under_a_key_that_is_gone_is_closed_once_it_is_there() {
 #[test]
 fn what_was_left_open_under_a_key_that_is_lost_is_closed_with_what_its_files_take() {
     let (_place, vault, index) = fresh();
-    let id = left_open(&vault, &index);
+    let id = test_recording(&vault, &index, "region-01");
     fs::remove_file(vault.keys().join("controllers/region-01.key")).expect("there");
     let by = crate::store::By {
         who: "anna".to_owned(),

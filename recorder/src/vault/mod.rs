@@ -278,6 +278,6 @@ pub(crate) fn touch_private(path: &Path) {
 }
 
 #[cfg(test)]
-pub(crate) use tests::tag as test_tag;
+pub(crate) use tests::{left_open as test_recording, tag as test_tag};
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,23 @@ pub(crate) fn tag(controller: &str) -> RecordingTag {
     }
 }
 
+/// A recording of one packet that nobody closed.
+pub(crate) fn left_open(
+    vault: &Vault,
+    index: &crate::index::Index,
+    controller: &str,
+) -> RecordingId {
+    let (id, tag) = (RecordingId::random().expect("random"), tag(controller));
+    let recording = vault.begin(id, &tag).expect("begins");
+    index.insert_open(id, &tag).expect("entered");
+    let label = StreamLabel::parse("1").expect("a label");
+    let mut writer = recording.stream_writer(&label, Law::A).expect("a stream");
+    let audio = Packet::audio(0, Bytes::from_static(&[1; 160]));
+    writer.push(&audio, Instant::now()).expect("written");
+    writer.finish().expect("finished");
+    id
+}
+
 struct Bench {
     place: TempDir,
     vault: Vault,

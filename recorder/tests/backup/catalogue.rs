@@ -23,20 +23,8 @@ fn a_trial_tells_what_comes_back_and_when_the_next_is_due() {
     let backups = Backups::of(2);
     let created = backups.create();
     let (vault, index) = (&backups.bench.vault, &backups.bench.index);
-    let identities = std::slice::from_ref(&backups.identity);
     let scratch = backups.path("scratch");
-    fs::create_dir(&scratch).expect("ours");
-    let test = || {
-        backup::trial(
-            (vault, index),
-            None,
-            identities,
-            &scratch,
-            POLICY,
-            &by(),
-            now(),
-        )
-    };
+    let test = || backups.tried();
     let due =
         |catalogue: Catalogue, at: &str| catalogue.test_due(POLICY, at.parse().expect("a moment"));
     let catalogue = || Catalogue::read(vault).expect("read");

@@ -55,6 +55,21 @@ impl Backups {
         self.bench.place.path().join(name)
     }
 
+    /// The newest, restored to a scratch place.
+    fn tried(&self) -> Result<backup::Tried, BackupError> {
+        let scratch = self.path("scratch");
+        fs::create_dir_all(&scratch).expect("ours");
+        backup::trial(
+            (&self.bench.vault, &self.bench.index),
+            None,
+            std::slice::from_ref(&self.identity),
+            &scratch,
+            POLICY,
+            &by(),
+            now(),
+        )
+    }
+
     fn place(&self, force: bool) -> Where {
         Where {
             audio: self.path("backup"),

@@ -254,19 +254,7 @@ fn what_is_under_a_lost_key_comes_back_as_it_lies_and_opens_when_the_key_turns_u
     let created = backups.create();
     assert_eq!((created.kept.recordings, created.locked), (2, 2));
     assert_eq!(created.wrong, []);
-    let identities = std::slice::from_ref(&backups.identity);
-    let scratch = backups.path("scratch");
-    fs::create_dir(&scratch).expect("ours");
-    let tried = backup::trial(
-        (vault, index),
-        None,
-        identities,
-        &scratch,
-        POLICY,
-        &by(),
-        now(),
-    );
-    let tried = tried.expect("tried");
+    let tried = backups.tried().expect("tried");
     assert!(tried.tested.sound, "{:?}", tried.wrong);
     let restored = backups
         .restore(&backups.from(&created), "back")

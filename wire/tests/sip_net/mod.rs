@@ -7,6 +7,7 @@
     reason = "each test file includes this and uses a part of it"
 )]
 
+pub mod acts;
 mod expect;
 mod raw;
 mod text;
