@@ -1,5 +1,9 @@
 //! Uttag: from an order without a name in it to a delivery that only the orderer opens, each step written down.
 
+#[path = "uttag/secrets.rs"]
+mod secrets;
+#[path = "uttag/spoilt.rs"]
+mod spoilt;
 mod stored;
 
 use std::{fs, io::Read, os::unix::fs::PermissionsExt, path::PathBuf};
@@ -160,62 +164,6 @@ impl Desk {
             .expect("listed")
             .step
     }
-}
-
-/// The right to one's own data doesn't end where somebody else's recording is damaged.
-#[test]
-fn one_spoilt_recording_keeps_nobody_from_what_is_theirs() {
-    let desk = Desk::new(3);
-    let [key, who, _] = desk.bench.ids()[..] else {
-        panic!("three")
-    };
-    let places = [
-        desk.bench.vault.keys().join(format!("data/{key}.key")),
-        desk.bench.folder(who).join("meta.vax"),
-    ];
-    for place in places {
-        let mut bytes = fs::read(&place).expect("there");
-        *bytes.last_mut().expect("not empty") ^= 1;
-        fs::write(&place, bytes).expect("ours");
-    }
-    let (delivered, text) = desk.delivered("register", LINK);
-    assert_eq!((delivered.recordings, delivered.unopened), (1, 2));
-    assert!(
-        text.contains("\"recordings_that_do_not_open\": 2"),
-        "{text}"
-    );
-    // Without its keys it is the store that is spoilt.
-    fs::rename(desk.bench.vault.keys().join("data"), desk.path("data")).expect("ours");
-    let id = desk.order("register", ORDERER, LINK).expect("taken on").id;
-    desk.check(&id).expect("entitled");
-    assert!(matches!(desk.deliver(&id), Err(UttagError::Vault(_))));
-    assert_eq!(desk.step(&id), "sent");
-}
-
-/// Nor where its key is gone and those of the others are there.
-#[test]
-fn one_recording_without_its_key_keeps_nobody_from_what_is_theirs() {
-    let desk = Desk::new(3);
-    let id = desk.bench.ids()[0];
-    fs::remove_file(desk.bench.vault.keys().join(format!("data/{id}.key"))).expect("there");
-    let (delivered, _) = desk.delivered("register", LINK);
-    assert_eq!((delivered.recordings, delivered.unopened), (2, 1));
-}
-
-/// Nor where it is under a key that was lost for good: what is recorded since is theirs.
-#[test]
-fn recordings_under_a_lost_key_keep_nobody_from_what_is_theirs() {
-    let desk = Desk::new(2);
-    let (vault, index) = (&desk.bench.vault, &desk.bench.index);
-    fs::remove_file(vault.keys().join(format!("controllers/{REGION}.key"))).expect("ours");
-    lost::key_lost(vault, index, REGION, &by(), now()).expect("said");
-    desk.bench.record(REGION, 2);
-    let (delivered, text) = desk.delivered("register", LINK);
-    assert_eq!((delivered.recordings, delivered.unopened), (1, 2));
-    assert!(
-        text.contains("\"recordings_that_do_not_open\": 2"),
-        "{text}"
-    );
 }
 
 #[test]
@@ -409,61 +357,6 @@ fn look_ups_need_the_country_code_and_a_private_file() {
     assert_eq!(fs::read_dir(desk.path("out")).expect("there").count(), 0);
 }
 
-#[test]
-fn the_secret_never_lies_beside_the_delivery() {
-    let desk = Desk::new(1);
-    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
-    desk.check(&id).expect("entitled");
-    let deliver = |secret: &str| desk.deliver_with(&id, Some(secret));
-    fs::create_dir(desk.path("out/inner")).expect("ours");
-    for beside in ["out/secret", "out/inner/secret"] {
-        assert!(
-            matches!(deliver(beside), Err(UttagError::SameChannel)),
-            "{beside}"
-        );
-    }
-    let inside = deliver("store/secret");
-    assert!(matches!(inside, Err(UttagError::InsideStore { .. })));
-    let delivered = deliver("secret").expect("delivered");
-    let written = fs::read_to_string(desk.path("secret")).expect("there");
-    assert!(text_of(&delivered, written.trim()).contains("RIFF"));
-    // What goes into a file doesn't stand on the screen as well, nor in the JSON that goes with the mail address.
-    let said = serde_json::to_string(&delivered).expect("JSON");
-    assert!(
-        delivered.secret.is_empty() && !said.contains("SECRET"),
-        "{said}"
-    );
-}
-
-/// Somebody's secret may still wait to be sent.
-#[test]
-fn a_secret_is_written_over_nothing_and_a_delivery_without_one_is_not_left() {
-    let desk = Desk::new(1);
-    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
-    desk.check(&id).expect("entitled");
-    fs::write(desk.path("earlier"), "of another").expect("ours");
-    fs::create_dir(desk.path("folder")).expect("ours");
-    std::os::unix::fs::symlink(desk.path("nowhere"), desk.path("link")).expect("ours");
-    for there in ["earlier", "folder", "link"] {
-        assert!(desk.deliver_with(&id, Some(there)).is_err(), "{there}");
-        assert_eq!((desk.left_in_out(), desk.step(&id)), (0, "sent"), "{there}");
-    }
-    let earlier = fs::read_to_string(desk.path("earlier")).expect("there");
-    assert_eq!(earlier, "of another");
-    // The record can't be written: whoever delivers again doesn't meet half of the first.
-    let record = desk
-        .bench
-        .vault
-        .store()
-        .join(format!(".uttag/{id}.json.new"));
-    fs::create_dir(&record).expect("ours");
-    assert!(desk.deliver_with(&id, Some("secret")).is_err());
-    assert!(!desk.path("secret").exists());
-    assert_eq!((desk.left_in_out(), desk.step(&id)), (0, "sent"));
-    fs::remove_dir(&record).expect("ours");
-    desk.deliver_with(&id, Some("secret")).expect("delivered");
-}
-
 /// Two commands that read `sent` at once would both deliver, each with a secret of its own.
 #[test]
 fn one_command_at_a_time_takes_a_step() {
@@ -535,14 +428,6 @@ fn the_time_of_an_order_is_that_of_what_is_asked_for() {
     assert!(of_then.contains("curiosity"), "{of_then}");
     let of_later = text("register", ("from", "2019-01-01"));
     assert!(!of_later.contains("curiosity"));
-}
-
-#[test]
-fn that_a_recording_in_a_delivery_is_spoilt_is_told() {
-    let desk = Desk::new(2);
-    desk.bench.spoil(desk.bench.ids()[0]);
-    let (delivered, _) = desk.delivered("content", LINK);
-    assert_eq!((delivered.recordings, delivered.spoilt), (2, 1));
 }
 
 /// Whoever can't go on is told what comes first, or that nothing is left to do.
