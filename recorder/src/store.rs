@@ -16,7 +16,7 @@ use crate::{
     names::{RecordingId, StreamLabel},
     place::Place,
     tally::Tally,
-    vault::{Ending, Recording, Vault, VaultError, belongs},
+    vault::{Ending, Recording, Vault, VaultError, mark},
 };
 pub use crate::{export::Exported, index::Filter};
 
@@ -100,7 +100,7 @@ pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
     vault.refuse_keys_away()?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_to_change(&vault)?;
-    belongs::refuse_unproven::<StoreError>(&vault, &index)?;
+    mark::refuse_unproven::<StoreError>(&vault, &index)?;
     Ok(Store { vault, index })
 }
 

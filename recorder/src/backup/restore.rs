@@ -26,7 +26,7 @@ use crate::{
     index::{Index, IndexError, Mark},
     names::RecordingId,
     store::By,
-    vault::{Vault, belongs, folder},
+    vault::{Vault, folder, mark},
 };
 
 /// More text of an index or a manifest isn't ours: a month of a controller with a million recordings.
@@ -213,7 +213,7 @@ fn unpack_keys(
     let mut are_marked = false;
     each_file(&from.keys, identities, |name, _, bytes| {
         if let Some(key) = name.strip_prefix(KEYS) {
-            are_marked |= key == belongs::OF_KEYS;
+            are_marked |= key == mark::OF_KEYS;
             if !gone.holds(key) {
                 put(vault.keys(), key, bytes)?;
             }
@@ -227,7 +227,7 @@ fn unpack_keys(
     })?;
     // These keys are to be known again as those of the store that was backed up.
     match are_marked {
-        true => Ok(belongs::mark(vault)?),
+        true => Ok(mark::mark(vault)?),
         false => Ok(()),
     }
 }

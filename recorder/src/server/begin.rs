@@ -15,6 +15,8 @@ use wire::{
 };
 
 use super::{
+    audio::shared::Key,
+    audio::steering::Door,
     disk::{Begin, DiskError, Job},
     offer::{self, Agreed, Refusal, Wanted},
     parties::Parties,
@@ -22,9 +24,7 @@ use super::{
     run::Server,
     say::Word,
     session::{Place, Session},
-    shared::Key,
     srtp::Demand,
-    steering::Door,
 };
 use crate::{
     index::State,

@@ -13,6 +13,7 @@ use wire::{
 };
 
 use super::{
+    audio::shared::Claim,
     begin::{Sharing, local, no_room},
     disk::Job,
     offer::{self, Agreed, Refusal},
@@ -21,7 +22,6 @@ use super::{
     run::Server,
     say::Word,
     session::New,
-    shared::Claim,
 };
 use crate::{index::State, names::RecordingId};
 

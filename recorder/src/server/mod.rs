@@ -1,36 +1,20 @@
 //! The SIPREC recording server (RFC 7866): takes recording sessions, stores what is sent in them.
 
+mod audio;
 mod begin;
 mod change;
 mod disk;
-mod early;
-mod entering;
-#[cfg(test)]
-mod faults;
-mod hands;
 mod listen;
-mod media;
-#[cfg(test)]
-mod memory;
 mod next;
 mod offer;
-mod open;
 mod parties;
 mod reason;
-mod relisting;
-mod rounds;
 mod run;
 mod say;
 mod segments;
 mod session;
-mod shared;
-mod soundness;
 mod srtp;
-mod steering;
-mod timeline;
-mod track;
 pub(crate) mod untagged;
-mod upload;
 mod whom;
 
 use std::{
@@ -52,10 +36,8 @@ use wire::{sip::endpoint::Config, siprec};
 
 pub(crate) use self::listen::is_by_tls;
 use self::{
-    disk::{Disk, JOBS_MAX},
-    entering::Entering,
-    rounds::Rounds,
-    shared::SharedPorts,
+    audio::shared::SharedPorts,
+    disk::{Disk, JOBS_MAX, entering::Entering, relisting, rounds::Rounds, soundness, upload},
 };
 pub use self::{reason::RefusalReason, untagged::Untagged};
 use crate::{
@@ -69,7 +51,7 @@ use crate::{
     monitor::{Figures, Monitor},
     place::{Place, PlaceError},
     recover,
-    vault::{Vault, VaultError, belongs},
+    vault::{Vault, VaultError, mark},
 };
 
 /// Recordings open at once when nothing else is said: twice what Sweden had in the worst hour of 2020.
@@ -342,8 +324,8 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
     }
     let lock = vault.lock()?;
     let index = Index::open(&vault)?;
-    belongs::refuse_unproven::<RecorderError>(&vault, &index)?;
-    belongs::mark(&vault)?;
+    mark::refuse_unproven::<RecorderError>(&vault, &index)?;
+    mark::mark(&vault)?;
     recover::recover(&vault, &index)?;
     match gallring::recover(&vault, &index, jiff::Timestamp::now()) {
         // Its key is gone; what is left in S3 goes with the next run, and calls are recorded meanwhile.

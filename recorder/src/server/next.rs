@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use wire::sip::message::Body;
 
 use super::{
+    audio::track::Flow,
     disk::Job,
     offer::Agreed,
     parties::Told,
     session::{Session, Stream},
-    track::Flow,
 };
 use crate::{
     index::State,

@@ -18,13 +18,13 @@ use wire::{
 
 use super::{
     Options,
+    audio::shared::SharedPorts,
     begin::{Begun, Starting},
     disk::Job,
     offer::Refusal,
     say::Word,
     segments::Segments,
     session::{Session, Silence},
-    shared::SharedPorts,
 };
 use crate::{board::Board, index::State, names::RecordingId};
 

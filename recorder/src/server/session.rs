@@ -16,16 +16,16 @@ use tokio::sync::mpsc;
 use wire::sdp::Description;
 
 use super::{
+    audio::shared::{Claim, Key},
+    audio::steering::{Door, Steering},
+    audio::timeline,
+    audio::track::{Control, Flow, Line, Target, Track},
     disk::Job,
     next::Next,
     offer::Agreed,
     parties::Parties,
     segments::Call,
-    shared::{Claim, Key},
     srtp::Demand,
-    steering::{Door, Steering},
-    timeline,
-    track::{Control, Flow, Line, Target, Track},
 };
 use crate::{
     board::Board,

@@ -1,7 +1,7 @@
 //! Who takes part, on its way to the recording: what is told is stored in the recording that it is of, with those who left while
 //! that went on, and by the names that the streams' files have.
 
-use super::{disk::Job, parties::Told, session::Session, track::Flow};
+use super::{audio::track::Flow, disk::Job, parties::Told, session::Session};
 use crate::{
     names::StreamLabel,
     vault::{Meta, Party},
@@ -102,8 +102,8 @@ mod tests {
         monitor::Figures,
         names::RecordingId,
         server::{
-            RTP_PORTS, offer::Agreed, parties::Parties, session::Place, srtp::Demand,
-            steering::Door,
+            RTP_PORTS, audio::steering::Door, offer::Agreed, parties::Parties, session::Place,
+            srtp::Demand,
         },
         vault::test_tag,
     };

@@ -10,8 +10,8 @@ use std::{
 use callcore::{retention::ErasurePermit, tag::RecordingTag};
 
 use super::{
-    Vault, VaultError, controllers::Generation, folder, recording::META_FILE, relative_folder,
-    remote::Remote,
+    Vault, VaultError, bucket::Remote, folder, keys::controllers::Generation, recording::META_FILE,
+    relative_folder,
 };
 use crate::names::{ControllerName, RecordingId};
 

@@ -10,12 +10,13 @@ use std::{
 use callcore::tag::RecordingTag;
 
 use super::{
-    Vault, VaultError, folder,
+    Vault, VaultError,
+    bucket::Remote,
+    folder,
     format::HEADER_MAX,
     reader::Source,
     recording::{META_FILE, STREAM_SUFFIX},
     relative_folder,
-    remote::Remote,
 };
 use crate::names::{ControllerName, RecordingId, StreamLabel};
 

@@ -4,39 +4,28 @@
 //! store/<controller>/<yyyy>/<mm>/<recording id>/tag.json      whose it is and how long it stays; no person in it
 //!                                              /<label>.vax   one stream of audio
 //!                                              /meta.vax      who spoke
-//! keys/controllers/<controller>.key                           32 random bytes (others beside it: see `controllers`)
+//! keys/controllers/<controller>.key                           32 random bytes (others beside it: see `keys::controllers`)
 //! keys/data/<recording id>.key                                the recording's key, wrapped by the controller's
 //! ```
 //!
 //! Without the key folder nothing in the store can be heard; without the tag as it was, neither.
 
-mod afar;
-mod away;
 mod batch;
-pub(crate) mod belongs;
+mod bucket;
 mod codec;
-mod controllers;
 mod destroy;
 mod error;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod folder;
 mod format;
-mod keys;
+pub(crate) mod keys;
 mod lock;
-mod lost;
 mod lying;
 mod meta;
 pub(crate) mod outside;
-mod pieces;
 mod reader;
 mod recording;
-mod remote;
-mod rotation;
-#[cfg(test)]
-pub(crate) mod stub;
-mod upload;
-mod versions;
 mod whole;
 mod writer;
 
@@ -50,12 +39,18 @@ use callcore::tag::RecordingTag;
 
 #[cfg(test)]
 pub(crate) use self::batch::STREAM_BYTES_MAX;
+#[cfg(test)]
+pub(crate) use self::bucket::stub;
 pub(crate) use self::{
-    afar::{Far, FarFiles},
-    remote::Remote,
+    batch::Batch,
+    bucket::{
+        Remote,
+        listing::{Far, FarFiles},
+    },
+    keys::{lost::Unopened, mark, nonce as random, rotation::Wrapped},
 };
-pub(crate) use self::{batch::Batch, keys::nonce as random, lost::Unopened, rotation::Wrapped};
 pub use self::{
+    bucket::upload::Waiting,
     codec::Codec,
     error::VaultError,
     format::{Kind, PAYLOAD_MAX, Packet},
@@ -63,7 +58,6 @@ pub use self::{
     meta::{Meta, Party},
     reader::{Ending, StreamReader},
     recording::Recording,
-    upload::Waiting,
     writer::{CHUNK_AGE_MAX, StreamWriter},
 };
 use crate::{
@@ -99,12 +93,12 @@ impl Vault {
         let (store, keys) = (&place.store, &place.keys);
         folder::check_apart(store, keys)?;
         // Before its empty folder is made, or found: what is recorded with new keys can't be told from what they open.
-        away::refuse_keys_away(store, keys)?;
+        keys::missing::refuse_keys_away(store, keys)?;
         for path in [store, keys, &keys.join("controllers"), &keys.join("data")] {
             folder::make_private(path)?;
         }
         let vault = Self::at(place)?;
-        belongs::refuse_foreign(&vault)?;
+        mark::refuse_foreign(&vault)?;
         Ok(vault)
     }
 
@@ -138,8 +132,8 @@ impl Vault {
     /// # Errors
     /// When the store has what was made with keys, and there are none, or none of those.
     pub(crate) fn refuse_keys_away(&self) -> Result<(), VaultError> {
-        away::refuse_keys_away(self.store(), self.keys())?;
-        belongs::refuse_foreign(self)
+        keys::missing::refuse_keys_away(self.store(), self.keys())?;
+        mark::refuse_foreign(self)
     }
 
     fn at(place: Place) -> Result<Self, VaultError> {
@@ -221,7 +215,7 @@ impl Vault {
             .unwrap_or_else(PoisonError::into_inner);
         // A controller with audio and no key has lost its key: a new one would hide that.
         let nothing_stored = !self.store().join(controller.as_str()).exists();
-        controllers::key_to_write(self.keys(), controller, nothing_stored)
+        keys::controllers::key_to_write(self.keys(), controller, nothing_stored)
     }
 
     /// Opens a recording under its tag.

@@ -13,13 +13,14 @@ use chacha20poly1305::AeadInOut;
 use zeroize::Zeroizing;
 
 use super::{
-    Codec, Vault, VaultError, folder,
+    Codec, Vault, VaultError,
+    bucket::Remote,
+    folder,
     format::HEADER_MAX,
     keys::{self, Key},
     lying::Lying,
     meta::Meta,
     reader::{Source, StreamReader},
-    remote::Remote,
     writer::StreamWriter,
 };
 use crate::names::{RecordingId, StreamLabel};

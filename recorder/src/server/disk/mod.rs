@@ -4,8 +4,17 @@
 //! whoever sent them. What must be safe on disk (fsync) takes as long as others use the disk: beginnings and ends are
 //! therefore made by [`Hands`], and the writer only writes.
 
+pub(in crate::server) mod entering;
+#[cfg(test)]
+mod faults;
+mod hands;
+mod open;
+pub(in crate::server) mod relisting;
+pub(in crate::server) mod rounds;
+pub(in crate::server) mod soundness;
 #[cfg(test)]
 mod tests;
+pub(in crate::server) mod upload;
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,9 +27,9 @@ use std::{
 use callcore::tag::RecordingTag;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
+use self::{
     entering::{Entering, Entry},
-    hands::{self, Hands, Task},
+    hands::{Hands, Task},
     open::{Closed, Ended, Open},
     relisting::Relisting,
     rounds::{End, Rounds},
@@ -33,14 +42,14 @@ use crate::{
 };
 
 /// Jobs that may wait: two seconds of a thousand calls, whose streams hand over twice a second. About 35 MB.
-pub(super) const JOBS_MAX: usize = 8192;
+pub(in crate::server) const JOBS_MAX: usize = 8192;
 
 /// How long it may be until somebody looks for what is due. A full channel has no room for a [`Job::Flush`].
 const LOOK_MAX: Duration = Duration::from_millis(200);
 
 /// What the writer is to do.
 #[derive(Debug)]
-pub(super) enum Job {
+pub(in crate::server) enum Job {
     /// Begin a recording with its streams, then say so.
     Begin(Box<Begin>),
     /// Its folder, key and files are there, or can't be made.
@@ -63,18 +72,18 @@ pub(super) enum Job {
 
 /// A recording to begin.
 #[derive(Debug)]
-pub(super) struct Begin {
-    pub(super) id: RecordingId,
-    pub(super) tag: RecordingTag,
-    pub(super) meta: Meta,
-    pub(super) streams: Vec<(StreamLabel, Codec)>,
+pub(in crate::server) struct Begin {
+    pub(in crate::server) id: RecordingId,
+    pub(in crate::server) tag: RecordingTag,
+    pub(in crate::server) meta: Meta,
+    pub(in crate::server) streams: Vec<(StreamLabel, Codec)>,
     /// Told when all is on disk and audio may come.
-    pub(super) begun: oneshot::Sender<Result<(), DiskError>>,
+    pub(in crate::server) begun: oneshot::Sender<Result<(), DiskError>>,
 }
 
 /// Why a recording could not begin.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DiskError {
+pub(in crate::server) enum DiskError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
@@ -83,7 +92,7 @@ pub(super) enum DiskError {
 
 /// What comes after who takes part is stored.
 #[derive(Debug, Default)]
-pub(super) struct Storing {
+pub(in crate::server) struct Storing {
     /// More of it, the newest.
     next: Option<Box<Meta>>,
     /// The end.
@@ -91,32 +100,32 @@ pub(super) struct Storing {
 }
 
 /// The writer's own things.
-pub(super) struct Disk {
-    pub(super) vault: Vault,
-    pub(super) entering: Entering,
-    pub(super) rounds: RefCell<Rounds>,
+pub(in crate::server) struct Disk {
+    pub(in crate::server) vault: Vault,
+    pub(in crate::server) entering: Entering,
+    pub(in crate::server) rounds: RefCell<Rounds>,
     /// Recordings with audio that waits for a chunk: few, as most comes when it is due for one.
-    pub(super) waiting: RefCell<BTreeSet<RecordingId>>,
+    pub(in crate::server) waiting: RefCell<BTreeSet<RecordingId>>,
     /// Recordings of which it is being stored who takes part.
-    pub(super) storing: RefCell<BTreeMap<RecordingId, Storing>>,
+    pub(in crate::server) storing: RefCell<BTreeMap<RecordingId, Storing>>,
     /// When it was last looked for what is due.
-    pub(super) looked: Cell<Instant>,
+    pub(in crate::server) looked: Cell<Instant>,
     /// Recordings that have ended, to be made safe with the next round.
-    pub(super) ended: RefCell<Vec<(RecordingId, Ended)>>,
+    pub(in crate::server) ended: RefCell<Vec<(RecordingId, Ended)>>,
     /// Told what has ended, where it goes on to S3.
-    pub(super) leaving: Option<std::sync::mpsc::Sender<Leaving>>,
+    pub(in crate::server) leaving: Option<std::sync::mpsc::Sender<Leaving>>,
     /// Ends with this.
-    pub(super) _relisting: Relisting,
-    pub(super) lock: StoreLock,
+    pub(in crate::server) _relisting: Relisting,
+    pub(in crate::server) lock: StoreLock,
     /// Told when a recording takes no more audio.
-    pub(super) broken: mpsc::UnboundedSender<RecordingId>,
+    pub(in crate::server) broken: mpsc::UnboundedSender<RecordingId>,
     /// The way back for what the hands have done. Weak: the writer's own end is that nobody else has a way to it.
-    pub(super) jobs: mpsc::WeakSender<Job>,
+    pub(in crate::server) jobs: mpsc::WeakSender<Job>,
 }
 
 impl Disk {
     /// Starts the thread. It ends when every sender of jobs is gone, and closes what is still open.
-    pub(super) fn start(self, jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
+    pub(in crate::server) fn start(self, jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
         let hands = Hands::start(&self.vault)?;
         thread::Builder::new()
             .name("recorder-disk".into())

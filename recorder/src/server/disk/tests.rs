@@ -7,7 +7,7 @@ use crate::{
     board::Board,
     index::Index,
     monitor::Figures,
-    server::faults::one_stream,
+    server::disk::faults::one_stream,
     vault::{Packet, Party, faults, test_tag},
 };
 
@@ -44,7 +44,7 @@ fn disk(
         storing: RefCell::default(),
         looked: Cell::new(Instant::now()),
         leaving: None,
-        _relisting: super::super::relisting::Relisting::none(),
+        _relisting: super::relisting::Relisting::none(),
         lock: vault.lock().expect("free"),
         broken: mpsc::unbounded_channel().0,
         jobs: jobs.downgrade(),

@@ -13,13 +13,15 @@ use chacha20poly1305::ChaCha20Poly1305;
 use object_store::{ObjectMeta, ObjectStore, path::Path};
 use tokio_stream::StreamExt as _;
 
-use super::{
-    Recording, Vault, VaultError,
-    format::{ChunkHead, HEADER_MAX, Header, Packet, SEALED_MAX},
-    recording::{META_FILE, STREAM_SUFFIX, TAG_FILE, TAG_LEN_MAX, read_tag},
-    remote::Remote,
+use super::Remote;
+use crate::{
+    names::{ControllerName, RecordingId, StreamLabel},
+    vault::{
+        Recording, Vault, VaultError,
+        format::{ChunkHead, HEADER_MAX, Header, Packet, SEALED_MAX},
+        recording::{META_FILE, STREAM_SUFFIX, TAG_FILE, TAG_LEN_MAX, read_tag},
+    },
 };
-use crate::names::{ControllerName, RecordingId, StreamLabel};
 
 /// Objects listed at a time: what S3 gives with one answer.
 const PAGE: usize = 1000;

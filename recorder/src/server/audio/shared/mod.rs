@@ -11,5 +11,5 @@ mod table;
 mod tests;
 mod thread;
 
-pub(super) use allot::{Claim, Seat, SharedPorts};
-pub(super) use table::Key;
+pub(in crate::server) use allot::{Claim, Seat, SharedPorts};
+pub(in crate::server) use table::Key;

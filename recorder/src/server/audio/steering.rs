@@ -16,7 +16,7 @@ use super::{
 
 /// Where a stream is to be received.
 #[derive(Debug)]
-pub(super) enum Door {
+pub(in crate::server) enum Door {
     /// A port of its own.
     Own(RtpSocket),
     /// A place on a port with other streams.
@@ -25,7 +25,7 @@ pub(super) enum Door {
 
 impl Door {
     /// What goes into SDP.
-    pub(super) fn local(&self) -> SocketAddr {
+    pub(in crate::server) fn local(&self) -> SocketAddr {
         match self {
             Self::Own(socket) => socket.local_addr(),
             Self::Shared(claim) => claim.local(),
@@ -35,7 +35,7 @@ impl Door {
 
 /// A stream that records, as its session steers it. Dropped, the stream ends.
 #[derive(Debug)]
-pub(super) struct Steering {
+pub(in crate::server) struct Steering {
     told: Control,
     way: Way,
 }
@@ -48,7 +48,7 @@ enum Way {
 
 impl Steering {
     /// Begins to record there.
-    pub(super) fn begin(door: Door, told: Control, track: Track) -> Self {
+    pub(in crate::server) fn begin(door: Door, told: Control, track: Track) -> Self {
         let way = match door {
             Door::Own(socket) => {
                 let (steering, control) = watch::channel(told.clone());
@@ -64,12 +64,12 @@ impl Steering {
     }
 
     /// What it was told last.
-    pub(super) const fn flow(&self) -> Flow {
+    pub(in crate::server) const fn flow(&self) -> Flow {
         self.told.flow
     }
 
     /// What it is known by on a shared port.
-    pub(super) const fn key(&self) -> Option<Key> {
+    pub(in crate::server) const fn key(&self) -> Option<Key> {
         match &self.way {
             Way::Own(..) => None,
             Way::Shared(seat, _) => Some(seat.key()),
@@ -77,14 +77,14 @@ impl Steering {
     }
 
     /// Its place on a shared port.
-    pub(super) const fn seat(&self) -> Option<&Seat> {
+    pub(in crate::server) const fn seat(&self) -> Option<&Seat> {
         match &self.way {
             Way::Own(..) => None,
             Way::Shared(seat, _) => Some(seat),
         }
     }
 
-    pub(super) fn steer(&mut self, change: impl FnOnce(&mut Control)) {
+    pub(in crate::server) fn steer(&mut self, change: impl FnOnce(&mut Control)) {
         change(&mut self.told);
         match &self.way {
             Way::Own(steering, _) => {
@@ -95,14 +95,14 @@ impl Steering {
     }
 
     /// From now on it is known by another name.
-    pub(super) fn rename(&mut self, claim: Claim) {
+    pub(in crate::server) fn rename(&mut self, claim: Claim) {
         if let Way::Shared(seat, _) = &mut self.way {
             seat.rename(claim);
         }
     }
 
     /// Resolves when it has ended, and all of it was handed over that the writer had room for; the rest is a gap, given here.
-    pub(super) async fn ended(self) -> Result<Vec<Owed>, JoinError> {
+    pub(in crate::server) async fn ended(self) -> Result<Vec<Owed>, JoinError> {
         match self.way {
             Way::Own(_, task) => task.await,
             Way::Shared(_seat, ended) => {

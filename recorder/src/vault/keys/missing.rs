@@ -7,12 +7,17 @@ use std::{
     path::Path,
 };
 
-use super::{VaultError, folder};
-use crate::{access, gallring::REGISTER, ledger::LedgerError, names::ControllerName};
+use crate::{
+    access,
+    gallring::REGISTER,
+    ledger::LedgerError,
+    names::ControllerName,
+    vault::{VaultError, folder},
+};
 
 /// Refuses a store whose keys are gone. A new one has neither keys nor what is made with them; a key of a controller is safe on disk
 /// before the first folder of its recordings is made, and the signing key before the first line of a ledger.
-pub(super) fn refuse_keys_away(store: &Path, keys: &Path) -> Result<(), VaultError> {
+pub(in crate::vault) fn refuse_keys_away(store: &Path, keys: &Path) -> Result<(), VaultError> {
     if has_some(&keys.join("controllers"))? || has_some(&keys.join("data"))? {
         return Ok(());
     }
@@ -25,7 +30,7 @@ pub(super) fn refuse_keys_away(store: &Path, keys: &Path) -> Result<(), VaultErr
     Ok(())
 }
 
-pub(super) fn keys_away(store: &Path, keys: &Path) -> VaultError {
+pub(in crate::vault) fn keys_away(store: &Path, keys: &Path) -> VaultError {
     VaultError::KeysAway {
         keys: keys.to_owned(),
         store: store.to_owned(),

@@ -16,18 +16,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    VaultError, folder,
-    keys::{self, Key, Print},
-};
+use super::{Key, Print, read_key, store_key};
 use crate::{
     names::ControllerName,
     text::{hex, unhex},
+    vault::{VaultError, folder},
 };
 
 /// A controller's key, from 1: the next is made when one is lost for good. No controller's name has a dot in it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Generation<'a> {
+pub(in crate::vault) struct Generation<'a> {
     keys: &'a Path,
     controller: &'a ControllerName,
     number: u32,
@@ -35,7 +33,7 @@ pub(super) struct Generation<'a> {
 
 impl<'a> Generation<'a> {
     /// The one that is recorded under: the first that nobody has said to be lost.
-    pub(super) fn current(keys: &'a Path, controller: &'a ControllerName) -> Self {
+    pub(in crate::vault) fn current(keys: &'a Path, controller: &'a ControllerName) -> Self {
         let mut generation = Self {
             keys,
             controller,
@@ -48,7 +46,7 @@ impl<'a> Generation<'a> {
     }
 
     /// The one that takes its place when it is lost.
-    pub(super) const fn next(self) -> Self {
+    pub(in crate::vault) const fn next(self) -> Self {
         Self {
             number: self.number.saturating_add(1),
             ..self
@@ -65,16 +63,16 @@ impl<'a> Generation<'a> {
         self.lost().try_exists().unwrap_or(false)
     }
 
-    pub(super) fn key(self) -> PathBuf {
+    pub(in crate::vault) fn key(self) -> PathBuf {
         self.path("key")
     }
 
-    pub(super) fn old(self) -> PathBuf {
+    pub(in crate::vault) fn old(self) -> PathBuf {
         self.path("old.key")
     }
 
     /// Says that the key is lost for good. With the keys, so that it is gone while they are.
-    pub(super) fn lost(self) -> PathBuf {
+    pub(in crate::vault) fn lost(self) -> PathBuf {
         self.path("lost")
     }
 
@@ -88,19 +86,19 @@ impl<'a> Generation<'a> {
     }
 }
 
-pub(super) fn folder_of(keys: &Path) -> PathBuf {
+pub(in crate::vault) fn folder_of(keys: &Path) -> PathBuf {
     keys.join("controllers")
 }
 
 /// The key to record under: read, or made when this controller has nothing stored yet (`may_make`).
-pub(super) fn key_to_write(
+pub(in crate::vault) fn key_to_write(
     keys: &Path,
     controller: &ControllerName,
     may_make: bool,
 ) -> Result<Key, VaultError> {
     let generation = Generation::current(keys, controller);
     let path = generation.key();
-    if let Some(key) = keys::read_key(&path)? {
+    if let Some(key) = read_key(&path)? {
         return Ok(key);
     }
     // A later one was made when the one before was said to be lost: if it isn't there it is lost as well.
@@ -111,15 +109,15 @@ pub(super) fn key_to_write(
 }
 
 /// Makes a key that isn't there; safe on disk when this returns, as everything recorded under it is lost with it.
-pub(super) fn make(generation: Generation<'_>) -> Result<Key, VaultError> {
+pub(in crate::vault) fn make(generation: Generation<'_>) -> Result<Key, VaultError> {
     let key = Key::random()?;
-    keys::store_key(&generation.key(), &key)?;
+    store_key(&generation.key(), &key)?;
     folder::sync_folder(&folder_of(generation.keys))?;
     Ok(key)
 }
 
 /// Every key file of a controller but that which is recorded under: what a rotation moves away from, and those that turned up again.
-pub(super) fn others(
+pub(in crate::vault) fn others(
     keys: &Path,
     controller: &ControllerName,
 ) -> Result<Vec<(PathBuf, Key)>, VaultError> {
@@ -128,7 +126,7 @@ pub(super) fn others(
     for path in of(&folder, controller, ".key")? {
         // One that went meanwhile was destroyed by the end of a rotation.
         if path != current
-            && let Some(key) = keys::read_key(&path)?
+            && let Some(key) = read_key(&path)?
         {
             found.push((path, key));
         }
@@ -137,7 +135,7 @@ pub(super) fn others(
 }
 
 /// By which prints data keys name keys that were said to be lost.
-pub(super) fn lost_prints(
+pub(in crate::vault) fn lost_prints(
     keys: &Path,
     controller: &ControllerName,
 ) -> Result<BTreeSet<Print>, VaultError> {
@@ -151,7 +149,7 @@ pub(super) fn lost_prints(
 }
 
 /// Writes down that a key is lost for good, and by which prints it is named. On disk when this returns.
-pub(super) fn write_lost(
+pub(in crate::vault) fn write_lost(
     generation: Generation<'_>,
     prints: &BTreeSet<Print>,
 ) -> Result<(), VaultError> {

@@ -3,11 +3,12 @@
 
 use std::{fs, io, path::Path};
 
-use super::{Vault, VaultError, away, folder};
+use super::{missing, nonce};
 use crate::{
     index::{Index, IndexError},
     names::RecordingId,
     text::hex,
+    vault::{Vault, VaultError, folder},
 };
 
 /// In the store's folder.
@@ -22,7 +23,7 @@ const TRIED_MAX: usize = 16;
 ///
 /// # Errors
 /// When they have, or can't be read.
-pub(super) fn refuse_foreign(vault: &Vault) -> Result<(), VaultError> {
+pub(in crate::vault) fn refuse_foreign(vault: &Vault) -> Result<(), VaultError> {
     match marks(vault)? {
         (Some(ours), Some(theirs)) if ours != theirs => Err(foreign(vault)),
         _ => Ok(()),
@@ -54,7 +55,7 @@ pub(crate) fn refuse_unproven<E: From<VaultError> + From<IndexError>>(
         // With nothing to tell by, nothing is against them but that the store has its own.
         None if ours.is_none() || !has_keys => Ok(()),
         _ if has_keys => Err(foreign(vault).into()),
-        _ => Err(away::keys_away(vault.store(), vault.keys()).into()),
+        _ => Err(missing::keys_away(vault.store(), vault.keys()).into()),
     }
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn mark(vault: &Vault) -> Result<(), VaultError> {
     let mark = match (&ours, &theirs) {
         (Some(_), Some(_)) => return Ok(()),
         (Some(one), None) | (None, Some(one)) => one.clone(),
-        (None, None) => hex(&super::random::<MARK_LEN>()?),
+        (None, None) => hex(&nonce::<MARK_LEN>()?),
     };
     // The keys first: a store that has a mark has keys that have it.
     for (path, is_there) in [

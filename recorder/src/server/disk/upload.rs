@@ -25,7 +25,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What has come to pass of a recording in the spool.
 #[derive(Debug)]
-pub(super) enum Leaving {
+pub(in crate::server) enum Leaving {
     /// It has ended and is whole.
     Ended(Waiting),
     /// The index knows that; told after [`Self::Ended`].
@@ -34,7 +34,7 @@ pub(super) enum Leaving {
 
 /// Starts the thread, where there is somewhere to move to. It ends when every sender is dropped; what waits then is in the
 /// spool at the next start.
-pub(super) fn start(
+pub(in crate::server) fn start(
     vault: &Vault,
     index: &Index,
     board: &Arc<Board>,
@@ -53,7 +53,7 @@ pub(super) fn start(
 
 /// Why it can't start.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StartError {
+pub(in crate::server) enum StartError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
@@ -62,7 +62,7 @@ pub(super) enum StartError {
     Thread(#[from] io::Error),
 }
 
-impl From<StartError> for super::RecorderError {
+impl From<StartError> for crate::server::RecorderError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Vault(error) => Self::Vault(error),
@@ -184,7 +184,7 @@ mod tests {
         index::State,
         monitor::Figures,
         recover,
-        server::{
+        server::disk::{
             entering::{Entering, Entry},
             faults::one_stream,
             open::Open,

@@ -17,10 +17,7 @@ use std::{
 use callcore::tag::RecordingTag;
 use tokio::sync::oneshot;
 
-use super::{
-    disk::{DiskError, Job},
-    upload::Leaving,
-};
+use super::{DiskError, Job, upload::Leaving};
 use crate::{
     board::Board,
     index::{Closing, Index, IndexError},
@@ -39,7 +36,7 @@ const IN_A_ROW_MAX: usize = 1000;
 
 /// Something to enter in the index.
 #[derive(Debug)]
-pub(super) enum Entry {
+pub(in crate::server) enum Entry {
     /// It has begun; whoever waits for that is told.
     Open(
         RecordingId,
@@ -59,13 +56,13 @@ enum Missed {
 
 /// The way to the thread.
 #[derive(Debug)]
-pub(super) struct Entering {
+pub(in crate::server) struct Entering {
     entries: mpsc::Sender<Entry>,
     thread: JoinHandle<()>,
 }
 
 impl Entering {
-    pub(super) fn start(
+    pub(in crate::server) fn start(
         index: Index,
         board: Arc<Board>,
         jobs: tokio::sync::mpsc::WeakSender<Job>,
@@ -88,12 +85,12 @@ impl Entering {
     }
 
     /// Should the thread be gone, who asked for a beginning is told so by what is dropped.
-    pub(super) fn enter(&self, entry: Entry) {
+    pub(in crate::server) fn enter(&self, entry: Entry) {
         let _told = self.entries.send(entry);
     }
 
     /// Waits until all is entered that the index takes.
-    pub(super) fn end(self) {
+    pub(in crate::server) fn end(self) {
         drop(self.entries);
         if self.thread.join().is_err() {
             tracing::error!(
@@ -273,7 +270,7 @@ mod tests {
     use crate::{
         index::{Mark, State},
         monitor::Figures,
-        server::{faults::one_stream, open::Open},
+        server::disk::{faults::one_stream, open::Open},
         vault::Vault,
     };
 

@@ -20,7 +20,7 @@ const LOST_MIN: u32 = RATE / 10;
 
 /// What has come of a stream so far.
 #[derive(Debug)]
-pub(super) struct Early {
+pub(in crate::server) struct Early {
     /// How long the recording was in being made, in samples.
     late: u32,
     kept: Vec<Kept>,
@@ -28,19 +28,19 @@ pub(super) struct Early {
 
 /// A datagram, and when it came; once it is known, when it would have come if nobody had kept it.
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) datagram: Box<[u8]>,
-    pub(super) source: SocketAddr,
-    pub(super) came: Instant,
+pub(in crate::server) struct Kept {
+    pub(in crate::server) datagram: Box<[u8]>,
+    pub(in crate::server) source: SocketAddr,
+    pub(in crate::server) came: Instant,
 }
 
 impl Early {
-    pub(super) const fn new(late: u32) -> Self {
+    pub(in crate::server) const fn new(late: u32) -> Self {
         let kept = Vec::new();
         Self { late, kept }
     }
 
-    pub(super) fn keep(&mut self, datagram: &[u8], source: SocketAddr, came: Instant) {
+    pub(in crate::server) fn keep(&mut self, datagram: &[u8], source: SocketAddr, came: Instant) {
         self.kept.push(Kept {
             datagram: datagram.into(),
             source,
@@ -49,12 +49,12 @@ impl Early {
     }
 
     /// Whether anything has come.
-    pub(super) fn is_heard(&self) -> bool {
+    pub(in crate::server) fn is_heard(&self) -> bool {
         !self.kept.is_empty()
     }
 
     /// When enough has come to tell.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(in crate::server) fn due(&self) -> Option<Instant> {
         let first = self.kept.first()?;
         let full = self.kept.len() >= KEPT_MAX;
         Some(first.came + if full { Duration::ZERO } else { KEPT_FOR })
@@ -62,7 +62,7 @@ impl Early {
 
     /// How many samples from the recording's beginning went by unheard, and what was kept of the others, for a recording that
     /// began then. Without a packet all of the time it took is lost: nobody can say more.
-    pub(super) fn settle(
+    pub(in crate::server) fn settle(
         mut self,
         begun: Instant,
         (payload_type, codec): (u8, Codec),
@@ -103,13 +103,10 @@ mod tests {
     use wire::g711::Law;
 
     use super::{
-        super::{
-            disk::Job,
-            track::{Control, Flow, Line, Target, Track},
-        },
+        super::track::{Control, Flow, Line, Target, Track},
         *,
     };
-    use crate::names::RecordingId;
+    use crate::{names::RecordingId, server::disk::Job};
 
     const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

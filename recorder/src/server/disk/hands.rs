@@ -12,11 +12,7 @@ use std::{
 
 use tokio::sync::mpsc::Sender;
 
-use super::{
-    disk::{Begin, Job},
-    open::Open,
-    rounds::Part,
-};
+use super::{Begin, Job, open::Open, rounds::Part};
 use crate::{
     index::State,
     names::RecordingId,

@@ -10,7 +10,8 @@ use object_store::{
     signer::Signer,
 };
 
-use super::{VaultError, remote::Remote};
+use super::Remote;
+use crate::vault::VaultError;
 
 /// Each is there because sending was tried again: more than that, and somebody else writes there.
 const VERSIONS_MAX: usize = 100;
@@ -102,9 +103,9 @@ fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{folder, stub::Stub};
-    use super::*;
+    use super::{super::stub::Stub, *};
     use crate::place::Place;
+    use crate::vault::folder;
 
     /// Sent twice, as after a time-out: the older one opens as well as the later.
     #[test]

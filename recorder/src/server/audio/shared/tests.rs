@@ -13,14 +13,18 @@ use wire::{g711::Law, rtp};
 
 use super::{
     super::{
-        RTP_PORTS,
-        disk::Job,
         media::OVERTAKEN_MAX,
         track::{Control, Flow, Line, NUMBER_SILENT_MIN, Owed, Target, Track},
     },
     *,
 };
-use crate::{board::Board, monitor::Figures, names::RecordingId, vault::CHUNK_AGE_MAX};
+use crate::{
+    board::Board,
+    monitor::Figures,
+    names::RecordingId,
+    server::{RTP_PORTS, disk::Job},
+    vault::CHUNK_AGE_MAX,
+};
 use table::{Table, WAITING_MAX};
 use thread::Order;
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use wire::g711::Law;
 
 use super::{
-    disk::{Begin, DiskError},
+    Begin, DiskError,
     entering::{Entering, Entry},
     open::Open,
 };
@@ -436,7 +436,7 @@ fn what_cannot_be_removed_from_s3_yet_keeps_no_recorder_from_starting() {
     let key = format!("data/{}.key", begin.id);
     std::fs::remove_file(vault.keys().join(key)).expect("ours");
     drop((index, vault));
-    let opened = super::open(at).expect("it starts");
+    let opened = crate::server::open(at).expect("it starts");
     let waits = opened.index.marked(Mark::Recording).expect("read");
     assert_eq!(waits.len(), 1, "the next run goes on with it");
 }

@@ -19,14 +19,13 @@ use wire::{
 };
 
 use super::{
-    disk::Job,
     early::Early,
-    srtp,
     timeline::{Placed, Timeline},
 };
 use crate::{
     board::Board,
     names::RecordingId,
+    server::{disk::Job, srtp},
     vault::{Batch, CHUNK_AGE_MAX, Codec},
 };
 
@@ -35,40 +34,40 @@ const READY_BYTES_MAX: usize = 7 * 1024;
 /// A source that says nothing for so long may have moved; until then nobody else is heard.
 const SOURCE_SILENT_MIN: Duration = Duration::from_millis(500);
 /// A number that was heard within this time is still its source's: two or three packets.
-pub(super) const NUMBER_SILENT_MIN: Duration = Duration::from_millis(60);
+pub(in crate::server) const NUMBER_SILENT_MIN: Duration = Duration::from_millis(60);
 /// How exactly a session knows when it was heard last, in milliseconds: it looks for a minute without a sound.
 const HEARD_STEP_MS: u64 = 1000;
 
 /// What a stream is told.
 #[derive(Debug, Clone)]
-pub(super) struct Control {
+pub(in crate::server) struct Control {
     /// The only address that audio is taken from: the offered one.
-    pub(super) from: IpAddr,
+    pub(in crate::server) from: IpAddr,
     /// The offered port. Who sends from another is heard too, but must have had time to move there.
-    pub(super) port: u16,
-    pub(super) flow: Flow,
+    pub(in crate::server) port: u16,
+    pub(in crate::server) flow: Flow,
     /// The recording it is written to.
-    pub(super) target: Target,
+    pub(in crate::server) target: Target,
     /// Counts places in one recording where somebody else took over: each is marked in the timeline.
-    pub(super) marks: u32,
+    pub(in crate::server) marks: u32,
     /// By which key it is encrypted; `None`: plain RTP.
-    pub(super) crypto: Option<Crypto>,
+    pub(in crate::server) crypto: Option<Crypto>,
 }
 
 /// A recording, as a stream is written to it.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) id: RecordingId,
+pub(in crate::server) struct Target {
+    pub(in crate::server) id: RecordingId,
     /// The stream's number in it.
-    pub(super) number: usize,
+    pub(in crate::server) number: usize,
     /// When it began.
-    pub(super) begun: Instant,
+    pub(in crate::server) begun: Instant,
     /// While anybody holds this, more may be written to it.
-    pub(super) _held: mpsc::Sender<Infallible>,
+    pub(in crate::server) _held: mpsc::Sender<Infallible>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(in crate::server) enum Flow {
     Running,
     Paused,
     /// It goes on in a recording that is being made: until then what comes waits in the socket.
@@ -79,19 +78,19 @@ pub(super) enum Flow {
 
 /// What a stream has in common with the others of its session.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) jobs: mpsc::Sender<Job>,
-    pub(super) board: Arc<Board>,
+pub(in crate::server) struct Line {
+    pub(in crate::server) jobs: mpsc::Sender<Job>,
+    pub(in crate::server) board: Arc<Board>,
     /// When the session began.
-    pub(super) begun: Instant,
+    pub(in crate::server) begun: Instant,
     /// Milliseconds after that of the last datagram of any of its streams.
-    pub(super) heard_ms: Arc<AtomicU64>,
+    pub(in crate::server) heard_ms: Arc<AtomicU64>,
 }
 
 #[cfg(test)]
 impl Target {
     /// The first stream of a recording that nobody else writes to.
-    pub(super) fn first_of(id: RecordingId, begun: Instant) -> Self {
+    pub(in crate::server) fn first_of(id: RecordingId, begun: Instant) -> Self {
         Self {
             id,
             number: 0,
@@ -104,7 +103,7 @@ impl Target {
 #[cfg(test)]
 impl Line {
     /// One that is counted nowhere else.
-    pub(super) fn alone(jobs: mpsc::Sender<Job>, begun: Instant) -> Self {
+    pub(in crate::server) fn alone(jobs: mpsc::Sender<Job>, begun: Instant) -> Self {
         let board = Board::new(crate::monitor::Figures::default()).expect("metrics");
         Self {
             jobs,
@@ -117,7 +116,7 @@ impl Line {
 
 /// One stream being recorded.
 #[derive(Debug)]
-pub(super) struct Track {
+pub(in crate::server) struct Track {
     line: Line,
     payload_type: u8,
     codec: Codec,
@@ -145,7 +144,7 @@ pub(super) struct Track {
 
 /// A gap that a recording is still to be told of, and stays open for.
 #[derive(Debug)]
-pub(super) struct Owed {
+pub(in crate::server) struct Owed {
     target: Target,
     unsent: Unsent,
 }
@@ -157,7 +156,11 @@ struct Unsent {
 }
 
 impl Track {
-    pub(super) fn new((payload_type, codec): (u8, Codec), told: Control, line: Line) -> Self {
+    pub(in crate::server) fn new(
+        (payload_type, codec): (u8, Codec),
+        told: Control,
+        line: Line,
+    ) -> Self {
         let mut track = Self {
             payload_type,
             codec,
@@ -179,7 +182,7 @@ impl Track {
     }
 
     /// So much of its timeline went by before its recording could begin: what was sound of it and wasn't kept is lost.
-    pub(super) fn begins_late(mut self, samples: u32) -> Self {
+    pub(in crate::server) fn begins_late(mut self, samples: u32) -> Self {
         if samples > 0 && self.control.flow == Flow::Running {
             self.early = Some(Early::new(samples).into());
         }
@@ -205,17 +208,17 @@ impl Track {
     }
 
     /// What it was told last.
-    pub(super) const fn control(&self) -> &Control {
+    pub(in crate::server) const fn control(&self) -> &Control {
         &self.control
     }
 
     /// What it does now.
-    pub(super) const fn flow(&self) -> Flow {
+    pub(in crate::server) const fn flow(&self) -> Flow {
         self.control.flow
     }
 
     /// Whether what came before it was told this belongs before it. What waits for the next recording is left for that.
-    pub(super) fn takes_before(&mut self, told: &Control) -> bool {
+    pub(in crate::server) fn takes_before(&mut self, told: &Control) -> bool {
         if self.control.flow == Flow::Waiting {
             if told.target.id != self.control.target.id || told.flow == Flow::Waiting {
                 return false;
@@ -226,7 +229,7 @@ impl Track {
         true
     }
 
-    pub(super) fn obey(&mut self, told: Control) {
+    pub(in crate::server) fn obey(&mut self, told: Control) {
         self.settle();
         if told.target.id != self.control.target.id {
             self.leave_for(told.target.clone());
@@ -272,7 +275,7 @@ impl Track {
     }
 
     /// Nothing more comes for this recording.
-    pub(super) fn finish(&mut self) {
+    pub(in crate::server) fn finish(&mut self) {
         self.settle();
         self.timeline.finish(&mut self.ready);
         self.hand_over();
@@ -280,7 +283,7 @@ impl Track {
     }
 
     /// Nothing more comes at all. Gives what the writer had no room for, for somebody who waits until it has.
-    pub(super) fn end(mut self) -> Vec<Owed> {
+    pub(in crate::server) fn end(mut self) -> Vec<Owed> {
         self.finish();
         let target = self.control.target;
         let last = self.unsent.map(|unsent| Owed { target, unsent });
@@ -289,7 +292,7 @@ impl Track {
     }
 
     /// When the writer is to be given what is ready, if nothing happens until then.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(in crate::server) fn due(&self) -> Option<Instant> {
         match &self.early {
             Some(early) => early.due(),
             None => Some(self.ready.since()? + CHUNK_AGE_MAX),
@@ -297,7 +300,7 @@ impl Track {
     }
 
     /// Gives the writer what is old enough for a chunk.
-    pub(super) fn hand_over_due(&mut self, now: Instant) {
+    pub(in crate::server) fn hand_over_due(&mut self, now: Instant) {
         if self.due().is_some_and(|due| due <= now) {
             self.settle();
             self.hand_over();
@@ -305,7 +308,7 @@ impl Track {
     }
 
     /// Has the processor bring what the next packet is placed by, all of it at once.
-    pub(super) fn fetch(&self) {
+    pub(in crate::server) fn fetch(&self) {
         let last = self.ready.bytes().last();
         black_box((
             self.control.from,
@@ -323,7 +326,12 @@ impl Track {
     }
 
     /// Takes a datagram; one that is encrypted is opened where it is.
-    pub(super) fn on_datagram(&mut self, datagram: &mut [u8], source: SocketAddr, now: Instant) {
+    pub(in crate::server) fn on_datagram(
+        &mut self,
+        datagram: &mut [u8],
+        source: SocketAddr,
+        now: Instant,
+    ) {
         if self.early.is_some() && source.ip() == self.control.from {
             return self.keep(datagram, source, now);
         }
@@ -385,13 +393,13 @@ impl Track {
     }
 
     /// Whether audio of that type is sent from there: where it was heard last, or is offered to be.
-    pub(super) fn is_from(&self, source: SocketAddr, payload_type: u8) -> bool {
+    pub(in crate::server) fn is_from(&self, source: SocketAddr, payload_type: u8) -> bool {
         let offered = SocketAddr::from((self.control.from, self.control.port));
         self.payload_type == payload_type && self.source.unwrap_or(offered) == source
     }
 
     /// Whether its source may have taken another number: it wasn't heard by its own for a while, or not at all.
-    pub(super) fn may_be_another(&self, now: Instant) -> bool {
+    pub(in crate::server) fn may_be_another(&self, now: Instant) -> bool {
         let silent = now.saturating_duration_since(self.source_heard);
         let is_early = self.early.as_ref().is_some_and(|early| early.is_heard());
         (self.source.is_none() && !is_early) || silent >= NUMBER_SILENT_MIN
@@ -445,7 +453,7 @@ impl Track {
 
     /// Memory that its audio takes.
     #[cfg(test)]
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::server) fn held_bytes(&self) -> usize {
         self.ready.held_bytes()
     }
 
@@ -472,7 +480,7 @@ impl Owed {
     }
 
     /// Waits until the writer has room for it; without a writer there is nobody to tell.
-    pub(super) async fn tell(self, jobs: &mpsc::Sender<Job>) {
+    pub(in crate::server) async fn tell(self, jobs: &mpsc::Sender<Job>) {
         let _told = jobs.send(self.job()).await;
     }
 }

@@ -10,14 +10,15 @@ use object_store::{
     path::Path,
 };
 
-use super::{VaultError, folder, remote::Remote};
+use super::Remote;
+use crate::vault::{VaultError, folder};
 
 /// The note within the store. One is enough: objects are sent one after the other.
-pub(super) const BEGUN: &str = ".upload";
+pub(in crate::vault) const BEGUN: &str = ".upload";
 
 impl Remote {
     /// Sends the first piece and all that `next` gives, until that is empty; the object is there when this returns.
-    pub(super) fn send_in_pieces(
+    pub(in crate::vault) fn send_in_pieces(
         &self,
         path: &Path,
         first: Bytes,
@@ -50,7 +51,7 @@ impl Remote {
     }
 
     /// Takes back what a program that was killed had begun to send.
-    pub(super) fn take_back_begun(&self) -> Result<(), VaultError> {
+    pub(in crate::vault) fn take_back_begun(&self) -> Result<(), VaultError> {
         let note = match fs::read_to_string(&self.begun) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(folder::unusable(&self.begun))?,
@@ -161,7 +162,7 @@ mod tests {
         let text = format!(
             "AWS_ACCESS_KEY_ID = a\nAWS_SECRET_ACCESS_KEY = b\nAWS_ENDPOINT_URL = http://{address}\n"
         );
-        super::super::folder::write_private(&secrets, text.as_bytes()).expect("ours");
+        crate::vault::folder::write_private(&secrets, text.as_bytes()).expect("ours");
         let at = Place {
             bucket: Some(Bucket {
                 name: "audio".to_owned(),

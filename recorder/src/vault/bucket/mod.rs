@@ -2,6 +2,13 @@
 //!
 //! Who asks may stand inside or outside a runtime: requests are carried out by a thread of their own.
 
+pub(super) mod listing;
+mod pieces;
+#[cfg(test)]
+pub(crate) mod stub;
+pub(super) mod upload;
+mod versions;
+
 use std::{
     fmt,
     fs::File,
@@ -24,10 +31,11 @@ use sha2::{Digest, Sha256};
 use tokio::{runtime::Handle, sync::oneshot};
 use tokio_stream::StreamExt as _;
 
-use super::{VaultError, pieces::BEGUN};
+use self::pieces::BEGUN;
 use crate::{
     credentials::Credentials,
     place::{Bucket, Place},
+    vault::VaultError,
 };
 
 /// What is sent or fetched at a time: S3 takes parts of 5 MB and more, and a minute of a call is 1 MB.
@@ -44,15 +52,15 @@ const REGION_DEFAULT: &str = "us-east-1";
 
 /// A bucket.
 pub(crate) struct Remote {
-    pub(super) s3: Arc<AmazonS3>,
+    pub(in crate::vault) s3: Arc<AmazonS3>,
     prefix: Path,
     /// What a person knows it by.
-    pub(super) name: String,
+    pub(in crate::vault) name: String,
     /// Where it stands which upload in pieces has begun.
-    pub(super) begun: PathBuf,
+    pub(in crate::vault) begun: PathBuf,
     /// For what the store's own library has no word.
-    pub(super) http: HttpClient,
-    pub(super) region: String,
+    pub(in crate::vault) http: HttpClient,
+    pub(in crate::vault) region: String,
     runtime: Handle,
     /// Dropped, it ends the thread.
     _thread: oneshot::Sender<()>,
@@ -182,7 +190,7 @@ impl Remote {
         path: &Path,
         file: &FilePath,
     ) -> Result<sha2::digest::Output<Sha256>, VaultError> {
-        let unusable = super::folder::unusable(file);
+        let unusable = crate::vault::folder::unusable(file);
         let mut from = File::open(file).map_err(&unusable)?;
         let mut digest = Sha256::new();
         let first = piece(&mut from).map_err(&unusable)?;
@@ -217,15 +225,20 @@ impl Remote {
     }
 
     /// Bytes of an object of which the length is known.
-    pub(super) fn piece(&self, name: &str, from: u64, until: u64) -> Result<Bytes, VaultError> {
+    pub(in crate::vault) fn piece(
+        &self,
+        name: &str,
+        from: u64,
+        until: u64,
+    ) -> Result<Bytes, VaultError> {
         self.range(&self.path(name), from, until)
     }
 
-    pub(super) const fn prefix(&self) -> &Path {
+    pub(in crate::vault) const fn prefix(&self) -> &Path {
         &self.prefix
     }
 
-    pub(super) fn wait<T: Send + 'static>(
+    pub(in crate::vault) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, VaultError> {
@@ -240,12 +253,12 @@ impl Remote {
         }
     }
 
-    pub(super) fn path(&self, name: &str) -> Path {
+    pub(in crate::vault) fn path(&self, name: &str) -> Path {
         let parts = name.split('/').map(object_store::path::PathPart::from);
         parts.fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
-    pub(super) fn failed(&self, what: &str) -> VaultError {
+    pub(in crate::vault) fn failed(&self, what: &str) -> VaultError {
         VaultError::Remote {
             place: self.name.clone(),
             what: what.to_owned(),

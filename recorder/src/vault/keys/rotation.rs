@@ -5,12 +5,14 @@ use std::{collections::BTreeSet, fs, io, path::PathBuf};
 use callcore::tag::RecordingTag;
 
 use super::{
-    Vault, VaultError,
+    Key, Print,
     controllers::{self, Generation},
-    folder,
-    keys::{self, Key, Print},
+    open_data_key, print_over, read_key, store_key, wrap_data_key,
 };
-use crate::names::{ControllerName, RecordingId};
+use crate::{
+    names::{ControllerName, RecordingId},
+    vault::{Vault, VaultError, folder},
+};
 
 /// What became of some data keys.
 #[derive(Debug, Default)]
@@ -33,13 +35,13 @@ impl Vault {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let current = controllers::key_to_write(self.keys(), controller, false)?;
         let generation = Generation::current(self.keys(), controller);
-        let old = keys::read_key(&generation.old())?;
+        let old = read_key(&generation.old())?;
         let resumed = old.is_some_and(|old| old.print() != current.print());
         if !resumed {
             let folder = controllers::folder_of(self.keys());
-            keys::store_key(&generation.old(), &current)?;
+            store_key(&generation.old(), &current)?;
             folder::sync_folder(&folder)?;
-            keys::store_key(&generation.key(), &Key::random()?)?;
+            store_key(&generation.key(), &Key::random()?)?;
             folder::sync_folder(&folder)?;
         }
         Ok(resumed)
@@ -87,16 +89,16 @@ impl Vault {
     ) -> Result<bool, VaultError> {
         let (path, bound) = (self.key_path(id), tag.canonical());
         for (_, old) in old {
-            match keys::open_data_key(&path, old, id, &bound) {
+            match open_data_key(&path, old, id, &bound) {
                 Ok(data) => {
-                    return keys::wrap_data_key(&path, &data, new, id, &bound).map(|()| true);
+                    return wrap_data_key(&path, &data, new, id, &bound).map(|()| true);
                 }
                 Err(VaultError::KeyMissing { .. }) => return Ok(false),
                 Err(VaultError::WrongKey { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        keys::open_data_key(&path, new, id, &bound).map(|_| false)
+        open_data_key(&path, new, id, &bound).map(|_| false)
     }
 
     /// How many data keys are still under an old key, whoever's recordings they are.
@@ -112,7 +114,7 @@ impl Vault {
         for entry in fs::read_dir(&folder).map_err(&unusable)? {
             let path = entry.map_err(&unusable)?.path();
             if path.extension().is_some_and(|end| end == "key") {
-                let print = keys::print_over(&path)?;
+                let print = print_over(&path)?;
                 count += usize::from(print.is_some_and(|print| old.contains(&print)));
             }
         }
@@ -135,18 +137,18 @@ impl Vault {
     }
 
     /// Opens a data key with whichever of the controller's keys it names.
-    pub(super) fn data_key(
+    pub(in crate::vault) fn data_key(
         &self,
         controller: &ControllerName,
         id: RecordingId,
         bound: &[u8],
     ) -> Result<Key, VaultError> {
         let path = self.key_path(id);
-        let open = |key: &Key| match keys::open_data_key(&path, key, id, bound) {
+        let open = |key: &Key| match open_data_key(&path, key, id, bound) {
             Err(VaultError::WrongKey { .. }) => Ok(None),
             other => other.map(Some),
         };
-        let current = keys::read_key(&Generation::current(self.keys(), controller).key())?;
+        let current = read_key(&Generation::current(self.keys(), controller).key())?;
         if let Some(key) = &current
             && let Some(data) = open(key)?
         {
@@ -171,7 +173,7 @@ impl Vault {
     /// Whether a recording is under a key that was said to be lost.
     fn is_locked(&self, controller: &ControllerName, id: RecordingId) -> Result<bool, VaultError> {
         let lost = controllers::lost_prints(self.keys(), controller)?;
-        let print = keys::print_over(&self.key_path(id))?;
+        let print = print_over(&self.key_path(id))?;
         Ok(print.is_some_and(|print| lost.contains(&print)))
     }
 }

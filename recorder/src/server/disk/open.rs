@@ -8,7 +8,7 @@ use std::{
 use callcore::tag::RecordingTag;
 use jiff::{SignedDuration, Timestamp};
 
-use super::disk::Begin;
+use super::Begin;
 use crate::{
     index::{Closing, State},
     names::StreamLabel,
@@ -18,7 +18,7 @@ use crate::{
 
 /// A recording being written.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(in crate::server) struct Open {
     recording: Arc<Recording>,
     tag: RecordingTag,
     begun: Instant,
@@ -145,7 +145,7 @@ impl OpenStream {
 
 /// A recording whose files are whole, and not safe yet.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(in crate::server) struct Ended {
     recording: Arc<Recording>,
     tag: RecordingTag,
     state: State,
@@ -225,7 +225,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        server::faults::one_stream,
+        server::disk::faults::one_stream,
         vault::{CHUNK_AGE_MAX, Packet, faults, test_tag},
     };
 

@@ -8,12 +8,10 @@ use std::{
 use tokio::sync::mpsc;
 use wire::{g711::Law, rtp};
 
-use super::{
-    disk::Job,
-    track::{Control, Flow, Line, Target, Track},
-};
+use super::track::{Control, Flow, Line, Target, Track};
 use crate::{
     names::{RecordingId, StreamLabel},
+    server::disk::Job,
     vault::{STREAM_BYTES_MAX, StreamWriter, Vault, test_tag},
 };
 

@@ -2,6 +2,12 @@
 //!
 //! Destroying a recording's key file erases every copy of its audio, also those in backups.
 
+pub(super) mod controllers;
+pub(super) mod lost;
+pub(crate) mod mark;
+pub(super) mod missing;
+pub(super) mod rotation;
+
 use std::{
     fmt, fs,
     io::{self, Read},
@@ -14,15 +20,17 @@ use rand::{TryRng, rngs::SysRng};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{VaultError, folder};
-use crate::names::{NameError, RecordingId};
+use crate::{
+    names::{NameError, RecordingId},
+    vault::{VaultError, folder},
+};
 
 const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
 const PRINT_LEN: usize = 8;
 const TAG_LEN: usize = 16;
 /// What names a key without giving it away.
-pub(super) type Print = [u8; PRINT_LEN];
+pub(in crate::vault) type Print = [u8; PRINT_LEN];
 /// First bytes of a wrapped data key; the last one is the version.
 const WRAPPED_MAGIC: &[u8; 4] = b"VXK\x01";
 const WRAPPED_LEN: usize = WRAPPED_MAGIC.len() + PRINT_LEN + NONCE_LEN + KEY_LEN + TAG_LEN;
@@ -78,11 +86,11 @@ pub(crate) fn nonce<const N: usize>() -> Result<[u8; N], NameError> {
     Ok(nonce)
 }
 
-pub(super) fn store_key(path: &Path, key: &Key) -> Result<(), VaultError> {
+pub(in crate::vault) fn store_key(path: &Path, key: &Key) -> Result<(), VaultError> {
     folder::write_private(path, &key.0)
 }
 
-pub(super) fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
+pub(in crate::vault) fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
     let unusable = folder::unusable(path);
     let file = match fs::File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -102,7 +110,7 @@ pub(super) fn read_key(path: &Path) -> Result<Option<Key>, VaultError> {
 }
 
 /// Names the key that a data key is under; `None` when it was destroyed, or isn't one.
-pub(super) fn print_over(path: &Path) -> Result<Option<Print>, VaultError> {
+pub(in crate::vault) fn print_over(path: &Path) -> Result<Option<Print>, VaultError> {
     match fs::read(path) {
         Ok(file) => {
             let rest = file.strip_prefix(WRAPPED_MAGIC.as_slice());

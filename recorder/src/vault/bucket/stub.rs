@@ -14,12 +14,12 @@ use std::{
 
 use callcore::tag::RecordingTag;
 
-use super::{Vault, folder};
 use crate::{
     index::{Closing, Index, State},
     names::RecordingId,
     place::{Bucket, Place},
     tally::Tally,
+    vault::{Vault, folder},
 };
 
 /// Objects in one answer, as in S3.

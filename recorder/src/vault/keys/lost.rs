@@ -8,12 +8,14 @@ use std::{
 };
 
 use super::{
-    Vault, VaultError,
+    Print,
     controllers::{self, Generation},
-    folder,
-    keys::{self, Print},
+    print_over,
 };
-use crate::names::{ControllerName, RecordingId};
+use crate::{
+    names::{ControllerName, RecordingId},
+    vault::{Vault, VaultError, folder},
+};
 
 /// How many data keys name each key that isn't there.
 #[derive(Debug, Default)]
@@ -44,7 +46,7 @@ impl Vault {
         let others = controllers::others(self.keys(), controller)?;
         known.extend(others.iter().map(|(_, key)| key.print()));
         for id in recordings {
-            let print = keys::print_over(&self.key_path(id))?;
+            let print = print_over(&self.key_path(id))?;
             if let Some(print) = print.filter(|print| !known.contains(print)) {
                 *counted.0.entry(print).or_default() += 1;
             }
@@ -102,7 +104,7 @@ impl Vault {
         self.data_lost(id).try_exists().unwrap_or(false)
     }
 
-    pub(super) fn data_lost(&self, id: RecordingId) -> PathBuf {
+    pub(in crate::vault) fn data_lost(&self, id: RecordingId) -> PathBuf {
         self.keys().join("data").join(format!("{id}.lost"))
     }
 

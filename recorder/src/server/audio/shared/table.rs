@@ -14,12 +14,11 @@ use wire::{rtp, sdp};
 use super::{
     super::{
         media::{DATAGRAM_LEN_MAX, LAST_MAX, OVERTAKEN_MAX},
-        offer,
         track::{Control, Flow, Owed, Track},
     },
     allot::{Claim, SeatId},
 };
-use crate::board::Board;
+use crate::{board::Board, server::offer};
 
 /// Datagrams of a stream that wait for its next recording: ten seconds of audio, far longer than a disk takes to make one.
 pub(super) const WAITING_MAX: usize = 512;

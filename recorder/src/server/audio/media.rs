@@ -15,7 +15,7 @@ use super::track::{Control, Flow, Owed, Track};
 use crate::vault::PAYLOAD_MAX;
 
 /// The longest datagram that is taken: the most audio there may be, with a header, its extension and a seal.
-pub(super) const DATAGRAM_LEN_MAX: usize = PAYLOAD_MAX + 256;
+pub(in crate::server) const DATAGRAM_LEN_MAX: usize = PAYLOAD_MAX + 256;
 /// Datagrams taken in a row before the task looks whether it is to stop.
 const BATCH_MAX: usize = 64;
 /// Datagrams that may have waited for a recording: more than a socket's buffer holds where nobody has set another.
@@ -23,19 +23,23 @@ const WAITED_MAX: usize = 512;
 /// A wait that somebody shortens before it is over.
 const NEVER: Duration = Duration::from_secs(60 * 60);
 /// How far behind its BYE audio may come.
-pub(super) const OVERTAKEN_MAX: Duration = Duration::from_millis(40);
+pub(in crate::server) const OVERTAKEN_MAX: Duration = Duration::from_millis(40);
 /// Datagrams taken after the end: a sender that never stops doesn't keep the recording open.
-pub(super) const LAST_MAX: usize = 256;
+pub(in crate::server) const LAST_MAX: usize = 256;
 
 /// A stream with a port of its own.
-pub(super) struct Listener {
+pub(in crate::server) struct Listener {
     socket: RtpSocket,
     control: watch::Receiver<Control>,
     track: Track,
 }
 
 impl Listener {
-    pub(super) fn new(socket: RtpSocket, control: watch::Receiver<Control>, track: Track) -> Self {
+    pub(in crate::server) fn new(
+        socket: RtpSocket,
+        control: watch::Receiver<Control>,
+        track: Track,
+    ) -> Self {
         Self {
             socket,
             control,
@@ -44,7 +48,7 @@ impl Listener {
     }
 
     /// Records until told to end; gives what the writer had no room for.
-    pub(super) async fn run(mut self) -> Vec<Owed> {
+    pub(in crate::server) async fn run(mut self) -> Vec<Owed> {
         let mut buffer = [0; DATAGRAM_LEN_MAX];
         let mut due = pin!(sleep(NEVER));
         let mut armed = false;
@@ -133,8 +137,8 @@ mod tests {
         names::RecordingId,
         server::{
             RTP_PORTS,
+            audio::track::{Line, Target},
             disk::Job,
-            track::{Line, Target},
         },
     };
 

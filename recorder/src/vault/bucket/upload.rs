@@ -6,12 +6,14 @@ use std::{fs, io, path::Path, time::SystemTime};
 
 use callcore::tag::RecordingTag;
 
-use super::{
-    Vault, VaultError, folder,
-    format::HEADER_MAX,
-    recording::{META_FILE, STREAM_SUFFIX, TAG_FILE, read_tag},
+use crate::{
+    names::RecordingId,
+    vault::{
+        Vault, VaultError, folder,
+        format::HEADER_MAX,
+        recording::{META_FILE, STREAM_SUFFIX, TAG_FILE, read_tag},
+    },
 };
-use crate::names::RecordingId;
 
 /// A recording in the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,8 +220,8 @@ fn entries(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{stub::Stub, test_tag};
-    use super::*;
+    use super::{super::stub::Stub, *};
+    use crate::vault::test_tag;
 
     fn spooled(place: &Path, stub: &Stub) -> (Vault, Waiting) {
         let vault = stub.vault(place);
