@@ -18,27 +18,20 @@ pub(crate) mod untagged;
 mod whom;
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use callcore::scenario::{AudioPorts, RecorderSettings, SEGMENTS_MAX, Scenario, Srtp};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::{sync::oneshot, task::JoinHandle};
 use transport::{BindError, SipDriver, certificates::CertificateError, media::RtpPorts};
 use wire::{sip::endpoint::Config, siprec};
 
+use self::audio::shared::SharedPorts;
 pub(crate) use self::listen::is_by_tls;
-use self::{
-    audio::shared::SharedPorts,
-    disk::{Disk, JOBS_MAX, entering::Entering, relisting, rounds::Rounds, soundness, upload},
-};
 pub use self::{reason::RefusalReason, untagged::Untagged};
 use crate::{
     backup::{self, BackupError},
@@ -215,7 +208,7 @@ impl Recorder {
         let opened = tokio::task::spawn_blocking(move || open(place)).await;
         let Opened {
             vault,
-            mut index,
+            index,
             lock,
             figures,
         } = opened.map_err(std::io::Error::other)??;
@@ -229,29 +222,7 @@ impl Recorder {
         config.sessions_max = options.recordings_max + SESSIONS_SPARE;
         let driver = SipDriver::listen(listen, config)?;
 
-        soundness::start(&mut index, &board)?;
-        let (jobs, todo) = mpsc::channel(JOBS_MAX);
-        let (broken_sender, broken) = mpsc::unbounded_channel();
-        let leaving = upload::start(&vault, &index, &board)?;
-        let known = leaving.clone();
-        let entering = Entering::start(index, Arc::clone(&board), jobs.downgrade(), known)?;
-        let relisting = relisting::start(&vault, &board)?;
-        let rounds = Rounds::new(vault.store(), Instant::now())?;
-        let disk = Disk {
-            vault,
-            ended: RefCell::default(),
-            storing: RefCell::default(),
-            looked: Instant::now().into(),
-            leaving,
-            _relisting: relisting,
-            entering,
-            rounds: rounds.into(),
-            waiting: RefCell::default(),
-            lock,
-            broken: broken_sender,
-            jobs: jobs.downgrade(),
-        };
-        let writer = disk.start(todo)?;
+        let writing = disk::start((vault, index, lock), &board)?;
 
         let (monitor, sip_addr, tls_addr) =
             (board.monitor(), driver.local_addr(), driver.tls_addr());
@@ -260,8 +231,8 @@ impl Recorder {
             .with_remedy("Widen `rtp_ports` under [recorder]");
         let shared = SharedPorts::start(ports.clone(), Arc::clone(&board))?;
         let (stop, stopped) = oneshot::channel();
-        let server = run::Server::new(driver, (ports, shared), options, jobs, board);
-        let task = tokio::spawn(server.run(broken, stopped, writer));
+        let server = run::Server::new(driver, (ports, shared), options, writing.jobs, board);
+        let task = tokio::spawn(server.run(writing.broken, stopped, writing.thread));
         tracing::info!(%sip_addr, "recorder listens");
         Ok(RecorderHandle {
             monitor,

@@ -36,7 +36,7 @@ const IN_A_ROW_MAX: usize = 1000;
 
 /// Something to enter in the index.
 #[derive(Debug)]
-pub(in crate::server) enum Entry {
+pub(super) enum Entry {
     /// It has begun; whoever waits for that is told.
     Open(
         RecordingId,
@@ -56,13 +56,13 @@ enum Missed {
 
 /// The way to the thread.
 #[derive(Debug)]
-pub(in crate::server) struct Entering {
+pub(super) struct Entering {
     entries: mpsc::Sender<Entry>,
     thread: JoinHandle<()>,
 }
 
 impl Entering {
-    pub(in crate::server) fn start(
+    pub(super) fn start(
         index: Index,
         board: Arc<Board>,
         jobs: tokio::sync::mpsc::WeakSender<Job>,
@@ -85,12 +85,12 @@ impl Entering {
     }
 
     /// Should the thread be gone, who asked for a beginning is told so by what is dropped.
-    pub(in crate::server) fn enter(&self, entry: Entry) {
+    pub(super) fn enter(&self, entry: Entry) {
         let _told = self.entries.send(entry);
     }
 
     /// Waits until all is entered that the index takes.
-    pub(in crate::server) fn end(self) {
+    pub(super) fn end(self) {
         drop(self.entries);
         if self.thread.join().is_err() {
             tracing::error!(

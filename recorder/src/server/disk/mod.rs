@@ -4,22 +4,23 @@
 //! whoever sent them. What must be safe on disk (fsync) takes as long as others use the disk: beginnings and ends are
 //! therefore made by [`Hands`], and the writer only writes.
 
-pub(in crate::server) mod entering;
+mod entering;
 #[cfg(test)]
 mod faults;
 mod hands;
 mod open;
-pub(in crate::server) mod relisting;
-pub(in crate::server) mod rounds;
-pub(in crate::server) mod soundness;
+mod relisting;
+mod rounds;
+mod soundness;
 #[cfg(test)]
 mod tests;
-pub(in crate::server) mod upload;
+mod upload;
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     io,
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -36,13 +37,15 @@ use self::{
     upload::Leaving,
 };
 use crate::{
-    index::{IndexError, State},
+    board::Board,
+    index::{Index, IndexError, State},
     names::{RecordingId, StreamLabel},
+    server::RecorderError,
     vault::{Batch, Codec, Meta, StoreLock, Vault, VaultError},
 };
 
 /// Jobs that may wait: two seconds of a thousand calls, whose streams hand over twice a second. About 35 MB.
-pub(in crate::server) const JOBS_MAX: usize = 8192;
+const JOBS_MAX: usize = 8192;
 
 /// How long it may be until somebody looks for what is due. A full channel has no room for a [`Job::Flush`].
 const LOOK_MAX: Duration = Duration::from_millis(200);
@@ -90,9 +93,54 @@ pub(in crate::server) enum DiskError {
     Index(#[from] IndexError),
 }
 
+/// The disk's side of a recorder: the way to its writer, what that tells, and its thread.
+pub(in crate::server) struct Writing {
+    pub(in crate::server) jobs: mpsc::Sender<Job>,
+    /// Recordings that take no more audio.
+    pub(in crate::server) broken: mpsc::UnboundedReceiver<RecordingId>,
+    /// Ends when every sender of jobs is gone, having closed what was still open.
+    pub(in crate::server) thread: JoinHandle<()>,
+}
+
+/// Starts the writer, and what works beside it: the index looked through and entered, rounds of fsync, the way to the bucket.
+///
+/// # Errors
+/// When a thread can't be started, or the store's folder or bucket can't be used.
+pub(in crate::server) fn start(
+    (vault, mut index, lock): (Vault, Index, StoreLock),
+    board: &Arc<Board>,
+) -> Result<Writing, RecorderError> {
+    soundness::start(&mut index, board)?;
+    let (jobs, todo) = mpsc::channel(JOBS_MAX);
+    let (broken_sender, broken) = mpsc::unbounded_channel();
+    let leaving = upload::start(&vault, &index, board)?;
+    let known = leaving.clone();
+    let entering = Entering::start(index, Arc::clone(board), jobs.downgrade(), known)?;
+    let disk = Disk {
+        _relisting: relisting::start(&vault, board)?,
+        rounds: Rounds::new(vault.store(), Instant::now())?.into(),
+        vault,
+        ended: RefCell::default(),
+        storing: RefCell::default(),
+        looked: Instant::now().into(),
+        leaving,
+        entering,
+        waiting: RefCell::default(),
+        lock,
+        broken: broken_sender,
+        jobs: jobs.downgrade(),
+    };
+    let thread = disk.start(todo)?;
+    Ok(Writing {
+        jobs,
+        broken,
+        thread,
+    })
+}
+
 /// What comes after who takes part is stored.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Storing {
+struct Storing {
     /// More of it, the newest.
     next: Option<Box<Meta>>,
     /// The end.
@@ -100,32 +148,31 @@ pub(in crate::server) struct Storing {
 }
 
 /// The writer's own things.
-pub(in crate::server) struct Disk {
-    pub(in crate::server) vault: Vault,
-    pub(in crate::server) entering: Entering,
-    pub(in crate::server) rounds: RefCell<Rounds>,
+struct Disk {
+    vault: Vault,
+    entering: Entering,
+    rounds: RefCell<Rounds>,
     /// Recordings with audio that waits for a chunk: few, as most comes when it is due for one.
-    pub(in crate::server) waiting: RefCell<BTreeSet<RecordingId>>,
+    waiting: RefCell<BTreeSet<RecordingId>>,
     /// Recordings of which it is being stored who takes part.
-    pub(in crate::server) storing: RefCell<BTreeMap<RecordingId, Storing>>,
+    storing: RefCell<BTreeMap<RecordingId, Storing>>,
     /// When it was last looked for what is due.
-    pub(in crate::server) looked: Cell<Instant>,
+    looked: Cell<Instant>,
     /// Recordings that have ended, to be made safe with the next round.
-    pub(in crate::server) ended: RefCell<Vec<(RecordingId, Ended)>>,
+    ended: RefCell<Vec<(RecordingId, Ended)>>,
     /// Told what has ended, where it goes on to S3.
-    pub(in crate::server) leaving: Option<std::sync::mpsc::Sender<Leaving>>,
+    leaving: Option<std::sync::mpsc::Sender<Leaving>>,
     /// Ends with this.
-    pub(in crate::server) _relisting: Relisting,
-    pub(in crate::server) lock: StoreLock,
+    _relisting: Relisting,
+    lock: StoreLock,
     /// Told when a recording takes no more audio.
-    pub(in crate::server) broken: mpsc::UnboundedSender<RecordingId>,
+    broken: mpsc::UnboundedSender<RecordingId>,
     /// The way back for what the hands have done. Weak: the writer's own end is that nobody else has a way to it.
-    pub(in crate::server) jobs: mpsc::WeakSender<Job>,
+    jobs: mpsc::WeakSender<Job>,
 }
 
 impl Disk {
-    /// Starts the thread. It ends when every sender of jobs is gone, and closes what is still open.
-    pub(in crate::server) fn start(self, jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
+    fn start(self, jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
         let hands = Hands::start(&self.vault)?;
         thread::Builder::new()
             .name("recorder-disk".into())

@@ -145,7 +145,7 @@ impl OpenStream {
 
 /// A recording whose files are whole, and not safe yet.
 #[derive(Debug)]
-pub(in crate::server) struct Ended {
+pub(super) struct Ended {
     recording: Arc<Recording>,
     tag: RecordingTag,
     state: State,

@@ -23,19 +23,19 @@ const RETRY_EVERY: Duration = Duration::from_secs(60);
 
 /// Dropped, it stops the thread: what was entered by then is known, and the next start looks through all of it.
 #[derive(Debug)]
-pub(in crate::server) struct Relisting(
+pub(super) struct Relisting(
     #[expect(dead_code, reason = "its end is what is told")] mpsc::Sender<()>,
 );
 
 impl Relisting {
     #[cfg(test)]
-    pub(in crate::server) fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self(mpsc::channel().0)
     }
 }
 
 /// Starts the thread, where there is something to look through.
-pub(in crate::server) fn start(vault: &Vault, board: &Arc<Board>) -> io::Result<Relisting> {
+pub(super) fn start(vault: &Vault, board: &Arc<Board>) -> io::Result<Relisting> {
     let (stop, stopped) = mpsc::channel();
     if recover::is_unlisted(vault.store()) {
         board.index_incomplete.set(1);

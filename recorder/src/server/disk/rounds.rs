@@ -34,7 +34,7 @@ const OWN_ONLY: Duration = Duration::from_mins(1);
 
 /// When rounds begin, and what each waits for.
 #[derive(Debug)]
-pub(in crate::server) struct Rounds {
+pub(super) struct Rounds {
     volume: Volume,
     last: Arc<Round>,
     begun: Instant,
@@ -53,7 +53,7 @@ struct Round {
 
 /// A part of a round.
 #[derive(Debug)]
-pub(in crate::server) struct Part {
+pub(super) struct Part {
     files: Vec<Out>,
     ends: Vec<End>,
     whole: Option<Volume>,
@@ -62,15 +62,15 @@ pub(in crate::server) struct Part {
 
 /// A recording that has ended once its files are safe, and whom to tell.
 #[derive(Debug)]
-pub(in crate::server) struct End {
-    pub(in crate::server) id: RecordingId,
-    pub(in crate::server) ended: Ended,
-    pub(in crate::server) back: Sender<Job>,
+pub(super) struct End {
+    pub(super) id: RecordingId,
+    pub(super) ended: Ended,
+    pub(super) back: Sender<Job>,
 }
 
 impl Rounds {
     /// For files in that folder, of which none has been written yet.
-    pub(in crate::server) fn new(folder: &Path, now: Instant) -> io::Result<Self> {
+    pub(super) fn new(folder: &Path, now: Instant) -> io::Result<Self> {
         Ok(Self {
             volume: Volume::of(folder)?,
             last: Arc::default(),
@@ -81,18 +81,18 @@ impl Rounds {
     }
 
     /// Whether rounds are for the whole now, and the next is likely to be.
-    pub(in crate::server) const fn are_whole(&self) -> bool {
+    pub(super) const fn are_whole(&self) -> bool {
         self.whole
     }
 
     /// Whether a round is to begin: the last is over, and it is time.
-    pub(in crate::server) fn is_due(&self, now: Instant) -> bool {
+    pub(super) fn is_due(&self, now: Instant) -> bool {
         let due = now.saturating_duration_since(self.begun) >= EVERY;
         due && Arc::strong_count(&self.last) == 1
     }
 
     /// A round for these files and recordings, part by part.
-    pub(in crate::server) fn begin(
+    pub(super) fn begin(
         &mut self,
         mut files: Vec<Out>,
         mut ends: Vec<End>,
@@ -128,7 +128,7 @@ impl Rounds {
 
 impl Part {
     /// Waits until its files are safe, and tells whoever waits for the recordings.
-    pub(in crate::server) fn make_safe(self) {
+    pub(super) fn make_safe(self) {
         let safe = self.sync_whole();
         for file in self.files.iter().filter(|_| !safe) {
             // Each tells of its own trouble, which may not be that of the whole.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Starts the thread, where there is something to read through.
-pub(in crate::server) fn start(index: &mut Index, board: &Arc<Board>) -> io::Result<()> {
+pub(super) fn start(index: &mut Index, board: &Arc<Board>) -> io::Result<()> {
     let Some(check) = index.take_check() else {
         return Ok(());
     };

@@ -25,7 +25,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What has come to pass of a recording in the spool.
 #[derive(Debug)]
-pub(in crate::server) enum Leaving {
+pub(super) enum Leaving {
     /// It has ended and is whole.
     Ended(Waiting),
     /// The index knows that; told after [`Self::Ended`].
@@ -34,7 +34,7 @@ pub(in crate::server) enum Leaving {
 
 /// Starts the thread, where there is somewhere to move to. It ends when every sender is dropped; what waits then is in the
 /// spool at the next start.
-pub(in crate::server) fn start(
+pub(super) fn start(
     vault: &Vault,
     index: &Index,
     board: &Arc<Board>,
@@ -53,7 +53,7 @@ pub(in crate::server) fn start(
 
 /// Why it can't start.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::server) enum StartError {
+pub(super) enum StartError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
