@@ -181,6 +181,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -238,5 +240,48 @@ mod tests {
         line.leave(places[1]);
         assert_eq!(line.ahead(places[3]), 2);
         assert_eq!(line.ahead(places[0]), 0);
+    }
+
+    proptest::proptest! {
+        /// Against a map of places: who stands where, however many leave from the middle and come back.
+        #[test]
+        fn a_line_is_the_order_of_its_places(
+            rushes in proptest::collection::vec((0_u8..4, 0_usize..10_000, 1_usize..100), 0..20)
+        ) {
+            let mut line = Line::new(Span::from_secs(60));
+            let mut places: Vec<Place> = Vec::new();
+            let mut stands: BTreeMap<Place, CallId> = BTreeMap::new();
+            let steps = rushes.iter().flat_map(|&(step, from, many)| {
+                (0..many).map(move |nth| (step, from + nth * 7))
+            });
+            for (step, pick) in steps {
+                match step {
+                    0 => {
+                        places.push(line.take_place());
+                        let (place, call) = (places[places.len() - 1], CallId(places.len() as u64));
+                        line.wait(place, call);
+                        stands.insert(place, call);
+                    }
+                    1 | 2 if !places.is_empty() => {
+                        let place = places[pick % places.len()];
+                        line.leave(place);
+                        stands.remove(&place);
+                    }
+                    3 if !places.is_empty() => {
+                        let at = pick % places.len();
+                        line.wait(places[at], CallId(at as u64 + 1));
+                        stands.insert(places[at], CallId(at as u64 + 1));
+                    }
+                    _ => {}
+                }
+                assert!(line.callers().eq(stands.values().copied()), "{line:?}");
+                assert_eq!(line.waiting(), stands.len());
+                assert_eq!(line.first(), stands.values().next().copied());
+                assert!(line.callers.len() <= 2 * line.waiting + EMPTY_MAX + 1);
+                if let Some(place) = places.get(pick % places.len().max(1)) {
+                    assert_eq!(line.ahead(*place), stands.range(..*place).count());
+                }
+            }
+        }
     }
 }

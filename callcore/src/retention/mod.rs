@@ -177,6 +177,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_term_counts_from_is_read_and_shown_alike() {
+        for from in [CountedFrom::Call, CountedFrom::LastEntry] {
+            assert_eq!(CountedFrom::parse(from.name()), Some(from));
+        }
+        assert_eq!(CountedFrom::parse("entry"), None);
+    }
+
+    #[test]
     fn a_period_counts_calendar_days() {
         assert_eq!(Period::Years(2).after(date(2018, 11, 5)), date(2020, 11, 5));
         assert_eq!(Period::Years(1).after(date(2020, 2, 29)), date(2021, 2, 28));
