@@ -1,6 +1,8 @@
 //! When a recording begins, resumes and ends, and what it is tagged with.
 
-use callcore::{retention::ObjectClass, switch::Input, tag::RecordingTag};
+use std::sync::Arc;
+
+use callcore::{retention::ObjectClass, scenario::Scenario, switch::Input, tag::RecordingTag};
 
 use crate::bench::{Bench, RECORDED, UNRECORDED};
 
@@ -84,6 +86,8 @@ fn hold_and_transfer_close_a_recording_and_the_next_begins_with_the_conversation
         "stop-recording record"
     );
     assert_eq!(bench.permits.len(), 3, "each with a permit of its own");
+    let strays = bench.switch.counts().stray_inputs;
+    assert_eq!(strays, 1, "to resume what runs; to hold what is held isn't");
     bench.tell(Input::Held(call));
     assert_eq!(
         bench.tell(Input::CallerGone(call)),
@@ -103,4 +107,23 @@ fn nothing_that_happens_to_an_unrecorded_call_begins_a_recording() {
         assert_eq!(bench.tell(input), "");
     }
     assert!(bench.permits.is_empty());
+}
+
+/// Audio without a floor and a ceiling must not come to be, and that it isn't there is told.
+#[test]
+fn a_call_that_no_retention_rule_covers_is_a_gap_and_no_recording() {
+    let text = include_str!("scenario.toml");
+    let rule = "[[retention]]\nclass = \"audio\"\n";
+    assert!(text.contains(rule));
+    let text = text.replace(rule, &format!("{rule}controller = \"region-03\"\n"));
+    let rules = Scenario::from_toml(&text, "changed.toml").expect("still valid");
+    let mut bench = Bench::with(Arc::new(rules));
+    let call = bench.connected(RECORDED);
+    assert!(bench.permits.is_empty());
+    assert_eq!(bench.switch.counts().recording_gaps, 1);
+    assert_eq!(bench.switch.counts().recordings, 0);
+    assert_eq!(
+        bench.tell(Input::CallerGone(call)),
+        "[ended] hang-up:completed"
+    );
 }
