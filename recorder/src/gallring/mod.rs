@@ -6,6 +6,7 @@
 mod erase;
 mod matter;
 mod plan;
+mod receipts;
 mod register;
 mod run;
 mod words;
