@@ -309,7 +309,7 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
         }
         other => drop(other?),
     }
-    if let Err(error) = lost::note_found(&vault, jiff::Timestamp::now()) {
+    if let Err(error) = lost::note_found(&vault, &index, jiff::Timestamp::now()) {
         tracing::error!(%error, "a recorder without all its keys: calls are recorded, and access logs wait");
     }
     let figures = Figures {
