@@ -2,29 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::GallringError;
-use crate::{
-    handover,
-    ledger::{self, PublicKeys},
-    names::RecordingId,
-    vault::Vault,
-};
+use crate::{handover, names::RecordingId, vault::Vault};
 
 /// Receipts that were looked at, each once.
 pub(super) struct Receipts<'a> {
     vault: &'a Vault,
-    keys: Option<PublicKeys>,
     /// What each covers, sorted: 16 bytes a recording. `None` when it proves nothing.
     known: BTreeMap<String, Option<Vec<RecordingId>>>,
 }
 
 impl<'a> Receipts<'a> {
-    pub(super) fn of(vault: &'a Vault) -> Result<Self, GallringError> {
-        Ok(Self {
+    pub(super) const fn of(vault: &'a Vault) -> Self {
+        Self {
             vault,
-            keys: ledger::public_keys(vault.keys())?,
             known: BTreeMap::new(),
-        })
+        }
     }
 
     /// What a receipt covers. Nothing is handed over by an empty one.
@@ -32,9 +24,9 @@ impl<'a> Receipts<'a> {
         if receipt.is_empty() {
             return None;
         }
-        let (vault, keys) = (self.vault, self.keys.as_ref());
+        let vault = self.vault;
         let known = self.known.entry(receipt.to_owned());
-        let proven = || handover::proven(vault, keys?, receipt);
+        let proven = || handover::proven(vault, receipt);
         known.or_insert_with(proven).as_deref()
     }
 }

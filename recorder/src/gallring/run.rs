@@ -112,7 +112,7 @@ fn run_only(
         ..Report::default()
     };
     let mut due = Due::default();
-    let mut receipts = Receipts::of(vault)?;
+    let mut receipts = Receipts::of(vault);
     let mut matters = Matter::all(vault, index, &mut receipts)?;
     matters.sort_by_key(Matter::turn);
     for matter in matters.into_iter().filter(only) {

@@ -14,7 +14,7 @@ use crate::{
     access::{self, Access},
     gallring::{self, Report, Step},
     index::Index,
-    ledger::{self, parse_public},
+    ledger::parse_public,
     store::By,
     vault::Vault,
 };
@@ -87,12 +87,9 @@ pub fn close(
 
 /// Has an index that has forgotten it know what was handed over.
 pub(crate) fn take_again(vault: &Vault, index: &Index) -> Result<(), HandoverError> {
-    let Some(keys) = ledger::public_keys(vault.keys())? else {
-        return Ok(());
-    };
     let closed = list(vault)?.into_iter();
     for record in closed.filter(|record| !record.closed.is_empty()) {
-        let Some(ids) = proven(vault, &keys, &record.id) else {
+        let Some(ids) = proven(vault, &record.id) else {
             continue;
         };
         for some in ids.chunks(AT_ONCE_MAX) {

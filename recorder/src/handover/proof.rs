@@ -68,9 +68,13 @@ impl Record {
 }
 
 /// The recordings that a hand-over proves to be with their controller, sorted; `None` when it proves nothing.
-pub(crate) fn proven(vault: &Vault, keys: &PublicKeys, handover: &str) -> Option<Vec<RecordingId>> {
-    let record = Record::read(vault, handover);
-    let record = record.ok().filter(|record| record.is_closed(keys));
+pub(crate) fn proven(vault: &Vault, handover: &str) -> Option<Vec<RecordingId>> {
+    // A key that can't be read is told of elsewhere; here it proves nothing.
+    let keys = ledger::public_keys(vault.keys()).ok().flatten();
+    let record = Record::read(vault, handover).ok();
+    let record = record.zip(keys);
+    let record = record.filter(|(record, keys)| record.is_closed(keys));
+    let record = record.map(|(record, _)| record);
     let Some(record) = record.filter(|record| record.id == handover) else {
         tracing::error!(
             handover,
