@@ -4,6 +4,8 @@
 //! sound (see [`run`]), and every erasure stands in the [destruction register](REGISTER).
 
 mod erase;
+#[cfg(test)]
+mod far_tests;
 mod matter;
 mod plan;
 mod receipts;
