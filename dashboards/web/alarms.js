@@ -1,4 +1,4 @@
-// What somebody has to see at once, whatever else the page shows: lost recordings and refused callers.
+// What somebody has to see at once, whatever else the page shows: lost recordings, a lost key and refused callers.
 
 import { setText } from "./rows.js";
 import { t } from "./text.js";
@@ -15,10 +15,11 @@ export function createAlarms(node) {
     node.hidden = texts.length === 0;
   };
   return {
-    render({ recorder_up: up, totals }) {
+    render({ recorder_up: up, totals }, duties) {
       const [isRefusing, isCutting] = [refused.see(totals.not_admitted), cutShort.see(totals.recording_gaps)];
       const recorder = up === false ? "alarm.recorder" : isCutting ? "alarm.cutshort" : "";
-      draw([recorder, isRefusing ? "alarm.overload" : ""].filter(Boolean).map((key) => t(key)));
+      const signing = duties?.signing_key_missing ? "alarm.signing" : "";
+      draw([recorder, signing, isRefusing ? "alarm.overload" : ""].filter(Boolean).map((key) => t(key)));
     },
     /** What was true when the switch was last heard may not be any more, and nobody knows when counters grew meanwhile. */
     clear() {

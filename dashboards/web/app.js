@@ -68,7 +68,7 @@ const draw = {
   live() {
     showClock(state.live.clock);
     showConnection();
-    alarms.render(state.live);
+    alarms.render(state.live, state.duties);
     renderFigures(state.live);
     renderCalls(state.live);
     renderQueues(state.live);

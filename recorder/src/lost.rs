@@ -15,6 +15,7 @@ use crate::{
     index::{Index, IndexError},
     ledger::LedgerError,
     names::{ControllerName, NameError, RecordingId},
+    recover,
     store::By,
     vault::{Unopened, Vault, VaultError},
 };
@@ -142,7 +143,7 @@ fn has_reason(by: &By) -> Result<(), LostError> {
 ///
 /// # Errors
 /// When keys can't be read, or a log not written; also when none can be, as the signing key is gone and nobody has said that it is lost.
-pub(crate) fn note_found(vault: &Vault, now: Timestamp) -> Result<(), LostError> {
+pub(crate) fn note_found(vault: &Vault, index: &Index, now: Timestamp) -> Result<(), LostError> {
     signing::keep_beside(vault)?;
     signing::note_change(vault, now)?;
     for found in vault.keys_found()? {
@@ -159,6 +160,8 @@ pub(crate) fn note_found(vault: &Vault, now: Timestamp) -> Result<(), LostError>
             purpose: String::new(),
         };
         access::write(vault, now, &[access])?;
+        // Before it is told of: whoever is stopped here counts again.
+        recover::hear_again(vault, index, &found.controller)?;
         vault.told_of(&found)?;
     }
     signing::refuse_lost(vault)
@@ -321,6 +324,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_closed_without_its_key_is_counted_when_that_turns_up() {
+        let bench = Bench::new();
+        let id = bench.record().expect("recorded");
+        let away = bench.place.path().join("away.key");
+        fs::rename(bench.key("region-01.key"), &away).expect("lost");
+        bench.lose().expect("said");
+        let closed = recover::close_left_open(&bench.vault, &bench.index);
+        assert_eq!(closed.expect("closed"), 1);
+        let of = |id| bench.index.get(id).expect("there");
+        assert!(of(id).tally.uncounted);
+        let now = Timestamp::now();
+        note_found(&bench.vault, &bench.index, now).expect("nothing yet");
+        assert!(of(id).tally.uncounted, "nobody can tell yet");
+        fs::rename(&away, bench.key("region-01.key")).expect("found");
+        note_found(&bench.vault, &bench.index, now).expect("noted");
+        let entry = of(id);
+        assert_eq!(
+            (entry.tally.uncounted, entry.tally.packets, entry.tally.end),
+            (false, 1, 160)
+        );
+        assert!(entry.bytes > 0 && entry.files.len() == 1 && entry.ended.is_some());
+        let seconds: f64 = bench.index.figures().expect("read")[CONTROLLER].seconds;
+        assert!((seconds - 0.02).abs() < 1e-9, "{seconds}");
+    }
+
+    #[test]
     fn a_key_that_turns_up_is_told_of_once() {
         let bench = Bench::new();
         bench.record().expect("recorded");
@@ -328,10 +357,10 @@ mod tests {
         fs::rename(bench.key("region-01.key"), &away).expect("lost");
         bench.lose().expect("said");
         let now = Timestamp::now();
-        note_found(&bench.vault, now).expect("nothing yet");
+        note_found(&bench.vault, &bench.index, now).expect("nothing yet");
         fs::rename(&away, bench.key("region-01.key")).expect("found");
         for _ in 0..2 {
-            note_found(&bench.vault, now).expect("noted");
+            note_found(&bench.vault, &bench.index, now).expect("noted");
         }
         let mut said = Vec::new();
         let read = access::read(&bench.vault, CONTROLLER, |_, one| {

@@ -52,6 +52,8 @@ pub struct Duties {
     pub overdue: BTreeMap<String, BTreeMap<String, u64>>,
     /// Calls held against recordings; `None` before it was done once.
     pub reconciliation: Option<Report>,
+    /// The key that signs access logs and register is gone: nothing is shown, erased or held.
+    pub signing_key_missing: bool,
 }
 
 /// What is stored, by controller.

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     backup, gallring, handover,
     index::{Closing, Entry, Index, IndexError, Mark, State},
-    names::RecordingId,
+    names::{ControllerName, RecordingId},
     tally::Tally,
     vault::{Ending, Vault, VaultError, Waiting, folder},
 };
@@ -207,6 +207,31 @@ pub fn close_left_open(vault: &Vault, index: &Index) -> Result<usize, IndexError
         }
     }
     Ok(closed)
+}
+
+/// Counts what recordings of a controller hold that were closed unheard, as their key was said to be lost, and that open again; gives
+/// how many. What doesn't open still stays as it is.
+///
+/// # Errors
+/// When the index can't be read or written.
+pub(crate) fn hear_again(
+    vault: &Vault,
+    index: &Index,
+    controller: &ControllerName,
+) -> Result<u64, IndexError> {
+    let (mut heard, mut after) = (0, None);
+    loop {
+        let page = index.unheard(controller.as_str(), after)?;
+        let Some(last) = page.last() else {
+            return Ok(heard);
+        };
+        after = Some(last.id);
+        for entry in &page {
+            if let Ok(closing) = measure(vault, entry) {
+                heard += u64::from(index.heard(entry.id, &closing)?);
+            }
+        }
+    }
 }
 
 /// What is known of a recording that doesn't open, and won't: what its files take. Gives the error back where it may open later.

@@ -221,7 +221,7 @@ pub struct StreamShown {
     pub label: String,
     /// Its file, relative to the store.
     pub file: String,
-    /// `whole`, `truncated`, or what is wrong with it.
+    /// `whole`; `short` when it lost more than a line does; `empty` without audio; `truncated`; or what is wrong with it.
     pub condition: String,
     /// How it is coded.
     pub codec: &'static str,
@@ -460,6 +460,8 @@ impl StreamShown {
             label: label.as_str().to_owned(),
             file: recording.file_name(label),
             condition: match ending {
+                Ok(Ending::Whole) if tally.packets == 0 => "empty".to_owned(),
+                Ok(Ending::Whole) if tally.seconds_heard(1) < tally.seconds() => "short".to_owned(),
                 Ok(Ending::Whole) => "whole".to_owned(),
                 Ok(Ending::Truncated) => "truncated".to_owned(),
                 Err(error) => error.to_string(),
@@ -469,5 +471,51 @@ impl StreamShown {
             packets: tally.packets,
             packets_lost: tally.packets_lost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use wire::g711::Law;
+
+    use super::*;
+    use crate::vault::{Packet, test_tag};
+
+    /// Its file is as it was written, and holds nothing to hear.
+    #[test]
+    fn a_stream_that_lost_its_audio_is_not_shown_as_whole() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+        let vault = Vault::open(&store, &keys).expect("fresh");
+        let index = Index::open(&vault).expect("fresh");
+        let (id, tag) = (
+            RecordingId::random().expect("random"),
+            test_tag("region-01"),
+        );
+        let recording = vault.begin(id, &tag).expect("begins");
+        index.insert_open(id, &tag).expect("entered");
+        let audio = |position| Packet::audio(position, Bytes::from_static(&[1; 160]));
+        let streams = [
+            ("1", vec![audio(0), audio(160)], "whole"),
+            ("2", vec![Packet::lost(0, 80_000)], "empty"),
+            ("3", vec![], "empty"),
+            ("4", vec![audio(0), Packet::lost(160, 1600)], "short"),
+        ];
+        for (label, packets, _) in &streams {
+            let label = StreamLabel::parse(label).expect("a label");
+            let writer = recording.stream_writer(&label, Law::A);
+            let mut writer = writer.expect("a stream");
+            for packet in packets {
+                writer.push(packet, Instant::now()).expect("written");
+            }
+            writer.finish().expect("finished");
+        }
+        let store = Store { vault, index };
+        let shown = store.show(&id.to_string(), &By::default()).expect("shown");
+        let shown: Vec<&str> = shown.files.iter().map(|it| &*it.condition).collect();
+        assert_eq!(shown, streams.map(|(_, _, condition)| condition));
     }
 }

@@ -2,8 +2,12 @@
 
 #[path = "gallring/faults.rs"]
 mod faults;
+#[path = "gallring/forged.rs"]
+mod forged;
 #[path = "gallring/logs.rs"]
 mod logs;
+#[path = "gallring/model.rs"]
+mod model;
 #[path = "gallring/numbers.rs"]
 mod numbers;
 #[path = "gallring/reconciled.rs"]

@@ -1,5 +1,9 @@
 //! Hand-over: the controller gets all of it or is told which file isn't right, and nothing goes here before its receipt.
 
+#[path = "handover/forged.rs"]
+mod forged;
+#[path = "handover/left_out.rs"]
+mod left_out;
 mod stored;
 
 use std::{
@@ -66,6 +70,14 @@ impl Sides {
 
     fn path(&self, name: &str) -> PathBuf {
         self.bench.place.path().join(name)
+    }
+
+    fn receiver_key(&self) -> String {
+        let text = Receiver::of(&self.region).to_text();
+        let line = text
+            .lines()
+            .find_map(|it| it.strip_prefix("# receipt-key: "));
+        line.expect("in it").to_owned()
     }
 
     fn create(&self, controller: &str) -> Result<Created, HandoverError> {

@@ -121,6 +121,12 @@ fn print_created(created: &Created) -> Result<(), Failure> {
         created.bytes,
         created.handover
     ))?;
+    if !created.wrong.is_empty() {
+        show::line(format_args!(
+            "{} recordings aren't in it, which it tells the receiver; no receipt for it erases them",
+            created.wrong.len()
+        ))?;
+    }
     show::line("they stay here until its receipt comes: `vaxel handover close RECEIPT`")
 }
 
@@ -158,6 +164,12 @@ fn print_verified(verified: &Verified, receipt: &Path) -> Result<(), Failure> {
         "from {}: {} recordings of {}, {} files as they were packed, {} bytes",
         verified.from, of.recordings, of.controller, of.files, of.bytes
     ))?;
+    if of.left_out > 0 {
+        show::line(format_args!(
+            "{} more are {}'s and aren't in it, as they didn't open over there or were spoilt: left-out.txt in it names them",
+            of.left_out, of.controller
+        ))?;
+    }
     match &verified.unpacked {
         Some(path) => show::line(format_args!("unpacked in {}", path.display()))?,
         // With the receipt they go over there: then there are no others.
@@ -202,6 +214,12 @@ fn print_closed(closed: &Closed) -> Result<(), Failure> {
         "{}: {} recordings are with their controller; {} erased here",
         closed.handover, closed.recordings, closed.erased.recordings
     ))?;
+    if closed.left_out > 0 {
+        show::line(format_args!(
+            "{} weren't in the package, and stay: hand them over once they open (`vaxel handover list --json` names them)",
+            closed.left_out
+        ))?;
+    }
     if closed.stay > 0 {
         show::line(format_args!(
             "{} stay for now: `vaxel gallring plan` says why",
@@ -276,6 +294,7 @@ fn told(error: HandoverError) -> Failure {
         }
         | HandoverError::Foreign
         | HandoverError::Forged(_)
+        | HandoverError::Changed(_)
         | HandoverError::Closed(_) => Failure::finding(error.to_string()),
         _ => Failure::run(error.to_string()),
     }

@@ -38,6 +38,12 @@ pub(crate) fn run(
         bucket: true,
         erased: true,
     };
+    if all.from > all.until && (args.from.is_some() || args.until.is_some()) {
+        return Err(Failure::usage(format!(
+            "--from, {}, is after --until, {}: give both, the earlier one first",
+            all.from, all.until
+        )));
+    }
     // Whoever names an end means it.
     let asked = if args.until.is_some() {
         all

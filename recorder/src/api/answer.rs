@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use prometheus::{IntCounterVec, Opts, Registry};
 use serde::Serialize;
 
@@ -45,6 +46,19 @@ impl No {
 
     pub(super) fn bad(reason: &'static str, text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason, text)
+    }
+
+    /// Nothing is in a time that ends before it begins: an empty answer would pass for one that nothing was in.
+    pub(super) fn backwards(from: Option<Timestamp>, until: Option<Timestamp>) -> Result<(), Self> {
+        match (from, until) {
+            (Some(from), Some(until)) if from > until => Err(Self::bad(
+                "malformed",
+                format!(
+                    "`from`, {from}, is after `until`, {until}: give both, the earlier one first"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// There is none, or it isn't theirs: the same words.

@@ -13,6 +13,7 @@ use tokio::{
 use super::{Shared, answer::No, listen};
 use crate::{
     gallring,
+    ledger::Signer,
     monitor::{Duties, Monitor},
     reconcile::{self, Asked, KINDS, Report},
 };
@@ -75,11 +76,17 @@ async fn one(shared: &Arc<Shared>, gauges: &Gauges, plan: bool) -> Result<(), No
         ..recent(shared)
     };
     let calls = shared.stores.calls().map(ToOwned::to_owned);
-    let mut report = shared
+    let (mut report, signing_key_missing) = shared
         .stores
-        .ask(move |vault, index| reconcile::reconcile(vault, index, calls.as_deref(), &asked))
+        .ask(move |vault, index| {
+            let report = reconcile::reconcile(vault, index, calls.as_deref(), &asked)?;
+            Ok::<_, reconcile::ReconcileError>((report, Signer::is_missing(vault)))
+        })
         .await?;
-    let mut duties = Duties::clone(&before);
+    let mut duties = Duties {
+        signing_key_missing,
+        ..Duties::clone(&before)
+    };
     if plan {
         let (overdue, refused) = overdue(shared).await?;
         duties.overdue = overdue;

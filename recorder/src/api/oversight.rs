@@ -62,6 +62,7 @@ pub(super) async fn access_log(
     Extension(caller): Extension<Caller>,
     Query(asked): Query<LogQuery>,
 ) -> Result<Json<Log>, No> {
+    No::backwards(asked.from, asked.until)?;
     let limit = asked
         .limit
         .unwrap_or(ACCESSES_DEFAULT)
@@ -148,6 +149,7 @@ pub(super) async fn reconciliation(
         bucket: true,
         erased: true,
     };
+    No::backwards(Some(asked.from), Some(asked.until))?;
     let calls = shared.stores.calls().map(ToOwned::to_owned);
     let token = caller.token.id.clone();
     let report = shared

@@ -153,6 +153,7 @@ pub(super) fn write_down(
 
 impl Search {
     fn filter(&self, caller: &Caller) -> Result<Filter, No> {
+        No::backwards(self.from, self.until)?;
         let after = self.after.as_deref().map(parse_place).transpose()?;
         digits("region", self.region.as_deref(), 2)?;
         digits("kommun", self.kommun.as_deref(), 4)?;

@@ -130,7 +130,7 @@ pub const CATALOGUE: [Entry; 22] = [
         code: "S0111",
         severity: Warning,
         title: "the bucket keeps older versions of what is removed",
-        why: "A recording's key is destroyed with it, so no version of its audio opens. Both it and who spoke, which is erased years before, go with each version where the account may remove those (s3:DeleteObjectVersion); where it may not, who spoke isn't erased, and audio stays as older versions. So does what was removed before the account might, for as long as the bucket keeps it: what has no current version isn't looked for.",
+        why: "A recording's key is destroyed with it, so no version of its audio opens. Both it and who spoke, which is erased years before, go with each version where the account may remove those (s3:DeleteObjectVersion); where it may not, who spoke isn't erased, and audio stays as older versions. So does audio that was removed before the account might, for as long as the bucket keeps it: of who spoke older versions are looked for where there is no current one, of what nobody can open they aren't.",
         source: "BTV instruction 3",
         remedy: "keep no versions in that bucket, or let the account remove them and have a lifecycle rule remove within a day what isn't current",
     },

@@ -187,6 +187,8 @@ impl Tools<'_> {
         let going: Vec<_> = gone.iter().map(|(entry, _)| entry).zip(permits).collect();
         let id = |(entry, _): &(&Entry, ErasurePermit)| entry.id;
         let mut kept = side_by_side(going, &id, &|(entry, permit)| {
+            // What was judged is what the index says of it, and others may write there.
+            vault.refuse_other_tag(entry.id, &entry.tag)?;
             match what {
                 Mark::Recording if are_keys_away(vault, entry) => {
                     return Err(GallringError::KeysAway);
@@ -255,7 +257,11 @@ impl Tools<'_> {
 pub(super) fn opens(vault: &Vault, what: Mark, entry: &Entry) -> bool {
     match what {
         Mark::Recording => !vault.is_key_destroyed(entry.id, &entry.tag),
-        Mark::Numbers => vault.has_numbers(entry.id, &entry.tag),
+        // By another tag it would be looked for elsewhere.
+        Mark::Numbers => {
+            let is_another = vault.refuse_other_tag(entry.id, &entry.tag).is_err();
+            is_another || vault.has_numbers(entry.id, &entry.tag)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use callcore::{
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 
-use super::{GallringError, Thing, verdict};
+use super::{GallringError, Thing, receipts::Receipts, verdict};
 use crate::{
     access,
     index::{Alike, Index, IndexError, NumbersAlike},
@@ -26,15 +26,36 @@ pub(super) enum Matter {
 }
 
 impl Matter {
-    /// Everything in the store.
-    pub(super) fn all(vault: &Vault, index: &Index) -> Result<Vec<Self>, GallringError> {
-        let recordings = index.alike()?.into_iter().map(Self::Recordings);
-        let numbers = index.numbers_alike()?.into_iter().map(Self::Numbers);
+    /// Everything in the store; handed over is what a receipt proves to be.
+    pub(super) fn all(
+        vault: &Vault,
+        index: &Index,
+        receipts: &mut Receipts<'_>,
+    ) -> Result<Vec<Self>, GallringError> {
+        let (mut recordings, mut numbers) = (index.alike()?, index.numbers_alike()?);
+        for group in &mut recordings {
+            group.proven = receipts.covered(&group.handed_over).is_some();
+        }
+        for group in &mut numbers {
+            group.proven = receipts.covered(&group.handed_over).is_some();
+        }
         let logs = access::segments(vault.store())?;
+        let recordings = recordings.into_iter().map(Self::Recordings);
         Ok(recordings
-            .chain(numbers)
+            .chain(numbers.into_iter().map(Self::Numbers))
             .chain(logs.into_iter().map(Self::AccessLog))
             .collect())
+    }
+
+    /// The same for what its receipt doesn't cover.
+    pub(super) fn not_covered(&self) -> Self {
+        let mut of = self.clone();
+        match &mut of {
+            Self::Recordings(group) => group.proven = false,
+            Self::Numbers(group) => group.proven = false,
+            Self::AccessLog(_) => {}
+        }
+        of
     }
 
     pub(super) fn controller(&self) -> &str {
@@ -45,7 +66,7 @@ impl Matter {
         }
     }
 
-    /// The receipt of its hand-over; empty when there was none.
+    /// The receipt of its hand-over, as the index has it; empty when there was none.
     pub(super) fn handed_over(&self) -> &str {
         match self {
             Self::Recordings(group) => &group.handed_over,
@@ -198,6 +219,7 @@ impl Matter {
                 day: group.day.clone(),
                 held: group.held,
                 handed_over: group.handed_over.clone(),
+                proven: group.proven,
                 recordings: group.recordings,
             })),
             _ => None,
@@ -255,17 +277,17 @@ impl Matter {
     }
 
     fn own_verdict(&self, scenario: &Scenario, today: Date) -> Option<Verdict> {
-        let held = match self {
-            Self::Recordings(group) => group.held,
-            Self::Numbers(group) => group.held,
-            Self::AccessLog(_) => false,
+        let (held, handed_over) = match self {
+            Self::Recordings(group) => (group.held, group.proven),
+            Self::Numbers(group) => (group.held, group.proven),
+            Self::AccessLog(_) => (false, false),
         };
         let thing = Thing {
             controller: self.controller(),
             class: ObjectClass::parse(self.class())?,
             window: self.window(scenario)?,
             held,
-            handed_over: !self.handed_over().is_empty(),
+            handed_over,
         };
         verdict(scenario, &thing, today)
     }

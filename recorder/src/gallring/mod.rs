@@ -4,8 +4,11 @@
 //! sound (see [`run`]), and every erasure stands in the [destruction register](REGISTER).
 
 mod erase;
+#[cfg(test)]
+mod far_tests;
 mod matter;
 mod plan;
+mod receipts;
 mod register;
 mod run;
 mod words;

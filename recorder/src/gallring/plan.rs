@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     GallringError,
     matter::Matter,
+    receipts::Receipts,
     words::{Why, numbers_stay, why},
 };
 use crate::{index::Index, vault::Vault};
@@ -72,7 +73,7 @@ pub fn plan(
 ) -> Result<Plan, GallringError> {
     let mut groups: BTreeMap<(String, String, String, Why), Group> = BTreeMap::new();
     let mut matters = Vec::new();
-    for matter in Matter::all(vault, index)? {
+    for matter in Matter::all(vault, index, &mut Receipts::of(vault))? {
         matters.extend(matter.apart(index, scenario, today)?);
     }
     for matter in matters {

@@ -13,6 +13,7 @@ use super::{
     BATCH, GallringError, REGISTER, Step,
     erase::{Batch, Behind, Tools, Watch, opens},
     matter::Matter,
+    receipts::Receipts,
     register::{Decided, Destroyed},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     backup,
     index::{Entry, Index, Mark},
     ledger::{GENESIS, Ledger, Signer},
+    names::RecordingId,
     vault::{StoreLock, Vault, folder},
 };
 
@@ -110,7 +112,8 @@ fn run_only(
         ..Report::default()
     };
     let mut due = Due::default();
-    let mut matters = Matter::all(vault, index)?;
+    let mut receipts = Receipts::of(vault);
+    let mut matters = Matter::all(vault, index, &mut receipts)?;
     matters.sort_by_key(Matter::turn);
     for matter in matters.into_iter().filter(only) {
         let Some(Verdict::Erase(permit)) = judge(&matter) else {
@@ -123,7 +126,17 @@ fn run_only(
                     Matter::Numbers(_) => Mark::Numbers,
                     _ => Mark::Recording,
                 };
-                let judge = || judge(&matter);
+                let (other, covered) =
+                    (matter.not_covered(), receipts.covered(matter.handed_over()));
+                let is_covered =
+                    |id: &RecordingId| covered.is_none_or(|ids| ids.binary_search(id).is_ok());
+                let judge = |entry: &Entry| {
+                    judge(if is_covered(&entry.id) {
+                        &matter
+                    } else {
+                        &other
+                    })
+                };
                 let before = matter.begun_before(scenario, today);
                 let some = || some_of(index, &matter, before);
                 due.take(&mut tools, what, &decided, some, judge)?;
@@ -234,7 +247,7 @@ impl Due {
         what: Mark,
         decided: &Decided,
         some: impl Fn() -> Result<Vec<Entry>, GallringError>,
-        judge: impl Fn() -> Option<Verdict>,
+        judge: impl Fn(&Entry) -> Option<Verdict>,
     ) -> Result<(), GallringError> {
         let under = Some((what, decided.clone()));
         if self.under != under {
@@ -251,10 +264,19 @@ impl Due {
             let untried = entries
                 .into_iter()
                 .filter(|entry| !tools.refused.contains(&entry.id));
-            self.batch.extend(untried.filter_map(|entry| match judge() {
-                Some(Verdict::Erase(permit)) => Some((entry, permit)),
-                _ => None,
-            }));
+            let mut not_covered = Vec::new();
+            self.batch
+                .extend(untried.filter_map(|entry| match judge(&entry) {
+                    Some(Verdict::Erase(permit)) => Some((entry, permit)),
+                    _ => {
+                        not_covered.push(entry.id);
+                        None
+                    }
+                }));
+            for id in not_covered {
+                tracing::error!(recording = %id, "the index has it as handed over by a receipt that isn't of it: it stays");
+                tools.refused.insert(id);
+            }
             let full = self.batch.len() >= BATCH || !all_of_it;
             if full && self.erase(tools)? == 0 {
                 // What was held meanwhile, or is refused, would come again and again.

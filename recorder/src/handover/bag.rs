@@ -14,6 +14,10 @@ pub(super) const BAGIT: &str = "bagit.txt";
 pub(super) const INFO: &str = "bag-info.txt";
 pub(super) const MANIFEST: &str = "manifest-sha256.txt";
 pub(super) const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
+/// The ids of recordings that aren't in it and should be, a line each; not there when all are.
+pub(super) const LEFT_OUT: &str = "left-out.txt";
+/// In `bag-info.txt`: how many those are.
+const LEFT_OUT_COUNT: &str = "Vaxel-Left-Out";
 pub(super) const PAYLOAD: &str = "data/";
 const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 const OXUM: &str = "Payload-Oxum";
@@ -50,13 +54,23 @@ impl<W: Write> Bag<W> {
         Ok(())
     }
 
-    /// Writes manifest and tag files; gives what it wrote to, and the manifest's digest.
-    pub(super) fn finish(mut self, info: &[(&str, String)]) -> io::Result<(W, String)> {
+    /// Writes manifest and tag files, and what isn't in it; gives what it wrote to, and the manifest's digest.
+    pub(super) fn finish(
+        mut self,
+        info: &[(&str, String)],
+        left_out: &[String],
+    ) -> io::Result<(W, String)> {
         let mut text = String::new();
         for (name, value) in info {
             text += &format!("{name}: {}\n", value.replace(['\r', '\n'], " "));
         }
         text += &format!("{OXUM}: {}.{}\n", self.bytes, self.files);
+        let mut left_out_digest = None;
+        if !left_out.is_empty() {
+            text += &format!("{LEFT_OUT_COUNT}: {}\n", left_out.len());
+            let ids = left_out.join("\n") + "\n";
+            left_out_digest = Some((self.put(LEFT_OUT, ids.as_bytes())?, LEFT_OUT));
+        }
         let manifest = std::mem::take(&mut self.manifest);
         let manifest_digest = self.put(MANIFEST, manifest.as_bytes())?;
         let info_digest = self.put(INFO, text.as_bytes())?;
@@ -66,8 +80,10 @@ impl<W: Write> Bag<W> {
             (manifest_digest.clone(), MANIFEST),
         ];
         let tags: String = tags
+            .into_iter()
+            .chain(left_out_digest)
             .map(|(digest, name)| format!("{digest}  {name}\n"))
-            .concat();
+            .collect();
         self.put(TAG_MANIFEST, tags.as_bytes())?;
         Ok((self.archive.finish()?, manifest_digest))
     }
@@ -88,6 +104,14 @@ pub(super) struct Found {
     room: usize,
     tags: BTreeMap<&'static str, String>,
     manifest: Option<Manifest>,
+    left_out: LeftOut,
+}
+
+/// What was found of the recordings that aren't in it: they are counted as they come.
+#[derive(Debug, Default)]
+struct LeftOut {
+    digest: Option<String>,
+    count: u64,
 }
 
 /// A file of the payload.
@@ -126,11 +150,13 @@ const _: () = assert!((LINE_LEN_MAX * FILES_MAX) as u64 <= MANIFEST_LEN_MAX);
 /// The other tag files have a dozen lines.
 const TAG_FILE_LEN_MAX: u64 = 64 * 1024;
 /// All there are in a bag of ours, and how long each may be.
-const TAG_FILES: [(&str, u64); 4] = [
+const TAG_FILES: [(&str, u64); 5] = [
     (BAGIT, TAG_FILE_LEN_MAX),
     (INFO, TAG_FILE_LEN_MAX),
     (MANIFEST, MANIFEST_LEN_MAX),
     (TAG_MANIFEST, TAG_FILE_LEN_MAX),
+    // An id and the end of its line, of each.
+    (LEFT_OUT, 33 * RECORDINGS_MAX as u64),
 ];
 
 impl Default for Found {
@@ -141,6 +167,7 @@ impl Default for Found {
             room: FILES_MAX,
             tags: BTreeMap::new(),
             manifest: None,
+            left_out: LeftOut::default(),
         }
     }
 }
@@ -157,6 +184,7 @@ impl Found {
         if self.tags.contains_key(name)
             || self.payload.contains_key(name)
             || (name == MANIFEST && has_manifest)
+            || (name == LEFT_OUT && self.left_out.digest.is_some())
         {
             return refused("it is there twice");
         }
@@ -189,6 +217,8 @@ impl Found {
         let mut bytes = bytes.take(len_max + 1);
         let read = if name == MANIFEST {
             self.read_manifest(&mut bytes)
+        } else if name == LEFT_OUT {
+            self.read_left_out(&mut bytes)
         } else {
             let mut text = String::new();
             bytes.read_to_string(&mut text).map(|_| {
@@ -222,6 +252,26 @@ impl Found {
         let digest = hashed.digest();
         self.manifest = Some(Manifest { digest, wrong });
         Ok(())
+    }
+
+    fn read_left_out(&mut self, bytes: &mut dyn Read) -> io::Result<()> {
+        let mut hashed = Hashed::new(bytes);
+        let mut some = [0; 64 * 1024];
+        loop {
+            let got = hashed.read(&mut some)?;
+            if got == 0 {
+                break;
+            }
+            let ends = some[..got].iter().filter(|byte| **byte == b'\n');
+            self.left_out.count += ends.count() as u64;
+        }
+        self.left_out.digest = Some(hashed.digest());
+        Ok(())
+    }
+
+    /// How many recordings it says aren't in it, and should be.
+    pub(super) const fn left_out(&self) -> u64 {
+        self.left_out.count
     }
 
     /// Holds a file against its line in the manifest.
@@ -263,7 +313,9 @@ impl Found {
             (INFO, sha256(text(INFO)?.as_bytes())),
             (MANIFEST, manifest.digest.clone()),
         ];
-        for (name, digest) in digests {
+        let left_out = self.left_out.digest.clone();
+        let left_out = left_out.map(|digest| (LEFT_OUT, digest));
+        for (name, digest) in digests.into_iter().chain(left_out) {
             let stated = tags.get(name);
             if *stated.ok_or_else(|| wrong(name, "no digest is stated of it"))? != digest {
                 return Err(wrong(name, ANOTHER));
@@ -277,6 +329,13 @@ impl Found {
         }
         if self.info(OXUM) != format!("{}.{}", self.bytes, self.payload.len()) {
             return Err(wrong(INFO, "it states another number of bytes or files"));
+        }
+        let stated = match self.info(LEFT_OUT_COUNT) {
+            "" => Some(0),
+            count => count.parse().ok(),
+        };
+        if stated != Some(self.left_out.count) {
+            return Err(wrong(LEFT_OUT, "it names another number than stated"));
         }
         Ok(manifest.digest.clone())
     }

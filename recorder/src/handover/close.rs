@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    HandoverError, Receipt, Record, list,
+    HandoverError, Receipt, Record, list, proven,
     receipt::{fingerprint, is_named},
 };
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     gallring::{self, Report, Step},
     index::Index,
     ledger::parse_public,
-    names::RecordingId,
     store::By,
     vault::Vault,
 };
@@ -34,6 +33,8 @@ pub struct Closed {
     pub erased: Report,
     /// Recordings that stay for now: `vaxel gallring plan` says why.
     pub stay: u64,
+    /// Recordings that weren't in the package: none of them was erased.
+    pub left_out: u64,
 }
 
 /// Closes a hand-over by its receipt, and erases what retention lets go of it. `watch` is told every step of erasing.
@@ -49,7 +50,12 @@ pub fn close(
     watch: &mut (dyn FnMut(Step) -> ControlFlow<()> + Send),
 ) -> Result<Closed, HandoverError> {
     let mut record = Record::read(vault, &receipt.handover)?;
-    check(&record, receipt)?;
+    record.refuse_changed(vault)?;
+    holds(&record, receipt)?;
+    let taken = record.receipt.as_ref();
+    if taken.is_some_and(|taken| holds(&record, taken).is_ok()) {
+        return Err(HandoverError::Closed(record.closed));
+    }
     let print = fingerprint(&record.recipient, &record.receipt_key);
     is_named(scenario, &record.controller, &print)?;
     let access = Access {
@@ -60,15 +66,12 @@ pub fn close(
         purpose: by.purpose.clone(),
     };
     access::write(vault, now, &[access])?;
-    let ids: Vec<RecordingId> = record
-        .recordings
-        .iter()
-        .map(|id| RecordingId::parse(id))
-        .collect::<Result<_, _>>()?;
+    let ids = record.ids()?;
     // Before it is written down that it was taken: it is taken once.
     index.wait_for_disk()?;
     index.handed_over(&ids, &record.id)?;
     record.closed = now.to_string();
+    record.receipt = Some(receipt.clone());
     record.write(vault)?;
     let today = Time::from(now).in_sweden().date();
     let erased = gallring::run_handed_over(vault, index, scenario, today, now, &record.id, watch)?;
@@ -78,6 +81,7 @@ pub fn close(
         recordings: ids.len() as u64,
         erased,
         stay: stay as u64,
+        left_out: record.left_out.len() as u64,
     })
 }
 
@@ -85,8 +89,9 @@ pub fn close(
 pub(crate) fn take_again(vault: &Vault, index: &Index) -> Result<(), HandoverError> {
     let closed = list(vault)?.into_iter();
     for record in closed.filter(|record| !record.closed.is_empty()) {
-        let ids = record.recordings.iter().map(|id| RecordingId::parse(id));
-        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let Some(ids) = proven(vault, &record.id) else {
+            continue;
+        };
         for some in ids.chunks(AT_ONCE_MAX) {
             index.handed_over(some, &record.id)?;
         }
@@ -94,7 +99,8 @@ pub(crate) fn take_again(vault: &Vault, index: &Index) -> Result<(), HandoverErr
     Ok(())
 }
 
-fn check(record: &Record, receipt: &Receipt) -> Result<(), HandoverError> {
+/// Whether a receipt is of this hand-over, and true.
+pub(super) fn holds(record: &Record, receipt: &Receipt) -> Result<(), HandoverError> {
     let key = parse_public(&record.receipt_key).ok_or(HandoverError::Receiver)?;
     if !receipt.is_signed_by(&key) {
         return Err(HandoverError::Forged("the receiver didn't sign it"));
@@ -105,6 +111,8 @@ fn check(record: &Record, receipt: &Receipt) -> Result<(), HandoverError> {
         receipt.recordings,
         receipt.files,
         receipt.bytes,
+        receipt.left_out,
+        &receipt.handover,
     );
     let packed = (
         &record.controller,
@@ -112,14 +120,13 @@ fn check(record: &Record, receipt: &Receipt) -> Result<(), HandoverError> {
         record.recordings.len() as u64,
         record.files,
         record.bytes,
+        record.left_out.len() as u64,
+        &record.id,
     );
     if stated != packed {
         return Err(HandoverError::Forged(
             "it states something else than was packed",
         ));
-    }
-    if !record.closed.is_empty() {
-        return Err(HandoverError::Closed(record.closed.clone()));
     }
     Ok(())
 }

@@ -60,7 +60,7 @@ pub struct Created {
     pub receiver: String,
     /// Whether the scenario names that as the controller's.
     pub receiver_named: bool,
-    /// Recordings that don't open, and so aren't in it: their ids and why.
+    /// Recordings that don't open, and so aren't in it, which it says: their ids and why.
     pub wrong: Vec<(String, String)>,
 }
 
@@ -107,7 +107,10 @@ pub fn create(
         files: 0,
         bytes: 0,
         recordings: Vec::new(),
+        left_out: Vec::new(),
+        seal: String::new(),
         closed: String::new(),
+        receipt: None,
     };
     let packing = Packing {
         vault,
@@ -118,6 +121,7 @@ pub fn create(
     };
     let wrong = folder::whole(package, file(package), |out| {
         let wrong = packing.pack((out, package), receiver, &ids, &mut record, each)?;
+        record.seal(vault)?;
         // Known here before it can be anywhere else: no receipt comes to a stranger.
         record.write(vault)?;
         Ok(wrong)
@@ -256,7 +260,9 @@ impl Packing<'_> {
             }
         }
         (record.files, record.bytes) = (bag.files, bag.bytes);
-        let (sealer, manifest) = bag.finish(&self.info(record)).map_err(file(path))?;
+        record.left_out = self.wrong.iter().map(|(id, _)| id.clone()).collect();
+        let ended = bag.finish(&self.info(record), &record.left_out);
+        let (sealer, manifest) = ended.map_err(file(path))?;
         record.manifest = manifest;
         sealer.finish().map_err(file(path))?;
         Ok(self.wrong)

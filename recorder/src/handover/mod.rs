@@ -4,7 +4,7 @@
 //!    controller's key. Needs a recorded decision that says "hand over".
 //! 2. [`verify`], on the other side, opens it, holds every file against its digest, and signs a receipt.
 //! 3. [`close`] takes the receipt here: it must be of a package that was made here, of exactly what was in it, and signed
-//!    with the key that was named when it was made. The recordings then count as handed over, and `callcore::retention`
+//!    with the key that was named when it was made, which the store's own signature shows. The recordings then count as handed over, and `callcore::retention`
 //!    lets go what it lets go; nothing here decides that.
 //!
 //! What a receipt states, the digest of the bag's manifest, stands inside the sealed package only: whoever signs it has
@@ -13,13 +13,17 @@
 mod bag;
 mod close;
 mod create;
+mod proof;
 mod receipt;
 mod record;
 mod verify;
 
 use std::{io, path::PathBuf};
 
-pub(crate) use self::close::take_again;
+pub(crate) use self::{
+    close::take_again,
+    proof::{pin, proven},
+};
 pub use self::{
     close::{Closed, close},
     create::{Created, Wanted, create},
@@ -107,6 +111,11 @@ pub enum HandoverError {
     /// A receipt that the receiver didn't sign, or that states something else than what was handed over.
     #[error("the receipt isn't true: {0}; nothing was erased")]
     Forged(&'static str),
+    /// A hand-over that others changed, or that an earlier version wrote.
+    #[error(
+        "hand-over {0} isn't as it was made here, or is by an earlier version: nothing was erased. Restore it from a backup, or hand over again"
+    )]
+    Changed(String),
     /// The receipt was taken before.
     #[error("this hand-over was closed on {0}")]
     Closed(String),

@@ -101,6 +101,9 @@ pub struct Receipt {
     pub files: u64,
     /// Bytes received.
     pub bytes: u64,
+    /// Recordings that the package says aren't in it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub left_out: u64,
     /// When, RFC 3339 in UTC.
     pub received: String,
     /// Ed25519 (RFC 8032) over all of it, 128 hexadecimal digits.
@@ -158,12 +161,19 @@ impl Receipt {
             &self.manifest,
             &self.received,
         ];
+        // A receipt of all that was wanted is what it was before packages said what is missing.
+        let left_out = (self.left_out > 0).then(|| self.left_out.to_string());
         let mut bytes = format!("{CONTEXT}\n").into_bytes();
-        for field in texts.into_iter().chain(&numbers) {
+        for field in texts.into_iter().chain(&numbers).chain(&left_out) {
             bytes.extend(format!("{}:{field}\n", field.len()).into_bytes());
         }
         bytes
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this way")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The same of its parts as they are written down.

@@ -1,14 +1,21 @@
 //! What was handed over: a file in the store for each, so that a receipt can be held against it, whenever it comes.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Read},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FOLDER, HandoverError, file};
+use super::{FOLDER, HandoverError, Receipt, bag::RECORDINGS_MAX, file};
 use crate::{
     names::RecordingId,
     vault::{Vault, folder},
 };
+
+/// The id of every recording, indented, and a dozen short fields.
+const RECORD_LEN_MAX: u64 = (RECORDINGS_MAX * 48 + 64 * 1024) as u64;
 
 /// One hand-over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +42,17 @@ pub struct Record {
     pub bytes: u64,
     /// The recordings.
     pub recordings: Vec<String>,
+    /// Recordings that should have been in the package and aren't: they didn't open, or were spoilt or erased meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+    /// Signature of the store's signing key over all of that: others may write in the store.
+    #[serde(default)]
+    pub seal: String,
     /// When the receipt came; empty while it hasn't.
     pub closed: String,
+    /// The receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 impl Record {
@@ -44,13 +60,25 @@ impl Record {
         // An id that is one leads nowhere else.
         let id = RecordingId::parse(id).map_err(|_| HandoverError::Foreign)?;
         let path = path(vault, &id.to_string());
-        match fs::read(&path) {
-            Ok(bytes) => {
+        let mut bytes = Vec::new();
+        let read = fs::File::open(&path)
+            .and_then(|file| file.take(RECORD_LEN_MAX + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(length) if length as u64 > RECORD_LEN_MAX => Err(file(&path)(io::Error::other(
+                "it is longer than a hand-over",
+            ))),
+            Ok(_) => {
                 serde_json::from_slice(&bytes).map_err(|error| file(&path)(io::Error::other(error)))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(HandoverError::Foreign),
             Err(error) => Err(file(&path)(error)),
         }
+    }
+
+    /// The recordings in it.
+    pub(super) fn ids(&self) -> Result<Vec<RecordingId>, HandoverError> {
+        let ids = self.recordings.iter().map(|id| RecordingId::parse(id));
+        Ok(ids.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn write(&self, vault: &Vault) -> Result<(), HandoverError> {
@@ -101,7 +129,10 @@ mod tests {
             files: 0,
             bytes: 0,
             recordings: Vec::new(),
+            left_out: Vec::new(),
+            seal: String::new(),
             closed: String::new(),
+            receipt: None,
         };
         faults::plan(u64::MAX, io::ErrorKind::Other);
         record.write(&vault).expect("written");

@@ -67,6 +67,7 @@ pub fn verify(
         recordings: recordings(&found),
         files: found.payload.len() as u64,
         bytes: found.bytes,
+        left_out: found.left_out(),
         received: String::new(),
         signature: String::new(),
     };

@@ -3,7 +3,7 @@
 use callcore::tag::RecordingTag;
 
 use super::{
-    Closing, Index, IndexError, TAG_COLUMNS,
+    Closing, Entry, Index, IndexError, PAGE, TAG_COLUMNS,
     db::{Change, Value},
 };
 use crate::names::RecordingId;
@@ -50,6 +50,36 @@ impl Index {
     }
 }
 
+/// Of a recording that was closed unheard, as its key was gone.
+const UNHEARD: &str = "state = 'truncated' AND packets < 0 AND samples = 0";
+
+impl Index {
+    /// Some of a controller's recordings that were closed when nobody could open them, by their ids.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn unheard(
+        &self,
+        controller: &str,
+        after: Option<RecordingId>,
+    ) -> Result<Vec<Entry>, IndexError> {
+        let sql = format!(
+            "SELECT * FROM recordings WHERE id > ? AND controller = ? AND {UNHEARD} ORDER BY id LIMIT {PAGE}"
+        );
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        self.entries(&sql, &[after.into(), controller.into()])
+    }
+
+    /// Enters the end of such a recording, now that it opens. False when it isn't one.
+    ///
+    /// # Errors
+    /// When the index can't be written.
+    pub fn heard(&self, id: RecordingId, closing: &Closing) -> Result<bool, IndexError> {
+        let changed = self.db.change(vec![ends_where(id, closing, UNHEARD)])?;
+        Ok(changed == [1])
+    }
+}
+
 fn begins(id: RecordingId, tag: &RecordingTag) -> Change {
     let names = TAG_COLUMNS.map(|name| format!("\"{name}\"")).join(", ");
     let marks = ["?"; TAG_COLUMNS.len()].join(", ");
@@ -63,8 +93,14 @@ fn begins(id: RecordingId, tag: &RecordingTag) -> Change {
 }
 
 fn ends(id: RecordingId, closing: &Closing) -> Change {
-    let sql = "UPDATE recordings SET state = ?, ended = ?, bytes = ?, samples = ?, seconds = ?, streams = ?, \
-         packets = ?, packets_lost = ?, gaps = ?, files = ? WHERE id = ? AND state = 'open'";
+    ends_where(id, closing, "state = 'open'")
+}
+
+fn ends_where(id: RecordingId, closing: &Closing, condition: &str) -> Change {
+    let sql = format!(
+        "UPDATE recordings SET state = ?, ended = ?, bytes = ?, samples = ?, seconds = ?, streams = ?, \
+         packets = ?, packets_lost = ?, gaps = ?, files = ? WHERE id = ? AND {condition}"
+    );
     // Below 0 where nobody counted: an earlier version reads that as 0.
     let count = |count| {
         closing

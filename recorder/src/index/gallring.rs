@@ -29,8 +29,10 @@ pub struct Alike {
     pub latest: String,
     /// Whether a hold is on them.
     pub held: bool,
-    /// The receipt of their hand-over; empty when there was none.
+    /// The receipt of their hand-over, as the index has it; empty when there was none.
     pub handed_over: String,
+    /// Whether that receipt was looked at, and proves it: here nobody has.
+    pub proven: bool,
     /// Whether it is stored who spoke in them.
     pub numbers: bool,
     /// How many.
@@ -48,8 +50,10 @@ pub struct NumbersAlike {
     pub day: String,
     /// Whether a hold is on them.
     pub held: bool,
-    /// The receipt of their hand-over; empty when there was none.
+    /// The receipt of their hand-over, as the index has it; empty when there was none.
     pub handed_over: String,
+    /// Whether that receipt was looked at, and proves it: here nobody has.
+    pub proven: bool,
     /// How many.
     pub recordings: u64,
 }
@@ -127,6 +131,7 @@ impl Index {
                 latest: row.text("latest")?,
                 held: row.count("held")? != 0,
                 handed_over: row.text("handed_over")?,
+                proven: false,
                 numbers: row.text("numbers")? == "kept",
                 recordings: row.count("recordings")?,
                 bytes: row.count("bytes")?,
@@ -148,6 +153,7 @@ impl Index {
                 day: row.text("day")?,
                 held: row.count("held")? != 0,
                 handed_over: row.text("handed_over")?,
+                proven: false,
                 recordings: row.count("recordings")?,
             })
         })

@@ -231,6 +231,14 @@ impl PublicKeys {
         })
     }
 
+    /// Whether something of that name that is no ledger is what was signed: by its signature, or as it was when a key was given up.
+    pub(crate) fn vouch_for(&self, name: &str, hash: &str, signature: &str) -> bool {
+        let mut ends = self.given_up.iter().map(|(_, said)| said.ends.get(name));
+        let is_stated = ends.any(|end| end.is_some_and(|end| end.hash == hash));
+        let signs = self.signs.as_ref();
+        is_stated || signs.is_some_and(|key| is_signed(key, name, hash, signature))
+    }
+
     /// How many lines of it at least were there when a key was given up.
     pub(super) fn lines_min(&self, ledger: &str) -> u64 {
         let ends = self.given_up.iter();

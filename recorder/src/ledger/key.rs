@@ -139,6 +139,16 @@ impl Signer {
         Ok(!is_there && file::has_signed(keys))
     }
 
+    /// The same, also where it is there and can't sign.
+    pub(crate) fn is_missing(vault: &Vault) -> bool {
+        match Self::read(vault.keys()) {
+            Ok(Some(_)) => false,
+            // Where nobody can tell, somebody has to look.
+            Ok(None) => Self::is_lost(vault.keys()).unwrap_or(true),
+            Err(_) => true,
+        }
+    }
+
     /// Where the key that signs lies, if it is there.
     pub(crate) fn place(keys: &Path) -> Result<(PathBuf, bool), LedgerError> {
         let number = given_up::statements(keys)?.len() + 1;
@@ -169,8 +179,8 @@ impl Signer {
         hex(self.0.verifying_key().as_bytes())
     }
 
-    /// A signature over a ledger's name and the hash of its last line; 128 hexadecimal digits.
-    pub(super) fn sign(&self, ledger: &str, hash: &str) -> String {
+    /// A signature over the name of a ledger, or of something else in the store, and its last hash; 128 hexadecimal digits.
+    pub(crate) fn sign(&self, ledger: &str, hash: &str) -> String {
         hex(&self.0.sign(&signed_bytes(ledger, hash)).to_bytes())
     }
 }

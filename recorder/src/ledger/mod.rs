@@ -11,6 +11,7 @@
 //! alone, and can't forge it with what it was given.
 
 mod file;
+mod gauge;
 mod given_up;
 mod key;
 mod line;
@@ -27,6 +28,7 @@ pub use self::{
 };
 pub(crate) use self::{
     file::{end_of, forget_head, signed_in, signed_lines, was_signed},
+    gauge::SigningKeyGauge,
     given_up::{Statement, state, statements},
     key::{PSEUDONYM_LEN, alone, parse_public},
     verify::{follows, has_lines, verify_at},

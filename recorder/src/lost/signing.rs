@@ -8,6 +8,7 @@ use super::{KEY_LOST, LostError, has_reason};
 use crate::{
     access::{self, Access},
     gallring::{self, REGISTER},
+    handover,
     ledger::{self, GENESIS, KeyChange, Ledger, LedgerError, PublicKeys, Signer, Statement},
     store::By,
     vault::{Vault, folder},
@@ -70,6 +71,7 @@ fn pin(
         check,
     )?;
     statement.controllers = whose;
+    handover::pin(vault, public, statement);
     let register = vault.store().join(REGISTER);
     if register.exists() {
         let open = Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?;

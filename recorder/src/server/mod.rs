@@ -39,7 +39,7 @@ use crate::{
     check,
     gallring::{self, GallringError},
     index::{Index, IndexError},
-    ledger::LedgerError,
+    ledger::{LedgerError, SigningKeyGauge},
     lost,
     monitor::{Figures, Monitor},
     place::{Place, PlaceError},
@@ -215,6 +215,8 @@ impl Recorder {
         let board = Arc::new(Board::new(figures)?);
         let backups = backup::Gauges::new(vault.clone())?;
         board.monitor().metrics.register(Box::new(backups))?;
+        let signing = SigningKeyGauge::new(vault.clone())?;
+        board.monitor().metrics.register(Box::new(signing))?;
 
         let mut config = Config::default_for(listen.sip[0], [0; 32]);
         config.contact_user = "recorder".into();
@@ -309,7 +311,7 @@ fn open(place: Place) -> Result<Opened, RecorderError> {
         }
         other => drop(other?),
     }
-    if let Err(error) = lost::note_found(&vault, jiff::Timestamp::now()) {
+    if let Err(error) = lost::note_found(&vault, &index, jiff::Timestamp::now()) {
         tracing::error!(%error, "a recorder without all its keys: calls are recorded, and access logs wait");
     }
     let figures = Figures {

@@ -64,6 +64,23 @@ impl Vault {
         key.try_exists().unwrap_or(false)
     }
 
+    /// Refuses a tag that isn't the one a recording was made under: its key opens under that only. What no key opens can't be
+    /// asked, nor heard.
+    ///
+    /// # Errors
+    /// When it is another, or the key is spoilt.
+    pub(crate) fn refuse_other_tag(
+        &self,
+        id: RecordingId,
+        tag: &RecordingTag,
+    ) -> Result<(), VaultError> {
+        let controller = ControllerName::parse(&tag.controller)?;
+        match self.data_key(&controller, id, &tag.canonical()) {
+            Err(error @ VaultError::TagChanged { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until keys that were destroyed are gone from the disk.
     ///
     /// # Errors
@@ -130,14 +147,14 @@ impl Vault {
         }
     }
 
-    /// Whether it is stored who spoke.
+    /// Whether it is stored who spoke, also where only an older version of it is.
     pub fn has_numbers(&self, id: RecordingId, tag: &RecordingTag) -> bool {
         let Ok(relative) = self.folder_of(id, tag) else {
             return false;
         };
         let name = format!("{}/{META_FILE}", relative.display());
         // Whoever can't tell must take it to be there: what is there is never said to be erased.
-        let far = |remote: &Arc<Remote>| remote.exists(&name).unwrap_or(true);
+        let far = |remote: &Arc<Remote>| remote.exists_in_any_version(&name).unwrap_or(true);
         let near = self.store().join(&name).try_exists().unwrap_or(true);
         near || self.remote.as_ref().is_some_and(far)
     }

@@ -67,6 +67,31 @@ async fn a_switch_says_which_calls_there_were() {
     assert!(theirs["controllers"][OTHERS]["extra"].as_u64() > Some(0));
 }
 
+/// An empty answer would pass for one that nothing was in.
+#[tokio::test]
+async fn a_time_that_ends_before_it_begins_is_refused() {
+    let api = Api::over(filled()).await;
+    let dpo = api.token(Role::Dpo, OURS);
+    let backwards = "from=2018-11-06T00:00:00Z&until=2018-11-05T00:00:00Z";
+    let asked = [
+        format!("/api/reconciliation?{backwards}"),
+        // The last two days begin after it.
+        "/api/reconciliation?until=2018-11-05T00:00:00Z".to_owned(),
+        format!("/api/recordings?{backwards}&purpose=x"),
+        format!("/api/access-log?{backwards}&purpose=x"),
+    ];
+    for path in asked {
+        let answer = api.get(&dpo, &path).await;
+        assert_eq!(answer.status, 400, "{path}");
+        let said = answer.json();
+        let said = said["error"].as_str().expect("it says why").to_owned();
+        assert!(said.contains("from") && said.contains("until"), "{said}");
+    }
+    let both = "from=2018-11-05T00:00:00Z&until=2018-11-06T00:00:00Z";
+    let answer = api.get(&dpo, &format!("/api/reconciliation?{both}")).await;
+    assert_eq!(answer.status, 200);
+}
+
 #[tokio::test]
 async fn health_and_figures_need_no_token_and_name_nobody() {
     let api = Api::over(filled()).await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::*;
-use crate::{gallring::GallringError, names::RecordingId, vault::test_tag};
+use crate::{gallring::GallringError, index::Index, names::RecordingId, vault::test_tag};
 
 const CONTROLLERS: [&str; 2] = ["region-01", "region-14"];
 
@@ -50,6 +50,10 @@ impl Bench {
         bench.access().expect("logged");
         bench.register("01").expect("registered");
         bench
+    }
+
+    fn index(&self) -> Index {
+        Index::open(&self.vault).expect("opens")
     }
 
     fn access(&self) -> Result<(), LedgerError> {
@@ -118,7 +122,7 @@ fn ledgers_go_on_under_another_key_and_are_checked_over_both() {
     bench.lose(&["signing.key"]);
     let stuck = bench.access().expect_err("no key");
     assert!(stuck.to_string().contains("--signing-key"), "{stuck}");
-    let started = crate::lost::note_found(&bench.vault, Timestamp::now());
+    let started = crate::lost::note_found(&bench.vault, &bench.index(), Timestamp::now());
     assert!(matches!(
         started,
         Err(LostError::Ledger(LedgerError::KeyLost { .. }))

@@ -157,10 +157,6 @@ impl Remote {
         })
     }
 
-    pub(crate) fn exists(&self, name: &str) -> Result<bool, VaultError> {
-        self.length(&self.path(name)).map(|length| length.is_some())
-    }
-
     /// Whether the bucket says of what it holds which version it is: then what is removed stays, as an older one. One that did so
     /// once and doesn't any more calls every version `null`. False as well where there is no object to ask about.
     pub(crate) fn keeps_versions(&self) -> Result<bool, VaultError> {

@@ -121,8 +121,8 @@ impl Stub {
     }
 
     /// The account may not remove versions.
-    pub(crate) fn refuse_versions(&self) {
-        self.held.versions_stay.store(true, Ordering::Relaxed);
+    pub(crate) fn refuse_versions(&self, refuse: bool) {
+        self.held.versions_stay.store(refuse, Ordering::Relaxed);
     }
 
     /// Nobody is answered, or everybody again.
@@ -251,7 +251,7 @@ impl Held {
                 ("200 OK", String::new(), self.list(&asked.query))
             }
             _ => match self.objects.lock().expect("ours").get(&name) {
-                None => ("404 Not Found", String::new(), Vec::new()),
+                None => ("404 Not Found", self.marker(&name), Vec::new()),
                 Some(bytes) => match asked.range {
                     None => ("200 OK", String::new(), bytes.clone()),
                     Some((from, to)) => {
@@ -261,6 +261,17 @@ impl Held {
                     }
                 },
             },
+        }
+    }
+
+    /// What stands in the place of what was removed and stays.
+    fn marker(&self, name: &str) -> String {
+        let older = self.older.lock().expect("ours");
+        let stays = older.get(name).is_some_and(|older| !older.is_empty());
+        if stays {
+            "x-amz-delete-marker: true\r\n".to_owned()
+        } else {
+            String::new()
         }
     }
 

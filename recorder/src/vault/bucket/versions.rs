@@ -5,7 +5,7 @@ use std::sync::Arc;
 use object_store::{
     Error, ObjectStoreExt,
     aws::AwsAuthorizer,
-    client::{HttpRequest, HttpRequestBody},
+    client::{HttpRequest, HttpRequestBody, HttpResponse},
     path::Path,
     signer::Signer,
 };
@@ -15,6 +15,9 @@ use crate::vault::VaultError;
 
 /// Each is there because sending was tried again: more than that, and somebody else writes there.
 const VERSIONS_MAX: usize = 100;
+/// S3 says so of an object that isn't there any more, while older versions of it are.
+const MARKER: &str = "x-amz-delete-marker";
+const VERSION: &str = "x-amz-version-id";
 /// An address that is used at once; what is signed in it is taken off again.
 const SIGNED_FOR: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -55,35 +58,48 @@ impl Remote {
         Ok(())
     }
 
-    /// The latest version's name, where the bucket has one; `None` where there is no object.
+    /// Whether an object is there for whoever asks for it, or for whoever asks for its older versions.
+    pub(crate) fn exists_in_any_version(&self, name: &str) -> Result<bool, VaultError> {
+        self.version(&self.path(name)).map(|found| found.is_some())
+    }
+
+    /// The latest version's name, where the bucket has one; `None` where there is no object. What was removed and stays in older
+    /// versions has one as well, of nothing: once that is removed, the one before it is the latest.
     fn version(&self, path: &Path) -> Result<Option<Option<String>>, VaultError> {
-        let (s3, path) = (Arc::clone(&self.s3), path.clone());
-        self.wait(async move {
-            match s3.head(&path).await {
+        let (s3, asked) = (Arc::clone(&self.s3), path.clone());
+        let found = self.wait(async move {
+            match s3.head(&asked).await {
                 Ok(found) => Ok(Some(found.version)),
                 Err(Error::NotFound { .. }) => Ok(None),
                 Err(error) => Err(error),
             }
-        })
+        })?;
+        match found {
+            Some(version) => Ok(Some(version)),
+            None => self.marker(path).map(|version| version.map(Some)),
+        }
+    }
+
+    /// The version that says of an object that it was removed, where there is one.
+    fn marker(&self, path: &Path) -> Result<Option<String>, VaultError> {
+        let answer = self.ask("HEAD", path, None)?;
+        let header = |name| answer.headers().get(name)?.to_str().ok();
+        match answer.status().as_u16() {
+            404 if header(MARKER) == Some("true") => {
+                // One without a name is what a bucket has that keeps no versions any more.
+                Ok(Some(header(VERSION).unwrap_or("null").to_owned()))
+            }
+            404 => Ok(None),
+            // Put there meanwhile.
+            200 => Ok(Some(header(VERSION).unwrap_or("null").to_owned())),
+            status => Err(self.failed(&format!(
+                "nobody can tell whether an object is gone ({status})"
+            ))),
+        }
     }
 
     fn remove_version(&self, path: &Path, version: String) -> Result<(), VaultError> {
-        let (s3, path) = (Arc::clone(&self.s3), path.clone());
-        let (http, region) = (self.http.clone(), self.region.clone());
-        let status = self.wait(async move {
-            let method = "DELETE".parse().map_err(|error| failed(Box::new(error)))?;
-            let mut url = s3.signed_url(method, &path, SIGNED_FOR).await?;
-            url.set_query(None);
-            url.query_pairs_mut().append_pair("versionId", &version);
-            let mut request = HttpRequest::new(HttpRequestBody::from(bytes::Bytes::new()));
-            *request.method_mut() = "DELETE".parse().map_err(|error| failed(Box::new(error)))?;
-            let address = url.as_str().parse();
-            *request.uri_mut() = address.map_err(|error| failed(Box::new(error)))?;
-            let secret = s3.credentials().get_credential().await?;
-            AwsAuthorizer::new(&secret, "s3", &region).authorize(&mut request, None);
-            let answer = http.execute(request).await;
-            Ok(answer.map_err(|error| failed(Box::new(error)))?.status())
-        })?;
+        let status = self.ask("DELETE", path, Some(version))?.status();
         // What is gone meanwhile is found to be gone by the next look.
         if status.is_success() || status.as_u16() == 404 {
             return Ok(());
@@ -91,6 +107,33 @@ impl Remote {
         Err(self.failed(&format!(
             "a version of an object can't be removed ({status}), and whoever reads versions has it yet: let the account do `s3:DeleteObjectVersion`"
         )))
+    }
+
+    /// What the bucket answers of an object, or of a version of it.
+    fn ask(
+        &self,
+        method: &'static str,
+        path: &Path,
+        version: Option<String>,
+    ) -> Result<HttpResponse, VaultError> {
+        let (s3, path) = (Arc::clone(&self.s3), path.clone());
+        let (http, region) = (self.http.clone(), self.region.clone());
+        self.wait(async move {
+            let verb = || method.parse().map_err(|error| failed(Box::new(error)));
+            let mut url = s3.signed_url(verb()?, &path, SIGNED_FOR).await?;
+            url.set_query(None);
+            if let Some(version) = version {
+                url.query_pairs_mut().append_pair("versionId", &version);
+            }
+            let mut request = HttpRequest::new(HttpRequestBody::from(bytes::Bytes::new()));
+            *request.method_mut() = verb()?;
+            let address = url.as_str().parse();
+            *request.uri_mut() = address.map_err(|error| failed(Box::new(error)))?;
+            let secret = s3.credentials().get_credential().await?;
+            AwsAuthorizer::new(&secret, "s3", &region).authorize(&mut request, None);
+            let answer = http.execute(request).await;
+            answer.map_err(|error| failed(Box::new(error)))
+        })
     }
 }
 
@@ -150,12 +193,38 @@ mod tests {
                 }
             }
             if refuses {
-                stub.refuse_versions();
+                stub.refuse_versions(true);
             }
             remote.remove_all("region-01/x").expect("removed");
             let older = stub.older().saturating_sub(if refuses { 2 } else { 0 });
             assert_eq!((stub.names(), older), (Vec::new(), left), "{version:?}");
         }
+    }
+
+    /// Somebody removed it, or the account did when it might not remove versions: what asks for it doesn't find it, and it is there.
+    #[test]
+    fn what_was_removed_and_stays_in_older_versions_is_not_gone() {
+        let (place, stub) = (tempfile::tempdir().expect("a folder"), Stub::start());
+        let near = Place::folders(&place.path().join("store"), &place.path().join("keys"));
+        let remote = Remote::of(&stub.place(near)).expect("made");
+        let remote = remote.expect("a bucket");
+        let file = place.path().join("x");
+        stub.keep_versions(Some("v1"));
+        for text in [b"one", b"two"] {
+            folder::write_private(&file, text).expect("ours");
+            remote.put("region-01/x", &file).expect("put");
+        }
+        remote.remove("region-01/x").expect("removed");
+        assert_eq!((stub.names(), stub.older()), (Vec::new(), 2));
+        assert_eq!(remote.read("region-01/x", 10).expect("asked"), None);
+        assert!(remote.exists_in_any_version("region-01/x").expect("asked"));
+        stub.refuse_versions(true);
+        let refused = remote.remove_for_good("region-01/x");
+        assert!(refused.is_err_and(|error| error.to_string().contains("s3:DeleteObjectVersion")));
+        stub.refuse_versions(false);
+        remote.remove_for_good("region-01/x").expect("removed");
+        assert_eq!((stub.names(), stub.older()), (Vec::new(), 0));
+        assert!(!remote.exists_in_any_version("region-01/x").expect("asked"));
     }
 
     #[test]
@@ -168,7 +237,7 @@ mod tests {
         folder::write_private(&file, b"one").expect("ours");
         stub.keep_versions(Some("v1"));
         remote.put("region-01/x", &file).expect("put");
-        stub.refuse_versions();
+        stub.refuse_versions(true);
         let refused = remote.remove_for_good("region-01/x");
         assert!(refused.is_err_and(|error| error.to_string().contains("s3:DeleteObjectVersion")));
         assert_eq!(stub.names().len(), 1);

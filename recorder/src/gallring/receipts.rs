@@ -1,0 +1,32 @@
+//! Which receipts prove that recordings are with their controller: the index only says so, and lies where others may write.
+
+use std::collections::BTreeMap;
+
+use crate::{handover, names::RecordingId, vault::Vault};
+
+/// Receipts that were looked at, each once.
+pub(super) struct Receipts<'a> {
+    vault: &'a Vault,
+    /// What each covers, sorted: 16 bytes a recording. `None` when it proves nothing.
+    known: BTreeMap<String, Option<Vec<RecordingId>>>,
+}
+
+impl<'a> Receipts<'a> {
+    pub(super) const fn of(vault: &'a Vault) -> Self {
+        Self {
+            vault,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// What a receipt covers. Nothing is handed over by an empty one.
+    pub(super) fn covered(&mut self, receipt: &str) -> Option<&[RecordingId]> {
+        if receipt.is_empty() {
+            return None;
+        }
+        let vault = self.vault;
+        let known = self.known.entry(receipt.to_owned());
+        let proven = || handover::proven(vault, receipt);
+        known.or_insert_with(proven).as_deref()
+    }
+}
