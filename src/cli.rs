@@ -187,9 +187,12 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct LoadArgs {
-    /// Whom to call, a SIP URI with an IP address
+    /// Whom to call, a SIP URI with an IP address: by UDP, with `;transport=tcp` by TCP, with `;transport=tls` or as `sips:` by TLS
     #[arg(long, default_value = "sip:1177@127.0.0.1:5060")]
     pub(crate) to: String,
+    /// The CA certificates (PEM) that a switch called by TLS has to prove itself by; audio is encrypted where it takes keys
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// New calls a second, on average
     #[arg(long, default_value_t = 10.0)]
     pub(crate) rate: f64,

@@ -1,8 +1,12 @@
 //! Why a command ends without doing what it was asked, said to a person.
 
-use std::{io::ErrorKind, process::ExitCode};
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    process::ExitCode,
+};
 
-use recorder::{store::StoreError, vault::VaultError};
+use recorder::{RecorderError, store::StoreError, vault::VaultError};
 
 use crate::show;
 
@@ -11,6 +15,16 @@ use crate::show;
 pub(crate) struct Failure {
     said: Said,
     code: u8,
+    taken: Option<Taken>,
+}
+
+/// What another program has, so that this one can't run beside it as it was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// The store, and which process.
+    Store(String),
+    /// An address and port.
+    Address,
 }
 
 #[derive(Debug)]
@@ -25,6 +39,7 @@ impl Failure {
         Self {
             said: Said::Sentence(said.into()),
             code: 2,
+            taken: None,
         }
     }
 
@@ -33,6 +48,7 @@ impl Failure {
         Self {
             said: Said::Diagnostic(Box::new(report)),
             code: 2,
+            taken: None,
         }
     }
 
@@ -41,6 +57,7 @@ impl Failure {
         Self {
             said: Said::Sentence(said.into()),
             code: 1,
+            taken: None,
         }
     }
 
@@ -49,7 +66,39 @@ impl Failure {
         Self {
             said: Said::Sentence(said.into()),
             code: 3,
+            taken: None,
         }
+    }
+
+    /// It could not start, perhaps since another program has what it needs: exit code 3.
+    pub(crate) fn start(error: &(dyn Error + 'static)) -> Self {
+        Self {
+            taken: is_address_taken(error).then_some(Taken::Address),
+            ..Self::run(error.to_string())
+        }
+    }
+
+    /// The same of a recorder.
+    pub(crate) fn recorder(error: &RecorderError) -> Self {
+        let mut failure = Self::start(error);
+        if let RecorderError::Vault(VaultError::InUse { pid, .. }) = error {
+            failure.taken = Some(Taken::Store(pid.clone()));
+        }
+        failure
+    }
+
+    /// What another program has.
+    pub(crate) const fn taken(&self) -> Option<&Taken> {
+        self.taken.as_ref()
+    }
+
+    /// The same, with more to say to whoever reads it.
+    pub(crate) fn adding(self, more: &str) -> Self {
+        let said = match self.said {
+            Said::Sentence(sentence) => Said::Sentence(format!("{sentence}. {more}")),
+            diagnostic @ Said::Diagnostic(_) => diagnostic,
+        };
+        Self { said, ..self }
     }
 
     /// A file that somebody named: when it isn't there, or is a folder, that is wrong usage, and whatever else keeps it from being
@@ -91,7 +140,7 @@ impl From<gateway::StartError> for Failure {
             gateway::StartError::Audio(_) | gateway::StartError::Recorder(_) => {
                 Self::usage(error.to_string())
             }
-            _ => Self::run(error.to_string()),
+            _ => Self::start(&error),
         }
     }
 }
@@ -104,6 +153,17 @@ impl From<gateway::ShiftError> for Failure {
 
 impl From<dashboards::ServeError> for Failure {
     fn from(error: dashboards::ServeError) -> Self {
-        Self::run(error.to_string())
+        let mut failure = Self::start(&error);
+        if matches!(error, dashboards::ServeError::PortInUse { .. }) {
+            failure.taken = Some(Taken::Address);
+        }
+        failure
     }
+}
+
+fn is_address_taken(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == ErrorKind::AddrInUse)
 }

@@ -1,8 +1,7 @@
 //! Scenarios from files or from the program itself, and moments from text.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, ErrorKind::NotFound, Write},
+    io::ErrorKind::NotFound,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,6 +11,7 @@ use jiff::{Timestamp, civil::DateTime};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use recorder::place::Place;
 
+pub(crate) use crate::whole_file::write_whole;
 use crate::{bounded, cli::StoreOf, failure::Failure, show};
 
 /// The scenarios that come with the program.
@@ -199,59 +199,6 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, Failure> {
         .map_err(|error| Failure::usage(format!("{text} is out of range: {error}")))
 }
 
-/// Writes a file whole or not at all: what fails half-way leaves what stood there. A pipe or a device is written as it is.
-pub(crate) fn write_whole(
-    file: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let (mut out, whole) = WholeFile::begin(file)?;
-    write(&mut out)?;
-    whole.end(out)
-}
-
-/// A file that is there once it is whole: what is dropped before leaves nothing.
-#[derive(Debug)]
-pub(crate) struct WholeFile {
-    /// Where it is written, and where it is to stand; `None` for a pipe or a device.
-    part: Option<(PathBuf, PathBuf)>,
-}
-
-impl WholeFile {
-    pub(crate) fn begin(file: &Path) -> io::Result<(BufWriter<File>, Self)> {
-        // `/dev/stdout` may lead to a file too, one that is open.
-        if file.starts_with("/dev") || (file.exists() && !file.is_file()) {
-            let out = BufWriter::new(File::create(file)?);
-            return Ok((out, Self { part: None }));
-        }
-        // Through a link, to where it points.
-        let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        let mut part = file.clone().into_os_string();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let out = BufWriter::new(File::create(&part)?);
-        let part = Some((part, file));
-        Ok((out, Self { part }))
-    }
-
-    pub(crate) fn end(mut self, mut out: BufWriter<File>) -> io::Result<()> {
-        out.flush()?;
-        if let Some((part, file)) = &self.part {
-            fs::rename(part, file)?;
-            self.part = None;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for WholeFile {
-    fn drop(&mut self) {
-        if let Some((part, _)) = &self.part {
-            // What can't be removed either does no harm under that name.
-            let _ = fs::remove_file(part);
-        }
-    }
-}
-
 /// A file with a secret must be nobody else's to read.
 pub(crate) fn read_secret(file: &Path) -> Result<String, Failure> {
     use std::os::unix::fs::PermissionsExt;
@@ -300,24 +247,4 @@ fn diagnostics(error: &callcore::scenario::ScenarioError, file: &Path, text: &st
         show::harmless(&file.display().to_string()),
         show::harmless_source(text),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_fails_half_way_leaves_the_file_as_it_was() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("hours.csv");
-        write_whole(&file, |out| out.write_all(b"of yesterday")).expect("written");
-        let failed = write_whole(&file, |out| {
-            out.write_all(&[b'x'; 100_000])?;
-            Err(io::Error::other("the disk is full"))
-        });
-        assert!(failed.is_err());
-        assert_eq!(fs::read(&file).expect("it is there"), b"of yesterday");
-        let left = fs::read_dir(folder.path()).expect("a folder").count();
-        assert_eq!(left, 1, "nothing half-written is left");
-    }
 }

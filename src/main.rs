@@ -10,6 +10,7 @@ mod failure;
 mod files;
 mod operator;
 mod show;
+mod whole_file;
 
 use std::{io::IsTerminal, process::ExitCode};
 

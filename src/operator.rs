@@ -89,7 +89,7 @@ pub(crate) async fn start_recorder(scenario: &Scenario) -> Result<RecorderHandle
             | RecorderError::NoCertificate
             | RecorderError::Anybody { .. }
             | RecorderError::Place(_) => Failure::usage(error.to_string()),
-            _ => Failure::run(error.to_string()),
+            _ => Failure::recorder(&error),
         })
 }
 
@@ -107,7 +107,7 @@ pub(crate) async fn serve_recorder(
     };
     api::serve(options).await.map_err(|error| match error {
         api::ServeError::Address(_) => Failure::usage(error.to_string()),
-        _ => Failure::run(error.to_string()),
+        _ => Failure::start(&error),
     })
 }
 

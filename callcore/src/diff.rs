@@ -8,7 +8,7 @@ use crate::{
     kommun::kommun,
     origin::Origin,
     route::{Decision, Destination, Who},
-    scenario::Scenario,
+    scenario::{RouteId, Scenario},
     time::{Span, Time},
 };
 
@@ -87,6 +87,9 @@ pub struct Example {
 pub fn changes(a: &Scenario, b: &Scenario, from: Time, until: Time) -> Vec<Changed> {
     let mut by_change: BTreeMap<Change, Vec<Who>> = BTreeMap::new();
     let mut known: Vec<(Who, Vec<Change>)> = Vec::new();
+    let mut places: Vec<Place> = vec![Place::nowhere()];
+    let of_a = Answers::new(a, &mut places);
+    let of_b = Answers::new(b, &mut places);
     for who in Who::everyone() {
         // Kommuner of one region share their rules, so this is worked out some twenty times, not 293.
         let alike = known.iter().find(|(other, _)| {
@@ -96,7 +99,7 @@ pub fn changes(a: &Scenario, b: &Scenario, from: Time, until: Time) -> Vec<Chang
         let found = match alike {
             Some((_, found)) => found.clone(),
             None => {
-                let found = changes_for(a, b, who, from, until);
+                let found = changes_for((&of_a, &of_b), &places, who, (from, until));
                 known.push((who, found.clone()));
                 found
             }
@@ -134,48 +137,60 @@ impl Change {
     }
 }
 
-fn changes_for(a: &Scenario, b: &Scenario, who: Who, from: Time, until: Time) -> Vec<Change> {
-    let mut moments = a.routes.changes_within(who, from, until);
-    moments.extend(b.routes.changes_within(who, from, until));
-    moments.sort_unstable();
-    moments.dedup();
-    let mut found: Vec<Change> = Vec::new();
-    for (nth, &at) in moments.iter().enumerate() {
-        let end = moments.get(nth + 1).copied().unwrap_or(until);
-        let place = |scenario: &Scenario| Place::of(scenario, scenario.routes.decide_for(who, at));
-        let (was, is) = (place(a), place(b));
+fn changes_for(
+    (a, b): (&Answers<'_>, &Answers<'_>),
+    places: &[Place],
+    who: Who,
+    (from, until): (Time, Time),
+) -> Vec<Change> {
+    let mut found: BTreeMap<(usize, usize), Change> = BTreeMap::new();
+    let winners = |table: &Answers<'_>| {
+        let all = table.scenario.routes.winners(who, (from, until));
+        let placed = |(at, route): (Time, Option<RouteId>)| (at, table.place_of(route));
+        all.map(placed).collect::<Vec<_>>()
+    };
+    for (at, end, was, is) in beside(&winners(a), &winners(b), until) {
         if was == is {
             continue;
         }
-        match found
-            .iter_mut()
-            .find(|known| known.from == was && known.to == is)
-        {
-            Some(known) => {
-                known.last = end;
-                known.span = Span::from_micros(known.span.as_micros() + end.since(at).as_micros());
-            }
-            None => found.push(Change {
-                first: at,
-                last: end,
-                from: was,
-                to: is,
-                span: end.since(at),
-            }),
-        }
+        let change = found.entry((was, is)).or_insert_with(|| Change {
+            first: at,
+            last: end,
+            from: places[was].clone(),
+            to: places[is].clone(),
+            span: Span::ZERO,
+        });
+        change.last = end;
+        change.span = Span::from_micros(change.span.as_micros() + end.since(at).as_micros());
     }
-    found
+    found.into_values().collect()
+}
+
+/// The stretches of time in which neither changes, with what each is. Both begin at the same moment.
+fn beside<'w>(
+    a: &'w [(Time, usize)],
+    b: &'w [(Time, usize)],
+    until: Time,
+) -> impl Iterator<Item = (Time, Time, usize, usize)> + use<'w> {
+    let (mut at_a, mut at_b) = (0, 0);
+    std::iter::from_fn(move || {
+        let (&(begins_a, was), &(begins_b, is)) = (a.get(at_a)?, b.get(at_b)?);
+        let ends = |list: &[(Time, usize)], at: usize| list.get(at + 1).map_or(until, |it| it.0);
+        let (ends_a, ends_b) = (ends(a, at_a), ends(b, at_b));
+        let (begins, end) = (begins_a.max(begins_b), ends_a.min(ends_b));
+        at_a += usize::from(ends_a == end);
+        at_b += usize::from(ends_b == end);
+        Some((begins, end, was, is))
+    })
 }
 
 impl Place {
-    fn of(scenario: &Scenario, decision: Option<Decision>) -> Self {
-        match decision {
-            Some(decision) => Self::to(scenario, decision.to),
-            None => Self {
-                name: "none".to_owned(),
-                handover: None,
-                recorded: false,
-            },
+    /// Of a call without a route.
+    fn nowhere() -> Self {
+        Self {
+            name: "none".to_owned(),
+            handover: None,
+            recorded: false,
         }
     }
 
@@ -201,7 +216,7 @@ impl Place {
 /// What becomes of the calls of some traffic. The caller supplies it: a simulated year, or one that was.
 pub fn moved(a: &Scenario, b: &Scenario, calls: impl IntoIterator<Item = (Origin, Time)>) -> Moved {
     // Places are told apart by number, so that a call costs two lookups and a comparison.
-    let mut places: Vec<Place> = vec![Place::of(a, None)];
+    let mut places: Vec<Place> = vec![Place::nowhere()];
     let (of_a, of_b) = (Answers::new(a, &mut places), Answers::new(b, &mut places));
     let mut moved = Moved::default();
     for (origin, at) in calls {
@@ -277,10 +292,15 @@ impl<'s> Answers<'s> {
         Self { scenario, places }
     }
 
+    /// The first place is that of a call without a route.
+    fn place_of(&self, route: Option<RouteId>) -> usize {
+        route.map_or(0, |route| self.places[route.index()])
+    }
+
     fn answer(&self, origin: Origin, at: Time) -> Answer {
         let decision = self.scenario.routes.decide(origin, at);
         Answer {
-            place: decision.map_or(0, |decision| self.places[decision.route.index()]),
+            place: self.place_of(decision.map(|decision| decision.route)),
             decision,
         }
     }

@@ -1,6 +1,6 @@
 //! A queue: callers in order of arrival, agents longest idle first.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{scenario::AgentId, switch::CallId, time::Span};
 
@@ -18,7 +18,11 @@ pub struct Line {
     /// Never empty at the front, and never more empty places than callers elsewhere but for [`EMPTY_MAX`].
     callers: VecDeque<(Place, Option<CallId>)>,
     waiting: usize,
+    /// Those who are idle, and places of those who have signed out: never more than idle ones but for [`EMPTY_MAX`].
     idle: VecDeque<AgentId>,
+    /// How many places agents have who signed out: the first of theirs.
+    left: BTreeMap<AgentId, u32>,
+    left_len: usize,
     places: u64,
     /// Agents who have not signed out, whatever they do.
     staffed: usize,
@@ -39,6 +43,8 @@ impl Line {
             callers: VecDeque::new(),
             waiting: 0,
             idle: VecDeque::new(),
+            left: BTreeMap::new(),
+            left_len: 0,
             places: 0,
             staffed: 0,
             handling,
@@ -150,28 +156,41 @@ impl Line {
         self.idle.push_back(agent);
     }
 
-    /// Takes an agent who signs out from among the idle.
+    /// Takes an agent who is idle, and signs out, from among the idle. The place is left behind, as a caller's is: of tens of thousands
+    /// of agents many sign out at once.
     pub fn agent_leaves(&mut self, agent: AgentId) {
-        self.idle.retain(|&idle| idle != agent);
+        *self.left.entry(agent).or_default() += 1;
+        self.left_len += 1;
+        if self.left_len > self.idle() + EMPTY_MAX {
+            let mut left = std::mem::take(&mut self.left);
+            self.left_len = 0;
+            self.idle.retain(|agent| !takes_one(&mut left, *agent));
+        }
     }
 
     /// How many agents are idle.
     #[inline]
     pub fn idle(&self) -> usize {
-        self.idle.len()
+        self.idle.len().saturating_sub(self.left_len)
     }
 
     /// Takes the agent who has been idle longest.
     #[inline]
     pub fn take_agent(&mut self) -> Option<AgentId> {
-        self.idle.pop_front()
+        loop {
+            let agent = self.idle.pop_front()?;
+            if self.left_len == 0 || !takes_one(&mut self.left, agent) {
+                return Some(agent);
+            }
+            self.left_len -= 1;
+        }
     }
 
     /// Takes the longest waiting caller and the longest idle agent, when there is one of each.
     #[inline]
     pub fn take_pair(&mut self) -> Option<(CallId, AgentId)> {
         let call = self.first()?;
-        let agent = self.idle.pop_front()?;
+        let agent = self.take_agent()?;
         self.callers.pop_front();
         self.waiting -= 1;
         self.tidy();
@@ -179,11 +198,69 @@ impl Line {
     }
 }
 
+/// Whether a place of this agent's is one that was left; each time it is asked one place less.
+fn takes_one(left: &mut BTreeMap<AgentId, u32>, agent: AgentId) -> bool {
+    let Some(places) = left.get_mut(&agent) else {
+        return false;
+    };
+    *places -= 1;
+    if *places == 0 {
+        left.remove(&agent);
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    /// Agents sign out and in by the tens of thousands where a shift ends: what each costs must not grow with how many they are.
+    #[test]
+    fn as_many_agents_as_there_can_be_sign_out_and_in() {
+        let all = || (0..crate::scenario::AGENTS_MAX as u32).map(AgentId);
+        let mut line = Line::new(Span::from_secs(60));
+        all().for_each(|agent| line.agent_idle(agent));
+        for _ in 0..3 {
+            all().rev().for_each(|agent| {
+                line.agent_leaves(agent);
+                line.agent_idle(agent);
+            });
+        }
+        assert_eq!(line.idle(), crate::scenario::AGENTS_MAX);
+        assert!(line.idle.len() <= 2 * line.idle() + EMPTY_MAX);
+        assert!(all().rev().all(|agent| line.take_agent() == Some(agent)));
+        assert_eq!(
+            (line.take_agent(), line.idle(), line.left.len()),
+            (None, 0, 0)
+        );
+    }
+
+    proptest::proptest! {
+        /// The same as a list from which who signs out is taken at once.
+        #[test]
+        fn who_signs_out_is_idle_no_more(steps in proptest::collection::vec((0..12_u32, 0..3_u8), 0..400)) {
+            let mut line = Line::new(Span::from_secs(60));
+            let mut model: VecDeque<AgentId> = VecDeque::new();
+            for (agent, step) in steps {
+                let agent = AgentId(agent);
+                match (step, model.contains(&agent)) {
+                    (0, false) => {
+                        line.agent_idle(agent);
+                        model.push_back(agent);
+                    }
+                    (1, true) => {
+                        line.agent_leaves(agent);
+                        model.retain(|idle| *idle != agent);
+                    }
+                    (2, _) => proptest::prop_assert_eq!(line.take_agent(), model.pop_front()),
+                    _ => {}
+                }
+                proptest::prop_assert_eq!(line.idle(), model.len());
+            }
+        }
+    }
 
     #[test]
     fn a_caller_who_comes_back_stands_before_those_who_came_later() {

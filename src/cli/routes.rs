@@ -109,9 +109,9 @@ pub(crate) struct DiffArgs {
     pub(crate) a: String,
     /// The scenario as it would be
     pub(crate) b: String,
-    /// The year that is looked at
-    #[arg(long, default_value_t = 2019)]
-    pub(crate) year: i16,
+    /// The year that is looked at (default: the days that the first scenario simulates, or the second's, else this year)
+    #[arg(long)]
+    pub(crate) year: Option<i16>,
     /// Calls to try, one a line: a moment and a kommun-ID, as in 2019-03-01T12:00,0180
     #[arg(long, conflicts_with_all = ["calls", "seed"])]
     pub(crate) traffic: Option<PathBuf>,

@@ -22,7 +22,7 @@ use simulator::load::{self, AT_ONCE_MAX, Hold, LoadHandle, LoadPlan, LoadReport}
 use super::{follow, signals::EndWanted};
 use crate::{
     cli::DemoArgs,
-    failure::Failure,
+    failure::{Failure, Taken},
     files,
     operator::{self, Operator},
     show,
@@ -69,9 +69,16 @@ struct Provider {
     recorded: BTreeMap<String, u64>,
 }
 
+/// How far the ports of a demonstration are moved beside another: further than its own lie apart.
+const SHIFT_BESIDE: u16 = 100;
+/// Where it keeps its recordings then.
+const DATA_BESIDE: &str = "demo-2";
+
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
-    let inera = start("imy-2019", &args, args.journal.clone()).await?;
-    let medhelp = start("medhelp-2019", &args, None).await?;
+    let beside = |failure: Failure| beside(failure, &args);
+    let inera = start("imy-2019", &args, args.journal.clone());
+    let inera = inera.await.map_err(beside)?;
+    let medhelp = start("medhelp-2019", &args, None).await.map_err(beside)?;
     let mut end = EndWanted::listen()?;
     let load = if args.quiet_callers {
         None
@@ -101,6 +108,31 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::from(1)
     })
+}
+
+/// What to type where another demonstration, or another program, has what this one needs.
+fn beside(failure: Failure, args: &DemoArgs) -> Failure {
+    let typed = |shift: u16, data: &Path| {
+        format!(
+            "Or run this demonstration beside it: vaxel demo --shift {shift} --data {}",
+            data.display()
+        )
+    };
+    let further = args.shift.saturating_add(SHIFT_BESIDE);
+    let other = Path::new(DATA_BESIDE);
+    match failure.taken() {
+        None => failure,
+        // Who moved the ports has said which are free.
+        Some(Taken::Store(process)) => Failure::run(format!(
+            "another demonstration has the recordings in {} (process {process}): stop it. {}",
+            args.data.as_deref().unwrap_or(Path::new(".")).display(),
+            typed(if args.shift == 0 { further } else { args.shift }, other)
+        )),
+        Some(Taken::Address) => {
+            let more = typed(further, args.data.as_deref().unwrap_or(other));
+            failure.adding(&more)
+        }
+    }
 }
 
 async fn start(name: &str, args: &DemoArgs, journal: Option<PathBuf>) -> Result<Operator, Failure> {
@@ -158,6 +190,7 @@ async fn start_callers(args: &DemoArgs, switch: SocketAddr) -> Result<LoadHandle
         hold: Hold::FarEnd(PATIENCE),
         patience: PATIENCE,
         audio: true,
+        tls: None,
         local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
         at_once_max: AT_ONCE_MAX,
     };

@@ -17,7 +17,9 @@ pub(crate) async fn run(args: LoadArgs) -> Result<ExitCode, Failure> {
     let run = load::start(plan(&args)?)
         .await
         .map_err(|error| match error {
-            load::LoadError::Bind(_) => Failure::run(error.to_string()),
+            load::LoadError::Bind(_) | load::LoadError::Unbelieved { .. } => {
+                Failure::run(error.to_string())
+            }
             _ => Failure::usage(error.to_string()),
         })?;
     let report = follow(run, Some(args.calls), &mut end).await;
@@ -54,6 +56,9 @@ fn plan(args: &LoadArgs) -> Result<LoadPlan, Failure> {
             Failure::usage(format!("{code} is no kommun-ID: four digits, such as 0180"))
         })
     });
+    let tls = args.ca.as_deref().map(|file| {
+        gateway::mutual::trusting(file).map_err(|error| Failure::usage(error.to_string()))
+    });
     let talk = seconds("--talk", args.talk)?;
     Ok(LoadPlan {
         to: args.to.clone(),
@@ -65,7 +70,9 @@ fn plan(args: &LoadArgs) -> Result<LoadPlan, Failure> {
         hold: Hold::Caller(talk..talk),
         patience: seconds("--patience", args.patience)?,
         audio: !args.no_audio,
-        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        tls: tls.transpose()?,
+        // The address that the system would send from.
+        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         at_once_max: args.at_once,
     })
 }
@@ -142,6 +149,12 @@ fn print(report: &LoadReport, to: &str) -> Result<(), Failure> {
         show::line(format_args!(
             "audio         {} packets sent, {} heard, {} lost; {} calls silent",
             report.rtp_sent, report.rtp_heard, report.rtp_lost, report.silent
+        ))?;
+    }
+    if report.encrypted > 0 {
+        show::line(format_args!(
+            "              of {} answered calls {} encrypted (SRTP)",
+            report.answered, report.encrypted
         ))?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! One run of 24 calls serves most tests here; its ports are moved, so that it runs beside anything else.
 
+mod beside;
 mod interrupted;
 mod journal;
 mod leaks;

@@ -113,6 +113,7 @@ async fn replacing_under_load_fails_no_call() {
         hold: Hold::Caller(Duration::ZERO..Duration::from_millis(200)),
         patience: load::PATIENCE,
         audio: false,
+        tls: None,
         local: "127.0.0.1:0".parse().expect("an address"),
         at_once_max: 1000,
     };

@@ -71,6 +71,20 @@ impl CertificateFiles {
     }
 }
 
+/// TLS as a client that has no certificate of its own: checks the server's against these CA certificates, PEM, as [`CertificateFiles::client`]
+/// does.
+///
+/// # Errors
+/// When the file is missing or holds something else.
+pub fn trusting(ca: &Path) -> Result<Arc<ClientConfig>, CertificateError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    WholeNames::new(roots(ca)?).check_in(&mut config);
+    Ok(Arc::new(config))
+}
+
 /// Makes a CA and a certificate for these names (host names or IP addresses) in a folder, as a demo or a test needs:
 /// `ca.pem`, `certificate.pem`, `key.pem`. Nobody else has a reason to trust them.
 ///

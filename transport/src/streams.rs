@@ -250,7 +250,7 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-fn server_name(peer: SocketAddr, name: Option<&str>) -> Option<ServerName<'static>> {
+pub(crate) fn server_name(peer: SocketAddr, name: Option<&str>) -> Option<ServerName<'static>> {
     match name {
         Some(name) => ServerName::try_from(name.to_owned()).ok(),
         None => Some(ServerName::IpAddress(peer.ip().into())),

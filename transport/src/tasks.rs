@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How long a TLS handshake may take: a few round trips even over a bad network.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// The driver's side of such a connection.
 #[derive(Debug)]

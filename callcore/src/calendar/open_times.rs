@@ -16,7 +16,8 @@ use crate::time::{Time, sweden};
 const FIRST_DAY: Date = date(2005, 1, 1);
 const LAST_DAY: Date = date(2050, 12, 31);
 
-const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
+const HOUR_MICROS: i64 = 3600 * 1_000_000;
+const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 
 /// Opening hours as sorted moments of change, with an index by day.
 #[derive(Debug, Clone)]
@@ -73,6 +74,30 @@ impl OpenTimes {
     /// The moments of change in the compiled years, sorted.
     pub(crate) fn changes(&self) -> &[i64] {
         &self.changes
+    }
+
+    /// Moments of a time at which it may open or close by the clock on the wall, in no order: for what lies outside the compiled years.
+    pub(crate) fn changes_by_wall(&self, from: Time, until: Time) -> Vec<Time> {
+        let zone = sweden();
+        let first = from.in_sweden().date();
+        // An opening may have begun two days before.
+        let first = first.checked_sub(2.days()).unwrap_or(first);
+        let days = std::iter::successors(Some(first), |day| day.tomorrow().ok());
+        let last = until.in_sweden().date();
+        let mut found = Vec::new();
+        for day in days.take_while(|day| *day <= last) {
+            for opening in self.hours.on(DayKind::of(day)) {
+                let ends = [opening.from_minute, opening.to_minute];
+                found.extend(ends.map(|minute| moment(day, minute, &zone)));
+            }
+        }
+        // In autumn an hour comes twice, and with it what happens then.
+        let again: Vec<i64> = found.iter().map(|at| at + HOUR_MICROS).collect();
+        found.extend(again);
+        let turns = zone.following(from.timestamp());
+        let turns = turns.map(|turn| turn.timestamp().as_microsecond());
+        found.extend(turns.take_while(|at| *at < until.as_micros()));
+        found.into_iter().map(Time::from_micros).collect()
     }
 
     /// The openings in the compiled years that end after a moment, in order.

@@ -99,6 +99,7 @@ impl Table {
     }
 
     /// Every moment at which one of these rules begins or ceases to hold, sorted, the beginning of time first.
+    #[cfg(test)]
     pub(super) fn changes_of(&self, candidates: &[RouteId]) -> Vec<Time> {
         let mut moments = vec![Time::from_micros(i64::MIN)];
         for rule in candidates.iter().map(|&id| self.rule(id)) {
@@ -122,14 +123,6 @@ impl Table {
         candidates
             .iter()
             .filter_map(|&id| self.rule(id).hours)
-            .collect()
-    }
-
-    /// Every moment of a time at which the answer to a caller may change, its beginning first.
-    pub(crate) fn changes_within(&self, who: Who, from: Time, until: Time) -> Vec<Time> {
-        let changes = self.changes_of(self.candidates(who)).into_iter();
-        std::iter::once(from)
-            .chain(changes.filter(|at| (from..until).contains(at) && *at != from))
             .collect()
     }
 

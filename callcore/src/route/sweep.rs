@@ -11,8 +11,8 @@ use std::{
 use super::Table;
 use crate::{scenario::RouteId, time::Time};
 
-/// Goes through all time, from its beginning. Hours are looked at in the compiled years, 2005 to 2050, and when a rule begins
-/// or ceases to hold.
+/// Goes through all time, from its beginning, or through a part of it. Of all time hours are looked at in the compiled years, 2005 to 2050,
+/// and when a rule begins or ceases to hold; of a part, always.
 pub(super) struct Sweep<'a> {
     table: &'a Table,
     /// When rules begin and cease to hold, in order.
@@ -23,8 +23,10 @@ pub(super) struct Sweep<'a> {
     slots: Vec<Slot>,
     /// The first rule of each open slot.
     firsts: BTreeSet<RouteId>,
-    /// The first moment hasn't been told.
-    is_new: bool,
+    /// When it begins, until that was told.
+    begins: Option<Time>,
+    /// Further moments, at which hours may change outside the compiled years, in order.
+    by_wall: std::iter::Peekable<std::vec::IntoIter<Time>>,
     /// Whether calendars were open by the clock on the wall at the moment before, outside the compiled years.
     was_by_wall: bool,
     /// What this has taken so far: changes of rules and calendars that were looked at.
@@ -63,21 +65,65 @@ impl<'a> Sweep<'a> {
             changes: calendars.filter_map(first).collect(),
             slots,
             firsts: BTreeSet::new(),
-            is_new: true,
+            begins: Some(Time::from_micros(i64::MIN)),
+            by_wall: Vec::new().into_iter().peekable(),
             was_by_wall: true,
             steps: 0,
         }
     }
 
+    /// From one moment to another.
+    pub(super) fn within(
+        table: &'a Table,
+        candidates: &[RouteId],
+        (from, until): (Time, Time),
+    ) -> impl Iterator<Item = (Time, Option<RouteId>)> + use<'a> {
+        let mut sweep = Self::of(table, candidates);
+        sweep.begin_at(from);
+        let calendars = table.hours_of(candidates).into_iter();
+        let beyond = !(table.is_compiled(from) && table.is_compiled(until));
+        let mut by_wall: Vec<Time> = calendars
+            .filter(|_| beyond)
+            .flat_map(|hours| table.calendar(hours).changes_by_wall(from, until))
+            .filter(|at| *at > from)
+            .collect();
+        by_wall.sort_unstable();
+        by_wall.dedup();
+        sweep.by_wall = by_wall.into_iter().peekable();
+        sweep.take_while(move |(at, _)| *at < until)
+    }
+
+    /// Passes over all that was before a moment.
+    fn begin_at(&mut self, from: Time) {
+        while let Some(&(at, _)) = self.turns.peek().filter(|(at, _)| *at <= from) {
+            self.turn_rules(at);
+        }
+        let calendars = std::mem::take(&mut self.changes);
+        for Reverse((_, hours, _)) in calendars {
+            let changes = self.table.calendar(hours).changes();
+            let place = changes.partition_point(|&at| at <= from.as_micros());
+            if let Some(&next) = changes.get(place) {
+                self.changes.push(Reverse((next, hours, place)));
+            }
+        }
+        for hours in 0..self.table.calendars() {
+            let is_open = self.table.calendar(hours).is_open(from);
+            self.change(hours, |slot| slot.is_open = is_open);
+        }
+        self.begins = Some(from);
+        self.was_by_wall = !self.table.is_compiled(from);
+    }
+
     fn next_moment(&mut self) -> Option<Time> {
-        if std::mem::take(&mut self.is_new) {
-            return Some(Time::from_micros(i64::MIN));
+        if let Some(begins) = self.begins.take() {
+            return Some(begins);
         }
         let turn = self.turns.peek().map(|(at, _)| *at);
         let change = self.changes.peek();
         let change = change.map(|Reverse((at, ..))| Time::from_micros(*at));
         // What ends never ends at no moment.
-        let next = turn.into_iter().chain(change).min();
+        let by_wall = self.by_wall.peek().copied();
+        let next = turn.into_iter().chain(change).chain(by_wall).min();
         next.filter(|at| *at != Time::from_micros(i64::MAX))
     }
 
@@ -118,7 +164,8 @@ impl<'a> Sweep<'a> {
                 self.changes.push(Reverse((next, hours, place + 1)));
             }
         }
-        let by_wall = self.slots.len() > 1 && !self.table.calendar(0).is_compiled(at);
+        while self.by_wall.next_if(|moment| *moment <= at).is_some() {}
+        let by_wall = self.slots.len() > 1 && !self.table.is_compiled(at);
         if by_wall || self.was_by_wall {
             for hours in 0..self.table.calendars() {
                 let is_open = self.table.calendar(hours).is_open(at);

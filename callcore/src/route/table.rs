@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Decision, Destination, Digest, Route, coverage::WHO_LEN, coverage::Who};
+use super::{Decision, Destination, Digest, Route, coverage::WHO_LEN, coverage::Who, sweep::Sweep};
 use crate::{
     calendar::OpenTimes,
     origin::Origin,
@@ -123,6 +123,21 @@ impl Table {
     /// How many different hours the rules have.
     pub(super) const fn calendars(&self) -> usize {
         self.open_times.len()
+    }
+
+    /// Whether hours are compiled for a moment; without hours there is nothing to compile.
+    pub(super) fn is_compiled(&self, at: Time) -> bool {
+        let hours = self.open_times.first();
+        hours.is_none_or(|hours| hours.is_compiled(at))
+    }
+
+    /// Which rule wins for a caller from one moment to another: at the first, and at each at which that may change.
+    pub(crate) fn winners(
+        &self,
+        who: Who,
+        time: (Time, Time),
+    ) -> impl Iterator<Item = (Time, Option<RouteId>)> + use<'_> {
+        Sweep::within(self, self.candidates(who), time)
     }
 
     /// Hours by their place, which a [`Rule`] has.

@@ -96,7 +96,8 @@ pub(super) struct RawOrganisation {
     /// Its short name, such as `inera` or `region-01`.
     #[schemars(with = "String")]
     pub(super) id: Text,
-    pub(super) name: String,
+    #[schemars(with = "String")]
+    pub(super) name: Text,
     /// `region`, `processor`, `care-provider` or `sub-processor`.
     #[schemars(with = "String")]
     pub(super) kind: Text,
@@ -129,7 +130,8 @@ pub(super) struct RawAgreement {
     #[schemars(with = "String")]
     pub(super) processor: Text,
     /// What it is for: `routing`, `recording`, `storage`, `care`.
-    pub(super) purposes: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub(super) purposes: Spanned<Vec<Text>>,
     /// First day in force, such as 2018-05-25.
     #[schemars(with = "String")]
     pub(super) from: Anything,
@@ -286,7 +288,8 @@ pub(super) struct RawQueue {
     /// Whose nurses answer, when they are not the controller's own.
     #[schemars(with = "Option<String>")]
     pub(super) answered_by: Option<Text>,
-    pub(super) purpose: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) purpose: Option<Text>,
     /// The legal basis of the recording, cited.
     pub(super) basis: Option<String>,
     pub(super) wrap_up_s: Option<u32>,
@@ -396,7 +399,8 @@ pub(super) struct RawPause {
     pub(super) until: Option<Anything>,
     #[schemars(with = "Option<String>")]
     pub(super) controller: Option<Text>,
-    pub(super) reason: String,
+    #[schemars(with = "String")]
+    pub(super) reason: Text,
 }
 
 /// The SIPREC recording server.

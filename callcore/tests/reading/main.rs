@@ -2,6 +2,7 @@
 
 mod listening;
 mod recording;
+mod saying;
 mod waiting;
 
 use callcore::{

@@ -141,3 +141,22 @@ fn clients_without_tags_record_the_calls_of_a_queue_that_can_be_tagged() {
         refused(&text, 11, message, remedy);
     }
 }
+
+/// It would never have held: one that keeps would let the one before it erase.
+#[test]
+fn a_decision_that_ends_before_it_begins_is_refused() {
+    let decision = |until: &str| {
+        format!(
+            "{LEAST}\n[[decision]]\ncontroller = \"inera\"\ndiary_number = \"x\"\ndate = 2025-07-01\nuntil = {until}\npermits = \"keep\"\nclasses = [\"audio\"]\n"
+        )
+    };
+    assert!(read(&decision("2025-07-02")).is_ok());
+    for until in ["2025-07-01", "2024-07-01"] {
+        refused(
+            &decision(until),
+            13,
+            "`until` is not after `date`",
+            "first day",
+        );
+    }
+}

@@ -6,8 +6,13 @@ use callcore::{kommun::KommunId, personal::CallerNumber};
 use transport::media::PolledSocket;
 use wire::{
     rtp::{self, Packet, Receiver, Sender, Stats},
+    sdp,
+    sip::message::Body,
+    srtp::Crypto,
     time::Time,
 };
+
+use super::keys::Keys;
 
 /// A datagram longer than this is no telephone audio.
 const DATAGRAM_MAX: usize = 2048;
@@ -52,6 +57,56 @@ pub(super) enum Left {
     Silence,
 }
 
+impl Caller {
+    /// What our INVITE offers; with a key of this call's where the way is `secure`.
+    pub(super) fn offer(&mut self, local: SocketAddr, secure: bool) -> Body {
+        let Some(audio) = &mut self.audio else {
+            return sdp::Description::telephony(local).to_body();
+        };
+        audio.keys = secure.then(|| Box::new(Keys::new()));
+        let keys = audio.keys.as_ref().map(|keys| keys.offered());
+        description(audio.socket.local_addr(), sdp::PLAIN_RTP, keys)
+    }
+
+    /// Reads what the switch answered.
+    pub(super) fn heard_from(&mut self, body: Option<&Body>) {
+        let said = described(body);
+        let stream = said.as_ref().and_then(sdp::Description::audio);
+        if let (Some(stream), Some(audio)) = (stream, &mut self.audio) {
+            audio.heard_from(stream);
+        }
+    }
+
+    /// Reads what the switch offers in mid-call, and answers it; one that leaves the offer to us gets that.
+    pub(super) fn changed(&mut self, body: Option<&Body>, local: SocketAddr) -> Body {
+        let Some(audio) = &mut self.audio else {
+            return sdp::Description::telephony(local).to_body();
+        };
+        let own = audio.socket.local_addr();
+        let said = described(body);
+        let Some(stream) = said.as_ref().and_then(sdp::Description::audio) else {
+            let keys = audio.keys.as_ref().map(|keys| keys.offered());
+            return description(own, sdp::PLAIN_RTP, keys);
+        };
+        audio.remote = Some(stream.address);
+        let keys = audio.keys.as_mut().map(|keys| keys.answer(stream));
+        description(own, &stream.protocol, keys)
+    }
+}
+
+fn described(body: Option<&Body>) -> Option<sdp::Description> {
+    sdp::Description::parse(&body?.bytes).ok()
+}
+
+fn description(own: SocketAddr, protocol: &str, keys: Option<Vec<Crypto>>) -> Body {
+    let mut said = sdp::Description::telephony(own);
+    if let (Some(keys), Some(stream)) = (keys, said.streams.first_mut()) {
+        stream.protocol = protocol.into();
+        stream.crypto = keys;
+    }
+    said.to_body()
+}
+
 /// A caller's audio.
 #[derive(Debug)]
 pub(super) struct Audio {
@@ -65,6 +120,8 @@ pub(super) struct Audio {
     position: usize,
     datagram: Vec<u8>,
     pub(super) sent: u64,
+    /// Those of a call by TLS; `None`: it goes in the clear, and so does its audio.
+    keys: Option<Box<Keys>>,
 }
 
 impl Audio {
@@ -78,11 +135,20 @@ impl Audio {
             position: 0,
             datagram: Vec::with_capacity(rtp::HEADER_LEN + rtp::SAMPLES_PER_PACKET),
             sent: 0,
+            keys: None,
         }
     }
 
-    pub(super) const fn set_remote(&mut self, remote: SocketAddr) {
-        self.remote = Some(remote);
+    /// What the switch says of its side, answering our offer.
+    fn heard_from(&mut self, stream: &sdp::Stream) {
+        self.remote = Some(stream.address);
+        if let Some(keys) = &mut self.keys {
+            keys.answered(stream);
+        }
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.are_used())
     }
 
     /// Sends the next 20 ms of the clip and reads what has come.
@@ -103,6 +169,10 @@ impl Audio {
             self.sent == 0,
             &mut self.datagram,
         );
+        let keys = self.keys.as_mut();
+        if keys.is_some_and(|keys| !keys.seal(&mut self.datagram)) {
+            return;
+        }
         if self.socket.send_to(&self.datagram, remote).is_ok() {
             self.sent += 1;
         }
@@ -114,11 +184,15 @@ impl Audio {
             let Ok((len, _)) = self.socket.recv_from(&mut buffer) else {
                 return;
             };
-            let datagram = &buffer[..len];
+            let datagram = &mut buffer[..len];
             if rtp::is_rtcp(datagram) {
                 continue;
             }
-            if let Ok(packet) = Packet::parse(datagram) {
+            let opened = match &mut self.keys {
+                Some(keys) => keys.open(datagram),
+                None => Some(&*datagram),
+            };
+            if let Some(Ok(packet)) = opened.map(Packet::parse) {
                 self.receiver.receive(now, &packet);
             }
         }

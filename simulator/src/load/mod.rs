@@ -4,15 +4,18 @@
 //! that belong to nobody (`data/test_numbers.csv`); kommuner are drawn by population unless one is given.
 
 mod caller;
+mod keys;
 mod report;
 mod run;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod ways;
 
-use std::{net::SocketAddr, ops::Range, time::Duration};
+use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 
 use callcore::kommun::KommunId;
+use transport::TlsClient;
 
 pub use self::{
     report::{Delays, LoadReport, PLACED_LATE_MAX},
@@ -22,7 +25,7 @@ pub use self::{
 /// What to play.
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
-    /// Who is called, `sip:1177@127.0.0.1:5060`.
+    /// Who is called, `sip:1177@127.0.0.1:5060`; `;transport=tcp` by TCP, `;transport=tls` or `sips:` by TLS.
     pub to: String,
     /// Where to send it, when not to the address in `to`.
     pub next_hop: Option<SocketAddr>,
@@ -40,7 +43,9 @@ pub struct LoadPlan {
     pub patience: Duration,
     /// Whether callers send and count audio.
     pub audio: bool,
-    /// Our own address; port 0 lets the system choose.
+    /// Whose certificates are believed of a switch that is called by TLS; only then. Audio is encrypted where it takes keys.
+    pub tls: Option<Arc<TlsClient>>,
+    /// Our own address; port 0 lets the system choose, and so does an unspecified address.
     pub local: SocketAddr,
     /// Calls at once; a call that would be one more is counted as not placed.
     pub at_once_max: usize,

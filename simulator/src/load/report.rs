@@ -29,6 +29,8 @@ pub struct LoadReport {
     pub redirected: u64,
     /// Answered calls in which no audio was heard.
     pub silent: u64,
+    /// Answered calls whose audio was encrypted (SRTP): those by TLS to a switch that takes keys.
+    pub encrypted: u64,
     /// RTP packets sent.
     pub rtp_sent: u64,
     /// RTP packets heard.

@@ -4,6 +4,7 @@ mod leaving;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,15 +23,13 @@ use tokio::{
 };
 use transport::{
     BindError, SipDriver,
+    handshake::Refused,
     media::{PolledSocket, RtpPorts},
 };
-use wire::{
-    sdp,
-    sip::{
-        endpoint::{Config, Event, Invite, SessionId},
-        message::{Body, HeaderName, Headers, Response, StatusCode},
-        uri::Uri,
-    },
+use wire::sip::{
+    endpoint::{Event, Invite, SessionId},
+    message::{Body, HeaderName, Headers, Response, StatusCode},
+    uri::Uri,
 };
 
 use super::{
@@ -38,6 +37,7 @@ use super::{
     caller::{Audio, Caller},
     report::DelayRecorder,
     turns::{TURN, Turns},
+    ways,
 };
 
 /// How many 302s a caller follows: a provider may send on once more, a loop must end.
@@ -52,12 +52,47 @@ pub enum LoadError {
     /// Our own address is taken.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// TLS, and nobody said whom to believe.
+    #[error(
+        "by TLS a switch has to prove who it is: name the CA that signed its certificate with --ca FILE, such as recordings/imy-2019/tls/ca.pem of `vaxel demo`"
+    )]
+    NoCa,
+    /// No TLS, and somebody said whom to believe.
+    #[error("--ca is for calls by TLS: write --to sips:... or --to 'sip:...;transport=tls'")]
+    NotByTls,
+    /// A transport that callers don't have.
+    #[error("callers don't speak {0:?}: write transport=udp, tcp or tls")]
+    Way(Box<str>),
+    /// The switch isn't who it should be.
+    #[error("the switch at {peer} isn't called: {why}. {}", remedy(*why))]
+    Unbelieved {
+        /// The switch.
+        peer: SocketAddr,
+        /// What is wrong.
+        why: Refused,
+    },
     /// The target is no SIP URI with a numeric address.
     #[error("{0} is not a SIP URI with an IP address: write it like sip:1177@127.0.0.1:5060")]
     Target(String),
     /// A rate that makes no sense.
     #[error("a rate of {0:?} calls a second can't be played: give one above 0 and at most 10000")]
     Rate(f64),
+}
+
+fn remedy(why: Refused) -> &'static str {
+    match why {
+        Refused::Untrusted => {
+            "Name the CA that did with --ca FILE; that of `vaxel demo` is recordings/imy-2019/tls/ca.pem"
+        }
+        Refused::OtherName => {
+            "Call it by the address in its certificate, or have the address put there (subjectAltName, IP:...)"
+        }
+        Refused::Expired => "Have it renewed, and see whether this machine's clock is right",
+        Refused::Certificate => "Have it made anew: X.509 version 3, with subjectAltName",
+        Refused::NoTls => {
+            "SIP by TLS has a port of its own, 5061 as a rule; without `transport=tls`, `sip:` goes by UDP"
+        }
+    }
 }
 
 /// How far a run has come.
@@ -111,16 +146,11 @@ async fn ended(task: JoinHandle<LoadReport>) -> LoadReport {
 ///
 /// # Errors
 /// When the plan makes no sense or our address is taken.
-pub async fn start(plan: LoadPlan) -> Result<LoadHandle, LoadError> {
-    let target = Uri::parse(&plan.to)
-        .ok()
-        .filter(|uri| plan.next_hop.is_some() || uri.address().is_some());
-    let target = target.ok_or_else(|| LoadError::Target(plan.to.clone()))?;
+pub async fn start(mut plan: LoadPlan) -> Result<LoadHandle, LoadError> {
     if !(plan.rate > 0.0 && plan.rate <= 10_000.0) {
         return Err(LoadError::Rate(plan.rate));
     }
-    let config = Config::default_for(plan.local, rand::random());
-    let sip = SipDriver::bind(plan.local, config)?;
+    let (sip, target) = ways::open(&mut plan).await?;
     let (progress, seen) = watch::channel(Progress::default());
     let (stop, stopped) = watch::channel(false);
     let run = Run::new(plan, target, &sip, progress);
@@ -256,16 +286,12 @@ impl Run {
         self.invite(sip, caller, self.target.clone());
     }
 
-    fn invite(&mut self, sip: &mut SipDriver, caller: Caller, target: Uri) {
+    fn invite(&mut self, sip: &mut SipDriver, mut caller: Caller, target: Uri) {
         let local = sip.local_addr();
         let mut headers = Headers::default();
         if let (Some(kommun), Some(name)) = (caller.kommun, HeaderName::parse("X-Kommun-ID")) {
             headers.push(name, kommun.to_string());
         }
-        let media = caller
-            .audio
-            .as_ref()
-            .map_or(local, |audio| audio.socket.local_addr());
         let invite = Invite {
             next_hop: if caller.hops == 0 {
                 self.plan.next_hop
@@ -274,7 +300,7 @@ impl Run {
             },
             from: format!("<sip:{}@{local}>", caller.number.reveal().as_str()).into(),
             headers,
-            body: Some(sdp::Description::telephony(media).to_body()),
+            body: Some(caller.offer(local, ways::is_secure(&target))),
             ..Invite::anonymous(target)
         };
         let now = sip.now();
@@ -311,17 +337,10 @@ impl Run {
                 from_peer,
             } => self.rejected(sip, session, status, &contacts, from_peer),
             Event::ChangeRequested { session, body } => {
-                self.heard_from(session, body.as_ref());
-                let media = self
-                    .callers
-                    .get(&session)
-                    .and_then(|caller| caller.audio.as_ref());
-                let local = media.map_or(sip.local_addr(), |audio| audio.socket.local_addr());
-                let _ = sip.endpoint().accept_change(
-                    now,
-                    session,
-                    Some(sdp::Description::telephony(local).to_body()),
-                );
+                let local = sip.local_addr();
+                let caller = self.callers.get_mut(&session);
+                let answer = caller.map(|caller| caller.changed(body.as_ref(), local));
+                let _ = sip.endpoint().accept_change(now, session, answer);
             }
             Event::Ended { session, .. } => self.ended(session),
             // Nobody calls a load generator.
@@ -347,15 +366,8 @@ impl Run {
     }
 
     fn heard_from(&mut self, session: SessionId, body: Option<&Body>) {
-        let remote = body
-            .and_then(|body| sdp::Description::parse(&body.bytes).ok())
-            .and_then(|sdp| sdp.audio().map(|stream| stream.address));
-        let audio = self
-            .callers
-            .get_mut(&session)
-            .and_then(|caller| caller.audio.as_mut());
-        if let (Some(remote), Some(audio)) = (remote, audio) {
-            audio.set_remote(remote);
+        if let Some(caller) = self.callers.get_mut(&session) {
+            caller.heard_from(body);
         }
     }
 
@@ -422,6 +434,7 @@ impl Run {
         self.report.rtp_sent += audio.sent;
         self.report.rtp_heard += heard.received;
         self.report.rtp_lost += heard.lost;
+        self.report.encrypted += u64::from(caller.answered && audio.is_encrypted());
         self.report.silent += u64::from(caller.answered && heard.received == 0);
     }
 

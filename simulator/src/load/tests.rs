@@ -27,6 +27,7 @@ fn plan(phone: &SipDriver, patience: Duration) -> LoadPlan {
         hold: Hold::Caller(Duration::ZERO..Duration::ZERO),
         patience,
         audio: false,
+        tls: None,
         local: "127.0.0.1:0".parse().expect("an address"),
         at_once_max: 10,
     }

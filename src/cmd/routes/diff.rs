@@ -1,6 +1,6 @@
 //! `vaxel routes diff`: what another rule set would change, for whom and for how many calls.
 
-use std::{path::Path, process::ExitCode};
+use std::{ops::RangeInclusive, path::Path, process::ExitCode};
 
 use callcore::{
     diff::{Changed, Group, Moved, Place, changes, moved},
@@ -8,18 +8,26 @@ use callcore::{
     scenario::Scenario,
     time::{Time, sweden},
 };
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use serde::Serialize;
 use simulator::{callers::everyone, plan::Plan};
 
 use crate::{bounded, cli::DiffArgs, failure::Failure, files, show};
+
+/// Years for which holidays and hours are known well enough.
+const YEARS: RangeInclusive<i16> = 1900..=2199;
 
 /// How often the bar is moved, in calls: seldom enough to cost nothing.
 const CALLS_A_TICK: usize = 65_536;
 
 #[derive(Debug, Serialize)]
 struct Printed {
-    year: i16,
+    /// Where all of one year was looked at.
+    year: Option<i16>,
+    /// The first day that was looked at.
+    from: String,
+    /// The first day that no longer was.
+    until: String,
     digest_a: String,
     digest_b: String,
     changes: Vec<Changed>,
@@ -29,15 +37,7 @@ struct Printed {
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let a = files::load(&args.a)?.scenario;
     let b = files::load(&args.b)?.scenario;
-    let (first, next) = match (Date::new(args.year, 1, 1), Date::new(args.year + 1, 1, 1)) {
-        (Ok(first), Ok(next)) if (1900..2200).contains(&args.year) => (first, next),
-        _ => {
-            return Err(Failure::usage(format!(
-                "--year {}: give 1900 to 2199",
-                args.year
-            )));
-        }
-    };
+    let (first, next) = looked_at(args, &a, &b)?;
     let traffic = match &args.traffic {
         Some(file) => moved(&a, &b, read(file)?),
         None => {
@@ -56,7 +56,9 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
         }
     };
     let printed = Printed {
-        year: args.year,
+        year: year_of(first, next),
+        from: first.to_string(),
+        until: next.to_string(),
         digest_a: a.routes.digest().to_string(),
         digest_b: b.routes.digest().to_string(),
         changes: changes(&a, &b, begins(first), begins(next)),
@@ -68,6 +70,37 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
         print(&printed)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first day, and the first that is no longer looked at.
+fn looked_at(args: &DiffArgs, a: &Scenario, b: &Scenario) -> Result<(Date, Date), Failure> {
+    let own = |scenario: &Scenario| {
+        let from = scenario.simulation.from?;
+        let a_year = || from.checked_add(1.year()).ok();
+        Some((from, scenario.simulation.until.or_else(a_year)?))
+    };
+    if let (None, Some(days)) = (args.year, own(a).or_else(|| own(b))) {
+        return Ok(days);
+    }
+    let year = match args.year {
+        Some(year) => year,
+        None => files::day_or_today(None)?.year(),
+    };
+    let begins = |year: i16| Date::new(year, 1, 1);
+    match (begins(year), begins(year.saturating_add(1))) {
+        (Ok(first), Ok(next)) if YEARS.contains(&year) => Ok((first, next)),
+        _ => Err(Failure::usage(format!(
+            "--year {year}: give {} to {}",
+            YEARS.start(),
+            YEARS.end()
+        ))),
+    }
+}
+
+fn year_of(first: Date, next: Date) -> Option<i16> {
+    let is_new_year = |day: Date| (day.month(), day.day()) == (1, 1);
+    let one = is_new_year(first) && is_new_year(next) && next.year() == first.year() + 1;
+    one.then_some(first.year())
 }
 
 fn begins(day: Date) -> Time {
@@ -117,11 +150,11 @@ fn read(file: &Path) -> Result<Vec<(Origin, Time)>, Failure> {
 
 fn print(printed: &Printed) -> Result<(), Failure> {
     show::line(format_args!(
-        "{} against {}, {}",
-        printed.digest_b, printed.digest_a, printed.year
+        "{} against {}, from {} until {} (--year looks at another)",
+        printed.digest_b, printed.digest_a, printed.from, printed.until
     ))?;
     if printed.changes.is_empty() {
-        show::line(format_args!("nobody is answered elsewhere"))?;
+        show::line(format_args!("nobody is answered elsewhere in that time"))?;
     }
     for change in &printed.changes {
         show::line(format_args!(

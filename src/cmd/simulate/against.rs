@@ -2,10 +2,11 @@
 
 use std::{path::Path, sync::atomic::AtomicBool};
 
+use serde::Serialize;
 use serde_json::Value;
 use simulator::{
     Plan, Results,
-    report::{self, Difference, Run},
+    report::{self, Comparison, Difference, Run},
 };
 
 use super::{Printed, Setup, once, setup_of, unreadable};
@@ -22,12 +23,44 @@ pub(super) enum Other {
     Scenario(String, Box<Setup>),
 }
 
-/// Two runs that met the same callers.
-pub(super) struct Compared {
+/// What came of it.
+pub(super) enum Compared {
+    /// The figures of another run, whatever callers it met.
+    Figures(String, Vec<Comparison>),
+    /// Two runs that met the same callers.
+    Runs(Box<TwoRuns>),
+}
+
+pub(super) struct TwoRuns {
     name: String,
-    setup: Box<Setup>,
-    pub(super) results: Results,
+    setup: Setup,
+    results: Results,
     differences: Vec<Difference>,
+}
+
+/// What `--json` has of it, under `against`. The keys are fixed: programs read them.
+#[derive(Debug, Serialize)]
+pub(super) struct PrintedAgainst<'a> {
+    /// The other scenario or file, as it was given.
+    name: &'a str,
+    /// Of the other run: its own figures can be told from it. `None`: only its figures were given.
+    digest: Option<&'a str>,
+    /// The other run was interrupted.
+    partial: bool,
+    differences: Vec<PrintedDifference<'a>>,
+}
+
+/// A figure in both runs, in the unit of the figure of this name above.
+#[derive(Debug, Serialize)]
+struct PrintedDifference<'a> {
+    name: &'a str,
+    before: f64,
+    after: f64,
+    difference: f64,
+    /// Where it lies with 95 % confidence, and whether it is more than luck; `null` where one run each can't tell.
+    low: Option<f64>,
+    high: Option<f64>,
+    sure: Option<bool>,
 }
 
 impl Other {
@@ -61,32 +94,94 @@ impl Other {
         Ok(Some(Self::Scenario(name.clone(), Box::new(setup))))
     }
 
-    /// Runs it where there is something to run. The figures of JSON are compared at once.
+    /// Runs it where there is something to run.
     pub(super) fn compare(
         self,
         first: &Setup,
         printed: &Printed<'_>,
         results: &Results,
         stop: &AtomicBool,
-    ) -> Result<Option<Compared>, Failure> {
+    ) -> Result<Compared, Failure> {
         match self {
-            Self::Printed(name, before) => print_figures(&name, &before, printed).map(|()| None),
+            Self::Printed(name, before) => {
+                let after = serde_json::to_value(printed)
+                    .map_err(|error| Failure::run(format!("JSON: {error}")))?;
+                Ok(Compared::Figures(name, report::compare(&before, &after)))
+            }
             Self::Scenario(name, setup) => {
                 let other = once(&setup, stop, None)?;
                 let (before, after) = ((&setup.scenario, &other), (&first.scenario, results));
                 let differences = report::differences(before, after);
-                Ok(Some(Compared {
+                Ok(Compared::Runs(Box::new(TwoRuns {
                     differences,
                     name,
-                    setup,
+                    setup: *setup,
                     results: other,
-                }))
+                })))
             }
         }
     }
 }
 
 impl Compared {
+    /// The table. On stderr, so that stdout has one run's figures.
+    pub(super) fn print(&self) {
+        match self {
+            Self::Figures(name, figures) => print_figures(name, figures),
+            Self::Runs(runs) => runs.print(),
+        }
+    }
+
+    pub(super) fn printed(&self) -> PrintedAgainst<'_> {
+        match self {
+            Self::Figures(name, figures) => PrintedAgainst {
+                name,
+                digest: None,
+                partial: false,
+                differences: figures.iter().map(PrintedDifference::of_figure).collect(),
+            },
+            Self::Runs(runs) => PrintedAgainst {
+                name: &runs.name,
+                digest: Some(&runs.results.summary.digest),
+                partial: runs.results.summary.partial,
+                differences: runs.differences.iter().map(PrintedDifference::of).collect(),
+            },
+        }
+    }
+
+    /// Whether the other run was interrupted.
+    pub(super) fn is_partial(&self) -> bool {
+        matches!(self, Self::Runs(runs) if runs.results.summary.partial)
+    }
+}
+
+impl<'a> PrintedDifference<'a> {
+    fn of(one: &'a Difference) -> Self {
+        Self {
+            name: &one.name,
+            before: one.before,
+            after: one.after,
+            difference: one.after - one.before,
+            low: one.interval.map(|interval| interval.low),
+            high: one.interval.map(|interval| interval.high),
+            sure: one.is_sure(),
+        }
+    }
+
+    fn of_figure(one: &'a Comparison) -> Self {
+        Self {
+            name: &one.name,
+            before: one.before,
+            after: one.after,
+            difference: one.after - one.before,
+            low: None,
+            high: None,
+            sure: None,
+        }
+    }
+}
+
+impl TwoRuns {
     /// The page with both.
     pub(super) fn html(&self, name: &str, setup: &Setup, results: &Results) -> String {
         let before = Run {
@@ -102,8 +197,8 @@ impl Compared {
         report::comparison(before, after, &self.differences)
     }
 
-    /// The table: all together, and what surely differs queue by queue. On stderr, so that with `--json` stdout stays JSON.
-    pub(super) fn print(&self) {
+    /// All together, and what surely differs queue by queue.
+    fn print(&self) {
         let shown = self.differences.iter().filter(|one| {
             let queue = one.name.contains('.');
             !queue || one.is_sure() == Some(true)
@@ -137,17 +232,15 @@ impl Compared {
     }
 }
 
-fn print_figures(name: &str, before: &Value, printed: &Printed<'_>) -> Result<(), Failure> {
-    let after =
-        serde_json::to_value(printed).map_err(|error| Failure::run(format!("JSON: {error}")))?;
-    let rows = report::compare(before, &after).into_iter().map(|one| {
+fn print_figures(name: &str, figures: &[Comparison]) {
+    let rows = figures.iter().map(|one| {
         // Nothing can't be so many per cent more.
         let change = match one.before {
             0.0 => "new".to_owned(),
             before => format!("{:+.1} %", 100.0 * (one.after - before) / before.abs()),
         };
         [
-            one.name,
+            one.name.clone(),
             format!("{:.4}", one.before),
             format!("{:.4}", one.after),
             change,
@@ -155,5 +248,4 @@ fn print_figures(name: &str, before: &Value, printed: &Printed<'_>) -> Result<()
     });
     let table = show::table(["figure", "before", "now", "change"], rows);
     show::note(format_args!("against {name}\n{table}"));
-    Ok(())
 }

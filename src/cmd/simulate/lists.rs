@@ -9,7 +9,7 @@ use std::{
 use callcore::scenario::Scenario;
 use simulator::{tables, tally::CallRow};
 
-use crate::{cli::SimulateArgs, failure::Failure, files::WholeFile};
+use crate::{cli::SimulateArgs, failure::Failure, whole_file::WholeFile};
 
 /// The lists of calls that are wanted.
 pub(super) struct CallLists<'a> {

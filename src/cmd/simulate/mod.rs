@@ -26,7 +26,7 @@ use simulator::{
 };
 
 use self::{
-    against::{Compared, Other},
+    against::{Compared, Other, PrintedAgainst},
     lists::CallLists,
     print::print,
 };
@@ -47,6 +47,9 @@ struct Printed<'a> {
     seconds: f64,
     /// Of all replications, as the seconds are.
     calls_per_second: f64,
+    /// With `--against`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<PrintedAgainst<'a>>,
 }
 
 /// What is run.
@@ -71,25 +74,25 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode, Failure> {
     lists.end()?;
     write_lists(args, &setup.scenario, &results)?;
     // One summary for both, since a run that is compared may be stopped in the other's turn.
-    let printed = Printed {
+    let mut printed = Printed {
         summary: &results.summary,
         seconds,
         calls_per_second: results.summary.calls_of_all_runs as f64 / seconds.max(1e-9),
+        against: None,
     };
-    if args.json {
-        show::json(&printed)?;
-    } else {
+    if !args.json {
         print(&printed)?;
     }
-    let compared = match other {
-        Some(other) => other.compare(&setup, &printed, &results, &stop)?,
-        None => None,
-    };
-    if let Some(compared) = &compared {
+    let compare = |other: Other| other.compare(&setup, &printed, &results, &stop);
+    let compared = other.map(compare).transpose()?;
+    printed.against = compared.as_ref().map(Compared::printed);
+    if args.json {
+        show::json(&printed)?;
+    } else if let Some(compared) = &compared {
         compared.print();
     }
     write_report(args, &setup, &results, compared.as_ref())?;
-    let cut_short = compared.is_some_and(|compared| compared.results.summary.partial);
+    let cut_short = compared.as_ref().is_some_and(Compared::is_partial);
     if results.summary.partial || cut_short {
         show::note(format_args!(
             "vaxel: interrupted; everything above is partial, up to {}",
@@ -298,8 +301,8 @@ fn write_report(
     };
     let name = named(args);
     let page = match compared {
-        Some(compared) => compared.html(&name, setup, results),
-        None => report::html(&setup.scenario, results, &name),
+        Some(Compared::Runs(runs)) => runs.html(&name, setup, results),
+        _ => report::html(&setup.scenario, results, &name),
     };
     write_file(file, |out| out.write_all(page.as_bytes()))
 }

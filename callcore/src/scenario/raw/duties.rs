@@ -42,8 +42,10 @@ pub(in crate::scenario) struct RawCollection {
     pub(in crate::scenario) controller: Text,
     #[schemars(with = "String")]
     pub(in crate::scenario) from: Text,
-    pub(in crate::scenario) data: Vec<String>,
-    pub(in crate::scenario) purpose: String,
+    #[schemars(with = "Vec<String>")]
+    pub(in crate::scenario) data: Spanned<Vec<Text>>,
+    #[schemars(with = "String")]
+    pub(in crate::scenario) purpose: Text,
 }
 
 /// A place where personal data are kept.
@@ -99,7 +101,8 @@ pub(in crate::scenario) struct RawSanction {
     pub(in crate::scenario) findings: Spanned<Vec<Text>>,
     /// Swedish kronor.
     pub(in crate::scenario) sek: u64,
-    pub(in crate::scenario) source: String,
+    #[schemars(with = "String")]
+    pub(in crate::scenario) source: Text,
     #[serde(default)]
     pub(in crate::scenario) note: String,
 }

@@ -48,11 +48,29 @@ impl Reader<'_> {
     }
 
     pub(super) fn collection(&mut self, raw: RawCollection, names: &Names) -> Collection {
+        self.words(
+            &raw.data,
+            (
+                "the collection is of no data",
+                "an entry of `data` names nothing",
+            ),
+            "name each kind of data, such as `contact-reason`",
+        );
+        self.says(
+            &raw.purpose,
+            "the collection has no purpose",
+            "write what the data are collected for, such as `follow-up and quality`",
+        );
         Collection {
             controller: names.org(self, &raw.controller),
             from: names.org(self, &raw.from),
-            data: raw.data.into_iter().map(String::into_boxed_str).collect(),
-            purpose: raw.purpose.into(),
+            data: raw
+                .data
+                .into_inner()
+                .into_iter()
+                .map(|data| data.into_inner().into())
+                .collect(),
+            purpose: raw.purpose.into_inner().into(),
         }
     }
 
@@ -158,6 +176,11 @@ impl Reader<'_> {
                 );
             }
         }
+        self.says(
+            &raw.source,
+            "the sanction has no source",
+            "cite where the authority decided it, such as `IMY-REPORT p. 10`",
+        );
         Sanction {
             actor: names.org(self, &raw.actor),
             findings: raw
@@ -167,7 +190,7 @@ impl Reader<'_> {
                 .map(|code| code.into_inner().into())
                 .collect(),
             sek: raw.sek,
-            source: raw.source.into(),
+            source: raw.source.into_inner().into(),
             note: raw.note.into(),
         }
     }

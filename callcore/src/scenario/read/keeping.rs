@@ -112,10 +112,21 @@ impl Reader<'_> {
                 "add them to `classes`",
             );
         }
+        let date = self.day(&raw.date);
+        let until = raw.until.as_ref().and_then(|until| self.day(until));
+        if let (Some(date), Some(until), Some(said)) = (date, until, &raw.until)
+            && until <= date
+        {
+            self.fault(
+                said.span(),
+                "`until` is not after `date`, so that the decision would never hold",
+                "write the first day on which it no longer holds, or leave `until` out while it does",
+            );
+        }
         ControllerDecision {
             controller: names.org(self, &raw.controller),
-            date: self.day(&raw.date).unwrap_or_default(),
-            until: raw.until.as_ref().and_then(|until| self.day(until)),
+            date: date.unwrap_or_default(),
+            until,
             classes: raw.classes.iter().map(|class| self.class(class)).collect(),
             permits: raw.permits.into_inner().into(),
             diary_number: raw.diary_number.into_inner().into(),
@@ -127,11 +138,16 @@ impl Reader<'_> {
         let from = self.day(&raw.from);
         let until = raw.until.as_ref().and_then(|until| self.day(until));
         self.in_order(from, until, raw.from.span());
+        self.says(
+            &raw.reason,
+            "the pause has no reason",
+            "write why nothing may be erased: whoever plans gallring reads it",
+        );
         Pause {
             controller: self.maybe_org(raw.controller, names),
             from: from.unwrap_or_default(),
             until,
-            reason: raw.reason.into(),
+            reason: raw.reason.into_inner().into(),
         }
     }
 }

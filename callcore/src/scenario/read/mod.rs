@@ -12,6 +12,7 @@ mod names;
 mod overload;
 mod people;
 mod routing;
+mod saying;
 mod settings;
 mod simulation;
 mod syntax;

@@ -87,13 +87,18 @@ impl Reader<'_> {
                 },
             )
         });
+        self.says(
+            &raw.name,
+            "the organisation has no name",
+            "write its name as in its agreements, such as `Inera AB`: people read it in every register",
+        );
         Organisation {
             region,
             board: raw.board.into(),
             receiver,
             country: country.into(),
             id: raw.id.into_inner().into(),
-            name: raw.name.into(),
+            name: raw.name.into_inner().into(),
             kind,
             health_care_secrecy: raw
                 .health_care_secrecy
@@ -105,13 +110,19 @@ impl Reader<'_> {
         let from = self.day(&raw.from);
         let until = raw.until.as_ref().and_then(|until| self.day(until));
         self.in_order(from, until, raw.from.span());
+        self.words(
+            &raw.purposes,
+            ("the agreement has no purpose", "a purpose is empty"),
+            "write what it is for: `routing`, `recording`, `storage` or `care`",
+        );
         Agreement {
             controller: names.org(self, &raw.controller),
             processor: names.org(self, &raw.processor),
             purposes: raw
                 .purposes
+                .into_inner()
                 .into_iter()
-                .map(String::into_boxed_str)
+                .map(|purpose| purpose.into_inner().into())
                 .collect(),
             from: from.unwrap_or_default(),
             until,
@@ -168,6 +179,7 @@ impl Reader<'_> {
         targets
             .iter()
             .for_each(|target| self.sip_uri(target.get_ref(), target.span()));
+        self.names_something_or_is_left_out("credentials", raw.credentials.as_ref());
         Provider {
             name: raw.name.into_inner().into(),
             organisation,
@@ -208,6 +220,11 @@ impl Reader<'_> {
             announcement(raw.music),
             announcement(raw.busy_announcement),
         );
+        if let Some(purpose) = &raw.purpose {
+            let remedy =
+                "write why calls are recorded, or leave it out for `patient-safety-and-quality`";
+            self.says(purpose, "`purpose` is empty", remedy);
+        }
         Queue {
             name: raw.name.into_inner().into(),
             region: raw
@@ -219,8 +236,7 @@ impl Reader<'_> {
             answered_by: raw.answered_by.map(|name| names.org(self, &name)),
             purpose: raw
                 .purpose
-                .unwrap_or_else(|| PURPOSE_DEFAULT.to_owned())
-                .into(),
+                .map_or_else(|| PURPOSE_DEFAULT.into(), |said| said.into_inner().into()),
             basis: raw.basis.unwrap_or_default().into(),
             wrap_up: span(raw.wrap_up_s, WRAP_UP_DEFAULT_S),
             ring_max: span(raw.ring_s, RING_DEFAULT_S),

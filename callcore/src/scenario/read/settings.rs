@@ -43,6 +43,7 @@ impl Reader<'_> {
         retention: &[Retention],
     ) -> Option<RecorderSettings> {
         let raw = raw?;
+        self.recorders_files(&raw);
         self.sip_uri(raw.siprec.get_ref(), raw.siprec.span());
         if let Some(api) = &raw.api {
             self.socket(api);
@@ -101,6 +102,21 @@ impl Reader<'_> {
         })
     }
 
+    fn recorders_files(&mut self, raw: &RawRecorder) {
+        for (key, raw) in [
+            ("store", &raw.store),
+            ("keys", &raw.keys),
+            ("index", &raw.index),
+            ("spool", &raw.spool),
+            ("credentials", &raw.credentials),
+            ("certificate", &raw.certificate),
+            ("certificate_key", &raw.certificate_key),
+            ("calls", &raw.calls),
+        ] {
+            self.names_something_or_is_left_out(key, raw.as_ref());
+        }
+    }
+
     /// What belongs together is there, and no limit lets nothing through.
     fn pairs_and_limits(&mut self, raw: &RawRecorder) {
         if let (Some(alone), None) | (None, Some(alone)) = (&raw.certificate, &raw.certificate_key)
@@ -141,6 +157,13 @@ impl Reader<'_> {
         let srtp = self.srtp_said(raw.srtp.as_ref()).unwrap_or_default();
         let kommun_sources = self.kommun_sources(raw.kommun_sources);
         let dns = raw.dns.and_then(|raw| self.socket(&raw));
+        for (key, raw) in [
+            ("credentials", &raw.credentials),
+            ("own_credentials", &raw.own_credentials),
+            ("realm", &raw.realm),
+        ] {
+            self.names_something_or_is_left_out(key, raw.as_ref());
+        }
         Listen {
             sip: sip.into_iter().map(|(address, _)| address).collect(),
             web: web.unwrap_or(WEB_DEFAULT),
@@ -180,6 +203,10 @@ impl Reader<'_> {
                 "name the CA: `peers_ca = \"trunks-ca.pem\"`",
             );
         }
+        for (key, raw) in [("certificate", &raw.certificate), ("key", &raw.key)] {
+            self.names_something(key, raw, "name the PEM file");
+        }
+        self.names_something_or_is_left_out("peers_ca", raw.peers_ca.as_ref());
         let text = |raw: Spanned<String>| raw.into_inner().into();
         let placed = self.addresses(raw.address.as_ref(), default);
         let settings = TlsSettings {

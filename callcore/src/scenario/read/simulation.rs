@@ -43,6 +43,11 @@ impl Reader<'_> {
             let span = raw.from.as_ref().map_or(0..0, Spanned::span);
             self.in_order(Some(from), Some(until), span);
         }
+        for name in &raw.beside {
+            let remedy =
+                "name a scenario's file beside this one, or a built-in one such as `medhelp-2019`";
+            self.names_something("beside", name, remedy);
+        }
         let seconds = |value: f64| Span::from_micros((value * 1e6) as i64);
         Simulation {
             from,
@@ -103,6 +108,11 @@ impl Reader<'_> {
         };
         let (from, until) = (moment(&raw.from), moment(&raw.until));
         self.in_order(Some(from), Some(until), raw.from.span());
+        self.says(
+            &raw.name,
+            "the surge has no name",
+            "write what it is, such as `storm`: the report marks its days by it",
+        );
         Surge {
             from,
             until,
