@@ -222,6 +222,59 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_holds_from_its_first_day_to_before_its_last_for_those_it_is_of() {
+        let of = |controller: &str, text: &str, day| {
+            let scenario = Scenario::from_toml(text, "test");
+            let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
+            let verdict = judge(&scenario, &kept(&scenario, controller), day);
+            matches!(
+                verdict,
+                Verdict::Keep {
+                    reason: KeepReason::Paused(0),
+                    ..
+                }
+            )
+        };
+        let (first, last) = (date(2021, 9, 1), date(2025, 1, 1));
+        for (day, paused) in [
+            (first.yesterday().expect("one"), false),
+            (first, true),
+            (last.yesterday().expect("one"), true),
+            (last, false),
+        ] {
+            assert_eq!(of("region-23", JAMTLAND, day), paused, "{day}");
+            assert_eq!(of("region-01", JAMTLAND, day), paused, "{day}");
+        }
+        let own = JAMTLAND.replace(
+            "{ from = 2021",
+            r#"{ controller = "region-23", from = 2021"#,
+        );
+        assert!(of("region-23", &own, first));
+        assert!(!of("region-01", &own, first));
+    }
+
+    /// Who has to stay as long keeps nobody longer.
+    #[test]
+    fn what_has_the_same_floor_is_not_waited_for() {
+        let text = format!(
+            r#"{JAMTLAND}
+            retention = [
+              {{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }},
+              {{ class = "journal-document", earliest = "2 years", basis = "Patientdatalagen" }},
+            ]
+            [[store]]
+            name = "inera"
+            operator = "region-23"
+            holds = ["audio", "journal-document"]
+            inseparable = true
+            "#
+        );
+        let scenario = Scenario::from_toml(&text, "test").expect("a scenario");
+        let verdict = judge(&scenario, &kept(&scenario, "region-23"), date(2025, 9, 1));
+        assert_eq!(verdict, Verdict::Erase(ErasurePermit { decision: 1 }));
+    }
+
+    #[test]
     fn a_hold_goes_before_a_decision() {
         let scenario = scenario();
         let held = Kept {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callcore::{
-    scenario::Scenario,
+    scenario::{AgentId, Scenario},
     switch::{Input, ReplaceError, Switch},
 };
 
@@ -46,6 +46,21 @@ fn a_recording_is_tagged_by_the_rules_that_its_call_came_under() {
     bench.tell(Input::Transferred(call));
     bench.tell(Input::CallerGone(call));
     assert_eq!(bench.tag(), None, "nothing is left to record");
+}
+
+/// Floors are remembered for a day.
+#[test]
+fn a_recording_stays_as_long_as_the_rules_of_its_call_say_also_on_the_day_they_change() {
+    let mut bench = Bench::new();
+    bench.connected(RECORDED);
+    let before = bench.tag().expect("a recording").earliest;
+    let (rule, longer) = (r#"earliest = "2 years""#, r#"earliest = "3 years""#);
+    let rules = changed(rule, longer);
+    assert!(bench.switch.replace(rules).is_ok());
+    bench.tell(Input::AgentReady(AgentId(0)));
+    bench.connected(RECORDED);
+    let after = bench.tag().expect("a recording").earliest;
+    assert_eq!(after.year(), before.year() + 1);
 }
 
 #[test]
