@@ -76,6 +76,7 @@ fn print(report: &Report) -> Result<(), Failure> {
             line.short.to_string(),
             line.untagged.to_string(),
             line.erased.to_string(),
+            line.unended.to_string(),
         ]
     });
     let header = [
@@ -87,6 +88,7 @@ fn print(report: &Report) -> Result<(), Failure> {
         "short",
         "untagged",
         "erased",
+        "unended",
     ];
     show::line(show::table(header, rows))?;
     for one in report.differences.iter().take(TOLD_MAX) {
