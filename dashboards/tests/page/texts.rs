@@ -65,6 +65,17 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 9] = [
         &["region", "processor", "care-provider", "sub-processor"],
     ),
     ("connection", &["connecting", "open", "lost"]),
+    (
+        "lost",
+        &[
+            "no_answer",
+            "unreachable",
+            "refused",
+            "ended",
+            "not_heard",
+            "own",
+        ],
+    ),
 ];
 
 type Table = BTreeMap<String, BTreeMap<String, String>>;
