@@ -67,9 +67,8 @@ impl Endpoint {
         let mut request = client.request.as_deref()?.clone();
         let inviting = client.inviting()?;
         let (id, late_offer, tries) = (inviting.session, inviting.late_offer, inviting.tries + 1);
-        let wanted = self.sessions.get(&id).is_some_and(|session| {
-            matches!(session.phase, Phase::Calling { client } | Phase::Heard { client } if client == key)
-        });
+        let session = self.sessions.get(&id);
+        let wanted = session.is_some_and(|session| session.waits_for(key));
         let cseq = request.cseq().ok()?;
         if !wanted || tries >= tries_max {
             return None;

@@ -79,6 +79,8 @@ pub(crate) struct Inviting {
     pub(crate) late_offer: bool,
     /// How often it was sent before, with other fields.
     pub(crate) tries: u32,
+    /// It was sent by another connection, as the one before broke while it rang.
+    pub(crate) again: bool,
     /// Each fork that rings.
     pub(crate) early: Vec<Early>,
     /// Each fork whose 2xx came.
@@ -92,6 +94,7 @@ impl Inviting {
             change,
             late_offer,
             tries: 0,
+            again: false,
             early: Vec::new(),
             forks: Vec::new(),
         }
