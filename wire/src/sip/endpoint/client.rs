@@ -79,8 +79,6 @@ pub(crate) struct Inviting {
     pub(crate) late_offer: bool,
     /// How often it was sent before, with other fields.
     pub(crate) tries: u32,
-    /// It was sent by another connection, as the one before broke while it rang.
-    pub(crate) again: bool,
     /// Each fork that rings.
     pub(crate) early: Vec<Early>,
     /// Each fork whose 2xx came.
@@ -94,7 +92,6 @@ impl Inviting {
             change,
             late_offer,
             tries: 0,
-            again: false,
             early: Vec::new(),
             forks: Vec::new(),
         }
@@ -114,6 +111,8 @@ pub(crate) struct Fork {
 #[derive(Debug, Clone)]
 pub(crate) struct Acked {
     pub(crate) flow: Flow,
+    /// Where another connection is opened in place of one that is gone: a port that the peer called from listens to nobody.
+    pub(crate) peer: SocketAddr,
     pub(crate) bytes: Bytes,
     /// It went by TCP only for its size, and may go by UDP instead.
     pub(crate) by_size: bool,
@@ -134,6 +133,8 @@ pub(crate) struct Client {
     pub(super) by_size: Option<SocketAddr>,
     /// How often it was sent before without the proof that was asked for.
     pub(crate) proved: u8,
+    /// It was sent by another way, as the one before broke.
+    pub(super) again: bool,
 }
 
 #[derive(Debug)]

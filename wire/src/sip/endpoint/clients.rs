@@ -61,7 +61,7 @@ impl Endpoint {
             return;
         }
         let (machine, flow) = (*machine, client.flow);
-        let flow = self.way_again(flow);
+        let flow = self.way_again(flow, flow.peer());
         let Some(invited) = self.clients.get(&invite).and_then(|it| it.request.as_ref()) else {
             return;
         };
@@ -95,11 +95,12 @@ impl Endpoint {
 
     /// Sends a request that is no transaction: the ACK of a 2xx. Gives what to send again.
     pub(crate) fn send_ack(&mut self, mut request: Request, hop: Hop) -> Acked {
-        let key = self.fresh_branch();
+        let (key, peer) = (self.fresh_branch(), hop.peer);
         let sent = self.render(&mut request, hop, key);
         self.counters.sent(&request.method);
         let ack = Acked {
             flow: sent.flow,
+            peer,
             bytes: sent.bytes,
             by_size: sent.by_size.is_some(),
         };
@@ -112,7 +113,7 @@ impl Endpoint {
         let flow = if ack.by_size {
             ack.flow
         } else {
-            self.way_again(ack.flow)
+            self.way_again(ack.flow, ack.peer)
         };
         let ack = match self.is_gone(flow) {
             true if ack.by_size => self.by_datagram(ack),
@@ -133,6 +134,7 @@ impl Endpoint {
         request.headers.remove_first(&HeaderName::Via);
         Acked {
             flow: Flow::Udp { local, peer },
+            peer,
             bytes: self.stamp(&mut request, local, TransportKind::Udp, key),
             by_size: false,
         }
@@ -144,15 +146,13 @@ impl Endpoint {
     }
 
     /// The same way, or a connection to there in place of the one that is gone.
-    fn way_again(&mut self, flow: Flow) -> Flow {
+    fn way_again(&mut self, flow: Flow, peer: SocketAddr) -> Flow {
         if !self.is_gone(flow) || !flow.kind().can_be_opened() {
             return flow;
         }
         self.stream_to(Hop {
-            peer: flow.peer(),
-            kind: flow.kind(),
-            local: flow.local(),
-            connection: flow.connection(),
+            peer,
+            ..Hop::of(flow)
         })
     }
 
@@ -255,6 +255,7 @@ impl Endpoint {
                 purpose,
                 by_size,
                 proved,
+                again: false,
             }),
         );
         self.run_client(now, key, steps, None);

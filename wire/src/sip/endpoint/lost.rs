@@ -3,7 +3,7 @@
 use super::{
     Endpoint, Hop,
     border::Flow,
-    client::{ClientKey, Failure, Machine},
+    client::{ClientKey, Failure, Machine, Purpose},
     clients::Rendered,
     timers::Owner,
     transaction::InviteClient,
@@ -20,7 +20,7 @@ impl Endpoint {
             return self.on_ringing_lost(now, key);
         }
         let Some(peer) = self.clients.get(&key).and_then(|client| client.by_size) else {
-            if !self.change_again(now, key) {
+            if !self.change_again(now, key) && !self.say_again(now, key) {
                 self.client_failed(now, key, Failure::Transport);
                 self.forget_client(key);
             }
@@ -69,6 +69,35 @@ impl Endpoint {
         true
     }
 
+    /// What is told inside a session, or ends it, is told once by another way: else whoever doesn't hear of a BYE talks to nobody. Whether
+    /// somebody is there at all is answered by the way that is broken.
+    fn say_again(&mut self, now: Time, key: ClientKey) -> bool {
+        let Some(client) = self.clients.get(&key) else {
+            return false;
+        };
+        let connection = client.flow.connection().filter(|_| !client.again);
+        let Some(connection) = connection else {
+            return false;
+        };
+        if matches!(client.purpose, Purpose::Invite(_) | Purpose::Ping(_)) {
+            return false;
+        }
+        let session = client.purpose.session();
+        let session = session.and_then(|id| self.sessions.get(&id));
+        let dialog = session.and_then(|session| session.dialog.as_ref());
+        let hop = match dialog {
+            Some(dialog) => dialog.hop(),
+            None if connection.is_theirs() => return false,
+            None => Hop::of(client.flow),
+        };
+        let is_open = hop.connection.is_some_and(|it| self.net.get(it).is_some());
+        if !is_open && !hop.kind.can_be_opened() {
+            return false;
+        }
+        self.send_anew(now, key, hop);
+        true
+    }
+
     /// Whoever rings may have answered into a connection that is gone, may answer by one of its own (RFC 3261 section 18.2.2), or may be
     /// gone with it: the same request by another connection has its last word said again, or another ring, or shows that nobody is there.
     /// Once; and never where nobody wants the call any more.
@@ -83,20 +112,14 @@ impl Endpoint {
             return;
         };
         let (id, change) = (inviting.session, inviting.change);
-        let again = ours && !std::mem::replace(&mut inviting.again, true);
+        let again = ours && !client.again;
         let session = self.sessions.get(&id);
         if !change && !session.is_some_and(|session| session.waits_for(key)) {
             // Timer B runs since the CANCEL, and a 2xx that crossed it may come yet.
             return;
         }
         if again && !change {
-            let hop = Hop {
-                peer: flow.peer(),
-                kind: flow.kind(),
-                local: flow.local(),
-                connection: flow.connection(),
-            };
-            return self.send_anew(now, key, hop);
+            return self.send_anew(now, key, Hop::of(flow));
         }
         if !(change && self.change_again(now, key)) {
             self.client_failed(now, key, Failure::Transport);
@@ -122,5 +145,8 @@ impl Endpoint {
             ..sent
         };
         self.begin(now, key, *request, sent, client.purpose);
+        if let Some(client) = self.clients.get_mut(&key) {
+            client.again = true;
+        }
     }
 }
