@@ -18,7 +18,7 @@ const SCRIPTS: [&str; 11] = [
     include_str!("../../web/roles.js"),
 ];
 /// What the switch says of a call, an ending, an operator: the page has a text for each.
-const FROM_THE_SWITCH: [(&str, &[&str]); 9] = [
+const FROM_THE_SWITCH: [(&str, &[&str]); 10] = [
     (
         "class",
         &[
