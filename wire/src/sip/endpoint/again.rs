@@ -7,7 +7,7 @@ use super::{
     Endpoint, Hop,
     border::{Event, SessionId, Timer},
     client::{ClientKey, Inviting, Purpose},
-    session::{Change, Phase},
+    session::{Change, Phase, Session},
     timers::Owner,
 };
 use crate::{
@@ -49,6 +49,13 @@ impl Glare {
     /// The peer's change comes first.
     pub(crate) const fn is_overtaken(&mut self) {
         self.overtaken = self.overtaken || self.waits();
+    }
+}
+
+impl Session {
+    /// Whether our user still wants an answer to that INVITE.
+    pub(crate) fn waits_for(&self, key: ClientKey) -> bool {
+        matches!(self.phase, Phase::Calling { client } | Phase::Heard { client } if client == key)
     }
 }
 

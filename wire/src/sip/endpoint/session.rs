@@ -185,11 +185,6 @@ impl Session {
         }
     }
 
-    /// Whether our user still wants an answer to that INVITE.
-    pub(crate) fn waits_for(&self, key: ClientKey) -> bool {
-        matches!(self.phase, Phase::Calling { client } | Phase::Heard { client } if client == key)
-    }
-
     pub(crate) fn changes_by(&self, key: ClientKey) -> bool {
         matches!(self.phase, Phase::Up { change: Change::Ours { client } } if client == key)
     }
