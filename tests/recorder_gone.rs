@@ -39,7 +39,9 @@ async fn the_call_goes_on_the_gap_is_counted_and_recording_resumes() {
     recorder.child.kill();
 
     switch.child.says("this call has a gap").await;
-    switch.sees("vaxel_recording_gaps_total", 1).await;
+    switch
+        .sees("vaxel_recording_gaps_total{why=\"unreachable\"}", 1)
+        .await;
     switch.sees("vaxel_recorder_up", 0).await;
     switch.sees("vaxel_calls", 1).await;
     assert_eq!(shown(switch.web).await["recording"], "gap");

@@ -15,11 +15,12 @@ export function createAlarms(node) {
     node.hidden = texts.length === 0;
   };
   return {
-    render({ recorder_up: up, totals }, duties) {
+    render({ recorder_up: up, recorder_why: why, totals }, duties) {
       const [isRefusing, isCutting] = [refused.see(totals.not_admitted), cutShort.see(totals.recording_gaps)];
       const recorder = up === false ? "alarm.recorder" : isCutting ? "alarm.cutshort" : "";
       const signing = duties?.signing_key_missing ? "alarm.signing" : "";
-      draw([recorder, signing, isRefusing ? "alarm.overload" : ""].filter(Boolean).map((key) => t(key)));
+      const values = { why: t(`lost.${why ?? "no_answer"}`) };
+      draw([recorder, signing, isRefusing ? "alarm.overload" : ""].filter(Boolean).map((key) => t(key, values)));
     },
     /** What was true when the switch was last heard may not be any more, and nobody knows when counters grew meanwhile. */
     clear() {

@@ -1,5 +1,6 @@
 //! What the switch says of each call to whoever keeps the recordings: whether it should have been recorded, for whom, how
-//! long it was. One JSON object a line, one file a day; nothing of a caller.
+//! long it was. One JSON object a line, one file a day; nothing of a caller. Of a call that is to be recorded a line stands there
+//! already when it is answered: a switch that is killed tells no ends.
 //!
 //! The recorder holds it against what it stores, which has the same limits. It isn't told by a call: the two meet on the wire, and in this folder.
 
@@ -13,7 +14,7 @@ use std::{
 
 use callcore::{
     calls::{DAY_BYTES_MAX, DAYS_MAX, SUFFIX},
-    scenario::{ProviderId, Scenario},
+    scenario::{ProviderId, Queue, Scenario},
     switch::{CallId, Fact, FactKind},
     time::Time,
 };
@@ -22,7 +23,7 @@ use serde::Serialize;
 
 use crate::observer::Decided;
 
-/// One call that has ended. The names are what `vaxel recordings reconcile` reads.
+/// One call, at its end or as far as it has come. The names are what `vaxel recordings reconcile` reads.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     call: u64,
@@ -32,6 +33,9 @@ struct Line<'a> {
     seconds: f64,
     external: bool,
     recorded: bool,
+    /// Its recording begins now, and another line tells of its end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    goes_on: bool,
 }
 
 /// The files being written.
@@ -75,9 +79,12 @@ impl Calls {
     /// Takes a fact of a call that was decided upon.
     pub(crate) fn observe(&mut self, scenario: &Scenario, fact: &Fact, decided: &Decided) {
         match fact.what {
-            FactKind::Connected { .. } => {
+            FactKind::Connected { queue, .. } => {
                 let answered = self.answered.entry(fact.call).or_default();
-                answered.talks_since.get_or_insert(fact.at);
+                if answered.talks_since.is_none() {
+                    answered.talks_since = Some(fact.at);
+                    self.begin(scenario, fact, decided, scenario.queue(queue));
+                }
             }
             FactKind::TakenOver(to) => {
                 self.answered.entry(fact.call).or_default().left = Some(to.provider);
@@ -99,6 +106,26 @@ impl Calls {
         }
     }
 
+    /// Said once, with the first answer.
+    fn begin(&mut self, scenario: &Scenario, fact: &Fact, decided: &Decided, queue: &Queue) {
+        if !(decided.recordable && queue.recording) {
+            return;
+        }
+        self.say(
+            fact.at,
+            &Line {
+                call: fact.call.0,
+                controller: &scenario.org(queue.controller).id,
+                offered: decided.offered.timestamp().to_string(),
+                ended: fact.at.timestamp().to_string(),
+                seconds: 0.0,
+                external: false,
+                recorded: true,
+                goes_on: true,
+            },
+        );
+    }
+
     fn enter(&mut self, scenario: &Scenario, fact: &Fact, decided: &Decided, answered: &Answered) {
         // A nurse of ours may have taken it for the provider that the route names.
         let external = answered.left.is_some() || (decided.external && decided.queue.is_none());
@@ -117,10 +144,15 @@ impl Calls {
             seconds: talked.map_or(0.0, |since| fact.at.since(since).as_secs_f64()),
             external,
             recorded: records && talked.is_some(),
+            goes_on: false,
         };
-        let day = fact.at.timestamp().to_zoned(TimeZone::UTC).date();
-        // What can't be written must not stop a call; a flush tells of it, and the recorder finds it missing.
-        let _told = self.write(day, &line);
+        self.say(fact.at, &line);
+    }
+
+    /// What can't be written must not stop a call; a flush tells of it, and the recorder finds it missing.
+    fn say(&mut self, at: Time, line: &Line<'_>) {
+        let day = at.timestamp().to_zoned(TimeZone::UTC).date();
+        let _told = self.write(day, line);
     }
 
     fn write(&mut self, day: Date, line: &Line<'_>) -> io::Result<()> {
@@ -252,8 +284,7 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
             }
         }
         observer.publish(&switch, NOW, &Default::default());
-        let text = fs::read_to_string(folder.path().join("2026-03-02.jsonl"));
-        text.expect("the day's calls")
+        fs::read_to_string(folder.path().join("2026-03-02.jsonl")).unwrap_or_default()
     }
 
     /// Else the recorder has what the switch doesn't know of.
@@ -291,11 +322,29 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
         observer.publish(&switch, now, &Default::default());
         let file = folder.path().join("2026-03-02.jsonl");
         let text = fs::read_to_string(file).expect("the day's calls");
-        let told: Vec<bool> = text
-            .lines()
+        let ended = text.lines().filter(|line| !line.contains("goes_on"));
+        let told: Vec<bool> = ended
             .map(|line| line.contains(r#""recorded":true"#))
             .collect();
         assert_eq!(told, [true, false]);
+    }
+
+    /// A switch that is killed says nothing more.
+    #[test]
+    fn a_call_that_is_to_be_recorded_is_told_of_while_it_goes_on() {
+        let call = CallId(1);
+        let offered = Input::Offered {
+            call,
+            origin: Origin::from_code("0480"),
+            reachable: true,
+        };
+        for (key, goes_on) in [("1", true), ("2", false)] {
+            let key = Input::Digit(call, Digit::parse(key).expect("a key"));
+            let text = kept(QUEUES, [offered.clone(), key, Input::AgentAnswered(call)]);
+            let told = r#""seconds":0.0,"external":false,"recorded":true,"goes_on":true"#;
+            assert_eq!(text.contains(told), goes_on, "{text}");
+            assert_eq!(text.lines().count(), usize::from(goes_on), "{text}");
+        }
     }
 
     const FAILS_OVER: &str = r#"
@@ -362,6 +411,7 @@ route = [{ name = "all", all = true, unknown = true, invalid = true, conflict = 
             seconds: 0.0,
             external: false,
             recorded: true,
+            goes_on: false,
         }
     }
 

@@ -6,7 +6,7 @@ use prometheus::{
     core::Collector,
 };
 
-use crate::watch::WatchMetrics;
+use crate::{exchange::Why, watch::WatchMetrics};
 
 /// Every metric of the gateway. All names are told in `docs/metrics.md`.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Metrics {
     /// Recordings confirmed, by controller.
     pub(crate) recorded: IntCounterVec,
     /// Recordings lost in mid-call or never begun.
-    pub(crate) gaps: IntCounter,
+    pub(crate) gaps: IntCounterVec,
     /// Recordings made here of a call that left for a provider: stays 0.
     pub(crate) recorded_for_provider: IntCounter,
     /// Calls in progress.
@@ -71,10 +71,7 @@ impl Metrics {
                 "Recordings confirmed by the recorder",
                 &["controller"],
             )?,
-            gaps: keep.counter(
-                "vaxel_recording_gaps_total",
-                "Recordings lost in mid-call or never begun",
-            )?,
+            gaps: gaps(&keep)?,
             recorded_for_provider: keep.counter(
                 "vaxel_recorded_for_provider_total",
                 "Recordings made here of calls that left for a provider; must stay 0",
@@ -125,6 +122,16 @@ impl Metrics {
             recorder_up: recorder_up(&keep, scenario)?,
         })
     }
+}
+
+/// Each reason is there from the start: an alarm on what grows doesn't see a figure that begins at 1.
+fn gaps(keep: &Keeper<'_>) -> Result<IntCounterVec, prometheus::Error> {
+    let name = "vaxel_recording_gaps_total";
+    let gaps = keep.counters(name, "Recordings lost in mid-call or never begun", &["why"])?;
+    for why in Why::LABELS {
+        gaps.with_label_values(&[why]);
+    }
+    Ok(gaps)
 }
 
 /// Shown where there is one, or should be: a recorder that nothing is sent to isn't down, and an alarm on it would never end.

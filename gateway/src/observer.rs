@@ -19,6 +19,7 @@ use wire::sip::endpoint::Counters;
 use crate::{
     calls::Calls,
     clock::swedish,
+    exchange::Why,
     fixed::{answering, fixed_view, on_this_machine},
     ledger::Ledger,
     media::Side,
@@ -51,6 +52,9 @@ pub(crate) struct Observer {
     sip: SocketAddr,
     pub(crate) providers: Vec<ProviderView>,
     recorder_up: Option<bool>,
+    pub(crate) recorder_why: Option<&'static str>,
+    /// Why a recording was lost whose gap the call machine will tell of.
+    failing: BTreeMap<CallId, Why>,
 }
 
 #[derive(Debug)]
@@ -109,6 +113,8 @@ impl Observer {
             sip,
             providers: Vec::new(),
             recorder_up: None,
+            recorder_why: None,
+            failing: BTreeMap::new(),
         };
         Ok((observer, monitor))
     }
@@ -220,7 +226,10 @@ impl Observer {
                 tracing::warn!(call = call.0, provider = %scenario.provider(external.provider).name, ?why, "provider failed");
             }
             FactKind::Recording => tracing::debug!(call = call.0, "recorded"),
-            FactKind::RecordingGap => self.recording_lacks(call),
+            FactKind::RecordingGap => {
+                let why = self.failing.remove(&call).unwrap_or(Why::Own);
+                self.recording_lacks(call, why);
+            }
             FactKind::Ended(outcome) => self.ended(call, *outcome),
         }
         if let (Some(ledger), Some(decided)) = (&mut self.ledger, self.decided.get(&call)) {
@@ -258,17 +267,33 @@ impl Observer {
             .inc();
     }
 
-    /// What was said in a call, or in a part of it, is not recorded; the call may be over.
-    pub(crate) fn recording_lacks(&mut self, call: CallId) {
-        self.totals.recording_gaps += 1;
-        self.metrics.gaps.inc();
-        tracing::warn!(call = call.0, "the recorder is lost: this call has a gap");
+    /// The recorder is lost to a call; it is a gap when the call machine says so.
+    pub(crate) fn recording_fails(&mut self, call: CallId, why: Why) {
+        if self.decided.contains_key(&call) {
+            self.failing.insert(call, why);
+        }
     }
 
-    /// Whether the recorder answers.
-    pub(crate) fn recorder_is(&mut self, up: bool) {
-        self.recorder_up = Some(up);
-        self.metrics.recorder_up.set(i64::from(up));
+    /// What was said in a call, or in a part of it, is not recorded; the call may be over.
+    pub(crate) fn recording_lacks(&mut self, call: CallId, why: Why) {
+        self.totals.recording_gaps += 1;
+        self.recorder_why = Some(why.label());
+        self.metrics.gaps.with_label_values(&[why.label()]).inc();
+        tracing::warn!(
+            call = call.0,
+            why = why.label(),
+            status = why.status(),
+            "the recorder is lost: this call has a gap"
+        );
+    }
+
+    /// Whether the recorder answers, and why not.
+    pub(crate) fn recorder_is(&mut self, answer: Result<(), Why>) {
+        self.recorder_up = Some(answer.is_ok());
+        self.metrics.recorder_up.set(i64::from(answer.is_ok()));
+        if let Err(why) = answer {
+            self.recorder_why = Some(why.label());
+        }
     }
 
     /// Shows the state of the moment.
@@ -308,6 +333,7 @@ impl Observer {
             clock,
             takes_calls: *self.ready.borrow(),
             recorder_up: self.recorder_up,
+            recorder_why: self.recorder_why,
             calls,
             calls_now: in_progress,
             queues,
@@ -427,6 +453,7 @@ impl Observer {
 
     fn ended(&mut self, call: CallId, outcome: Outcome) {
         let route = self.decided.remove(&call).map(|decided| decided.route);
+        self.failing.remove(&call);
         let well = matches!(outcome, Outcome::Completed | Outcome::HandedOver);
         *(if well {
             &mut self.totals.completed

@@ -94,6 +94,8 @@ pub struct Live {
     pub takes_calls: bool,
     /// Whether the recorder answers; `None` before it was asked, and where there is none.
     pub recorder_up: Option<bool>,
+    /// What became last of it, or of a recording by it: `no_answer`, `unreachable`, `refused`, `ended`, `not_heard` or `own`.
+    pub recorder_why: Option<&'static str>,
     /// Calls in progress, newest first, cut at 200.
     pub calls: Vec<CallView>,
     /// How many are in progress in all.

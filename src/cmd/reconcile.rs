@@ -82,6 +82,7 @@ fn print(report: &Report) -> Result<(), Failure> {
             line.short.to_string(),
             line.untagged.to_string(),
             line.erased.to_string(),
+            line.unended.to_string(),
         ]
     });
     let header = [
@@ -93,6 +94,7 @@ fn print(report: &Report) -> Result<(), Failure> {
         "short",
         "untagged",
         "erased",
+        "unended",
     ];
     show::line(show::table(header, rows))?;
     for one in report.differences.iter().take(TOLD_MAX) {

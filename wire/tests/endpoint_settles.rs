@@ -109,7 +109,7 @@ impl Book {
                     _ => Ok(()),
                 };
             });
-            if act.verb == 19 && detail & 7 == 1 {
+            if act.verb == 20 || act.verb == 19 && detail & 7 == 1 {
                 net.break_streams();
             }
         }
@@ -151,11 +151,12 @@ proptest! {
 
     #[test]
     fn what_is_up_can_be_changed_when_the_weather_is_fair_again(
-        acts in prop::collection::vec(act(0..20, 0..3, prop_oneof![Just(0), 0..40_u64, 0..700_u64, 0..5_000_u64, 0..40_000_u64]), 1..90),
+        acts in prop::collection::vec(act(0..21, 0..3, prop_oneof![Just(0), 0..40_u64, 0..700_u64, 0..5_000_u64, 0..40_000_u64]), 1..90),
         seed in any::<u64>(),
         loss in prop_oneof![Just(0), 0..30_u64],
         duplication in 0..30_u64,
         delay in 1..900_u64,
+        chunk in prop_oneof![Just(0), 1..200_usize],
     ) {
         let weather = Weather {
             loss,
@@ -164,6 +165,7 @@ proptest! {
             delay_max: Duration::from_millis(delay),
         };
         let mut net = Net::featured(2).seeded(seed, weather);
+        (net.chunk, net.pace) = (chunk, Duration::from_millis(1));
         let mut book = Book::new();
         for act in acts {
             book.play(&mut net, act);

@@ -233,6 +233,31 @@ fn a_refresh_that_cannot_be_now_is_tried_again() {
     net.assert_clean();
 }
 
+/// Else it is asked as fast as it answers, for as long as it likes.
+#[test]
+fn a_peer_that_wants_ever_longer_intervals_is_asked_so_often_at_most() {
+    let mut net = Net::featured(1);
+    let RawSession { peer, tag, .. } = raw_session(&mut net, "Allow: INVITE, UPDATE\r\n");
+    net.secs(INTERVAL / 2);
+    let mut asked = 0;
+    for least in 700..800 {
+        if net.nodes[peer].inbox.is_empty() {
+            break;
+        }
+        let update = request(&mut net, peer);
+        assert_eq!(update.method, Method::Update);
+        asked += 1;
+        let longer = format!("Min-SE: {least}\r\n");
+        net.send_raw(peer, 0, &reply(&update, 422, "", &longer));
+        net.millis(50);
+    }
+    assert_eq!(asked, 3);
+    // The next refresh is due all the same.
+    net.secs(INTERVAL / 2);
+    assert_eq!(request(&mut net, peer).method, Method::Update);
+    raw_bye(&mut net, peer, &tag);
+}
+
 /// A change that is refused leaves the session as it was: whoever refreshed it goes on doing so.
 #[test]
 fn a_change_that_is_refused_or_withdrawn_changes_nothing_of_who_refreshes() {

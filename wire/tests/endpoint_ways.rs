@@ -30,6 +30,8 @@ struct Wired {
     /// Changes that its peers asked for.
     wanted: usize,
     ended: usize,
+    /// Calls that failed, with what, and whether the peer said so.
+    rejected: Vec<(SessionId, u16, bool)>,
 }
 
 impl Wired {
@@ -43,6 +45,7 @@ impl Wired {
             changed: Vec::new(),
             wanted: 0,
             ended: 0,
+            rejected: Vec::new(),
         }
     }
 
@@ -108,6 +111,12 @@ impl Wired {
                 }
                 Output::Event(Event::ChangeRequested { .. }) => self.wanted += 1,
                 Output::Event(Event::Ended { .. }) => self.ended += 1,
+                Output::Event(Event::Rejected {
+                    session,
+                    status,
+                    from_peer,
+                    ..
+                }) => self.rejected.push((session, status.code(), from_peer)),
                 _ => {}
             }
         }
@@ -170,6 +179,92 @@ fn a_cancel_whose_connection_is_gone_goes_by_another() {
     assert_eq!(it.asked.pop(), Some((SECOND, peer, None)));
     let (by, cancel) = it.sent.pop().expect("a CANCEL");
     assert_eq!((by, cancel.method), (SECOND, Method::Cancel));
+}
+
+/// What it says next may be said into the connection that is gone, or by one of its own; or it has been started again and knows of
+/// nothing.
+#[test]
+fn a_call_that_rings_and_whose_connection_breaks_is_asked_for_again_once() {
+    let (mut it, peer) = (Wired::new(), address(5));
+    let (session, invite) = it.calls(peer, TransportKind::Tcp);
+    it.hears(FIRST, &reply(&invite, 180, "x", ""));
+    it.asked.clear();
+    it.closes(FIRST);
+    assert_eq!(it.asked.pop(), Some((SECOND, peer, None)));
+    it.opens(SECOND, peer, TransportKind::Tcp);
+    let (by, again) = it.sent.pop().expect("the same INVITE");
+    let via = |request: &Request| request.headers.get(&HeaderName::Via).map(str::to_owned);
+    assert_eq!((by, via(&again)), (SECOND, via(&invite)));
+    assert_eq!(
+        (again.method.clone(), it.rejected.len()),
+        (Method::Invite, 0)
+    );
+    // It had refused it, and says so again.
+    it.hears(SECOND, &reply(&again, 486, "x", ""));
+    assert_eq!(it.rejected.pop(), Some((session, 486, true)));
+}
+
+/// RFC 3261 section 17.1.4: whoever waits for the answer has another target.
+#[test]
+fn a_call_that_rings_and_to_which_no_way_leads_any_more_has_failed() {
+    let (mut it, peer) = (Wired::new(), address(5));
+    let (session, invite) = it.calls(peer, TransportKind::Tcp);
+    it.hears(FIRST, &reply(&invite, 100, "x", ""));
+    it.closes(FIRST);
+    it.closes(SECOND);
+    assert_eq!(it.rejected.pop(), Some((session, 503, false)));
+    // Nor is one asked for ever that breaks each time.
+    let (session, invite) = it.calls(peer, TransportKind::Tcp);
+    let third = it.asked.last().expect("a connection").0;
+    it.hears(third, &reply(&invite, 180, "x", ""));
+    it.closes(third);
+    let fourth = it.asked.last().expect("a connection").0;
+    it.opens(fourth, peer, TransportKind::Tcp);
+    it.hears(fourth, &reply(&invite, 180, "x", ""));
+    it.closes(fourth);
+    assert_eq!(it.rejected.pop(), Some((session, 503, false)));
+    assert_eq!((it.endpoint.sessions(), it.asked.len()), (0, 4));
+}
+
+/// It came to us by that connection, and none leads to it (RFC 5626 section 5.3).
+#[test]
+fn a_phone_that_rings_and_whose_own_connection_breaks_has_failed() {
+    let (mut it, phone) = (Wired::new(), address(5));
+    let theirs = ConnectionId(2);
+    for kind in [TransportKind::Tcp, TransportKind::Ws] {
+        it.opens(theirs, phone, kind);
+        let invite = Invite {
+            transport: Some(kind),
+            ..call(phone)
+        };
+        let session = it.endpoint.invite(it.now, invite).expect("invited");
+        it.carry_out();
+        let (_, invite) = it.sent.pop().expect("an INVITE");
+        let rings = reply(&invite, 180, "x", "");
+        match kind {
+            TransportKind::Ws => it.handle(Input::Message {
+                connection: theirs,
+                bytes: rings.as_bytes(),
+            }),
+            _ => it.hears(theirs, &rings),
+        }
+        it.closes(theirs);
+        assert_eq!(it.rejected.pop(), Some((session, 503, false)));
+        assert!(it.asked.is_empty());
+    }
+}
+
+/// A phone that is started again must not ring for a call that nobody wants any more.
+#[test]
+fn a_call_that_is_given_up_and_whose_connection_breaks_is_not_asked_for_again() {
+    let (mut it, peer) = (Wired::new(), address(5));
+    let (session, invite) = it.calls(peer, TransportKind::Tcp);
+    it.hears(FIRST, &reply(&invite, 180, "x", ""));
+    it.ends(session);
+    it.sent.clear();
+    it.closes(FIRST);
+    let methods: Vec<_> = it.sent.iter().map(|(_, sent)| &sent.method).collect();
+    assert!(!methods.contains(&&Method::Invite), "{methods:?}");
 }
 
 /// A peer has us open a connection to ever more addresses (its Contacts): the one unused longest gives way.

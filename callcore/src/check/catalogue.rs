@@ -288,6 +288,16 @@ pub static CATALOGUE: &[Entry] = &[
         example: "[[store]]\nname = \"audio\"\noperator = \"inera\"\nholds = [\"audio\"]\nlogin = true\ntls = true\nbackup = { place = \"hall B\", lifetime = \"35 days\", restore_test = \"6 months\" }",
     },
     Entry {
+        code: "V0409",
+        severity: Warning,
+        title: "trunks of several organisations share one proof of who this switch is",
+        articles: &["Art. 32"],
+        why: "A trunk that is called may ask the other at that moment, pass its question on to this switch, and pass the answer back: it then calls there in this switch's name.",
+        source: "RFC 7616 section 5.8 (man in the middle)",
+        remedy: "give each [[provider]] `credentials` of its own",
+        example: "provider = [{ name = \"medhelp\", organisation = \"medhelp\", targets = [\"sip:1177@192.0.2.9\"], credentials = \"medhelp.ha1\" }]",
+    },
+    Entry {
         code: "V0501",
         severity: Error,
         title: "the retention floor lies above the ceiling",

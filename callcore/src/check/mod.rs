@@ -14,6 +14,7 @@ mod report;
 mod retention;
 mod roles;
 mod security;
+mod trunks;
 mod ways;
 
 use jiff::civil::Date;
@@ -55,7 +56,7 @@ pub fn check(subjects: &[Subject<'_>], today: Date) -> Report {
 
 type Rule = fn(&Context<'_>) -> Vec<Finding>;
 
-const RULES: [Rule; 30] = [
+const RULES: [Rule; 31] = [
     coverage::without_route,
     coverage::never_reached,
     coverage::disagreeing,
@@ -78,6 +79,7 @@ const RULES: [Rule; 30] = [
     security::backup_lifetime,
     security::restore_test,
     security::undeclared_store,
+    trunks::shared_proof,
     retention::conflict,
     retention::erasure_undecided,
     retention::no_rule,

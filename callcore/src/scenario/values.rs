@@ -108,8 +108,15 @@ fn host_port_fault(host_port: &str) -> Option<&'static str> {
         let Some((host, after)) = bracketed.split_once(']') else {
             return Some("the `[` is not closed");
         };
-        if host.parse::<std::net::Ipv6Addr>().is_err() {
-            return Some("between the brackets stands no IPv6 address");
+        match host.parse::<std::net::Ipv6Addr>() {
+            Err(_) => return Some("between the brackets stands no IPv6 address"),
+            Ok(address) if address.is_unicast_link_local() => {
+                return Some(
+                    "a link-local address (fe80::/10) leads nowhere without its interface, which no SIP address names: write a \
+                     unique local (fd00::/8) or global one",
+                );
+            }
+            Ok(_) => {}
         }
         (
             host,
@@ -197,6 +204,7 @@ mod tests {
             "sip:a b@host",
             "sip:a@[::1",
             "sip:a@[x]",
+            "sip:a@[fe80::1]:5060",
             "tel:112",
             "sip:a@[::1]x",
         ] {

@@ -209,6 +209,7 @@ pub(crate) fn busy(
         clock: clock.to_owned(),
         takes_calls: true,
         recorder_up: Some(true),
+        recorder_why: None,
         calls_now: calls.len(),
         calls,
         queues,

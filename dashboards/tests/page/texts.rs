@@ -18,7 +18,7 @@ const SCRIPTS: [&str; 11] = [
     include_str!("../../web/roles.js"),
 ];
 /// What the switch says of a call, an ending, an operator: the page has a text for each.
-const FROM_THE_SWITCH: [(&str, &[&str]); 9] = [
+const FROM_THE_SWITCH: [(&str, &[&str]); 10] = [
     (
         "class",
         &[
@@ -65,6 +65,17 @@ const FROM_THE_SWITCH: [(&str, &[&str]); 9] = [
         &["region", "processor", "care-provider", "sub-processor"],
     ),
     ("connection", &["connecting", "open", "lost"]),
+    (
+        "lost",
+        &[
+            "no_answer",
+            "unreachable",
+            "refused",
+            "ended",
+            "not_heard",
+            "own",
+        ],
+    ),
 ];
 
 type Table = BTreeMap<String, BTreeMap<String, String>>;

@@ -1,6 +1,6 @@
 //! Calling back a caller who was promised it: the line let go, the number kept, a new leg when the turn has come.
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
 use callcore::switch::{CallId, Input, LegFailure};
 use transport::SipDriver;
@@ -50,8 +50,7 @@ impl Exchange {
         let via = self.trunk_of(id);
         let srtp = self.scenario_of(id).listen.srtp;
         let call = self.calls.get(&id).ok_or(LegFailure::Unavailable)?;
-        let target = call.address_to_call(via.as_deref())?;
-        let at = target.address().ok_or(LegFailure::Unavailable)?;
+        let (target, at) = call.address_to_call(via.as_deref())?;
         let own = self.way_out(sip, at, TransportKind::asked_by(&target))?;
         let call = self.calls.get_mut(&id).ok_or(LegFailure::Unavailable)?;
         call.local = own;
@@ -65,6 +64,7 @@ impl Exchange {
             call.crypto.caller = OurCrypto::offering(srtp);
         }
         let invite = Invite {
+            next_hop: Some(at),
             local: Some(own),
             from: own_uri(SERVICE_NUMBER, self.homes.here(own)).into(),
             body: Some(negotiate::offer(local, &call.crypto.caller)),
@@ -163,16 +163,18 @@ impl Call {
         self.crypto.caller = self.crypto.caller.anew();
     }
 
-    /// The caller's number at the trunk, or at the peer that brought the call. The number goes nowhere else.
-    fn address_to_call(&self, via: Option<&str>) -> Result<Uri, LegFailure> {
+    /// The caller's number at the trunk, or at the peer that brought the call, and where that is: the interface of a link-local address
+    /// stands in no URI (RFC 3986 section 3.2.2). The number goes nowhere else.
+    fn address_to_call(&self, via: Option<&str>) -> Result<(Uri, SocketAddr), LegFailure> {
         let number = self.number.as_ref().ok_or(LegFailure::Unavailable)?;
         let user = number.reveal().as_str();
         let Some(via) = via else {
-            return Ok(Uri::sip(Some(user), self.peer));
+            return Ok((Uri::sip(Some(user), self.peer), self.peer));
         };
         let mut trunk = Uri::parse(via).map_err(|_| LegFailure::Unavailable)?;
         trunk.user = Some(user.into());
-        Ok(trunk)
+        let at = trunk.address().ok_or(LegFailure::Unavailable)?;
+        Ok((trunk, at))
     }
 }
 
@@ -239,6 +241,16 @@ mod tests {
             };
             assert_eq!(bench.until(asks).await, told);
         }
+    }
+
+    #[test]
+    fn who_came_from_a_link_local_address_is_called_back_by_its_interface() {
+        let peer: SocketAddr = "[fe80::7%3]:5060".parse().expect("an address");
+        let mut call = Call::new(SessionId(1), peer, Local::FIRST);
+        call.number = Some(callcore::test_numbers::test_number(0));
+        let (target, at) = call.address_to_call(None).expect("a number");
+        assert_eq!(at, peer);
+        assert!(!target.to_string().contains('%'));
     }
 
     #[test]

@@ -56,7 +56,7 @@ use self::{
     keys::KeyWay,
     recording::Closing,
 };
-pub(crate) use self::{recorder::RecorderLink, silence::silence_max};
+pub(crate) use self::{recorder::RecorderLink, recording::Why, silence::silence_max};
 use crate::{
     admission::{Admission, Full},
     audio::Library,
@@ -436,10 +436,14 @@ impl Exchange {
     ) {
         match self.legs.remove(&session) {
             Some(Leg::Transfer(call)) => self.transfer_failed(sip, call, status),
-            Some(Leg::Closing(_)) => self.closing_failed(session),
+            Some(Leg::Closing(_)) => {
+                self.closing_failed(session, Why::of_rejected(status, from_peer));
+            }
             Some(Leg::Far(call)) => self.far_failed(sip, call, status, from_peer),
             Some(Leg::Phone(call)) => self.phone_failed(sip, call, session, status, from_peer),
-            Some(Leg::Recording(call)) => self.recording_ended(call, Some(status)),
+            Some(Leg::Recording(call)) => {
+                self.recording_ended(call, Why::of_rejected(status, from_peer));
+            }
             Some(Leg::Caller(call)) => self.caller_not_reached(call, status, from_peer),
             None => {}
         }
@@ -450,7 +454,7 @@ impl Exchange {
             return;
         };
         match (leg, why) {
-            (Leg::Closing(_), _) => self.closing_failed(session),
+            (Leg::Closing(_), _) => self.closing_failed(session, Why::of_ending(why)),
             (_, Ending::Ours) => {}
             (Leg::Caller(call), Ending::Bye) if self.was_sent_on(call) => {
                 self.caller_over(call);
@@ -474,7 +478,7 @@ impl Exchange {
                 self.far_over(call);
                 self.input(Input::FarEndGone(call));
             }
-            (Leg::Recording(call), _) => self.recording_ended(call, None),
+            (Leg::Recording(call), _) => self.recording_ended(call, Why::of_ending(why)),
         }
     }
 }

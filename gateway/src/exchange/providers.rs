@@ -10,7 +10,7 @@ use wire::sip::{
     uri::Uri,
 };
 
-use super::Exchange;
+use super::{Exchange, Why};
 use crate::health::{Asked, Change, Found, Health, Standing, State};
 
 impl Exchange {
@@ -52,7 +52,11 @@ impl Exchange {
         answer: Result<StatusCode, Unanswered>,
     ) {
         if self.is_recorders(ping) {
-            self.recorder_pong(sip, answer.is_ok());
+            let answer = answer.map(drop).map_err(|none| match none {
+                Unanswered::Silent => Why::NoAnswer,
+                Unanswered::Unreachable => Why::Unreachable,
+            });
+            self.recorder_pong(sip, answer);
         } else {
             let found = self.health.pong(Instant::now(), ping, answer);
             self.found(found);

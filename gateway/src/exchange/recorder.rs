@@ -15,7 +15,7 @@ use wire::sip::{
     uri::{Scheme, Uri},
 };
 
-use super::Exchange;
+use super::{Exchange, Why};
 
 /// How often the recorder is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -38,6 +38,8 @@ pub(crate) struct RecorderLink {
     /// Recordings of one call.
     pub(super) segments_max: u8,
     pub(super) up: bool,
+    /// What became of it last.
+    pub(super) why: Why,
     /// Whether it answered the last question.
     answers: bool,
     /// When what it lost, though it is there, is tried again.
@@ -65,6 +67,7 @@ impl RecorderLink {
             address,
             segments_max: settings.segments_max.unwrap_or(SEGMENTS_MAX),
             up: true,
+            why: Why::NoAnswer,
             answers: true,
             again: Again::default(),
             next_ping: Instant::now(),
@@ -98,7 +101,7 @@ impl Exchange {
             .asked
             .is_some_and(|asked| asked + PING_TIMEOUT <= now)
         {
-            self.recorder_pong(sip, false);
+            self.recorder_pong(sip, Err(Why::NoAnswer));
             return;
         }
         if recorder.asked.is_none() && recorder.next_ping <= now {
@@ -108,7 +111,7 @@ impl Exchange {
             let own = sip.local_to(address.ip(), kind);
             recorder.ping = sip.endpoint().ping(at, uri, Some(address), None, own).ok();
             if recorder.ping.is_none() {
-                self.recorder_pong(sip, false);
+                self.recorder_pong(sip, Err(Why::Own));
             }
         }
     }
@@ -121,8 +124,9 @@ impl Exchange {
     }
 
     /// The recorder answered OPTIONS, or didn't.
-    pub(super) fn recorder_pong(&mut self, sip: &mut SipDriver, alive: bool) {
+    pub(super) fn recorder_pong(&mut self, sip: &mut SipDriver, answer: Result<(), Why>) {
         let now = Instant::now();
+        let alive = answer.is_ok();
         if alive {
             self.give_up_unanswered(sip, now);
         }
@@ -134,19 +138,24 @@ impl Exchange {
         recorder.ping = None;
         recorder.next_ping = now + PING_INTERVAL;
         recorder.up = alive;
+        recorder.why = answer.err().unwrap_or(recorder.why);
+        let why = recorder.why;
         let answered = std::mem::replace(&mut recorder.answers, alive);
         if !alive {
             recorder.again = Again::default();
         }
         let again = alive && recorder.again.is_due(now);
-        self.observer.recorder_is(alive);
+        self.observer.recorder_is(answer);
         if alive && !answered {
             tracing::info!("the recorder answers again");
             self.input(Input::RecorderBack);
         } else if again {
             self.input(Input::RecorderBack);
         } else if !alive && answered {
-            tracing::warn!("the recorder does not answer; calls go on without recording");
+            tracing::warn!(
+                why = why.label(),
+                "the recorder is lost; calls go on without recording"
+            );
             let lost: Vec<CallId> = self
                 .calls
                 .iter()
@@ -155,7 +164,7 @@ impl Exchange {
                 .collect();
             for id in lost {
                 // It may only have been out of reach: what it began must not stay open beside what begins when it is back.
-                if let Some(leg) = self.recording_lost(id) {
+                if let Some(leg) = self.recording_lost(id, why) {
                     self.close_recording(sip, id, *leg, true);
                 }
             }

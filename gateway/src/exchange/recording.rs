@@ -4,6 +4,7 @@
 
 mod closing;
 mod whom;
+mod why;
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use wire::{
     siprec,
 };
 
+pub(crate) use self::why::Why;
 pub(super) use self::{closing::Closing, whom::Whom};
 use super::{
     Exchange,
@@ -36,15 +38,17 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 impl Exchange {
     pub(super) fn start_recording(&mut self, sip: &mut SipDriver, id: CallId, tag: RecordingTag) {
-        let up = self.recorder.as_ref().is_some_and(|recorder| recorder.up);
-        let asked = up && self.invite_recorder(sip, id, tag).is_some();
-        if up && !asked {
+        let down = self.recorder.as_ref().filter(|recorder| !recorder.up);
+        let down = down.map(|recorder| recorder.why);
+        if down.is_none() {
+            if self.invite_recorder(sip, id, tag).is_some() {
+                return;
+            }
             // Such as for want of a port: others may be free by and by.
             self.recorder_fails();
         }
-        if !asked {
-            self.input(Input::RecordingLost(id));
-        }
+        self.observer.recording_fails(id, down.unwrap_or(Why::Own));
+        self.input(Input::RecordingLost(id));
     }
 
     fn invite_recorder(
@@ -189,7 +193,8 @@ impl Exchange {
             Err(_) => stays_paused,
         };
         if left {
-            self.leave_recording(sip, id);
+            let why = answer.map_or_else(Why::Refused, |_| Why::NotHeard);
+            self.leave_recording(sip, id, why);
             self.recorder_fails();
             return;
         }
@@ -289,11 +294,11 @@ impl Exchange {
             }
             // It takes the call and not its audio, for now.
             _ if !hears => {
-                self.leave_recording(sip, id);
+                self.leave_recording(sip, id, Why::NotHeard);
                 self.recorder_fails();
             }
             // It would be answered so again.
-            _ => self.leave_recording(sip, id),
+            _ => self.leave_recording(sip, id, Why::NotHeard),
         }
     }
 
@@ -307,17 +312,17 @@ impl Exchange {
 
     /// The recorder's address refuses audio: it is gone, or has forgotten the session. Ask it soon.
     fn recording_refused(&mut self, sip: &mut SipDriver, id: CallId) {
-        self.leave_recording(sip, id);
+        self.leave_recording(sip, id, Why::Unreachable);
         self.recorder_fails();
         if let Some(recorder) = &mut self.recorder {
-            recorder.up = false;
+            (recorder.up, recorder.why) = (false, Why::Unreachable);
             recorder.ask_soon(Instant::now());
         }
     }
 
     /// Ends a recording that is of no use, and counts the gap.
-    fn leave_recording(&mut self, sip: &mut SipDriver, id: CallId) {
-        if let Some(leg) = self.recording_lost(id) {
+    fn leave_recording(&mut self, sip: &mut SipDriver, id: CallId, why: Why) {
+        if let Some(leg) = self.recording_lost(id, why) {
             let now = sip.now();
             self.legs.remove(&leg.session);
             let _ = sip.endpoint().end(now, leg.session, None);
@@ -334,23 +339,25 @@ impl Exchange {
         let late = calls.filter(|(_, call)| call.recording.as_deref().is_some_and(unanswered));
         let late: Vec<CallId> = late.map(|(id, _)| *id).collect();
         for id in late {
-            self.leave_recording(sip, id);
+            self.leave_recording(sip, id, Why::NoAnswer);
             self.recorder_fails();
         }
     }
 
     /// The recorder ended the session or had no room. A fault of ours (4xx) would be refused again; the rest may pass, and so may what
     /// it says of itself for now: that it takes too long, can't at present, or is busy.
-    pub(super) fn recording_ended(&mut self, id: CallId, status: Option<StatusCode>) {
-        let passes = status.is_none_or(|status| matches!(status.code(), 408 | 480 | 486 | 500..));
+    pub(super) fn recording_ended(&mut self, id: CallId, why: Why) {
+        let passes = why
+            .status()
+            .is_none_or(|status| matches!(status, 408 | 480 | 486 | 500..));
         if passes {
             self.recorder_fails();
         }
-        self.recording_lost(id);
+        self.recording_lost(id, why);
     }
 
     /// Nothing goes to the recorder any more. Gives the session, if there was one, which is left as it is.
-    pub(super) fn recording_lost(&mut self, id: CallId) -> Option<Box<RecordingLeg>> {
+    pub(super) fn recording_lost(&mut self, id: CallId, why: Why) -> Option<Box<RecordingLeg>> {
         let call = self.calls.get_mut(&id)?;
         let leg = call.recording.take()?;
         // What begins in its place is one more.
@@ -358,6 +365,7 @@ impl Exchange {
         if let Some(media) = &call.media {
             media.fork_off();
         }
+        self.observer.recording_fails(id, why);
         self.input(Input::RecordingLost(id));
         Some(leg)
     }

@@ -5,6 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    mem::take,
+    ops::Range,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -13,7 +15,7 @@ use callcore::calls::{DAY_BYTES_MAX, DAYS_MAX, SUFFIX};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::{CALLS_MAX, ReconcileError};
+use super::{CALL_MAX, CALLS_MAX, ReconcileError, compare::APART_MAX};
 use crate::{
     names::ControllerName,
     vault::{Vault, folder},
@@ -26,7 +28,7 @@ const LINE_LEN_MAX: u64 = 4 * 1024;
 /// Calls in one POST.
 const POSTED_MAX: usize = 10_000;
 
-/// One call that has ended, as its switch knows it.
+/// One call, as its switch knows it: at its end, or when its recording began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallFact {
     /// Its number at the switch.
@@ -36,7 +38,7 @@ pub struct CallFact {
     /// When it came.
     #[serde(with = "crate::moment")]
     pub offered: Timestamp,
-    /// When it ended.
+    /// When it ended; of one that goes on, when it was answered.
     #[serde(with = "crate::moment")]
     pub ended: Timestamp,
     /// How long caller and nurse talked, in seconds.
@@ -45,14 +47,45 @@ pub struct CallFact {
     pub external: bool,
     /// Whether it should have been recorded here.
     pub recorded: bool,
+    /// Whether this was said when it was answered. Where no end is said, it goes on, or its switch was killed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_on: bool,
+}
+
+impl CallFact {
+    /// A switch that starts again counts its calls from one.
+    const fn key(&self) -> (u64, Timestamp) {
+        (self.call, self.offered)
+    }
+
+    /// Until when something may have been recorded of it.
+    pub(super) fn until(&self) -> Timestamp {
+        let long = if self.goes_on { CALL_MAX } else { APART_MAX };
+        self.ended.saturating_add(long).unwrap_or(self.ended)
+    }
 }
 
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     pub(super) calls: Vec<CallFact>,
+    /// Those whose end wasn't read yet.
+    going_on: BTreeMap<(u64, Timestamp), CallFact>,
     /// Lines that aren't calls.
     pub(super) unreadable: u64,
+}
+
+impl Calls {
+    fn add(&mut self, call: CallFact, time: Range<Timestamp>) {
+        if call.goes_on {
+            self.going_on.insert(call.key(), call);
+            return;
+        }
+        self.going_on.remove(&call.key());
+        if time.contains(&call.ended) {
+            self.calls.push(call);
+        }
+    }
 }
 
 /// Reads what was POSTed: all of it is calls, or none is taken.
@@ -137,13 +170,14 @@ pub(super) fn folder(vault: &Vault) -> PathBuf {
     vault.store().join(FOLDER)
 }
 
-/// Calls that ended in a time.
+/// Calls that ended in a time, and those of which nobody says an end that may have gone on in it.
 pub(super) fn read(
     folders: &[PathBuf],
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Calls, ReconcileError> {
-    let wanted = day(from)..=day(until);
+    let early = from.saturating_sub(CALL_MAX).unwrap_or(from);
+    let wanted = day(early)..=day(until);
     let mut found = Calls::default();
     for folder in folders {
         for day in days(std::slice::from_ref(folder))? {
@@ -153,6 +187,11 @@ pub(super) fn read(
             }
         }
     }
+    // Of two folders that tell of the same calls, the second may say again that one began.
+    for call in &found.calls {
+        found.going_on.remove(&call.key());
+    }
+    found.calls.extend(take(&mut found.going_on).into_values());
     Ok(found)
 }
 
@@ -206,11 +245,10 @@ fn read_day(
             .map_err(|_| String::new())
             .and_then(call)
         {
-            Ok(call) if (from..until).contains(&call.ended) => found.calls.push(call),
-            Ok(_) => {}
+            Ok(call) => found.add(call, from..until),
             Err(_) => found.unreadable += u64::from(whole),
         }
-        if found.calls.len() > CALLS_MAX {
+        if found.calls.len() + found.going_on.len() > CALLS_MAX {
             return Err(ReconcileError::TooMany);
         }
     }

@@ -9,7 +9,11 @@ use super::{
     erased::Erased,
     report::{CROSSED, Difference, Report},
 };
-use crate::{index::Entry, names::RecordingId, server::untagged};
+use crate::{
+    index::{Entry, State},
+    names::RecordingId,
+    server::untagged,
+};
 
 /// Switch and recorder see the same moment this far apart at most, on the network and by their clocks.
 pub(super) const APART_MAX: SignedDuration = SignedDuration::from_secs(5);
@@ -37,6 +41,8 @@ pub struct Have {
     pub seconds: f64,
     /// Its client sends no tags, so that nothing tells of its calls either.
     pub untagged: bool,
+    /// It goes on.
+    pub open: bool,
 }
 
 impl Have {
@@ -52,6 +58,7 @@ impl Have {
             ended: started.checked_add(length).unwrap_or(started),
             seconds: entry.tally.seconds_heard(entry.files.len()),
             untagged: &*entry.tag.route == untagged::ROUTE,
+            open: entry.state == State::Open,
         }
     }
 }
@@ -81,11 +88,15 @@ pub fn compare(
             .get(&recording.call)
             .into_iter()
             .flatten()
+            // What goes on may be of a call that goes on, and is stored once it has ended.
+            .filter(|at| calls[**at].goes_on || !recording.open)
             .filter(|at| covers(&calls[**at], recording))
             .min_by_key(|at| unlikeness(&calls[**at], recording, found[**at].0));
         let within = recording.ended >= from.saturating_add(BORDER).unwrap_or(from)
             && recording.ended < until.saturating_sub(BORDER).unwrap_or(until);
         match of {
+            Some(at) if recording.open => found[*at].0 += 1,
+            None if recording.open => {}
             Some(at) => {
                 let call = &calls[*at];
                 found[*at].0 += 1;
@@ -104,7 +115,11 @@ pub fn compare(
         }
     }
     for (call, found) in calls.iter().zip(found) {
-        if call.recorded && call.seconds >= TALK_MIN_S && call.ended < until {
+        if call.goes_on {
+            if (from..until.saturating_sub(BORDER).unwrap_or(until)).contains(&call.ended) {
+                has_any(call, found.0, &mut erased, &mut report);
+            }
+        } else if call.recorded && call.seconds >= TALK_MIN_S && call.ended < until {
             has_all(call, found, &mut erased, &mut report);
         }
     }
@@ -127,21 +142,36 @@ fn has_all(
     }
 }
 
+/// A call whose end nobody told: how much of it there should be can't be said, but there should be some.
+fn has_any(call: &CallFact, count: u32, erased: &mut Erased, report: &mut Report) {
+    report.unended(&call.controller);
+    let whole = CallFact {
+        ended: call.until(),
+        ..call.clone()
+    };
+    if count > 0 {
+    } else if erased.take(&whole) {
+        report.erased(&call.controller);
+    } else {
+        report.differs(Difference::missing(call));
+    }
+}
+
 fn covers(call: &CallFact, recording: &Have) -> bool {
     let early = call
         .offered
         .saturating_sub(APART_MAX)
         .unwrap_or(call.offered);
-    let late = call.ended.saturating_add(APART_MAX).unwrap_or(call.ended);
-    (early..=late).contains(&recording.started)
+    (early..=call.until()).contains(&recording.started)
 }
 
 /// Which of several calls it is of, the least unlike: one of which there may be such a recording, of those the one with fewest, of those
 /// the one that ended with it. Calls of one number at one time are of a day that was played twice, as by starting a demonstration again.
-fn unlikeness(call: &CallFact, recording: &Have, found: u32) -> (bool, u32, SignedDuration) {
+/// One whose end nobody told is taken last: it excuses nothing of a call that left.
+fn unlikeness(call: &CallFact, recording: &Have, found: u32) -> (bool, bool, u32, SignedDuration) {
     let may_be = call.recorded && !call.external && call.controller == recording.controller;
     let apart = call.ended.duration_since(recording.ended).abs();
-    (!may_be, found, apart)
+    (call.goes_on, !may_be, found, apart)
 }
 
 /// A recording of a known call: right, unless it shouldn't be there.

@@ -24,7 +24,7 @@ pub use self::{
     report::{Difference, KINDS, Line, Report},
 };
 use crate::{
-    index::{Filter, Index, IndexError, LIST_MAX, State},
+    index::{Filter, Index, IndexError, LIST_MAX},
     vault::{Vault, VaultError},
 };
 
@@ -151,7 +151,7 @@ pub fn known(
     Ok(begin.zip(end))
 }
 
-/// Ended recordings of the time, a page of the index after the other.
+/// Recordings of the time, a page of the index after the other.
 fn recordings(index: &Index, asked: &Asked) -> Result<Vec<Have>, ReconcileError> {
     let mut filter = Filter {
         from: asked.from.checked_sub(CALL_MAX).ok(),
@@ -166,11 +166,7 @@ fn recordings(index: &Index, asked: &Asked) -> Result<Vec<Have>, ReconcileError>
             .last()
             .map(|entry| (entry.tag.started.timestamp(), entry.id));
         let full = page.len() == LIST_MAX;
-        have.extend(
-            page.iter()
-                .filter(|entry| entry.state != State::Open)
-                .map(Have::of),
-        );
+        have.extend(page.iter().map(Have::of));
         if have.len() > CALLS_MAX {
             return Err(ReconcileError::TooMany);
         }

@@ -53,6 +53,8 @@ pub struct Line {
     pub short: u64,
     /// Folders in the store that have no tag, or that the index doesn't know.
     pub untagged: u64,
+    /// Of those expected, how many nobody has told the end of: they go on, or their switch was killed. No difference.
+    pub unended: u64,
     /// Calls that lack a recording, or a part of one, since so many of their month were erased under a decision: no difference.
     pub erased: u64,
 }
@@ -159,6 +161,10 @@ impl Report {
             .any(|line| line.missing + line.short > 0)
     }
 
+    pub(super) fn unended(&mut self, controller: &str) {
+        self.line(controller).unended += 1;
+    }
+
     pub(super) fn erased(&mut self, controller: &str) {
         self.line(controller).erased += 1;
     }
@@ -206,11 +212,14 @@ impl Difference {
     }
 
     pub(super) fn missing(call: &CallFact) -> Self {
-        Self::of_call(
-            "missing",
-            call,
-            format!("{:.0} s were to be recorded", call.seconds),
-        )
+        let why = match call.goes_on {
+            true => {
+                "it was to be recorded; its end isn't told: it goes on, or its switch was killed"
+                    .to_owned()
+            }
+            false => format!("{:.0} s were to be recorded", call.seconds),
+        };
+        Self::of_call("missing", call, why)
     }
 
     pub(super) fn short(call: &CallFact, seconds: f64) -> Self {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    index::Closing,
+    index::{Closing, State},
     names::RecordingId,
     tally::{RATE, Tally},
     vault::{Vault, test_tag},
@@ -27,6 +27,15 @@ fn fact(call: u64, offered: i64, seconds: f64) -> CallFact {
         seconds,
         external: false,
         recorded: true,
+        goes_on: false,
+    }
+}
+
+/// It was answered ten seconds after it came, and nobody tells of its end.
+fn going_on(call: u64, offered: i64) -> CallFact {
+    CallFact {
+        goes_on: true,
+        ..fact(call, offered, 0.0)
     }
 }
 
@@ -39,6 +48,7 @@ fn have(call: u64, started: i64, seconds: f64) -> Have {
         ended: at(started + seconds as i64),
         seconds,
         untagged: false,
+        open: false,
     }
 }
 
@@ -116,6 +126,44 @@ fn each_difference_is_told_with_its_kind() {
         assert_eq!(report.found(), 1);
         assert_eq!(report.external_calls, 1);
     }
+}
+
+/// A switch that is killed, and one whose call is on hold: a part of it is recorded already.
+#[test]
+fn what_is_recorded_of_a_call_whose_end_nobody_told_is_not_extra() {
+    let calls = [going_on(1, 0), going_on(2, 0), fact(3, 0, 60.0)];
+    let open = Have {
+        open: true,
+        ..have(2, 10, 0.0)
+    };
+    let recordings = [
+        have(1, 10, 50.0),
+        have(1, 65, 20.0),
+        open,
+        have(3, 10, 60.0),
+    ];
+    let report = compared(&calls, &recordings);
+    assert_eq!(kinds(&report), [""; 0], "{report:?}");
+    let line = report.controllers["region-01"];
+    assert_eq!((line.expected, line.unended, line.stored), (3, 2, 3));
+    // Nothing is there at all, and not because it has only just been answered.
+    let report = compared(&calls, &[have(3, 10, 60.0)]);
+    assert_eq!(kinds(&report), ["missing", "missing"], "{report:?}");
+    let soon = compare(&calls[..1], &[], at(-3600), at(40), Erased::default());
+    assert_eq!(kinds(&soon), [""; 0], "{soon:?}");
+}
+
+/// The switch was started again and counts from one: the same number, and this call left.
+#[test]
+fn a_call_whose_end_nobody_told_excuses_none_that_left() {
+    let external = CallFact {
+        external: true,
+        recorded: false,
+        ..fact(1, 900, 100.0)
+    };
+    let calls = [going_on(1, 0), external];
+    let report = compared(&calls, &[have(1, 10, 50.0), have(1, 910, 5.0)]);
+    assert_eq!((report.external_recordings, report.found()), (1, 1));
 }
 
 #[test]
@@ -365,6 +413,37 @@ fn half_a_line_that_a_crash_left_costs_no_other_call() {
     let read = calls::read(&[calls::folder(&vault)], at(-3600), at(7200)).expect("read");
     let numbers: Vec<u64> = read.calls.iter().map(|call| call.call).collect();
     assert_eq!((numbers, read.unreadable), (vec![1, 2, 3], 1));
+}
+
+/// Also where the same lines were POSTed besides, and over midnight.
+#[test]
+fn a_call_that_was_told_to_begin_and_to_end_is_one() {
+    let place = tempfile::tempdir().expect("a folder");
+    let written = place.path().join("calls");
+    let posted = place.path().join("posted");
+    let line = |call: &CallFact| serde_json::to_string(call).expect("JSON") + "\n";
+    let (begun, ended) = (line(&going_on(1, 0)), line(&fact(1, 0, 60_000.0)));
+    for folder in [&written, &posted] {
+        fs::create_dir(folder).expect("ours");
+        fs::write(folder.join("2026-11-22.jsonl"), &begun).expect("ours");
+        fs::write(folder.join("2026-11-23.jsonl"), &ended).expect("ours");
+    }
+    let read =
+        |folders: &[PathBuf], from| calls::read(folders, at(from), at(70_000)).expect("read");
+    let one = read(std::slice::from_ref(&written), -3600);
+    let of = |read: &calls::Calls| {
+        read.calls
+            .iter()
+            .map(|call| call.goes_on)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(&one), [false]);
+    assert_eq!(of(&read(&[written.clone(), posted], -3600)), [false, false]);
+    fs::remove_file(written.join("2026-11-23.jsonl")).expect("ours");
+    // What was recorded of it may lie in a time that begins later.
+    for from in [-3600, 20_000] {
+        assert_eq!(of(&read(std::slice::from_ref(&written), from)), [true]);
+    }
 }
 
 proptest! {

@@ -88,6 +88,10 @@ pub struct Net {
     pub weather: Weather,
     /// Bytes of a stream delivered at once; 0: all.
     pub chunk: usize,
+    /// How long each piece of a stream takes after the one before; zero: all come at once.
+    pub pace: Duration,
+    /// When the last piece that is under way comes, at each end of a stream.
+    pours: BTreeMap<(usize, ConnectionId), Time>,
     /// Every message sent: from, to, first line.
     pub trace: Vec<(usize, String)>,
     /// Datagrams for which this is true are lost.
@@ -131,6 +135,8 @@ impl Net {
             nodes: Vec::new(),
             weather: CALM,
             chunk: 0,
+            pace: Duration::ZERO,
+            pours: BTreeMap::new(),
             trace: Vec::new(),
             drop_if: None,
             parcels: BTreeMap::new(),
@@ -420,7 +426,10 @@ impl Net {
             self.chunk
         };
         for piece in bytes.chunks(chunk) {
-            let at = self.now + self.weather.delay_min;
+            let soon = self.now + self.weather.delay_min;
+            let last = self.pours.get(&(other, name)).copied();
+            let at = last.map_or(soon, |last| soon.max(last + self.pace));
+            self.pours.insert((other, name), at);
             self.post(
                 at,
                 other,

@@ -6,7 +6,7 @@ use callcore::{switch::CallId, tag::RecordingTag};
 use transport::SipDriver;
 use wire::sip::endpoint::SessionId;
 
-use super::ANSWER_MAX;
+use super::{ANSWER_MAX, Why};
 use crate::exchange::{
     Exchange,
     call::{Leg, RecordingLeg},
@@ -62,7 +62,7 @@ impl Exchange {
         if let Some(closing) = self.closing.remove(&session) {
             self.observer.recorded_late(&closing.tag);
             if closing.over.saturating_duration_since(closing.asked) > NOTHING_SAID_MAX {
-                self.tell_lacking(&closing);
+                self.tell_lacking(&closing, Why::NoAnswer);
             }
         }
         let now = sip.now();
@@ -70,9 +70,9 @@ impl Exchange {
     }
 
     /// The recorder said no, or the session is gone: there is no recording of what was said.
-    pub(in crate::exchange) fn closing_failed(&mut self, session: SessionId) {
+    pub(in crate::exchange) fn closing_failed(&mut self, session: SessionId, why: Why) {
         if let Some(closing) = self.closing.remove(&session) {
-            self.tell_lacking(&closing);
+            self.tell_lacking(&closing, why);
         }
     }
 
@@ -94,13 +94,13 @@ impl Exchange {
             self.legs.remove(&session);
             let at = sip.now();
             let _ = sip.endpoint().end(at, session, None);
-            self.closing_failed(session);
+            self.closing_failed(session, Why::NoAnswer);
         }
     }
 
-    fn tell_lacking(&mut self, closing: &Closing) {
+    fn tell_lacking(&mut self, closing: &Closing, why: Why) {
         if !closing.told {
-            self.observer.recording_lacks(closing.call);
+            self.observer.recording_lacks(closing.call, why);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use wire::sip::{
-    endpoint::Event,
+    endpoint::{Ending, Event},
     message::{Method, Request},
 };
 
@@ -74,9 +74,13 @@ impl Talk {
     /// The recorder answers that it is there; whether it is asked to record again.
     fn is_begun_anew(&mut self) -> bool {
         let bench = &mut self.bench;
-        bench.exchange.recorder_pong(&mut bench.sip, true);
+        bench.exchange.recorder_pong(&mut bench.sip, Ok(()));
         bench.exchange.settle(&mut bench.sip);
         self.leg().is_some()
+    }
+
+    fn why(&self) -> &'static str {
+        self.bench.exchange.observer.recorder_why.unwrap_or("")
     }
 
     fn gaps(&self) -> u64 {
@@ -256,7 +260,7 @@ async fn a_recorder_that_takes_the_call_and_not_its_audio_does_not_record_it() {
             talk.recorder.is_asked(Method::Bye).await
         };
         talk.bench.until(left).await;
-        assert_eq!(talk.gaps(), 1, "{deaf}");
+        assert_eq!((talk.gaps(), talk.why()), (1, "not_heard"), "{deaf}");
         let recorded = &talk.bench.exchange.observer.totals().recorded;
         assert!(recorded.is_empty(), "{deaf}: {recorded:?}");
         assert!(talk.is_begun_anew(), "{deaf}");
@@ -306,12 +310,12 @@ async fn a_call_that_ends_before_its_recorder_has_answered_has_a_gap_when_there_
         talk.recorder.is_asked(Method::Ack).await
     };
     talk.bench.until(refused).await;
-    assert_eq!(talk.gaps(), 1);
+    assert_eq!((talk.gaps(), talk.why()), (1, "refused"));
     // It has said nothing when the program ends.
     let mut talk = Talk::hung_up_on().await;
     let bench = &mut talk.bench;
     bench.exchange.give_up_recordings(&mut bench.sip);
-    assert_eq!(talk.gaps(), 1);
+    assert_eq!((talk.gaps(), talk.why()), (1, "no_answer"));
 }
 
 #[tokio::test]
@@ -338,10 +342,31 @@ async fn a_recorder_that_is_doubted_and_then_silent_loses_every_recording_it_had
     let link = bench.exchange.recorder.as_mut().expect("a recorder");
     // By another call's audio.
     link.up = false;
-    bench.exchange.recorder_pong(&mut bench.sip, false);
+    bench
+        .exchange
+        .recorder_pong(&mut bench.sip, Err(Why::NoAnswer));
     bench.exchange.settle(&mut bench.sip);
     assert!(talk.leg().is_none());
-    assert_eq!(talk.gaps(), 1);
+    assert_eq!((talk.gaps(), talk.why()), (1, "no_answer"));
+}
+
+#[tokio::test]
+async fn how_a_recording_was_lost_is_told() {
+    for (why, told) in [(Ending::Bye, "ended"), (Ending::Lost, "unreachable")] {
+        let mut talk = Talk::answered("").await;
+        let session = talk.leg().expect("recorded").session;
+        let bench = &mut talk.bench;
+        let event = Event::Ended { session, why };
+        bench.exchange.on_sip(&mut bench.sip, event);
+        assert_eq!((talk.gaps(), talk.why()), (1, told));
+    }
+    let mut talk = Talk::answered("").await;
+    let (id, _) = talk.bench.state().expect("a call");
+    let ssrc = talk.leg().expect("recorded").streams.caller.ssrc;
+    let refused = MediaEvent::ForkRefused(id, ssrc);
+    let bench = &mut talk.bench;
+    bench.exchange.on_media(&mut bench.sip, refused);
+    assert_eq!((talk.gaps(), talk.why()), (1, "unreachable"));
 }
 
 #[tokio::test]

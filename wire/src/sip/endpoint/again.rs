@@ -7,7 +7,7 @@ use super::{
     Endpoint, Hop,
     border::{Event, SessionId, Timer},
     client::{ClientKey, Inviting, Purpose},
-    session::{Change, Phase},
+    session::{Change, Phase, Session},
     timers::Owner,
 };
 use crate::{
@@ -52,6 +52,13 @@ impl Glare {
     }
 }
 
+impl Session {
+    /// Whether our user still wants an answer to that INVITE.
+    pub(crate) fn waits_for(&self, key: ClientKey) -> bool {
+        matches!(self.phase, Phase::Calling { client } | Phase::Heard { client } if client == key)
+    }
+}
+
 impl Endpoint {
     /// Sends an INVITE of ours once more with other header fields: same Call-ID and From, next CSeq. `None` when it was
     /// tried so often already, or nobody waits for it any more.
@@ -67,9 +74,8 @@ impl Endpoint {
         let mut request = client.request.as_deref()?.clone();
         let inviting = client.inviting()?;
         let (id, late_offer, tries) = (inviting.session, inviting.late_offer, inviting.tries + 1);
-        let wanted = self.sessions.get(&id).is_some_and(|session| {
-            matches!(session.phase, Phase::Calling { client } | Phase::Heard { client } if client == key)
-        });
+        let session = self.sessions.get(&id);
+        let wanted = session.is_some_and(|session| session.waits_for(key));
         let cseq = request.cseq().ok()?;
         if !wanted || tries >= tries_max {
             return None;

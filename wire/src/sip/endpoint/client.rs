@@ -111,6 +111,8 @@ pub(crate) struct Fork {
 #[derive(Debug, Clone)]
 pub(crate) struct Acked {
     pub(crate) flow: Flow,
+    /// Where another connection is opened in place of one that is gone: a port that the peer called from listens to nobody.
+    pub(crate) peer: SocketAddr,
     pub(crate) bytes: Bytes,
     /// It went by TCP only for its size, and may go by UDP instead.
     pub(crate) by_size: bool,
@@ -131,6 +133,8 @@ pub(crate) struct Client {
     pub(super) by_size: Option<SocketAddr>,
     /// How often it was sent before without the proof that was asked for.
     pub(crate) proved: u8,
+    /// It was sent by another way, as the one before broke.
+    pub(super) again: bool,
 }
 
 #[derive(Debug)]

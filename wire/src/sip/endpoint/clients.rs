@@ -23,12 +23,12 @@ pub(crate) const COOKIE: &str = "z9hG4bK";
 const DATAGRAM_MAX: usize = 1300;
 
 /// A request as it goes out.
-struct Rendered {
-    flow: Flow,
-    bytes: Bytes,
-    by_size: Option<SocketAddr>,
+pub(super) struct Rendered {
+    pub(super) flow: Flow,
+    pub(super) bytes: Bytes,
+    pub(super) by_size: Option<SocketAddr>,
     /// As [`Client::proved`].
-    proved: u8,
+    pub(super) proved: u8,
 }
 
 impl Endpoint {
@@ -61,7 +61,7 @@ impl Endpoint {
             return;
         }
         let (machine, flow) = (*machine, client.flow);
-        let flow = self.way_again(flow);
+        let flow = self.way_again(flow, flow.peer());
         let Some(invited) = self.clients.get(&invite).and_then(|it| it.request.as_ref()) else {
             return;
         };
@@ -95,11 +95,12 @@ impl Endpoint {
 
     /// Sends a request that is no transaction: the ACK of a 2xx. Gives what to send again.
     pub(crate) fn send_ack(&mut self, mut request: Request, hop: Hop) -> Acked {
-        let key = self.fresh_branch();
+        let (key, peer) = (self.fresh_branch(), hop.peer);
         let sent = self.render(&mut request, hop, key);
         self.counters.sent(&request.method);
         let ack = Acked {
             flow: sent.flow,
+            peer,
             bytes: sent.bytes,
             by_size: sent.by_size.is_some(),
         };
@@ -112,7 +113,7 @@ impl Endpoint {
         let flow = if ack.by_size {
             ack.flow
         } else {
-            self.way_again(ack.flow)
+            self.way_again(ack.flow, ack.peer)
         };
         let ack = match self.is_gone(flow) {
             true if ack.by_size => self.by_datagram(ack),
@@ -133,6 +134,7 @@ impl Endpoint {
         request.headers.remove_first(&HeaderName::Via);
         Acked {
             flow: Flow::Udp { local, peer },
+            peer,
             bytes: self.stamp(&mut request, local, TransportKind::Udp, key),
             by_size: false,
         }
@@ -144,15 +146,13 @@ impl Endpoint {
     }
 
     /// The same way, or a connection to there in place of the one that is gone.
-    fn way_again(&mut self, flow: Flow) -> Flow {
+    fn way_again(&mut self, flow: Flow, peer: SocketAddr) -> Flow {
         if !self.is_gone(flow) || !flow.kind().can_be_opened() {
             return flow;
         }
         self.stream_to(Hop {
-            peer: flow.peer(),
-            kind: flow.kind(),
-            local: flow.local(),
-            connection: flow.connection(),
+            peer,
+            ..Hop::of(flow)
         })
     }
 
@@ -181,7 +181,11 @@ impl Endpoint {
             Machine::Invite(machine) => machine.on_response(rules, class),
             Machine::Other(machine) => machine.on_response(rules, class),
         };
-        self.net.heard(client.flow, key);
+        // Who rings says more by that connection; the word of a host that a datagram doesn't reach is no word of who rings.
+        let rings = of_invite && class == Class::Provisional && client.flow.is_reliable();
+        if !rings {
+            self.net.heard(client.flow, key);
+        }
         self.run_client(now, key, steps, Some(response));
         let settled = !again && class != Class::Provisional;
         if let Some(client) = self.clients.get_mut(&key).filter(|_| settled) {
@@ -203,71 +207,6 @@ impl Endpoint {
         self.run_client(now, key, steps, None);
     }
 
-    /// The way a request went is broken, and no response has come (RFC 3261 section 18.4).
-    pub(crate) fn on_client_lost(&mut self, now: Time, key: ClientKey) {
-        let Some(peer) = self.clients.get(&key).and_then(|client| client.by_size) else {
-            if !self.change_again(now, key) {
-                self.client_failed(now, key, Failure::Transport);
-                self.forget_client(key);
-            }
-            return;
-        };
-        let Some(mut client) = self.clients.remove(&key) else {
-            return;
-        };
-        self.timers.stop_all(&client.slots, Owner::Client(key));
-        self.net.heard(client.flow, key);
-        let Some(mut request) = client.request.take() else {
-            return;
-        };
-        request.headers.remove_first(&HeaderName::Via);
-        let local = client.flow.local();
-        let flow = Flow::Udp { local, peer };
-        let bytes = self.stamp(&mut request, local, flow.kind(), key);
-        self.begin(
-            now,
-            key,
-            *request,
-            Rendered {
-                flow,
-                bytes,
-                by_size: None,
-                proved: client.proved,
-            },
-            client.purpose,
-        );
-    }
-
-    /// A change inside a session is tried once by another way: as the same request, since the peer may have it already. False when it
-    /// was, or is none.
-    fn change_again(&mut self, now: Time, key: ClientKey) -> bool {
-        let Some(inviting) = self.clients.get_mut(&key).and_then(|it| it.inviting()) else {
-            return false;
-        };
-        let session = self.sessions.get(&inviting.session);
-        let session = session.filter(|session| session.changes_by(key));
-        let hop = session.and_then(|session| session.dialog.as_ref().map(|dialog| dialog.hop()));
-        let Some(hop) = hop.filter(|_| inviting.change && inviting.tries == 0) else {
-            return false;
-        };
-        inviting.tries = 1;
-        let Some(mut client) = self.clients.remove(&key) else {
-            return false;
-        };
-        self.timers.stop_all(&client.slots, Owner::Client(key));
-        self.net.heard(client.flow, key);
-        let Some(mut request) = client.request.take() else {
-            return false;
-        };
-        request.headers.remove_first(&HeaderName::Via);
-        let sent = Rendered {
-            proved: client.proved,
-            ..self.render(&mut request, hop, key)
-        };
-        self.begin(now, key, *request, sent, client.purpose);
-        true
-    }
-
     /// Forgets a client transaction, and that anybody waits for it.
     pub(crate) fn forget_client(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.remove(&key) {
@@ -276,7 +215,7 @@ impl Endpoint {
         }
     }
 
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         now: Time,
         key: ClientKey,
@@ -316,6 +255,7 @@ impl Endpoint {
                 purpose,
                 by_size,
                 proved,
+                again: false,
             }),
         );
         self.run_client(now, key, steps, None);
@@ -387,7 +327,12 @@ impl Endpoint {
     }
 
     /// Gives the request its Via and bytes, and finds or asks for its connection.
-    fn render(&mut self, request: &mut Request, mut hop: Hop, key: ClientKey) -> Rendered {
+    pub(super) fn render(
+        &mut self,
+        request: &mut Request,
+        mut hop: Hop,
+        key: ClientKey,
+    ) -> Rendered {
         // A dialog may lead on to a peer of another family than it began with.
         let local = self.own.locals.to(hop.local, hop.peer.ip(), hop.kind);
         hop.local = local.unwrap_or(hop.local);
@@ -428,7 +373,7 @@ impl Endpoint {
         }
     }
 
-    fn stamp(
+    pub(super) fn stamp(
         &self,
         request: &mut Request,
         local: Local,

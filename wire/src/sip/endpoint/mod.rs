@@ -42,6 +42,7 @@ mod ident;
 mod inside;
 mod keep;
 mod local;
+mod lost;
 mod offers;
 mod outside;
 mod overload;

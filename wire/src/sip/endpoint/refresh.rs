@@ -27,7 +27,7 @@ const MIN_SE: u32 = 90;
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Who waits ends the session this long before it expires, or a third of its length (RFC 4028 section 10).
 const END_BEFORE: Duration = Duration::from_secs(32);
-/// Times that a call asks for longer intervals before it fails.
+/// Times that a call, or a refresh, asks for longer intervals before it fails.
 pub(crate) const TRIES_MAX: u32 = 3;
 
 /// How a session is kept alive.
@@ -44,6 +44,8 @@ pub(crate) struct Refresh {
     at: Option<Time>,
     /// When it has expired, unless it is refreshed; `None`: nobody agreed to that.
     until: Option<Time>,
+    /// How often this refresh was asked for.
+    tries: u32,
 }
 
 impl Refresh {
@@ -65,6 +67,7 @@ impl Refresh {
             known,
             at: None,
             until: None,
+            tries: 0,
         }
     }
 
@@ -80,6 +83,7 @@ impl Refresh {
             known: granted.is_some(),
             at: None,
             until: None,
+            tries: 0,
         }
     }
 
@@ -251,6 +255,10 @@ impl Endpoint {
         }
         // A refresh that brings no answer must not be the last.
         self.refresh_at(id, now + timer.span());
+        let session = self.sessions.get_mut(&id);
+        if let Some(timer) = session.and_then(|session| session.timer.as_mut()) {
+            timer.tries = 0;
+        }
         if timer.takes_update {
             self.send_refresh(now, id);
         } else {
@@ -334,7 +342,8 @@ impl Endpoint {
         let (Some(least), Some(timer)) = (least, timer) else {
             return;
         };
-        if least > timer.expires {
+        timer.tries += 1;
+        if least > timer.expires && timer.tries < TRIES_MAX {
             timer.expires = least;
             self.send_refresh(now, id);
         }

@@ -27,6 +27,18 @@ pub(crate) struct Hop {
     pub(crate) connection: Option<ConnectionId>,
 }
 
+impl Hop {
+    /// To where this led, or leads.
+    pub(crate) const fn of(flow: Flow) -> Self {
+        Self {
+            peer: flow.peer(),
+            kind: flow.kind(),
+            local: flow.local(),
+            connection: flow.connection(),
+        }
+    }
+}
+
 impl Flow {
     /// The other side's address.
     pub const fn peer(self) -> SocketAddr {
