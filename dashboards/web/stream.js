@@ -69,6 +69,8 @@ function share(tell) {
       release();
     };
     const lead = () => {
+      // It has left meanwhile: nothing stands in line for a lock that is stolen.
+      if (line.signal.aborted) return undefined;
       clearTimeout(silence);
       leads = true;
       const deaf = listen(passOn);
@@ -80,14 +82,22 @@ function share(tell) {
         };
       });
     };
-    // A lock that is stolen can't be waited for, and so needs no way out of the line.
     const taken = navigator.locks.request(SHARED, how ?? { signal: line.signal }, lead);
-    taken.catch(() => {
-      // Another window heard nothing from this one and has it now; or this one has left, and asks for nothing.
+    taken.catch(({ name }) => {
+      // This one has left, and asks for nothing.
       if (line.signal.aborted) return;
+      if (name !== "AbortError") return alone();
+      // Another window heard nothing from this one and has it now.
       waitFor();
       ask();
     });
+  }
+
+  /** A browser that keeps nothing for the page (cookies blocked) gives it no lock either. */
+  function alone() {
+    clearTimeout(silence);
+    others.close();
+    leave = listen(tell);
   }
 
   waitFor();

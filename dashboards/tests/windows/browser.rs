@@ -1,6 +1,7 @@
 //! Chromium without a screen, told what to do by its address line and asked by its own port how that went.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
@@ -23,7 +24,20 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts it with so many windows of a page. None is a tab behind another: all are seen.
     pub(crate) fn with_windows(count: usize, page: SocketAddr) -> Self {
+        Self::start(count, page, "{}")
+    }
+
+    /// The same by a person who lets no page keep anything, which takes locks from it, too.
+    pub(crate) fn that_keeps_nothing(count: usize, page: SocketAddr) -> Self {
+        let blocked = r#"{"profile":{"default_content_setting_values":{"cookies":2}}}"#;
+        Self::start(count, page, blocked)
+    }
+
+    fn start(count: usize, page: SocketAddr, preferences: &str) -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
+        let own = profile.path().join("Default");
+        fs::create_dir(&own).expect("ours");
+        fs::write(own.join("Preferences"), preferences).expect("ours");
         let open = format!(
             "data:text/html,<script>for(let i=0;i<{count};i++)\
              open('http://{page}/','_blank','popup,noopener')</script>"

@@ -31,11 +31,7 @@ async fn all_windows_of_a_browser_share_one_connection_and_the_last_one_still_he
     let streams = || stage.app.gateway.arrivals.receiver_count();
     let browser = Browser::with_windows(WINDOWS, page);
 
-    until(async || {
-        let windows = browser.windows(page).await;
-        windows.len() == WINDOWS && windows.iter().all(|(_, its)| *its == title)
-    })
-    .await;
+    until(async || heard(&browser.windows(page).await, WINDOWS, &title)).await;
     until(async || streams() == 1).await;
 
     // Whichever of them listens for the others is among these.
@@ -43,6 +39,23 @@ async fn all_windows_of_a_browser_share_one_connection_and_the_last_one_still_he
         browser.close(window).await;
     }
     until(async || browser.windows(page).await.len() == 1 && streams() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lets_no_page_keep_anything_sees_it_all_the_same() {
+    let stage = made_up::stage();
+    let title = stage.app.title.clone();
+    let server = dashboards::serve((Ipv4Addr::LOCALHOST, 0).into(), stage.app.clone())
+        .await
+        .expect("a free port");
+    let browser = Browser::that_keeps_nothing(2, server.addr());
+    until(async || heard(&browser.windows(server.addr()).await, 2, &title)).await;
+    until(async || stage.app.gateway.arrivals.receiver_count() == 2).await;
+}
+
+/// Whether so many windows are there, and each has heard from the switch, which tells the title.
+fn heard(windows: &[(String, String)], count: usize, title: &str) -> bool {
+    windows.len() == count && windows.iter().all(|(_, its)| its == title)
 }
 
 async fn until(mut so: impl AsyncFnMut() -> bool) {
