@@ -8,6 +8,7 @@ mod cli;
 mod cmd;
 mod failure;
 mod files;
+mod given;
 mod operator;
 mod show;
 mod whole_file;

@@ -83,6 +83,19 @@ async fn the_call_goes_on_the_gap_is_counted_and_recording_resumes() {
     }
 }
 
+/// As by `pkill -HUP vaxel`, which means the switch beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_switch_is_asked_by_a_signal_ends_no_recorder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut recorder = Recorder::start(folder.path(), "127.0.0.1:0").await;
+    recorder.child.reread();
+    recorder.child.says("SIGHUP is for a switch").await;
+    recorder.child.start_anew();
+    recorder.child.says("SIGUSR2 is for a switch").await;
+    recorder.child.terminate();
+    assert!(recorder.child.ends().await.success());
+}
+
 /// A recorder that isn't there at first: calls are answered, and recorded from when it comes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorder_that_comes_late_records_from_then_on() {

@@ -12,7 +12,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, media type, content.
-const FILES: [(&str, &str, &str); 17] = [
+const FILES: [(&str, &str, &str); 18] = [
     ("/", HTML, include_str!("../web/index.html")),
     (
         "/map.json",
@@ -46,6 +46,7 @@ const FILES: [(&str, &str, &str); 17] = [
     ("/web/figures.js", JS, include_str!("../web/figures.js")),
     ("/web/providers.js", JS, include_str!("../web/providers.js")),
     ("/web/roles.js", JS, include_str!("../web/roles.js")),
+    ("/web/stream.js", JS, include_str!("../web/stream.js")),
 ];
 
 pub(crate) fn router() -> Router {

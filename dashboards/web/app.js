@@ -9,13 +9,11 @@ import { createMap, fillFacts } from "./map.js";
 import { createProviders } from "./providers.js";
 import { renderLegend, renderRoles } from "./roles.js";
 import { setText } from "./rows.js";
+import { createStream } from "./stream.js";
 import { compare, loadTexts, setLanguage, t } from "./text.js";
 
-const RETRY_S = [1, 2, 5, 10];
 // A scenario's clock that differs from this machine's by more is marked.
 const CLOCK_SAME_MS = 5 * 60 * 1000;
-// The switch shows itself four times a second. A tunnel that died, or a machine that slept, may leave a connection that nobody ends.
-const SILENT_MAX_MS = 10 * 1000;
 
 const at = (id) => document.getElementById(id);
 const state = { app: null, fixed: null, live: null, recordings: null, duties: null, connection: { name: "connecting", seconds: 0 } };
@@ -141,39 +139,17 @@ for (const button of document.querySelectorAll("[data-language]")) {
 
 // Events ----------------------------------------------------------------------------------------
 
-let source = null;
-let waiting = 0;
-let silence = 0;
-
-function connect(tries = 0) {
-  source = new EventSource("/events");
-  const failed = () => {
-    disconnect();
-    retry(RETRY_S[Math.min(tries, RETRY_S.length - 1)], tries + 1);
-  };
-  const heard = () => {
-    clearTimeout(silence);
-    silence = setTimeout(failed, SILENT_MAX_MS);
-  };
-  heard();
-  for (const name of ["app", "fixed", "recordings", "duties", "live"]) {
-    source.addEventListener(name, ({ data }) => {
-      heard();
-      // One that opened and says nothing is no connection yet.
-      tries = 0;
-      setConnection("open");
-      state[name] = JSON.parse(data);
-      later(name);
-    });
+const stream = createStream(({ name, data }) => {
+  const value = JSON.parse(data);
+  if (name === "connection") return setConnection(value.state, value.seconds);
+  setConnection("open");
+  if (name === "arrival") map.ring(value, ringOf(value));
+  else if (name === "resync") map.clearRings();
+  else {
+    state[name] = value;
+    later(name);
   }
-  source.addEventListener("arrival", ({ data }) => {
-    const arrival = JSON.parse(data);
-    map.ring(arrival, ringOf(arrival));
-  });
-  source.addEventListener("resync", () => map.clearRings());
-  // The browser's own retry waits without a word, and gives up on an answer such as 503: ours does neither.
-  source.onerror = failed;
-}
+});
 
 /** An unknown kommun's call is recorded as others on its route are; when there are none, or no recorder is, nothing is claimed. */
 function ringOf({ external, kommun, route }) {
@@ -182,25 +158,12 @@ function ringOf({ external, kommun, route }) {
   return like?.recorded && state.live?.recorder_up !== false ? "recorded" : "no";
 }
 
-function disconnect() {
-  clearTimeout(waiting);
-  clearTimeout(silence);
-  source?.close();
-  source = null;
-}
-
-function retry(seconds, tries) {
-  setConnection("lost", seconds);
-  if (seconds === 0) connect(tries);
-  else waiting = setTimeout(() => retry(seconds - 1, tries), 1000);
-}
-
-// A browser holds six connections to a host: a page that nobody sees would keep one from the others.
+// A page that nobody sees costs the switch nothing.
 document.addEventListener("visibilitychange", () => {
-  disconnect();
+  stream.stop();
   if (document.hidden) return;
   setConnection("connecting");
-  connect();
+  stream.start();
 });
 
 function setConnection(name, seconds = 0) {
@@ -239,4 +202,4 @@ function drawDue() {
 }
 
 showConnection();
-if (!document.hidden) connect();
+if (!document.hidden) stream.start();

@@ -5,8 +5,6 @@ import { element, keyed, setClass, setText } from "./rows.js";
 
 const CALLS_SHOWN = 50;
 const RECORDING_ICONS = { recording: "●", gap: "⚠", never: "⊘", later: "○", no: "–" };
-// A queue's bar is full at so many callers waiting, or at the longest queue when that is longer.
-const BAR_FULL_MIN = 5;
 
 export function createCalls(nameOf) {
   const at = (id) => document.getElementById(id);
@@ -58,20 +56,26 @@ function callRow(nameOf) {
 
 export function createQueues(organisationName) {
   const at = (id) => document.getElementById(id);
-  let full = BAR_FULL_MIN;
+  let decades = 1;
   let perController = new Map();
   // A controller with one queue is its best name; with several, that is the one named as it is, and the others go by their own.
   const isBest = ({ name, controller }) => name === controller || perController.get(controller) === 1;
   const labelOf = (queue) => (isBest(queue) ? organisationName(queue.controller) : queue.name);
-  const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(labelOf, () => full));
+  const render = keyed(at("queues"), (queue) => queue.name, () => queueRow(labelOf, () => decades));
   return ({ queues }) => {
     perController = new Map();
     for (const { controller } of queues) perController.set(controller, (perController.get(controller) ?? 0) + 1);
-    full = Math.max(BAR_FULL_MIN, ...queues.map((it) => it.waiting));
+    decades = Math.max(1, Math.ceil(magnitude(Math.max(0, ...queues.map((it) => it.waiting)))));
+    at("queues").style.setProperty("--decades", decades);
     render([...queues].sort(byPressure));
     at("queues-empty").hidden = queues.length > 0;
     at("queues-scroll").hidden = queues.length === 0;
   };
+}
+
+/** A queue's bar: beside one of hundreds a queue of two must still be seen. A whole number at 9, 99, 999. */
+function magnitude(waiting) {
+  return Math.log10(1 + waiting);
 }
 
 function byPressure(a, b) {
@@ -79,7 +83,7 @@ function byPressure(a, b) {
   return b.waiting - a.waiting || b.longest_wait_s - a.longest_wait_s || busy(b) - busy(a) || (a.name < b.name ? -1 : 1);
 }
 
-function queueRow(labelOf, full) {
+function queueRow(labelOf, decades) {
   const node = element("tr");
   const [name, waiting] = [element("th"), element("td")];
   const [longest, promised, agents] = [element("td", "number"), element("td", "number"), element("td", "number")];
@@ -101,7 +105,7 @@ function queueRow(labelOf, full) {
       name.title = label;
       setText(code, label === queue.name ? "" : queue.name);
       setText(count, number(queue.waiting));
-      fill.style.setProperty("width", `${(100 * queue.waiting) / full()}%`);
+      fill.style.setProperty("width", `${(100 * magnitude(queue.waiting)) / decades()}%`);
       setText(longest, queue.waiting ? duration(queue.longest_wait_s) : "–");
       setText(promised, queue.promised ? number(queue.promised) : "–");
       setText(agents, `${number(queue.agents_ready)} / ${number(queue.agents_ready + queue.agents_busy)}`);

@@ -19,11 +19,12 @@ use crate::{
     cli::{Asker, HandoverArgs, HandoverCommand},
     failure::Failure,
     files::{self, Kept},
-    show,
+    given, show,
 };
 
 pub(crate) fn run(args: HandoverArgs) -> Result<ExitCode, Failure> {
     let json = args.store.json;
+    let with = given::again(&args.store);
     let kept = || files::kept(&args.store);
     match args.what {
         HandoverCommand::Key { identity } => key(&identity, json),
@@ -46,7 +47,13 @@ pub(crate) fn run(args: HandoverArgs) -> Result<ExitCode, Failure> {
                 kommun,
                 before: before.map(|day| files::day(Some(&day))).transpose()?,
             };
-            create(&kept()?, &wanted, &receiver, &to, asker, json)
+            let created = create(&kept()?, &wanted, &receiver, &to, asker)?;
+            if json {
+                show::json(&created)?;
+            } else {
+                print_created(&created, &with)?;
+            }
+            Ok(ExitCode::from(u8::from(!created.wrong.is_empty())))
         }
         HandoverCommand::Close { receipt, asker } => close(&kept()?, &receipt, asker, json),
         HandoverCommand::List => list(&kept()?, json),
@@ -78,8 +85,7 @@ fn create(
     receiver: &Path,
     to: &Path,
     asker: Asker,
-    json: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<Created, Failure> {
     let store = open(kept)?;
     let receiver = Receiver::read(receiver).map_err(told)?;
     let by = by(asker)?;
@@ -101,15 +107,10 @@ fn create(
             wanted.controller, created.receiver
         ));
     }
-    if json {
-        show::json(&created)?;
-    } else {
-        print_created(&created)?;
-    }
-    Ok(ExitCode::from(u8::from(!created.wrong.is_empty())))
+    Ok(created)
 }
 
-fn print_created(created: &Created) -> Result<(), Failure> {
+fn print_created(created: &Created, with: &str) -> Result<(), Failure> {
     for (id, why) in &created.wrong {
         show::line(format_args!("{id} isn't in it: {why}"))?;
     }
@@ -127,7 +128,9 @@ fn print_created(created: &Created) -> Result<(), Failure> {
             created.wrong.len()
         ))?;
     }
-    show::line("they stay here until its receipt comes: `vaxel handover close RECEIPT`")
+    show::line(format_args!(
+        "they stay here until its receipt comes: `vaxel handover close RECEIPT{with}`"
+    ))
 }
 
 fn verify(

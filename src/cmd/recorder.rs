@@ -2,7 +2,9 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use super::signals::EndWanted;
+use tokio::signal::unix::{Signal, SignalKind};
+
+use super::signals::{EndWanted, listen_for};
 use crate::{
     cli::{RecorderArgs, RecorderCommand},
     failure::Failure,
@@ -35,15 +37,48 @@ pub(crate) async fn run(args: RecorderArgs) -> Result<ExitCode, Failure> {
     let scenario = Arc::new(loaded.scenario);
     let recorder = operator::start_recorder(&scenario).await?;
     let mut end = EndWanted::listen()?;
+    let mut for_switches = ForSwitches::listen()?;
     let server = operator::serve_recorder(&scenario, &recorder, at).await?;
     show::note(format_args!(
         "SIPREC: sip:recorder@{}   figures: {}/metrics   stop: Ctrl-C",
         recorder.sip_addr(),
         server.url()
     ));
-    end.wanted().await;
+    tokio::select! {
+        () = end.wanted() => {}
+        () = for_switches.declined() => {}
+    }
     show::note("closing recordings");
     recorder.stop().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Signals that ask a switch for something, often every `vaxel` of a machine at once: unheard, they would end a recorder in mid-call.
+struct ForSwitches {
+    reread: Signal,
+    anew: Signal,
+}
+
+impl ForSwitches {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            reread: listen_for(SignalKind::hangup())?,
+            anew: listen_for(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// Says of each that nothing comes of it, for as long as it is waited for.
+    async fn declined(&mut self) {
+        loop {
+            let name = tokio::select! {
+                Some(()) = self.reread.recv() => "SIGHUP",
+                Some(()) = self.anew.recv() => "SIGUSR2",
+                else => std::future::pending().await,
+            };
+            show::note(format_args!(
+                "{name} is for a switch: a recorder goes on as it is, and reads its scenario when it is stopped and started again"
+            ));
+        }
+    }
 }

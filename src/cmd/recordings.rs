@@ -301,7 +301,9 @@ fn list(rows: &[Row], filter: &Filter) -> Result<(), Failure> {
         return show::line(format_args!("No recording here fits{asked}."));
     }
     if rows.is_empty() {
-        show::line("No recordings yet. Run `vaxel demo`, or call a switch whose queue records.")?;
+        show::line(
+            "No recordings here. `vaxel demo` makes some, as does a switch whose queue records; what has gone stands in `vaxel gallring register`.",
+        )?;
         return Ok(());
     }
     let cells = rows.iter().map(|row| {

@@ -19,10 +19,10 @@ use recorder::{
 
 use super::recordings::by;
 use crate::{
-    cli::{StoreOf, UttagArgs, UttagCommand},
+    cli::{UttagArgs, UttagCommand},
     failure::Failure,
     files::{self, Kept},
-    show,
+    given, show,
 };
 
 /// An order form is a few lines.
@@ -37,7 +37,7 @@ pub(crate) fn run(args: UttagArgs) -> Result<ExitCode, Failure> {
     let store = store::open_to_change_place(kept.place.clone()).map_err(Failure::store)?;
     let (vault, _) = store.parts();
     let (json, now) = (args.store.json, Timestamp::now());
-    let with = with(&args.store);
+    let with = given::again(&args.store);
     match args.what {
         UttagCommand::Order {
             form,
@@ -222,25 +222,6 @@ fn print(row: &Row, json: bool, with: &str) -> Result<ExitCode, Failure> {
         tell_next(&row.id, row.step, with);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// By what the same store is found again: as it was given.
-fn with(of: &StoreOf) -> String {
-    let mut with = format!(" --config {}", word(&of.config));
-    if let Some(data) = &of.data {
-        with += &format!(" --data {}", word(&data.display().to_string()));
-    }
-    with
-}
-
-/// As a shell reads it.
-fn word(text: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
-    if text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 /// What a person types next; on stderr, since it is no result.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const TEXTS: &str = include_str!("../../web/texts.json");
 const HTML: &str = include_str!("../../web/index.html");
-const SCRIPTS: [&str; 11] = [
+const SCRIPTS: [&str; 12] = [
     include_str!("../../web/app.js"),
     include_str!("../../web/alarms.js"),
     include_str!("../../web/text.js"),
@@ -16,6 +16,7 @@ const SCRIPTS: [&str; 11] = [
     include_str!("../../web/figures.js"),
     include_str!("../../web/providers.js"),
     include_str!("../../web/roles.js"),
+    include_str!("../../web/stream.js"),
 ];
 /// What the switch says of a call, an ending, an operator: the page has a text for each.
 const FROM_THE_SWITCH: [(&str, &[&str]); 10] = [
