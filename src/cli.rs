@@ -190,6 +190,9 @@ pub(crate) struct LoadArgs {
     /// Whom to call, a SIP URI with an IP address: by UDP, with `;transport=tcp` by TCP, with `;transport=tls` or as `sips:` by TLS
     #[arg(long, default_value = "sip:1177@127.0.0.1:5060")]
     pub(crate) to: String,
+    /// Call another machine: one that is yours, and takes no real calls
+    #[arg(long)]
+    pub(crate) elsewhere: bool,
     /// The CA certificates (PEM) that a switch called by TLS has to prove itself by; audio is encrypted where it takes keys
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,

@@ -191,6 +191,7 @@ async fn start_callers(args: &DemoArgs, switch: SocketAddr) -> Result<LoadHandle
         patience: PATIENCE,
         audio: true,
         tls: None,
+        elsewhere: false,
         local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
         at_once_max: AT_ONCE_MAX,
     };

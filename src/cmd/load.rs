@@ -71,6 +71,7 @@ fn plan(args: &LoadArgs) -> Result<LoadPlan, Failure> {
         patience: seconds("--patience", args.patience)?,
         audio: !args.no_audio,
         tls: tls.transpose()?,
+        elsewhere: args.elsewhere,
         // The address that the system would send from.
         local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         at_once_max: args.at_once,

@@ -133,6 +133,19 @@ async fn a_switch_that_isnt_who_it_should_be_is_not_called() {
     }
 }
 
+/// Load on a switch that takes real calls would ring people. The address is one for documentation (RFC 5737), and nothing is sent.
+#[test]
+fn another_machine_is_called_only_when_that_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for to in [
+        "sip:1177@192.0.2.1",
+        "sip:1177@[2001:db8::1]:5060;transport=tcp",
+    ] {
+        let output = vaxel_in(folder.path(), &["load", "--to", to, "--calls", "1"]);
+        refused(&output, 2, &["another machine", "--elsewhere"]);
+    }
+}
+
 /// Nobody is there: what isn't known of the peer isn't said of its certificate.
 #[test]
 fn nobody_at_all_is_no_wrong_certificate() {

@@ -114,6 +114,7 @@ async fn replacing_under_load_fails_no_call() {
         patience: load::PATIENCE,
         audio: false,
         tls: None,
+        elsewhere: false,
         local: "127.0.0.1:0".parse().expect("an address"),
         at_once_max: 1000,
     };

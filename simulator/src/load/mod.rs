@@ -45,6 +45,8 @@ pub struct LoadPlan {
     pub audio: bool,
     /// Whose certificates are believed of a switch that is called by TLS; only then. Audio is encrypted where it takes keys.
     pub tls: Option<Arc<TlsClient>>,
+    /// Whether a switch on another machine may be called.
+    pub elsewhere: bool,
     /// Our own address; port 0 lets the system choose, and so does an unspecified address.
     pub local: SocketAddr,
     /// Calls at once; a call that would be one more is counted as not placed.

@@ -71,6 +71,11 @@ pub enum LoadError {
         /// What is wrong.
         why: Refused,
     },
+    /// Load rings whoever answers, and on another machine that may be people.
+    #[error(
+        "{0} is on another machine, where load may ring people: add --elsewhere when it is yours and takes no real calls"
+    )]
+    Elsewhere(SocketAddr),
     /// The target is no SIP URI with a numeric address.
     #[error("{0} is not a SIP URI with an IP address: write it like sip:1177@127.0.0.1:5060")]
     Target(String),

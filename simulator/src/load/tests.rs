@@ -28,6 +28,7 @@ fn plan(phone: &SipDriver, patience: Duration) -> LoadPlan {
         patience,
         audio: false,
         tls: None,
+        elsewhere: false,
         local: "127.0.0.1:0".parse().expect("an address"),
         at_once_max: 10,
     }

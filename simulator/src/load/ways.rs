@@ -19,6 +19,9 @@ pub(super) async fn open(plan: &mut LoadPlan) -> Result<(SipDriver, Uri), LoadEr
     let target = Uri::parse(&plan.to).map_err(|_| wrong())?;
     let peer = plan.next_hop.or_else(|| target.address());
     let peer = peer.ok_or_else(wrong)?;
+    if !(peer.ip().to_canonical().is_loopback() || plan.elsewhere) {
+        return Err(LoadError::Elsewhere(peer));
+    }
     let tls = match way_to(&target)? {
         TransportKind::Tls => {
             let tls = plan.tls.clone().ok_or(LoadError::NoCa)?;
