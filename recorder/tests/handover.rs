@@ -21,6 +21,7 @@ use recorder::{
     gallring,
     handover::{self, Closed, Created, HandoverError, Receipt, Receiver, Verified, Wanted},
     index::Mark,
+    names::RecordingId,
     store::By,
 };
 use stored::{Bench, REGION, now};
@@ -66,6 +67,11 @@ impl Sides {
             bench: Bench::with(recordings),
             region: Identity::generate().expect("random"),
         }
+    }
+
+    fn hold(&self, id: RecordingId) {
+        let placed = self.bench.index.hold(id, "a dispute", "anna", now());
+        assert!(placed.expect("held"));
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -335,8 +341,7 @@ fn retention_has_the_last_word() {
     sides.create(REGION).expect("packed");
     let receipt = sides.verify(None).expect("whole").receipt;
     let held = sides.bench.ids()[0];
-    let placed = sides.bench.index.hold(held, "a dispute", "anna", now());
-    assert!(placed.expect("held"));
+    sides.hold(held);
     let closed = sides.close(&receipt).expect("closed");
     assert_eq!((closed.erased.recordings, closed.stay), (1, 1));
     assert_eq!(sides.bench.ids(), [held]);

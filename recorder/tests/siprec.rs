@@ -274,10 +274,18 @@ async fn a_stream_that_joins_later_is_recorded_with_the_others() {
         .into_iter()
         .map(|file| (file.label, file.condition, file.packets))
         .collect();
-    let expected = [("1", 10), ("2", 0), ("interpreter", 30)];
+    let expected = [
+        ("1", "whole", 10),
+        ("2", "empty", 0),
+        ("interpreter", "whole", 30),
+    ];
     assert_eq!(
         files,
-        expected.map(|(label, packets)| (label.to_owned(), "whole".to_owned(), packets))
+        expected.map(|(label, condition, packets)| (
+            label.to_owned(),
+            condition.to_owned(),
+            packets
+        ))
     );
     let (_, right) = export(&store, &bench.place, &id);
     assert!(level(&right[right.len() - 4000..], 400.0) > 6000.0);

@@ -177,7 +177,28 @@ mod tests {
     "#;
 
     fn scenario() -> Scenario {
-        Scenario::from_toml(JAMTLAND, "test").unwrap_or_else(|error| panic!("{error}"))
+        read(JAMTLAND)
+    }
+
+    fn read(text: &str) -> Scenario {
+        Scenario::from_toml(text, "test").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Audio and journal documents can't be told apart, and these have to stay so long.
+    fn inseparable(floor: &str) -> String {
+        format!(
+            r#"{JAMTLAND}
+            retention = [
+              {{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }},
+              {{ class = "journal-document", earliest = "{floor}", basis = "Patientdatalagen" }},
+            ]
+            [[store]]
+            name = "inera"
+            operator = "region-23"
+            holds = ["audio", "journal-document"]
+            inseparable = true
+            "#
+        )
     }
 
     fn kept(scenario: &Scenario, controller: &str) -> Kept {
@@ -224,8 +245,7 @@ mod tests {
     #[test]
     fn a_pause_holds_from_its_first_day_to_before_its_last_for_those_it_is_of() {
         let of = |controller: &str, text: &str, day| {
-            let scenario = Scenario::from_toml(text, "test");
-            let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
+            let scenario = read(text);
             let verdict = judge(&scenario, &kept(&scenario, controller), day);
             matches!(
                 verdict,
@@ -256,20 +276,7 @@ mod tests {
     /// Who has to stay as long keeps nobody longer.
     #[test]
     fn what_has_the_same_floor_is_not_waited_for() {
-        let text = format!(
-            r#"{JAMTLAND}
-            retention = [
-              {{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }},
-              {{ class = "journal-document", earliest = "2 years", basis = "Patientdatalagen" }},
-            ]
-            [[store]]
-            name = "inera"
-            operator = "region-23"
-            holds = ["audio", "journal-document"]
-            inseparable = true
-            "#
-        );
-        let scenario = Scenario::from_toml(&text, "test").expect("a scenario");
+        let scenario = read(&inseparable("2 years"));
         let verdict = judge(&scenario, &kept(&scenario, "region-23"), date(2025, 9, 1));
         assert_eq!(verdict, Verdict::Erase(ErasurePermit { decision: 1 }));
     }
@@ -336,8 +343,7 @@ mod tests {
             };
             let two = format!("decision = [{}{}", decision("a", one), decision("b", other));
             let text = JAMTLAND.replace("decision = [", &two);
-            let scenario = Scenario::from_toml(&text, "test");
-            let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
+            let scenario = read(&text);
             let verdict = judge(&scenario, &kept(&scenario, "region-23"), date(2026, 1, 1));
             let erased = matches!(verdict, Verdict::Erase(_));
             assert_eq!(erased, goes, "{one}, {other}: {verdict:?}");
@@ -346,22 +352,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_apart_stays_until_both_are_decided() {
-        let undecided = format!(
-            r#"{JAMTLAND}
-            retention = [
-              {{ class = "audio", earliest = "2 years", latest = "3 years", basis = "BTV instruction 8" }},
-              {{ class = "journal-document", earliest = "10 years", basis = "Patientdatalagen" }},
-            ]
-            [[store]]
-            name = "inera"
-            operator = "region-23"
-            holds = ["audio", "journal-document"]
-            inseparable = true
-            "#
-        );
+        let undecided = inseparable("10 years");
         let on = |text: &str| {
-            let scenario =
-                Scenario::from_toml(text, "test").unwrap_or_else(|error| panic!("{error}"));
+            let scenario = read(text);
             judge(&scenario, &kept(&scenario, "region-23"), date(2025, 9, 1))
         };
         let class = ObjectClass::JournalDocument;
@@ -394,7 +387,7 @@ mod tests {
         // Who wants the care calls first hasn't them while what may be one has not been handed over.
         let handing = decided("hand-over");
         assert_eq!(on(&handing), keep(KeepReason::NotHandedOver(0), true));
-        let scenario = Scenario::from_toml(&handing, "test").expect("a scenario");
+        let scenario = read(&handing);
         let confirmed = Kept {
             handed_over: true,
             ..kept(&scenario, "region-23")

@@ -107,8 +107,7 @@ fn what_a_receipt_does_not_cover_stays() {
     sides.create(REGION).expect("packed");
     let receipt = sides.verify(None).expect("whole").receipt;
     let held = sides.bench.ids()[0];
-    let placed = sides.bench.index.hold(held, "a dispute", "anna", now());
-    assert!(placed.expect("held"));
+    sides.hold(held);
     sides.close(&receipt).expect("closed");
     let released = sides.bench.index.release(held, "anna", now());
     assert_eq!(released.expect("released"), 1);
@@ -126,8 +125,7 @@ fn a_closed_hand_over_is_proof_as_long_as_nobody_changes_it() {
     let receipt = sides.verify(None).expect("whole").receipt;
     let held = sides.bench.ids();
     for id in &held {
-        let placed = sides.bench.index.hold(*id, "a dispute", "anna", now());
-        assert!(placed.expect("held"));
+        sides.hold(*id);
     }
     assert_eq!(sides.close(&receipt).expect("closed").stay, 2);
     for id in &held {

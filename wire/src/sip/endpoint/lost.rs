@@ -3,12 +3,15 @@
 use super::{
     Endpoint, Hop,
     border::Flow,
-    client::{ClientKey, Failure, Machine, Purpose},
+    client::{Client, ClientKey, Failure, Machine, Purpose},
     clients::Rendered,
     timers::Owner,
     transaction::InviteClient,
 };
-use crate::{sip::message::HeaderName, time::Time};
+use crate::{
+    sip::message::{HeaderName, Request},
+    time::Time,
+};
 
 impl Endpoint {
     /// The way a request went is broken, and no final response has come (RFC 3261 sections 17.1.4 and 18.4).
@@ -26,15 +29,9 @@ impl Endpoint {
             }
             return;
         };
-        let Some(mut client) = self.clients.remove(&key) else {
+        let Some((client, mut request)) = self.take_back(key) else {
             return;
         };
-        self.timers.stop_all(&client.slots, Owner::Client(key));
-        self.net.heard(client.flow, key);
-        let Some(mut request) = client.request.take() else {
-            return;
-        };
-        request.headers.remove_first(&HeaderName::Via);
         let local = client.flow.local();
         let flow = Flow::Udp { local, peer };
         let bytes = self.stamp(&mut request, local, flow.kind(), key);
@@ -127,17 +124,21 @@ impl Endpoint {
         }
     }
 
-    /// The same request, of the same transaction, by another way.
-    fn send_anew(&mut self, now: Time, key: ClientKey, hop: Hop) {
-        let Some(mut client) = self.clients.remove(&key) else {
-            return;
-        };
+    /// A request that is under way, to be sent again: no timer runs for it any more, and it names no way.
+    fn take_back(&mut self, key: ClientKey) -> Option<(Client, Box<Request>)> {
+        let mut client = self.clients.remove(&key)?;
         self.timers.stop_all(&client.slots, Owner::Client(key));
         self.net.heard(client.flow, key);
-        let Some(mut request) = client.request.take() else {
+        let mut request = client.request.take()?;
+        request.headers.remove_first(&HeaderName::Via);
+        Some((client, request))
+    }
+
+    /// The same request, of the same transaction, by another way.
+    fn send_anew(&mut self, now: Time, key: ClientKey, hop: Hop) {
+        let Some((client, mut request)) = self.take_back(key) else {
             return;
         };
-        request.headers.remove_first(&HeaderName::Via);
         let sent = self.render(&mut request, hop, key);
         let sent = Rendered {
             by_size: sent.by_size.or(client.by_size),
