@@ -125,7 +125,7 @@ impl Endpoint {
     }
 
     /// A request that is under way, to be sent again: no timer runs for it any more, and it names no way.
-    fn take_back(&mut self, key: ClientKey) -> Option<(Client, Box<Request>)> {
+    fn take_back(&mut self, key: ClientKey) -> Option<(Box<Client>, Box<Request>)> {
         let mut client = self.clients.remove(&key)?;
         self.timers.stop_all(&client.slots, Owner::Client(key));
         self.net.heard(client.flow, key);
