@@ -18,7 +18,7 @@ use crate::{
     names::RecordingId,
     place::Place,
     tally::Tally,
-    vault::{Ending, Recording, Vault, VaultError, mark},
+    vault::{Ending, Vault, VaultError, mark},
 };
 pub use crate::{export::Exported, index::Filter};
 

@@ -21,7 +21,6 @@ use crate::{
     backup,
     index::{Entry, Index, Mark},
     ledger::{GENESIS, Ledger, Signer},
-    names::RecordingId,
     vault::{StoreLock, Vault, folder},
 };
 
@@ -126,20 +125,12 @@ fn run_only(
                     Matter::Numbers(_) => Mark::Numbers,
                     _ => Mark::Recording,
                 };
-                let (other, covered) =
-                    (matter.not_covered(), receipts.covered(matter.handed_over()));
-                let is_covered =
-                    |id: &RecordingId| covered.is_none_or(|ids| ids.binary_search(id).is_ok());
-                let judge = |entry: &Entry| {
-                    judge(if is_covered(&entry.id) {
-                        &matter
-                    } else {
-                        &other
-                    })
-                };
+                let each = receipts.of_each(&matter);
                 let before = matter.begun_before(scenario, today);
                 let some = || some_of(index, &matter, before);
-                due.take(&mut tools, what, &decided, some, judge)?;
+                due.take(&mut tools, what, &decided, some, |entry: &Entry| {
+                    judge(each.of(&entry.id))
+                })?;
             }
             Matter::AccessLog(segment) => {
                 let went = erase_log(&mut tools, segment, &matter, scenario, permit, &decided)?;
