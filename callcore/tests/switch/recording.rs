@@ -33,6 +33,20 @@ fn the_permit_carries_a_complete_tag() {
     assert!(!tag.basis.is_empty());
 }
 
+/// Floors are remembered for a day.
+#[test]
+fn each_recording_stays_by_the_day_on_which_it_begins() {
+    let mut bench = Bench::new();
+    let call = bench.connected(RECORDED);
+    let today = bench.tag().expect("a recording").earliest;
+    // 15 hours after nine in the morning.
+    bench.wait(15 * 60 * 60 - 1).tell(Input::Transferred(call));
+    assert_eq!(bench.tag().expect("another").earliest, today);
+    bench.wait(1).tell(Input::Transferred(call));
+    let tomorrow = bench.tag().expect("another").earliest;
+    assert_eq!(Ok(tomorrow), today.tomorrow().map_err(drop));
+}
+
 #[test]
 fn a_lost_recording_is_one_gap_and_resumes_when_the_recorder_is_back() {
     let mut bench = Bench::new();

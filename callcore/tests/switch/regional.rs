@@ -226,6 +226,10 @@ fn what_does_not_fit_is_counted_and_changes_nothing() {
         Input::AgentFailed(call, LegFailure::Busy),
         Input::ProviderAnswered(call),
         Input::CallerGone(CallId(99)),
+        Input::Held(CallId(99)),
+        Input::Resumed(CallId(99)),
+        Input::Transferred(CallId(99)),
+        Input::RecordingLost(CallId(99)),
         Input::AgentReady(callcore::scenario::AgentId(u32::MAX)),
         Input::TimePassed,
     ];
