@@ -26,6 +26,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest pause before recordings are begun anew that the recorder loses each time.
 const AGAIN_MAX: Duration = Duration::from_secs(60);
 
+/// What has been recorded for so many times the pause before the next attempt was worth beginning: 8 s at first.
+const LASTED: u32 = 4;
+
 /// The recorder as this switch knows it.
 #[derive(Debug)]
 pub(crate) struct RecorderLink {
@@ -181,44 +184,44 @@ impl Exchange {
     }
 }
 
-/// When recordings are begun anew that were lost though the recorder is there: it refused or ended them, or takes no audio. Each
-/// attempt may leave a recording with next to nothing in it. So the first comes at once, and the pauses grow while all is lost again.
-#[derive(Debug)]
+/// When recordings are begun anew that were lost though the recorder is there: it refused or ended them, takes no audio, or was begun
+/// anew itself, faster than it could be missed. Each attempt may leave a recording with next to nothing in it. So the first comes at
+/// once, and the pauses grow while all is lost again.
+#[derive(Debug, Default)]
 struct Again {
     wanted: bool,
-    /// The pause after the next attempt.
-    pause: Duration,
-    not_before: Option<Instant>,
+    last: Option<Attempt>,
 }
 
-impl Default for Again {
-    fn default() -> Self {
-        Self {
-            wanted: false,
-            pause: PING_INTERVAL,
-            not_before: None,
-        }
-    }
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    at: Instant,
+    /// Until the next one, at least.
+    pause: Duration,
 }
 
 impl Again {
     /// One was lost. When the last attempt has lasted, this is a trouble of its own.
     fn lost(&mut self, now: Instant) {
-        if self.not_before.is_some_and(|at| at + AGAIN_MAX < now) {
-            *self = Self::default();
+        let lasted = |last: Attempt| last.at + last.pause * LASTED < now;
+        if self.last.is_some_and(lasted) {
+            self.last = None;
         }
         self.wanted = true;
     }
 
     /// Whether they are to be begun anew now, which is one attempt.
     fn is_due(&mut self, now: Instant) -> bool {
-        if !self.wanted || self.not_before.is_some_and(|at| now < at) {
+        if !self.wanted || self.last.is_some_and(|last| now < last.at + last.pause) {
             return false;
         }
+        let grown = |last: Attempt| (last.pause * 2).min(AGAIN_MAX);
         *self = Self {
             wanted: false,
-            pause: (self.pause * 2).min(AGAIN_MAX),
-            not_before: Some(now + self.pause),
+            last: Some(Attempt {
+                at: now,
+                pause: self.last.map_or(PING_INTERVAL, grown),
+            }),
         };
         true
     }
@@ -258,6 +261,17 @@ mod tests {
         assert!(again.is_due(at(7200)) && !again.is_due(at(7202)));
         again.lost(at(7202));
         assert!(again.is_due(at(7202)));
+    }
+
+    /// One that dies every quarter of a minute, and is back before it is missed: what was said meanwhile is worth its file.
+    #[test]
+    fn what_lasted_for_a_while_is_begun_anew_at_once_each_time() {
+        let (mut again, begun) = (Again::default(), Instant::now());
+        for death in 0..20 {
+            let now = begun + Duration::from_secs(15 * death);
+            again.lost(now);
+            assert!(again.is_due(now), "death {death}");
+        }
     }
 
     #[test]

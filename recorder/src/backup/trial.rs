@@ -143,7 +143,9 @@ impl<'a> Scratch<'a> {
     fn new(vault: &'a Vault, within: &Path, now: Timestamp) -> Result<Self, BackupError> {
         use std::os::unix::fs::DirBuilderExt;
         let within = within.canonicalize().map_err(file(within))?;
-        let path = within.join(format!("vaxel-restore-test-{}", now.as_second()));
+        // The process is named for two trials of one second.
+        let (second, process) = (now.as_second(), std::process::id());
+        let path = within.join(format!("vaxel-restore-test-{second}-{process}"));
         if vault.refuse_inside(&path).is_err() {
             return Err(BackupError::InsideStore { path });
         }
