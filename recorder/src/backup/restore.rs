@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
-    io::{self, BufReader, ErrorKind, Read},
+    io::{self, BufReader, ErrorKind, Read, Seek},
     path::{Path, PathBuf},
 };
 
@@ -84,13 +84,14 @@ pub fn restore(
     }
     // Before anything is made: whoever named a wrong file or key tries again at the same place.
     opens(from, identities)?;
+    let (key_part, audio_part) = (Part::open(&from.keys)?, Part::open(&from.audio)?);
     for path in [&store, &keys] {
         make_alone(path)?;
     }
     let vault = Vault::open(&store, &keys)?;
     folder::write_private(&store.join(UNSWEPT), b"")?;
-    let gone = Gone::read(from, identities, &vault)?;
-    unpack_keys(from, identities, &vault, &gone)?;
+    let gone = Gone::read(&key_part, from.register.as_deref(), identities, &vault)?;
+    unpack_keys(&key_part, identities, &vault, &gone)?;
     let index = Index::open(&vault)?;
     let mut restoring = Restoring {
         vault: &vault,
@@ -104,9 +105,7 @@ pub fn restore(
             ..Restored::default()
         },
     };
-    each_file(&from.audio, identities, |name, _, bytes| {
-        restoring.take(name, bytes)
-    })?;
+    audio_part.each_file(identities, |name, _, bytes| restoring.take(name, bytes))?;
     let mut done = restoring.done;
     done.held_since = holds::place_again(&vault, &index)?;
     log_restore((&vault, &index), from, by, now)?;
@@ -143,9 +142,14 @@ struct Gone {
 
 impl Gone {
     /// Puts the register and what it is checked with into the new place, checks it, and reads it.
-    fn read(from: &From, identities: &[Identity], vault: &Vault) -> Result<Self, BackupError> {
+    fn read(
+        part: &Part,
+        live: Option<&Path>,
+        identities: &[Identity],
+        vault: &Vault,
+    ) -> Result<Self, BackupError> {
         let register = format!("{LEDGERS}{REGISTER}");
-        each_file(&from.keys, identities, |name, _, bytes| {
+        part.each_file(identities, |name, _, bytes| {
             let checks = |key: &str| {
                 // Public halves, and what was said of keys that were lost.
                 let signing = key.starts_with("signing.") && !key.ends_with(".key");
@@ -157,7 +161,7 @@ impl Gone {
                 _ => Ok(()),
             }
         })?;
-        if let Some(live) = &from.register {
+        if let Some(live) = live {
             take_longer(live, vault)?;
         }
         let mut gone = Self::default();
@@ -204,14 +208,14 @@ fn take_longer(live: &Path, vault: &Vault) -> Result<(), BackupError> {
 }
 
 fn unpack_keys(
-    from: &From,
+    part: &Part,
     identities: &[Identity],
     vault: &Vault,
     gone: &Gone,
 ) -> Result<(), BackupError> {
     let register = format!("{LEDGERS}{REGISTER}");
     let mut are_marked = false;
-    each_file(&from.keys, identities, |name, _, bytes| {
+    part.each_file(identities, |name, _, bytes| {
         if let Some(key) = name.strip_prefix(KEYS) {
             are_marked |= key == mark::OF_KEYS;
             if !gone.holds(key) {
@@ -328,21 +332,40 @@ pub(super) fn opens(from: &From, identities: &[Identity]) -> Result<(), BackupEr
     Ok(())
 }
 
-/// Opens a part and gives each file in it, in order, to its end.
-fn each_file(
-    part: &Path,
-    identities: &[Identity],
-    each: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
-) -> Result<(), BackupError> {
-    let input = BufReader::new(File::open(part).map_err(file(part))?);
-    let opener = open(input, identities).map_err(envelope(part))?;
-    archive::read(opener, each).map_err(|error| match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => BackupError::Full(error.to_string()),
-        _ => BackupError::Damaged {
-            part: part.to_owned(),
-            what: error.to_string(),
-        },
-    })
+/// A part as it was when it was opened: gallring and changes of keys put another key part in its place, and what says of one that it
+/// wasn't cut off says nothing of the next.
+struct Part {
+    path: PathBuf,
+    file: File,
+}
+
+impl Part {
+    fn open(path: &Path) -> Result<Self, BackupError> {
+        Ok(Self {
+            path: path.to_owned(),
+            file: File::open(path).map_err(file(path))?,
+        })
+    }
+
+    /// Gives each file in it, in order, to its end.
+    fn each_file(
+        &self,
+        identities: &[Identity],
+        each: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
+    ) -> Result<(), BackupError> {
+        (&self.file).rewind().map_err(file(&self.path))?;
+        let input = BufReader::new(&self.file);
+        let opener = open(input, identities).map_err(envelope(&self.path))?;
+        archive::read(opener, each).map_err(|error| match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                BackupError::Full(error.to_string())
+            }
+            _ => BackupError::Damaged {
+                part: self.path.clone(),
+                what: error.to_string(),
+            },
+        })
+    }
 }
 
 /// Writes a file below a folder, private, with its parents; gives its SHA-256.
@@ -379,4 +402,39 @@ fn unentered(error: IndexError) -> io::Error {
 
 fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::seal;
+
+    fn sealed(path: &Path, identity: &Identity, name: &str) {
+        let sealer = seal(Vec::new(), &[identity.recipient()]).expect("a key");
+        let mut archive = archive::Writer::new(sealer);
+        archive.add_bytes(name, b"x").expect("in memory");
+        let bytes = archive.finish().and_then(crate::envelope::Sealer::finish);
+        fs::write(path, bytes.expect("in memory")).expect("ours");
+    }
+
+    #[test]
+    fn a_key_part_that_is_replaced_meanwhile_is_read_on_as_it_was() {
+        let place = tempfile::tempdir().expect("a folder");
+        let identity = Identity::generate().expect("chance");
+        let (part, next) = (place.path().join("part"), place.path().join("next"));
+        sealed(&part, &identity, "before");
+        sealed(&next, &identity, "after");
+        let opened = Part::open(&part).expect("there");
+        let names = || {
+            let mut names = Vec::new();
+            let read = opened.each_file(std::slice::from_ref(&identity), |name, _, _| {
+                names.push(name.to_owned());
+                Ok(())
+            });
+            read.map(|()| names)
+        };
+        assert_eq!(names().expect("whole"), ["before"]);
+        fs::rename(&next, &part).expect("ours");
+        assert_eq!(names().expect("whole"), ["before"]);
+    }
 }
