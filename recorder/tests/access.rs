@@ -98,6 +98,34 @@ fn a_line_that_nobody_signed_is_no_access() {
     assert_eq!(sound.expect("verified").accesses, 1);
 }
 
+/// What gallring erases while a store is read through is no loss.
+#[test]
+fn what_is_erased_meanwhile_is_not_told_as_wrong() {
+    let bench = Bench::with(3);
+    let mut ids = bench.ids();
+    ids.sort();
+    let spoilt = bench.vault.keys().join(format!("data/{}.key", ids[0]));
+    fs::write(spoilt, "x").expect("ours");
+    let mut told = Vec::new();
+    let mut erase = |wrong: Wrong| {
+        let (scenario, day) = (scenario(), date(2026, 1, 15));
+        let mut go_on = |_| ControlFlow::Continue(());
+        gallring::run(
+            &bench.vault,
+            &bench.index,
+            &scenario,
+            day,
+            now(),
+            &mut go_on,
+        )
+        .expect("erased");
+        told.push(wrong.what);
+    };
+    let sound = bench.store().verify(&mut erase).expect("read");
+    assert!(bench.ids().is_empty(), "gallring has run");
+    assert_eq!((told, sound.recordings), (vec![ids[0].to_string()], 0));
+}
+
 #[test]
 fn no_log_no_access() {
     let bench = Bench::with(1);

@@ -162,10 +162,15 @@ impl Remote {
     pub(crate) fn keeps_versions(&self) -> Result<bool, VaultError> {
         let (s3, prefix) = (Arc::clone(&self.s3), self.prefix.clone());
         let version = self.wait(async move {
-            let Some(first) = s3.list(Some(&prefix)).next().await.transpose()? else {
-                return Ok(None);
-            };
-            s3.head(&first.location).await.map(|found| found.version)
+            let mut listed = s3.list(Some(&prefix));
+            while let Some(one) = listed.next().await.transpose()? {
+                match s3.head(&one.location).await {
+                    // Gone meanwhile: gallring is at work.
+                    Err(Error::NotFound { .. }) => {}
+                    found => return found.map(|found| found.version),
+                }
+            }
+            Ok(None)
         })?;
         Ok(version.is_some_and(|version| version != "null"))
     }
