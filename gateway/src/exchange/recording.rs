@@ -6,7 +6,7 @@ mod closing;
 mod whom;
 mod why;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use callcore::{
     scenario::{AgentId, SEGMENTS_MAX},
@@ -31,10 +31,11 @@ use super::{
     call::{Call, Leg, RecordingLeg},
     own_uri, ports,
 };
-use crate::{crypto::OurCrypto, media::Gate, negotiate};
-
-/// A recorder that takes longer to answer doesn't record: what is said meanwhile is kept for a second and a half.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+use crate::{
+    crypto::OurCrypto,
+    media::{ANSWER_MAX, Gate},
+    negotiate,
+};
 
 impl Exchange {
     pub(super) fn start_recording(&mut self, sip: &mut SipDriver, id: CallId, tag: RecordingTag) {

@@ -14,23 +14,27 @@ use super::{
     out::{Content, Frame},
 };
 
-/// How much is kept of each side, the newest: a recorder answers in milliseconds, on a busy disk in a second. Under the two seconds
-/// by which our recorder lets audio and clock differ, and 35 kB a call.
-const KEPT_MAX: Duration = Duration::from_millis(1500);
-/// Frames kept of both sides: [`KEPT_MAX`] of 20 ms each, and half as many again for those who send shorter ones.
-const FRAMES_MAX: usize = 225;
+/// A recorder that takes longer to answer doesn't record, and so long what is said is kept for it. It answers in milliseconds, but not
+/// before key and tag are safe: on a disk that is busy, in seconds.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How much is kept of each side, the newest, while the recorder hears of a pause: under the two seconds by which ours lets audio
+/// and clock differ.
+const TOLD_MAX: Duration = Duration::from_millis(1500);
 const FRAME: Duration = Duration::from_millis(20);
 
 /// Both sides since the recorder was asked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Early {
     kept: VecDeque<Kept>,
+    /// How much of each side.
+    kept_for: Duration,
 }
 
+/// A frame, and when it was said.
 #[derive(Debug)]
-struct Kept {
-    side: Side,
-    at: Instant,
+pub(super) struct Kept {
+    pub(super) side: Side,
+    pub(super) at: Instant,
     source: u32,
     timestamp: u32,
     marker: bool,
@@ -39,28 +43,49 @@ struct Kept {
     payload: Box<[u8]>,
 }
 
+impl Default for Early {
+    fn default() -> Self {
+        Self::of(TOLD_MAX)
+    }
+}
+
 impl Early {
-    pub(super) fn keep(&mut self, side: Side, frame: Frame<'_>, now: Instant) {
-        let old = |kept: &Kept| now.saturating_duration_since(kept.at) > KEPT_MAX;
-        while self.kept.len() >= FRAMES_MAX || self.kept.front().is_some_and(old) {
-            self.kept.pop_front();
-        }
-        let (law, payload) = match frame.content {
-            Content::Audio(law, payload) => (Some(law), payload),
-            Content::Event(payload) => (None, payload),
-        };
-        self.kept.push_back(Kept {
-            side,
-            at: now,
-            source: frame.source,
-            timestamp: frame.timestamp,
-            marker: frame.marker,
-            law,
-            payload: payload.into(),
-        });
+    /// Until the recorder answers: all that is said, some 250 kB a call at most.
+    pub(super) fn until_answered() -> Self {
+        Self::of(ANSWER_MAX)
     }
 
-    /// Says it all again: side, frame, and when it was said.
+    fn of(kept_for: Duration) -> Self {
+        Self {
+            kept: VecDeque::new(),
+            kept_for,
+        }
+    }
+
+    /// Both sides in frames of 20 ms, and half as many again for those who send shorter ones.
+    fn frames_max(&self) -> usize {
+        let frames = self.kept_for.as_millis() / FRAME.as_millis() * 3;
+        usize::try_from(frames).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn keep(&mut self, side: Side, frame: Frame<'_>, now: Instant) {
+        let (kept_for, frames_max) = (self.kept_for, self.frames_max());
+        let old = |kept: &Kept| now.saturating_duration_since(kept.at) > kept_for;
+        while self.kept.len() >= frames_max || self.kept.front().is_some_and(old) {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(Kept::of(side, frame, now));
+    }
+
+    /// All of it in the order in which it was said.
+    pub(super) fn said(self, now: Instant) -> VecDeque<Kept> {
+        let mut said = Vec::with_capacity(self.kept.len());
+        self.replay(now, |side, frame, at| said.push(Kept::of(side, frame, at)));
+        said.sort_by_key(|kept| kept.at);
+        said.into()
+    }
+
+    /// Says it all again, one side after the other: side, frame, and when it was said.
     pub(super) fn replay(self, now: Instant, mut say: impl FnMut(Side, Frame<'_>, Instant)) {
         let Some(begun) = self.kept.front().map(|kept| kept.at) else {
             return;
@@ -73,7 +98,7 @@ impl Early {
             };
             let source = said.peek().map_or(0, |first| first.source);
             let silent = until.saturating_duration_since(begun).as_millis() / FRAME.as_millis();
-            // A second and a half has 75.
+            // Ten seconds have 500.
             let silent = u32::try_from(silent).unwrap_or(0);
             for before in (1..=silent).rev() {
                 let samples = before * rtp::SAMPLES_PER_PACKET as u32;
@@ -93,7 +118,23 @@ impl Early {
 }
 
 impl Kept {
-    fn frame(&self) -> Frame<'_> {
+    pub(super) fn of(side: Side, frame: Frame<'_>, at: Instant) -> Self {
+        let (law, payload) = match frame.content {
+            Content::Audio(law, payload) => (Some(law), payload),
+            Content::Event(payload) => (None, payload),
+        };
+        Self {
+            side,
+            at,
+            source: frame.source,
+            timestamp: frame.timestamp,
+            marker: frame.marker,
+            law,
+            payload: payload.into(),
+        }
+    }
+
+    pub(super) fn frame(&self) -> Frame<'_> {
         Frame {
             source: self.source,
             timestamp: self.timestamp,
@@ -162,6 +203,26 @@ mod tests {
         assert_eq!(replayed(Early::default(), begun, begun), []);
     }
 
+    /// Ten seconds of both sides, and that one may follow the other.
+    #[test]
+    fn all_that_is_said_until_the_answer_is_kept_in_its_order() {
+        let begun = Instant::now();
+        let mut early = Early::until_answered();
+        let frames = ANSWER_MAX.as_millis() / FRAME.as_millis();
+        for number in 0..u32::try_from(frames).expect("500") {
+            for (side, late) in [(Side::Caller, 0), (Side::Far, 7)] {
+                let at = begun + FRAME * number + Duration::from_millis(late);
+                early.keep(side, frame(number * 160, &[1]), at);
+            }
+        }
+        let said = early.said(begun + ANSWER_MAX);
+        assert_eq!(said.len(), 1000);
+        assert!(said.iter().is_sorted_by_key(|kept| kept.at));
+        let sides = said.iter().take(4).map(|kept| kept.side);
+        let turns = [Side::Caller, Side::Far, Side::Caller, Side::Far];
+        assert!(sides.eq(turns), "{said:?}");
+    }
+
     #[test]
     fn only_the_newest_is_kept() {
         let begun = Instant::now();
@@ -173,7 +234,7 @@ mod tests {
         }
         for number in 0..1000 {
             early.keep(Side::Far, frame(number, &[1]), begun + FRAME * 500);
-            assert!(early.kept.len() <= FRAMES_MAX);
+            assert!(early.kept.len() <= 225);
         }
     }
 }

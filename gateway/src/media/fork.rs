@@ -1,11 +1,12 @@
 //! The way to the recorder: what a caller and the far side say, as two streams that only we send.
 //!
-//! From the moment the recorder is asked nothing is lost: until it answers, what is said is [kept](super::early).
+//! From the moment the recorder is asked nothing is lost: until it answers, what is said is [kept](super::early), and then sent faster
+//! than it was said, but not all at once: where a disk stood still, many calls are answered in one moment.
 //!
 //! Each stream has a port of its own, as its offer says. A recorder that answers both with one address takes them by a
 //! [lane](super::lane), which many calls share.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use callcore::switch::CallId;
 use transport::media::{PortsError, RtpPorts};
@@ -13,11 +14,14 @@ use wire::srtp::Sealer;
 
 use super::{
     Agreed, Remote, Side,
-    early::Early,
+    early::{Early, Kept},
     lane::{LaneId, Lanes},
     out::{Frame, OutStream},
     port::{Port, Refused},
 };
+
+/// Frames that are sent for each that is said, while what was said before is still to be sent: ten seconds in one and a half.
+const CATCH_UP: usize = 8;
 
 /// A call's two streams.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) enum Fork {
     Off,
     /// Offered, and not answered yet.
     Open(Box<Open>),
+    /// Answered; what was said before isn't sent yet, not all of it.
+    Behind(Box<Behind>),
     Ports(Box<Ports>),
     Lane {
         id: LaneId,
@@ -39,6 +45,13 @@ pub(super) struct Open {
     caller: Port,
     far: Port,
     early: Early,
+}
+
+/// Where it goes, and what is sent there before what is said now.
+#[derive(Debug)]
+pub(super) struct Behind {
+    to: Fork,
+    said: VecDeque<Kept>,
 }
 
 /// Two streams with a port each.
@@ -123,7 +136,7 @@ impl Fork {
             caller: caller_offered,
             far: far_offered,
         };
-        let early = Early::default();
+        let early = Early::until_answered();
         Ok((Self::Open(Box::new(Open { caller, far, early })), streams))
     }
 
@@ -138,11 +151,12 @@ impl Fork {
         match std::mem::replace(self, Self::Off) {
             Self::Open(open) => {
                 let Open { caller, far, early } = *open;
-                *self = begun(call, (caller, far), agreed, now, lanes);
-                early.replay(now, |side, frame, at| {
-                    // A recorder that refuses will refuse the next packet too, and that is heeded.
-                    let _ = self.send(side, frame, at, lanes);
-                });
+                *self = Self::Behind(Box::new(Behind {
+                    to: begun(call, (caller, far), agreed, now, lanes),
+                    said: early.said(now),
+                }));
+                // A recorder that refuses will refuse the next packet too, and that is heeded.
+                let _ = self.catch_up(CATCH_UP, lanes);
             }
             before => *self = before,
         }
@@ -162,6 +176,10 @@ impl Fork {
                 open.early.keep(side, frame, now);
                 Ok(())
             }
+            Self::Behind(behind) => {
+                behind.said.push_back(Kept::of(side, frame, now));
+                self.catch_up(CATCH_UP, lanes)
+            }
             Self::Ports(ports) => {
                 let Ports {
                     caller,
@@ -178,10 +196,27 @@ impl Fork {
         }
     }
 
+    /// Sends so many frames of what was said before; after the last, what is said goes on at once.
+    fn catch_up(&mut self, frames: usize, lanes: &mut Lanes) -> Result<(), Refused> {
+        let Self::Behind(behind) = self else {
+            return Ok(());
+        };
+        let Behind { to, said } = &mut **behind;
+        let mut sent = Ok(());
+        for kept in said.drain(..frames.min(said.len())) {
+            sent = sent.and(to.send(kept.side, kept.frame(), kept.at, lanes));
+        }
+        if said.is_empty() {
+            *self = std::mem::replace(to, Self::Off);
+        }
+        sent
+    }
+
     /// What the caller's packets carry.
-    pub(super) const fn callers_ssrc(&self) -> Option<u32> {
+    pub(super) fn callers_ssrc(&self) -> Option<u32> {
         match self {
             Self::Off => None,
+            Self::Behind(behind) => behind.to.callers_ssrc(),
             Self::Open(open) => Some(open.caller.out.ssrc()),
             Self::Ports(ports) => Some(ports.caller.out.ssrc()),
             Self::Lane { caller, .. } => Some(caller.out.ssrc()),
@@ -190,11 +225,17 @@ impl Fork {
 
     /// Whether it goes by that lane.
     pub(super) fn is_by(&self, lane: LaneId) -> bool {
-        matches!(self, Self::Lane { id, .. } if *id == lane)
+        match self {
+            Self::Lane { id, .. } => *id == lane,
+            Self::Behind(behind) => behind.to.is_by(lane),
+            _ => false,
+        }
     }
 
     /// Sends at once what waits.
-    pub(super) fn flush(&self, lanes: &mut Lanes) {
+    pub(super) fn flush(&mut self, lanes: &mut Lanes) {
+        // Whoever refuses this refuses the next packet too.
+        let _ = self.catch_up(usize::MAX, lanes);
         if let Self::Lane { id, .. } = self {
             lanes.flush(*id);
         }
@@ -202,6 +243,7 @@ impl Fork {
 
     /// Ends it.
     pub(super) fn end(&mut self, call: CallId, lanes: &mut Lanes) {
+        let _ = self.catch_up(usize::MAX, lanes);
         if let Self::Lane { id, .. } = self {
             lanes.leave(*id, call);
         }
@@ -449,6 +491,52 @@ mod tests {
                 (true, law(3)),
             ];
             assert_eq!(said, expected.map(Some), "one port: {one_port}");
+        }
+    }
+
+    /// Where many calls are answered at once, no port of the recorder holds all that was said meanwhile.
+    #[test]
+    fn what_was_said_long_before_the_answer_is_not_sent_all_at_once() {
+        let (ours, begun) = (recorder(), Instant::now());
+        let ports = RtpPorts::new(LOOPBACK, DEFAULT_RANGE);
+        let mut lanes = Lanes::new(ports.clone());
+        let (mut fork, _) = Fork::open(&ports, &mut Sources::random()).expect("ports");
+        let waiting = |fork: &Fork| match fork {
+            Fork::Behind(behind) => behind.said.len(),
+            _ => 0,
+        };
+        let say = |fork: &mut Fork, number: u8, lanes: &mut Lanes| {
+            let at = begun + Duration::from_millis(20) * number.into();
+            let said = [number; 3];
+            let sent = fork.send(
+                Side::Caller,
+                frame(&said, u32::from(number) * 160),
+                at,
+                lanes,
+            );
+            assert_eq!(sent, Ok(()));
+        };
+        (0..100).for_each(|number| say(&mut fork, number, &mut lanes));
+        let both = (agreed(&ours, None), agreed(&ours, None));
+        let answered = begun + Duration::from_secs(2);
+        fork.begin(CallId(1), both, answered, &mut lanes);
+        // A hundred frames of the caller, and as many of silence beside them.
+        let mut left = 200 - CATCH_UP;
+        let mut number = 100;
+        while left > 0 {
+            assert_eq!(waiting(&fork), left);
+            say(&mut fork, number, &mut lanes);
+            left = (left + 1).saturating_sub(CATCH_UP);
+            number += 1;
+        }
+        fork.end(CallId(1), &mut lanes);
+        let law = |byte| Law::U.encode(Law::A.decode(byte));
+        let expected = (0..number).flat_map(|number| match number < 100 {
+            true => vec![law(number), law(0xd5)],
+            false => vec![law(number)],
+        });
+        for byte in expected {
+            assert_eq!(heard(&ours, None).2[0], byte);
         }
     }
 

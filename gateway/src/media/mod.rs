@@ -36,6 +36,7 @@ use wire::{g711::Law, srtp::Srtp};
 
 use crate::audio::Clip;
 pub(crate) use dropped::Dropped;
+pub(crate) use early::ANSWER_MAX;
 pub(crate) use engine::Engine;
 use fork::Fork;
 pub(crate) use fork::{Offered, Sources, Streams};

@@ -6,11 +6,12 @@ use callcore::{switch::CallId, tag::RecordingTag};
 use transport::SipDriver;
 use wire::sip::endpoint::SessionId;
 
-use super::{ANSWER_MAX, Why};
+use super::Why;
 use crate::exchange::{
     Exchange,
     call::{Leg, RecordingLeg},
 };
+use crate::media::ANSWER_MAX;
 
 /// A recording that its recorder would have begun after it had ended lacks nothing worth telling when it was no longer than this: a
 /// caller hangs up in the moment in which the nurse answers.

@@ -1,5 +1,5 @@
 //! The first packets of a stream whose recording was long in being made, kept for a moment. A client that has kept what was said
-//! meanwhile sends it all at once, another goes on as it is said: one packet doesn't tell which it is, some do.
+//! meanwhile sends it faster than it was said, another goes on as it is said: one packet doesn't tell which it is, some do.
 
 use std::{
     net::SocketAddr,
@@ -11,10 +11,12 @@ use wire::rtp;
 use super::timeline::samples;
 use crate::{tally::RATE, vault::Codec};
 
-/// For how long: what a client has kept comes in one go.
+/// For how long after the last packet that was faster than it was said.
 const KEPT_FOR: Duration = Duration::from_millis(100);
-/// A second and a half in packets of 10 ms, and those that come meanwhile.
-const KEPT_MAX: usize = 256;
+/// So much nearer to when it was said is faster; less is how unevenly packets come.
+const NEARER_MIN: i64 = RATE as i64 / 50;
+/// Ten seconds in packets of 10 ms, as long as ours waits for an answer, and those that come meanwhile: some 300 kB, while it lasts.
+const KEPT_MAX: usize = 1280;
 /// Less is how exactly a client knows when it asked: two packets, and the way here.
 const LOST_MIN: u32 = RATE / 10;
 
@@ -23,6 +25,12 @@ const LOST_MIN: u32 = RATE / 10;
 pub(in crate::server) struct Early {
     /// How long the recording was in being made, in samples.
     late: u32,
+    begun: Instant,
+    audio: (u8, Codec),
+    /// The first of audio: whose it is, and its timestamp.
+    first: Option<(u32, u32)>,
+    /// How many samples after the beginning that would have come if nobody had kept it, by what has come so far; and since when.
+    start: Option<(i64, Instant)>,
     kept: Vec<Kept>,
 }
 
@@ -35,17 +43,44 @@ pub(in crate::server) struct Kept {
 }
 
 impl Early {
-    pub(in crate::server) const fn new(late: u32) -> Self {
-        let kept = Vec::new();
-        Self { late, kept }
+    /// For a recording that began then, and audio of that type.
+    pub(in crate::server) const fn new(late: u32, begun: Instant, audio: (u8, Codec)) -> Self {
+        Self {
+            late,
+            begun,
+            audio,
+            first: None,
+            start: None,
+            kept: Vec::new(),
+        }
     }
 
     pub(in crate::server) fn keep(&mut self, datagram: &[u8], source: SocketAddr, came: Instant) {
+        if let Some(after) = self.after(datagram) {
+            let since = i64::from(samples(came.saturating_duration_since(self.begun)));
+            let start = (since - after).max(0);
+            match &mut self.start {
+                Some((before, _)) if *before - start < NEARER_MIN => *before = start.min(*before),
+                before => *before = Some((start, came)),
+            }
+        }
         self.kept.push(Kept {
             datagram: datagram.into(),
             source,
             came,
         });
+    }
+
+    /// By the sender's clock, how many samples after the first of audio.
+    fn after(&mut self, datagram: &[u8]) -> Option<i64> {
+        let (payload_type, codec) = self.audio;
+        let packet = rtp::Packet::parse(datagram).ok()?;
+        if packet.payload_type != payload_type {
+            return None;
+        }
+        let (ssrc, first) = *self.first.get_or_insert((packet.ssrc, packet.timestamp));
+        let after = packet.timestamp.wrapping_sub(first).cast_signed();
+        (packet.ssrc == ssrc).then(|| i64::from(after) / i64::from(codec.per_sample()))
     }
 
     /// Whether anything has come.
@@ -55,45 +90,28 @@ impl Early {
 
     /// When enough has come to tell.
     pub(in crate::server) fn due(&self) -> Option<Instant> {
-        let first = self.kept.first()?;
-        let full = self.kept.len() >= KEPT_MAX;
-        Some(first.came + if full { Duration::ZERO } else { KEPT_FOR })
+        let first = self.kept.first()?.came;
+        if self.kept.len() >= KEPT_MAX {
+            return Some(first);
+        }
+        Some(self.start.map_or(first, |(_, since)| since) + KEPT_FOR)
     }
 
-    /// How many samples from the recording's beginning went by unheard, and what was kept of the others, for a recording that
-    /// began then. Without a packet all of the time it took is lost: nobody can say more.
-    pub(in crate::server) fn settle(
-        mut self,
-        begun: Instant,
-        (payload_type, codec): (u8, Codec),
-    ) -> (u32, Vec<Kept>) {
-        let since = |at: Instant| i64::from(samples(at.saturating_duration_since(begun)));
-        let audio = |one: &Kept| {
-            let packet = rtp::Packet::parse(&one.datagram).ok()?;
-            (packet.payload_type == payload_type).then_some((packet.ssrc, packet.timestamp))
-        };
-        let Some((ssrc, first)) = self.kept.iter().find_map(audio) else {
+    /// How many samples from the recording's beginning went by unheard, and what was kept of the others. Without a packet all of the
+    /// time it took is lost: nobody can say more.
+    pub(in crate::server) fn settle(mut self) -> (u32, Vec<Kept>) {
+        let Some((start, _)) = self.start else {
             return (self.late, self.kept);
         };
-        // By the sender's clock after the first.
-        let after = |one: &Kept| {
-            let (_, timestamp) = audio(one).filter(|(of, _)| *of == ssrc)?;
-            let after = timestamp.wrapping_sub(first).cast_signed();
-            Some(i64::from(after) / i64::from(codec.per_sample()))
-        };
-        let starts = self
-            .kept
-            .iter()
-            .filter_map(|one| Some(since(one.came) - after(one)?));
-        let start = starts.min().unwrap_or(0).max(0);
-        for one in &mut self.kept {
-            if let Some(after) = after(one) {
+        let mut kept = std::mem::take(&mut self.kept);
+        for one in &mut kept {
+            if let Some(after) = self.after(&one.datagram) {
                 let said = u64::try_from(start + after).unwrap_or(0) * 1_000_000 / u64::from(RATE);
-                one.came = one.came.min(begun + Duration::from_micros(said));
+                one.came = one.came.min(self.begun + Duration::from_micros(said));
             }
         }
         let lost = u32::try_from(start).unwrap_or(u32::MAX).min(self.late);
-        (if lost < LOST_MIN { 0 } else { lost }, self.kept)
+        (if lost < LOST_MIN { 0 } else { lost }, kept)
     }
 }
 
@@ -195,12 +213,23 @@ mod tests {
         assert_eq!(heard(600, goes_on(600).take(2)), (30, 4_800, 2));
     }
 
+    /// Ten seconds of a disk that stood still, sent four times as fast as they were said while the call goes on.
+    #[test]
+    fn what_was_kept_for_long_and_comes_bit_by_bit_is_laid_where_it_was_said() {
+        let said = |number: u64| number * 20;
+        let came =
+            |number: u64| 10_000 + (number / 4 * 20).max(said(number).saturating_sub(10_000));
+        let all = (0..1000).map(|number| (said(number), came(number)));
+        assert_eq!(heard(10_000, all), (0, 0, 1000));
+    }
+
     #[test]
     fn whatever_a_late_recordings_client_sends_is_taken_and_not_kept_for_long() {
         let times =
             (0..1000_u64).map(|number| (number.wrapping_mul(0x9E37_79B9) % 500_000_000, 700));
         assert!(heard(600, times).2 <= 1000);
-        let (mut early, came) = (Early::new(1), Instant::now());
+        let came = Instant::now();
+        let mut early = Early::new(1, came, (8, Law::A.into()));
         for _ in 0..KEPT_MAX {
             assert!(early.due().is_none_or(|due| due > came));
             early.keep(&[], SocketAddr::from((HERE, 4000)), came);

@@ -184,7 +184,9 @@ impl Track {
     /// So much of its timeline went by before its recording could begin: what was sound of it and wasn't kept is lost.
     pub(in crate::server) fn begins_late(mut self, samples: u32) -> Self {
         if samples > 0 && self.control.flow == Flow::Running {
-            self.early = Some(Early::new(samples).into());
+            let begun = self.control.target.begun;
+            let audio = (self.payload_type, self.codec);
+            self.early = Some(Early::new(samples, begun, audio).into());
         }
         self
     }
@@ -194,8 +196,7 @@ impl Track {
         let Some(early) = self.early.take() else {
             return;
         };
-        let begun = self.control.target.begun;
-        let (lost, kept) = early.settle(begun, (self.payload_type, self.codec));
+        let (lost, kept) = early.settle();
         if lost > 0 {
             self.unsent = Some(Unsent {
                 from: 0,
