@@ -199,7 +199,7 @@ mod tests {
         (lost, from.unwrap_or(u32::MAX), packets)
     }
 
-    /// Ours sends the last second and a half at once, another nothing of it, and both go on.
+    /// One client has kept the last second and a half and sends it at once, another nothing of it, and both go on.
     #[test]
     fn a_late_recording_tells_what_its_client_did_not_keep() {
         let goes_on = |from: u64| (from..from + 2000).step_by(20).map(|said| (said, said));
