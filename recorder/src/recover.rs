@@ -227,10 +227,23 @@ pub(crate) fn hear_again(
         };
         after = Some(last.id);
         for entry in &page {
-            if let Ok(closing) = measure(vault, entry) {
-                heard += u64::from(index.heard(entry.id, &closing)?);
-            }
+            heard += u64::from(hear_one_again(vault, index, entry)?);
         }
+    }
+}
+
+/// The same of one; whether it was closed unheard and opens again.
+///
+/// # Errors
+/// When the index can't be written.
+pub(crate) fn hear_one_again(
+    vault: &Vault,
+    index: &Index,
+    entry: &Entry,
+) -> Result<bool, IndexError> {
+    match measure(vault, entry) {
+        Ok(closing) => index.heard(entry.id, &closing),
+        Err(_) => Ok(false),
     }
 }
 
