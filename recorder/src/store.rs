@@ -13,7 +13,7 @@ use crate::{
     backup::{self, BackupError},
     export::{self, ExportError},
     gallring::{self, GallringError},
-    index::{Entry, Hold, Index, IndexError, State},
+    index::{Entry, Hold, Index, IndexError, Numbers, State},
     ledger::{self, KeyChange, LedgerError, Statement},
     names::RecordingId,
     place::Place,
@@ -47,6 +47,11 @@ pub enum StoreError {
     /// It comes from a backup and wasn't held against the destruction register.
     #[error(transparent)]
     Unswept(#[from] BackupError),
+    /// A hold that came too late.
+    #[error(
+        "{0} is being erased under a decision, and was before this order came: it doesn't stay. The destruction register will say which decision; if the run is stopped before its key is destroyed, it stays and can be held then"
+    )]
+    BeingErased(RecordingId),
     /// Nobody said what for.
     #[error(
         "say what for: `--purpose \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in the controller's access log"
@@ -113,6 +118,25 @@ pub struct By {
     pub who: String,
     /// What for, as it is stated; empty when nobody said.
     pub purpose: String,
+}
+
+impl By {
+    /// The same person, for another reason.
+    fn because(&self, purpose: &str) -> Self {
+        Self {
+            who: self.who.clone(),
+            purpose: purpose.to_owned(),
+        }
+    }
+}
+
+/// How much of a recording stays once it is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// All that is there.
+    Whole,
+    /// Its sound: the telephone numbers were being erased before the order came.
+    WithoutNumbers,
 }
 
 /// Something that isn't as it was written.
@@ -199,23 +223,31 @@ impl Store {
 }
 
 impl Store {
-    /// Orders that a recording stay until it is released; there is no longest time. The purpose is the reason. Gives its id.
+    /// Orders that a recording stay until it is released; there is no longest time. The purpose is the reason. Gives its id, and
+    /// whether all of it stays: who spoke in it doesn't where that was being erased already.
     ///
     /// # Errors
     /// When there is none or several, it is being erased, or index or access log can't be written.
-    pub fn hold(&self, id: &str, by: &By) -> Result<RecordingId, StoreError> {
+    pub fn hold(&self, id: &str, by: &By) -> Result<(RecordingId, Stays), StoreError> {
         has_reason(by)?;
         let entry = self.index.find(id)?;
-        self.log(&entry, HOLD, by)?;
         let id = entry.id;
-        if self
-            .index
-            .hold(id, &by.purpose, &by.who, Timestamp::now())?
-        {
-            Ok(id)
-        } else {
-            Err(IndexError::NotFound(id.to_string()).into())
+        let before = self.index.numbers(id)?;
+        self.log(&entry, HOLD, by)?;
+        let now = Timestamp::now();
+        if !self.index.hold(id, &by.purpose, &by.who, now)? {
+            // Else the log would say of what goes that it stays.
+            self.log(&entry, RELEASE, &by.because("not held: it is being erased"))?;
+            return Err(StoreError::BeingErased(id));
         }
+        let has_begun = before != Numbers::Erased && self.index.numbers(id)? != Numbers::Kept;
+        Ok((
+            id,
+            match has_begun {
+                true => Stays::WithoutNumbers,
+                false => Stays::Whole,
+            },
+        ))
     }
 
     /// Ends every hold on a recording, after which it may be erased. The purpose is the reason. Gives its id and how many there

@@ -24,8 +24,11 @@ pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
             let day = files::day(at.as_deref())?;
             plan(&store, &kept.scenario, day, args.store.json)
         }
-        GallringCommand::Run { at } => {
+        GallringCommand::Run { at, today } => {
             let day = files::day(at.as_deref())?;
+            let said = today.map(|it| files::day(Some(&it))).transpose()?;
+            let (vault, index) = store.parts();
+            gallring::refuse_jump(vault, index, Timestamp::now(), said).map_err(failed)?;
             erase(&store, &kept.scenario, day, args.store.json)
         }
         GallringCommand::Register { verify } => register(&store, *verify, args.store.json),
@@ -65,7 +68,7 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     } else {
         print_report(&report)?;
     }
-    if report.refused > 0 {
+    if report.refused > 0 || report.held_again > 0 {
         return Ok(ExitCode::from(1));
     }
     Ok(code)
@@ -203,6 +206,12 @@ fn print_report(report: &Report) -> Result<(), Failure> {
         show::line(format_args!(
             "{} refused by the store or S3 (the log says which and why); the next run tries again",
             report.refused
+        ))?;
+    }
+    if report.held_again > 0 {
+        show::line(format_args!(
+            "{} recordings were held by the access log and not by the index, and are held again: find out who changed the index",
+            report.held_again
         ))?;
     }
     show::line(format_args!(

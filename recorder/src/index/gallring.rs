@@ -107,6 +107,17 @@ const AT_REST: &str =
 /// And who spoke is kept.
 const NUMBERS_KEPT: &str = "numbers = 'kept' AND id NOT IN (SELECT id FROM marked_numbers)";
 
+/// What there is of who spoke in a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// All of it.
+    Kept,
+    /// It is being erased.
+    Going,
+    /// Nothing.
+    Erased,
+}
+
 impl Index {
     /// Everything at rest, grouped by what retention looks at. Reads figures and what is marked, not the rows.
     ///
@@ -357,6 +368,22 @@ impl Index {
         self.each(ids, sql, &[])
     }
 
+    /// Which of these are held.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn held(&self, ids: &[RecordingId]) -> Result<BTreeSet<RecordingId>, IndexError> {
+        let mut held = BTreeSet::new();
+        for some in ids.chunks(NAMED_MAX) {
+            let places = places(some.len());
+            let sql = format!("SELECT id FROM recordings WHERE held <> 0 AND id IN ({places})");
+            let values: Vec<Value> = some.iter().map(|id| id.to_string().into()).collect();
+            let found = self.rows(&sql, &values, |row| row.text("id"))?;
+            held.extend(found.iter().filter_map(|id| RecordingId::parse(id).ok()));
+        }
+        Ok(held)
+    }
+
     /// Orders that a recording stay, until [`release`](Self::release).
     ///
     /// # Errors
@@ -395,6 +422,24 @@ impl Index {
         );
         let changed = self.db.change(vec![still, set, note])?;
         Ok(changed == [1, 1, 1])
+    }
+
+    /// What there is of who spoke in a recording.
+    ///
+    /// # Errors
+    /// When the index can't be read, or doesn't know the recording.
+    pub fn numbers(&self, id: RecordingId) -> Result<Numbers, IndexError> {
+        let sql = "SELECT numbers, (SELECT COUNT(*) FROM marked_numbers WHERE marked_numbers.id = recordings.id) AS going \
+                   FROM recordings WHERE id = ?";
+        let found = self.rows(sql, &[id.to_string().into()], |row| {
+            Ok((row.text("numbers")?, row.count("going")?))
+        })?;
+        match found.first() {
+            None => Err(IndexError::NotFound(id.to_string())),
+            Some((kept, _)) if kept != "kept" => Ok(Numbers::Erased),
+            Some((_, 0)) => Ok(Numbers::Kept),
+            Some(_) => Ok(Numbers::Going),
+        }
     }
 
     /// Ends every hold on a recording; gives how many there were.

@@ -26,7 +26,7 @@ use self::{
 pub(crate) use self::log::Log;
 pub use self::{
     error::IndexError,
-    gallring::{Alike, Hold, Mark, NumbersAlike},
+    gallring::{Alike, Hold, Mark, Numbers, NumbersAlike},
     row::{Closing, Entry, State},
 };
 use crate::{monitor::Stored, names::RecordingId, place::IndexPlace, tally::RATE, vault::Vault};

@@ -1,15 +1,77 @@
 //! The index lies where others may write, and a disk may spoil it: what a recording was made under says when it goes.
 
 use callcore::tag::RecordingTag;
+use std::fs;
+
 use jiff::civil::date;
 use recorder::{
+    access::{self, Access},
     index::{Closing, State},
     names::RecordingId,
     tally::Tally,
     vault::Meta,
 };
 
-use super::stored::{Bench, REGION, scenario, tag};
+use super::stored::{Bench, REGION, now, scenario, tag};
+
+/// As `vaxel recordings hold` does.
+fn hold(bench: &Bench, id: RecordingId) {
+    let ordered = Access {
+        who: "anna".into(),
+        controller: REGION.into(),
+        action: "hold".into(),
+        object: id.to_string(),
+        purpose: "a dispute".into(),
+    };
+    access::write(&bench.vault, now(), &[ordered]).expect("written");
+    let placed = bench.index.hold(id, "a dispute", "anna", now());
+    assert!(placed.expect("held"));
+}
+
+#[test]
+fn a_hold_that_was_lifted_in_the_index_alone_stands() {
+    let (bench, scenario) = (Bench::with(3), scenario());
+    let held = bench.ids()[0];
+    hold(&bench, held);
+    let ended = bench.index.release(held, "mallory", now());
+    assert_eq!(ended.expect("whoever writes in the store does"), 1);
+    let ran = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
+    assert_eq!((ran.recordings, ran.held_again), (2, 1));
+    assert_eq!(bench.ids(), [held]);
+    let ran = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
+    assert_eq!((ran.recordings, ran.held_again), (0, 0));
+    let holds = bench.index.holds().expect("read");
+    assert!(holds.iter().any(|hold| hold.released.is_empty()));
+}
+
+#[test]
+fn where_no_log_says_what_is_held_nothing_goes() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let other = bench.record("region-22", 7);
+    let held = bench.ids()[0];
+    hold(&bench, held);
+    bench.index.release(held, "mallory", now()).expect("lifted");
+    let log = bench
+        .vault
+        .store()
+        .join(format!(".access/{REGION}/2026-01.log"));
+    let whole = fs::read_to_string(&log).expect("there");
+    let of_another = whole.replace("a dispute", "no dispute");
+    for spoilt in [Some(""), Some(&*of_another), None] {
+        match spoilt {
+            Some(text) => fs::write(&log, text).expect("ours"),
+            None => fs::remove_file(&log).expect("ours"),
+        }
+        let ran = bench.run(&super::with_other(), date(2026, 1, 15));
+        let ran = ran.expect("ran");
+        assert!(ran.refused >= 2, "{spoilt:?}: {ran:?}");
+        assert_eq!(bench.of(REGION).len(), 2, "{spoilt:?}");
+    }
+    assert!(bench.index.get(other).is_err(), "another's log is whole");
+    fs::write(&log, whole).expect("ours");
+    let ran = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
+    assert_eq!((ran.recordings, ran.held_again, ran.refused), (1, 1, 0));
+}
 
 /// Recorded under one tag; the index has another.
 fn misentered(bench: &Bench, made: &RecordingTag, said: &RecordingTag) -> RecordingId {
