@@ -11,6 +11,7 @@ use crate::{
     handover,
     ledger::{self, GENESIS, KeyChange, Ledger, LedgerError, PublicKeys, Signer, Statement},
     store::By,
+    uttag,
     vault::{Vault, folder},
 };
 
@@ -72,6 +73,7 @@ fn pin(
     )?;
     statement.controllers = whose;
     handover::pin(vault, public, statement);
+    uttag::pin(vault, public, statement);
     let register = vault.store().join(REGISTER);
     if register.exists() {
         let open = Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?;
