@@ -10,7 +10,7 @@ use serde::Serialize;
 pub use self::shown::{Field, Row, Shown, StreamShown};
 use crate::{
     access::{self, Access, PURPOSE_LEN_MAX},
-    backup::{self, BackupError},
+    backup::{self, BackupError, Lifted},
     export::{self, ExportError},
     gallring::{self, GallringError},
     index::{Entry, Hold, Index, IndexError, Numbers, State},
@@ -25,6 +25,8 @@ pub use crate::{export::Exported, index::Filter};
 /// What the access log calls an order that a recording stay, and its end.
 pub(crate) const HOLD: &str = "hold";
 pub(crate) const RELEASE: &str = "release";
+
+const LIFTED: &str = "the access log says that it is held, and the index doesn't: `vaxel gallring run` holds it again before it erases anything; find out who changed the index";
 
 /// Why the store can't answer.
 #[derive(Debug, thiserror::Error)]
@@ -281,6 +283,13 @@ impl Store {
             Ok(_) => {}
             Err(error) => each(Wrong::new("destruction register", &error)),
         }
+        // Logs that can't be read are told of above.
+        for id in Lifted::find::<StoreError>(&self.vault, &self.index)?.ids() {
+            each(Wrong {
+                what: id.to_string(),
+                why: LIFTED.to_owned(),
+            });
+        }
         let said = ledger::statements(self.vault.keys())?;
         sound.key_changes = said.iter().map(Statement::change).collect();
         self.index.every(|entry| match self.read_through(&entry) {
@@ -352,6 +361,15 @@ impl Store {
             purpose: by.purpose.clone(),
         };
         Ok(access::write(&self.vault, Timestamp::now(), &[access])?)
+    }
+
+    /// How many recordings the access log says are held, and the index doesn't: gallring holds them again.
+    ///
+    /// # Errors
+    /// When index or logs can't be read.
+    pub fn lifted(&self) -> Result<u64, StoreError> {
+        let lifted = Lifted::find::<StoreError>(&self.vault, &self.index)?;
+        Ok(lifted.ids().count() as u64)
     }
 
     /// Every hold that there is or was, latest first.

@@ -26,9 +26,12 @@ pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
         }
         GallringCommand::Run { at, today } => {
             let day = files::day(at.as_deref())?;
-            let said = today.map(|it| files::day(Some(&it))).transpose()?;
+            let said = today
+                .as_deref()
+                .map(|it| files::day(Some(it)))
+                .transpose()?;
             let (vault, index) = store.parts();
-            gallring::refuse_jump(vault, index, Timestamp::now(), said).map_err(failed)?;
+            gallring::refuse_jump(vault, index, Timestamp::now(), said).map_err(no_day)?;
             erase(&store, &kept.scenario, day, args.store.json)
         }
         GallringCommand::Register { verify } => register(&store, *verify, args.store.json),
@@ -38,12 +41,24 @@ pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
 fn plan(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<ExitCode, Failure> {
     let (vault, index) = store.parts();
     let plan = gallring::plan(vault, index, scenario, day).map_err(failed)?;
+    note_lifted(store)?;
     if json {
         show::json(&plan)?;
     } else {
         print_plan(&plan)?;
     }
     Ok(ExitCode::from(u8::from(plan.overdue > 0)))
+}
+
+/// What the index says of holds isn't all that counts.
+pub(super) fn note_lifted(store: &Store) -> Result<(), Failure> {
+    let lifted = store.lifted().map_err(failed)?;
+    if lifted > 0 {
+        show::note(format_args!(
+            "vaxel: {lifted} recordings are held by the access log, and the index doesn't say so: `vaxel gallring run` holds them again before it erases anything, `vaxel recordings verify` shows which; find out who changed the index"
+        ));
+    }
+    Ok(())
 }
 
 fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<ExitCode, Failure> {
@@ -59,10 +74,7 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     bar.finish_and_clear();
     // Also after a run that stopped half-way: what it destroyed goes from the backups too.
     let code = super::key_part::renew(store);
-    let report = ran.map_err(|error| match error {
-        GallringError::NotYet { .. } => Failure::usage(error.to_string()),
-        _ => failed(error),
-    })?;
+    let report = ran.map_err(no_day)?;
     if json {
         show::json(&report)?;
     } else {
@@ -218,6 +230,15 @@ fn print_report(report: &Report) -> Result<(), Failure> {
         "register: {} lines, last hash {}",
         report.register_lines, report.register_hash
     ))
+}
+
+fn no_day(error: GallringError) -> Failure {
+    match error {
+        GallringError::NotYet { .. } | GallringError::OtherDay { .. } => {
+            Failure::usage(error.to_string())
+        }
+        _ => failed(error),
+    }
 }
 
 fn failed(error: impl std::error::Error) -> Failure {

@@ -74,6 +74,7 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
         RecordingsCommand::Holds => {
             let holds = store.holds().map_err(failed)?;
+            super::gallring::note_lifted(&store)?;
             if args.store.json {
                 show::json(&holds)?
             } else {

@@ -71,6 +71,11 @@ impl Lifted {
         Ok(())
     }
 
+    /// The recordings they are of.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = RecordingId> + '_ {
+        self.orders.iter().map(|(id, _, _)| *id)
+    }
+
     /// Places them again. Gives how many there were.
     pub(crate) fn place(&self, index: &Index) -> Result<u64, IndexError> {
         let mut placed = 0;

@@ -8,6 +8,7 @@ use recorder::{
     access::{self, Access},
     index::{Closing, State},
     names::RecordingId,
+    store,
     tally::Tally,
     vault::Meta,
 };
@@ -35,6 +36,13 @@ fn a_hold_that_was_lifted_in_the_index_alone_stands() {
     hold(&bench, held);
     let ended = bench.index.release(held, "mallory", now());
     assert_eq!(ended.expect("whoever writes in the store does"), 1);
+    let store = store::open_to_change_place(bench.vault.place().clone()).expect("opens");
+    let mut wrong = Vec::new();
+    store.verify(|one| wrong.push(one.what)).expect("read");
+    assert_eq!(
+        (wrong, store.lifted().expect("read")),
+        (vec![held.to_string()], 1)
+    );
     let ran = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
     assert_eq!((ran.recordings, ran.held_again), (2, 1));
     assert_eq!(bench.ids(), [held]);
