@@ -63,6 +63,11 @@ pub enum LostError {
         /// Its file.
         path: PathBuf,
     },
+    /// Every key has its recording.
+    #[error(
+        "every key of {0}'s recordings has its recording here, or somebody has said that it is lost: nothing was changed"
+    )]
+    NothingLost(String),
     /// The index may have more than it tells.
     #[error(
         "the index is another one than before, and doesn't know yet all that is kept: the recorder tells it once it has started, or `vaxel store recover`. Only then can be said what is lost"

@@ -17,6 +17,7 @@ use crate::{
     ledger::{self, KeyChange, LedgerError, Statement},
     names::RecordingId,
     place::Place,
+    recover,
     tally::Tally,
     vault::{Ending, Vault, VaultError, mark},
 };
@@ -54,6 +55,11 @@ pub enum StoreError {
         "{0} is being erased under a decision, and was before this order came: it doesn't stay. The destruction register will say which decision; if the run is stopped before its key is destroyed, it stays and can be held then"
     )]
     BeingErased(RecordingId),
+    /// An index that was made anew.
+    #[error(
+        "the index is empty, and another one than the recorder last started with: it doesn't know what is kept. Bring the old one back, or start the recorder, which enters again what there is; what lies in S3 `vaxel store recover` enters at once"
+    )]
+    IndexLost,
     /// Nobody said what for.
     #[error(
         "say what for: `--purpose \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in the controller's access log"
@@ -89,6 +95,7 @@ pub fn open_existing_place(place: Place) -> Result<Store, StoreError> {
     let vault = Vault::open_existing_place(place)?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_existing(&vault)?;
+    refuse_lost_index(&vault, &index)?;
     Ok(Store { vault, index })
 }
 
@@ -105,12 +112,29 @@ pub fn open_to_change(store: &Path, keys: &Path) -> Result<Store, StoreError> {
 /// # Errors
 /// The same.
 pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
+    let store = open_to_recover(place)?;
+    refuse_lost_index(&store.vault, &store.index)?;
+    Ok(store)
+}
+
+/// The same with an index that was lost, for whoever tells it what there is.
+///
+/// # Errors
+/// The same, but for that.
+pub fn open_to_recover(place: Place) -> Result<Store, StoreError> {
     let vault = Vault::open_existing_place(place)?;
     vault.refuse_keys_away()?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_to_change(&vault)?;
     mark::refuse_unproven::<StoreError>(&vault, &index)?;
     Ok(Store { vault, index })
+}
+
+fn refuse_lost_index(vault: &Vault, index: &Index) -> Result<(), StoreError> {
+    match recover::is_index_lost(vault, index)? {
+        true => Err(StoreError::IndexLost),
+        false => Ok(()),
+    }
 }
 
 /// Who asks, and what for.

@@ -98,7 +98,7 @@ fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
 fn recover(of: &StoreOf) -> Result<ExitCode, Failure> {
     let failed = |error: String| Failure::run(error);
     let place = files::kept(of)?.place;
-    let store = store::open_to_change_place(place).map_err(Failure::store)?;
+    let store = store::open_to_recover(place).map_err(Failure::store)?;
     let (vault, index) = store.parts();
     let bar = show::bar(None, "recordings in S3");
     let found = recover::recover_far(vault, index, &mut |more| {

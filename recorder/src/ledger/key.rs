@@ -225,6 +225,9 @@ pub(super) fn read_public(keys: &Path) -> Result<Option<VerifyingKey>, LedgerErr
         // What was signed shows whether it is the one: by another's no signature holds.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let signer = Signer::read_at(&given_up::path(keys, 1, KEY))?;
+            if signer.is_some() {
+                tracing::warn!(path = %path.display(), "it is gone: what is signed is checked with the secret half, and the next entry puts it back");
+            }
             return Ok(signer.map(|signer| signer.0.verifying_key()));
         }
         Err(error) => return Err(folder::unusable(&path)(error).into()),

@@ -32,6 +32,9 @@ pub fn recordings_without(
 ) -> Result<Vec<RecordingId>, LostError> {
     let name = ControllerName::parse(controller)?;
     vault.refuse_keys_away()?;
+    if !vault.has_controllers_key(&name) && index.of_controller(controller, None)?.is_empty() {
+        return Err(LostError::Nobody(controller.to_owned()));
+    }
     if recover::is_unlisted(vault.store()) {
         return Err(LostError::Unlisted);
     }
@@ -62,7 +65,7 @@ pub(crate) fn without_recording<E: From<IndexError> + From<VaultError>>(
 /// controller's, when that is changed; until then one that turns up opens, and the recorder's next start takes it back. Gives how many.
 ///
 /// # Errors
-/// When nobody says why, gallring or a change of keys is at work, or it can't be written down.
+/// When nobody says why, every key has its recording, gallring or a change of keys is at work, or it can't be written down.
 pub fn recordings_lost(
     vault: &Vault,
     index: &Index,
@@ -73,6 +76,9 @@ pub fn recordings_lost(
     has_reason(by)?;
     let _alone = gallring::lock(vault)?;
     let lost = recordings_without(vault, index, controller)?;
+    if lost.is_empty() {
+        return Err(LostError::NothingLost(controller.to_owned()));
+    }
     for some in lost.chunks(LINES_MAX) {
         let said = some.iter().map(|id| Access {
             who: by.who.clone(),
@@ -130,6 +136,9 @@ mod tests {
         assert!(matches!(say(" "), Err(LostError::Reason)));
         assert_eq!(say("the disk burnt").expect("said"), 1);
         assert_eq!(without(), []);
+        assert!(matches!(say("again"), Err(LostError::NothingLost(_))));
+        let nobody = recordings_without(&vault, &index, "region-10");
+        assert!(matches!(nobody, Err(LostError::Nobody(_))));
         let mut said = Vec::new();
         let read = access::read(&vault, CONTROLLER, |_, one| said.push(one));
         read.expect("whole");

@@ -56,7 +56,7 @@ fn a_hold_that_was_lifted_in_the_index_alone_stands() {
 fn where_no_log_says_what_is_held_nothing_goes() {
     let (bench, scenario) = (Bench::with(2), scenario());
     let other = bench.record("region-22", 7);
-    let held = bench.ids()[0];
+    let held = bench.of(REGION)[0];
     hold(&bench, held);
     bench.index.release(held, "mallory", now()).expect("lifted");
     let log = bench

@@ -59,7 +59,7 @@ fn look(vault: &Vault, board: &Board) {
         Some((folder, error)) if changed => {
             tracing::error!(folder = %folder.display(), %error, "it can't be written: no recording can begin, and /readyz says so");
         }
-        None if changed => tracing::info!("store and keys can be written again"),
+        None if changed => tracing::warn!("store and keys can be written again"),
         _ => {}
     }
 }
