@@ -21,7 +21,7 @@ use crate::{
 /// Load balancers ask every few seconds.
 const EVERY: Duration = Duration::from_secs(5);
 /// More than the beginning of a recording takes: tag, who speaks, key, and the first bytes of its streams.
-const PROBE: [u8; 64 * 1024] = [0; 64 * 1024];
+static PROBE: [u8; 64 * 1024] = [0; 64 * 1024];
 /// What ends so is in no backup.
 const NAME: &str = ".room.probe";
 
