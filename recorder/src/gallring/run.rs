@@ -149,12 +149,22 @@ fn run_only(
     }
     due.erase(&mut tools)?;
     tools.catch_up()?;
-    report.refused += tools.refused.len() as u64;
+    let report = summed(report, &due, &tools);
     note_refused(vault, report.refused)?;
-    (report.recordings, report.bytes, report.numbers) = (due.recordings, due.bytes, due.numbers);
-    report.register_lines = tools.register.lines();
-    report.register_hash = tools.register.hash().to_owned();
     Ok(report)
+}
+
+/// With what went, and where the register is.
+fn summed(report: Report, due: &Due, tools: &Tools<'_>) -> Report {
+    Report {
+        recordings: due.recordings,
+        bytes: due.bytes,
+        numbers: due.numbers,
+        refused: report.refused + tools.refused.len() as u64,
+        register_lines: tools.register.lines(),
+        register_hash: tools.register.hash().to_owned(),
+        ..report
+    }
 }
 
 /// Orders that something stay which the access logs have and the index doesn't, or no more, stand: who lifts one says so, and that is
