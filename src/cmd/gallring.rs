@@ -51,14 +51,14 @@ fn plan(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Exi
 }
 
 /// What the index says of holds isn't all that counts.
-pub(super) fn note_lifted(store: &Store) -> Result<(), Failure> {
+pub(super) fn note_lifted(store: &Store) -> Result<u64, Failure> {
     let lifted = store.lifted().map_err(failed)?;
     if lifted > 0 {
         show::note(format_args!(
             "vaxel: {lifted} recordings are held by the access log, and the index doesn't say so: `vaxel gallring run` holds them again before it erases anything, `vaxel recordings verify` shows which; find out who changed the index"
         ));
     }
-    Ok(())
+    Ok(lifted)
 }
 
 fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<ExitCode, Failure> {

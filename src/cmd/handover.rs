@@ -281,6 +281,7 @@ fn list(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
 fn told(error: HandoverError) -> Failure {
     match error {
         HandoverError::NoDecision { .. }
+        | HandoverError::OtherDecision { .. }
         | HandoverError::Purpose
         | HandoverError::Nothing
         | HandoverError::TooMany { .. }

@@ -74,10 +74,10 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
         RecordingsCommand::Holds => {
             let holds = store.holds().map_err(failed)?;
-            super::gallring::note_lifted(&store)?;
+            let lifted = super::gallring::note_lifted(&store)?;
             if args.store.json {
                 show::json(&holds)?
-            } else {
+            } else if lifted == 0 || !holds.is_empty() {
                 print_holds(holds)?
             }
         }
