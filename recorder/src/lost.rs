@@ -1,6 +1,7 @@
 //! A controller's key that is lost for good: nobody but the operator can say so. Until then nothing is recorded for that controller, and
 //! gallring leaves recordings that have no key of their own either: both may be on a disk that is away.
 
+mod logs;
 mod recordings;
 mod signing;
 
@@ -8,8 +9,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-pub(crate) use self::recordings::without_recording;
+pub(crate) use self::{logs::is_log_given_up, recordings::without_recording};
 pub use self::{
+    logs::log_lost,
     recordings::{recordings_lost, recordings_without},
     signing::signing_key_lost,
 };
@@ -63,6 +65,11 @@ pub enum LostError {
         /// Its file.
         path: PathBuf,
     },
+    /// The access log is whole.
+    #[error(
+        "the access log of {0} is as it was written, or somebody has said already what is lost of it: nothing was changed"
+    )]
+    LogThere(String),
     /// Every key has its recording.
     #[error(
         "every key of {0}'s recordings has its recording here, or somebody has said that it is lost: nothing was changed"

@@ -80,7 +80,7 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     } else {
         print_report(&report)?;
     }
-    if report.refused > 0 || report.held_again > 0 {
+    if report.refused > 0 || report.held_again > 0 || !report.logs_unread.is_empty() {
         return Ok(ExitCode::from(1));
     }
     Ok(code)
@@ -218,6 +218,11 @@ fn print_report(report: &Report) -> Result<(), Failure> {
         show::line(format_args!(
             "{} refused by the store or S3 (the log says which and why); the next run tries again",
             report.refused
+        ))?;
+    }
+    for controller in &report.logs_unread {
+        show::line(format_args!(
+            "nothing of {controller} is erased: its access log, which has every hold, isn't as it was written. Restore it from the key part of a backup; where none has it: `vaxel store log-lost --controller {controller} --reason \"...\"`"
         ))?;
     }
     if report.held_again > 0 {

@@ -36,6 +36,14 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
             reason: purpose,
             who,
         } => recordings_lost(&args.store, &controller, &by(Asker { purpose, who })?),
+        StoreCommand::LogLost {
+            controller,
+            reason,
+            who,
+        } => {
+            let purpose = Some(reason);
+            log_lost(&args.store, &controller, &by(Asker { purpose, who })?)
+        }
         StoreCommand::KeyLost {
             controller,
             recording,
@@ -184,6 +192,21 @@ fn recordings_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, 
     } else {
         show::line(format_args!(
             "{lost} recordings are given up, each in {controller}'s access log; their keys go with the old one at the next `vaxel store rotate-key --controller {controller}`"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
+    let (vault, index) = store.parts();
+    lost::log_lost(vault, index, controller, by, Timestamp::now()).map_err(not_lost)?;
+    if of.json {
+        show::json(&serde_json::json!({ "controller": controller }))?;
+    } else {
+        show::line(format_args!(
+            "What {controller}'s access log said of holds where it is broken is given up: `vaxel recordings holds` shows those that count now. Look through them before the next `vaxel gallring run`"
         ))?;
     }
     Ok(ExitCode::SUCCESS)

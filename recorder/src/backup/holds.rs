@@ -10,6 +10,7 @@ use crate::{
     access::{self, Access, Segment},
     index::{Hold, Index, IndexError},
     ledger::LedgerError,
+    lost,
     names::RecordingId,
     store::{HOLD, RELEASE},
     vault::Vault,
@@ -51,6 +52,9 @@ impl Lifted {
                 }
             }
         }
+        found
+            .unread
+            .retain(|controller, error| !lost::is_log_given_up(vault, controller, error));
         Ok(found)
     }
 

@@ -46,6 +46,8 @@ pub struct Report {
     pub refused: u64,
     /// Recordings that the access log says are held, and the index didn't: they are held again.
     pub held_again: u64,
+    /// Whose access logs aren't as they were written: nobody can say what is held of theirs, and nothing of it was erased.
+    pub logs_unread: Vec<String>,
     /// Entries in the register after the run.
     pub register_lines: u64,
     /// The hash of its last line: whoever notes it elsewhere can prove what stood there.
@@ -177,6 +179,7 @@ fn place_lifted(
     let lifted = Lifted::find::<GallringError>(vault, index)?;
     for (controller, error) in &lifted.unread {
         tracing::error!(controller, %error, "nobody can say what is held of it, and nothing of it is erased");
+        report.logs_unread.push(controller.clone());
     }
     report.held_again = lifted.place(index)?;
     if report.held_again > 0 {

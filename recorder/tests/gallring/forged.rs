@@ -7,8 +7,9 @@ use jiff::civil::date;
 use recorder::{
     access::{self, Access},
     index::{Closing, State},
+    lost::{self, LostError},
     names::RecordingId,
-    store,
+    store::{self, By},
     tally::Tally,
     vault::Meta,
 };
@@ -79,6 +80,48 @@ fn where_no_log_says_what_is_held_nothing_goes() {
     fs::write(&log, whole).expect("ours");
     let ran = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
     assert_eq!((ran.recordings, ran.held_again, ran.refused), (1, 1, 0));
+}
+
+/// Else nothing of that controller went, whatever its ceiling, for good.
+#[test]
+fn where_a_log_is_lost_somebody_says_that_the_index_has_every_hold() {
+    let (bench, scenario) = (Bench::with(2), scenario());
+    let [held, other] = bench.of(REGION);
+    hold(&bench, held);
+    let lose = |reason: &str| {
+        let by = By {
+            who: "ana".into(),
+            purpose: reason.into(),
+        };
+        lost::log_lost(&bench.vault, &bench.index, REGION, &by, now())
+    };
+    assert!(matches!(lose("a fire"), Err(LostError::LogThere(_))));
+    hold(&bench, other);
+    hold(&bench, held);
+    bench.index.release(other, "anna", now()).expect("lifted");
+    let log = bench
+        .vault
+        .store()
+        .join(format!(".access/{REGION}/2026-01.log"));
+    let whole = fs::read_to_string(&log).expect("there");
+    let (first, more) = whole.split_once('\n').expect("three orders");
+    let spoilt = more.replacen("a dispute", "no dispute", 1);
+    let spoilt = format!("{first}\n{spoilt}");
+    fs::write(&log, &spoilt).expect("ours");
+    let run = || {
+        let ran = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
+        (ran.recordings, ran.logs_unread.len())
+    };
+    assert_eq!(run(), (0, 1));
+    assert!(matches!(lose(""), Err(LostError::Reason)));
+    lose("the disk was spoilt, no backup has it").expect("said");
+    // Another break is another.
+    let again = fs::read_to_string(&log).expect("there");
+    fs::write(&log, again.replacen("anna", "mall", 1)).expect("ours");
+    let before = run();
+    fs::write(&log, &again).expect("ours");
+    assert_eq!((before.0, run()), (0, (1, 0)));
+    assert_eq!(bench.ids(), [held]);
 }
 
 /// Recorded under one tag; the index has another.
