@@ -223,6 +223,33 @@ pub(crate) fn has_lines(store: &Path) -> Result<bool, LedgerError> {
     Ok(found.iter().any(|segment| segment.bytes > 0))
 }
 
+/// Puts a controller's log that was written last aside, for good: nothing can be added to it, as its end isn't what was written. What is
+/// written next begins where the month before ended. Its file stays beside, as whoever looks into it may want it.
+pub(crate) fn give_up_last(vault: &Vault, controller: &str) -> Result<(), LedgerError> {
+    let _alone = alone(vault, controller)?;
+    let mine = all_segments(vault.store())?.into_iter();
+    let last = mine
+        .filter(|segment| segment.controller == controller)
+        .next_back();
+    let prefix = format!("{FOLDER}/{controller}/");
+    let gone = not_there(vault)?.into_iter();
+    let gone = gone.filter(|name| name.starts_with(&prefix)).next_back();
+    let Some(name) = last.map(|segment| segment.name).max(gone) else {
+        return Ok(());
+    };
+    let path = vault.store().join(&name);
+    if path.exists() {
+        let beside = (1_u32..)
+            .map(|number| vault.store().join(format!("{name}.lost-{number}")))
+            .find(|beside| !beside.exists());
+        let beside = beside.unwrap_or_else(|| path.clone());
+        fs::rename(&path, beside).map_err(folder::unusable(&path))?;
+        folder::sync_folder(path.parent().unwrap_or(vault.store()))?;
+    }
+    ledger::forget_head(vault.keys(), &name);
+    Ok(())
+}
+
 /// Whether a stopped run has left a month that is set aside.
 pub(crate) fn has_aside(store: &Path) -> Result<bool, LedgerError> {
     let found = all_segments(store)?;

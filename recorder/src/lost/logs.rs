@@ -21,7 +21,8 @@ use crate::{
 const LOG_LOST: &str = "log-lost";
 
 /// Writes down that a controller's access log is lost for good where it is broken, and why: from then on what the index says of holds
-/// counts there. It holds for this break only; and once the log is back it is asked again.
+/// counts there. It holds for this break only; and once the log is back it is asked again. One to which nothing can be added any more is
+/// put aside.
 ///
 /// # Errors
 /// When nobody says why, the log is whole, or nothing can be added to it.
@@ -48,8 +49,18 @@ pub fn log_lost(
         object: place.clone(),
         purpose: by.purpose.clone(),
     };
-    access::write(vault, now, &[lost])?;
-    Ok(folder::keep(&mark(vault, name.as_str()), place.as_bytes())?)
+    let entries = [lost];
+    match access::write(vault, now, &entries) {
+        // Its end is broken: nothing could ever be shown of that controller again.
+        Err(LedgerError::Broken { .. }) => {
+            access::give_up_last(vault, controller)?;
+            Ok(access::write(vault, now, &entries)?)
+        }
+        written => {
+            written?;
+            Ok(folder::keep(&mark(vault, name.as_str()), place.as_bytes())?)
+        }
+    }
 }
 
 /// Whether somebody said so of this break.

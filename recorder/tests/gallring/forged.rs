@@ -124,6 +124,48 @@ fn where_a_log_is_lost_somebody_says_that_the_index_has_every_hold() {
     assert_eq!(bench.ids(), [held]);
 }
 
+/// Without a log nothing is shown: that would be for good.
+#[test]
+fn a_log_that_has_lost_its_end_is_put_aside_once_somebody_says_so() {
+    for (month, cut) in [(1, true), (1, false), (2, false)] {
+        let (bench, scenario) = (Bench::with(1), scenario());
+        let [held] = <[RecordingId; 1]>::try_from(bench.ids()).expect("one");
+        hold(&bench, held);
+        hold(&bench, held);
+        let log = bench
+            .vault
+            .store()
+            .join(format!(".access/{REGION}/2026-01.log"));
+        let whole = fs::read_to_string(&log).expect("there");
+        match cut {
+            true => fs::write(&log, whole.split_inclusive('\n').next().unwrap_or_default()),
+            false => fs::remove_file(&log),
+        }
+        .expect("ours");
+        let by = By {
+            who: "ana".into(),
+            purpose: "a fire".into(),
+        };
+        let what = format!("{month} {cut}");
+        let now = now() + jiff::SignedDuration::from_hours(24 * 31 * (month - 1));
+        let before = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
+        assert_eq!(before.logs_unread, [REGION], "{what}");
+        lost::log_lost(&bench.vault, &bench.index, REGION, &by, now).expect(&what);
+        hold(&bench, held);
+        let mut said = Vec::new();
+        let read = access::read(&bench.vault, REGION, |_, one| said.push(one.action));
+        read.expect(&what);
+        assert_eq!(said, ["log-lost", "hold"], "{what}");
+        let ran = bench.run(&scenario, date(2026, 1, 15)).expect("ran");
+        assert_eq!(
+            (ran.recordings, ran.logs_unread.len()),
+            (0, 0),
+            "{what}: the index holds it"
+        );
+        assert_eq!(access::verify(&bench.vault).is_ok(), month == 1, "{what}");
+    }
+}
+
 /// Recorded under one tag; the index has another.
 fn misentered(bench: &Bench, made: &RecordingTag, said: &RecordingTag) -> RecordingId {
     let id = RecordingId::random().expect("random");
