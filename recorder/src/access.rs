@@ -227,13 +227,11 @@ pub(crate) fn has_lines(store: &Path) -> Result<bool, LedgerError> {
 /// written next begins where the month before ended. Its file stays beside, as whoever looks into it may want it.
 pub(crate) fn give_up_last(vault: &Vault, controller: &str) -> Result<(), LedgerError> {
     let _alone = alone(vault, controller)?;
-    let mine = all_segments(vault.store())?.into_iter();
-    let last = mine
-        .filter(|segment| segment.controller == controller)
-        .next_back();
+    let mut mine = all_segments(vault.store())?.into_iter();
+    let last = mine.rfind(|segment| segment.controller == controller);
     let prefix = format!("{FOLDER}/{controller}/");
-    let gone = not_there(vault)?.into_iter();
-    let gone = gone.filter(|name| name.starts_with(&prefix)).next_back();
+    let mut gone = not_there(vault)?.into_iter();
+    let gone = gone.rfind(|name| name.starts_with(&prefix));
     let Some(name) = last.map(|segment| segment.name).max(gone) else {
         return Ok(());
     };

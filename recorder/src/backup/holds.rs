@@ -117,8 +117,7 @@ pub(crate) fn carry_over(
     segment: &Segment,
     now: Timestamp,
 ) -> Result<(), BackupError> {
-    let in_force: Vec<Hold> = in_force(index)?.collect();
-    if in_force.is_empty() {
+    if in_force(index)?.next().is_none() {
         return Ok(());
     }
     let ordered = ordered(vault, &segment.controller)?;
@@ -126,18 +125,28 @@ pub(crate) fn carry_over(
         let at = ordered.get(id).map(|(at, _)| at.to_string());
         at.is_some_and(|at| at.get(..7) > Some(&segment.month))
     };
+    write_again(vault, index, (&segment.controller, now), |id| !later(id))
+}
+
+/// Writes down again, as of now, the orders in force that an index has of a controller's recordings, of those that are meant.
+pub(crate) fn write_again<E: From<IndexError> + From<LedgerError>>(
+    vault: &Vault,
+    index: &Index,
+    (controller, now): (&str, Timestamp),
+    is_meant: impl Fn(&RecordingId) -> bool,
+) -> Result<(), E> {
     let mut again = Vec::new();
-    for hold in in_force {
+    for hold in in_force(index)? {
         let Ok(id) = RecordingId::parse(&hold.id) else {
             continue;
         };
         let theirs = match index.get(id) {
-            Ok(entry) => *entry.tag.controller == *segment.controller,
+            Ok(entry) => *entry.tag.controller == *controller,
             Err(IndexError::NotFound(_)) => false,
             Err(error) => return Err(error.into()),
         };
-        if theirs && !later(&id) {
-            again.push(carried(hold, &segment.controller));
+        if theirs && is_meant(&id) {
+            again.push(carried(hold, controller));
         }
     }
     // Latest first, as the index has them: of several the latest is what counts.

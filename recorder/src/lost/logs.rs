@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{LostError, has_reason};
 use crate::{
     access::{self, Access},
-    backup::Lifted,
+    backup::{self, Lifted},
     gallring,
     index::Index,
     ledger::LedgerError,
@@ -54,13 +54,15 @@ pub fn log_lost(
         // Its end is broken: nothing could ever be shown of that controller again.
         Err(LedgerError::Broken { .. }) => {
             access::give_up_last(vault, controller)?;
-            Ok(access::write(vault, now, &entries)?)
+            access::write(vault, now, &entries)?;
         }
         written => {
             written?;
-            Ok(folder::keep(&mark(vault, name.as_str()), place.as_bytes())?)
+            folder::keep(&mark(vault, name.as_str()), place.as_bytes())?;
         }
     }
+    // They stand in the index alone now, where others may write.
+    backup::write_again(vault, index, (controller, now), |_| true)
 }
 
 /// Whether somebody said so of this break.
