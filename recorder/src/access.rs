@@ -5,7 +5,7 @@
 //! behind: what follows them in the chain goes back to the month it is of, in a file of its own (`2026-11.2.log`).
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -223,6 +223,31 @@ pub(crate) fn has_lines(store: &Path) -> Result<bool, LedgerError> {
     Ok(found.iter().any(|segment| segment.bytes > 0))
 }
 
+/// Puts a controller's log that was written last aside, for good: nothing can be added to it, as its end isn't what was written. What is
+/// written next begins where the month before ended. Its file stays beside, as whoever looks into it may want it.
+pub(crate) fn give_up_last(vault: &Vault, controller: &str) -> Result<(), LedgerError> {
+    let _alone = alone(vault, controller)?;
+    let mut mine = all_segments(vault.store())?.into_iter();
+    let last = mine.rfind(|segment| segment.controller == controller);
+    let prefix = format!("{FOLDER}/{controller}/");
+    let mut gone = not_there(vault)?.into_iter();
+    let gone = gone.rfind(|name| name.starts_with(&prefix));
+    let Some(name) = last.map(|segment| segment.name).max(gone) else {
+        return Ok(());
+    };
+    let path = vault.store().join(&name);
+    if path.exists() {
+        let beside = (1_u32..)
+            .map(|number| vault.store().join(format!("{name}.lost-{number}")))
+            .find(|beside| !beside.exists());
+        let beside = beside.unwrap_or_else(|| path.clone());
+        fs::rename(&path, beside).map_err(folder::unusable(&path))?;
+        folder::sync_folder(path.parent().unwrap_or(vault.store()))?;
+    }
+    ledger::forget_head(vault.keys(), &name);
+    Ok(())
+}
+
 /// Whether a stopped run has left a month that is set aside.
 pub(crate) fn has_aside(store: &Path) -> Result<bool, LedgerError> {
     let found = all_segments(store)?;
@@ -259,6 +284,44 @@ pub fn read(
     Ok(())
 }
 
+/// Whose logs were signed and are gone, though the destruction register doesn't say so.
+///
+/// # Errors
+/// When the folders, or the register, can't be read.
+pub(crate) fn gone(vault: &Vault) -> Result<BTreeMap<String, LedgerError>, LedgerError> {
+    let mut gone = not_there(vault)?;
+    if !gone.is_empty() && vault.store().join(REGISTER).exists() {
+        ledger::read::<LedgerError>(vault.store(), REGISTER, |line| {
+            let object = line.entry.get("object").and_then(|object| object.as_str());
+            gone.retain(|name| Some(name.as_str()) != object);
+            Ok(())
+        })?;
+    }
+    let whose = |name: &str| Some(name.split('/').nth(1)?.to_owned());
+    let gone = gone.into_iter();
+    Ok(gone
+        .filter_map(|name| Some((whose(&name)?, is_gone(vault, &name))))
+        .collect())
+}
+
+/// Logs that were signed, by name, and aren't there.
+fn not_there(vault: &Vault) -> Result<Vec<String>, LedgerError> {
+    let mut signed = ledger::signed_in(vault.keys(), FOLDER)?;
+    signed.retain(|name| {
+        let path = vault.store().join(name);
+        !path.exists() && !aside(&path).exists()
+    });
+    Ok(signed)
+}
+
+fn is_gone(vault: &Vault, name: &str) -> LedgerError {
+    LedgerError::Broken {
+        path: vault.store().join(name),
+        line: 0,
+        what: "it was written and signed, and is gone; the destruction register doesn't know of it",
+    }
+}
+
 /// Checks every log: each line, each signature, each end, and that every month goes on from the one before it or from
 /// one that the destruction register knows.
 ///
@@ -284,16 +347,9 @@ pub fn verify(vault: &Vault) -> Result<Vec<Verified>, GallringError> {
             erased.push(line.destroyed.last_hash);
         }
     })?;
-    if let Some(gone) = signed.iter().find(|name| {
-        let path = vault.store().join(name);
-        !path.exists() && !aside(&path).exists() && !erased_logs.contains(*name)
-    }) {
-        return Err(LedgerError::Broken {
-            path: vault.store().join(gone),
-            line: 0,
-            what: "it was written and signed, and is gone; the destruction register doesn't know of it",
-        }
-        .into());
+    let mut gone = not_there(vault)?.into_iter();
+    if let Some(gone) = gone.find(|name| !erased_logs.contains(name)) {
+        return Err(is_gone(vault, &gone).into());
     }
     let mut found: Vec<Verified> = Vec::new();
     let mut previous: Option<&Segment> = None;

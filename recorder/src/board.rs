@@ -1,6 +1,9 @@
 //! Counts what the recorder does, once, for the metrics and for the dashboards.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use callcore::tag::RecordingTag;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
@@ -12,12 +15,26 @@ use crate::{
     server::RefusalReason,
 };
 
+/// Why nothing new is recorded, from whomever it comes; several may hold at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hindrance {
+    /// The recorder ends.
+    Stops,
+    /// The index was read through and is damaged.
+    IndexDamaged,
+    /// Store or keys can't be written.
+    Disk,
+    /// What waits for S3 fills the spool.
+    SpoolFull,
+}
+
 /// The counters and who watches them.
 #[derive(Debug)]
 pub(crate) struct Board {
     registry: Registry,
     figures: watch::Sender<Arc<Figures>>,
     ready: watch::Sender<bool>,
+    hindrances: Mutex<BTreeSet<Hindrance>>,
     duties: Arc<watch::Sender<Arc<Duties>>>,
     recordings: IntCounterVec,
     open: IntGauge,
@@ -55,6 +72,7 @@ impl Board {
             registry: Registry::new(),
             figures: watch::Sender::new(Arc::new(figures)),
             ready: watch::Sender::new(true),
+            hindrances: Mutex::default(),
             duties: Arc::new(watch::Sender::new(Arc::default())),
             recordings: labelled(
                 "vaxel_recorder_recordings_total",
@@ -232,11 +250,24 @@ impl Board {
     /// From now on nothing new is recorded.
     pub(crate) fn index_is_damaged(&self) {
         self.index_damaged.set(1);
-        self.set_ready(false);
+        self.hinder(Hindrance::IndexDamaged, true);
     }
 
-    pub(crate) fn set_ready(&self, ready: bool) {
-        self.ready.send_replace(ready);
+    /// Notes whether this is so. Gives whether it wasn't before.
+    pub(crate) fn hinder(&self, what: Hindrance, is_so: bool) -> bool {
+        let mut hindrances = self.lock_hindrances();
+        let changed = match is_so {
+            true => hindrances.insert(what),
+            false => hindrances.remove(&what),
+        };
+        self.ready.send_replace(hindrances.is_empty());
+        changed
+    }
+
+    fn lock_hindrances(&self) -> std::sync::MutexGuard<'_, BTreeSet<Hindrance>> {
+        self.hindrances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,13 +1,20 @@
 //! A controller's key that is lost for good: nobody but the operator can say so. Until then nothing is recorded for that controller, and
 //! gallring leaves recordings that have no key of their own either: both may be on a disk that is away.
 
+mod logs;
+mod recordings;
 mod signing;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-pub use self::signing::signing_key_lost;
+pub(crate) use self::{logs::is_log_given_up, recordings::without_recording};
+pub use self::{
+    logs::log_lost,
+    recordings::{recordings_lost, recordings_without},
+    signing::signing_key_lost,
+};
 
 use crate::{
     access::{self, Access, PURPOSE_LEN_MAX},
@@ -58,6 +65,21 @@ pub enum LostError {
         /// Its file.
         path: PathBuf,
     },
+    /// The access log is whole.
+    #[error(
+        "the access log of {0} is as it was written, or somebody has said already what is lost of it: nothing was changed"
+    )]
+    LogThere(String),
+    /// Every key has its recording.
+    #[error(
+        "every key of {0}'s recordings has its recording here, or somebody has said that it is lost: nothing was changed"
+    )]
+    NothingLost(String),
+    /// The index may have more than it tells.
+    #[error(
+        "the index is another one than before, and doesn't know yet all that is kept: the recorder tells it once it has started, or `vaxel store recover`. Only then can be said what is lost"
+    )]
+    Unlisted,
     /// There is no ledger.
     #[error(
         "nothing was ever signed in this store, so no signing key is lost: one is made with the first entry"
@@ -164,7 +186,33 @@ pub(crate) fn note_found(vault: &Vault, index: &Index, now: Timestamp) -> Result
         recover::hear_again(vault, index, &found.controller)?;
         vault.told_of(&found)?;
     }
+    note_data_keys_found(vault, index, now)?;
     signing::refuse_lost(vault)
+}
+
+/// The same of recordings' own keys. What was said of recordings that aren't here themselves stands.
+fn note_data_keys_found(vault: &Vault, index: &Index, now: Timestamp) -> Result<(), LostError> {
+    for id in vault.data_keys_given_up()? {
+        let entry = match index.get(id) {
+            Err(IndexError::NotFound(_)) => continue,
+            other => other?,
+        };
+        if vault.unlock(id, &entry.tag).is_err() {
+            continue;
+        }
+        tracing::warn!(recording = %id, "its key was said to be lost and is there again: it opens");
+        let access = Access {
+            who: "recorder".to_owned(),
+            controller: entry.tag.controller.to_string(),
+            action: KEY_FOUND.to_owned(),
+            object: id.to_string(),
+            purpose: String::new(),
+        };
+        access::write(vault, now, &[access])?;
+        recover::hear_one_again(vault, index, &entry)?;
+        vault.take_back_data_key(id)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -347,6 +395,35 @@ mod tests {
         assert!(entry.bytes > 0 && entry.files.len() == 1 && entry.ended.is_some());
         let seconds: f64 = bench.index.figures().expect("read")[CONTROLLER].seconds;
         assert!((seconds - 0.02).abs() < 1e-9, "{seconds}");
+    }
+
+    #[test]
+    fn a_recordings_own_key_that_turns_up_takes_the_word_back_and_is_counted() {
+        let bench = Bench::new();
+        let id = bench.record().expect("recorded");
+        let key = bench.vault.keys().join(format!("data/{id}.key"));
+        let away = bench.place.path().join("away.key");
+        fs::rename(&key, &away).expect("lost");
+        let by = By {
+            who: "ana".into(),
+            purpose: "a fire".into(),
+        };
+        let now = Timestamp::now();
+        recording_key_lost(&bench.vault, &bench.index, &id.to_string(), &by, now).expect("said");
+        recover::close_left_open(&bench.vault, &bench.index).expect("closed");
+        note_found(&bench.vault, &bench.index, now).expect("nothing yet");
+        let of = || bench.index.get(id).expect("there");
+        assert!(of().tally.uncounted && bench.vault.is_data_key_given_up(id));
+        fs::rename(&away, &key).expect("found");
+        for _ in 0..2 {
+            note_found(&bench.vault, &bench.index, now).expect("noted");
+        }
+        assert_eq!((of().tally.uncounted, of().tally.packets), (false, 1));
+        assert!(!bench.vault.is_data_key_given_up(id));
+        let mut said = Vec::new();
+        let read = access::read(&bench.vault, CONTROLLER, |_, one| said.push(one.action));
+        read.expect("whole");
+        assert_eq!(said, ["key-lost", "key-found"]);
     }
 
     #[test]

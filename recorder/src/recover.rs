@@ -170,6 +170,19 @@ fn hold_again(vault: &Vault, index: &Index) -> bool {
     placed.is_ok()
 }
 
+/// Whether the index has nothing, and isn't the one that a recorder started with last: lost, and made anew by whoever opened it. What it
+/// doesn't know of is neither due nor held, and that nobody may be told.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn is_index_lost(vault: &Vault, index: &Index) -> Result<bool, IndexError> {
+    let with = fs::read_to_string(vault.store().join(MARK)).unwrap_or_default();
+    if with.is_empty() || with == index.identity()? {
+        return Ok(false);
+    }
+    Ok(index.figures()?.is_empty() && index.left_open()?.is_empty())
+}
+
 /// Since when the index may have lost something; `None`: all of it, as when it isn't the one of the last start.
 fn since(mark: &Path, identity: &str, index: &Index) -> Result<Option<SystemTime>, IndexError> {
     let with = fs::read_to_string(mark).unwrap_or_default();
@@ -227,10 +240,23 @@ pub(crate) fn hear_again(
         };
         after = Some(last.id);
         for entry in &page {
-            if let Ok(closing) = measure(vault, entry) {
-                heard += u64::from(index.heard(entry.id, &closing)?);
-            }
+            heard += u64::from(hear_one_again(vault, index, entry)?);
         }
+    }
+}
+
+/// The same of one; whether it was closed unheard and opens again.
+///
+/// # Errors
+/// When the index can't be written.
+pub(crate) fn hear_one_again(
+    vault: &Vault,
+    index: &Index,
+    entry: &Entry,
+) -> Result<bool, IndexError> {
+    match measure(vault, entry) {
+        Ok(closing) => index.heard(entry.id, &closing),
+        Err(_) => Ok(false),
     }
 }
 

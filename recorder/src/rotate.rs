@@ -3,8 +3,8 @@
 //! 1. The old key is kept beside as `<controller>.old.key`, and that is on disk.
 //! 2. A new one takes its place, whole or not at all: what begins from here on is recorded under it.
 //! 3. Each data key is wrapped anew, whole or not at all.
-//! 4. When none is left under the old key, it is destroyed. So is one that was lost and has turned up; what is under one that is
-//!    lost stays as it is.
+//! 4. When none is left under the old key but of recordings that somebody said to be lost, it is destroyed. So is one that was lost
+//!    and has turned up; what is under one that is lost stays as it is.
 //!
 //! Stopped anywhere, the next run goes on: the old key tells that there is something left. Works beside a running recorder,
 //! and what is read meanwhile opens with whichever key its data key names. Audio isn't touched.
@@ -15,6 +15,7 @@ use crate::{
     backup::{self, BackupError},
     gallring::{self, GallringError},
     index::{Entry, Index, IndexError},
+    lost,
     names::{ControllerName, RecordingId},
     vault::{Vault, VaultError, Wrapped},
 };
@@ -31,6 +32,8 @@ pub struct Rotated {
     pub passed_over: u64,
     /// Recordings among them that are under a key which was said to be lost: they open again if it turns up.
     pub locked: u64,
+    /// Data keys that went with the old key, as somebody has said that their recordings are lost.
+    pub given_up: u64,
     /// Whether an earlier run was gone on with.
     pub resumed: bool,
 }
@@ -70,11 +73,15 @@ pub enum RotateError {
     },
     /// Data keys that belong to no recording the index knows: the old key stays, as they would be lost with it.
     #[error(
-        "{count} data keys are still under the old key and belong to no recording in the index: start the recorder once, which enters what the index has lost, then rotate again; the old key stays until then"
+        "{count} data keys are still under the old key and belong to no recording in the index, the first is that of {first}: start the recorder once, which enters what the index has lost, then rotate again. Where the recordings themselves are lost, as after an older backup was restored, say so: `vaxel store recordings-lost --controller {controller}` shows which. The old key stays until then"
     )]
     Left {
         /// How many.
         count: usize,
+        /// One of their recordings.
+        first: RecordingId,
+        /// Whose key.
+        controller: String,
     },
 }
 
@@ -128,12 +135,29 @@ pub fn rotate(
             first: *first,
         });
     }
-    let left = vault.keys_under_old(&controller)?;
-    if left > 0 {
-        return Err(RotateError::Left { count: left });
-    }
-    vault.end_rotation(&controller)?;
+    done.given_up = end(vault, index, &controller)?;
     Ok(done)
+}
+
+/// Destroys the old key, unless it still opens something that nobody has said to be lost. Gives of how many recordings that was said.
+fn end(vault: &Vault, index: &Index, controller: &ControllerName) -> Result<u64, RotateError> {
+    let left = vault.keys_under_old(controller)?;
+    let (given_up, mut left): (Vec<_>, Vec<_>) = left
+        .into_iter()
+        .partition(|id| vault.is_data_key_given_up(*id));
+    // What was said to be lost, and lies here all the same, isn't.
+    let lost = lost::without_recording::<RotateError>(vault, index, given_up.clone())?;
+    left.extend(given_up.into_iter().filter(|id| !lost.contains(id)));
+    if let Some(first) = left.first() {
+        return Err(RotateError::Left {
+            count: left.len(),
+            first: *first,
+            controller: controller.as_str().to_owned(),
+        });
+    }
+    vault.end_rotation(controller)?;
+    vault.remove_unopenable(&lost)?;
+    Ok(lost.len() as u64)
 }
 
 fn wrap(vault: &Vault, controller: &ControllerName, page: &[Entry]) -> Result<Wrapped, VaultError> {
@@ -333,7 +357,7 @@ mod tests {
             .expect("begins");
         let refused = rotate(&bench.vault, &bench.index, CONTROLLER, |_| {});
         assert!(
-            matches!(refused, Err(RotateError::Left { count: 1 })),
+            matches!(&refused, Err(RotateError::Left { count: 1, first, .. }) if *first == unknown),
             "{refused:?}"
         );
         assert!(bench.vault.unlock(unknown, &test_tag(CONTROLLER)).is_ok());

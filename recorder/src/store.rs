@@ -10,13 +10,14 @@ use serde::Serialize;
 pub use self::shown::{Field, Row, Shown, StreamShown};
 use crate::{
     access::{self, Access, PURPOSE_LEN_MAX},
-    backup::{self, BackupError},
+    backup::{self, BackupError, Lifted},
     export::{self, ExportError},
     gallring::{self, GallringError},
-    index::{Entry, Hold, Index, IndexError, State},
+    index::{Entry, Hold, Index, IndexError, Numbers, State},
     ledger::{self, KeyChange, LedgerError, Statement},
     names::RecordingId,
     place::Place,
+    recover,
     tally::Tally,
     vault::{Ending, Vault, VaultError, mark},
 };
@@ -25,6 +26,8 @@ pub use crate::{export::Exported, index::Filter};
 /// What the access log calls an order that a recording stay, and its end.
 pub(crate) const HOLD: &str = "hold";
 pub(crate) const RELEASE: &str = "release";
+
+const LIFTED: &str = "the access log says that it is held, and the index doesn't: `vaxel gallring run` holds it again before it erases anything; find out who changed the index";
 
 /// Why the store can't answer.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,16 @@ pub enum StoreError {
     /// It comes from a backup and wasn't held against the destruction register.
     #[error(transparent)]
     Unswept(#[from] BackupError),
+    /// A hold that came too late.
+    #[error(
+        "{0} is being erased under a decision, and was before this order came: it doesn't stay. The destruction register will say which decision; if the run is stopped before its key is destroyed, it stays and can be held then"
+    )]
+    BeingErased(RecordingId),
+    /// An index that was made anew.
+    #[error(
+        "the index is empty, and another one than the recorder last started with: it doesn't know what is kept. Bring the old one back, or start the recorder, which enters again what there is; what lies in S3 `vaxel store recover` enters at once"
+    )]
+    IndexLost,
     /// Nobody said what for.
     #[error(
         "say what for: `--purpose \"...\"`, at most {PURPOSE_LEN_MAX} characters; it is kept in the controller's access log"
@@ -82,6 +95,7 @@ pub fn open_existing_place(place: Place) -> Result<Store, StoreError> {
     let vault = Vault::open_existing_place(place)?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_existing(&vault)?;
+    refuse_lost_index(&vault, &index)?;
     Ok(Store { vault, index })
 }
 
@@ -98,12 +112,29 @@ pub fn open_to_change(store: &Path, keys: &Path) -> Result<Store, StoreError> {
 /// # Errors
 /// The same.
 pub fn open_to_change_place(place: Place) -> Result<Store, StoreError> {
+    let store = open_to_recover(place)?;
+    refuse_lost_index(&store.vault, &store.index)?;
+    Ok(store)
+}
+
+/// The same with an index that was lost, for whoever tells it what there is.
+///
+/// # Errors
+/// The same, but for that.
+pub fn open_to_recover(place: Place) -> Result<Store, StoreError> {
     let vault = Vault::open_existing_place(place)?;
     vault.refuse_keys_away()?;
     backup::refuse_unswept(vault.store())?;
     let index = Index::open_to_change(&vault)?;
     mark::refuse_unproven::<StoreError>(&vault, &index)?;
     Ok(Store { vault, index })
+}
+
+fn refuse_lost_index(vault: &Vault, index: &Index) -> Result<(), StoreError> {
+    match recover::is_index_lost(vault, index)? {
+        true => Err(StoreError::IndexLost),
+        false => Ok(()),
+    }
 }
 
 /// Who asks, and what for.
@@ -113,6 +144,25 @@ pub struct By {
     pub who: String,
     /// What for, as it is stated; empty when nobody said.
     pub purpose: String,
+}
+
+impl By {
+    /// The same person, for another reason.
+    fn because(&self, purpose: &str) -> Self {
+        Self {
+            who: self.who.clone(),
+            purpose: purpose.to_owned(),
+        }
+    }
+}
+
+/// How much of a recording stays once it is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// All that is there.
+    Whole,
+    /// Its sound: the telephone numbers were being erased before the order came.
+    WithoutNumbers,
 }
 
 /// Something that isn't as it was written.
@@ -199,23 +249,31 @@ impl Store {
 }
 
 impl Store {
-    /// Orders that a recording stay until it is released; there is no longest time. The purpose is the reason. Gives its id.
+    /// Orders that a recording stay until it is released; there is no longest time. The purpose is the reason. Gives its id, and
+    /// whether all of it stays: who spoke in it doesn't where that was being erased already.
     ///
     /// # Errors
     /// When there is none or several, it is being erased, or index or access log can't be written.
-    pub fn hold(&self, id: &str, by: &By) -> Result<RecordingId, StoreError> {
+    pub fn hold(&self, id: &str, by: &By) -> Result<(RecordingId, Stays), StoreError> {
         has_reason(by)?;
         let entry = self.index.find(id)?;
-        self.log(&entry, HOLD, by)?;
         let id = entry.id;
-        if self
-            .index
-            .hold(id, &by.purpose, &by.who, Timestamp::now())?
-        {
-            Ok(id)
-        } else {
-            Err(IndexError::NotFound(id.to_string()).into())
+        let before = self.index.numbers(id)?;
+        self.log(&entry, HOLD, by)?;
+        let now = Timestamp::now();
+        if !self.index.hold(id, &by.purpose, &by.who, now)? {
+            // Else the log would say of what goes that it stays.
+            self.log(&entry, RELEASE, &by.because("not held: it is being erased"))?;
+            return Err(StoreError::BeingErased(id));
         }
+        let has_begun = before != Numbers::Erased && self.index.numbers(id)? != Numbers::Kept;
+        Ok((
+            id,
+            match has_begun {
+                true => Stays::WithoutNumbers,
+                false => Stays::Whole,
+            },
+        ))
     }
 
     /// Ends every hold on a recording, after which it may be erased. The purpose is the reason. Gives its id and how many there
@@ -248,6 +306,13 @@ impl Store {
         match gallring::register(&self.vault, true, |_| sound.erased += 1) {
             Ok(_) => {}
             Err(error) => each(Wrong::new("destruction register", &error)),
+        }
+        // Logs that can't be read are told of above.
+        for id in Lifted::find::<StoreError>(&self.vault, &self.index)?.ids() {
+            each(Wrong {
+                what: id.to_string(),
+                why: LIFTED.to_owned(),
+            });
         }
         let said = ledger::statements(self.vault.keys())?;
         sound.key_changes = said.iter().map(Statement::change).collect();
@@ -328,6 +393,15 @@ impl Store {
             purpose: by.purpose.clone(),
         };
         Ok(access::write(&self.vault, Timestamp::now(), &[access])?)
+    }
+
+    /// How many recordings the access log says are held, and the index doesn't: gallring holds them again.
+    ///
+    /// # Errors
+    /// When index or logs can't be read.
+    pub fn lifted(&self) -> Result<u64, StoreError> {
+        let lifted = Lifted::find::<StoreError>(&self.vault, &self.index)?;
+        Ok(lifted.ids().count() as u64)
     }
 
     /// Every hold that there is or was, latest first.

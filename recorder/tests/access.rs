@@ -7,7 +7,9 @@ use std::{fs, ops::ControlFlow};
 use jiff::civil::date;
 use recorder::{
     access, gallring,
-    store::{self, By, StoreError, Wrong},
+    index::Mark,
+    names::RecordingId,
+    store::{self, By, Stays, StoreError, Wrong},
 };
 use sha2::{Digest, Sha256};
 use stored::{Bench, REGION, now, scenario};
@@ -69,6 +71,35 @@ fn who_what_and_what_for_are_kept() {
         ]
     );
     assert_eq!(bench.wrong(), []);
+}
+
+#[test]
+fn a_hold_that_comes_while_something_is_being_erased_says_what_stays() {
+    let bench = Bench::with(3);
+    let (ids, store) = (bench.ids(), bench.store());
+    let mark = |what, id| {
+        let marked = bench.index.mark(what, &[id], "RS/1");
+        assert_eq!(marked.expect("marked"), [id]);
+    };
+    let hold = |id: RecordingId| store.hold(&id.to_string(), &by("a dispute"));
+    mark(Mark::Numbers, ids[0]);
+    assert_eq!(hold(ids[0]).expect("held"), (ids[0], Stays::WithoutNumbers));
+    // What was erased long before is no news.
+    bench
+        .index
+        .forget(Mark::Numbers, &ids[1..2])
+        .expect("erased");
+    assert_eq!(hold(ids[1]).expect("held"), (ids[1], Stays::Whole));
+    mark(Mark::Recording, ids[2]);
+    let late = hold(ids[2]);
+    assert!(matches!(late, Err(StoreError::BeingErased(id)) if id == ids[2]));
+    // The log doesn't say of it that it stays.
+    let mut told = Vec::new();
+    let read = access::read(&bench.vault, REGION, |_, one| {
+        told.extend((one.object == ids[2].to_string()).then_some(one.action));
+    });
+    read.expect("read");
+    assert_eq!(told, ["hold", "release"]);
 }
 
 /// It counts for nothing, whoever put it there.

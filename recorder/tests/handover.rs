@@ -364,6 +364,10 @@ fn without_a_decision_nothing_is_handed_over() {
             "{controller}"
         );
     }
+    // One that was entered, and isn't the latest, isn't looked for in vain.
+    let other = sides.create_under(&stored::scenario(), REGION);
+    let said = other.expect_err("it says erase").to_string();
+    assert!(said.contains("RS/903/2025 of 2025-07-31"), "{said}");
     assert!(!sides.path("package.age").exists());
 }
 

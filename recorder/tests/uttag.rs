@@ -456,6 +456,44 @@ fn a_look_up_file_or_a_folder_that_is_not_there_is_told_as_such() {
     assert!(matches!(nowhere, UttagError::NoFolder { .. }), "{nowhere}");
 }
 
+/// Whoever writes in the store would order for himself what was checked for another.
+#[test]
+fn an_order_that_was_changed_since_goes_no_further() {
+    let desk = Desk::new(1);
+    let id = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    desk.check(&id).expect("entitled");
+    let path = desk.bench.vault.store().join(format!(".uttag/{id}.json"));
+    let whole = fs::read_to_string(&path).expect("there");
+    let of_another = whole.replace("a81f77c2", "a81f77c3");
+    assert_ne!(of_another, whole);
+    let without = whole.replace("\"seal\": \"", "\"seal\": \"0");
+    for changed in [of_another, without] {
+        fs::write(&path, changed).expect("ours");
+        let refused = desk.deliver(&id);
+        assert!(
+            matches!(refused, Err(UttagError::Changed { .. })),
+            "{refused:?}"
+        );
+        let listed = uttag::list(&desk.bench.vault).expect("read");
+        assert_eq!((listed.rows.len(), listed.unread.len()), (0, 1));
+    }
+    // Another's record under this number.
+    let other = desk.order("content", ORDERER, LINK).expect("taken on").id;
+    let other = desk
+        .bench
+        .vault
+        .store()
+        .join(format!(".uttag/{other}.json"));
+    fs::copy(other, &path).expect("ours");
+    assert!(desk.check(&id).is_err());
+    // A signing key that is lost takes no order with it.
+    fs::write(&path, whole).expect("ours");
+    let keys = desk.bench.vault.keys();
+    fs::remove_file(keys.join("signing.key")).expect("there");
+    recorder::lost::signing_key_lost(&desk.bench.vault, &by(), now()).expect("said");
+    desk.deliver(&id).expect("it is as it was");
+}
+
 /// The others are somebody's who waits for theirs.
 #[test]
 fn a_record_that_cannot_be_read_hides_no_other() {

@@ -26,6 +26,31 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         controller: String,
     },
+    /// Say that recordings are lost whose keys are there, as after an older backup was restored: rotate-key waits for it. Without
+    /// --reason shows which; exit code 1 when there are any
+    RecordingsLost {
+        /// Whose
+        #[arg(long)]
+        controller: String,
+        /// How they were lost; kept in the controller's access log
+        #[arg(long)]
+        reason: Option<String>,
+        /// Who says so (default: the account on this machine)
+        #[arg(long = "as")]
+        who: Option<String>,
+    },
+    /// Say that a controller's access log, which isn't as it was written, is lost: gallring then takes holds from the index
+    LogLost {
+        /// Whose
+        #[arg(long)]
+        controller: String,
+        /// What happened; kept in the controller's access log
+        #[arg(long)]
+        reason: String,
+        /// Who says so (default: the account on this machine)
+        #[arg(long = "as")]
+        who: Option<String>,
+    },
     /// Say that a controller's key is lost for good: calls are recorded under a new one, and gallring erases what has no key at all; or
     /// that the store's signing key is
     KeyLost {

@@ -24,8 +24,14 @@ pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
             let day = files::day(at.as_deref())?;
             plan(&store, &kept.scenario, day, args.store.json)
         }
-        GallringCommand::Run { at } => {
+        GallringCommand::Run { at, today } => {
             let day = files::day(at.as_deref())?;
+            let said = today
+                .as_deref()
+                .map(|it| files::day(Some(it)))
+                .transpose()?;
+            let (vault, index) = store.parts();
+            gallring::refuse_jump(vault, index, Timestamp::now(), said).map_err(no_day)?;
             erase(&store, &kept.scenario, day, args.store.json)
         }
         GallringCommand::Register { verify } => register(&store, *verify, args.store.json),
@@ -35,12 +41,24 @@ pub(crate) fn run(args: &GallringArgs) -> Result<ExitCode, Failure> {
 fn plan(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<ExitCode, Failure> {
     let (vault, index) = store.parts();
     let plan = gallring::plan(vault, index, scenario, day).map_err(failed)?;
+    note_lifted(store)?;
     if json {
         show::json(&plan)?;
     } else {
         print_plan(&plan)?;
     }
     Ok(ExitCode::from(u8::from(plan.overdue > 0)))
+}
+
+/// What the index says of holds isn't all that counts.
+pub(super) fn note_lifted(store: &Store) -> Result<u64, Failure> {
+    let lifted = store.lifted().map_err(failed)?;
+    if lifted > 0 {
+        show::note(format_args!(
+            "vaxel: {lifted} recordings are held by the access log, and the index doesn't say so: `vaxel gallring run` holds them again before it erases anything, `vaxel recordings verify` shows which; find out who changed the index"
+        ));
+    }
+    Ok(lifted)
 }
 
 fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<ExitCode, Failure> {
@@ -56,16 +74,13 @@ fn erase(store: &Store, scenario: &Scenario, day: Date, json: bool) -> Result<Ex
     bar.finish_and_clear();
     // Also after a run that stopped half-way: what it destroyed goes from the backups too.
     let code = super::key_part::renew(store);
-    let report = ran.map_err(|error| match error {
-        GallringError::NotYet { .. } => Failure::usage(error.to_string()),
-        _ => failed(error),
-    })?;
+    let report = ran.map_err(no_day)?;
     if json {
         show::json(&report)?;
     } else {
         print_report(&report)?;
     }
-    if report.refused > 0 {
+    if report.refused > 0 || report.held_again > 0 || !report.logs_unread.is_empty() {
         return Ok(ExitCode::from(1));
     }
     Ok(code)
@@ -205,10 +220,30 @@ fn print_report(report: &Report) -> Result<(), Failure> {
             report.refused
         ))?;
     }
+    for controller in &report.logs_unread {
+        show::line(format_args!(
+            "nothing of {controller} is erased: its access log, which has every hold, isn't as it was written. Restore it from the key part of a backup; where none has it: `vaxel store log-lost --controller {controller} --reason \"...\"`"
+        ))?;
+    }
+    if report.held_again > 0 {
+        show::line(format_args!(
+            "{} recordings were held by the access log and not by the index, and are held again: find out who changed the index",
+            report.held_again
+        ))?;
+    }
     show::line(format_args!(
         "register: {} lines, last hash {}",
         report.register_lines, report.register_hash
     ))
+}
+
+fn no_day(error: GallringError) -> Failure {
+    match error {
+        GallringError::NotYet { .. } | GallringError::OtherDay { .. } => {
+            Failure::usage(error.to_string())
+        }
+        _ => failed(error),
+    }
 }
 
 fn failed(error: impl std::error::Error) -> Failure {

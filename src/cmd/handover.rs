@@ -10,6 +10,7 @@ use std::{
 use jiff::Timestamp;
 use recorder::{
     envelope::{self, EnvelopeError, Identity},
+    gallring,
     handover::{self, Closed, Created, HandoverError, Receipt, Receiver, Record, Verified, Wanted},
     store::{self, Store},
 };
@@ -194,6 +195,10 @@ fn close(kept: &Kept, receipt: &Path, asker: Asker, json: bool) -> Result<ExitCo
     let store = open(kept)?;
     let mut watch = |_| ControlFlow::Continue(());
     let by = by(asker)?;
+    let (vault, index) = store.parts();
+    // What is let go goes at once, by this clock.
+    gallring::refuse_jump(vault, index, Timestamp::now(), None)
+        .map_err(|error| Failure::run(error.to_string()))?;
     let closed = handover::close(
         store.parts(),
         &kept.scenario,
@@ -276,6 +281,7 @@ fn list(kept: &Kept, json: bool) -> Result<ExitCode, Failure> {
 fn told(error: HandoverError) -> Failure {
     match error {
         HandoverError::NoDecision { .. }
+        | HandoverError::OtherDecision { .. }
         | HandoverError::Purpose
         | HandoverError::Nothing
         | HandoverError::TooMany { .. }

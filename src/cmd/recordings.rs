@@ -7,7 +7,7 @@ use recorder::{
     access::PURPOSE_LEN_MAX,
     export::ExportError,
     index::{Filter, Hold, IndexError, LIST_MAX},
-    store::{self, By, Row, Shown, Sound, Store, StoreError, Wrong},
+    store::{self, By, Row, Shown, Sound, Stays, Store, StoreError, Wrong},
     vcon::{self, Audio},
 };
 use serde::Serialize;
@@ -74,9 +74,10 @@ pub(crate) fn run(args: RecordingsArgs) -> Result<ExitCode, Failure> {
         }
         RecordingsCommand::Holds => {
             let holds = store.holds().map_err(failed)?;
+            let lifted = super::gallring::note_lifted(&store)?;
             if args.store.json {
                 show::json(&holds)?
-            } else {
+            } else if lifted == 0 || !holds.is_empty() {
                 print_holds(holds)?
             }
         }
@@ -110,11 +111,16 @@ fn hold(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let purpose = Some(reason);
-    let id = store
+    let (id, stays) = store
         .hold(id, &by(Asker { purpose, who })?)
         .map_err(failed)?;
-    let said = format!("{id} stays until it is released, whatever its ceiling says");
-    tell(&said, &serde_json::json!({ "id": id.to_string() }), json)?;
+    let has_numbers = stays == Stays::Whole;
+    let mut said = format!("{id} stays until it is released, whatever its ceiling says");
+    if !has_numbers {
+        said += "; its telephone numbers don't: they were being erased under a decision before this order came";
+    }
+    let held = serde_json::json!({ "id": id.to_string(), "numbers_erased": !has_numbers });
+    tell(&said, &held, json)?;
     Ok(super::key_part::renew_with_hold(store))
 }
 

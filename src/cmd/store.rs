@@ -26,6 +26,24 @@ pub(crate) fn run(args: StoreArgs) -> Result<ExitCode, Failure> {
         StoreCommand::Check(what) => try_all(&args.store, what),
         StoreCommand::Recover => recover(&args.store),
         StoreCommand::RotateKey { controller } => rotate_key(&args.store, &controller),
+        StoreCommand::RecordingsLost {
+            controller,
+            reason: None,
+            ..
+        } => recordings_without(&args.store, &controller),
+        StoreCommand::RecordingsLost {
+            controller,
+            reason: purpose,
+            who,
+        } => recordings_lost(&args.store, &controller, &by(Asker { purpose, who })?),
+        StoreCommand::LogLost {
+            controller,
+            reason,
+            who,
+        } => {
+            let purpose = Some(reason);
+            log_lost(&args.store, &controller, &by(Asker { purpose, who })?)
+        }
         StoreCommand::KeyLost {
             controller,
             recording,
@@ -88,7 +106,7 @@ fn try_all(of: &StoreOf, what: StrangerArgs) -> Result<ExitCode, Failure> {
 fn recover(of: &StoreOf) -> Result<ExitCode, Failure> {
     let failed = |error: String| Failure::run(error);
     let place = files::kept(of)?.place;
-    let store = store::open_to_change_place(place).map_err(Failure::store)?;
+    let store = store::open_to_recover(place).map_err(Failure::store)?;
     let (vault, index) = store.parts();
     let bar = show::bar(None, "recordings in S3");
     let found = recover::recover_far(vault, index, &mut |more| {
@@ -139,6 +157,61 @@ fn recording_key_lost(of: &StoreOf, recording: &str, by: &By) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
+fn recordings_without(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
+    let (vault, index) = store.parts();
+    let found = lost::recordings_without(vault, index, controller).map_err(not_lost)?;
+    let ids: Vec<String> = found.iter().map(ToString::to_string).collect();
+    if of.json {
+        show::json(&serde_json::json!({ "controller": controller, "recordings": ids }))?;
+    } else if ids.is_empty() {
+        show::line(format_args!(
+            "Every key of {controller}'s recordings has its recording here, or somebody has said that it is lost."
+        ))?;
+    } else {
+        for id in &ids {
+            show::line(id)?;
+        }
+        show::line(format_args!(
+            "{} keys whose recordings are neither in the index nor in the store. Restore those from a newer backup, or say that they are lost for good: `--reason \"...\"`; the next `vaxel store rotate-key` then destroys their keys with the old one",
+            ids.len()
+        ))?;
+    }
+    Ok(ExitCode::from(u8::from(!ids.is_empty())))
+}
+
+fn recordings_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
+    let (vault, index) = store.parts();
+    let lost = lost::recordings_lost(vault, index, controller, by, Timestamp::now());
+    let lost = lost.map_err(not_lost)?;
+    if of.json {
+        show::json(&serde_json::json!({ "controller": controller, "lost": lost }))?;
+    } else {
+        show::line(format_args!(
+            "{lost} recordings are given up, each in {controller}'s access log; their keys go with the old one at the next `vaxel store rotate-key --controller {controller}`"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log_lost(of: &StoreOf, controller: &str, by: &By) -> Result<ExitCode, Failure> {
+    let kept = files::kept(of)?;
+    let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
+    let (vault, index) = store.parts();
+    lost::log_lost(vault, index, controller, by, Timestamp::now()).map_err(not_lost)?;
+    if of.json {
+        show::json(&serde_json::json!({ "controller": controller }))?;
+    } else {
+        show::line(format_args!(
+            "What {controller}'s access log said of holds where it is broken is given up: `vaxel recordings holds` shows those that count now. Look through them before the next `vaxel gallring run`"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn signing_key_lost(of: &StoreOf, by: &By) -> Result<ExitCode, Failure> {
     let kept = files::kept(of)?;
     let store = store::open_to_change_place(kept.place).map_err(Failure::store)?;
@@ -169,6 +242,7 @@ fn not_lost(error: LostError) -> Failure {
         LostError::Vault(VaultError::Unusable { .. })
         | LostError::Index(_)
         | LostError::Gallring(_)
+        | LostError::Unlisted
         | LostError::Ledger(_) => Failure::run(error.to_string()),
         _ => Failure::usage(error.to_string()),
     }
@@ -180,6 +254,7 @@ struct NewKey<'a> {
     wrapped: u64,
     passed_over: u64,
     locked: u64,
+    given_up: u64,
     resumed: bool,
 }
 
@@ -205,6 +280,7 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
             wrapped: done.wrapped,
             passed_over: done.passed_over,
             locked: done.locked,
+            given_up: done.given_up,
             resumed: done.resumed,
         })?;
         return Ok(code);
@@ -214,6 +290,12 @@ fn rotate_key(of: &StoreOf, controller: &str) -> Result<ExitCode, Failure> {
         "{controller} has a new key{again}: {} data keys wrapped anew, {} were already; the old key is destroyed",
         done.wrapped, done.passed_over
     ))?;
+    if done.given_up > 0 {
+        show::line(format_args!(
+            "{} keys of recordings that were said to be lost went with it",
+            done.given_up
+        ))?;
+    }
     if done.locked > 0 {
         show::line(format_args!(
             "{} of those are under a key that was said to be lost: they open if it turns up",

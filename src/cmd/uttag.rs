@@ -238,8 +238,13 @@ fn tell_next(id: &str, step: &str, with: &str) {
 fn list(store: &Store, json: bool) -> Result<ExitCode, Failure> {
     let Listed { rows, unread } = uttag::list(store.parts().0).map_err(told)?;
     for (id, error) in &unread {
+        let remedy = match error {
+            // It says so itself.
+            UttagError::Changed { .. } => String::new(),
+            _ => format!("; restore `.uttag/{id}.json` in the store from a backup"),
+        };
         show::note(format_args!(
-            "vaxel: the extract {id} can't be read: {error}; restore `.uttag/{id}.json` in the store from a backup"
+            "vaxel: the extract {id} can't be read: {error}{remedy}"
         ));
     }
     let code = ExitCode::from(u8::from(!unread.is_empty()));

@@ -46,7 +46,7 @@ pub use self::{
 };
 pub(crate) use self::{
     gauges::Gauges,
-    holds::{carry_over, place_again},
+    holds::{Lifted, carry_over, place_again, write_again},
     keys::alone as keys_alone,
 };
 use crate::{

@@ -3,6 +3,7 @@
 //! `callcore::retention::judge` decides; nothing here does. Erasing goes in an order that a crash at any point leaves
 //! sound (see [`run`]), and every erasure stands in the [destruction register](REGISTER).
 
+mod clock;
 mod erase;
 #[cfg(test)]
 mod far_tests;
@@ -20,6 +21,7 @@ use callcore::{
 use jiff::civil::Date;
 
 pub use self::{
+    clock::{GAP_DAYS_MAX, refuse_jump},
     erase::{BATCH, Step, Watch},
     plan::{Group, Plan, plan},
     register::{Destroyed, NumbersToo, Register, register},
@@ -53,6 +55,28 @@ pub enum GallringError {
     NotYet {
         /// The day that was asked for.
         at: Date,
+    },
+    /// Nothing shows how the clock came to stand where it does.
+    #[error(
+        "the clock says that it is {today}, and nothing happened here between {last} and {next}: {days} days, more than {GAP_DAYS_MAX}. By a clock that stands ahead what must stay would be erased, so nothing is. If it is {today}, say so: `vaxel gallring run --today {today}`"
+    )]
+    Jump {
+        /// By the clock.
+        today: Date,
+        /// Before that all is of days near each other.
+        last: Date,
+        /// The next day of which there is something; today where there is none.
+        next: Date,
+        /// From one to the other.
+        days: i32,
+    },
+    /// Another day than the clock's.
+    #[error("the clock says that it is {today}, not {said}: set it right, and run again")]
+    OtherDay {
+        /// By the clock.
+        today: Date,
+        /// As somebody says.
+        said: Date,
     },
     /// Another run is going on.
     #[error(

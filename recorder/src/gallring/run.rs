@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
 use super::{
-    BATCH, GallringError, REGISTER, Step,
+    BATCH, GallringError, REGISTER, Step, clock,
     erase::{Batch, Behind, Tools, Watch, opens},
     matter::Matter,
     receipts::Receipts,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     access::{self, Segment},
-    backup,
+    backup::{self, Lifted},
     index::{Entry, Index, Mark},
     ledger::{GENESIS, Ledger, Signer},
     vault::{StoreLock, Vault, folder},
@@ -44,6 +44,10 @@ pub struct Report {
     pub finished: u64,
     /// Things that store or bucket refused to let go, wholly or in part: they aren't in the register, and the next run tries again.
     pub refused: u64,
+    /// Recordings that the access log says are held, and the index didn't: they are held again.
+    pub held_again: u64,
+    /// Whose access logs aren't as they were written: nobody can say what is held of theirs, and nothing of it was erased.
+    pub logs_unread: Vec<String>,
     /// Entries in the register after the run.
     pub register_lines: u64,
     /// The hash of its last line: whoever notes it elsewhere can prove what stood there.
@@ -105,11 +109,13 @@ fn run_only(
         return Err(GallringError::Unlisted);
     }
     let mut tools = tools(vault, index, now, watch)?;
+    clock::note(vault, real)?;
     let mut report = Report {
         at: today.to_string(),
         finished: finish_marked(&mut tools)?,
         ..Report::default()
     };
+    let lifted = place_lifted(vault, index, &mut report)?;
     let mut due = Due::default();
     let mut receipts = Receipts::of(vault);
     let mut matters = Matter::all(vault, index, &mut receipts)?;
@@ -118,6 +124,10 @@ fn run_only(
         let Some(Verdict::Erase(permit)) = judge(&matter) else {
             continue;
         };
+        if lifted.unread.contains_key(matter.controller()) {
+            report.refused += matter.count();
+            continue;
+        }
         let decided = decided(&matter, scenario, permit.decision(), (today, real));
         match &matter {
             Matter::Recordings(_) | Matter::Numbers(_) => {
@@ -141,12 +151,44 @@ fn run_only(
     }
     due.erase(&mut tools)?;
     tools.catch_up()?;
-    report.refused += tools.refused.len() as u64;
+    let report = summed(report, &due, &tools);
     note_refused(vault, report.refused)?;
-    (report.recordings, report.bytes, report.numbers) = (due.recordings, due.bytes, due.numbers);
-    report.register_lines = tools.register.lines();
-    report.register_hash = tools.register.hash().to_owned();
     Ok(report)
+}
+
+/// With what went, and where the register is.
+fn summed(report: Report, due: &Due, tools: &Tools<'_>) -> Report {
+    Report {
+        recordings: due.recordings,
+        bytes: due.bytes,
+        numbers: due.numbers,
+        refused: report.refused + tools.refused.len() as u64,
+        register_lines: tools.register.lines(),
+        register_hash: tools.register.hash().to_owned(),
+        ..report
+    }
+}
+
+/// Orders that something stay which the access logs have and the index doesn't, or no more, stand: who lifts one says so, and that is
+/// in the log. Where a log can't be read nobody knows what is held.
+fn place_lifted(
+    vault: &Vault,
+    index: &Index,
+    report: &mut Report,
+) -> Result<Lifted, GallringError> {
+    let lifted = Lifted::find::<GallringError>(vault, index)?;
+    for (controller, error) in &lifted.unread {
+        tracing::error!(controller, %error, "nobody can say what is held of it, and nothing of it is erased");
+        report.logs_unread.push(controller.clone());
+    }
+    report.held_again = lifted.place(index)?;
+    if report.held_again > 0 {
+        tracing::error!(
+            recordings = report.held_again,
+            "the access log says that they are held, and the index didn't: they are held again. Find out who changed the index"
+        );
+    }
+    Ok(lifted)
 }
 
 /// Under what a thing goes by a decision, judged by a day; today's decide on the numbers that go with a recording.

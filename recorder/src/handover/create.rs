@@ -145,14 +145,22 @@ fn decision(
     now: Timestamp,
 ) -> Result<String, HandoverError> {
     let today = Time::from(now).in_sweden().date();
-    scenario
+    let in_force = scenario
         .org_by_id(controller)
-        .and_then(|org| scenario.decision_in_force(org, ObjectClass::Audio, today))
-        .filter(|decision| &*decision.permits == "hand-over")
-        .map(|decision| decision.diary_number.to_string())
-        .ok_or_else(|| HandoverError::NoDecision {
-            controller: controller.to_owned(),
-        })
+        .and_then(|org| scenario.decision_in_force(org, ObjectClass::Audio, today));
+    let controller = controller.to_owned();
+    match in_force {
+        Some(decision) if &*decision.permits == "hand-over" => {
+            Ok(decision.diary_number.to_string())
+        }
+        Some(other) => Err(HandoverError::OtherDecision {
+            controller,
+            diary_number: other.diary_number.to_string(),
+            date: other.date,
+            permits: other.permits.to_string(),
+        }),
+        None => Err(HandoverError::NoDecision { controller }),
+    }
 }
 
 fn select(index: &Index, wanted: &Wanted) -> Result<Vec<RecordingId>, HandoverError> {

@@ -50,6 +50,20 @@ pub enum HandoverError {
         /// Whose recordings.
         controller: String,
     },
+    /// Another decision is in force: the latest of its class.
+    #[error(
+        "{controller}'s decision in force is {diary_number} of {date}, which says `{permits}`: one that says `hand-over` counts from its own day on, where that is later; enter it under [[decision]] in the scenario, with its diary number"
+    )]
+    OtherDecision {
+        /// Whose recordings.
+        controller: String,
+        /// That of the decision.
+        diary_number: String,
+        /// Its day.
+        date: jiff::civil::Date,
+        /// What it lets happen.
+        permits: String,
+    },
     /// Nothing fits.
     #[error("no recording at rest fits: `vaxel recordings list` shows what there is")]
     Nothing,

@@ -6,6 +6,7 @@ mod db;
 mod enter;
 mod error;
 mod gallring;
+mod holds;
 mod log;
 mod note;
 mod row;
@@ -26,7 +27,8 @@ use self::{
 pub(crate) use self::log::Log;
 pub use self::{
     error::IndexError,
-    gallring::{Alike, Hold, Mark, NumbersAlike},
+    gallring::{Alike, Mark, NumbersAlike},
+    holds::{Hold, Numbers},
     row::{Closing, Entry, State},
 };
 use crate::{monitor::Stored, names::RecordingId, place::IndexPlace, tally::RATE, vault::Vault};

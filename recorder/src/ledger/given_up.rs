@@ -26,7 +26,11 @@ use super::{
     key::{is_signed, parse_public, read_public},
     line::Written,
 };
-use crate::{store::By, text::hex, vault::folder};
+use crate::{
+    store::By,
+    text::hex,
+    vault::{Vault, folder},
+};
 
 /// That a signing key was lost for good, and another took its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,6 +116,28 @@ pub(crate) fn statements(keys: &Path) -> Result<Vec<Statement>, LedgerError> {
             Ok(bytes) => found
                 .push(serde_json::from_slice(&bytes).map_err(|_| LedgerError::Statement { path })?),
         }
+    }
+}
+
+/// In the store: the public half of the first key, for when it goes with the secret one.
+const BESIDE: &str = ".signing.pub";
+
+/// Where the public half of the first key lies beside the ledgers.
+pub(crate) fn beside_path(vault: &Vault) -> PathBuf {
+    vault.store().join(BESIDE)
+}
+
+/// The public half of the first key, as it lies beside the ledgers, where others may write; `None` when it doesn't.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn beside(vault: &Vault) -> Result<Option<String>, LedgerError> {
+    let path = beside_path(vault);
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => Ok(Some(
+            other.map_err(folder::unusable(&path))?.trim().to_owned(),
+        )),
     }
 }
 

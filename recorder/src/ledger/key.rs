@@ -38,6 +38,7 @@ impl Signer {
     /// When it can't be read or written, or is gone.
     pub(crate) fn of(vault: &Vault) -> Result<Self, LedgerError> {
         if let Some(signer) = Self::read(vault.keys())? {
+            signer.put_public_back(vault)?;
             return Ok(signer);
         }
         vault.refuse_keys_away()?;
@@ -68,6 +69,25 @@ impl Signer {
             (None, Some(_)) => Err(LedgerError::KeyLost { path }),
             _ => Ok(signer),
         }
+    }
+
+    /// Writes the public half again where that alone is gone. It is said, and only the key that the ledgers know is taken: another in
+    /// its place would else vouch for itself.
+    fn put_public_back(&self, vault: &Vault) -> Result<(), LedgerError> {
+        let number = given_up::statements(vault.keys())?.len() + 1;
+        let path = given_up::path(vault.keys(), number, PUBLIC);
+        if path.try_exists().map_err(folder::unusable(&path))? {
+            return Ok(());
+        }
+        // A later one was compared with what was stated when it was made.
+        if number == 1 && given_up::beside(vault)?.is_some_and(|known| known != self.public()) {
+            return Err(LedgerError::OtherKey {
+                path: given_up::path(vault.keys(), number, KEY),
+            });
+        }
+        tracing::warn!(path = %path.display(), "the public half of the signing key was gone, and is made again of the secret half");
+        let public = self.public() + "\n";
+        Ok(folder::keep(&path, public.as_bytes())?)
     }
 
     fn read_at(path: &Path) -> Result<Option<Self>, LedgerError> {
@@ -202,7 +222,14 @@ pub(super) fn read_public(keys: &Path) -> Result<Option<VerifyingKey>, LedgerErr
     let path = given_up::path(keys, 1, PUBLIC);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // What was signed shows whether it is the one: by another's no signature holds.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let signer = Signer::read_at(&given_up::path(keys, 1, KEY))?;
+            if signer.is_some() {
+                tracing::warn!(path = %path.display(), "it is gone: what is signed is checked with the secret half, and the next entry puts it back");
+            }
+            return Ok(signer.map(|signer| signer.0.verifying_key()));
+        }
         Err(error) => return Err(folder::unusable(&path)(error).into()),
     };
     parse_public(text.trim())

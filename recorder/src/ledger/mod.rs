@@ -29,7 +29,7 @@ pub use self::{
 pub(crate) use self::{
     file::{end_of, forget_head, signed_in, signed_lines, was_signed},
     gauge::SigningKeyGauge,
-    given_up::{Statement, state, statements},
+    given_up::{Statement, beside, beside_path, state, statements},
     key::{PSEUDONYM_LEN, alone, parse_public},
     verify::{follows, has_lines, verify_at},
 };
@@ -52,6 +52,12 @@ pub enum LedgerError {
     /// The signing key is there and isn't one.
     #[error("the signing key {} is damaged: restore it from the key backup; what it signed can still be checked with `signing.pub`", path.display())]
     Key {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its public half is gone, and it isn't the key of these ledgers.
+    #[error("the signing key {} isn't the one that this store's ledgers were signed with, by its public half beside them (`.signing.pub`), and `signing.pub` is gone: restore both from the key backup, and find out who changed them", path.display())]
+    OtherKey {
         /// The file.
         path: PathBuf,
     },

@@ -1,7 +1,5 @@
 //! The signing key that is lost for good: without one nothing can be looked at, erased or handed over, as nothing can be entered.
 
-use std::{fs, io};
-
 use jiff::Timestamp;
 
 use super::{KEY_LOST, LostError, has_reason};
@@ -11,11 +9,9 @@ use crate::{
     handover,
     ledger::{self, GENESIS, KeyChange, Ledger, LedgerError, PublicKeys, Signer, Statement},
     store::By,
+    uttag,
     vault::{Vault, folder},
 };
-
-/// In the store: the public half of the first key, for when it goes with the secret one.
-const BESIDE: &str = ".signing.pub";
 
 /// Writes down that the signing key is lost for good, and makes another, with which logs and register go on. What the lost one signed
 /// is checked as before, up to where each ledger is now; the change stands in every access log, and in the register.
@@ -72,6 +68,7 @@ fn pin(
     )?;
     statement.controllers = whose;
     handover::pin(vault, public, statement);
+    uttag::pin(vault, public, statement);
     let register = vault.store().join(REGISTER);
     if register.exists() {
         let open = Ledger::open(vault.store(), vault.keys(), REGISTER, GENESIS)?;
@@ -91,18 +88,21 @@ fn public_of_lost(vault: &Vault) -> Result<Option<(String, PublicKeys)>, LedgerE
     if let Some(keys) = ledger::public_keys(vault.keys())? {
         return Ok(Some((keys.signing(), keys)));
     }
-    let path = vault.store().join(BESIDE);
-    let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(folder::unusable(&path))?,
+    let Some(text) = ledger::beside(vault)? else {
+        return Ok(None);
     };
-    let key = ledger::parse_public(text.trim()).ok_or(LedgerError::Key { path })?;
-    Ok(Some((text.trim().to_owned(), PublicKeys::from(key))))
+    let path = ledger::beside_path(vault);
+    let key = ledger::parse_public(&text).ok_or(LedgerError::Key { path })?;
+    Ok(Some((text, PublicKeys::from(key))))
 }
 
 /// Puts the public half of the first key beside the ledgers, once: with the secret one it would be lost as well.
 pub(super) fn keep_beside(vault: &Vault) -> Result<(), LedgerError> {
-    let path = vault.store().join(BESIDE);
+    if Signer::place(vault.keys())?.1 {
+        // Which is put back where that alone is gone.
+        Signer::of(vault)?;
+    }
+    let path = ledger::beside_path(vault);
     if path.exists() || !ledger::statements(vault.keys())?.is_empty() {
         return Ok(());
     }

@@ -226,6 +226,31 @@ fn a_new_index_holds_what_was_held() {
     assert_eq!(held, [(false, 1), (true, 1)]);
 }
 
+/// Nobody is told that nothing is due, or held, by an index that was lost and made anew by the question itself.
+#[test]
+fn an_index_that_was_lost_answers_nothing_until_it_is_told_again() {
+    let (place, vault, index) = fresh();
+    let (store, keys) = (place.path().join("store"), place.path().join("keys"));
+    recover(&vault, &index).expect("a start");
+    let open = || crate::store::open_to_change(&store, &keys);
+    open().expect("nothing was recorded yet");
+    let id = RecordingId::random().expect("random");
+    vault.begin(id, &test_tag("region-01")).expect("begins");
+    drop(index);
+    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+        let _gone = fs::rename(vault.store().join(name), place.path().join(name));
+    }
+    for _ in 0..2 {
+        let refused = open();
+        let is_lost =
+            |error: &crate::store::StoreError| matches!(error, crate::store::StoreError::IndexLost);
+        assert!(refused.as_ref().is_err_and(is_lost), "{refused:?}");
+    }
+    let index = Index::open(&vault).expect("fresh");
+    assert_eq!(recover(&vault, &index).expect("recovers").entered, 1);
+    open().expect("it knows again");
+}
+
 /// Copied over the file that is there, it has the same name and inode.
 #[test]
 fn an_older_index_in_the_same_file_is_told_of_every_recording() {

@@ -111,8 +111,7 @@ impl Server {
                 "as many recordings as this recorder holds",
             ));
         }
-        let waits = u64::try_from(self.board.spool_bytes.get()).unwrap_or(0);
-        if waits > self.options.spool_bytes_max {
+        if self.is_spool_full() {
             return Err(no_room(
                 RefusalReason::SpoolFull,
                 "what waits for S3 fills the spool",
@@ -123,6 +122,11 @@ impl Server {
             return Err(no_room(RefusalReason::IndexDamaged, text));
         }
         Ok(())
+    }
+
+    pub(super) fn is_spool_full(&self) -> bool {
+        let waits = u64::try_from(self.board.spool_bytes.get()).unwrap_or(0);
+        waits > self.options.spool_bytes_max
     }
 
     /// Has the writer make a recording; [`on_begun`](Self::on_begun) hears of it.
@@ -180,12 +184,10 @@ impl Server {
         let starting = self.starting.remove(&session);
         match (starting, result) {
             (Some(starting), Ok(())) => self.answer(session, id, starting),
-            (Some(_), Err(_)) => {
+            (Some(_), Err(error)) => {
                 let text = "the recording can't be stored; the recorder's log says why";
-                self.refuse(
-                    session,
-                    &Refusal::new(StatusCode::SERVER_INTERNAL_ERROR, RefusalReason::Disk, text),
-                );
+                let refusal = Refusal::new(StatusCode::SERVER_INTERNAL_ERROR, error.reason(), text);
+                self.refuse(session, &refusal);
             }
             // The caller gave up meanwhile, or the call ended while its next recording was made: nobody has written to it, so that
             // nothing of it is missing.

@@ -31,6 +31,8 @@ pub enum RefusalReason {
     Full,
     /// No port for audio is left.
     Ports,
+    /// Its controller's key isn't there, or can't be read.
+    Key,
     /// The recording can't be written.
     Disk,
     /// The disk is too slow for what is recorded.
@@ -45,7 +47,7 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// All there are.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Peer,
         Self::NotSiprec,
         Self::NoOffer,
@@ -60,6 +62,7 @@ impl RefusalReason {
         Self::Gone,
         Self::Full,
         Self::Ports,
+        Self::Key,
         Self::Disk,
         Self::DiskBehind,
         Self::SpoolFull,
@@ -84,6 +87,7 @@ impl RefusalReason {
             Self::Gone => "gone",
             Self::Full => "full",
             Self::Ports => "ports",
+            Self::Key => "key",
             Self::Disk => "disk",
             Self::DiskBehind => "disk-behind",
             Self::SpoolFull => "spool-full",

@@ -26,7 +26,11 @@ use super::{
     segments::Segments,
     session::{Session, Silence},
 };
-use crate::{board::Board, index::State, names::RecordingId};
+use crate::{
+    board::{Board, Hindrance},
+    index::State,
+    names::RecordingId,
+};
 
 /// How often the writer looks for what has waited too long.
 const TICK: Duration = Duration::from_millis(100);
@@ -177,6 +181,8 @@ impl Server {
         let _told = self.jobs.try_send(Job::Flush);
         if self.next_look <= Instant::now() {
             self.next_look = Instant::now() + LOOK;
+            self.board
+                .hinder(Hindrance::SpoolFull, self.is_spool_full());
             self.look_for_lost();
         }
     }
@@ -207,7 +213,7 @@ impl Server {
     }
 
     async fn stop(&mut self) {
-        self.board.set_ready(false);
+        self.board.hinder(Hindrance::Stops, true);
         self.driver.endpoint().set_draining(true);
         let all: Vec<_> = self
             .sessions

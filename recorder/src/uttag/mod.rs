@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::deliver::{Deliver, Delivered, deliver};
+pub(crate) use self::record::pin;
 use crate::{
     access::{self, Access},
     envelope::EnvelopeError,
@@ -100,6 +101,12 @@ pub enum UttagError {
     /// A record that isn't one of ours.
     #[error("{}: its steps don't follow each other: it was changed", path.display())]
     Torn {
+        /// The record.
+        path: PathBuf,
+    },
+    /// A record that isn't as it was written.
+    #[error("{}: it isn't as it was written here, or an earlier version wrote it, which signed none; nothing is delivered on its word: restore it from a backup, or order the extract anew", path.display())]
+    Changed {
         /// The record.
         path: PathBuf,
     },
@@ -235,7 +242,7 @@ pub fn close(vault: &Vault, id: &str, by: &By, now: Timestamp) -> Result<Row, Ut
 pub fn list(vault: &Vault) -> Result<Listed, UttagError> {
     let mut listed = Listed::default();
     for id in record::ids(vault)? {
-        match record::read(vault, &id) {
+        match record::read_to_list(vault, &id) {
             Ok(uttag) => listed.rows.push(Row::of(id, &uttag)),
             Err(error) => listed.unread.push((id, error)),
         }

@@ -8,9 +8,14 @@ use callcore::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{FOLDER, ID_LEN, UttagError, file};
-use crate::vault::{StoreLock, Vault, folder};
+use crate::{
+    ledger::{self, PublicKeys, Signer, Statement},
+    text::hex,
+    vault::{StoreLock, Vault, folder},
+};
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -18,6 +23,9 @@ struct Record {
     steps: Vec<Taken>,
     supplier: String,
     delivery: String,
+    /// Signature of the store's signing key over all of that: others may write in the store.
+    #[serde(default)]
+    seal: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,18 +35,83 @@ struct Taken {
     by: String,
 }
 
+impl Record {
+    fn restore(self, vault: &Vault, id: &str) -> Result<Any, UttagError> {
+        let steps: Option<Vec<Step>> = self
+            .steps
+            .into_iter()
+            .map(|step| {
+                let at: Timestamp = step.at.parse().ok()?;
+                Step::parse(&step.name, Time::from(at), &step.by)
+            })
+            .collect();
+        let saved = Saved {
+            form: self.form.into_iter().collect(),
+            steps: steps.unwrap_or_default(),
+            supplier: self.supplier,
+            delivery: self.delivery,
+        };
+        let path = path(vault, id)?;
+        saved.restore()?.ok_or(UttagError::Torn { path })
+    }
+
+    /// Of every field with its length before it, so that no two records share it.
+    fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        let mut add = |field: &str| digest.update(format!("{}:{field}\n", field.len()));
+        add(&self.form.len().to_string());
+        for (name, value) in &self.form {
+            add(name);
+            add(value);
+        }
+        for step in &self.steps {
+            add(&step.name);
+            add(&step.at);
+            add(&step.by);
+        }
+        add(&self.supplier);
+        add(&self.delivery);
+        hex(&digest.finalize())
+    }
+
+    fn is_sealed(&self, id: &str, keys: &PublicKeys) -> bool {
+        keys.vouch_for(&name(id), &self.digest(), &self.seal)
+    }
+}
+
+/// What the signature is of: no ledger has that name.
+fn name(id: &str) -> String {
+    format!("{FOLDER}/{id}")
+}
+
+/// Writes down with the keys what the lost signing key vouched for: it vouches for nothing else from then on.
+pub(crate) fn pin(vault: &Vault, keys: Option<&PublicKeys>, statement: &mut Statement) {
+    // What can't be read proves nothing, and is no reason to go on without a key.
+    for id in ids(vault).unwrap_or_default() {
+        let bytes = path(vault, &id).ok().and_then(|path| fs::read(path).ok());
+        let record = bytes.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        if let Some(record) = record
+            && keys.is_none_or(|keys| record.is_sealed(&id, keys))
+        {
+            statement.pin(&name(&id), 0, &record.digest());
+        }
+    }
+}
+
 pub(super) fn write(vault: &Vault, id: &str, saved: &Saved) -> Result<(), UttagError> {
     let taken = |step: &Step| Taken {
         name: step.name.to_owned(),
         at: step.at.timestamp().to_string(),
         by: step.by.clone(),
     };
-    let record = Record {
+    let mut record = Record {
         form: saved.form.iter().cloned().collect(),
         steps: saved.steps.iter().map(taken).collect(),
         supplier: saved.supplier.clone(),
         delivery: saved.delivery.clone(),
+        seal: String::new(),
     };
+    record.seal = Signer::of(vault)?.sign(&name(id), &record.digest());
     let path = path(vault, id)?;
     let bytes =
         serde_json::to_vec_pretty(&record).map_err(|error| file(&path)(io::Error::other(error)))?;
@@ -52,29 +125,34 @@ pub(super) fn alone(vault: &Vault) -> Result<StoreLock, UttagError> {
     StoreLock::take_folder(&path)?.ok_or(UttagError::Busy)
 }
 
+/// For whoever goes on with it: only what is signed.
 pub(super) fn read(vault: &Vault, id: &str) -> Result<Any, UttagError> {
+    let record = read_record(vault, id)?;
+    let keys = ledger::public_keys(vault.keys())?;
+    match keys.is_some_and(|keys| record.is_sealed(id, &keys)) {
+        true => record.restore(vault, id),
+        false => Err(UttagError::Changed {
+            path: path(vault, id)?,
+        }),
+    }
+}
+
+/// For a list: also what an earlier version wrote, which signed none.
+pub(super) fn read_to_list(vault: &Vault, id: &str) -> Result<Any, UttagError> {
+    let record = read_record(vault, id)?;
+    match record.seal.is_empty() {
+        true => record.restore(vault, id),
+        false => read(vault, id),
+    }
+}
+
+fn read_record(vault: &Vault, id: &str) -> Result<Record, UttagError> {
     let path = path(vault, id)?;
     let bytes = fs::read(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => UttagError::Unknown(id.to_owned()),
         _ => file(&path)(error),
     })?;
-    let record: Record =
-        serde_json::from_slice(&bytes).map_err(|error| file(&path)(io::Error::other(error)))?;
-    let steps: Option<Vec<Step>> = record
-        .steps
-        .into_iter()
-        .map(|step| {
-            let at: Timestamp = step.at.parse().ok()?;
-            Step::parse(&step.name, Time::from(at), &step.by)
-        })
-        .collect();
-    let saved = Saved {
-        form: record.form.into_iter().collect(),
-        steps: steps.unwrap_or_default(),
-        supplier: record.supplier,
-        delivery: record.delivery,
-    };
-    saved.restore()?.ok_or(UttagError::Torn { path })
+    serde_json::from_slice(&bytes).map_err(|error| file(&path)(io::Error::other(error)))
 }
 
 /// The numbers of all there are.

@@ -34,7 +34,7 @@ impl Vault {
         // looks for it.
         folder::remove_half(&path)?;
         remove(&path)?;
-        remove(&self.data_lost(id))
+        self.take_back_data_key(id)
     }
 
     /// Whether a recording's key is there. Whoever can't tell must take it to be: what is there is never said to be destroyed.

@@ -306,6 +306,14 @@ pub(crate) fn keep(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
     sync_folder(folder)
 }
 
+/// Gone already is gone.
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), VaultError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Where a file is written before it takes its name.
 fn beside(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
@@ -322,11 +330,7 @@ pub(super) fn is_half(name: &str) -> bool {
 
 /// Removes what a program that was killed in [`write_private`] left of a file that never came to be.
 pub(crate) fn remove_half(path: &Path) -> Result<(), VaultError> {
-    let half = beside(path);
-    match fs::remove_file(&half) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&half)(error)),
-        _ => Ok(()),
-    }
+    remove_if_there(&beside(path))
 }
 
 /// The ids of what lies in a folder as `ID.json`, in no order; none when there is no folder.

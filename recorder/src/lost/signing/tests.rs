@@ -1,6 +1,9 @@
 //! What a signing key that is lost must leave checkable, and who may not pretend that one was.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 
@@ -179,7 +182,7 @@ fn another_key_beside_the_ledgers_is_no_key_of_theirs() {
     let bench = Bench::new();
     let theirs = tempfile::tempdir().expect("a folder");
     let stranger = Signer::open(theirs.path()).expect("a key");
-    fs::write(bench.vault.store().join(BESIDE), stranger.public()).expect("ours");
+    fs::write(ledger::beside_path(&bench.vault), stranger.public()).expect("ours");
     bench.lose(&["signing.key", "signing.pub"]);
     bench.say().expect_err("it checks nothing");
     assert!(!bench.key("signing.lost").exists());
@@ -330,4 +333,24 @@ fn where_nothing_was_signed_nothing_is_lost() {
     let vault = Vault::open(&store, &keys).expect("fresh");
     let said = signing_key_lost(&vault, &by(), Timestamp::now());
     assert!(matches!(said, Err(LostError::NothingSigned)));
+}
+
+#[test]
+fn a_public_key_that_is_gone_alone_is_made_again_of_its_own_key_only() {
+    let bench = Bench::new();
+    keep_beside(&bench.vault).expect("kept");
+    let before = fs::read(bench.key("signing.pub")).expect("there");
+    bench.lose(&["signing.pub"]);
+    bench.is_sound().expect("checked by the secret half");
+    bench.access().expect("logged");
+    assert_eq!(fs::read(bench.key("signing.pub")).ok(), Some(before));
+    // Another key in its place vouches for nothing.
+    bench.lose(&["signing.pub", "signing.key"]);
+    fs::write(bench.key("signing.key"), [7; 32]).expect("ours");
+    let refused = bench.access();
+    assert!(
+        matches!(refused, Err(LedgerError::OtherKey { .. })),
+        "{refused:?}"
+    );
+    assert!(bench.is_sound().is_err() && !bench.key("signing.pub").exists());
 }

@@ -401,7 +401,12 @@ fn a_lost_key_is_said_and_nothing_is_recorded_under_a_new_one() {
         id: RecordingId::random().expect("random"),
         ..begin
     };
-    assert!(Open::make(&bench.vault, &again).is_err_and(missing));
+    let error = Open::make(&bench.vault, &again).expect_err("refused");
+    assert!(matches!(error, VaultError::KeyMissing { .. }));
+    assert_eq!(
+        DiskError::from(error).reason(),
+        crate::server::RefusalReason::Key
+    );
 }
 
 /// A gallring was stopped before it had removed what is in S3, and S3 is gone: calls are recorded all the same.

@@ -10,6 +10,7 @@ mod faults;
 mod hands;
 mod open;
 mod relisting;
+mod room;
 mod rounds;
 mod soundness;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use self::{
     hands::{Hands, Task},
     open::{Closed, Ended, Open},
     relisting::Relisting,
+    room::Room,
     rounds::{End, Rounds},
     upload::Leaving,
 };
@@ -40,7 +42,7 @@ use crate::{
     board::Board,
     index::{Index, IndexError, State},
     names::{RecordingId, StreamLabel},
-    server::RecorderError,
+    server::{RecorderError, RefusalReason},
     vault::{Batch, Codec, Meta, StoreLock, Vault, VaultError},
 };
 
@@ -93,6 +95,22 @@ pub(in crate::server) enum DiskError {
     Index(#[from] IndexError),
 }
 
+impl DiskError {
+    /// A key that isn't there is no fault of the disk that audio goes to.
+    pub(in crate::server) const fn reason(&self) -> RefusalReason {
+        match self {
+            Self::Vault(
+                VaultError::KeyMissing { .. }
+                | VaultError::KeyDamaged { .. }
+                | VaultError::KeysAway { .. }
+                | VaultError::WrongKey { .. }
+                | VaultError::UnderLostKey { .. },
+            ) => RefusalReason::Key,
+            _ => RefusalReason::Disk,
+        }
+    }
+}
+
 /// The disk's side of a recorder: the way to its writer, what that tells, and its thread.
 pub(in crate::server) struct Writing {
     pub(in crate::server) jobs: mpsc::Sender<Job>,
@@ -118,6 +136,7 @@ pub(in crate::server) fn start(
     let entering = Entering::start(index, Arc::clone(board), jobs.downgrade(), known)?;
     let disk = Disk {
         _relisting: relisting::start(&vault, board)?,
+        _room: room::start(&vault, board)?,
         rounds: Rounds::new(vault.store(), Instant::now())?.into(),
         vault,
         ended: RefCell::default(),
@@ -164,6 +183,8 @@ struct Disk {
     leaving: Option<std::sync::mpsc::Sender<Leaving>>,
     /// Ends with this.
     _relisting: Relisting,
+    /// So does this.
+    _room: Room,
     lock: StoreLock,
     /// Told when a recording takes no more audio.
     broken: mpsc::UnboundedSender<RecordingId>,

@@ -45,6 +45,7 @@ fn disk(
         looked: Cell::new(Instant::now()),
         leaving: None,
         _relisting: super::relisting::Relisting::none(),
+        _room: super::room::Room::unwatched(),
         lock: vault.lock().expect("free"),
         broken: mpsc::unbounded_channel().0,
         jobs: jobs.downgrade(),

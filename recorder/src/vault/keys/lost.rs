@@ -94,18 +94,50 @@ impl Vault {
         }
     }
 
-    /// Writes down with the keys that a recording's own key is lost. On disk when this returns.
+    /// Writes down with the keys that a recording's own key is lost, or the recording itself. On disk when this returns.
     pub(crate) fn give_up_data_key(&self, id: RecordingId) -> Result<(), VaultError> {
-        folder::keep(&self.data_lost(id), b"")
+        folder::keep(&self.given_up().join(id.to_string()), b"")
     }
 
     /// Whether somebody said so.
     pub(crate) fn is_data_key_given_up(&self, id: RecordingId) -> bool {
-        self.data_lost(id).try_exists().unwrap_or(false)
+        let mut marks = self.data_lost(id).into_iter();
+        marks.any(|mark| mark.try_exists().unwrap_or(false))
     }
 
-    pub(in crate::vault) fn data_lost(&self, id: RecordingId) -> PathBuf {
-        self.keys().join("data").join(format!("{id}.lost"))
+    /// Forgets that somebody said so.
+    pub(crate) fn take_back_data_key(&self, id: RecordingId) -> Result<(), VaultError> {
+        for mark in self.data_lost(id) {
+            folder::remove_if_there(&mark)?;
+        }
+        Ok(())
+    }
+
+    /// Of which recordings somebody said so. Few, in a folder of their own: among millions of keys they would take long to find.
+    pub(crate) fn data_keys_given_up(&self) -> Result<Vec<RecordingId>, VaultError> {
+        let folder = self.given_up();
+        let unusable = folder::unusable(&folder);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(&unusable)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(&unusable)?.file_name();
+            found.extend(name.to_str().and_then(|name| RecordingId::parse(name).ok()));
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Where it may be written down; the second as an earlier version did.
+    pub(in crate::vault) fn data_lost(&self, id: RecordingId) -> [PathBuf; 2] {
+        let earlier = self.keys().join("data").join(format!("{id}.lost"));
+        [self.given_up().join(id.to_string()), earlier]
+    }
+
+    fn given_up(&self) -> PathBuf {
+        self.keys().join("given-up")
     }
 
     /// Keys that were said to be lost and are there again, and that nobody was told of yet.

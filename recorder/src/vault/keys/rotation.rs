@@ -101,24 +101,55 @@ impl Vault {
         open_data_key(&path, new, id, &bound).map(|_| false)
     }
 
-    /// How many data keys are still under an old key, whoever's recordings they are.
-    pub(crate) fn keys_under_old(&self, controller: &ControllerName) -> Result<usize, VaultError> {
+    /// The data keys that are still under an old key, whoever's recordings they are.
+    pub(crate) fn keys_under_old(
+        &self,
+        controller: &ControllerName,
+    ) -> Result<Vec<RecordingId>, VaultError> {
         let old = controllers::others(self.keys(), controller)?;
-        let old: BTreeSet<Print> = old.iter().map(|(_, old)| old.print()).collect();
-        if old.is_empty() {
-            return Ok(0);
+        self.keys_under(&old.iter().map(|(_, old)| old.print()).collect())
+    }
+
+    /// The same under any of a controller's keys.
+    pub(crate) fn keys_under_any(
+        &self,
+        controller: &ControllerName,
+    ) -> Result<Vec<RecordingId>, VaultError> {
+        let current = read_key(&Generation::current(self.keys(), controller).key())?;
+        let others = controllers::others(self.keys(), controller)?;
+        let all = others.into_iter().map(|(_, key)| key).chain(current);
+        self.keys_under(&all.map(|key| key.print()).collect())
+    }
+
+    /// What isn't named by a recording's id is no recording's key.
+    fn keys_under(&self, prints: &BTreeSet<Print>) -> Result<Vec<RecordingId>, VaultError> {
+        let mut found = Vec::new();
+        if prints.is_empty() {
+            return Ok(found);
         }
         let folder = self.keys().join("data");
         let unusable = folder::unusable(&folder);
-        let mut count = 0;
         for entry in fs::read_dir(&folder).map_err(&unusable)? {
             let path = entry.map_err(&unusable)?.path();
-            if path.extension().is_some_and(|end| end == "key") {
-                let print = print_over(&path)?;
-                count += usize::from(print.is_some_and(|print| old.contains(&print)));
+            let name = path.file_name().and_then(|name| name.to_str());
+            let id = name.and_then(|name| name.strip_suffix(".key"));
+            let Some(Ok(id)) = id.map(RecordingId::parse) else {
+                continue;
+            };
+            if print_over(&path)?.is_some_and(|print| prints.contains(&print)) {
+                found.push(id);
             }
         }
-        Ok(count)
+        Ok(found)
+    }
+
+    /// Removes data keys whose recordings were said to be lost, once the key that they are under is destroyed: nobody opens them.
+    pub(crate) fn remove_unopenable(&self, ids: &[RecordingId]) -> Result<(), VaultError> {
+        for id in ids {
+            folder::remove_if_there(&self.key_path(*id))?;
+            self.take_back_data_key(*id)?;
+        }
+        Ok(())
     }
 
     /// Destroys the old keys: nothing is under them any more.
