@@ -41,7 +41,7 @@ pub(crate) enum GallringCommand {
         /// Judge by this day, not later than today (default: today); what is paused or not to go today stays all the same
         #[arg(long)]
         at: Option<String>,
-        /// The day that it is, such as 2026-11-24: for a clock that is right though nothing happened here for over 35 days before
+        /// The day that it is, such as 2026-11-24: for a clock that is right though nothing happened here for over 100 days before
         #[arg(long, value_name = "DAY")]
         today: Option<String>,
     },
