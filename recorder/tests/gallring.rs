@@ -140,6 +140,23 @@ fn jamtland_from_2020_to_2025() {
     );
 }
 
+/// A month's recordings stand together: the plan says when the first of them may go, and by when the first must have gone.
+#[test]
+fn a_group_says_the_first_day_of_each_kind() {
+    let bench = Bench::new();
+    for day in [7, 5, 9] {
+        bench.record_under(&callcore::tag::RecordingTag {
+            earliest: date(2020, 11, day),
+            latest: Some(date(2021, 11, day)),
+            ..tag(REGION, day.unsigned_abs().into())
+        });
+    }
+    let plan = bench.plan(&scenario(), date(2020, 12, 1));
+    let audio = plan.groups.iter().find(|group| group.class == "audio");
+    let days = audio.map(|group| (&*group.earliest, &*group.latest, group.objects));
+    assert_eq!(days, Some(("2020-11-05", "2021-11-05", 3)));
+}
+
 #[test]
 fn nothing_goes_in_the_pause_and_all_goes_after_the_decision() {
     let (bench, scenario) = (Bench::with(3), scenario());

@@ -163,6 +163,18 @@ fn a_call_whose_end_nobody_told_excuses_none_that_left() {
     assert_eq!((report.external_recordings, report.found()), (1, 1));
 }
 
+/// Of two calls of one number at one time a recording is of the one that was to be recorded.
+#[test]
+fn a_recording_is_of_the_call_that_was_to_be_recorded() {
+    let not = CallFact {
+        recorded: false,
+        ..fact(1, 0, 60.0)
+    };
+    for calls in [[not.clone(), fact(1, 0, 60.0)], [fact(1, 0, 60.0), not]] {
+        assert_eq!(kinds(&compared(&calls, &[have(1, 10, 60.0)])), [""; 0]);
+    }
+}
+
 #[test]
 fn what_a_client_without_tags_recorded_is_stored_and_no_difference() {
     let untagged = Have {

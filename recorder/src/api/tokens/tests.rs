@@ -132,3 +132,11 @@ fn what_is_asked_for_wrongly_is_refused() {
         Err(TokenError::OpenToOthers { mode: 0o644, .. })
     ));
 }
+
+#[test]
+fn a_role_is_known_by_its_own_name() {
+    for role in Role::ALL {
+        assert_eq!(Role::parse(role.name()), Some(role));
+    }
+    assert_eq!(Role::parse("root"), None);
+}
